@@ -1,0 +1,176 @@
+"""From images to the rows of the table: segments, pooled leaves, sums up the tree, columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from joblib import Parallel, delayed, effective_n_jobs
+
+from ._layout import AREA, PRESENCE, column_name
+from ._progress import ProgressBar
+from .descriptors import Descriptor, ImageChannels, descriptor_columns
+
+if TYPE_CHECKING:
+    from .images import ImageBatch
+    from .segmentation import PartLookup, Segmenter
+    from .tree import SegmentTree
+
+# images per task: enough to pay for starting one, few enough to balance the workers
+CHUNK_IMAGES = 32
+OWN_COLUMNS = (PRESENCE, AREA)
+
+
+@dataclass(frozen=True)
+class TreeDescriber:
+    """Fitted pieces that turn images into rows of the table.
+
+    Parameters
+    ----------
+    tree : SegmentTree
+        The tree; its leaf values are part ids.
+    segmenter : Segmenter
+        Gives every image its label map.
+    lookup : PartLookup
+        From part ids to leaves.
+    descriptors : tuple of (str, Descriptor)
+        What is pooled.
+    describe_inner : bool
+        Whether inner nodes have descriptor columns too, besides presence and area.
+    """
+
+    tree: SegmentTree
+    segmenter: Segmenter
+    lookup: PartLookup
+    descriptors: tuple[tuple[str, Descriptor], ...]
+    describe_inner: bool
+
+    def described(self) -> np.ndarray:
+        """Whether a node has descriptor columns: bool array of shape (n_nodes,)."""
+        return self.tree.is_leaf | self.describe_inner
+
+    def column_names(self) -> list[str]:
+        """Names of the columns, node by node in the tree's order."""
+        own = list(OWN_COLUMNS)
+        described = own + descriptor_columns(self.descriptors)
+        return [
+            column_name(path, name)
+            for path, full in zip(self.tree.paths, self.described(), strict=True)
+            for name in (described if full else own)
+        ]
+
+    def presence_columns(self) -> tuple[np.ndarray, np.ndarray]:
+        """Column that holds the presence of every column's node, and whether it is missing with it.
+
+        Returns
+        -------
+        presence : ndarray of int, shape (n_columns,)
+            For every column the position of its node's presence column.
+        fades : ndarray of bool, shape (n_columns,)
+            True for descriptor columns, which mean nothing where the node is absent.
+        """
+        n_described = sum(d.n_columns_ for _, d in self.descriptors)
+        presence, fades = [], []
+        for full in self.described():
+            width = n_described if full else 0
+            presence += [len(presence)] * (len(OWN_COLUMNS) + width)
+            fades += [False] * len(OWN_COLUMNS) + [True] * width
+        return np.array(presence), np.array(fades)
+
+    def leaf_sums(self, batch: ImageBatch, i: int) -> tuple[np.ndarray, np.ndarray]:
+        """Pool one image over its leaves, the only pass over its pixels.
+
+        Returns
+        -------
+        area : ndarray of shape (n_leaves,), float64
+            Pixels of every leaf divided by pixels of the image.
+        sums : ndarray of shape (n_leaves, n_sums), float64
+            Sums of all descriptors divided by pixels of the image.
+        """
+        image, mask = batch.image(i), batch.mask(i)
+        labels = self.segmenter.label_map(image, mask)
+        leaves = self.lookup.to_leaves(labels, batch.position(i))
+        n_leaves = self.tree.n_leaves
+        counts = np.bincount(leaves[leaves >= 0].ravel(), minlength=n_leaves)
+        channels = ImageChannels(image)
+        sums = [d.pool(channels, leaves, n_leaves) for _, d in self.descriptors]
+        return counts / leaves.size, np.concatenate(sums, axis=1)
+
+    def rows(self, batch: ImageBatch) -> np.ndarray:
+        """Describe images.
+
+        Returns
+        -------
+        rows : ndarray of shape (n_images, n_columns), float64
+            Descriptor columns are NaN where the node is absent.
+        """
+        pooled = [self.leaf_sums(batch, i) for i in range(len(batch))]
+        area = self.tree.sum_up(np.stack([area for area, _ in pooled]), axis=-1)
+        sums = self.tree.sum_up(np.stack([sums for _, sums in pooled]), axis=-2)
+        return self._columns(area, sums)
+
+    def _columns(self, area: np.ndarray, sums: np.ndarray) -> np.ndarray:
+        columns, start = [], 0
+        for _, descriptor in self.descriptors:
+            stop = start + descriptor.n_sums_
+            columns.append(descriptor.from_sums(sums[..., start:stop], area))
+            start = stop
+        own = np.stack([area > 0, area], axis=-1)
+        full = np.concatenate([own, *columns], axis=-1)
+        return np.concatenate(
+            [
+                full[:, node] if described else own[:, node]
+                for node, described in enumerate(self.described())
+            ],
+            axis=1,
+        )
+
+
+def describe_images(
+    describer: TreeDescriber,
+    batch: ImageBatch,
+    *,
+    dtype: np.dtype,
+    n_jobs: int | None,
+    verbose: int,
+) -> np.ndarray:
+    """Describe all images of a batch, in parallel.
+
+    Parameters
+    ----------
+    describer : TreeDescriber
+        The fitted pieces.
+    batch : ImageBatch
+        The images.
+    dtype : dtype
+        Of the table.
+    n_jobs : int or None
+        Number of worker processes, as in joblib.
+    verbose : int
+        Whether to draw a progress bar.
+
+    Returns
+    -------
+    rows : ndarray of shape (n_images, n_columns)
+        The same bits for any `n_jobs`: an image's row depends on that image only.
+    """
+    chunks = list(_chunks(len(batch)))
+    table = np.empty((len(batch), len(describer.column_names())), dtype=dtype)
+    with ProgressBar(len(batch), "Describing images", verbose) as bar:
+        if len(chunks) == 1 or effective_n_jobs(n_jobs) == 1:
+            results = (describer.rows(batch.subset(chunk)) for chunk in chunks)
+        else:
+            results = Parallel(n_jobs=n_jobs, return_as="generator")(
+                delayed(describer.rows)(batch.subset(chunk)) for chunk in chunks
+            )
+        for chunk, rows in zip(chunks, results, strict=True):
+            table[chunk] = rows
+            bar.advance(len(rows))
+    return table
+
+
+def _chunks(n_images: int) -> Iterator[slice]:
+    for start in range(0, n_images, CHUNK_IMAGES):
+        yield slice(start, min(start + CHUNK_IMAGES, n_images))

@@ -1,0 +1,126 @@
+"""The one base of the estimators that take images."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils import Tags
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from .images import ImageBatch, check_images, is_table
+
+
+class ImageEstimator(BaseEstimator):
+    """Base of the estimators that take images: input checks and tags.
+
+    A subclass calls :meth:`_check_images` with ``reset=True`` in ``fit`` and with
+    ``reset=False`` elsewhere. A parameter ``image_shape``, where it has one, is the shape
+    of the images in a 2-D table.
+
+    Attributes
+    ----------
+    encoding_ : PixelEncoding
+        How pixel values become float32, learned in ``fit``.
+    n_features_in_ : int
+        Number of columns; only after ``fit`` with a table.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Column names; only after ``fit`` with a data frame whose columns are all strings.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hierseg_learn.base import ImageEstimator
+    >>> class Brightness(ImageEstimator):
+    ...     def fit(self, X, y=None):
+    ...         batch = self._check_images(X, reset=True)
+    ...         self.mean_ = np.mean([batch.image(i).mean() for i in range(len(batch))])
+    ...         return self
+    >>> float(Brightness().fit(np.full((3, 2, 2), 51, dtype=np.uint8)).mean_)
+    0.2...
+    """
+
+    def _check_images(self, X: Any, *, segments: Any = None, reset: bool) -> ImageBatch:
+        """Check X and, with ``reset=True``, learn how its pixels are stored.
+
+        Parameters
+        ----------
+        X : array, table, list of arrays, list of paths, SegmentedImages or ImageBatch
+            The images.
+        segments : array, list of arrays or list of paths, default=None
+            Label maps, unless X brings its own.
+        reset : bool
+            True in ``fit``; False checks X against what ``fit`` saw.
+
+        Returns
+        -------
+        ImageBatch
+        """
+        if reset:
+            self._forget_columns()
+        else:
+            check_is_fitted(self, "encoding_")
+        index = X.index if hasattr(X, "iloc") else None
+        if is_table(X):
+            # NaN is looked for later, where the message can name the image.
+            X = validate_data(self, X, reset=reset, dtype="numeric", ensure_all_finite=False)
+        batch = check_images(
+            X,
+            image_shape=getattr(self, "image_shape", None),
+            segments=segments,
+            encoding=None if reset else self.encoding_,
+        )
+        if index is not None:
+            batch.index = index
+        if not reset and batch.n_channels != self.encoding_.n_channels:
+            raise ValueError(
+                f"X has {batch.n_channels} channel(s) per image, the images seen in fit had "
+                f"{self.encoding_.n_channels}; expected the same."
+            )
+        if reset:
+            self.encoding_ = batch.encoding
+        return batch
+
+    def _check_image(self, image: Any, mask: Any = None) -> tuple[np.ndarray, np.ndarray | None]:
+        """Check and decode one raw image with its label map.
+
+        Parameters
+        ----------
+        image : array of shape (h, w) or (h, w, 3), or path
+            One image as stored, of the kind seen in ``fit``; with ``image_shape`` also a
+            row of a table.
+        mask : array of shape (h, w), or path, default=None
+            Its label map.
+
+        Returns
+        -------
+        image : ndarray of shape (h, w) or (h, w, 3), float32
+            Scaled as in ``fit``.
+        mask : ndarray of shape (h, w), int32, or None
+            Part ids, -1 where unlabelled.
+        """
+        check_is_fitted(self, "encoding_")
+        image_shape = getattr(self, "image_shape", None)
+        is_row = image_shape is not None and np.ndim(image) == 1
+        batch = check_images(
+            np.asarray(image)[np.newaxis] if is_row else [image],
+            image_shape=image_shape,
+            segments=None if mask is None else [mask],
+            encoding=self.encoding_,
+            names=("image", "mask"),
+        )
+        return batch.image(0), batch.mask(0)
+
+    def _forget_columns(self) -> None:
+        # A second fit may get images where the first got a table.
+        for name in ("n_features_in_", "feature_names_in_"):
+            if hasattr(self, name):
+                delattr(self, name)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = True
+        tags.input_tags.three_d_array = True
+        tags.input_tags.allow_nan = False
+        return tags

@@ -1,0 +1,233 @@
+"""Photos with label maps in a folder, read when they are needed."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.utils import Bunch
+from sklearn.utils._param_validation import validate_params
+
+from ..images import SegmentedImages
+from ._frames import as_frame_bunch
+
+# lower case; what Pillow reads and cameras write
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp")
+
+
+@validate_params(
+    {
+        "path": [str, os.PathLike],
+        "split": [str, None],
+        "return_X_y": ["boolean"],
+        "as_frame": ["boolean"],
+    },
+    prefer_skip_nested_validation=True,
+)
+def load_segmented_folder(
+    path: str | os.PathLike,
+    *,
+    split: str | None = None,
+    return_X_y: bool = False,
+    as_frame: bool = False,
+) -> Bunch | tuple:
+    r"""Load a folder of photos, their label maps, their classes and the tree of parts.
+
+    The folder holds::
+
+        images/NAME.jpg   the photos (any format that Pillow reads)
+        masks/NAME.png    label maps of the same size: the part id of every pixel, 255 for none
+        index.csv         one row per photo: id (the NAME), label, and perhaps split
+        parts.json        {"parts": {"0": "background", ...}, "tree": {"photo": {...}}}
+
+    Only the index and the tree are read now; photos and masks are decoded each time they are
+    used. Files that the index does not name are not part of the data set.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The folder.
+    split : str or None, default=None
+        Keep the rows with this value in the column ``split`` ("train", "test", ...); None keeps
+        all rows. The codes of the classes are the same for every split.
+    return_X_y : bool, default=False
+        Return ``(images, target)`` instead of a Bunch.
+    as_frame : bool, default=False
+        Return `target` as a pandas Series, and the index as the DataFrame `frame`.
+
+    Returns
+    -------
+    data : :class:`~sklearn.utils.Bunch`
+        With the attributes
+
+        images : SegmentedImages of shape (n_samples,)
+            On disk, in the order of the index.
+        target : ndarray of shape (n_samples,), int64, or Series
+            Position of the label in `target_names`.
+        target_names : list of str
+            The labels in alphabetical order.
+        part_names : dict of int to str
+            Name of every part id; from ``parts``, or from the tree where that is missing.
+        tree : dict
+            The segment tree; its leaves are part ids.
+        ids : list of str
+        filenames, mask_filenames : list of str
+        frame : DataFrame or None
+            One row per photo: all columns of the index, the file names and `target`.
+        DESCR : str
+            The folder's ``README.md`` if it has one.
+    (images, target) : tuple, if ``return_X_y=True``
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder, one of its files, or the photo or mask of a row is missing.
+    ValueError
+        If a column, a value or the tree is missing, an id is doubled or fits several files, or
+        no row belongs to `split`.
+
+    Examples
+    --------
+    >>> import json, tempfile
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from PIL import Image
+    >>> from hierseg_learn.datasets import load_segmented_folder
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for name in ("images", "masks"):
+    ...         (Path(folder) / name).mkdir()
+    ...         Image.fromarray(np.zeros((4, 3), np.uint8)).save(Path(folder) / name / "a.png")
+    ...     _ = (Path(folder) / "index.csv").write_text("id,label\na,cat\n")
+    ...     parts = json.dumps({"tree": {"photo": {"all": 0}}})
+    ...     _ = (Path(folder) / "parts.json").write_text(parts)
+    ...     data = load_segmented_folder(folder)
+    >>> data.target_names, data.part_names
+    (['cat'], {0: 'all'})
+    """
+    folder = Path(path)
+    if not folder.is_dir():
+        raise FileNotFoundError(f"path must be a folder with images, got {str(folder)!r}.")
+    rows = _read_index(folder / "index.csv", needs_split=split is not None)
+    tree, part_names = _read_parts(folder / "parts.json")
+    target_names = sorted({row["label"] for row in rows})
+    if split is not None:
+        rows = _keep_split(rows, split)
+    ids = [row["id"] for row in rows]
+    filenames = _find_files(folder / "images", ids)
+    mask_filenames = _find_files(folder / "masks", ids)
+    codes = {name: code for code, name in enumerate(target_names)}
+    readme = folder / "README.md"
+    data = Bunch(
+        images=SegmentedImages(filenames, mask_filenames),
+        target=np.array([codes[row["label"]] for row in rows], dtype=np.int64),
+        target_names=target_names,
+        part_names=part_names,
+        tree=tree,
+        ids=ids,
+        filenames=filenames,
+        mask_filenames=mask_filenames,
+        DESCR=readme.read_text(encoding="utf-8") if readme.is_file() else "",
+    )
+    columns: dict[str, Any] = {
+        name: [row[name] for row in rows] for name in rows[0] if name != "id"
+    }
+    columns |= {"filename": filenames, "mask_filename": mask_filenames}
+    return as_frame_bunch(data, columns, return_X_y=return_X_y, as_frame=as_frame)
+
+
+def _read_index(file: Path, *, needs_split: bool) -> list[dict[str, str]]:
+    """Rows of ``index.csv``, all values as text."""
+    if not file.is_file():
+        raise FileNotFoundError(
+            f"path must hold an index of the images, but {str(file)!r} is missing."
+        )
+    with file.open(newline="", encoding="utf-8-sig") as stream:
+        reader = csv.DictReader(stream)
+        found = list(reader.fieldnames or [])
+        rows = list(reader)
+    for column in ("id", "label", "split")[: 3 if needs_split else 2]:
+        if column not in found:
+            raise ValueError(f"{file.name} must have a column {column!r}; it has {found}.")
+    if not rows:
+        raise ValueError(f"{file.name} names no image.")
+    seen: set[str] = set()
+    for line, row in enumerate(rows, start=2):
+        if None in row or None in row.values() or not row["id"] or not row["label"]:
+            raise ValueError(
+                f"line {line} of {file.name} must have one value per column {found}, an id and a "
+                f"label among them; got {list(row.values())}."
+            )
+        if row["id"] in seen:
+            raise ValueError(f"line {line} of {file.name} repeats the id {row['id']!r}.")
+        seen.add(row["id"])
+    return rows
+
+
+def _keep_split(rows: list[dict[str, str]], split: str) -> list[dict[str, str]]:
+    """Rows of one split."""
+    kept = [row for row in rows if row["split"] == split]
+    if not kept:
+        known = sorted({row["split"] for row in rows})
+        raise ValueError(f"split={split!r} has no image; index.csv has the splits {known}.")
+    return kept
+
+
+def _read_parts(file: Path) -> tuple[dict, dict[int, str]]:
+    """Tree and part names of ``parts.json``."""
+    if not file.is_file():
+        raise FileNotFoundError(
+            f"path must hold the tree of the parts, but {str(file)!r} is missing."
+        )
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{file.name} is not valid JSON: {error}.") from error
+    if not isinstance(content, dict) or not isinstance(content.get("tree"), dict):
+        raise ValueError(f"{file.name} must hold a JSON object with the nested tree under 'tree'.")
+    from_tree: dict[int, str] = {}
+    _collect_leaves(content["tree"], from_tree, file.name)
+    try:
+        named = {int(part): str(name) for part, name in content.get("parts", {}).items()}
+    except (AttributeError, ValueError) as error:
+        raise ValueError(f"'parts' in {file.name} must map part ids to names: {error}.") from error
+    return content["tree"], dict(sorted({**from_tree, **named}.items()))
+
+
+def _collect_leaves(node: dict, names: dict[int, str], file_name: str) -> None:
+    """Enter name and part ids of all leaves below a nested dict."""
+    for name, value in node.items():
+        if isinstance(value, dict):
+            _collect_leaves(value, names, file_name)
+            continue
+        for part in value if isinstance(value, list) else [value]:
+            if isinstance(part, bool) or not isinstance(part, int):
+                raise ValueError(
+                    f"leaf {name!r} of the tree in {file_name} must be a part id or a list of part "
+                    f"ids, got {value!r}."
+                )
+            names[part] = name
+
+
+def _find_files(folder: Path, ids: list[str]) -> list[str]:
+    """File of every id in a folder, whatever its suffix."""
+    if not folder.is_dir():
+        raise FileNotFoundError(f"path must hold a folder {folder.name!r}, but there is none.")
+    by_stem: dict[str, list[str]] = {}
+    for entry in sorted(folder.iterdir()):
+        if entry.suffix.lower() in SUFFIXES:
+            by_stem.setdefault(entry.stem, []).append(str(entry))
+    for position, name in enumerate(ids):
+        found = by_stem.get(name, [])
+        if not found:
+            raise FileNotFoundError(
+                f"{folder.name}/ holds no file for image {position} (id {name!r}) of index.csv."
+            )
+        if len(found) > 1:
+            raise ValueError(
+                f"{folder.name}/ holds several files for image {position} (id {name!r}): {found}."
+            )
+    return [by_stem[name][0] for name in ids]

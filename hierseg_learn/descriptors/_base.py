@@ -1,0 +1,265 @@
+"""Base class of the descriptors: dense maps, additive pooling, and columns that can be undone."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from sklearn.base import _fit_context
+from sklearn.utils.validation import check_is_fitted
+
+from ..base import ImageEstimator
+from ..images import ImageBatch
+from ..kernels import get_backend
+from ._channels import ImageChannels
+
+# values in one block of dense maps (1 MB in float64): bounds memory and stays close to the caches
+BLOCK_VALUES = 2**17
+
+
+class Descriptor(ImageEstimator):
+    """Base class: what the pixels of a region look like, in sums that add up over regions.
+
+    A descriptor turns an image into dense maps, `n_sums_` numbers per pixel. Pooling adds the maps
+    up over the pixels of every region, so the sums of a union of regions are the sums of its parts,
+    and a whole tree needs one pass over the pixels. :meth:`from_sums` turns sums into readable
+    columns (means, deviations, histograms) and :meth:`to_sums` turns them back.
+
+    A new family overrides ``_columns`` (names), ``_block`` (the maps of some rows), and where
+    columns are not plain means ``_from_means`` and ``_to_means``; one that learns overrides
+    ``_fit`` too.
+
+    Attributes
+    ----------
+    n_channels_ : int
+        1 if fitted on grey images, 3 on colour images.
+    n_columns_ : int
+        Number of columns that describe a region.
+    n_sums_ : int
+        Number of additive sums behind them.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hierseg_learn.descriptors import Descriptor, ImageChannels
+    >>> class Brightness(Descriptor):
+    ...     def __init__(self, prefix="bright"):
+    ...         self.prefix = prefix
+    ...     def _columns(self):
+    ...         return ["mean"]
+    ...     def _block(self, prepared, rows):
+    ...         return prepared.grey[rows, :, None]
+    >>> image = np.array([[0.0, 0.5], [0.5, 1.0]])
+    >>> brightness = Brightness().fit([image])
+    >>> sums = brightness.pool(ImageChannels(image), np.array([[0, 0], [0, 1]]), n_regions=2)
+    >>> brightness.get_feature_names_out()
+    array(['bright_mean'], dtype=object)
+    >>> brightness.from_sums(sums, area=[0.75, 0.25])
+    array([[0.333...],
+           [1.        ]])
+    """
+
+    _parameter_constraints: dict = {"prefix": [str]}
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Any, y: Any = None) -> Descriptor:
+        """Learn from images what the descriptor needs to know of them.
+
+        Parameters
+        ----------
+        X : array-like of images, SegmentedImages or 2-D table
+            The training images; a 2-D table holds images of one row each.
+        y : Ignored
+            Present for scikit-learn's conventions.
+
+        Returns
+        -------
+        self : Descriptor
+
+        Raises
+        ------
+        ValueError
+            If an image or a parameter is not what it should be; the message names it.
+        """
+        batch = self._check_images(X, reset=True)
+        if not self.prefix or set(self.prefix) & set("/|"):
+            raise ValueError(
+                f"prefix must be a name without '/' and '|', which separate nodes and columns, "
+                f"got {self.prefix!r}."
+            )
+        self.n_channels_ = batch.n_channels
+        self._fit(batch)
+        self.n_columns_ = len(self._columns())
+        self.n_sums_ = self._count_sums()
+        return self
+
+    def maps(self, image: Any) -> np.ndarray:
+        """Return the dense maps of one image.
+
+        Parameters
+        ----------
+        image : array-like of shape (height, width) or (height, width, 3)
+            An image of the kind that `fit` saw.
+
+        Returns
+        -------
+        maps : ndarray of shape (height, width, n_sums_), float32
+            Their sum over a region, divided by the pixels of the image, is what `pool` returns.
+        """
+        check_is_fitted(self)
+        channels = ImageChannels(self._check_image(image))
+        maps = np.empty((*channels.shape, self.n_sums_), dtype=np.float32)
+        prepared = self._prepare(channels)
+        for rows in self._row_blocks(channels.shape):
+            maps[rows] = self._block(prepared, rows)
+        return maps
+
+    def pool(self, channels: ImageChannels, regions: np.ndarray, n_regions: int) -> np.ndarray:
+        """Add up the dense maps over regions, without holding more than a block of rows of them.
+
+        Parameters
+        ----------
+        channels : ImageChannels
+            The image.
+        regions : ndarray of shape (height, width), integer
+            Region of every pixel, in ``[0, n_regions)``; -1 leaves the pixel out.
+        n_regions : int
+            Number of regions.
+
+        Returns
+        -------
+        sums : ndarray of shape (n_regions, n_sums_), float64
+            Sums divided by the number of pixels of the *image*, so that images of any size compare
+            and the sums of a union of regions are the sums of its parts; zeros for a region
+            without a pixel.
+
+        Raises
+        ------
+        ValueError
+            If `regions` has another shape than the image, or the image other channels than those
+            seen in `fit`.
+        """
+        check_is_fitted(self)
+        regions = np.asarray(regions)
+        if regions.shape != channels.shape:
+            raise ValueError(
+                f"regions must have the shape of the image, {channels.shape}, got {regions.shape}."
+            )
+        if channels.n_channels != self.n_channels_:
+            raise ValueError(
+                f"{type(self).__name__} was fitted on images of {self.n_channels_} channel(s), "
+                f"got one of {channels.n_channels}."
+            )
+        region_sums = get_backend("cpu").region_sums
+        sums = np.zeros((n_regions, self.n_sums_))
+        prepared = self._prepare(channels)
+        for rows in self._row_blocks(channels.shape):
+            block = self._block(prepared, rows).reshape(-1, self.n_sums_)
+            sums += region_sums(block, regions[rows].ravel(), n_regions)
+        return sums / channels.n_pixels
+
+    def from_sums(self, sums: np.ndarray, area: np.ndarray) -> np.ndarray:
+        """Turn pooled sums into columns.
+
+        Parameters
+        ----------
+        sums : array-like of shape (..., n_sums_)
+            Sums of one or more regions, as returned by `pool` or added up from such.
+        area : array-like of shape (...)
+            Pixels of the region divided by pixels of the image.
+
+        Returns
+        -------
+        columns : ndarray of shape (..., n_columns_), float64
+            NaN where `area` is 0.
+        """
+        sums, area = self._check_rows(sums, area, "sums", "n_sums_")
+        means = np.full(sums.shape, np.nan)
+        np.divide(sums, area, out=means, where=area > 0)
+        return self._from_means(means)
+
+    def to_sums(self, columns: np.ndarray, area: np.ndarray) -> np.ndarray:
+        """Turn columns back into sums: the inverse of `from_sums`.
+
+        Parameters
+        ----------
+        columns : array-like of shape (..., n_columns_)
+            Columns of one or more regions.
+        area : array-like of shape (...)
+            Pixels of the region divided by pixels of the image.
+
+        Returns
+        -------
+        sums : ndarray of shape (..., n_sums_), float64
+            Zeros where `area` is 0, whatever the columns hold there.
+        """
+        columns, area = self._check_rows(columns, area, "columns", "n_columns_")
+        return np.where(area > 0, self._to_means(columns) * area, 0.0)
+
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+        """Return the names of the columns.
+
+        Parameters
+        ----------
+        input_features : Ignored
+            Present for scikit-learn's conventions.
+
+        Returns
+        -------
+        names : ndarray of shape (n_columns_,), object
+        """
+        check_is_fitted(self)
+        return np.array([f"{self.prefix}_{column}" for column in self._columns()], dtype=object)
+
+    def _check_rows(
+        self, values: np.ndarray, area: np.ndarray, name: str, width: str
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return float64 `values` and their `area` with a last axis of length one."""
+        check_is_fitted(self)
+        values = np.asarray(values, dtype=np.float64)
+        area = np.asarray(area, dtype=np.float64)
+        if values.shape != (*area.shape, getattr(self, width)):
+            raise ValueError(
+                f"{name} must have one row of {getattr(self, width)} values per area, "
+                f"got shape {values.shape} for areas of shape {area.shape}."
+            )
+        return values, area[..., np.newaxis]
+
+    def _row_blocks(self, shape: tuple[int, int]) -> Iterator[slice]:
+        """Cut the rows of an image so that a block holds about `BLOCK_VALUES` values."""
+        n_rows = max(1, BLOCK_VALUES // (shape[1] * self._values_per_pixel()))
+        for start in range(0, shape[0], n_rows):
+            yield slice(start, min(start + n_rows, shape[0]))
+
+    def _fit(self, batch: ImageBatch) -> None:
+        """Learn from the images; `n_channels_` is known."""
+
+    @abstractmethod
+    def _columns(self) -> list[str]:
+        """Names of the columns, without the prefix."""
+
+    def _count_sums(self) -> int:
+        """Number of sums, by default one per column."""
+        return len(self._columns())
+
+    def _values_per_pixel(self) -> int:
+        """How many values `_block` holds per pixel while it works."""
+        return self.n_sums_
+
+    def _prepare(self, channels: ImageChannels) -> Any:
+        """Compute once per image what `_block` needs; memory proportional to the image."""
+        return channels
+
+    @abstractmethod
+    def _block(self, prepared: Any, rows: slice) -> np.ndarray:
+        """Maps of some rows, (n_rows, width, n_sums_), float32 or float64."""
+
+    def _from_means(self, means: np.ndarray) -> np.ndarray:
+        """Columns from the mean of every map over the region, (..., n_sums_)."""
+        return means
+
+    def _to_means(self, columns: np.ndarray) -> np.ndarray:
+        """Inverse of `_from_means`."""
+        return columns

@@ -1,0 +1,131 @@
+"""Descriptors by name, and the columns that several of them give together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from ._base import Descriptor
+from ._color import ColorDescriptor
+from ._gradients import GradientDescriptor
+from ._lbp import LBPDescriptor
+from ._patches import PatchDictionary
+from ._shape import ShapeDescriptor
+
+FAMILIES = {
+    "color": ColorDescriptor,
+    "gradients": GradientDescriptor,
+    "lbp": LBPDescriptor,
+    "patches": PatchDictionary,
+    "shape": ShapeDescriptor,
+}
+
+DEFAULT_DESCRIPTORS = ("color", "gradients", "lbp", "shape")
+"""The families that learn nothing from the images: 54 columns for a colour image."""
+
+RESERVED_COLUMNS = ("presence", "area")
+
+
+def make_descriptors(spec: Any) -> list[tuple[str, Descriptor]]:
+    """Turn a choice of descriptors into named objects.
+
+    Parameters
+    ----------
+    spec : str, Descriptor or list of str and (str, Descriptor) pairs
+        ``"color"``, ``"gradients"``, ``"lbp"``, ``"patches"`` and ``"shape"`` stand for a
+        descriptor with its defaults; an object comes with a name, as in
+        :class:`~sklearn.pipeline.FeatureUnion`, unless it is the only one.
+
+    Returns
+    -------
+    descriptors : list of (str, Descriptor)
+        New objects for strings; objects as they came, not copied.
+
+    Raises
+    ------
+    ValueError
+        If a name is unknown, doubled or unusable, or there is none at all.
+    TypeError
+        If an entry is neither a string nor such a pair.
+
+    Examples
+    --------
+    >>> from hierseg_learn.descriptors import ColorDescriptor, make_descriptors
+    >>> make_descriptors(["lbp", ("fine", ColorDescriptor(n_bins=16))])
+    [('lbp', LBPDescriptor()), ('fine', ColorDescriptor(n_bins=16))]
+    """
+    if isinstance(spec, str):
+        spec = [spec]
+    elif isinstance(spec, Descriptor):
+        spec = [(spec.prefix, spec)]
+    elif not isinstance(spec, Iterable):
+        raise TypeError(
+            f"descriptors must be a name, a descriptor or a list of them, got {spec!r}."
+        )
+    pairs = [_named(entry) for entry in spec]
+    if not pairs:
+        raise ValueError("descriptors must name at least one descriptor, got an empty list.")
+    names = [name for name, _ in pairs]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"descriptors must have different names, got {name!r} twice.")
+    return pairs
+
+
+def descriptor_columns(descriptors: Iterable[tuple[str, Descriptor]]) -> list[str]:
+    """Return the column names of fitted descriptors, one descriptor after the other.
+
+    Parameters
+    ----------
+    descriptors : iterable of (str, Descriptor)
+        Fitted descriptors with their names.
+
+    Returns
+    -------
+    columns : list of str
+
+    Raises
+    ------
+    ValueError
+        If two columns have the same name, or one has a name that every node's table uses itself.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hierseg_learn.descriptors import descriptor_columns, make_descriptors
+    >>> pairs = make_descriptors(["shape", "lbp"])
+    >>> columns = descriptor_columns([(name, d.fit(np.eye(3)[None])) for name, d in pairs])
+    >>> len(columns), columns[:2]
+    (15, ['shape_row', 'shape_col'])
+    """
+    owners: dict[str, str] = dict.fromkeys(RESERVED_COLUMNS, "the tree")
+    columns = []
+    for name, descriptor in descriptors:
+        for column in map(str, descriptor.get_feature_names_out()):
+            if column in owners:
+                raise ValueError(
+                    f"descriptors must give columns of different names, but {owners[column]!r} and "
+                    f"{name!r} both give {column!r}; set `prefix` of one of them."
+                )
+            owners[column] = name
+            columns.append(column)
+    return columns
+
+
+def _named(entry: Any) -> tuple[str, Descriptor]:
+    """Resolve one entry of a list of descriptors."""
+    if isinstance(entry, str):
+        if entry not in FAMILIES:
+            raise ValueError(
+                f"descriptors names {entry!r}, which is none of {', '.join(map(repr, FAMILIES))}."
+            )
+        return entry, FAMILIES[entry]()
+    pair = isinstance(entry, tuple | list) and len(entry) == 2
+    if not pair or not isinstance(entry[0], str) or not isinstance(entry[1], Descriptor):
+        raise TypeError(
+            f"descriptors must list names and (name, descriptor) pairs, got the entry {entry!r}."
+        )
+    name, descriptor = entry
+    if not name or "__" in name:
+        raise ValueError(f"descriptors must have names without '__', got {name!r}.")
+    return name, descriptor

@@ -1,0 +1,231 @@
+"""Checked images, decoded one at a time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ._collect import check_image_shape
+from ._encoding import PixelEncoding
+from ._files import ImageFiles
+from ._keys import resolve_key
+from ._labels import check_same_size, to_label_map
+from ._ragged import RaggedArrays
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class ImageBatch:
+    """Checked images, and their label maps if there are any, decoded one at a time.
+
+    Made by :func:`check_images`. Errors about a file name the position of the image in
+    the input, also from a subset.
+
+    Parameters
+    ----------
+    images : RaggedArrays or ImageFiles
+        The images.
+    masks : RaggedArrays, ImageFiles or None
+        Their label maps.
+    encoding : PixelEncoding
+        How pixel values become float32.
+    unlabelled : tuple of int, default=()
+        Ids that mean "unlabelled", besides -1 and, in uint8, 255.
+    names : tuple of str, default=("X", "segments")
+        Argument names of images and masks, for error messages.
+    index : pandas.Index, default=None
+        Row labels of the input, where it had any.
+    positions : ndarray of int, default=None
+        Positions of the images in the input; None for all of them in order.
+
+    Attributes
+    ----------
+    encoding : PixelEncoding
+        As given.
+    index : pandas.Index or None
+        As given.
+    n_images, n_channels : int
+        Number of images; 1 channel for grey, 3 for colour.
+    has_masks : bool
+        Whether there are label maps.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hierseg_learn.images import check_images
+    >>> batch = check_images(np.full((2, 1, 3), 51, dtype=np.uint8))
+    >>> batch.n_images, batch.n_channels, batch.has_masks
+    (2, 1, False)
+    >>> batch.image(0)
+    array([[0.2, 0.2, 0.2]], dtype=float32)
+    """
+
+    def __init__(
+        self,
+        images: RaggedArrays | ImageFiles,
+        masks: RaggedArrays | ImageFiles | None,
+        *,
+        encoding: PixelEncoding,
+        unlabelled: tuple[int, ...] = (),
+        names: tuple[str, str] = ("X", "segments"),
+        index: pd.Index | None = None,
+        positions: np.ndarray | None = None,
+    ) -> None:
+        self._images = images
+        self._masks = masks
+        self.encoding = encoding
+        self._unlabelled = unlabelled
+        self._names = names
+        self.index = index
+        self._positions = np.arange(len(images)) if positions is None else positions
+
+    @property
+    def n_images(self) -> int:
+        """Number of images."""
+        return len(self._images)
+
+    @property
+    def n_channels(self) -> int:
+        """1 for grey, 3 for colour."""
+        return self.encoding.n_channels
+
+    @property
+    def has_masks(self) -> bool:
+        """Whether there are label maps."""
+        return self._masks is not None
+
+    def __len__(self) -> int:
+        return self.n_images
+
+    def __repr__(self) -> str:
+        return (
+            f"ImageBatch(n_images={self.n_images}, n_channels={self.n_channels}, "
+            f"has_masks={self.has_masks})"
+        )
+
+    def position(self, i: int) -> int:
+        """Return the position of image `i` in the input, which a subset remembers.
+
+        Parameters
+        ----------
+        i : int
+            Position in this batch.
+
+        Returns
+        -------
+        int
+        """
+        return int(self._positions[i])
+
+    def image(self, i: int) -> np.ndarray:
+        """Decode one image.
+
+        Parameters
+        ----------
+        i : int
+            Position in this batch.
+
+        Returns
+        -------
+        ndarray of shape (h, w) or (h, w, 3), float32, C-contiguous
+            A new array; within [0, 1] for the images seen in ``fit``.
+
+        Raises
+        ------
+        ValueError
+            If its file is unreadable, or holds another kind of image than expected.
+        """
+        where = self._where("Image", i)
+        raw = self._read(self._images, i, where)
+        check_channels(raw.shape, self.n_channels, where)
+        return self.encoding.decode(raw, where)
+
+    def image_size(self, i: int) -> tuple[int, int]:
+        """Return height and width of one image; a file's header suffices for it.
+
+        Parameters
+        ----------
+        i : int
+            Position in this batch.
+
+        Returns
+        -------
+        height, width : int
+            In pixels.
+        """
+        if isinstance(self._images, RaggedArrays):
+            shape = self._images.shapes[i]
+        else:
+            shape, _ = self._images.header(i, self._where("Image", i))
+        return int(shape[0]), int(shape[1])
+
+    def mask(self, i: int) -> np.ndarray | None:
+        """Decode the label map of one image.
+
+        Parameters
+        ----------
+        i : int
+            Position in this batch.
+
+        Returns
+        -------
+        ndarray of shape (h, w), int32, or None
+            Part ids, -1 where unlabelled; None without masks.
+
+        Raises
+        ------
+        ValueError
+            If its file is unreadable, of another size than the image, unlabelled
+            everywhere, or holds anything but part ids.
+        """
+        if self._masks is None:
+            return None
+        where = self._where("Mask", i)
+        raw = self._read(self._masks, i, where)
+        check_same_size(raw.shape, self.image_size(i), where)
+        return to_label_map(raw, self._unlabelled, where)
+
+    def subset(self, indices: Any) -> ImageBatch:
+        """Take some of the images.
+
+        Parameters
+        ----------
+        indices : slice, or array-like of int or bool
+            Positions in this batch.
+
+        Returns
+        -------
+        ImageBatch
+            It shares memory with this one, and remembers the positions in the input.
+        """
+        items = np.atleast_1d(resolve_key(indices, self.n_images))
+        return ImageBatch(
+            self._images[items],
+            None if self._masks is None else self._masks[items],
+            encoding=self.encoding,
+            unlabelled=self._unlabelled,
+            names=self._names,
+            index=None if self.index is None else self.index[items],
+            positions=self._positions[items],
+        )
+
+    @staticmethod
+    def _read(collection: RaggedArrays | ImageFiles, i: int, where: str) -> np.ndarray:
+        if isinstance(collection, ImageFiles):
+            return collection.read(i, where)
+        return collection[i]
+
+    def _where(self, noun: str, i: int) -> str:
+        return f"{noun} {self.position(i)} of {self._names[noun == 'Mask']}"
+
+
+def check_channels(shape: tuple[int, ...], n_channels: int, where: str) -> None:
+    """Check that one image is grey or colour as the encoding has it."""
+    check_image_shape(shape, where)
+    found = 1 if len(shape) == 2 else 3
+    if found != n_channels:
+        raise ValueError(
+            f"{where} has {found} channel(s); expected {n_channels}, as the other images have."
+        )

@@ -1,0 +1,158 @@
+"""From what users pass as images to one collection of arrays or of files."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+
+from ._encoding import describe_kind, pixel_kind
+from ._files import ImageFiles
+from ._ragged import RaggedArrays
+
+
+def collect_images(images: Any, name: str) -> RaggedArrays | ImageFiles:
+    """Make one collection of images.
+
+    Parameters
+    ----------
+    images : array, list of arrays, list of paths, Series, RaggedArrays or ImageFiles
+        Anything but a 2-D table.
+    name : str
+        Argument name for error messages.
+
+    Returns
+    -------
+    RaggedArrays or ImageFiles
+        All images grey or all colour, all of one kind of dtype.
+    """
+    items = unwrap(images, name, "image")
+    if isinstance(items, ImageFiles):
+        return items
+    if isinstance(items, RaggedArrays):
+        shapes, dtypes = items.shapes, [items.dtype]
+    elif isinstance(items, np.ndarray):
+        if items.ndim not in (3, 4):
+            raise ValueError(
+                f"{name} has shape {items.shape}; expected (n, h, w) for grey images or "
+                "(n, h, w, 3) for colour images."
+            )
+        shapes, dtypes = [items.shape[1:]], [items.dtype]
+    else:
+        shapes, dtypes = [item.shape for item in items], [item.dtype for item in items]
+    for i, shape in enumerate(shapes):
+        check_image_shape(tuple(int(side) for side in shape), f"Image {i} of {name}")
+    _check_alike(shapes, dtypes, name)
+    return _store(items)
+
+
+def _store(items: list | np.ndarray | RaggedArrays) -> RaggedArrays:
+    if isinstance(items, RaggedArrays):
+        return items
+    if isinstance(items, np.ndarray):
+        return RaggedArrays.from_stack(items)
+    return RaggedArrays.from_arrays(items)
+
+
+def _check_alike(shapes: Any, dtypes: list, name: str) -> None:
+    kinds = [pixel_kind(dtype, f"Image {i} of {name}") for i, dtype in enumerate(dtypes)]
+    for i, kind in enumerate(kinds):
+        if kind != kinds[0]:
+            raise ValueError(
+                f"Image {i} of {name} has dtype {dtypes[i]}, image 0 has {dtypes[0]}; expected "
+                f"all images to be {describe_kind(kinds[0])}."
+            )
+    for i, shape in enumerate(shapes):
+        if len(shape) != len(shapes[0]):
+            raise ValueError(
+                f"Image {i} of {name} is {_color_word(len(shape))}, image 0 is "
+                f"{_color_word(len(shapes[0]))}; expected all images grey or all images colour."
+            )
+
+
+def _color_word(n_axes: int) -> str:
+    return "grey (1 channel)" if n_axes == 2 else "colour (3 channels)"
+
+
+def check_image_shape(shape: tuple[int, ...], where: str) -> None:
+    """Check that one image is ``(h, w)`` or ``(h, w, 3)`` and not empty."""
+    expected = "expected (h, w) for grey or (h, w, 3) for colour"
+    if len(shape) == 3 and shape[-1] in (2, 4):
+        raise ValueError(
+            f"{where} has an alpha channel (shape {shape}); {expected}, without alpha."
+        )
+    if len(shape) == 3 and shape[-1] == 1:
+        raise ValueError(f"{where} has shape {shape}; {expected}: drop the last axis.")
+    if len(shape) == 3 and shape[-1] != 3 and shape[0] in (1, 3):
+        raise ValueError(f"{where} has shape {shape}; {expected}: move the channels last.")
+    if len(shape) not in (2, 3) or (len(shape) == 3 and shape[-1] != 3):
+        raise ValueError(f"{where} has shape {shape}; {expected}.")
+    if 0 in shape:
+        raise ValueError(f"{where} has no pixel (shape {shape}).")
+
+
+def unwrap(
+    items: Any, name: str, noun: str
+) -> list[np.ndarray] | np.ndarray | RaggedArrays | ImageFiles:
+    """Reduce every accepted container to one of four forms.
+
+    Parameters
+    ----------
+    items : object
+        What the user passed.
+    name, noun : str
+        Argument name, and ``"image"`` or ``"mask"``, for error messages.
+
+    Returns
+    -------
+    list of ndarray, ndarray, RaggedArrays or ImageFiles
+        An ndarray is a stack of numbers, with any number of axes.
+    """
+    if isinstance(items, (RaggedArrays, ImageFiles)):
+        return items
+    if isinstance(items, (str, bytes, os.PathLike)):
+        raise TypeError(f"{name} is a single path ({items!r}); expected a list of paths.")
+    if isinstance(items, np.ma.MaskedArray):
+        raise TypeError(f"{name} is a masked array, whose mask would be lost; expected an array.")
+    if not isinstance(items, (list, tuple)):
+        if not hasattr(items, "__array__"):
+            raise TypeError(
+                f"{name} is a {type(items).__name__}; expected an array, a list of arrays or "
+                "a list of paths."
+            )
+        items = np.asarray(items)
+        if items.dtype.kind not in "OUT" or items.ndim != 1:
+            return items
+    return _unwrap_list(list(items), name, noun)
+
+
+def _unwrap_list(items: list, name: str, noun: str) -> list[np.ndarray] | ImageFiles:
+    if not items:
+        raise ValueError(f"{name} is empty; expected at least one {noun}.")
+    n_paths = sum(is_path(item) for item in items)
+    if n_paths == len(items):
+        return ImageFiles(items, noun)
+    wanted = "a path" if is_path(items[0]) else "an array"
+    for i, item in enumerate(items):
+        if is_path(item) != (wanted == "a path") or not (is_path(item) or is_array(item)):
+            raise TypeError(
+                f"{noun.capitalize()} {i} of {name} is {_describe_item(item)}; expected "
+                f"{wanted}{', as before it' if i else ' or a path'}."
+            )
+    return [np.asarray(item) for item in items]
+
+
+def _describe_item(item: Any) -> str:
+    missing = item is None or (isinstance(item, float) and np.isnan(item))
+    return f"missing ({item})" if missing else f"a {type(item).__name__}"
+
+
+def is_path(item: Any) -> bool:
+    """Say whether one item of a list is a path."""
+    return isinstance(item, (str, os.PathLike))
+
+
+def is_array(item: Any) -> bool:
+    """Say whether one item of a list is an array."""
+    return hasattr(item, "__array__") and not isinstance(item, np.ma.MaskedArray)

@@ -1,0 +1,138 @@
+"""Images that carry their label maps with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ._collect import collect_images
+from ._files import ImageFiles
+from ._keys import resolve_key
+from ._labels import check_same_size, check_unlabelled, pair_masks
+from ._ragged import RaggedArrays
+
+
+class SegmentedImage(NamedTuple):
+    """One image with its label map, both as stored.
+
+    Parameters
+    ----------
+    image : ndarray of shape (h, w) or (h, w, 3)
+        Pixel values.
+    mask : ndarray of shape (h, w)
+        Part id of every pixel.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hierseg_learn.images import SegmentedImage
+    >>> SegmentedImage(np.zeros((1, 2)), np.array([[0, 1]])).mask
+    array([[0, 1]])
+    """
+
+    image: np.ndarray
+    mask: np.ndarray
+
+
+class SegmentedImages:
+    """A collection of images with their label maps, for scikit-learn's splitters and searches.
+
+    Images and masks stay together in ``train_test_split``, ``cross_val_score`` and
+    ``GridSearchCV``. What is in memory lies in one flat buffer, shared by subsets; what is
+    given as paths is read when needed.
+
+    Parameters
+    ----------
+    images : array of shape (n, h, w) or (n, h, w, 3), list of arrays, list of paths
+        The images. All grey or all colour, all of one kind of dtype; a pandas Series of
+        arrays or paths will do.
+    masks : array of shape (n, h, w), list of arrays, list of paths
+        One label map per image, of the same height and width: the part id of every
+        pixel. -1, and 255 in uint8, mean "unlabelled". Palette files keep their index.
+    unlabelled : int or list of int, default=None
+        Further ids that mean "unlabelled".
+
+    Attributes
+    ----------
+    images, masks : RaggedArrays or ImageFiles
+        Sequences that take an integer, a slice, a boolean mask or an index array.
+    unlabelled : tuple of int
+        Further ids that mean "unlabelled".
+    shape : tuple of int
+        ``(n,)``.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If there are fewer or more masks than images, a mask has another size than its
+        image, a mask is unlabelled everywhere or holds anything but part ids, or an
+        image has an alpha channel or no pixel. Files are checked when they are read.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hierseg_learn.images import SegmentedImages
+    >>> images = [np.zeros((2, 3)), np.ones((4, 4)), np.ones((1, 1))]
+    >>> masks = [np.zeros((2, 3), dtype=int), np.eye(4, dtype=int), [[7]]]
+    >>> X = SegmentedImages(images, [np.asarray(mask) for mask in masks])
+    >>> X[1].mask.sum()
+    np.int64(4)
+    >>> X[[True, False, True]]
+    SegmentedImages(n_images=2, images in memory, masks in memory)
+    """
+
+    def __init__(self, images: Any, masks: Any, unlabelled: Any = None) -> None:
+        for name, value in (("images", images), ("masks", masks)):
+            if isinstance(value, SegmentedImages):
+                raise TypeError(f"{name} is SegmentedImages already; pass its .{name}.")
+        self.images = collect_images(images, "images")
+        self.unlabelled = check_unlabelled(unlabelled)
+        self.masks = pair_masks(self.images, masks, self.unlabelled, "masks")
+
+    @classmethod
+    def _from_parts(
+        cls,
+        images: RaggedArrays | ImageFiles,
+        masks: RaggedArrays | ImageFiles,
+        unlabelled: tuple[int, ...],
+    ) -> SegmentedImages:
+        # Parts of a checked collection need no second check.
+        collection = cls.__new__(cls)
+        collection.images = images
+        collection.masks = masks
+        collection.unlabelled = unlabelled
+        return collection
+
+    @property
+    def shape(self) -> tuple[int]:
+        """``(n,)``."""
+        return (len(self.images),)
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, key: Any) -> SegmentedImage | SegmentedImages:
+        item = resolve_key(key, len(self))
+        if not isinstance(item, int):
+            return self._from_parts(self.images[item], self.masks[item], self.unlabelled)
+        pair = SegmentedImage(self.images[item], self.masks[item])
+        check_same_size(pair.mask.shape, pair.image.shape, f"Mask {item}")
+        return pair
+
+    def __iter__(self) -> Iterator[SegmentedImage]:
+        return (self[i] for i in range(len(self)))
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        raise TypeError(
+            "SegmentedImages is no single array; use its .images or .masks, or an estimator "
+            "that takes images, such as SegmentTreeTransformer."
+        )
+
+    def __repr__(self) -> str:
+        places = [
+            "on disk" if isinstance(part, ImageFiles) else "in memory"
+            for part in (self.images, self.masks)
+        ]
+        return f"SegmentedImages(n_images={len(self)}, images {places[0]}, masks {places[1]})"

@@ -1,0 +1,5 @@
+"""Hot kernels behind one small interface, on the CPU (Numba) and on CUDA (CuPy)."""
+
+from .dispatch import Backend, get_backend
+
+__all__ = ["Backend", "get_backend"]

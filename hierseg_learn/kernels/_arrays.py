@@ -1,0 +1,103 @@
+"""Array operations that NumPy, CuPy and the array API standard spell differently."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+Array = Any
+
+
+def namespace(array: Array) -> Any:
+    """Return the array namespace of `array`; CuPy's own module where the array names none."""
+    if hasattr(array, "__array_namespace__"):
+        return array.__array_namespace__()
+    return sys.modules[type(array).__module__.partition(".")[0]]
+
+
+def row_blocks(n_rows: int, block_rows: int) -> Iterator[slice]:
+    """Yield slices of at most `block_rows` that cover `n_rows` in order."""
+    for start in range(0, n_rows, block_rows):
+        yield slice(start, min(start + block_rows, n_rows))
+
+
+def astype(xp: Any, array: Array, dtype: Any) -> Array:
+    """Cast `array`, without a copy where it has the dtype."""
+    if hasattr(xp, "astype"):
+        return xp.astype(array, dtype, copy=False)
+    return array.astype(dtype, copy=False)
+
+
+def concat(xp: Any, arrays: list[Array], axis: int = 0) -> Array:
+    """Join arrays along an axis."""
+    return (xp.concat if hasattr(xp, "concat") else xp.concatenate)(arrays, axis=axis)
+
+
+def cumulative_sum(xp: Any, array: Array) -> Array:
+    """Sum along the last axis, step by step."""
+    if hasattr(xp, "cumulative_sum"):
+        return xp.cumulative_sum(array, axis=array.ndim - 1)
+    return xp.cumsum(array, axis=-1)
+
+
+def stable_argsort(xp: Any, array: Array) -> Array:
+    """Sort along the last axis, equal entries in the order they stand in."""
+    try:
+        return xp.argsort(array, axis=-1, stable=True)
+    except TypeError:  # CuPy sorts stably and has no such argument
+        return xp.argsort(array, axis=-1)
+
+
+def gather(xp: Any, array: Array, indices: Array) -> Array:
+    """Return ``array[indices]`` along the first axis for an integer array of any shape."""
+    taken = xp.take(array, xp.reshape(indices, (-1,)), axis=0)
+    return xp.reshape(taken, tuple(indices.shape) + tuple(array.shape[1:]))
+
+
+def squared_norms(xp: Any, Z: Array) -> Array:
+    """Return the squared length of every row."""
+    return xp.sum(Z * Z, axis=1)
+
+
+def squared_distances(xp: Any, rows: Array, Z: Array, row_norms: Array, norms: Array) -> Array:
+    """Return the squared distance of every row to every point by one matrix product."""
+    distances = row_norms[:, None] + norms[None, :] - 2.0 * (rows @ Z.T)
+    return xp.where(distances > 0, distances, xp.zeros_like(distances))
+
+
+def centre(xp: Any, Z: Array) -> tuple[Array, Array]:
+    """Return the rows without their mean and their squared lengths; rows of equal numbers get 0."""
+    centred = Z - xp.mean(Z, axis=1, keepdims=True)
+    # rounding of the mean must not give a constant row a length
+    constant = xp.max(Z, axis=1) == xp.min(Z, axis=1)
+    centred = xp.where(constant[:, None], xp.zeros_like(centred), centred)
+    return centred, squared_norms(xp, centred)
+
+
+def class_counts(xp: Any, codes: Array) -> Array:
+    """Return for every point how many points share its class, itself included."""
+    ordered = xp.sort(codes)
+    return xp.searchsorted(ordered, codes, side="right") - xp.searchsorted(
+        ordered, codes, side="left"
+    )
+
+
+def relations(xp: Any, codes: Array, start: int, stop: int) -> tuple[Array, Array, Array]:
+    """Return who is another point, a mate and a rival of the points ``start:stop``."""
+    positions = xp.arange(codes.shape[0], dtype=xp.int64)
+    others = positions[start:stop, None] != positions[None, :]
+    same = codes[start:stop, None] == codes[None, :]
+    return others, same & others, ~same
+
+
+def log_sum_exp(xp: Any, distances: Array, mask: Array) -> tuple[Array, Array]:
+    """Return log sum exp(-distance) over the mask of every row, and the softmax."""
+    infinite = xp.full_like(distances, float("inf"))
+    masked = xp.where(mask, distances, infinite)
+    smallest = xp.min(masked, axis=1, keepdims=True)
+    smallest = xp.where(smallest < float("inf"), smallest, xp.zeros_like(smallest))
+    powers = xp.exp(smallest - masked)
+    total = xp.sum(powers, axis=1, keepdims=True)
+    total = xp.where(total > 0, total, xp.ones_like(total))
+    return (xp.log(total) - smallest)[:, 0], powers / total

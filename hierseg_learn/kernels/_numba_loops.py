@@ -1,0 +1,227 @@
+# ruff: noqa: ANN001
+"""Compiled loops of the CPU kernels, over plain arrays; they write into arrays they are given."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ._jit import jit
+
+
+@jit
+def sum_rows(values, regions, start, stop, sums):
+    """Add the rows ``start:stop`` of `values` to the rows of `sums` named by `regions`."""
+    for row in range(start, stop):
+        region = regions[row]
+        if region >= 0:
+            for column in range(values.shape[1]):
+                sums[region, column] += values[row, column]
+
+
+@jit
+def scan_points(products, Q, X, query_norms, norms, first, slack, exclude, indices, distances):
+    """Insert the points ``first:`` of one block into the sorted neighbour lists of the queries.
+
+    `products` holds the inner products; a point whose distance by these, less the rounding that
+    they may carry, exceeds the list's last is passed over, any other is measured by differences.
+    """
+    n_neighbors = indices.shape[1]
+    for row in range(products.shape[0]):
+        for column in range(products.shape[1]):
+            point = first + column
+            norm = query_norms[row] + norms[point]
+            bound = norm - 2 * products[row, column] - slack * norm
+            # written so that a NaN, left by an overflow, counts as "measure it"
+            if bound > distances[row, n_neighbors - 1] or point == exclude[row]:
+                continue
+            exact = 0.0
+            for feature in range(Q.shape[1]):
+                difference = np.float64(Q[row, feature]) - np.float64(X[point, feature])
+                exact += difference * difference
+            # points come in ascending order, so an equal distance stays behind the lower index
+            if exact < distances[row, n_neighbors - 1]:
+                place = n_neighbors - 1
+                while place > 0 and exact < distances[row, place - 1]:
+                    distances[row, place] = distances[row, place - 1]
+                    indices[row, place] = indices[row, place - 1]
+                    place -= 1
+                distances[row, place] = exact
+                indices[row, place] = point
+
+
+@jit
+def squared_distances(products, norms, defined, start):
+    """Turn inner products of the rows ``start:`` into squared distances over `defined` of the row.
+
+    With ones for `defined` these are the squared distances; with the squared lengths they are
+    signal-to-noise distances, zero where the row has no length.
+    """
+    zero = norms.dtype.type(0)
+    for row in range(products.shape[0]):
+        unit = defined[start + row]
+        for column in range(products.shape[1]):
+            squared = norms[start + row] + norms[column] - 2 * products[row, column]
+            products[row, column] = squared / unit if squared > zero and unit > 0 else zero
+
+
+@jit
+def shifted_scores(scores, norms, codes, start):
+    """Turn inner products into (nearest squared distance - squared distance), -inf for itself.
+
+    Returns the squared distance of the nearest other point and of the nearest mate of every row.
+    """
+    n_rows, n_columns = scores.shape
+    nearest_any = np.full(n_rows, np.inf)
+    nearest_mate = np.full(n_rows, np.inf)
+    zero = scores.dtype.type(0)
+    for row in range(n_rows):
+        point = start + row
+        for column in range(n_columns):
+            squared = max(norms[point] + norms[column] - 2 * scores[row, column], zero)
+            scores[row, column] = squared
+            if column != point:
+                nearest_any[row] = min(nearest_any[row], squared)
+                if codes[column] == codes[point]:
+                    nearest_mate[row] = min(nearest_mate[row], squared)
+        for column in range(n_columns):
+            scores[row, column] = nearest_any[row] - scores[row, column]
+        scores[row, point] = -np.inf
+    return nearest_any, nearest_mate
+
+
+@jit
+def nca_weights(powers, Z, codes, start, nearest_any, nearest_mate, scale):
+    """Turn exp(shifted scores) into pair weights of the NCA loss and return the rows' loss."""
+    # beyond this the mates' share is lost to underflow, and is computed afresh
+    limit = -0.5 * np.log(np.finfo(powers.dtype).tiny)
+    loss = 0.0
+    for row in range(powers.shape[0]):
+        point = start + row
+        gap = nearest_mate[row] - nearest_any[row]
+        if not np.isfinite(gap):
+            powers[row] = 0
+            continue
+        total, mates = 0.0, 0.0
+        for column in range(powers.shape[1]):
+            total += powers[row, column]
+            if codes[column] == codes[point]:
+                mates += powers[row, column]
+        per_total = scale / total
+        if gap > limit:
+            loss += (
+                np.log(total)
+                + gap
+                + _far_mates(powers, Z, codes, row, point, nearest_mate[row], scale, per_total)
+            )
+            continue
+        loss += np.log(total) - np.log(mates)
+        per_mate = scale / mates - per_total
+        for column in range(powers.shape[1]):
+            if codes[column] == codes[point]:
+                powers[row, column] *= per_mate
+            else:
+                powers[row, column] *= -per_total
+    return loss
+
+
+@jit
+def _far_mates(powers, Z, codes, row, point, nearest_mate, scale, per_total):
+    """Write one row's weights where the mates are far; return -log of the mates' shifted sum."""
+    own = np.zeros(powers.shape[1])
+    total = 0.0
+    for column in range(powers.shape[1]):
+        powers[row, column] *= -per_total
+        if codes[column] == codes[point] and column != point:
+            squared = 0.0
+            for component in range(Z.shape[1]):
+                difference = Z[point, component] - Z[column, component]
+                squared += difference * difference
+            own[column] = np.exp(nearest_mate - squared)
+            total += own[column]
+    for column in range(powers.shape[1]):
+        powers[row, column] += scale * own[column] / total
+    return -np.log(total)
+
+
+@jit
+def triplet_weights(distances, codes, start, margin, defined):
+    """Overwrite distances by the number of active triplets they enter, and return the hinges' sum.
+
+    A mate at d counts the rivals below d + margin, a rival at d the mates above d - margin: two
+    sorts per row, never a list of triplets. Rows with `defined` of zero have no triplets.
+    """
+    n_columns = distances.shape[1]
+    loss = 0.0
+    mates = np.empty(n_columns, dtype=distances.dtype)
+    rivals = np.empty(n_columns, dtype=distances.dtype)
+    for row in range(distances.shape[0]):
+        point = start + row
+        if not defined[point] > 0:
+            distances[row] = 0
+            continue
+        n_mates = n_rivals = 0
+        for column in range(n_columns):
+            if codes[column] != codes[point]:
+                rivals[n_rivals] = distances[row, column]
+                n_rivals += 1
+            elif column != point:
+                mates[n_mates] = distances[row, column] + margin
+                n_mates += 1
+        near, far = np.sort(mates[:n_mates]), np.sort(rivals[:n_rivals])
+        for column in range(n_columns):
+            if codes[column] != codes[point]:
+                level = distances[row, column]
+                count = np.searchsorted(near, level, side="right") - n_mates
+            elif column != point:
+                level = distances[row, column] + distances.dtype.type(margin)
+                count = np.searchsorted(far, level, side="left")
+            else:
+                level, count = distances.dtype.type(0), 0
+            loss += np.float64(level) * count
+            distances[row, column] = count
+    return loss
+
+
+@jit
+def lmnn_weights(Z, lists, n_targets, start, stop, regularization, weights):
+    """Fill the rows ``start:stop`` of `weights` for the listed pairs and return the rows' loss."""
+    n_listed = lists.shape[1]
+    squared = np.empty(n_listed)
+    counts = np.empty(n_listed)
+    push = 1 - regularization
+    loss = 0.0
+    for row in range(start, stop):
+        for place in range(n_listed):
+            squared[place] = 0
+            counts[place] = 0
+            for component in range(Z.shape[1]):
+                difference = Z[row, component] - Z[lists[row, place], component]
+                squared[place] += difference * difference
+        for place in range(n_targets):
+            if lists[row, place] < 0:
+                continue
+            loss += regularization * squared[place]
+            counts[place] += regularization
+            for other in range(n_targets, n_listed):
+                hinge = 1 + squared[place] - squared[other]
+                if lists[row, other] >= 0 and hinge > 0:
+                    loss += push * hinge
+                    counts[place] += push
+                    counts[other] -= push
+        for place in range(n_listed):
+            weights[row, place] = counts[place]
+    return loss
+
+
+@jit
+def add_list_gradient(Z, lists, weights, scale, gradient):
+    """Add the gradient of the listed pairs, one after another, so that the order is fixed."""
+    for row in range(lists.shape[0]):
+        for place in range(lists.shape[1]):
+            weight = Z.dtype.type(scale) * weights[row, place]
+            if weight != 0:
+                other = lists[row, place]
+                for component in range(Z.shape[1]):
+                    flow = weight * (Z[row, component] - Z[other, component])
+                    gradient[row, component] += flow
+                    gradient[other, component] -= flow

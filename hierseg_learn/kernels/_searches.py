@@ -1,0 +1,150 @@
+"""Sums and searches composed of array-API operations: one text for every array library.
+
+The namespace comes from the arrays; the few names that NumPy, CuPy and the array API standard do
+not share are bridged in ``_arrays``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ._arrays import (
+    astype,
+    centre,
+    concat,
+    gather,
+    namespace,
+    row_blocks,
+    squared_distances,
+    squared_norms,
+    stable_argsort,
+)
+from ._checks import check_neighbors, check_region_range, check_regions
+
+Array = Any
+
+QUERY_ROWS = 512
+POINT_ROWS = 8192
+PIXEL_ROWS = 16384
+SPARE_NEIGHBORS = 16
+
+
+def region_sums(values: Array, regions: Array, n_regions: int) -> Array:
+    """As `reference.region_sums`: a one-hot matrix product per block of pixels, without atomics."""
+    xp = namespace(values)
+    check_regions(values, regions, n_regions)
+    if regions.shape[0]:
+        check_region_range(int(xp.min(regions)), int(xp.max(regions)), n_regions)
+    columns = xp.arange(n_regions, dtype=regions.dtype)
+    sums = xp.zeros((n_regions, values.shape[1]), dtype=xp.float64)
+    for rows in row_blocks(values.shape[0], PIXEL_ROWS):
+        one_hot = astype(xp, columns[:, None] == regions[rows][None, :], xp.float64)
+        sums = sums + one_hot @ astype(xp, values[rows, :], xp.float64)
+    return sums
+
+
+def nearest(
+    Q: Array, X: Array, n_neighbors: int, exclude: Array | None = None
+) -> tuple[Array, Array]:
+    """As `reference.nearest`: candidates by matrix products, then exact distances of these.
+
+    Rows whose candidates could have missed a neighbour, because more points tie than there are
+    spare candidates, are searched again by differences.
+    """
+    xp = namespace(X)
+    check_neighbors(Q, X, n_neighbors, exclude)
+    norms = squared_norms(xp, X)
+    indices = [xp.zeros((0, n_neighbors), dtype=xp.int64)]
+    distances = [xp.zeros((0, n_neighbors), dtype=xp.float64)]
+    for rows in row_blocks(Q.shape[0], QUERY_ROWS):
+        left_out = None if exclude is None else exclude[rows]
+        found = _nearest_block(xp, Q[rows, :], X, norms, n_neighbors, left_out)
+        indices.append(found[0])
+        distances.append(found[1])
+    return concat(xp, indices), concat(xp, distances)
+
+
+def snr_distances(Q: Array, X: Array) -> Array:
+    """As `reference.snr_distances`, from centred rows and one matrix product per block."""
+    xp = namespace(X)
+    check_neighbors(Q, X, 1, None)
+    centred_q, signal = centre(xp, Q)
+    centred_x, norms = centre(xp, X)
+    signal = xp.where(signal > 0, signal, xp.full_like(signal, float("nan")))
+    blocks = [xp.zeros((0, X.shape[0]), dtype=Q.dtype)]
+    for rows in row_blocks(Q.shape[0], QUERY_ROWS):
+        noise = squared_distances(xp, centred_q[rows, :], centred_x, signal[rows], norms)
+        blocks.append(noise / signal[rows][:, None])
+    return concat(xp, blocks)
+
+
+def _nearest_block(
+    xp: Any, Q: Array, X: Array, norms: Array, n_neighbors: int, exclude: Array | None
+) -> tuple[Array, Array]:
+    """Return the neighbours of one block of queries."""
+    query_norms = squared_norms(xp, Q)
+    scores, candidates = _candidates(xp, Q, X, query_norms, norms, n_neighbors, exclude)
+    exact = _exact_distances(xp, Q, X, candidates)
+    exact = xp.where(scores < float("inf"), exact, xp.full_like(exact, float("inf")))
+    by_index = stable_argsort(xp, candidates)
+    exact = xp.take_along_axis(exact, by_index, axis=1)
+    candidates = xp.take_along_axis(candidates, by_index, axis=1)
+    order = stable_argsort(xp, exact)[:, :n_neighbors]
+    indices = xp.take_along_axis(candidates, order, axis=1)
+    distances = xp.take_along_axis(exact, order, axis=1)
+    if candidates.shape[1] < X.shape[0]:
+        # a point that is no candidate may still be as near as the last neighbour, within rounding
+        slack = (Q.shape[1] + 8) * xp.finfo(X.dtype).eps * (query_norms + xp.max(norms))
+        worst = astype(xp, xp.max(scores, axis=1) - slack, xp.float64)
+        for row in range(Q.shape[0]) if bool(xp.any(worst <= distances[:, -1])) else ():
+            if bool(worst[row] <= distances[row, -1]):
+                left_out = -1 if exclude is None else int(exclude[row])
+                found = _nearest_of_one(xp, Q[row, :], X, n_neighbors, left_out)
+                indices[row, :], distances[row, :] = found
+    return indices, distances
+
+
+def _candidates(
+    xp: Any,
+    Q: Array,
+    X: Array,
+    query_norms: Array,
+    norms: Array,
+    n_neighbors: int,
+    exclude: Array | None,
+) -> tuple[Array, Array]:
+    """Return the nearest points by matrix products, a few more than asked for."""
+    n_candidates = n_neighbors + SPARE_NEIGHBORS
+    scores = candidates = None
+    for points in row_blocks(X.shape[0], POINT_ROWS):
+        block = squared_distances(xp, Q, X[points, :], query_norms, norms[points])
+        columns = xp.arange(points.start, points.stop, dtype=xp.int64)[None, :]
+        columns = columns + xp.zeros((Q.shape[0], 1), dtype=xp.int64)
+        if exclude is not None:
+            infinite = xp.full_like(block, float("inf"))
+            block = xp.where(columns == exclude[:, None], infinite, block)
+        if scores is not None:
+            block = concat(xp, [scores, block], axis=1)
+            columns = concat(xp, [candidates, columns], axis=1)
+        order = stable_argsort(xp, block)[:, : min(n_candidates, block.shape[1])]
+        scores = xp.take_along_axis(block, order, axis=1)
+        candidates = xp.take_along_axis(columns, order, axis=1)
+    return scores, candidates
+
+
+def _exact_distances(xp: Any, Q: Array, X: Array, candidates: Array) -> Array:
+    points = astype(xp, gather(xp, X, candidates), xp.float64)
+    differences = points - astype(xp, Q, xp.float64)[:, None, :]
+    return xp.sum(differences * differences, axis=2)
+
+
+def _nearest_of_one(
+    xp: Any, query: Array, X: Array, n_neighbors: int, left_out: int
+) -> tuple[Array, Array]:
+    """Return the neighbours of one query by differences with every point."""
+    differences = astype(xp, X, xp.float64) - astype(xp, query, xp.float64)[None, :]
+    distances = xp.sum(differences * differences, axis=1)
+    if left_out >= 0:
+        distances[left_out] = float("inf")
+    order = stable_argsort(xp, distances)[:n_neighbors]
+    return order, xp.take(distances, order, axis=0)

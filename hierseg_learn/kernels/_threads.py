@@ -1,0 +1,113 @@
+"""Threads that never change a result: one helper for BLAS, one for fixed blocks of work."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+import joblib
+from threadpoolctl import ThreadpoolController
+
+_pools: dict[int, ThreadPoolExecutor] = {}
+_lock = threading.Lock()
+
+
+class _BlasLimit:
+    """Count of the callers that want BLAS on one thread; the last one out restores what was."""
+
+    def __init__(self) -> None:
+        self.controller = None
+        self.limiter = None
+        self.depth = 0
+
+    def enter(self) -> None:
+        with _lock:
+            if self.depth == 0:
+                if self.controller is None:
+                    self.controller = ThreadpoolController().select(user_api="blas")
+                self.limiter = self.controller.limit(limits=1)
+            self.depth += 1
+
+    def leave(self) -> None:
+        with _lock:
+            self.depth -= 1
+            if self.depth == 0:
+                self.limiter.restore_original_limits()
+
+
+_blas_limit = _BlasLimit()
+
+
+@contextmanager
+def single_blas_thread() -> Iterator[None]:
+    """Run BLAS and LAPACK on one thread, so that the bits do not depend on the number of threads.
+
+    Contexts may nest and may be entered by several Python threads at once.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hierseg_learn.kernels._threads import single_blas_thread
+    >>> with single_blas_thread():
+    ...     np.eye(2) @ np.ones(2)
+    array([1., 1.])
+    """
+    _blas_limit.enter()
+    try:
+        yield
+    finally:
+        _blas_limit.leave()
+
+
+def n_threads() -> int:
+    """Return how many threads a kernel may use: NUMBA_NUM_THREADS (joblib sets it), or the CPUs."""
+    return int(os.environ.get("NUMBA_NUM_THREADS") or _n_cpus())
+
+
+@cache
+def _n_cpus() -> int:
+    return joblib.cpu_count()
+
+
+def map_blocks(
+    function: Callable[[int, int], Any], first: int, last: int, block_rows: int
+) -> list[Any]:
+    """Call ``function(start, stop)`` for every block of ``first:last``, results in their order.
+
+    The blocks depend on the arguments alone, so a reduction of the list in its order gives the
+    same bits for any number of threads. `function` must not call `map_blocks`.
+
+    Examples
+    --------
+    >>> from hierseg_learn.kernels._threads import map_blocks
+    >>> map_blocks(lambda start, stop: (start, stop), 0, 5, 2)
+    [(0, 2), (2, 4), (4, 5)]
+    """
+    bounds = [(start, min(start + block_rows, last)) for start in range(first, last, block_rows)]
+    threads = n_threads()
+    if threads == 1 or len(bounds) < 2:
+        return [function(start, stop) for start, stop in bounds]
+    return list(_pool(threads).map(lambda block: function(*block), bounds))
+
+
+def _pool(threads: int) -> ThreadPoolExecutor:
+    with _lock:
+        if threads not in _pools:
+            _pools[threads] = ThreadPoolExecutor(threads, thread_name_prefix="hierseg_learn")
+        return _pools[threads]
+
+
+def _forget_pools() -> None:
+    # a forked child inherits the pools without their threads, and perhaps a lock held for ever
+    global _lock
+    _lock = threading.Lock()
+    _pools.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_pools)

@@ -1,0 +1,71 @@
+"""Kernels for CUDA: the composed operations on CuPy arrays, results left on the device.
+
+The functions mirror ``reference``, which says what arguments and results mean. Sums are matrix
+products, sorts and reductions in a fixed order: no float atomics, so the same bits every time.
+"""
+
+from __future__ import annotations
+
+import cupy
+
+from . import _pair_losses, _searches
+
+
+def region_sums(values: cupy.ndarray, regions: cupy.ndarray, n_regions: int) -> cupy.ndarray:
+    """As `reference.region_sums`."""
+    return _searches.region_sums(_floating(values), cupy.asarray(regions), n_regions)
+
+
+def nearest(
+    Q: cupy.ndarray, X: cupy.ndarray, n_neighbors: int, exclude: cupy.ndarray | None = None
+) -> tuple[cupy.ndarray, cupy.ndarray]:
+    """As `reference.nearest`."""
+    Q, X = _floating(Q), _floating(X)
+    dtype = cupy.result_type(Q, X)
+    exclude = None if exclude is None else _integer(exclude)
+    return _searches.nearest(
+        Q.astype(dtype, copy=False), X.astype(dtype, copy=False), n_neighbors, exclude
+    )
+
+
+def nca_loss_grad(Z: cupy.ndarray, codes: cupy.ndarray) -> tuple[float, cupy.ndarray]:
+    """As `reference.nca_loss_grad`."""
+    return _pair_losses.nca_loss_grad(_floating(Z), _integer(codes))
+
+
+def triplet_loss_grad(
+    Z: cupy.ndarray, codes: cupy.ndarray, margin: float
+) -> tuple[float, cupy.ndarray]:
+    """As `reference.triplet_loss_grad`."""
+    return _pair_losses.triplet_loss_grad(_floating(Z), _integer(codes), margin)
+
+
+def snr_distances(Q: cupy.ndarray, X: cupy.ndarray) -> cupy.ndarray:
+    """As `reference.snr_distances`."""
+    return _searches.snr_distances(_floating(Q), _floating(X))
+
+
+def snr_loss_grad(
+    Z: cupy.ndarray, codes: cupy.ndarray, margin: float
+) -> tuple[float, cupy.ndarray]:
+    """As `reference.snr_loss_grad`."""
+    return _pair_losses.snr_loss_grad(_floating(Z), _integer(codes), margin)
+
+
+def lmnn_loss_grad(
+    Z: cupy.ndarray, targets: cupy.ndarray, impostors: cupy.ndarray, regularization: float
+) -> tuple[float, cupy.ndarray]:
+    """As `reference.lmnn_loss_grad`."""
+    return _pair_losses.lmnn_loss_grad(
+        _floating(Z), _integer(targets), _integer(impostors), regularization
+    )
+
+
+def _floating(array: cupy.ndarray) -> cupy.ndarray:
+    """Return a float32 or float64 array on the device."""
+    array = cupy.asarray(array)
+    return array if array.dtype == cupy.float32 else array.astype(cupy.float64, copy=False)
+
+
+def _integer(array: cupy.ndarray) -> cupy.ndarray:
+    return cupy.asarray(array, dtype=cupy.int64)

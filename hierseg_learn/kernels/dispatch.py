@@ -1,0 +1,128 @@
+"""The one place that chooses between the Numba and the CuPy kernels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+KERNELS = (
+    "region_sums",
+    "nearest",
+    "nca_loss_grad",
+    "triplet_loss_grad",
+    "snr_distances",
+    "snr_loss_grad",
+    "lmnn_loss_grad",
+)
+
+
+class Backend:
+    """The kernels of one device, with the names and signatures of ``reference``.
+
+    Parameters
+    ----------
+    name : str
+        "cpu" or "cuda".
+    module : module
+        Where the kernels are defined.
+    asarray, to_numpy : callable
+        Bring an array to the device and back.
+
+    Attributes
+    ----------
+    name : str
+    asarray, to_numpy : callable
+
+    Examples
+    --------
+    >>> from hierseg_learn.kernels import get_backend
+    >>> get_backend("cpu").name
+    'cpu'
+    """
+
+    def __init__(
+        self,
+        name: str,
+        module: ModuleType,
+        asarray: Callable[[Any], Any] = np.asarray,
+        to_numpy: Callable[[Any], np.ndarray] = np.asarray,
+    ) -> None:
+        self.name = name
+        self.asarray = asarray
+        self.to_numpy = to_numpy
+        for kernel in KERNELS:
+            setattr(self, kernel, getattr(module, kernel))
+
+    def __repr__(self) -> str:
+        return f"Backend({self.name!r})"
+
+
+def get_backend(device: str = "auto") -> Backend:
+    """Return the kernels for a device.
+
+    Parameters
+    ----------
+    device : {"auto", "cpu", "cuda"}, default="auto"
+        "auto" takes CUDA where CuPy is installed and a device answers, and the CPU otherwise.
+
+    Returns
+    -------
+    backend : Backend
+
+    Raises
+    ------
+    ValueError
+        If `device` is none of the three.
+    RuntimeError
+        If `device` is "cuda" and there is none.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hierseg_learn.kernels import get_backend
+    >>> get_backend("cpu").region_sums(np.ones((3, 1)), np.array([0, 0, 1]), 2)
+    array([[2.],
+           [1.]])
+    """
+    if device not in ("auto", "cpu", "cuda"):
+        raise ValueError(f"device must be 'auto', 'cpu' or 'cuda', got {device!r}.")
+    if device == "cpu":
+        return _cpu_backend()
+    reason = _why_no_cuda()
+    if reason is None:
+        return _cuda_backend()
+    if device == "cuda":
+        raise RuntimeError(f"device='cuda' was asked for, but {reason}.")
+    return _cpu_backend()
+
+
+@cache
+def _why_no_cuda() -> str | None:
+    """Return why CUDA cannot be used, or None; asked once per process."""
+    if find_spec("cupy") is None:
+        return "CuPy is not installed (pip install hierseg-learn[cuda12] or [cuda13])"
+    try:
+        cupy = import_module("cupy")
+        if cupy.cuda.runtime.getDeviceCount() > 0:
+            return None
+    except Exception as error:  # a broken driver or library shows in many ways, none may escape
+        return f"CuPy finds no working CUDA device ({type(error).__name__}: {error})"
+    return "CuPy finds no CUDA device"
+
+
+@cache
+def _cpu_backend() -> Backend:
+    return Backend("cpu", import_module(".numba_kernels", __package__))
+
+
+@cache
+def _cuda_backend() -> Backend:
+    cupy = import_module("cupy")
+    module = import_module(".cupy_kernels", __package__)
+    return Backend("cuda", module, asarray=cupy.asarray, to_numpy=cupy.asnumpy)

@@ -1,0 +1,209 @@
+"""Kernels for the CPU: matrix products by BLAS, the rest by Numba, over fixed blocks of rows.
+
+The functions mirror ``reference``, which says what arguments and results mean. Blocks run on a pool
+of plain threads: the compiled loops and BLAS let go of the interpreter lock, and no Numba threading
+layer is involved, so that two Python threads and forked children may call them. Nothing depends on
+the number of threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from . import _numba_loops as loops
+from ._arrays import centre, squared_norms
+from ._checks import (
+    check_embedding,
+    check_lists,
+    check_neighbors,
+    check_region_range,
+    check_regions,
+)
+from ._pair_losses import count_triplets, count_with_mates, pair_loss_grad
+from ._threads import map_blocks, single_blas_thread
+
+PIXEL_ROWS = 65536
+MOST_PIXEL_BLOCKS = 16
+QUERY_ROWS = 128
+POINT_ROWS = 4096
+LIST_ROWS = 1024
+
+
+def region_sums(values: np.ndarray, regions: np.ndarray, n_regions: int) -> np.ndarray:
+    """As `reference.region_sums`."""
+    values, regions = _floating(values), np.asarray(regions)
+    check_regions(values, regions, n_regions)
+    if regions.size:
+        check_region_range(int(regions.min()), int(regions.max()), n_regions)
+    regions = np.ascontiguousarray(regions, dtype=np.int64)
+
+    def block(start: int, stop: int) -> np.ndarray:
+        sums = np.zeros((n_regions, values.shape[1]))
+        loops.sum_rows(values, regions, start, stop, sums)
+        return sums
+
+    # few blocks for huge images, since each holds sums of its own
+    block_rows = max(PIXEL_ROWS, -(-len(values) // MOST_PIXEL_BLOCKS))
+    total = np.zeros((n_regions, values.shape[1]))
+    for sums in map_blocks(block, 0, len(values), block_rows):
+        total += sums
+    return total
+
+
+def nearest(
+    Q: np.ndarray, X: np.ndarray, n_neighbors: int, exclude: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """As `reference.nearest`: matrix products rule points out, the others are measured exactly."""
+    Q, X = _floating(Q), _floating(X)
+    if Q.dtype != X.dtype:
+        Q, X = Q.astype(np.float64), X.astype(np.float64)
+    exclude = None if exclude is None else np.ascontiguousarray(exclude, dtype=np.int64)
+    check_neighbors(Q, X, n_neighbors, exclude)
+    if exclude is None:
+        exclude = np.full(len(Q), -1, dtype=np.int64)
+    indices = np.zeros((len(Q), n_neighbors), dtype=np.int64)
+    distances = np.full((len(Q), n_neighbors), np.inf)
+    query_norms, norms = squared_norms(np, Q), squared_norms(np, X)
+    # bound on the rounding of |q|^2 + |x|^2 - 2 q'x, relative to |q|^2 + |x|^2
+    slack = (X.shape[1] + 8) * np.finfo(X.dtype).eps
+
+    def block(start: int, stop: int) -> None:
+        rows = slice(start, stop)
+        for first in range(0, len(X), POINT_ROWS):
+            points = slice(first, min(first + POINT_ROWS, len(X)))
+            loops.scan_points(
+                Q[rows] @ X[points].T,
+                Q[rows],
+                X,
+                query_norms[rows],
+                norms,
+                first,
+                slack,
+                exclude[rows],
+                indices[rows],
+                distances[rows],
+            )
+
+    with single_blas_thread():
+        map_blocks(block, 0, len(Q), QUERY_ROWS)
+    return indices, distances
+
+
+def nca_loss_grad(Z: np.ndarray, codes: np.ndarray) -> tuple[float, np.ndarray]:
+    """As `reference.nca_loss_grad`."""
+    Z, codes = _embedding(Z, codes)
+    norms = squared_norms(np, Z)
+    n_active = max(count_with_mates(np, codes), 1)
+
+    def step(start: int, stop: int) -> tuple[float, np.ndarray, None]:
+        scores = Z[start:stop] @ Z.T
+        nearest_any, nearest_mate = loops.shifted_scores(scores, norms, codes, start)
+        np.exp(scores, out=scores)
+        loss = loops.nca_weights(
+            scores, Z, codes, start, nearest_any, nearest_mate, Z.dtype.type(1 / n_active)
+        )
+        return loss, scores, None
+
+    loss, gradient = _pair_loss_grad(Z, step)
+    return loss / n_active, gradient
+
+
+def triplet_loss_grad(Z: np.ndarray, codes: np.ndarray, margin: float) -> tuple[float, np.ndarray]:
+    """As `reference.triplet_loss_grad`."""
+    Z, codes = _embedding(Z, codes)
+    norms = squared_norms(np, Z)
+    scale = Z.dtype.type(1 / max(count_triplets(np, codes), 1))
+    everyone = np.ones(len(Z))
+
+    def step(start: int, stop: int) -> tuple[float, np.ndarray, None]:
+        scores = Z[start:stop] @ Z.T
+        loops.squared_distances(scores, norms, everyone, start)
+        loss = loops.triplet_weights(scores, codes, start, float(margin), everyone)
+        scores *= scale
+        return loss * scale, scores, None
+
+    return _pair_loss_grad(Z, step)
+
+
+def snr_distances(Q: np.ndarray, X: np.ndarray) -> np.ndarray:
+    """As `reference.snr_distances`."""
+    Q, X = _floating(Q), _floating(X)
+    check_neighbors(Q, X, 1, None)
+    centred_q, signal = centre(np, Q)
+    centred_x, norms = centre(np, X)
+    distances = np.empty((len(Q), len(X)), dtype=np.result_type(Q, X))
+    signal = np.where(signal > 0, signal, np.nan)
+
+    def block(start: int, stop: int) -> None:
+        noise = centred_q[start:stop] @ centred_x.T
+        noise *= -2
+        noise += signal[start:stop, None] + norms
+        np.divide(
+            np.maximum(noise, 0, out=noise), signal[start:stop, None], out=distances[start:stop]
+        )
+
+    with single_blas_thread():
+        map_blocks(block, 0, len(Q), QUERY_ROWS)
+    return distances
+
+
+def snr_loss_grad(Z: np.ndarray, codes: np.ndarray, margin: float) -> tuple[float, np.ndarray]:
+    """As `reference.snr_loss_grad`."""
+    Z, codes = _embedding(Z, codes)
+    centred, signal = centre(np, Z)
+    scale = Z.dtype.type(1 / max(count_triplets(np, codes, signal > 0), 1))
+
+    def step(start: int, stop: int) -> tuple[float, np.ndarray, np.ndarray]:
+        distances = centred[start:stop] @ centred.T
+        loops.squared_distances(distances, signal, signal, start)
+        weights = distances.copy()
+        loss = loops.triplet_weights(weights, codes, start, float(margin), signal)
+        own = signal[start:stop, None]
+        weights *= scale / np.where(own > 0, own, 1)
+        return loss * scale, weights, -np.einsum("ij,ij->i", weights, distances)
+
+    loss, gradient = _pair_loss_grad(centred, step)
+    return loss, gradient - gradient.mean(axis=1, keepdims=True)
+
+
+def lmnn_loss_grad(
+    Z: np.ndarray, targets: np.ndarray, impostors: np.ndarray, regularization: float
+) -> tuple[float, np.ndarray]:
+    """As `reference.lmnn_loss_grad`."""
+    Z = _floating(Z)
+    targets = np.ascontiguousarray(targets, dtype=np.int64)
+    impostors = np.ascontiguousarray(impostors, dtype=np.int64)
+    check_lists(Z, targets, impostors)
+    scale = 1 / max(len(Z), 1)
+    lists = np.hstack([targets, impostors])
+    weights = np.zeros(lists.shape, dtype=Z.dtype)
+
+    def block(start: int, stop: int) -> float:
+        return loops.lmnn_weights(
+            Z, lists, targets.shape[1], start, stop, float(regularization), weights
+        )
+
+    loss = sum(map_blocks(block, 0, len(Z), LIST_ROWS))
+    gradient = np.zeros_like(Z)
+    loops.add_list_gradient(Z, lists, weights, 2 * scale, gradient)
+    return float(loss) * scale, gradient
+
+
+def _pair_loss_grad(Z: np.ndarray, step: Callable) -> tuple[float, np.ndarray]:
+    with single_blas_thread():
+        return pair_loss_grad(Z, step, map_blocks)
+
+
+def _floating(array: np.ndarray) -> np.ndarray:
+    """Return a C-contiguous float32 or float64 array."""
+    array = np.asarray(array)
+    dtype = np.float32 if array.dtype == np.float32 else np.float64
+    return np.ascontiguousarray(array, dtype=dtype)
+
+
+def _embedding(Z: np.ndarray, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    codes = np.ascontiguousarray(codes, dtype=np.int64)
+    check_embedding(np.asarray(Z), codes)
+    return _floating(Z), codes

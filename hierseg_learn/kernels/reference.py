@@ -1,0 +1,385 @@
+"""Plain NumPy kernels, written for reading: the oracle that the fast kernels are tested against.
+
+Every function here has a twin of the same name and signature in ``numba_kernels`` and
+``cupy_kernels``; what the arguments mean is written here, once. All sums run in float64 and in a
+fixed order.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ._checks import (
+    check_embedding,
+    check_lists,
+    check_neighbors,
+    check_region_range,
+    check_regions,
+)
+
+
+def region_sums(values: np.ndarray, regions: np.ndarray, n_regions: int) -> np.ndarray:
+    """Sum the rows of `values` that share a region.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_pixels, n_values)
+        One row of numbers per pixel.
+    regions : ndarray of shape (n_pixels,), integer
+        Region of every pixel, in ``[0, n_regions)``; -1 leaves the pixel out.
+    n_regions : int
+        Number of regions; regions without a pixel get zeros.
+
+    Returns
+    -------
+    sums : ndarray of shape (n_regions, n_values), float64
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not match or a region lies outside ``[-1, n_regions)``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hierseg_learn.kernels.reference import region_sums
+    >>> region_sums(np.array([[1.0], [2.0], [4.0]]), np.array([1, -1, 1]), 2)
+    array([[0.],
+           [5.]])
+    """
+    values, regions = np.asarray(values), np.asarray(regions)
+    check_regions(values, regions, n_regions)
+    if regions.size:
+        check_region_range(int(regions.min()), int(regions.max()), n_regions)
+    labelled = regions >= 0
+    values, regions = values[labelled], regions[labelled]
+    sums = np.zeros((n_regions, values.shape[1]))
+    for column in range(values.shape[1]):
+        # bincount adds sequentially in float64, so the order of summation is the order of the
+        # pixels
+        sums[:, column] = np.bincount(regions, weights=values[:, column], minlength=n_regions)
+    return sums
+
+
+def nearest(
+    Q: np.ndarray, X: np.ndarray, n_neighbors: int, exclude: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Find the nearest rows of `X` for every row of `Q` under the squared Euclidean distance.
+
+    Parameters
+    ----------
+    Q : ndarray of shape (n_queries, n_features)
+        Query points.
+    X : ndarray of shape (n_samples, n_features)
+        Points that are searched.
+    n_neighbors : int
+        Number of neighbours per query.
+    exclude : ndarray of shape (n_queries,), integer, default=None
+        For every query the row of `X` to leave out (itself, say); -1 leaves out none.
+
+    Returns
+    -------
+    indices : ndarray of shape (n_queries, n_neighbors), int64
+        Rows of `X`, nearest first; of equally distant rows the lower index comes first.
+    squared_distances : ndarray of shape (n_queries, n_neighbors), float64
+
+    Raises
+    ------
+    ValueError
+        If the numbers of features differ or fewer than `n_neighbors` rows can be returned.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hierseg_learn.kernels.reference import nearest
+    >>> indices, squared_distances = nearest(np.array([[0.0]]), np.array([[3.0], [1.0], [-1.0]]), 2)
+    >>> indices
+    array([[1, 2]])
+    >>> squared_distances
+    array([[1., 1.]])
+    """
+    Q, X = np.asarray(Q, dtype=np.float64), np.asarray(X, dtype=np.float64)
+    exclude = None if exclude is None else np.asarray(exclude)
+    check_neighbors(Q, X, n_neighbors, exclude)
+    indices = np.empty((len(Q), n_neighbors), dtype=np.int64)
+    squared_distances = np.empty((len(Q), n_neighbors))
+    for row, query in enumerate(Q):
+        distances = np.sum((X - query) ** 2, axis=1)
+        order = np.argsort(distances, stable=True)
+        if exclude is not None:
+            order = order[order != exclude[row]]
+        indices[row] = order[:n_neighbors]
+        squared_distances[row] = distances[indices[row]]
+    return indices, squared_distances
+
+
+def nca_loss_grad(Z: np.ndarray, codes: np.ndarray) -> tuple[float, np.ndarray]:
+    r"""Negative log-likelihood of neighbourhood components and its gradient.
+
+    With :math:`p_{ij} \propto \exp(-\|z_i - z_j\|^2)`, :math:`j \ne i`, the loss is the mean of
+    :math:`-\log \sum_{j : c_j = c_i} p_{ij}` over the points that share their class with another
+    one [1]_.
+
+    Parameters
+    ----------
+    Z : ndarray of shape (n_samples, n_components), float
+        Embedded points.
+    codes : ndarray of shape (n_samples,), integer
+        Class of every point.
+
+    Returns
+    -------
+    loss : float
+        0.0 where no point has a mate.
+    gradient : ndarray of shape (n_samples, n_components)
+        Derivative of the loss by `Z`, in the dtype of `Z`.
+
+    References
+    ----------
+    .. [1] J. Goldberger, S. Roweis, G. Hinton, R. Salakhutdinov. "Neighbourhood Components
+       Analysis". NIPS 2004, the objective of their equation (6).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hierseg_learn.kernels.reference import nca_loss_grad
+    >>> loss, gradient = nca_loss_grad(np.array([[0.0], [1.0], [3.0]]), np.array([0, 0, 1]))
+    >>> round(loss, 4)
+    0.0245
+    """
+    Z, codes = np.asarray(Z), np.asarray(codes)
+    check_embedding(Z, codes)
+    points = Z.astype(np.float64)
+    loss, gradient, n_active = 0.0, np.zeros_like(points), 0
+    for i in range(len(points)):
+        others = np.arange(len(points)) != i
+        mates = others & (codes == codes[i])
+        if not mates.any():
+            continue
+        n_active += 1
+        differences = points[i] - points
+        scores = -np.sum(differences**2, axis=1)
+        log_all = np.logaddexp.reduce(scores[others])
+        log_mates = np.logaddexp.reduce(scores[mates])
+        loss += log_all - log_mates
+        weights = mates * np.exp(np.minimum(scores - log_mates, 0))
+        weights -= others * np.exp(np.minimum(scores - log_all, 0))
+        gradient[i] += 2 * weights @ differences
+        gradient -= 2 * weights[:, None] * differences
+    scale = max(n_active, 1)
+    return float(loss / scale), (gradient / scale).astype(Z.dtype)
+
+
+def triplet_loss_grad(Z: np.ndarray, codes: np.ndarray, margin: float) -> tuple[float, np.ndarray]:
+    r"""Mean hinge over all triplets of a batch, on squared distances, and its gradient.
+
+    The loss is the mean of :math:`[\|z_a - z_p\|^2 - \|z_a - z_n\|^2 + margin]_+` over every
+    anchor a, every other point p of its class and every point n of another class.
+
+    Parameters
+    ----------
+    Z : ndarray of shape (n_samples, n_components), float
+        Embedded points.
+    codes : ndarray of shape (n_samples,), integer
+        Class of every point.
+    margin : float
+        Squared distance by which a negative must be farther than a positive.
+
+    Returns
+    -------
+    loss : float
+        0.0 where there is no triplet.
+    gradient : ndarray of shape (n_samples, n_components)
+        Derivative of the loss by `Z`, in the dtype of `Z`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hierseg_learn.kernels.reference import triplet_loss_grad
+    >>> Z = np.array([[0.0], [1.0], [1.5]])
+    >>> loss, gradient = triplet_loss_grad(Z, np.array([0, 0, 1]), margin=1.0)
+    >>> loss
+    0.875
+    """
+    Z, codes = np.asarray(Z), np.asarray(codes)
+    check_embedding(Z, codes)
+    points = Z.astype(np.float64)
+    squared = np.sum((points[:, None] - points) ** 2, axis=2)
+    loss, weights = _triplet_weights(squared, codes, margin)
+    return loss, _pair_gradient(points, weights).astype(Z.dtype)
+
+
+def snr_distances(Q: np.ndarray, X: np.ndarray) -> np.ndarray:
+    """Signal-to-noise distance of every pair, ``var(q - x) / var(q)`` over the components.
+
+    Parameters
+    ----------
+    Q : ndarray of shape (n_queries, n_components)
+        Queries: the signals.
+    X : ndarray of shape (n_samples, n_components)
+        References.
+
+    Returns
+    -------
+    distances : ndarray of shape (n_queries, n_samples)
+        NaN in the rows of queries whose components are all equal.
+
+    References
+    ----------
+    .. [1] T. Yuan, W. Deng, J. Tang, Y. Tang, B. Chen. "Signal-to-Noise Ratio: A Robust Distance
+       Metric for Deep Metric Learning". CVPR 2019.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hierseg_learn.kernels.reference import snr_distances
+    >>> snr_distances(np.array([[0.0, 2.0], [1.0, 1.0]]), np.array([[0.0, 4.0]]))
+    array([[ 1.],
+           [nan]])
+    """
+    Q, X = np.asarray(Q), np.asarray(X)
+    check_neighbors(Q, X, 1, None)
+    signal = np.var(Q, axis=1)
+    noise = np.var(Q[:, None] - X, axis=2)
+    # components that are equal have no variance, whatever rounding of their mean leaves behind
+    signal[np.ptp(Q, axis=1) == 0] = np.nan
+    return noise / signal[:, None]
+
+
+def snr_loss_grad(Z: np.ndarray, codes: np.ndarray, margin: float) -> tuple[float, np.ndarray]:
+    """Mean hinge over all triplets of a batch, on signal-to-noise distances, and its gradient.
+
+    As `triplet_loss_grad`, with ``var(z_a - z_x) / var(z_a)`` in place of the squared distance.
+    Anchors without variance have no such distance and are left out.
+
+    Parameters
+    ----------
+    Z : ndarray of shape (n_samples, n_components), float
+        Embedded points.
+    codes : ndarray of shape (n_samples,), integer
+        Class of every point.
+    margin : float
+        Signal-to-noise distance by which a negative must be farther than a positive.
+
+    Returns
+    -------
+    loss : float
+        0.0 where there is no triplet.
+    gradient : ndarray of shape (n_samples, n_components)
+        Derivative of the loss by `Z`, in the dtype of `Z`; it sums to zero over the components.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hierseg_learn.kernels.reference import snr_loss_grad
+    >>> Z = np.array([[0.0, 1.0], [0.0, 2.0], [0.0, 3.0]])
+    >>> loss, gradient = snr_loss_grad(Z, np.array([0, 0, 1]), 0.5)
+    >>> loss
+    0.25
+    """
+    Z, codes = np.asarray(Z), np.asarray(codes)
+    check_embedding(Z, codes)
+    points = Z.astype(np.float64)
+    points -= points.mean(axis=1, keepdims=True)
+    signal = np.sum(points**2, axis=1)
+    signal[np.ptp(Z, axis=1) == 0] = np.nan
+    distances = np.sum((points[:, None] - points) ** 2, axis=2) / signal[:, None]
+    loss, weights = _triplet_weights(distances, codes, margin)
+    with np.errstate(invalid="ignore"):
+        per_signal = np.where(weights == 0, 0, weights / signal[:, None])
+        shrink = np.where(weights == 0, 0, per_signal * distances).sum(axis=1)
+    gradient = _pair_gradient(points, per_signal) - 2 * shrink[:, None] * points
+    return loss, (gradient - gradient.mean(axis=1, keepdims=True)).astype(Z.dtype)
+
+
+def lmnn_loss_grad(
+    Z: np.ndarray, targets: np.ndarray, impostors: np.ndarray, regularization: float
+) -> tuple[float, np.ndarray]:
+    r"""Large-margin nearest neighbour loss over given lists of neighbours, and its gradient.
+
+    With the weight r of the pull term the loss is the mean over the points of
+    :math:`r \sum_j d_{ij} + (1 - r) \sum_{j, l} [1 + d_{ij} - d_{il}]_+`, where j runs over the
+    targets and l over the impostors of point i and d is the squared distance [1]_.
+
+    Parameters
+    ----------
+    Z : ndarray of shape (n_samples, n_components), float
+        Embedded points.
+    targets : ndarray of shape (n_samples, n_targets), integer
+        Rows of the same class that should be near; -1 where there is none.
+    impostors : ndarray of shape (n_samples, n_impostors), integer
+        Rows of other classes that should stay away; -1 where there is none.
+    regularization : float
+        Weight of the pull term, between 0 and 1.
+
+    Returns
+    -------
+    loss : float
+    gradient : ndarray of shape (n_samples, n_components)
+        Derivative of the loss by `Z`, in the dtype of `Z`.
+
+    References
+    ----------
+    .. [1] K. Q. Weinberger, L. K. Saul. "Distance Metric Learning for Large Margin Nearest Neighbor
+       Classification". JMLR 10, 2009, equation (13).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hierseg_learn.kernels.reference import lmnn_loss_grad
+    >>> Z = np.array([[0.0], [1.0], [1.5]])
+    >>> targets, impostors = np.array([[1], [0], [-1]]), np.array([[2], [2], [0]])
+    >>> loss, gradient = lmnn_loss_grad(Z, targets, impostors, 0.5)
+    >>> round(loss, 4)
+    0.625
+    """
+    Z, targets, impostors = np.asarray(Z), np.asarray(targets), np.asarray(impostors)
+    check_lists(Z, targets, impostors)
+    points = Z.astype(np.float64)
+    loss, gradient = 0.0, np.zeros_like(points)
+
+    def add(i: int, j: int, weight: float) -> None:
+        gradient[i] += 2 * weight * (points[i] - points[j])
+        gradient[j] -= 2 * weight * (points[i] - points[j])
+
+    for i in range(len(points)):
+        for j in targets[i][targets[i] >= 0]:
+            near = np.sum((points[i] - points[j]) ** 2)
+            loss += regularization * near
+            add(i, j, regularization)
+            for far in impostors[i][impostors[i] >= 0]:
+                hinge = 1 + near - np.sum((points[i] - points[far]) ** 2)
+                if hinge > 0:
+                    loss += (1 - regularization) * hinge
+                    add(i, j, 1 - regularization)
+                    add(i, far, regularization - 1)
+    scale = max(len(points), 1)
+    return float(loss / scale), (gradient / scale).astype(Z.dtype)
+
+
+def _triplet_weights(
+    distances: np.ndarray, codes: np.ndarray, margin: float
+) -> tuple[float, np.ndarray]:
+    """Return the mean hinge and its derivative by every distance; rows of NaN are left out."""
+    loss, weights, n_triplets = 0.0, np.zeros(distances.shape), 0
+    for anchor, row in enumerate(distances):
+        positives = np.flatnonzero((codes == codes[anchor]) & (np.arange(len(codes)) != anchor))
+        negatives = np.flatnonzero(codes != codes[anchor])
+        if np.isnan(row).any():
+            continue
+        for positive in positives:
+            for negative in negatives:
+                n_triplets += 1
+                hinge = row[positive] - row[negative] + margin
+                if hinge > 0:
+                    loss += hinge
+                    weights[anchor, positive] += 1
+                    weights[anchor, negative] -= 1
+    scale = max(n_triplets, 1)
+    return float(loss / scale), weights / scale
+
+
+def _pair_gradient(points: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return dloss/dpoints where `weights` is dloss/d(squared distances)."""
+    both = weights + weights.T
+    return 2 * (both.sum(axis=1)[:, None] * points - both @ points)

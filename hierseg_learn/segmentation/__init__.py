@@ -1,0 +1,23 @@
+"""Segmenters: from an image to the part id of every pixel, with a tree over the parts."""
+
+from ._base import Segmenter
+from ._callable import CallableSegmenter
+from ._given_masks import GivenMasks
+from ._grid import GridSegmenter
+from ._parts import PartLookup
+from ._pyramid import PyramidSegmenter
+from ._registry import make_segmenter
+from ._superpixels import SuperpixelSegmenter
+from ._vocabulary import PartVocabulary
+
+__all__ = [
+    "CallableSegmenter",
+    "GivenMasks",
+    "GridSegmenter",
+    "PartLookup",
+    "PartVocabulary",
+    "PyramidSegmenter",
+    "Segmenter",
+    "SuperpixelSegmenter",
+    "make_segmenter",
+]

@@ -1,0 +1,157 @@
+"""Base class of the segmenters: an image in, the part id of every pixel out."""
+
+from __future__ import annotations
+
+from abc import ABCMeta, abstractmethod
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import _fit_context
+from sklearn.utils.validation import check_is_fitted
+
+from ..base import ImageEstimator
+from ..images import ImageBatch
+from ..images._labels import to_label_map
+from ..tree import SegmentTree
+
+
+class Segmenter(ImageEstimator, metaclass=ABCMeta):
+    """Base class: cut images into parts that mean the same in every image.
+
+    A new segmenter overrides ``_fit``, which gets the checked images and returns the tree of the
+    parts, and ``_segment``, which gets one checked image and returns its label map.
+
+    Attributes
+    ----------
+    tree_ : SegmentTree
+        The tree of the parts; its leaf values are part ids, or tuples of them.
+    uses_masks : bool
+        Whether label maps have to be given together with the images.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hierseg_learn.segmentation import Segmenter
+    >>> from hierseg_learn.tree import SegmentTree
+    >>> class Brightness(Segmenter):
+    ...     def _fit(self, batch):
+    ...         return SegmentTree.from_nested({"image": {"dark": 0, "bright": 1}})
+    ...     def _segment(self, image, mask):
+    ...         return (image.reshape(*image.shape[:2], -1).mean(axis=-1) > 0.5).astype(np.int32)
+    >>> Brightness().fit(np.zeros((1, 1, 3))).segment(np.array([[0.0, 1.0, 0.7]]))
+    array([[0, 1, 1]], dtype=int32)
+    """
+
+    _parameter_constraints: dict = {}
+
+    uses_masks: bool = False
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Any, y: Any = None, segments: Any = None) -> Self:
+        """Learn the parts and their tree.
+
+        Parameters
+        ----------
+        X : array, list of arrays, list of paths, 2-D table or SegmentedImages
+            The training images; a 2-D table holds images of one row each.
+        y : Ignored
+            Present for scikit-learn's conventions.
+        segments : array, list of arrays or list of paths, default=None
+            One label map per image, unless X brings its own.
+
+        Returns
+        -------
+        self : Segmenter
+
+        Raises
+        ------
+        ValueError, TypeError
+            If an image, a label map or a parameter is not what it should be; the message names the
+            argument and the position of the image.
+        """
+        self.tree_ = self._fit(self._check_images(X, segments=segments, reset=True))
+        return self
+
+    def segment(self, image: Any, mask: Any = None) -> np.ndarray:
+        """Cut one image into parts.
+
+        Parameters
+        ----------
+        image : array of shape (height, width) or (height, width, 3), or path
+            An image of the kind that `fit` saw, of any size.
+        mask : array of shape (height, width), or path, default=None
+            Its label map. Only a segmenter with `uses_masks` looks at it.
+
+        Returns
+        -------
+        label_map : ndarray of shape (height, width), int32
+            Part id of every pixel, -1 where it belongs to no part.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If the image or the mask is not what it should be.
+        """
+        check_is_fitted(self)
+        return self.label_map(*self._check_image(image, mask))
+
+    def label_map(
+        self, image: np.ndarray, mask: np.ndarray | None = None, *, where: str = "the image"
+    ) -> np.ndarray:
+        """Cut one image that is checked and scaled already; what `segment` calls.
+
+        Parameters
+        ----------
+        image : ndarray of shape (height, width) or (height, width, 3), float32
+            As :meth:`hierseg_learn.images.ImageBatch.image` returns it.
+        mask : ndarray of shape (height, width), int32, default=None
+            As :meth:`hierseg_learn.images.ImageBatch.mask` returns it.
+        where : str, default="the image"
+            Names the image in error messages.
+
+        Returns
+        -------
+        label_map : ndarray of shape (height, width), int32
+            Part id of every pixel, -1 where it belongs to no part.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If the segmenter returned something else than part ids, one per pixel.
+        """
+        labels = np.asarray(self._segment(image, mask))
+        if labels.shape != image.shape[:2]:
+            raise ValueError(
+                f"{type(self).__name__} returned labels of shape {labels.shape} for {where}; "
+                f"expected {image.shape[:2]}, one per pixel."
+            )
+        if labels.dtype.kind not in "buif":
+            raise TypeError(
+                f"{type(self).__name__} returned labels of dtype {labels.dtype} for {where}; "
+                "expected part ids."
+            )
+        return to_label_map(labels, (), f"What {type(self).__name__} returned for {where}")
+
+    @abstractmethod
+    def _fit(self, batch: ImageBatch) -> SegmentTree:
+        """Learn from the images; return the tree of the parts."""
+
+    @abstractmethod
+    def _segment(self, image: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
+        """Part id of every pixel of one image, whole numbers; -1 (255 in uint8) for no part."""
+
+
+def smallest_size(batch: ImageBatch) -> tuple[int, int]:
+    """Smallest height and smallest width of the images of a batch, in pixels."""
+    sizes = np.array([batch.image_size(i) for i in range(len(batch))])
+    return int(sizes[:, 0].min()), int(sizes[:, 1].min())
+
+
+def flat_tree(part_ids: np.ndarray) -> SegmentTree:
+    """Tree of one level: a leaf ``part_<id>`` for every part id, below ``image``."""
+    return SegmentTree.from_nested({"image": {f"part_{k}": int(k) for k in part_ids}})
+
+
+def read_tree(tree: Any) -> SegmentTree:
+    """Take a SegmentTree as it is and build one from a nested dict."""
+    return tree if isinstance(tree, SegmentTree) else SegmentTree.from_nested(tree)

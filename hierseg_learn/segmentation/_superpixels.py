@@ -1,0 +1,183 @@
+"""Parts found in the images themselves: superpixels and a learned vocabulary."""
+
+from __future__ import annotations
+
+import hashlib
+from numbers import Integral, Real
+
+import numpy as np
+from joblib import Parallel, delayed, effective_n_jobs
+from skimage.segmentation import slic
+from sklearn.utils import check_random_state, gen_batches
+from sklearn.utils._param_validation import Interval
+
+from ..images import ImageBatch
+from ..tree import SegmentTree
+from ._base import Segmenter
+from ._region_features import feature_weights, region_features
+from ._vocabulary import PartVocabulary
+
+CHUNK_IMAGES = 16
+
+
+class SuperpixelSegmenter(Segmenter):
+    """Cut images along their edges and give regions that look alike the same part id everywhere.
+
+    Every image is cut into superpixels (SLIC [1]_). In ``fit``, colour, texture and position of
+    the superpixels of many images are clustered by k-means into a vocabulary of parts, and similar
+    parts are joined step by step into a tree. An image is segmented by giving each of its
+    superpixels the nearest part; a part may well be missing in an image.
+
+    The result does not depend on the order of the training images, nor on `n_jobs`.
+
+    Parameters
+    ----------
+    n_segments : int, default=100
+        About how many superpixels to cut an image into. An image of no more pixels is cut into its
+        pixels.
+    compactness : float, default=10.0
+        How much nearness counts against likeness; larger makes superpixels more square. As in
+        :func:`skimage.segmentation.slic` for colour; grey images use L on the same scale.
+    sigma : float, default=1.0
+        Width of the Gaussian that smooths the image before it is cut, in pixels.
+    n_parts : int, default=12
+        Size of the vocabulary; fewer if the images have fewer different superpixels.
+    position_weight : float, default=1.0
+        How much the position of a superpixel counts against its colour (1 each); height in the
+        image and distance from the vertical middle line.
+    max_images : int or None, default=500
+        Learn the vocabulary from at most so many images, chosen by `random_state` and their
+        content; None takes all.
+    n_jobs : int or None, default=None
+        Number of processes that cut images in ``fit``, as in joblib.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the choice of images and of k-means.
+
+    Attributes
+    ----------
+    tree_ : SegmentTree
+        Leaves ``part_0``, ``part_1``, ..., the largest first; inner nodes ``merge_0``, ...; root
+        ``image``.
+    vocabulary_ : PartVocabulary
+        The parts.
+    n_parts_ : int
+        Number of parts.
+
+    References
+    ----------
+    .. [1] R. Achanta, A. Shaji, K. Smith, A. Lucchi, P. Fua, S. Süsstrunk, "SLIC Superpixels
+       Compared to State-of-the-art Superpixel Methods", TPAMI 2012.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hierseg_learn.segmentation import SuperpixelSegmenter
+    >>> image = np.repeat([[0.1] * 16, [0.9] * 16], 8, axis=0)
+    >>> segmenter = SuperpixelSegmenter(n_segments=16, n_parts=2, random_state=0).fit([image])
+    >>> labels = segmenter.segment(image)
+    >>> print(segmenter.tree_.export_text())
+    image
+    ├── part_0
+    └── part_1
+    >>> labels.shape, bool((labels[:6] == labels[0, 0]).all() and labels[0, 0] != labels[15, 0])
+    ((16, 16), True)
+    """
+
+    _parameter_constraints: dict = {
+        "n_segments": [Interval(Integral, 1, None, closed="left")],
+        "compactness": [Interval(Real, 0, None, closed="neither")],
+        "sigma": [Interval(Real, 0, None, closed="left")],
+        "n_parts": [Interval(Integral, 1, None, closed="left")],
+        "position_weight": [Interval(Real, 0, None, closed="left")],
+        "max_images": [Interval(Integral, 1, None, closed="left"), None],
+        "n_jobs": [Integral, None],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        n_segments: int = 100,
+        *,
+        compactness: float = 10.0,
+        sigma: float = 1.0,
+        n_parts: int = 12,
+        position_weight: float = 1.0,
+        max_images: int | None = 500,
+        n_jobs: int | None = None,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
+        self.n_segments = n_segments
+        self.compactness = compactness
+        self.sigma = sigma
+        self.n_parts = n_parts
+        self.position_weight = position_weight
+        self.max_images = max_images
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+
+    def _fit(self, batch: ImageBatch) -> SegmentTree:
+        seeds = check_random_state(self.random_state).randint(np.iinfo(np.int32).max, size=2)
+        if self.max_images is not None and len(batch) > self.max_images:
+            batch = batch.subset(_choose_by_content(batch, self.max_images, int(seeds[0])))
+        features, area = self._describe_all(batch)
+        self.vocabulary_ = PartVocabulary.learn(
+            features,
+            area,
+            self.n_parts,
+            weights=feature_weights(batch.n_channels, self.position_weight),
+            seed=int(seeds[1]),
+        )
+        self.n_parts_ = self.vocabulary_.n_parts
+        return self.vocabulary_.tree()
+
+    def _segment(self, image: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
+        regions = self._regions(image)
+        features, _ = region_features(image, regions)
+        return self.vocabulary_.assign(features)[regions]
+
+    def _regions(self, image: np.ndarray) -> np.ndarray:
+        """Cut one image into superpixels, numbered without a gap."""
+        height, width = image.shape[:2]
+        if height * width <= self.n_segments:
+            return np.arange(height * width).reshape(height, width)
+        is_grey = image.ndim == 2
+        labels = slic(
+            image,
+            n_segments=self.n_segments,
+            # slic brings intensities to [0, 1], L goes to 100
+            compactness=self.compactness / 100 if is_grey else self.compactness,
+            sigma=self.sigma,
+            channel_axis=None if is_grey else -1,
+            start_label=0,
+        )
+        return np.unique(labels, return_inverse=True)[1].reshape(height, width)
+
+    def _describe_all(self, batch: ImageBatch) -> tuple[np.ndarray, np.ndarray]:
+        """Features and areas of the superpixels of all images."""
+        chunks = gen_batches(len(batch), CHUNK_IMAGES)
+        if effective_n_jobs(self.n_jobs) == 1:
+            parts = [self._describe(batch.subset(chunk)) for chunk in chunks]
+        else:
+            parts = Parallel(n_jobs=self.n_jobs)(
+                delayed(self._describe)(batch.subset(chunk)) for chunk in chunks
+            )
+        features, area = zip(*parts)
+        return np.concatenate(features), np.concatenate(area)
+
+    def _describe(self, batch: ImageBatch) -> tuple[np.ndarray, np.ndarray]:
+        found = []
+        for i in range(len(batch)):
+            image = batch.image(i)
+            found.append(region_features(image, self._regions(image)))
+        features, area = zip(*found)
+        return np.concatenate(features), np.concatenate(area)
+
+
+def _choose_by_content(batch: ImageBatch, n_images: int, seed: int) -> np.ndarray:
+    """Positions of a random choice of images that does not depend on their order."""
+    salt = seed.to_bytes(8, "little")
+    keys = [
+        hashlib.blake2b(batch.image(i).tobytes(), digest_size=8, salt=salt).digest()
+        for i in range(len(batch))
+    ]
+    return np.sort(np.argsort(keys, kind="stable")[:n_images])

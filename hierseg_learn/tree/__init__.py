@@ -1,0 +1,5 @@
+"""The segment tree: named nodes in flat arrays, children stored before their parents."""
+
+from ._segment_tree import SegmentTree
+
+__all__ = ["SegmentTree"]

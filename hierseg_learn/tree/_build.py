@@ -1,0 +1,250 @@
+"""Readers of nested specifications, paths and SciPy linkages; all return a tree in post-order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from ._validate import SHOWN_LEVELS, check_name, join_path, list_names
+
+if TYPE_CHECKING:
+    from ._segment_tree import SegmentTree
+
+
+class TreeArrays(NamedTuple):
+    """What the constructor of a tree takes."""
+
+    names: list[str]
+    parents: list[int]
+    leaf_values: list[Any] | None
+
+
+def post_order(
+    names: Sequence[str], children: Sequence[Sequence[int]], root: int, values: Sequence[Any] | None
+) -> TreeArrays:
+    """Renumber nodes so that each subtree is a run of ids with its root last.
+
+    Siblings keep the order of `children`.
+    """
+    stack, visited = [root], []
+    while stack:
+        node = stack.pop()
+        visited.append(node)
+        stack.extend(children[node])
+    # Root first, last child first: backwards this is post-order with the first child first.
+    order = visited[::-1]
+    new_id = {node: i for i, node in enumerate(order)}
+    parents = [len(order) - 1] * len(order)
+    for node in order:
+        for child in children[node]:
+            parents[new_id[child]] = new_id[node]
+    leaf_values = None if values is None else [values[i] for i in order if not children[i]]
+    return TreeArrays([names[i] for i in order], parents, leaf_values)
+
+
+class _Growing:
+    """Nodes gathered from a nested specification, in the order in which they are met."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+        self.parents: list[int] = []
+        self.children: list[list[int]] = []
+        self.values: list[Any] = []
+
+    def add(self, name: Any, parent: int) -> int:
+        """Append a checked node and return its id; the root has parent -1."""
+        where = f"below {self.path(parent)!r}" if parent >= 0 else "as the root"
+        self.names.append(check_name(name, where))
+        self.parents.append(parent)
+        self.children.append([])
+        self.values.append(None)
+        node = len(self.names) - 1
+        if parent >= 0:
+            self.children[parent].append(node)
+        return node
+
+    def path(self, node: int) -> str:
+        """Path of a node, for messages; of a deep one only the last names."""
+        parts: list[str] = []
+        while node >= 0 and len(parts) <= SHOWN_LEVELS:
+            parts.append(self.names[node])
+            node = self.parents[node]
+        return join_path(parts[::-1])
+
+
+def read_nested(nested: Any) -> TreeArrays:
+    """Read ``{"root": {"leaf": value, ...}}`` or ``("root", ["leaf", ("inner", [...])])``."""
+    if isinstance(nested, Mapping):
+        if not nested:
+            raise ValueError("nested is an empty dict: a tree has at least one node.")
+        if len(nested) > 1:
+            raise ValueError(
+                "nested must have one root, that is one key at the top, "
+                f"got {len(nested)}: {list_names([str(key) for key in nested])}."
+            )
+        [(name, content)] = nested.items()
+        return _grow(name, content, _expand_mapping)
+    if isinstance(nested, (list, tuple)):
+        name, content = _split_pair(nested, "at the top of nested")
+        return _grow(name, content, _expand_pairs)
+    raise TypeError(
+        "nested must be a dict such as {'photo': {'sky': 0, 'sea': 1}} or a pair such as "
+        f"('photo', ['sky', 'sea']), got {nested!r} of type {type(nested).__name__}."
+    )
+
+
+# Content of a leaf in the form of pairs; None would be a value that a user can give.
+_NO_CONTENT = object()
+
+
+def _expand_mapping(content: Any, nodes: _Growing, node: int) -> list[tuple[Any, Any]] | None:
+    """Children of a node in the form of dicts; None for a leaf."""
+    return list(content.items()) if isinstance(content, Mapping) else None
+
+
+def _expand_pairs(content: Any, nodes: _Growing, node: int) -> list[tuple[Any, Any]] | None:
+    """Children of a node in the form of pairs; None for a leaf."""
+    if content is _NO_CONTENT:
+        return None
+    if not isinstance(content, (list, tuple)):
+        raise TypeError(
+            f"The children of {nodes.path(node)!r} must be a list of names and "
+            f"(name, children) pairs, got {content!r} of type {type(content).__name__}."
+        )
+    if not any(isinstance(item, (list, tuple)) for item in content):
+        return [(name, _NO_CONTENT) for name in content]
+    where = f"below {nodes.path(node)!r}"
+    return [
+        _split_pair(item, where) if isinstance(item, (list, tuple)) else (item, _NO_CONTENT)
+        for item in content
+    ]
+
+
+def _split_pair(item: Sequence[Any], where: str) -> tuple[Any, Any]:
+    if len(item) != 2:
+        raise ValueError(
+            f"An inner node must be a (name, children) pair, got {len(item)} item(s) {where}."
+        )
+    return item[0], item[1]
+
+
+def _grow(name: Any, content: Any, expand: Any) -> TreeArrays:
+    """Walk a specification with a stack of our own, so that depth is limited by memory only."""
+    nodes = _Growing()
+    stack = [(nodes.add(name, -1), content)]
+    open_ids: set[int] = set()
+    while stack:
+        node, content = stack.pop()
+        if node < 0:
+            # Everything below this container has been read: it may be used again elsewhere.
+            open_ids.remove(id(content))
+            continue
+        if id(content) in open_ids:
+            raise ValueError(f"nested holds a cycle: {nodes.path(node)!r} holds itself.")
+        items = expand(content, nodes, node)
+        if items is None:
+            nodes.values[node] = None if content is _NO_CONTENT else content
+            continue
+        if not items:
+            raise ValueError(
+                f"Node {nodes.path(node)!r} is empty: an inner node has at least one child."
+            )
+        open_ids.add(id(content))
+        stack.append((-1, content))
+        stack.extend([(nodes.add(key, node), value) for key, value in items][::-1])
+    return post_order(nodes.names, nodes.children, 0, nodes.values)
+
+
+def write_nested(tree: SegmentTree) -> dict[str, Any]:
+    """Nested dict of a tree, the inverse of `read_nested`."""
+    contents: list[Any] = [{} for _ in tree.names]
+    for position, leaf in enumerate(tree.leaves.tolist()):
+        value = None if tree.leaf_values is None else tree.leaf_values[position]
+        contents[leaf] = list(value) if isinstance(value, tuple) else value
+    for node, parent in enumerate(tree.parents[:-1].tolist()):
+        contents[parent][tree.names[node]] = contents[node]
+    return {tree.root_name: contents[tree.root]}
+
+
+def read_paths(paths: Iterable[str]) -> TreeArrays:
+    """Read ``["photo/sky", "photo/sea/boat"]``; nodes on the way need not be listed."""
+    if isinstance(paths, (str, bytes)):
+        raise TypeError(f"paths must be a sequence of strings, got the single string {paths!r}.")
+    names: list[str] = []
+    children: list[list[int]] = []
+    by_name: dict[tuple[int, str], int] = {}
+    listed: set[int] = set()
+    for i, path in enumerate(paths):
+        if not isinstance(path, str):
+            raise TypeError(
+                f"paths[{i}] must be a string, got {path!r} of type {type(path).__name__}."
+            )
+        node = -1
+        for part in path.split("/"):
+            name = check_name(part, f"in paths[{i}] = {path!r}")
+            child = by_name.setdefault((node, name), len(names))
+            if child == len(names):
+                names.append(name)
+                children.append([])
+                if node >= 0:
+                    children[node].append(child)
+            node = child
+        if node in listed:
+            raise ValueError(f"paths must differ, but {path!r} comes again at paths[{i}].")
+        listed.add(node)
+    if not names:
+        raise ValueError("paths is empty: a tree has at least one node.")
+    roots = [name for parent, name in by_name if parent == -1]
+    if len(roots) > 1:
+        raise ValueError(
+            f"paths must start at one root, got {len(roots)} of them: {list_names(roots)}."
+        )
+    return post_order(names, children, 0, None)
+
+
+def read_linkage(Z: Any, names: Sequence[str] | None, root_name: str) -> TreeArrays:
+    """Read a SciPy linkage: leaf values are observation numbers, inner nodes its rows."""
+    merges = _check_linkage(Z)
+    n_leaves = len(merges) + 1
+    if names is None:
+        names = [f"part_{i}" for i in range(n_leaves)]
+    elif isinstance(names, (str, bytes)):
+        raise TypeError(f"names must be a sequence of strings, got the single string {names!r}.")
+    elif len(names) != n_leaves:
+        raise ValueError(f"names has {len(names)} entries, but Z joins {n_leaves} observations.")
+    names = [check_name(name, f"at names[{i}]") for i, name in enumerate(names)]
+    root_name = check_name(root_name, "as root_name")
+    inner = [f"merge_{i}" for i in range(n_leaves - 2)]
+    children: list[Sequence[int]] = [*[()] * n_leaves, *merges]
+    values = list(range(n_leaves)) + [None] * len(merges)
+    return post_order([*names, *inner, root_name], children, 2 * n_leaves - 2, values)
+
+
+def _check_linkage(Z: Any) -> list[tuple[int, int]]:
+    """Pairs of joined clusters; SciPy's own check lets negative and fractional ids pass."""
+    array = np.asarray(Z)
+    if array.ndim != 2 or array.shape[1] != 4 or array.dtype.kind not in "iuf":
+        raise ValueError(
+            "Z must be a linkage of shape (n_observations - 1, 4) as scipy.cluster.hierarchy."
+            f"linkage returns it, got shape {array.shape} of dtype {array.dtype}."
+        )
+    if not len(array):
+        raise ValueError("Z has no rows: a linkage joins at least two observations.")
+    pairs = array[:, :2]
+    n_leaves = len(array) + 1
+    # A row may join the observations and the clusters made by the rows above it.
+    formed = n_leaves + np.arange(len(array))[:, np.newaxis]
+    wrong = ~((pairs >= 0) & (pairs < formed) & (pairs == np.floor(pairs)))
+    if wrong.any():
+        row = int(np.flatnonzero(wrong.any(axis=1))[0])
+        raise ValueError(
+            f"Z[{row}] joins the clusters {pairs[row, 0]:g} and {pairs[row, 1]:g}, but the "
+            f"clusters known at this row are 0 to {n_leaves + row - 1}."
+        )
+    merges = pairs.astype(np.intp)
+    clusters, counts = np.unique(merges, return_counts=True)
+    if (counts > 1).any():
+        raise ValueError(f"Z joins cluster {clusters[counts > 1][0]} more than once.")
+    return [(int(a), int(b)) for a, b in merges]

@@ -1,0 +1,496 @@
+"""The tree of segments that all images of a data set share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import numpy as np
+
+from . import _build, _lookup, _plot, _render, _sums, _validate
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from numpy.typing import ArrayLike
+
+
+class SegmentTree:
+    """Immutable tree of named segments, stored as flat arrays.
+
+    A node is an integer from 0 to ``n_nodes - 1``. Children come before their parents and the
+    root is last, so that a plain loop over the ids goes bottom-up. Attributes of nodes are
+    arrays whose position along one axis is the node id. Trees compare equal when names,
+    parents and leaf values are equal; they hash, copy and pickle.
+
+    Parameters
+    ----------
+    names : sequence of str, length n_nodes
+        Name of every node. Names are not empty, hold neither ``/`` nor ``|`` nor a line break,
+        and differ between siblings; the same name may come again elsewhere in the tree.
+    parents : array-like of int, shape (n_nodes,)
+        Id of every node's parent, larger than the node's own id. The root is its own parent.
+    leaf_values : sequence of length n_leaves, default=None
+        What each leaf stands for, in the order of `leaves`: a part id, a list of part ids, a
+        list of columns. The tree does not look into them. Lists and arrays are kept as tuples.
+
+    Attributes
+    ----------
+    names : tuple of str, length n_nodes
+        Names of the nodes.
+    parents : ndarray of shape (n_nodes,), dtype intp, read-only
+        Parents of the nodes.
+    leaf_values : tuple of length n_leaves, or None
+        What each leaf stands for; None if nothing was given.
+
+    Raises
+    ------
+    TypeError
+        If names are not strings or parents are not integers.
+    ValueError
+        If the arrays do not describe a tree: a cycle, more than one root, children after their
+        parents, siblings of one name, an invalid name, an empty leaf value, unequal lengths.
+
+    References
+    ----------
+    .. [1] B. Perret, G. Chierchia, J. Cousty, S. J. F. Guimaraes, Y. Kenmochi, L. Najman (2019).
+       "Higra: Hierarchical Graph Analysis". SoftwareX 10. (The representation by an array of
+       parents.)
+
+    Examples
+    --------
+    >>> from hierseg_learn.tree import SegmentTree
+    >>> tree = SegmentTree.from_nested(
+    ...     {"photo": {"background": 0, "person": {"hair": 1, "skin": [2, 3]}}}
+    ... )
+    >>> tree
+    SegmentTree(root='photo', n_nodes=5, n_leaves=3)
+    >>> tree.names
+    ('background', 'hair', 'skin', 'person', 'photo')
+    >>> tree.parents
+    array([4, 3, 3, 4, 4])
+    >>> print(tree.export_text())
+    photo
+    ├── background
+    └── person
+        ├── hair
+        └── skin
+    """
+
+    names: tuple[str, ...]
+    parents: np.ndarray
+    leaf_values: tuple[Any, ...] | None
+
+    def __init__(
+        self,
+        names: Iterable[str],
+        parents: ArrayLike,
+        leaf_values: Iterable[Any] | None = None,
+    ) -> None:
+        checked_names = _validate.check_names(names)
+        checked_parents = _validate.check_parents(parents, checked_names)
+        _validate.check_siblings(checked_names, checked_parents)
+        # The instance dict is the one way in: attributes cannot be set from outside.
+        vars(self).update(names=checked_names, parents=checked_parents)
+        leaf_names = [checked_names[i] for i in self.leaves]
+        vars(self)["leaf_values"] = _validate.check_leaf_values(leaf_values, leaf_names)
+
+    @classmethod
+    def from_nested(cls, nested: Mapping[str, Any] | Sequence[Any]) -> SegmentTree:
+        """Build a tree from a nested dict or from nested pairs.
+
+        Nodes are stored in post-order, siblings in the order given, so the leaves come in the
+        order in which one reads them.
+
+        Parameters
+        ----------
+        nested : dict, or pair of a name and a list
+            As a dict: the one key at the top is the root, a dict below it is an inner node, and
+            anything else is the value of a leaf, as in ``{"photo": {"sky": 0, "sea": [1, 2]}}``.
+            As pairs: ``(name, children)`` with a list of children, each a name (a leaf) or
+            again a pair, as in ``("photo", ["sky", ("sea", ["boat", "water"])])``.
+
+        Returns
+        -------
+        SegmentTree
+            The tree; `leaf_values` is None for pairs and where all values are None.
+
+        Raises
+        ------
+        TypeError
+            If `nested` is neither of the two forms, or a name is not a string.
+        ValueError
+            If there is more than one root, a node without children or with an empty list, a
+            structure that holds itself, an invalid name or a name that two siblings share.
+
+        Examples
+        --------
+        >>> from hierseg_learn.tree import SegmentTree
+        >>> SegmentTree.from_nested(("photo", ["sky", ("sea", ["boat", "water"])])).paths
+        ('photo/sky', 'photo/sea/boat', 'photo/sea/water', 'photo/sea', 'photo')
+        """
+        return cls(*_build.read_nested(nested))
+
+    @classmethod
+    def from_paths(cls, paths: Iterable[str]) -> SegmentTree:
+        """Build a tree from the paths of its nodes.
+
+        Parameters
+        ----------
+        paths : iterable of str
+            Names joined by ``/`` from the root, in any order. Nodes on the way to a listed node
+            are implied. Siblings keep the order in which they first come up.
+
+        Returns
+        -------
+        SegmentTree
+            The tree in post-order, without leaf values.
+
+        Raises
+        ------
+        TypeError
+            If `paths` is a single string or holds something else than strings.
+        ValueError
+            If the paths start at several roots, one comes twice, or a name is invalid.
+
+        Examples
+        --------
+        >>> from hierseg_learn.tree import SegmentTree
+        >>> SegmentTree.from_paths(["photo/person/hair", "photo/sky"]).names
+        ('hair', 'person', 'sky', 'photo')
+        """
+        return cls(*_build.read_paths(paths))
+
+    @classmethod
+    def from_linkage(
+        cls, Z: ArrayLike, names: Sequence[str] | None = None, *, root_name: str = "image"
+    ) -> SegmentTree:
+        """Build a binary tree from a hierarchical clustering.
+
+        Parameters
+        ----------
+        Z : array-like of shape (n_observations - 1, 4)
+            Linkage as :func:`scipy.cluster.hierarchy.linkage` returns it.
+        names : sequence of str, length n_observations, default=None
+            Names of the observations; ``part_0``, ``part_1``, ... by default.
+        root_name : str, default="image"
+            Name of the root. Row ``i`` of `Z` otherwise becomes the inner node ``merge_i``.
+
+        Returns
+        -------
+        SegmentTree
+            The tree in post-order. Its leaf values are the numbers of the observations.
+
+        Raises
+        ------
+        ValueError
+            If `Z` is no linkage, or `names` does not fit it.
+
+        Examples
+        --------
+        >>> from hierseg_learn.tree import SegmentTree
+        >>> from scipy.cluster.hierarchy import linkage
+        >>> tree = SegmentTree.from_linkage(linkage([[0.0], [5.0], [6.0]]))
+        >>> tree.names
+        ('part_0', 'part_1', 'part_2', 'merge_0', 'image')
+        """
+        return cls(*_build.read_linkage(Z, names, root_name))
+
+    def __setattr__(self, name: str, value: Any) -> NoReturn:
+        raise AttributeError(f"A SegmentTree is immutable: {name!r} cannot be set.")
+
+    def __delattr__(self, name: str) -> NoReturn:
+        raise AttributeError(f"A SegmentTree is immutable: {name!r} cannot be deleted.")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.names, self.parents, self.leaf_values)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, SegmentTree):
+            return NotImplemented
+        return (
+            self.names == other.names
+            and np.array_equal(self.parents, other.parents)
+            and self.leaf_values == other.leaf_values
+        )
+
+    def __hash__(self) -> int:
+        # Leaf values may be unhashable; equal trees still have equal hashes without them.
+        return hash((self.names, self.parents.tobytes()))
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __repr__(self) -> str:
+        return (
+            f"{type(self).__name__}(root={self.root_name!r}, "
+            f"n_nodes={self.n_nodes}, n_leaves={self.n_leaves})"
+        )
+
+    def _repr_html_(self) -> str:
+        return _render.export_html(self)
+
+    @property
+    def n_nodes(self) -> int:
+        """Number of nodes, the root included."""
+        return len(self.names)
+
+    @property
+    def n_leaves(self) -> int:
+        """Number of leaves."""
+        return len(self.leaves)
+
+    @property
+    def root(self) -> int:
+        """Id of the root, always ``n_nodes - 1``."""
+        return len(self.names) - 1
+
+    @property
+    def root_name(self) -> str:
+        """Name of the root."""
+        return self.names[-1]
+
+    @cached_property
+    def is_leaf(self) -> np.ndarray:
+        """Whether a node is a leaf: bool array of shape (n_nodes,), read-only."""
+        is_leaf = np.ones(self.n_nodes, dtype=bool)
+        is_leaf[self.parents[:-1]] = False
+        return _read_only(is_leaf)
+
+    @cached_property
+    def leaves(self) -> np.ndarray:
+        """Ids of the leaves in ascending order: intp array of shape (n_leaves,), read-only."""
+        return _read_only(np.flatnonzero(self.is_leaf))
+
+    @cached_property
+    def depths(self) -> np.ndarray:
+        """Number of steps from the root: intp array of shape (n_nodes,), read-only."""
+        parents = self.parents.tolist()
+        depths = [0] * self.n_nodes
+        for node in range(self.root - 1, -1, -1):
+            depths[node] = depths[parents[node]] + 1
+        return _read_only(np.array(depths, dtype=np.intp))
+
+    @cached_property
+    def paths(self) -> tuple[str, ...]:
+        """Names joined by ``/`` from the root, for every node."""
+        parents = self.parents.tolist()
+        paths = list(self.names)
+        for node in range(self.root - 1, -1, -1):
+            paths[node] = f"{paths[parents[node]]}/{self.names[node]}"
+        return tuple(paths)
+
+    @cached_property
+    def _children(self) -> tuple[tuple[int, ...], ...]:
+        children: list[list[int]] = [[] for _ in self.names]
+        for node, parent in enumerate(self.parents[:-1].tolist()):
+            children[parent].append(node)
+        return tuple(map(tuple, children))
+
+    def index(self, key: int | str) -> int:
+        """Id of a node.
+
+        Parameters
+        ----------
+        key : int or str
+            A node id, a full path, or the short name of a node where it is unique.
+
+        Returns
+        -------
+        int
+            The node id.
+
+        Raises
+        ------
+        TypeError
+            If `key` is neither an integer nor a string.
+        ValueError
+            If there is no such node (the message offers close matches), or if several nodes have
+            this short name (the message lists their paths).
+
+        Examples
+        --------
+        >>> from hierseg_learn.tree import SegmentTree
+        >>> tree = SegmentTree.from_nested({"photo": {"sky": 0, "sea": 1}})
+        >>> tree.index("sea"), tree.index("photo/sea"), tree.index(1)
+        (1, 1, 1)
+        """
+        return _lookup.find_node(self, key)
+
+    def path(self, node: int | str) -> str:
+        """Names from the root to a node, joined by ``/``."""
+        node = self.index(node)
+        return "/".join(self.names[i] for i in [*self.ancestors(node)[::-1], node])
+
+    def children(self, node: int | str) -> tuple[int, ...]:
+        """Ids of a node's children in ascending order; empty for a leaf."""
+        return self._children[self.index(node)]
+
+    def ancestors(self, node: int | str) -> np.ndarray:
+        """Ids from a node's parent up to the root, the node itself excluded."""
+        node = self.index(node)
+        found = []
+        while node != self.root:
+            node = int(self.parents[node])
+            found.append(node)
+        return np.array(found, dtype=np.intp)
+
+    def subtree(self, node: int | str) -> np.ndarray:
+        """Ids of a node and all nodes below it, children before parents, the node itself last."""
+        node = self.index(node)
+        below = [node]
+        for member in below:
+            below.extend(self._children[member])
+        return np.sort(np.array(below, dtype=np.intp))
+
+    def bottom_up(self) -> range:
+        """All node ids, children before parents, the root last."""
+        return range(self.n_nodes)
+
+    def levels(self) -> tuple[np.ndarray, ...]:
+        """Node ids grouped by depth: ``levels()[0]`` is the root, ``levels()[1]`` its children."""
+        order = np.argsort(self.depths, kind="stable")
+        return tuple(np.split(order, np.cumsum(np.bincount(self.depths))[:-1]))
+
+    def sum_up(self, values: ArrayLike, axis: int = -2) -> np.ndarray:
+        """Sum values of the leaves up the tree, so that each node holds the sum of its children.
+
+        Parameters
+        ----------
+        values : array-like of shape (..., n_leaves, k)
+            Values of the leaves along `axis`, in the order of `leaves`.
+        axis : int, default=-2
+            The axis of the leaves.
+
+        Returns
+        -------
+        ndarray of shape (..., n_nodes, k)
+            Values of all nodes along `axis`. The dtype is that of :func:`numpy.sum`: floats keep
+            theirs, booleans and short integers are widened. Terms are added in the order of node
+            ids, so the same input gives the same bits.
+
+        Raises
+        ------
+        TypeError
+            If `values` are not numbers.
+        ValueError
+            If `values` has no such axis, or another length than `n_leaves` along it.
+
+        Examples
+        --------
+        >>> from hierseg_learn.tree import SegmentTree
+        >>> tree = SegmentTree.from_nested({"photo": {"sky": 0, "sea": {"boat": 1, "water": 2}}})
+        >>> tree.names
+        ('sky', 'boat', 'water', 'sea', 'photo')
+        >>> tree.sum_up([10, 1, 4], axis=-1)
+        array([10,  1,  4,  5, 15])
+        """
+        return _sums.sum_up(self, values, axis)
+
+    def to_nested(self) -> dict[str, Any]:
+        """Nested dict of the tree, as `from_nested` takes it.
+
+        Returns
+        -------
+        dict
+            One key, the root's name; leaves hold their values (a list where a list or an array
+            was given), or None in a tree without leaf values.
+
+        Examples
+        --------
+        >>> from hierseg_learn.tree import SegmentTree
+        >>> SegmentTree.from_paths(["photo/sea", "photo/sky"]).to_nested()
+        {'photo': {'sea': None, 'sky': None}}
+        """
+        return _build.write_nested(self)
+
+    def export_text(self, values: Any = None, *, fmt: str | None = None) -> str:
+        """Draw the tree in text, root first, with a value per node if given.
+
+        Parameters
+        ----------
+        values : array-like of shape (n_nodes,), or mapping, default=None
+            One value per node id; or a dict (or pandas Series) from node ids, paths or short
+            names to values, in which nodes may be missing and are then left blank. Strings are
+            shown as they are.
+        fmt : str, default=None
+            Format of numbers as for :func:`format`, such as ``".1%"``. By default integers are
+            shown in full and other numbers with three digits.
+
+        Returns
+        -------
+        str
+            One line per node; values stand in a right-aligned column.
+
+        Raises
+        ------
+        ValueError
+            If `values` has another length than `n_nodes`, names an unknown node, or one twice.
+
+        Examples
+        --------
+        >>> from hierseg_learn.tree import SegmentTree
+        >>> tree = SegmentTree.from_nested({"photo": {"sky": 0, "sea": {"boat": 1, "water": 2}}})
+        >>> print(tree.export_text({"sky": 0.2, "sea": 0.8, "boat": 0.05}, fmt=".0%"))
+        photo
+        ├── sky        20%
+        └── sea        80%
+            ├── boat    5%
+            └── water
+        """
+        return _render.export_text(self, values, fmt)
+
+    def plot(
+        self,
+        ax: Axes | None = None,
+        values: Any = None,
+        *,
+        fmt: str | None = None,
+        cmap: str = "cividis",
+        label: str | None = None,
+    ) -> Axes:
+        """Draw the tree with Matplotlib, root at the left, one row per leaf.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw. By default a new figure of the size that the tree needs; in given
+            axes the type is made smaller until the tree fits.
+        values : array-like of shape (n_nodes,), or mapping, default=None
+            Numbers to colour nodes by, as in `export_text`. Nodes without a finite value are
+            white with a dashed border. Values are also written beside the names.
+        fmt : str, default=None
+            Format of the numbers, as in `export_text`.
+        cmap : str or matplotlib Colormap, default="cividis"
+            Colour map; the default reads the same for colour-blind readers.
+        label : str, default=None
+            Label of the colour bar: what the values are.
+
+        Returns
+        -------
+        matplotlib Axes
+            The axes with the drawing.
+
+        Raises
+        ------
+        ImportError
+            If Matplotlib is not installed.
+        TypeError
+            If `values` are not numbers.
+        ValueError
+            As in `export_text`.
+
+        Examples
+        --------
+        >>> from hierseg_learn.tree import SegmentTree
+        >>> tree = SegmentTree.from_nested({"photo": {"sky": 0, "sea": {"boat": 1, "water": 2}}})
+        >>> ax = tree.plot(values={"sky": 0.2, "sea": 0.8}, label="area share")
+        >>> ax.texts[0].get_text()
+        'sky  0.2'
+        """
+        return _plot.plot(self, ax, values, fmt=fmt, cmap=cmap, label=label)
+
+
+def _read_only(array: np.ndarray) -> np.ndarray:
+    array.flags.writeable = False
+    return array

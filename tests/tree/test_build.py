@@ -1,0 +1,226 @@
+"""Trees from nested specifications, paths and linkages, and back."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.cluster.hierarchy import linkage, to_tree
+
+from hierseg_learn.tree import SegmentTree
+from tests.strategies import segment_trees
+
+quick = settings(deadline=None, max_examples=50)
+
+
+def as_pairs(name, content):
+    """The form of pairs of a nested dict."""
+    if not isinstance(content, dict):
+        return name
+    return (name, [as_pairs(*item) for item in content.items()])
+
+
+@quick
+@given(segment_trees())
+def test_nested_round_trip(tree):
+    nested = tree.to_nested()
+    assert SegmentTree.from_nested(nested) == tree
+    assert SegmentTree.from_nested(json.loads(json.dumps(nested))) == tree
+    assert json.dumps(SegmentTree.from_nested(nested).to_nested()) == json.dumps(nested)
+
+
+@quick
+@given(segment_trees(any_order=True))
+def test_nested_round_trip_keeps_paths_and_values_of_any_order(tree):
+    back = SegmentTree.from_nested(tree.to_nested())
+    assert sorted(back.paths) == sorted(tree.paths)
+    values = dict(zip([tree.paths[i] for i in tree.leaves], tree.leaf_values))
+    assert dict(zip([back.paths[i] for i in back.leaves], back.leaf_values)) == values
+
+
+@quick
+@given(segment_trees(min_leaves=2))
+def test_pairs_give_the_same_tree_without_values(tree):
+    [(name, content)] = tree.to_nested().items()
+    bare = SegmentTree(tree.names, tree.parents)
+    pairs = as_pairs(name, content)
+    assert SegmentTree.from_nested(pairs) == bare
+    assert SegmentTree.from_nested(json.loads(json.dumps(pairs))) == bare
+    assert SegmentTree.from_nested(bare.to_nested()) == bare
+
+
+@quick
+@given(segment_trees(), st.randoms())
+def test_paths_round_trip(tree, random):
+    bare = SegmentTree(tree.names, tree.parents)
+    assert SegmentTree.from_paths(tree.paths) == bare
+    assert SegmentTree.from_paths([tree.paths[i] for i in tree.leaves]) == bare
+    shuffled = list(tree.paths)
+    random.shuffle(shuffled)
+    assert sorted(SegmentTree.from_paths(shuffled).paths) == sorted(tree.paths)
+
+
+@quick
+@given(segment_trees())
+def test_readers_store_subtrees_as_runs_of_ids(tree):
+    for node in tree.bottom_up():
+        below = tree.subtree(node)
+        assert below.tolist() == list(range(node - len(below) + 1, node + 1))
+
+
+def test_paths_imply_nodes_and_keep_the_order_of_siblings():
+    tree = SegmentTree.from_paths(["photo/person/hair", "photo/background", "photo"])
+    assert tree.names == ("hair", "person", "background", "photo")
+    assert tree.to_nested() == {"photo": {"person": {"hair": None}, "background": None}}
+    assert SegmentTree.from_paths(["photo"]).names == ("photo",)
+
+
+@quick
+@given(st.integers(2, 12), st.integers(0, 50), st.sampled_from(["average", "ward", "single"]))
+def test_linkage_holds_the_clusters_of_scipy(n, seed, method):
+    Z = linkage(np.random.default_rng(seed).normal(size=(n, 2)), method)
+    tree = SegmentTree.from_linkage(Z, root_name="photo")
+    assert (tree.n_nodes, tree.n_leaves, tree.root_name) == (2 * n - 1, n, "photo")
+    values = np.array(tree.leaf_values)
+    assert [tree.names[i] for i in tree.leaves] == [f"part_{i}" for i in values]
+    _, clusters = to_tree(Z, rd=True)
+    for cluster in clusters[n:]:
+        node = tree.root if cluster.id == 2 * n - 2 else tree.index(f"merge_{cluster.id - n}")
+        below = values[np.isin(tree.leaves, tree.subtree(node))]
+        # Equal in order as well: SciPy's walk is the reading order of the tree.
+        assert below.tolist() == cluster.pre_order()
+
+
+def test_linkage_with_names():
+    Z = linkage([[0.0], [5.0], [6.0]])
+    tree = SegmentTree.from_linkage(Z, ["sky", "sea", "sand"])
+    assert tree.to_nested() == {"image": {"sky": 0, "merge_0": {"sea": 1, "sand": 2}}}
+
+
+def test_depth_is_limited_by_memory_only():
+    depth = 10_000
+    nested, pairs = {"leaf": 5}, "leaf"
+    for i in range(depth):
+        nested, pairs = {f"n{i}": nested}, (f"n{i}", [pairs])
+    tree = SegmentTree.from_nested(nested)
+    assert tree.n_nodes == depth + 1
+    assert tree.depths.tolist() == list(range(depth, -1, -1))
+    assert SegmentTree.from_nested(tree.to_nested()) == tree
+    assert SegmentTree.from_nested(pairs).names == tree.names
+    assert tree.sum_up([[1.0]]).tolist() == [[1.0]] * (depth + 1)
+    assert tree.subtree(tree.root).size == tree.ancestors(0).size + 1 == depth + 1
+    assert tree.path(0).count("/") == depth
+    with pytest.raises(ValueError, match=r"'…/n4/n3/n2/n1/n0' is empty"):
+        SegmentTree.from_nested(_nest({"n0": {}}, depth))
+
+
+def _nest(nested, depth):
+    for i in range(1, depth):
+        nested = {f"n{i}": nested}
+    return nested
+
+
+def test_a_structure_used_twice_is_no_cycle():
+    hand = {"thumb": [1], "palm": [2]}
+    tree = SegmentTree.from_nested({"boy": {"left": hand, "right": hand}})
+    assert tree.n_leaves == 4
+    assert tree.index("boy/right/palm") == 4
+    fingers = ["thumb", "palm"]
+    assert SegmentTree.from_nested(("boy", [("l", fingers), ("r", fingers)])).n_leaves == 4
+
+
+def test_cycles_in_a_specification():
+    head = {"hair": 0}
+    head["again"] = {"head": head}
+    with pytest.raises(ValueError, match="nested holds a cycle: 'photo/head/again/head' holds its"):
+        SegmentTree.from_nested({"photo": {"head": head}})
+    children = ["hair"]
+    children.append(("again", children))
+    with pytest.raises(ValueError, match="nested holds a cycle: 'photo/again' holds itself"):
+        SegmentTree.from_nested(("photo", children))
+
+
+@pytest.mark.parametrize(
+    ("nested", "error", "message"),
+    [
+        ({"a": 0, "b": 1}, ValueError, "one root, .* got 2: 'a', 'b'"),
+        ({}, ValueError, "nested is an empty dict"),
+        ({"photo": {}}, ValueError, "Node 'photo' is empty: an inner node has at least one child"),
+        ({"photo": {"a": 0, "b": {}}}, ValueError, "Node 'photo/b' is empty: an inner node"),
+        ({"photo": {"a": []}}, ValueError, "Node 'a' is empty: a leaf holds"),
+        ({"photo": {"": 0}}, ValueError, "must not be empty, got '' below 'photo'"),
+        ({"photo": {"p": {"a/b": 0}}}, ValueError, "hold '/', got 'a/b' below 'photo/p'"),
+        ({"pho|to": 0}, ValueError, r"must not hold '\|', got 'pho\|to' as the root"),
+        ({"photo": {0: "sky"}}, TypeError, "must be a string, got 0 of type int below 'photo'"),
+        (("photo", []), ValueError, "Node 'photo' is empty"),
+        (("photo", ["a", "b", "a"]), ValueError, "'photo' has two children named 'a'"),
+        (("photo", ["a", ("b",)]), ValueError, "pair, got 1 item.* below 'photo'"),
+        (
+            ("photo", "sky"),
+            TypeError,
+            "children of 'photo' must be .* got 'sky' of type str",
+        ),
+        (("photo", {"sky": 0}), TypeError, "children of 'photo' must be a list"),
+        (["photo", "sky", "sea"], ValueError, "pair, got 3 item.* at the top of nested"),
+        ("photo", TypeError, "nested must be a dict such as .* got 'photo' of type str"),
+        (None, TypeError, "nested must be a dict such as .* got None"),
+    ],
+)
+def test_from_nested_wrong_input(nested, error, message):
+    with pytest.raises(error, match=message):
+        SegmentTree.from_nested(nested)
+
+
+@pytest.mark.parametrize(
+    ("paths", "error", "message"),
+    [
+        (["a/b", "c/d"], ValueError, "one root, got 2 of them: 'a', 'c'"),
+        (["a/b", "a/c", "a/b"], ValueError, r"'a/b' comes again at paths\[2\]"),
+        (["a//b"], ValueError, r"must not be empty, got '' in paths\[0\] = 'a//b'"),
+        (["a/b|c"], ValueError, r"must not hold '\|', got 'b\|c' in paths\[0\]"),
+        (["a", 1], TypeError, r"paths\[1\] must be a string, got 1 of type int"),
+        ("a/b", TypeError, "got the single string 'a/b'"),
+        ([], ValueError, "paths is empty"),
+    ],
+)
+def test_from_paths_wrong_input(paths, error, message):
+    with pytest.raises(error, match=message):
+        SegmentTree.from_paths(paths)
+
+
+@pytest.mark.parametrize(
+    ("Z", "message"),
+    [
+        ([[0, 1, 1, 2], [0, 2, 1, 3]], "Z joins cluster 0 more than once"),
+        ([[0, 3, 1, 2], [1, 2, 1, 3]], r"Z\[0\] joins the clusters 0 and 3, .* are 0 to 2"),
+        ([[0, -1, 1, 2]], r"Z\[0\] joins the clusters 0 and -1"),
+        ([[0, 0.5, 1, 2]], r"Z\[0\] joins the clusters 0 and 0.5"),
+        ([[0, np.nan, 1, 2]], r"Z\[0\] joins the clusters 0 and nan"),
+        ([[0, 1, 1]], r"shape \(n_observations - 1, 4\) .* got shape \(1, 3\)"),
+        (np.zeros((0, 4)), "Z has no rows"),
+        ([["a", "b", "c", "d"]], "must be a linkage"),
+    ],
+)
+def test_from_linkage_wrong_linkage(Z, message):
+    with pytest.raises(ValueError, match=message):
+        SegmentTree.from_linkage(Z)
+
+
+@pytest.mark.parametrize(
+    ("names", "error", "message"),
+    [
+        (["sky"], ValueError, "names has 1 entries, but Z joins 3 observations"),
+        ("sky", TypeError, "got the single string 'sky'"),
+        (["sky", "sea", ""], ValueError, r"must not be empty, got '' at names\[2\]"),
+        (["sky", "sea", "sea"], ValueError, "two children named 'sea'"),
+    ],
+)
+def test_from_linkage_wrong_names(names, error, message):
+    with pytest.raises(error, match=message):
+        SegmentTree.from_linkage(linkage([[0.0], [5.0], [6.0]]), names)
+
+
+def test_from_linkage_wrong_root_name():
+    with pytest.raises(ValueError, match="must not hold '/', got 'a/b' as root_name"):
+        SegmentTree.from_linkage(linkage([[0.0], [1.0]]), root_name="a/b")
