@@ -89,14 +89,24 @@ class TreeDescriber:
         sums : ndarray of shape (n_leaves, n_sums), float64
             Sums of all descriptors divided by pixels of the image.
         """
-        image, mask = batch.image(i), batch.mask(i)
-        labels = self.segmenter.label_map(image, mask)
-        leaves = self.lookup.to_leaves(labels, batch.position(i))
+        image = batch.image(i)
+        leaves = self._leaf_map(batch, i, image)
         n_leaves = self.tree.n_leaves
         counts = np.bincount(leaves[leaves >= 0].ravel(), minlength=n_leaves)
         channels = ImageChannels(image)
         sums = [d.pool(channels, leaves, n_leaves) for _, d in self.descriptors]
         return counts / leaves.size, np.concatenate(sums, axis=1)
+
+    def node_map(self, batch: ImageBatch, i: int) -> np.ndarray:
+        """Node of every pixel of one image.
+
+        Returns
+        -------
+        nodes : ndarray of shape (h, w), int32
+            Leaves of the tree; -1 where the pixel belongs to no part.
+        """
+        leaves = self._leaf_map(batch, i, batch.image(i))
+        return np.where(leaves >= 0, self.tree.leaves[leaves], -1).astype(np.int32)
 
     def rows(self, batch: ImageBatch) -> np.ndarray:
         """Describe images.
@@ -110,6 +120,12 @@ class TreeDescriber:
         area = self.tree.sum_up(np.stack([area for area, _ in pooled]), axis=-1)
         sums = self.tree.sum_up(np.stack([sums for _, sums in pooled]), axis=-2)
         return self._columns(area, sums)
+
+    def _leaf_map(self, batch: ImageBatch, i: int, image: np.ndarray) -> np.ndarray:
+        """Position in ``tree.leaves`` of every pixel, (h, w) int32; -1 for no part."""
+        position = batch.position(i)
+        labels = self.segmenter.label_map(image, batch.mask(i), where=f"image {position} of X")
+        return self.lookup.to_leaves(labels, position)
 
     def _columns(self, area: np.ndarray, sums: np.ndarray) -> np.ndarray:
         columns, start = [], 0

@@ -62,12 +62,18 @@ class ImageEstimator(BaseEstimator):
         else:
             check_is_fitted(self, "encoding_")
         index = X.index if hasattr(X, "iloc") else None
+        image_shape = getattr(self, "image_shape", None)
         if is_table(X):
+            if not reset and image_shape is None and not hasattr(self, "n_features_in_"):
+                raise ValueError(
+                    "X is a table, but the model was fitted on images; expected images, or a table "
+                    "of flattened images and image_shape."
+                )
             # NaN is looked for later, where the message can name the image.
             X = validate_data(self, X, reset=reset, dtype="numeric", ensure_all_finite=False)
         batch = check_images(
             X,
-            image_shape=getattr(self, "image_shape", None),
+            image_shape=image_shape,
             segments=segments,
             encoding=None if reset else self.encoding_,
         )

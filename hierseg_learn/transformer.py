@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
+from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
+from sklearn import get_config
 from sklearn.base import TransformerMixin, _fit_context, clone
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils._param_validation import StrOptions
@@ -25,9 +27,9 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
     """Turn images into a table: one block of columns for every node of a segment tree.
 
     Every image is cut into segments, its descriptors are pooled over them in one pass over the
-    pixels, and the sums go up the tree. A column is named ``<path of the node>|<descriptor>``, as in
-    ``photo/person/hair|lab_mean_0``, so the table can be read by people, edited with pandas, and
-    takes the tree with it to :class:`~hierseg_learn.HierarchicalMetricClassifier`.
+    pixels, and the sums go up the tree. A column is named ``<path of the node>|<descriptor>``, as
+    in ``photo/person/hair|lab_mean_0``, so the table can be read by people, edited with pandas,
+    and takes the tree with it to :class:`~hierseg_learn.HierarchicalMetricClassifier`.
 
     Parameters
     ----------
@@ -92,7 +94,7 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
 
     References
     ----------
-    .. [1] J. Andrews, S. Mishra. "Explainable Metric Learning for Deflating Data Bias".
+    .. [1] E. Andrews, P. Mishra. "Explainable Metric Learning for Deflating Data Bias".
        arXiv:2407.04866, 2024. (The idea of a hierarchy of segments.)
 
     Examples
@@ -117,7 +119,7 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
         "image_shape": [tuple, list, None],
         "missing": [StrOptions({"mean", "nan"})],
         "device": [StrOptions({"auto", "cpu", "cuda"})],
-        "n_jobs": [int, None],
+        "n_jobs": [Integral, None],
         "verbose": ["verbose"],
         "random_state": ["random_state"],
     }
@@ -216,9 +218,7 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
             If the images are of another kind than in `fit`, label maps are missing, or given to a
             model that was fitted without.
         """
-        check_is_fitted(self)
-        batch = self._check_images(X, segments=segments, reset=False)
-        self._check_masks(batch)
+        batch = self._check_batch(X, segments)
         rows = describe_images(
             self._describer(),
             batch,
@@ -227,6 +227,45 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
             verbose=self.verbose,
         )
         return self._finish(rows, batch)
+
+    def label_maps(self, X: Any, segments: Any = None) -> list[np.ndarray]:
+        """Show which leaf of the tree every pixel belongs to, for drawing and checking.
+
+        Parameters
+        ----------
+        X : array, list of arrays, list of paths, 2-D table or SegmentedImages
+            Images of the kind that `fit` saw.
+        segments : array, list of arrays or list of paths, default=None
+            One label map per image, as in `transform`.
+
+        Returns
+        -------
+        label_maps : list of ndarray of shape (h, w), int32
+            Node of every pixel, as in ``tree_.names[node]``: always a leaf, also where several
+            part ids form one; -1 where the pixel belongs to no part.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As in `transform`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from hierseg_learn import SegmentedImages, SegmentTreeTransformer
+        >>> images = SegmentedImages(np.eye(2)[np.newaxis], np.array([[[7, 3], [3, -1]]]))
+        >>> transformer = SegmentTreeTransformer(
+        ...     tree={"photo": {"sky": 7, "sea": [3, 4]}}, descriptors="shape"
+        ... ).fit(images)
+        >>> transformer.tree_.names
+        ('sky', 'sea', 'photo')
+        >>> transformer.label_maps(images)
+        [array([[ 0,  1],
+           [ 1, -1]], dtype=int32)]
+        """
+        batch = self._check_batch(X, segments)
+        describer = self._describer()
+        return [describer.node_map(batch, i) for i in range(len(batch))]
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Return the names of the columns.
@@ -287,12 +326,32 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
         return super().set_params(**params)
 
     def _named_descriptors(self) -> list[tuple[str, Descriptor]]:
+        """Descriptors whose parameters have names here; the estimator's own parameters win."""
         entries = self.descriptors if isinstance(self.descriptors, list | tuple) else []
-        return [(entry[0], entry[1]) for entry in entries if _is_pair(entry)]
+        own = self._get_param_names()
+        return [
+            (entry[0], entry[1]) for entry in entries if _is_pair(entry) and entry[0] not in own
+        ]
+
+    def _check_batch(self, X: Any, segments: Any) -> ImageBatch:
+        """Check images after `fit`: of the same kind, with label maps if `fit` saw label maps."""
+        check_is_fitted(self)
+        batch = self._check_images(X, segments=segments, reset=False)
+        if self.segmenter_.uses_masks and not batch.has_masks:
+            raise ValueError(
+                "X comes without label maps, but the model was fitted on images with label maps; "
+                "pass SegmentedImages(images, masks) as X, or label maps as segments."
+            )
+        if batch.has_masks and not self._fitted_with_masks:
+            raise ValueError(
+                "X or segments brings label maps, but the model was fitted on images without; "
+                "pass the images alone, or fit on images with label maps."
+            )
+        return batch
 
     @_fit_context(prefer_skip_nested_validation=False)
     def _fit_rows(self, X: Any, segments: Any) -> tuple[np.ndarray, ImageBatch]:
-        """Fit everything and return the rows of the training images, NaN where a part is missing."""
+        """Fit everything; return the training rows, NaN where a part is missing, and images."""
         get_backend(self.device)
         batch = self._check_images(X, segments=segments, reset=True)
         rng = None if self.random_state is None else check_random_state(self.random_state)
@@ -302,7 +361,7 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
         self.tree_ = self._choose_tree()
         self.descriptors_ = [
             (name, _seeded(descriptor, rng).fit(batch))
-            for name, descriptor in make_descriptors(self.descriptors)
+            for name, descriptor in self._make_descriptors()
         ]
         describer = self._describer()
         dtype = _table_dtype(X)
@@ -312,10 +371,25 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
         self.fill_values_ = self._learn_fill_values(describer, rows)
         return rows, batch
 
+    def _make_descriptors(self) -> list[tuple[str, Descriptor]]:
+        named = make_descriptors(self.descriptors)
+        for name, _ in named:
+            if name in self._get_param_names():
+                raise ValueError(
+                    f"descriptors names one {name!r}, which is a parameter of "
+                    f"{type(self).__name__}; choose another name."
+                )
+        return named
+
     def _choose_tree(self) -> SegmentTree:
         if self.tree is None:
             return self.segmenter_.tree_
-        return self.tree if isinstance(self.tree, SegmentTree) else SegmentTree.from_nested(self.tree)
+        if isinstance(self.tree, SegmentTree):
+            return self.tree
+        try:
+            return SegmentTree.from_nested(self.tree)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"tree does not describe a segment tree: {error}") from error
 
     def _describer(self) -> TreeDescriber:
         return TreeDescriber(
@@ -345,24 +419,13 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
         totals = np.where(fades, np.nansum(rows, axis=0, dtype=np.float64), 0.0)
         return np.divide(totals, seen, out=np.zeros(len(totals)), where=fades & (seen > 0))
 
-    def _check_masks(self, batch: ImageBatch) -> None:
-        if self.segmenter_.uses_masks and not batch.has_masks:
-            raise ValueError(
-                "X comes without label maps, but the model was fitted on images with label maps; "
-                "pass SegmentedImages(images, masks) as X, or label maps as segments."
-            )
-        if batch.has_masks and not self._fitted_with_masks:
-            raise ValueError(
-                "X or segments brings label maps, but the model was fitted on images without; "
-                "pass the images alone, or fit on images with label maps."
-            )
-
     def _finish(self, rows: np.ndarray, batch: ImageBatch) -> Any:
         """Fill missing parts, and put the rows into the container that was asked for."""
         if self.missing == "mean":
             missing = np.isnan(rows)
             rows[missing] = np.broadcast_to(self.fill_values_, rows.shape)[missing]
-        if getattr(self, "_sklearn_output_config", {}).get("transform") == "default":
+        explicit = getattr(self, "_sklearn_output_config", {}).get("transform")
+        if explicit == "default" or (explicit or get_config()["transform_output"]) == "polars":
             return rows
         import pandas as pd
 
@@ -392,8 +455,6 @@ def _seeded(estimator: Any, rng: np.random.RandomState | None) -> Any:
 
 def _table_dtype(X: Any) -> np.dtype:
     """float64 where a float64 table comes in, float32 otherwise."""
-    if is_table(X):
-        found = np.asarray(X).dtype if not hasattr(X, "dtypes") else np.result_type(*X.dtypes)
-        if found == np.float64:
-            return np.dtype(np.float64)
-    return np.dtype(np.float32)
+    # scikit-learn reads a table of objects, as of mixed or nullable columns, as float64.
+    is_float64 = is_table(X) and np.asarray(X).dtype in (np.float64, np.object_)
+    return np.dtype(np.float64 if is_float64 else np.float32)

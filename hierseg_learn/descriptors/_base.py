@@ -109,7 +109,7 @@ class Descriptor(ImageEstimator):
             Their sum over a region, divided by the pixels of the image, is what `pool` returns.
         """
         check_is_fitted(self)
-        channels = ImageChannels(self._check_image(image))
+        channels = ImageChannels(self._check_image(image)[0])
         maps = np.empty((*channels.shape, self.n_sums_), dtype=np.float32)
         prepared = self._prepare(channels)
         for rows in self._row_blocks(channels.shape):

@@ -12,8 +12,7 @@ def check_regions(values: Any, regions: Any, n_regions: int) -> None:
             "values must have shape (n_pixels, n_values) and regions (n_pixels,), got "
             f"{tuple(values.shape)} and {tuple(regions.shape)}."
         )
-    if "int" not in str(regions.dtype):
-        raise ValueError(f"regions must be integers, got dtype {regions.dtype}.")
+    _check_integers("regions", regions)
 
 
 def check_region_range(low: int, high: int, n_regions: int) -> None:
@@ -22,13 +21,18 @@ def check_region_range(low: int, high: int, n_regions: int) -> None:
         raise ValueError(f"regions must lie in [-1, {n_regions}), got values from {low} to {high}.")
 
 
-def check_neighbors(Q: Any, X: Any, n_neighbors: int, exclude: Any) -> None:
-    """Raise unless queries and points match and every query can have `n_neighbors` rows."""
+def check_columns(Q: Any, X: Any) -> None:
+    """Raise unless queries and points are 2-D with as many columns."""
     if Q.ndim != 2 or X.ndim != 2 or Q.shape[1] != X.shape[1]:
         raise ValueError(
             "Q and X must be 2-D with the same number of columns, got shapes "
             f"{tuple(Q.shape)} and {tuple(X.shape)}."
         )
+
+
+def check_neighbors(Q: Any, X: Any, n_neighbors: int, exclude: Any) -> None:
+    """Raise unless queries and points match and every query can have `n_neighbors` rows."""
+    check_columns(Q, X)
     if exclude is not None and tuple(exclude.shape) != (Q.shape[0],):
         raise ValueError(f"exclude must have shape ({Q.shape[0]},), got {tuple(exclude.shape)}.")
     # with exclude every query may lose one row; asking for all of them would need a ragged answer
@@ -41,20 +45,40 @@ def check_neighbors(Q: Any, X: Any, n_neighbors: int, exclude: Any) -> None:
 
 
 def check_embedding(Z: Any, codes: Any) -> None:
-    """Raise unless `Z` is a 2-D floating array with one code per row."""
+    """Raise unless `Z` is a 2-D float32 or float64 array with one integer code per row."""
     if Z.ndim != 2 or tuple(codes.shape) != tuple(Z.shape[:1]):
         raise ValueError(
             "Z must have shape (n_samples, n_components) and codes (n_samples,), got "
             f"{tuple(Z.shape)} and {tuple(codes.shape)}."
         )
-    if "float" not in str(Z.dtype):
-        raise ValueError(f"Z must be floating, got dtype {Z.dtype}.")
+    _check_floats(Z)
+    _check_integers("codes", codes)
 
 
 def check_lists(Z: Any, targets: Any, impostors: Any) -> None:
-    """Raise unless both lists have one row of neighbours per row of `Z`."""
+    """Raise unless both lists have one row of integers per row of the floating array `Z`."""
+    if Z.ndim != 2:
+        raise ValueError(f"Z must have shape (n_samples, n_components), got {tuple(Z.shape)}.")
+    _check_floats(Z)
     for name, rows in (("targets", targets), ("impostors", impostors)):
         if rows.ndim != 2 or rows.shape[0] != Z.shape[0]:
             raise ValueError(
                 f"{name} must have shape ({Z.shape[0]}, n_listed), got {tuple(rows.shape)}."
             )
+        _check_integers(name, rows)
+
+
+def check_list_range(name: str, low: int, high: int, n_samples: int) -> None:
+    """Raise unless the smallest and the largest listed row lie in ``[-1, n_samples)``."""
+    if low < -1 or high >= n_samples:
+        raise ValueError(f"{name} must lie in [-1, {n_samples}), got values from {low} to {high}.")
+
+
+def _check_integers(name: str, array: Any) -> None:
+    if "int" not in str(array.dtype):
+        raise ValueError(f"{name} must be integers, got dtype {array.dtype}.")
+
+
+def _check_floats(Z: Any) -> None:
+    if not str(Z.dtype).endswith(("float32", "float64")):
+        raise ValueError(f"Z must be float32 or float64, got dtype {Z.dtype}.")

@@ -110,8 +110,8 @@ def nca_weights(powers, Z, codes, start, nearest_any, nearest_mate, scale):
         if gap > limit:
             loss += (
                 np.log(total)
-                + gap
-                + _far_mates(powers, Z, codes, row, point, nearest_mate[row], scale, per_total)
+                - nearest_any[row]
+                + _far_mates(powers, Z, codes, row, point, scale, per_total)
             )
             continue
         loss += np.log(total) - np.log(mates)
@@ -125,22 +125,30 @@ def nca_weights(powers, Z, codes, start, nearest_any, nearest_mate, scale):
 
 
 @jit
-def _far_mates(powers, Z, codes, row, point, nearest_mate, scale, per_total):
-    """Write one row's weights where the mates are far; return -log of the mates' shifted sum."""
-    own = np.zeros(powers.shape[1])
+def _far_mates(powers, Z, codes, row, point, scale, per_total):
+    """Write one row's weights where the mates are far; return -log of the mates' sum.
+
+    Distances are measured by differences: at this size the rounding of a product may be of any
+    size next to 1, and so the nearest mate by products need not be the nearest.
+    """
+    own = np.full(powers.shape[1], np.inf)
+    nearest_mate = np.inf
     total = 0.0
     for column in range(powers.shape[1]):
         powers[row, column] *= -per_total
         if codes[column] == codes[point] and column != point:
             squared = 0.0
             for component in range(Z.shape[1]):
-                difference = Z[point, component] - Z[column, component]
+                difference = np.float64(Z[point, component]) - np.float64(Z[column, component])
                 squared += difference * difference
-            own[column] = np.exp(nearest_mate - squared)
-            total += own[column]
+            own[column] = squared
+            nearest_mate = min(nearest_mate, squared)
+    for column in range(powers.shape[1]):
+        own[column] = np.exp(nearest_mate - own[column])
+        total += own[column]
     for column in range(powers.shape[1]):
         powers[row, column] += scale * own[column] / total
-    return -np.log(total)
+    return nearest_mate - np.log(total)
 
 
 @jit
@@ -152,6 +160,7 @@ def triplet_weights(distances, codes, start, margin, defined):
     """
     n_columns = distances.shape[1]
     loss = 0.0
+    margin = distances.dtype.type(margin)
     mates = np.empty(n_columns, dtype=distances.dtype)
     rivals = np.empty(n_columns, dtype=distances.dtype)
     for row in range(distances.shape[0]):
@@ -173,7 +182,7 @@ def triplet_weights(distances, codes, start, margin, defined):
                 level = distances[row, column]
                 count = np.searchsorted(near, level, side="right") - n_mates
             elif column != point:
-                level = distances[row, column] + distances.dtype.type(margin)
+                level = distances[row, column] + margin
                 count = np.searchsorted(far, level, side="left")
             else:
                 level, count = distances.dtype.type(0), 0

@@ -15,6 +15,7 @@ from typing import Any
 from ._arrays import (
     astype,
     centre,
+    centre_columns,
     class_counts,
     concat,
     cumulative_sum,
@@ -27,7 +28,7 @@ from ._arrays import (
     squared_norms,
     stable_argsort,
 )
-from ._checks import check_embedding, check_lists
+from ._checks import check_embedding, check_list_range, check_lists
 
 Array = Any
 Blocks = Callable[[Callable[[int, int], Any], int, int, int], list[Any]]
@@ -53,6 +54,8 @@ def nca_loss_grad(Z: Array, codes: Array) -> tuple[float, Array]:
     """As `reference.nca_loss_grad`."""
     xp = namespace(Z)
     check_embedding(Z, codes)
+    codes = astype(xp, codes, xp.int64)
+    Z = centre_columns(xp, Z)
     norms = squared_norms(xp, Z)
     n_active = count_with_mates(xp, codes)
 
@@ -75,6 +78,8 @@ def triplet_loss_grad(Z: Array, codes: Array, margin: float) -> tuple[float, Arr
     """As `reference.triplet_loss_grad`."""
     xp = namespace(Z)
     check_embedding(Z, codes)
+    codes = astype(xp, codes, xp.int64)
+    Z = centre_columns(xp, Z)
     norms = squared_norms(xp, Z)
     scale = 1.0 / max(count_triplets(xp, codes), 1)
 
@@ -91,6 +96,7 @@ def snr_loss_grad(Z: Array, codes: Array, margin: float) -> tuple[float, Array]:
     """As `reference.snr_loss_grad`."""
     xp = namespace(Z)
     check_embedding(Z, codes)
+    codes = astype(xp, codes, xp.int64)
     centred, signal = centre(xp, Z)
     scale = 1.0 / max(count_triplets(xp, codes, signal > 0), 1)
 
@@ -113,6 +119,10 @@ def lmnn_loss_grad(
     """As `reference.lmnn_loss_grad`, by a gather, and a scatter written as sorted segment sums."""
     xp = namespace(Z)
     check_lists(Z, targets, impostors)
+    for name, rows in (("targets", targets), ("impostors", impostors)):
+        if rows.shape[0] and rows.shape[1]:
+            check_list_range(name, int(xp.min(rows)), int(xp.max(rows)), Z.shape[0])
+    targets, impostors = astype(xp, targets, xp.int64), astype(xp, impostors, xp.int64)
     n_samples = Z.shape[0]
     scale = 1.0 / max(n_samples, 1)
     loss, blocks = 0.0, []
@@ -214,7 +224,9 @@ def _triplet_weights(
     if defined is not None:
         mates = mates & defined[:, None]
     levels = xp.where(mates, distances + margin, distances)
-    order = stable_argsort(xp, levels)
+    # a positive level with a negative is no hinge; a step down puts it before the negative
+    steps = xp.where(mates, levels * (1 - xp.finfo(levels.dtype).eps), levels)
+    order = stable_argsort(xp, steps)
     mates_upto = cumulative_sum(xp, astype(xp, xp.take_along_axis(mates, order, axis=1), xp.int64))
     rivals_upto = cumulative_sum(
         xp, astype(xp, xp.take_along_axis(rivals, order, axis=1), xp.int64)

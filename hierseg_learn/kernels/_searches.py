@@ -19,13 +19,14 @@ from ._arrays import (
     squared_norms,
     stable_argsort,
 )
-from ._checks import check_neighbors, check_region_range, check_regions
+from ._checks import check_columns, check_neighbors, check_region_range, check_regions
 
 Array = Any
 
 QUERY_ROWS = 512
 POINT_ROWS = 8192
 PIXEL_ROWS = 16384
+ONE_HOT_SIZE = 2**24
 SPARE_NEIGHBORS = 16
 
 
@@ -35,11 +36,15 @@ def region_sums(values: Array, regions: Array, n_regions: int) -> Array:
     check_regions(values, regions, n_regions)
     if regions.shape[0]:
         check_region_range(int(xp.min(regions)), int(xp.max(regions)), n_regions)
-    columns = xp.arange(n_regions, dtype=regions.dtype)
+    regions = astype(xp, regions, xp.int64)  # a uint8 cannot count to n_regions
+    columns = xp.arange(n_regions, dtype=xp.int64)
     sums = xp.zeros((n_regions, values.shape[1]), dtype=xp.float64)
-    for rows in row_blocks(values.shape[0], PIXEL_ROWS):
+    for rows in row_blocks(values.shape[0], min(PIXEL_ROWS, ONE_HOT_SIZE // max(n_regions, 1) + 1)):
         one_hot = astype(xp, columns[:, None] == regions[rows][None, :], xp.float64)
-        sums = sums + one_hot @ astype(xp, values[rows, :], xp.float64)
+        block = astype(xp, values[rows, :], xp.float64)
+        # zero times the NaN of a pixel that is left out would be NaN
+        block = xp.where((regions[rows] >= 0)[:, None], block, xp.zeros_like(block))
+        sums = sums + one_hot @ block
     return sums
 
 
@@ -53,6 +58,7 @@ def nearest(
     """
     xp = namespace(X)
     check_neighbors(Q, X, n_neighbors, exclude)
+    exclude = None if exclude is None else astype(xp, exclude, xp.int64)
     norms = squared_norms(xp, X)
     indices = [xp.zeros((0, n_neighbors), dtype=xp.int64)]
     distances = [xp.zeros((0, n_neighbors), dtype=xp.float64)]
@@ -67,7 +73,7 @@ def nearest(
 def snr_distances(Q: Array, X: Array) -> Array:
     """As `reference.snr_distances`, from centred rows and one matrix product per block."""
     xp = namespace(X)
-    check_neighbors(Q, X, 1, None)
+    check_columns(Q, X)
     centred_q, signal = centre(xp, Q)
     centred_x, norms = centre(xp, X)
     signal = xp.where(signal > 0, signal, xp.full_like(signal, float("nan")))

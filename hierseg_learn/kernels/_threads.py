@@ -18,26 +18,60 @@ _lock = threading.Lock()
 
 
 class _BlasLimit:
-    """Count of the callers that want BLAS on one thread; the last one out restores what was."""
+    """Count of the callers that want BLAS on one thread; the last one out restores what was.
+
+    Most limits hold for the process. That of OpenBLAS on OpenMP holds for the thread that sets it,
+    so every thread sets its own.
+    """
 
     def __init__(self) -> None:
-        self.controller = None
-        self.limiter = None
+        self.shared = self.own = None
+        self.before = []
         self.depth = 0
 
-    def enter(self) -> None:
-        with _lock:
-            if self.depth == 0:
-                if self.controller is None:
-                    self.controller = ThreadpoolController().select(user_api="blas")
-                self.limiter = self.controller.limit(limits=1)
-            self.depth += 1
+    def libraries(self) -> None:
+        if self.shared is None:
+            found = ThreadpoolController().select(user_api="blas").lib_controllers
+            self.own = [library for library in found if _limit_is_per_thread(library)]
+            self.shared = [library for library in found if not _limit_is_per_thread(library)]
 
-    def leave(self) -> None:
+    def enter(self) -> list[int]:
+        with _lock:
+            self.libraries()
+            if self.depth == 0:
+                self.before = _set_threads(self.shared, [1] * len(self.shared))
+            self.depth += 1
+        return _set_threads(self.own, [1] * len(self.own))
+
+    def leave(self, own_before: list[int]) -> None:
+        _set_threads(self.own, own_before)
         with _lock:
             self.depth -= 1
             if self.depth == 0:
-                self.limiter.restore_original_limits()
+                _set_threads(self.shared, self.before)
+
+    def enter_for_good(self) -> None:
+        """Limit the libraries that hold one limit per thread, in a thread of the pool."""
+        with _lock:
+            self.libraries()
+        _set_threads(self.own, [1] * len(self.own))
+
+
+def _limit_is_per_thread(library: Any) -> bool:
+    layer = getattr(library, "threading_layer", None)
+    return library.internal_api == "openblas" and layer == "openmp"
+
+
+def _set_threads(libraries: list[Any], numbers: list[int]) -> list[int]:
+    """Set the thread limits and return what they were."""
+    before = [library.num_threads for library in libraries]
+    for library, number in zip(libraries, numbers):
+        # from 3.8 on, threadpoolctl silently ignores all threads but the first that set a limit
+        give_up_control = getattr(library, "clear_controlling_thread", lambda force: None)
+        give_up_control(force=True)
+        library.set_num_threads(number)
+        give_up_control(force=True)
+    return before
 
 
 _blas_limit = _BlasLimit()
@@ -57,11 +91,11 @@ def single_blas_thread() -> Iterator[None]:
     ...     np.eye(2) @ np.ones(2)
     array([1., 1.])
     """
-    _blas_limit.enter()
+    before = _blas_limit.enter()
     try:
         yield
     finally:
-        _blas_limit.leave()
+        _blas_limit.leave(before)
 
 
 def n_threads() -> int:
@@ -98,7 +132,9 @@ def map_blocks(
 def _pool(threads: int) -> ThreadPoolExecutor:
     with _lock:
         if threads not in _pools:
-            _pools[threads] = ThreadPoolExecutor(threads, thread_name_prefix="hierseg_learn")
+            _pools[threads] = ThreadPoolExecutor(
+                threads, "hierseg_learn", initializer=_blas_limit.enter_for_good
+            )
         return _pools[threads]
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import cupy
 
 from . import _pair_losses, _searches
+from ._arrays import astype
 
 
 def region_sums(values: cupy.ndarray, regions: cupy.ndarray, n_regions: int) -> cupy.ndarray:
@@ -22,22 +23,20 @@ def nearest(
     """As `reference.nearest`."""
     Q, X = _floating(Q), _floating(X)
     dtype = cupy.result_type(Q, X)
-    exclude = None if exclude is None else _integer(exclude)
-    return _searches.nearest(
-        Q.astype(dtype, copy=False), X.astype(dtype, copy=False), n_neighbors, exclude
-    )
+    exclude = None if exclude is None else cupy.asarray(exclude)
+    return _searches.nearest(astype(cupy, Q, dtype), astype(cupy, X, dtype), n_neighbors, exclude)
 
 
 def nca_loss_grad(Z: cupy.ndarray, codes: cupy.ndarray) -> tuple[float, cupy.ndarray]:
     """As `reference.nca_loss_grad`."""
-    return _pair_losses.nca_loss_grad(_floating(Z), _integer(codes))
+    return _pair_losses.nca_loss_grad(cupy.asarray(Z), cupy.asarray(codes))
 
 
 def triplet_loss_grad(
     Z: cupy.ndarray, codes: cupy.ndarray, margin: float
 ) -> tuple[float, cupy.ndarray]:
     """As `reference.triplet_loss_grad`."""
-    return _pair_losses.triplet_loss_grad(_floating(Z), _integer(codes), margin)
+    return _pair_losses.triplet_loss_grad(cupy.asarray(Z), cupy.asarray(codes), margin)
 
 
 def snr_distances(Q: cupy.ndarray, X: cupy.ndarray) -> cupy.ndarray:
@@ -49,7 +48,7 @@ def snr_loss_grad(
     Z: cupy.ndarray, codes: cupy.ndarray, margin: float
 ) -> tuple[float, cupy.ndarray]:
     """As `reference.snr_loss_grad`."""
-    return _pair_losses.snr_loss_grad(_floating(Z), _integer(codes), margin)
+    return _pair_losses.snr_loss_grad(cupy.asarray(Z), cupy.asarray(codes), margin)
 
 
 def lmnn_loss_grad(
@@ -57,15 +56,11 @@ def lmnn_loss_grad(
 ) -> tuple[float, cupy.ndarray]:
     """As `reference.lmnn_loss_grad`."""
     return _pair_losses.lmnn_loss_grad(
-        _floating(Z), _integer(targets), _integer(impostors), regularization
+        cupy.asarray(Z), cupy.asarray(targets), cupy.asarray(impostors), regularization
     )
 
 
 def _floating(array: cupy.ndarray) -> cupy.ndarray:
     """Return a float32 or float64 array on the device."""
     array = cupy.asarray(array)
-    return array if array.dtype == cupy.float32 else array.astype(cupy.float64, copy=False)
-
-
-def _integer(array: cupy.ndarray) -> cupy.ndarray:
-    return cupy.asarray(array, dtype=cupy.int64)
+    return array if array.dtype == cupy.float32 else astype(cupy, array, cupy.float64)

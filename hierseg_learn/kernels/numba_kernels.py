@@ -13,9 +13,11 @@ from collections.abc import Callable
 import numpy as np
 
 from . import _numba_loops as loops
-from ._arrays import centre, squared_norms
+from ._arrays import centre, centre_columns, squared_norms
 from ._checks import (
+    check_columns,
     check_embedding,
+    check_list_range,
     check_lists,
     check_neighbors,
     check_region_range,
@@ -94,6 +96,7 @@ def nearest(
 def nca_loss_grad(Z: np.ndarray, codes: np.ndarray) -> tuple[float, np.ndarray]:
     """As `reference.nca_loss_grad`."""
     Z, codes = _embedding(Z, codes)
+    Z = centre_columns(np, Z)
     norms = squared_norms(np, Z)
     n_active = max(count_with_mates(np, codes), 1)
 
@@ -113,9 +116,10 @@ def nca_loss_grad(Z: np.ndarray, codes: np.ndarray) -> tuple[float, np.ndarray]:
 def triplet_loss_grad(Z: np.ndarray, codes: np.ndarray, margin: float) -> tuple[float, np.ndarray]:
     """As `reference.triplet_loss_grad`."""
     Z, codes = _embedding(Z, codes)
+    Z = centre_columns(np, Z)
     norms = squared_norms(np, Z)
     scale = Z.dtype.type(1 / max(count_triplets(np, codes), 1))
-    everyone = np.ones(len(Z))
+    everyone = np.ones(len(Z), dtype=Z.dtype)
 
     def step(start: int, stop: int) -> tuple[float, np.ndarray, None]:
         scores = Z[start:stop] @ Z.T
@@ -130,7 +134,7 @@ def triplet_loss_grad(Z: np.ndarray, codes: np.ndarray, margin: float) -> tuple[
 def snr_distances(Q: np.ndarray, X: np.ndarray) -> np.ndarray:
     """As `reference.snr_distances`."""
     Q, X = _floating(Q), _floating(X)
-    check_neighbors(Q, X, 1, None)
+    check_columns(Q, X)
     centred_q, signal = centre(np, Q)
     centred_x, norms = centre(np, X)
     distances = np.empty((len(Q), len(X)), dtype=np.result_type(Q, X))
@@ -172,12 +176,14 @@ def lmnn_loss_grad(
     Z: np.ndarray, targets: np.ndarray, impostors: np.ndarray, regularization: float
 ) -> tuple[float, np.ndarray]:
     """As `reference.lmnn_loss_grad`."""
-    Z = _floating(Z)
-    targets = np.ascontiguousarray(targets, dtype=np.int64)
-    impostors = np.ascontiguousarray(impostors, dtype=np.int64)
+    Z, targets, impostors = np.asarray(Z), np.asarray(targets), np.asarray(impostors)
     check_lists(Z, targets, impostors)
+    for name, rows in (("targets", targets), ("impostors", impostors)):
+        if rows.size:
+            check_list_range(name, int(rows.min()), int(rows.max()), len(Z))
+    Z = _floating(Z)
     scale = 1 / max(len(Z), 1)
-    lists = np.hstack([targets, impostors])
+    lists = np.hstack([targets.astype(np.int64), impostors.astype(np.int64)])
     weights = np.zeros(lists.shape, dtype=Z.dtype)
 
     def block(start: int, stop: int) -> float:
@@ -204,6 +210,7 @@ def _floating(array: np.ndarray) -> np.ndarray:
 
 
 def _embedding(Z: np.ndarray, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    codes = np.ascontiguousarray(codes, dtype=np.int64)
-    check_embedding(np.asarray(Z), codes)
-    return _floating(Z), codes
+    Z, codes = np.asarray(Z), np.asarray(codes)
+    check_embedding(Z, codes)
+    # a copy, since Numba compiles read-only arrays (memory-mapped by joblib, say) apart
+    return _floating(Z), np.array(codes, dtype=np.int64)

@@ -10,7 +10,9 @@ from __future__ import annotations
 import numpy as np
 
 from ._checks import (
+    check_columns,
     check_embedding,
+    check_list_range,
     check_lists,
     check_neighbors,
     check_region_range,
@@ -37,7 +39,8 @@ def region_sums(values: np.ndarray, regions: np.ndarray, n_regions: int) -> np.n
     Raises
     ------
     ValueError
-        If the shapes do not match or a region lies outside ``[-1, n_regions)``.
+        If the shapes do not match, `regions` are no integers, or a region lies outside
+        ``[-1, n_regions)``.
 
     Examples
     --------
@@ -222,7 +225,8 @@ def snr_distances(Q: np.ndarray, X: np.ndarray) -> np.ndarray:
     Returns
     -------
     distances : ndarray of shape (n_queries, n_samples)
-        NaN in the rows of queries whose components are all equal.
+        In float32 where both are, in float64 otherwise; NaN in the rows of queries whose
+        components are all equal.
 
     References
     ----------
@@ -238,12 +242,14 @@ def snr_distances(Q: np.ndarray, X: np.ndarray) -> np.ndarray:
            [nan]])
     """
     Q, X = np.asarray(Q), np.asarray(X)
-    check_neighbors(Q, X, 1, None)
+    check_columns(Q, X)
+    dtype = np.float32 if Q.dtype == X.dtype == np.float32 else np.float64
+    Q, X = Q.astype(np.float64), X.astype(np.float64)
     signal = np.var(Q, axis=1)
     noise = np.var(Q[:, None] - X, axis=2)
     # components that are equal have no variance, whatever rounding of their mean leaves behind
     signal[np.ptp(Q, axis=1) == 0] = np.nan
-    return noise / signal[:, None]
+    return (noise / signal[:, None]).astype(dtype)
 
 
 def snr_loss_grad(Z: np.ndarray, codes: np.ndarray, margin: float) -> tuple[float, np.ndarray]:
@@ -318,6 +324,12 @@ def lmnn_loss_grad(
     gradient : ndarray of shape (n_samples, n_components)
         Derivative of the loss by `Z`, in the dtype of `Z`.
 
+    Raises
+    ------
+    ValueError
+        If the shapes do not match, the lists are no integers, or one lies outside
+        ``[-1, n_samples)``.
+
     References
     ----------
     .. [1] K. Q. Weinberger, L. K. Saul. "Distance Metric Learning for Large Margin Nearest Neighbor
@@ -335,6 +347,9 @@ def lmnn_loss_grad(
     """
     Z, targets, impostors = np.asarray(Z), np.asarray(targets), np.asarray(impostors)
     check_lists(Z, targets, impostors)
+    for name, rows in (("targets", targets), ("impostors", impostors)):
+        if rows.size:
+            check_list_range(name, int(rows.min()), int(rows.max()), len(Z))
     points = Z.astype(np.float64)
     loss, gradient = 0.0, np.zeros_like(points)
 

@@ -5,25 +5,20 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any
+from numbers import Integral
+from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.optimize import minimize
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval
 
-from ._discriminants import discriminant_basis
-
 if TYPE_CHECKING:
     from ..tree import SegmentTree
-    from ._cross_fit import CrossFit, View
+    from ._cross_fit import CrossFit
 
 # rows of one comparison of held-out rows with references: bounds time and memory
 MAX_QUERIES = 1000
 MAX_REFERENCES = 5000
-# distances held at once while weights are learned: 128 MB in float64
-MAX_DISTANCES = 2**24
 
 Score = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], float]
 
@@ -34,8 +29,8 @@ class CombinedNode:
 
     Parameters
     ----------
-    projection : ndarray of shape (n_components, n_embedded_below), float64
-        Map of the embedded columns of the node's subtree, in ascending order.
+    projection : ndarray of shape (n_components, n_embedded), float64
+        Map of the embedded columns of all nodes; zero outside the node's subtree.
     score : float
         How well held-out rows find their class in this metric; NaN without folds.
     outcome : str
@@ -53,13 +48,20 @@ class Combination(BaseEstimator, ABC):
 
     Parameters
     ----------
-    cv : int, default=5
-        Number of folds of the cross-fitting that gives a parent embeddings to learn from.
+    cv : int, default=3
+        Number of folds of the cross-fitting that gives a parent embeddings to learn from; every
+        node is fitted ``1 + cv * (cv + 1) / 2`` times.
+
+    Examples
+    --------
+    >>> from hierseg_learn.metrics import Combination, WeightedCombination
+    >>> isinstance(WeightedCombination(cv=4), Combination)
+    True
     """
 
-    _parameter_constraints: dict = {"cv": [Interval(Integral, 2, None, closed="left")]}
+    _parameter_constraints: dict = {"cv": [Interval(Integral, 3, None, closed="left")]}
 
-    def __init__(self, *, cv: int = 5) -> None:
+    def __init__(self, *, cv: int = 3) -> None:
         self.cv = cv
 
     @abstractmethod
@@ -69,7 +71,6 @@ class Combination(BaseEstimator, ABC):
         fitted: CrossFit,
         codes: np.ndarray,
         *,
-        n_components: int | None,
         score: Score,
         on_node: Callable[[], None],
     ) -> list[CombinedNode]:
@@ -83,8 +84,6 @@ class Combination(BaseEstimator, ABC):
             The node maps and the rows through them.
         codes : ndarray of shape (n_samples,), int
             Classes.
-        n_components : int or None
-            Dimensions of the root's embedding.
         score : callable
             ``score(references, reference_codes, queries, query_codes)``, larger is better.
         on_node : callable
@@ -96,9 +95,48 @@ class Combination(BaseEstimator, ABC):
         """
 
 
-@dataclass
-class _Basis:
-    """What a node hands to its parent: an invertible map, and its leading rows, the metric."""
+def held_out_score(
+    fitted: CrossFit, codes: np.ndarray, projections: list[np.ndarray], score: Score
+) -> float:
+    """Score of a metric on the held-out rows of every fold.
 
-    basis: np.ndarray
-    projection: np.ndarray
+    Parameters
+    ----------
+    fitted : CrossFit
+        The rows as the folds see them.
+    codes : ndarray of shape (n_samples,), int
+        Classes.
+    projections : list of ndarray of shape (n_components, n_embedded)
+        The metric in every view, learned without its held-out rows.
+    score : callable
+        As `Combination.combine` takes it.
+
+    Returns
+    -------
+    score : float
+        Mean over the held-out rows; NaN without folds.
+    """
+    total = n_rows = 0
+    for view, projection in zip(fitted.folds, projections[1:], strict=True):
+        used = np.flatnonzero(projection.any(axis=0))
+        references, held_out = (
+            thin(view.references, MAX_REFERENCES),
+            thin(view.held_out, MAX_QUERIES),
+        )
+        through = projection[:, used].astype(np.float32).T
+        value = score(
+            view.embedding[np.ix_(references, used)] @ through,
+            codes[references],
+            view.embedding[np.ix_(held_out, used)] @ through,
+            codes[held_out],
+        )
+        total += value * len(held_out)
+        n_rows += len(held_out)
+    return total / n_rows if n_rows else float("nan")
+
+
+def thin(rows: np.ndarray, most: int) -> np.ndarray:
+    """Take at most so many of the rows, evenly."""
+    if len(rows) <= most:
+        return rows
+    return rows[np.linspace(0, len(rows) - 1, most).astype(np.intp)]

@@ -1,0 +1,76 @@
+"""What the classifier asks of a table, with sentences for what is wrong."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from ._layout import PRESENCE, TableLayout, split_column
+
+
+def check_table(estimator: Any, X: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Check the table and the classes of a fit.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Gets `n_features_in_` and `feature_names_in_`.
+    X, y : array-like
+        As passed to `fit`.
+
+    Returns
+    -------
+    X : ndarray of shape (n_samples, n_features), float32 or float64
+    y : ndarray of shape (n_samples,)
+
+    Raises
+    ------
+    ValueError
+        Also if X holds NaN, with a hint where that comes from.
+    """
+    try:
+        return validate_data(estimator, X, y, dtype=[np.float64, np.float32], ensure_min_samples=2)
+    except ValueError as error:
+        if "NaN" in str(error):
+            raise ValueError(
+                f"{error}\nMissing parts must be filled: SegmentTreeTransformer(missing='mean') "
+                "does so, missing='nan' is for looking at."
+            ) from error
+        raise
+
+
+def check_row(estimator: Any, row: Any, name: str) -> np.ndarray:
+    """Check one row of a table against what `fit` saw.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Fitted.
+    row : array-like of shape (n_features,) or (1, n_features), Series or DataFrame of one row
+        The row.
+    name : str
+        The argument's name, for messages.
+
+    Returns
+    -------
+    ndarray of shape (1, n_features), float64
+    """
+    check_is_fitted(estimator)
+    if hasattr(row, "to_frame"):
+        row = row.to_frame().T.infer_objects()
+    elif np.ndim(row) == 1:
+        row = np.reshape(row, (1, -1))
+    if len(row) != 1:
+        raise ValueError(f"{name} must be one row, got {len(row)}.")
+    return validate_data(estimator, row, dtype=np.float64, reset=False)
+
+
+def presence_columns(names: list[str] | None, layout: TableLayout) -> np.ndarray | None:
+    """Position of every node's presence column, or None unless every node has one."""
+    if names is None:
+        return None
+    found = {split_column(name): position for position, name in enumerate(names)}
+    columns = [found.get((path, PRESENCE)) for path in layout.tree.paths]
+    return None if None in columns else np.array(columns)

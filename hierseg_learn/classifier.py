@@ -1,0 +1,466 @@
+"""A table with hierarchical columns in, classes and what every node contributed out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from numbers import Integral
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from sklearn.base import (
+    BaseEstimator,
+    ClassifierMixin,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    _fit_context,
+)
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from ._decision import Neighbors, Prototypes, neighbor_score
+from ._layout import read_layout
+from ._progress import ProgressBar
+from ._table import check_row, check_table, presence_columns
+from .kernels import get_backend
+from .metrics import Combination, make_combination, make_node_metric, node_contributions
+from .metrics._mahalanobis import MahalanobisMetric, row_distances
+from .metrics._registry import COMBINATIONS, NODE_METRICS
+from .metrics._tree_metric import TreeMetric, fit_tree_metric, n_fits
+from .tree import SegmentTree
+
+if TYPE_CHECKING:
+    from .explain import PairExplanation, PredictionExplanation
+
+
+class HierarchicalMetricClassifier(
+    ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClassifierMixin, BaseEstimator
+):
+    """Classify by a metric that is learned node by node of a tree and comes apart again.
+
+    Every node of the tree learns a linear map of its own columns. Bottom-up, every parent combines
+    the metrics of its children, starting from what these learned, until the root gives one distance
+    between two rows. A row gets the class of its nearest neighbours, or of the nearest prototype,
+    and the distance is the sum of what every node contributed.
+
+    The tree is read from column names such as ``photo/person/hair|lab_mean_0``, as
+    :class:`SegmentTreeTransformer` writes them. A table without such names is a tree of one node,
+    and the classifier is then a flat metric learner.
+
+    Parameters
+    ----------
+    tree : {"auto", "columns"}, dict or SegmentTree, default="auto"
+        ``"auto"`` reads the tree from the column names, and takes a table without hierarchical
+        names as one node; ``"columns"`` insists on such names. A nested dict has lists of column
+        names or positions as leaves.
+    node_metric : {"lda", "nca", "lmnn", "triplet", "snr"} or estimator, default="lda"
+        What learns the map of every node: shrinkage linear discriminants, neighbourhood components,
+        large-margin neighbours, triplet margin, signal-to-noise; or any metric-learn or
+        scikit-learn estimator whose `transform` is linear. It is fitted on the node's columns,
+        standardised.
+    combination : {"projection", "weighted"} or Combination, default="projection"
+        How a parent's metric is made from those of its children: by a full projection, or by
+        non-negative weights, under which no contribution is negative.
+    n_components : int, default=None
+        Dimensions to which the root's embedding is cut, by its principal components; None keeps all
+        that the combination gives.
+    n_neighbors : int, default=5
+        Number of neighbours that vote.
+    weights : {"uniform", "distance"} or callable, default="uniform"
+        Weight of a neighbour's vote, as in :class:`~sklearn.neighbors.KNeighborsClassifier`.
+    decision : {"neighbors", "prototypes"}, default="neighbors"
+        Whether the nearest training rows vote, or the nearest of the class means decides.
+    device : {"auto", "cpu", "cuda"}, default="auto"
+        Where the kernels run.
+    n_jobs : int, default=None
+        Number of threads that fit nodes. The result is the same for any number.
+    verbose : int, default=0
+        1 draws a progress bar.
+    random_state : int, RandomState instance or None, default=None
+        Seeds the folds and the node learners.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The classes.
+    tree_ : SegmentTree
+        The tree.
+    components_ : ndarray of shape (n_components, n_features), float64
+        The root's linear map L; the squared distance of two rows is ``||L (a - b)||^2``.
+    node_scores_ : Series of shape (n_nodes,)
+        By node path, the share of held-out rows that the metric of the node, with everything below
+        it, gives their class by their neighbours; NaN where classes are too small to hold rows out.
+    node_outcomes_ : Series of shape (n_nodes,)
+        By node path, what became of the node's metric: ``"leaf"``, ``"start"`` where a parent
+        keeps its children's metrics as they are, or what they were refined to; ``"constant"`` for a
+        leaf that has nothing to learn from.
+    prototypes_ : ndarray of shape (n_classes, n_features)
+        Mean of the training rows of every class.
+    n_features_in_ : int
+        Number of columns.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Column names, if `fit` got a table with string names.
+
+    See Also
+    --------
+    SegmentTreeTransformer : Makes the table from images.
+    sklearn.neighbors.NeighborhoodComponentsAnalysis : A flat metric learner.
+
+    Notes
+    -----
+    With M = L'L and Δ the difference of two rows, the columns of node v contribute Δ_v'(MΔ)_v to
+    the squared distance: the Shapley value of the game in which only some nodes differ.
+
+    References
+    ----------
+    .. [1] E. Andrews, P. Mishra. "Explainable Metric Learning for Deflating Data Bias".
+       arXiv:2407.04866, 2024. (The idea: local metrics, combined bottom-up. How parents are
+       combined is this package's own design.)
+
+    Examples
+    --------
+    >>> from hierseg_learn import HierarchicalMetricClassifier, SegmentTreeTransformer
+    >>> from hierseg_learn.datasets import make_portraits
+    >>> from sklearn.pipeline import make_pipeline
+    >>> portraits = make_portraits(n_samples=60, signal=("hair",), random_state=0)
+    >>> model = make_pipeline(
+    ...     SegmentTreeTransformer(tree=portraits.tree),
+    ...     HierarchicalMetricClassifier(random_state=0),
+    ... )
+    >>> model.fit(portraits.images, portraits.target).score(portraits.images, portraits.target)
+    1.0
+    """
+
+    _parameter_constraints: dict = {
+        "tree": [StrOptions({"auto", "columns"}), Mapping, SegmentTree],
+        "node_metric": [StrOptions(set(NODE_METRICS)), HasMethods(["fit", "transform"])],
+        "combination": [StrOptions(set(COMBINATIONS)), Combination],
+        "n_components": [Interval(Integral, 1, None, closed="left"), None],
+        "n_neighbors": [Interval(Integral, 1, None, closed="left")],
+        "weights": [StrOptions({"uniform", "distance"}), callable],
+        "decision": [StrOptions({"neighbors", "prototypes"})],
+        "device": [StrOptions({"auto", "cpu", "cuda"})],
+        "n_jobs": [Integral, None],
+        "verbose": ["verbose"],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        tree: Any = "auto",
+        *,
+        node_metric: Any = "lda",
+        combination: Any = "projection",
+        n_components: int | None = None,
+        n_neighbors: int = 5,
+        weights: str | Callable = "uniform",
+        decision: str = "neighbors",
+        device: str = "auto",
+        n_jobs: int | None = None,
+        verbose: int = 0,
+        random_state: Any = None,
+    ) -> None:
+        self.tree = tree
+        self.node_metric = node_metric
+        self.combination = combination
+        self.n_components = n_components
+        self.n_neighbors = n_neighbors
+        self.weights = weights
+        self.decision = decision
+        self.device = device
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+        self.random_state = random_state
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X: Any, y: Any) -> Self:
+        """Learn the node metrics and combine them.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            The table, best a DataFrame whose column names carry the tree.
+        y : array-like of shape (n_samples,)
+            The classes.
+
+        Returns
+        -------
+        self : HierarchicalMetricClassifier
+
+        Raises
+        ------
+        ValueError, TypeError
+            If the table, the tree or a parameter is not what it should be, there is one class only,
+            or there are fewer rows than neighbours; the message names what came and what was
+            expected.
+        """
+        backend = get_backend(self.device)
+        X, y = check_table(self, X, y)
+        check_classification_targets(y)
+        self.classes_, codes = np.unique(y, return_inverse=True)
+        self._check_enough(codes)
+        self._layout = read_layout(self.tree, self._names(), X.shape[1])
+        self.tree_ = self._layout.tree
+        self._store_metric(self._fit_metric(X, codes, backend))
+        self.prototypes_ = np.stack(
+            [X[codes == code].mean(axis=0, dtype=np.float64) for code in range(len(self.classes_))]
+        )
+        self._X, self._codes = X, codes
+        self._embedding = X @ self.components_.T
+        return self
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Predict classes.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows like those of `fit`.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,)
+            The class with the most votes, or of the nearest prototype; the first of several.
+        """
+        codes = self.predict_proba(X).argmax(axis=1)
+        return self.classes_[codes]
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Predict the probabilities of the classes.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows like those of `fit`.
+
+        Returns
+        -------
+        proba : ndarray of shape (n_samples, n_classes)
+            Shares of the votes; for prototypes the softmax of minus half the squared distances,
+            which is the posterior of normal classes that share the metric as covariance.
+        """
+        X = self._check_rows(X)
+        if self.decision == "prototypes":
+            return self._prototypes().proba(X)
+        return self._neighbors().proba(X)
+
+    def kneighbors(
+        self, X: Any = None, n_neighbors: int | None = None, return_distance: bool = True
+    ) -> Any:
+        """Find the nearest training rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_queries, n_features), default=None
+            The queries; None takes every training row, which is then not its own neighbour.
+        n_neighbors : int, default=None
+            How many; None takes the parameter.
+        return_distance : bool, default=True
+            Whether to return the distances, too.
+
+        Returns
+        -------
+        distances : ndarray of shape (n_queries, n_neighbors)
+            Only if `return_distance`. Their squares are the sums of the nodes' contributions.
+        indices : ndarray of shape (n_queries, n_neighbors)
+            Positions of the training rows, nearest first.
+        """
+        check_is_fitted(self)
+        rows = None if X is None else self._check_rows(X)
+        n_neighbors = self.n_neighbors if n_neighbors is None else n_neighbors
+        squared, indices = self._neighbors().search(rows, n_neighbors)
+        return (np.sqrt(squared), indices) if return_distance else indices
+
+    def transform(self, X: Any, node: int | str | None = None) -> np.ndarray:
+        """Map rows into the space in which the Euclidean distance is the metric.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows like those of `fit`.
+        node : int or str, default=None
+            A node of `tree_` by id, path or unique name: the space of its metric over everything
+            below it. None takes the root.
+
+        Returns
+        -------
+        embedding : ndarray of shape (n_samples, n_components)
+        """
+        X = self._check_rows(X)
+        components = self.components_ if node is None else self.node_components(node)
+        return X @ components.T.astype(X.dtype, copy=False)
+
+    def node_components(self, node: int | str) -> np.ndarray:
+        """Linear map of a node's metric over everything below it.
+
+        Parameters
+        ----------
+        node : int or str
+            A node of `tree_` by id, path or unique name.
+
+        Returns
+        -------
+        components : ndarray of shape (n_components, n_features), float64
+            Zero in the columns outside the node's subtree. That of the root is `components_`.
+        """
+        check_is_fitted(self)
+        return self._metric.components(self.tree_.index(node))
+
+    def pair_distance(self, pairs: Any) -> np.ndarray:
+        """Distance of the rows of every pair.
+
+        Parameters
+        ----------
+        pairs : array-like of shape (n_pairs, 2, n_features)
+            The pairs.
+
+        Returns
+        -------
+        distances : ndarray of shape (n_pairs,)
+        """
+        check_is_fitted(self)
+        return row_distances(self.components_, pairs)
+
+    def get_metric(self) -> Callable[[np.ndarray, np.ndarray], float]:
+        """Return the root metric as a function of two rows, which can be pickled."""
+        check_is_fitted(self)
+        return MahalanobisMetric(self.components_)
+
+    def get_mahalanobis_matrix(self) -> np.ndarray:
+        """Return ``M = components_.T @ components_``, (n_features, n_features)."""
+        check_is_fitted(self)
+        return self.components_.T @ self.components_
+
+    def explain_pair(self, a: Any, b: Any) -> PairExplanation:
+        """Say what every node contributes to the squared distance of two rows.
+
+        Parameters
+        ----------
+        a, b : array-like of shape (n_features,) or (1, n_features)
+            Two rows like those of `fit`; also a Series, or a DataFrame of one row.
+
+        Returns
+        -------
+        explanation : PairExplanation
+            Its contributions add up to the squared distance.
+        """
+        from .explain import PairExplanation
+
+        check_is_fitted(self)
+        rows = [check_row(self, row, name) for row, name in ((a, "a"), (b, "b"))]
+        return PairExplanation(
+            self.tree_,
+            self._contributions(rows[0] - rows[1])[0],
+            present_a=self._presence(rows[0]),
+            present_b=self._presence(rows[1]),
+        )
+
+    def explain_prediction(self, x: Any) -> PredictionExplanation:
+        """Say what every node contributes to the distances that decide about a row.
+
+        Parameters
+        ----------
+        x : array-like of shape (n_features,) or (1, n_features)
+            A row like those of `fit`; also a Series, or a DataFrame of one row.
+
+        Returns
+        -------
+        explanation : PredictionExplanation
+            Its contributions add up to the mean squared distance to the neighbours that vote,
+            weighted by their votes; for prototypes, to the one of the predicted class.
+        """
+        from .explain import PredictionExplanation
+
+        check_is_fitted(self)
+        row = check_row(self, x, "x")
+        decision = self._prototypes() if self.decision == "prototypes" else self._neighbors()
+        voters = decision.voters(row)
+        proba = decision.proba(row)[0]
+        return PredictionExplanation(
+            self.tree_,
+            self._contributions(row - voters.rows),
+            prediction=self.classes_[proba.argmax()],
+            classes=self.classes_,
+            proba=proba,
+            neighbors=voters.indices,
+            neighbor_classes=self.classes_[voters.codes],
+            vote_weights=voters.weights,
+            present=self._presence(row),
+            kind=self.decision,
+        )
+
+    def _fit_metric(self, X: np.ndarray, codes: np.ndarray, backend: Any) -> TreeMetric:
+        combination = make_combination(self.combination)
+        n_steps = (n_fits(combination.cv) + 1) * self.tree_.n_nodes
+        with ProgressBar(n_steps, "Fitting nodes", self.verbose) as bar:
+            return fit_tree_metric(
+                X.astype(np.float64),
+                codes,
+                self.tree_,
+                self._layout.columns,
+                make_node_metric(self.node_metric, device=self.device),
+                combination,
+                n_components=self.n_components,
+                score=neighbor_score(backend),
+                n_jobs=self.n_jobs,
+                random_state=self.random_state,
+                on_step=bar.advance,
+            )
+
+    def _store_metric(self, metric: TreeMetric) -> None:
+        import pandas as pd
+
+        paths = pd.Index(self.tree_.paths, name="node")
+        self.node_scores_ = pd.Series(metric.scores, paths, name="score")
+        self.node_outcomes_ = pd.Series(metric.outcomes, paths, name="outcome")
+        self._metric = metric
+        self.components_ = metric.components(self.tree_.root)
+
+    def _neighbors(self) -> Neighbors:
+        return Neighbors(
+            self.components_,
+            self._layout,
+            self._X,
+            self._embedding,
+            self._codes,
+            len(self.classes_),
+            self.n_neighbors,
+            self.weights,
+            get_backend(self.device),
+        )
+
+    def _prototypes(self) -> Prototypes:
+        return Prototypes(self.components_, self._layout, self.prototypes_)
+
+    def _contributions(self, delta: np.ndarray) -> np.ndarray:
+        return node_contributions(
+            self.components_,
+            delta.astype(np.float64),
+            self._layout.column_nodes(),
+            self.tree_.n_nodes,
+        )
+
+    def _presence(self, row: np.ndarray) -> np.ndarray | None:
+        columns = presence_columns(self._names(), self._layout)
+        return None if columns is None else row[0, columns] > 0
+
+    def _names(self) -> list[str] | None:
+        names = getattr(self, "feature_names_in_", None)
+        return None if names is None else list(names)
+
+    def _check_rows(self, X: Any) -> np.ndarray:
+        check_is_fitted(self)
+        return validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
+
+    def _check_enough(self, codes: np.ndarray) -> None:
+        if len(self.classes_) < 2:
+            raise ValueError(f"y has 1 class, {self.classes_[0]!r}; a classifier needs at least 2.")
+        if self.decision == "neighbors" and len(codes) < self.n_neighbors:
+            raise ValueError(
+                f"n_neighbors={self.n_neighbors} neighbours cannot be found among n_samples = "
+                f"{len(codes)} training rows; pass more rows or a smaller n_neighbors."
+            )
+
+    @property
+    def _n_features_out(self) -> int:
+        return len(self.components_)

@@ -1,0 +1,131 @@
+"""Contributions as horizontal bars, one per node, grouped by the tree."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ._colors import (
+    BELOW,
+    BELOW_NEGATIVE,
+    HATCH,
+    NEGATIVE,
+    POSITIVE,
+    SHARE_LABEL,
+    import_pyplot,
+    text_width,
+)
+from ._text import reading_order, share_text
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from ._base import Explanation
+
+_FONT_POINTS = 9.0
+_INDENT, _GAP = 12.0, 9.0  # points
+_ROW = 0.26  # inches
+_WIDTH, _FRAME = 7.0, 1.1
+_TALLEST = 60.0
+# room for the numbers, as a share of the longest bar
+_ROOM = 0.26
+
+
+def plot(explanation: Explanation, ax: Axes | None) -> Axes:
+    """Draw the bars; see `Explanation.plot`."""
+    plt = import_pyplot(f"{type(explanation).__name__}.plot")
+    tree = explanation.tree
+    order = reading_order(tree)
+    if ax is None:
+        height = min(_FRAME + _ROW * len(order), _TALLEST)
+        _, ax = plt.subplots(figsize=(_WIDTH, height), layout="constrained")
+    own, share = explanation.own_share[order], explanation.share[order]
+    inner = ~tree.is_leaf[order]
+    rows = np.arange(len(order))
+    if inner.any():
+        ax.barh(
+            rows[inner],
+            share[inner],
+            height=0.8,
+            color=np.where(share[inner] < 0, BELOW_NEGATIVE, BELOW),
+            label="with everything below",
+            zorder=2,
+        )
+    _draw_own(ax, rows, own)
+    _write_shares(ax, rows, own, share, inner)
+    _label_rows(ax, explanation, order)
+    _dress(ax, explanation, np.concatenate([own, share[inner]]))
+    return ax
+
+
+def _draw_own(ax: Axes, rows: np.ndarray, own: np.ndarray) -> None:
+    """One solid bar per node; negative ones in another colour, hatched."""
+    negative = own < 0
+    bars = ax.barh(
+        rows,
+        own,
+        height=0.46,
+        color=np.where(negative, NEGATIVE, POSITIVE),
+        label="own columns",
+        zorder=3,
+    )
+    for bar, is_negative in zip(bars, negative):
+        if is_negative:
+            bar.set(hatch=HATCH, edgecolor="white", linewidth=0)
+
+
+def _write_shares(
+    ax: Axes, rows: np.ndarray, own: np.ndarray, share: np.ndarray, inner: np.ndarray
+) -> None:
+    """Write numbers at the ends of the bars: own, and for inner nodes that of all below."""
+    for row, own_share, total, is_inner in zip(rows, own, share, inner):
+        text = share_text(own_share)
+        if is_inner:
+            text = f"{share_text(total)}, own {text}"
+        end = max(own_share, total if is_inner else 0.0, 0.0)
+        ax.annotate(
+            text,
+            (end, row),
+            (4, 0),
+            textcoords="offset points",
+            va="center_baseline",
+            fontsize=_FONT_POINTS - 1,
+            color="0.25",
+            zorder=4,
+        )
+
+
+def _label_rows(ax: Axes, explanation: Explanation, order: list[int]) -> None:
+    """Names at the left, indented by depth, inner nodes in bold, with a mark if missing."""
+    tree, marks = explanation.tree, explanation._marks()
+    texts = [tree.names[node] + (f" ({marks[node]})" if marks[node] else "") for node in order]
+    bold = ~tree.is_leaf[order]
+    starts = _INDENT * tree.depths[order]
+    widths = [text_width(text, _FONT_POINTS, bold=flag) for text, flag in zip(texts, bold)]
+    edge = max(starts + widths) + _GAP
+    ax.set_yticks(range(len(order)), texts, ha="left", parse_math=False, fontsize=_FONT_POINTS)
+    ax.tick_params(axis="y", length=0)
+    for tick, flag, start in zip(ax.yaxis.get_major_ticks(), bold, starts):
+        # Left-aligned text starts this far out of the axes.
+        tick.set_pad(edge - start)
+        tick.label1.set_fontweight("bold" if flag else "normal")
+
+
+def _dress(ax: Axes, explanation: Explanation, values: np.ndarray) -> None:
+    """Axes, grid, legend and title."""
+    from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+    low, high = min(float(values.min()), 0.0), max(float(values.max()), 0.0)
+    span = high - low or 1.0
+    ax.set_xlim(low - 0.02 * span * (low < 0), high + _ROOM * span)
+    ax.set_ylim(len(explanation.tree) - 0.4, -0.6)
+    ax.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
+    ticks = MaxNLocator(6, steps=[1, 2, 5, 10]).tick_values(low, low + span)
+    ax.set_xticks([tick for tick in ticks if low - 1e-9 <= tick <= low + span + 1e-9])
+    ax.grid(axis="x", color="0.9", zorder=0)
+    ax.axvline(0, color="0.4", linewidth=0.8, zorder=3.5)
+    ax.spines[["top", "right", "left"]].set_visible(False)
+    ax.set_xlabel(f"{SHARE_LABEL} of {explanation.squared_distance:.3g}")
+    ax.set_title(explanation._title(), parse_math=False, fontsize=_FONT_POINTS + 2, loc="left")
+    ax.legend(fontsize=_FONT_POINTS - 1, frameon=False, loc="best")

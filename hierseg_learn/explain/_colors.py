@@ -1,0 +1,35 @@
+"""Colours, late imports and measures that the pictures share.
+
+Warm means "sets apart", cool means "makes up for", in bars, tables and photos alike. Both colours
+are of Okabe and Ito's palette for colour-blind readers; a hatch tells them apart in grey print.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+POSITIVE = "#D55E00"
+NEGATIVE = "#0072B2"
+BELOW, BELOW_NEGATIVE = "#F2D0B5", "#BBD9EC"
+SEQUENTIAL = "Reds"
+DIVERGING = "RdBu_r"
+HATCH = "//////"
+SHARE_LABEL = "share of the squared distance"
+
+
+def import_pyplot(who: str) -> Any:
+    """Import Matplotlib, or say how to get it."""
+    try:
+        import matplotlib.pyplot as plt
+    except ImportError as error:
+        raise ImportError(f"{who} needs matplotlib: pip install 'hierseg-learn[plot]'.") from error
+    return plt
+
+
+def text_width(text: str, points: float, *, bold: bool = False) -> float:
+    """Width of a text in points, as Matplotlib will draw it."""
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import text_to_path
+
+    font = FontProperties(size=points, weight="bold" if bold else "normal")
+    return text_to_path.get_text_width_height_descent(text, font, ismath=False)[0]

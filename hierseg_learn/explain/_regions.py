@@ -1,0 +1,138 @@
+"""Photos and label maps made ready to be drawn: one grey picture, one map of drawn nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..tree import SegmentTree
+from ._checks import read_only
+
+# longest side of a drawn photo, in pixels: larger ones are thinned, smaller ones blown up
+_LARGEST, _SMALLEST = 1000, 480
+_LUMA = np.array([0.2126, 0.7152, 0.0722])
+
+
+class Region(NamedTuple):
+    """One photo, ready to be drawn."""
+
+    gray: np.ndarray  # (h, w) float in [0, 1]
+    nodes: np.ndarray  # (h, w) intp: the node drawn at every pixel, -1 for none
+    borders: np.ndarray  # (h, w) bool
+
+
+def check_pictures(
+    images: Any, label_maps: Any, tree: SegmentTree
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Return photos as floats in [0, 1], and their label maps, or say what is wrong."""
+    images = _check_list(images, "images")
+    label_maps = _check_list(label_maps, "label_maps")
+    if len(images) != len(label_maps):
+        raise ValueError(
+            f"label_maps must have one entry per image, expected {len(images)}, "
+            f"got {len(label_maps)}."
+        )
+    photos = [_check_image(image, f"images[{i}]") for i, image in enumerate(images)]
+    maps = [
+        _check_label_map(labels, f"label_maps[{i}]", photo.shape[:2], tree)
+        for i, (labels, photo) in enumerate(zip(label_maps, photos))
+    ]
+    return photos, maps
+
+
+def drawn_nodes(tree: SegmentTree, level: int) -> np.ndarray:
+    """Node to draw for every leaf: its ancestor at this depth, or itself where it is less deep.
+
+    Array of shape (n_nodes,); inner nodes have -1.
+    """
+    drawn = np.arange(tree.n_nodes)
+    # Parents come after their children: going backwards, a parent's own entry is settled first.
+    for node in range(tree.root - 1, -1, -1):
+        if tree.depths[node] > level:
+            drawn[node] = drawn[tree.parents[node]]
+    drawn[~tree.is_leaf] = -1
+    return drawn
+
+
+def make_region(photo: np.ndarray, labels: np.ndarray, drawn: np.ndarray) -> Region:
+    """Bring one photo to a size at which borders are thin lines, and find the borders."""
+    from skimage.segmentation import find_boundaries
+    from skimage.transform import downscale_local_mean
+
+    gray = photo if photo.ndim == 2 else photo @ _LUMA
+    longest = max(gray.shape)
+    if longest > _LARGEST:
+        step = -(-longest // _LARGEST)
+        gray = downscale_local_mean(gray, (step, step))
+        # Padded cells at the end have their middle outside of the map.
+        rows, columns = (
+            np.minimum(np.arange(size) * step + step // 2, length - 1)
+            for size, length in zip(gray.shape, labels.shape)
+        )
+        labels = labels[np.ix_(rows, columns)]
+    elif longest < _SMALLEST:
+        times = -(-_SMALLEST // longest)
+        gray, labels = (np.kron(array, np.ones((times, times))) for array in (gray, labels))
+        labels = labels.astype(np.intp)
+    # The entry appended for -1 is what unlabelled pixels get.
+    nodes = np.append(drawn, -1)[labels]
+    return Region(np.clip(gray, 0, 1), nodes, find_boundaries(nodes + 1, mode="inner"))
+
+
+def label_spot(mask: np.ndarray) -> tuple[float, float, float]:
+    """Row and column of the pixel that is farthest from the edge of a region, and how far."""
+    from scipy.ndimage import distance_transform_edt
+
+    # A frame of background makes the edge of the photo count as one.
+    inside = distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
+    row, column = np.unravel_index(int(inside.argmax()), mask.shape)
+    return float(row), float(column), float(inside.max())
+
+
+def _check_list(values: Any, name: str) -> list[Any]:
+    if not isinstance(values, Sequence) or isinstance(values, str):
+        shape = getattr(values, "shape", None)
+        got = type(values).__name__ + (f" of shape {shape}" if shape is not None else "")
+        raise TypeError(f"{name} must be a list of one or two arrays, got {got}.")
+    if len(values) not in (1, 2):
+        raise ValueError(f"{name} must hold one or two arrays, got {len(values)}.")
+    return list(values)
+
+
+def _check_image(image: Any, name: str) -> np.ndarray:
+    array = np.asarray(image)
+    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] != 3) or not array.size:
+        raise ValueError(f"{name} must have shape (h, w) or (h, w, 3), got shape {array.shape}.")
+    if array.dtype == np.uint8:
+        return read_only(array / 255.0)
+    if array.dtype.kind != "f":
+        raise TypeError(f"{name} must be uint8 or float, got dtype {array.dtype}.")
+    # Written so that NaN fails.
+    if not ((array >= 0) & (array <= 1)).all():
+        raise ValueError(
+            f"{name} holds floats, which must lie in [0, 1], got values from {array.min():.3g} "
+            f"to {array.max():.3g}."
+        )
+    return read_only(array.astype(np.float64))
+
+
+def _check_label_map(
+    labels: Any, name: str, shape: tuple[int, ...], tree: SegmentTree
+) -> np.ndarray:
+    array = np.asarray(labels)
+    if array.dtype.kind not in "iu":
+        raise TypeError(f"{name} must hold integers, got dtype {array.dtype}.")
+    if array.shape != shape:
+        raise ValueError(f"{name} must have the shape of its image, {shape}, got {array.shape}.")
+    array = array.astype(np.intp)
+    known = np.isin(array, tree.leaves) | (array == -1)
+    if not known.all():
+        wrong = int(array[~known][0])
+        is_inner = 0 <= wrong < tree.n_nodes
+        what = f", which is the inner node {tree.path(wrong)!r}" if is_inner else ""
+        raise ValueError(
+            f"{name} must hold node ids of leaves (or -1 for unlabelled), got {wrong}{what}."
+        )
+    return read_only(array)

@@ -1,0 +1,146 @@
+"""Base of the node learners: linear maps whose Euclidean distance is the learned metric."""
+
+from __future__ import annotations
+
+from abc import ABCMeta, abstractmethod
+from collections.abc import Callable
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    _fit_context,
+)
+from sklearn.utils import Tags
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from ._mahalanobis import MahalanobisMetric, row_distances
+
+
+class LinearMetric(
+    ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, metaclass=ABCMeta
+):
+    """Base class: a supervised linear map L, and the metric ``||L (a - b)||`` that it defines.
+
+    A new learner overrides ``_fit``, which gets checked rows and integer classes and returns L. The
+    names are those of metric-learn: `components_`, `transform`, `pair_distance`, `get_metric`,
+    `get_mahalanobis_matrix`.
+
+    Attributes
+    ----------
+    components_ : ndarray of shape (n_components, n_features), float64
+        The map L.
+    n_features_in_ : int
+        Number of features.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Column names, if `fit` got a table with string names.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hierseg_learn.metrics import LinearMetric
+    >>> class Spread(LinearMetric):
+    ...     def _fit(self, X, codes):
+    ...         return np.diag(1 / X.std(axis=0))
+    >>> X = np.array([[0.0, 0.0], [2.0, 10.0]])
+    >>> Spread().fit(X, [0, 1]).pair_distance([X])
+    array([2.8284...])
+    """
+
+    _parameter_constraints: dict = {}
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Any, y: Any) -> Self:
+        """Learn the map.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            The rows.
+        y : array-like of shape (n_samples,)
+            Their classes.
+
+        Returns
+        -------
+        self : LinearMetric
+
+        Raises
+        ------
+        ValueError
+            If X or y is not what it should be, or there are fewer than two classes.
+        """
+        X, y = validate_data(self, X, y, dtype=[np.float64, np.float32], ensure_min_samples=2)
+        check_classification_targets(y)
+        classes, codes = np.unique(y, return_inverse=True)
+        if len(classes) < 2:
+            raise ValueError(
+                f"y has 1 class, {classes.tolist()[0]!r}; a metric that tells classes apart needs "
+                "at least 2."
+            )
+        self.components_ = np.asarray(self._fit(X, codes), dtype=np.float64)
+        return self
+
+    def transform(self, X: Any) -> np.ndarray:
+        """Map rows into the space in which the Euclidean distance is the metric.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            The rows.
+
+        Returns
+        -------
+        embedding : ndarray of shape (n_samples, n_components)
+            ``X @ components_.T``.
+        """
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
+        return X @ self.components_.T.astype(X.dtype, copy=False)
+
+    def pair_distance(self, pairs: Any) -> np.ndarray:
+        """Distance of the rows of every pair.
+
+        Parameters
+        ----------
+        pairs : array-like of shape (n_pairs, 2, n_features)
+            The pairs.
+
+        Returns
+        -------
+        distances : ndarray of shape (n_pairs,)
+        """
+        check_is_fitted(self)
+        return row_distances(self.components_, pairs)
+
+    def get_metric(self) -> Callable[[np.ndarray, np.ndarray], float]:
+        """Return the metric as a function of two rows, which can be pickled.
+
+        Returns
+        -------
+        metric : callable
+            For use as `metric` of scikit-learn's neighbours.
+        """
+        check_is_fitted(self)
+        return MahalanobisMetric(self.components_)
+
+    def get_mahalanobis_matrix(self) -> np.ndarray:
+        """Return ``M = components_.T @ components_``, (n_features, n_features)."""
+        check_is_fitted(self)
+        return self.components_.T @ self.components_
+
+    @abstractmethod
+    def _fit(self, X: np.ndarray, codes: np.ndarray) -> np.ndarray:
+        """Learn the map of shape (n_components, n_features) from checked rows and classes."""
+
+    @property
+    def _n_features_out(self) -> int:
+        return len(self.components_)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags

@@ -1,0 +1,186 @@
+"""Base of the node learners that are trained by a gradient: from parameters to a trained map."""
+
+from __future__ import annotations
+
+import sys
+import time
+from abc import abstractmethod
+from numbers import Integral, Real
+from typing import ClassVar
+
+import numpy as np
+from sklearn.utils import check_array, check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from ..kernels import Backend, get_backend
+from ..kernels._threads import single_blas_thread
+from ._base import LinearMetric
+from ._held_out import NeighborScore, hold_out
+from ._rows import Batches, Rows
+from ._starts import Moments, class_moments, discriminant_rows, principal_rows
+from ._training import Objective, Training, best_scale, train
+
+INITS = ("auto", "pca", "lda", "identity", "random")
+LEAST_BATCH = 100
+
+
+class GradientMetric(LinearMetric):
+    """Base class: a linear map trained on batches, from a good start, judged on held-out rows.
+
+    A new learner defines `_objective` and, if its loss knows no scale, sets `_scale_free`.
+    Columns are standardised and computed with in float32; `components_` is about raw columns.
+    """
+
+    _parameter_constraints: dict = {
+        "n_components": [Interval(Integral, 1, None, closed="left"), None],
+        "init": [StrOptions(set(INITS)), "array-like"],
+        "max_iter": [Interval(Integral, 0, None, closed="left")],
+        "batch_size": [StrOptions({"auto"}), Interval(Integral, 2, None, closed="left")],
+        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 0.5, closed="right")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "random_state": ["random_state"],
+        "device": [StrOptions({"auto", "cpu", "cuda"})],
+        "verbose": ["verbose"],
+    }
+    _scale_free: ClassVar[bool] = False
+    _auto_start: ClassVar[str] = "lda"
+    _most_batch: ClassVar[int] = 1000
+
+    @abstractmethod
+    def _objective(
+        self,
+        backend: Backend,
+        rows: Rows,
+        codes: np.ndarray,
+        batches: Batches,
+    ) -> Objective:
+        """Return what is minimised over the batches."""
+
+    def _batch_rows(self, n_rows: int) -> int:
+        # within a third of the rows neighbours are farther apart, which keeps few rows from being
+        # learned by heart
+        if self.batch_size == "auto":
+            return min(max(-(-n_rows // 3), LEAST_BATCH), self._most_batch)
+        return self.batch_size
+
+    def _fit(self, X: np.ndarray, codes: np.ndarray) -> np.ndarray:
+        n_components, given = self._check_start(X.shape[1])
+        backend = get_backend(self.device)
+        random_state = check_random_state(self.random_state)
+        with single_blas_thread():
+            self._say_ready(backend, n_components)
+            rows = Rows(X)
+            train_rows, score = np.arange(len(X)), None
+            if self.early_stopping:
+                train_rows, held_out = hold_out(codes, self.validation_fraction, random_state)
+                if len(held_out):
+                    score = NeighborScore(
+                        backend, rows, codes, train_rows, held_out, random_state, self._metric_map
+                    )
+            batches = Batches(codes, train_rows, self._batch_rows(len(train_rows)), random_state)
+            objective = self._objective(backend, rows, codes, batches)
+            moments = class_moments(rows, codes, train_rows)
+            start = self._start(n_components, given, rows, moments, objective, random_state)
+            training = train(
+                start,
+                objective,
+                score,
+                max_iter=self.max_iter,
+                learning_rate=self.learning_rate_init,
+                tol=self.tol,
+                n_iter_no_change=self.n_iter_no_change,
+                report=self._report,
+            )
+        self.device_ = backend.name
+        self._store(training)
+        return self._metric_map(training.components) / rows.scale
+
+    def _store(self, training: Training) -> None:
+        self.n_iter_ = training.n_iter
+        self.loss_curve_ = training.loss_curve
+        self.best_score_ = training.best_score
+
+    def _check_start(self, n_features: int) -> tuple[int, np.ndarray | None]:
+        """Return the number of components and the start if one is given."""
+        n_components, given = self.n_components, None
+        if not isinstance(self.init, str):
+            given = check_array(self.init, dtype=np.float64, input_name="init")
+            if given.shape[1] != n_features:
+                raise ValueError(
+                    f"init has {given.shape[1]} columns, expected {n_features}, one per feature."
+                )
+            if n_components not in (None, len(given)):
+                raise ValueError(
+                    f"n_components={n_components} and init with {len(given)} rows contradict each "
+                    "other."
+                )
+            n_components = len(given)
+        n_components = n_features if n_components is None else n_components
+        if n_components > n_features:
+            raise ValueError(
+                f"{n_components} components were asked for, expected at most {n_features}, the "
+                "number of features."
+            )
+        return n_components, given
+
+    def _start(
+        self,
+        n_components: int,
+        given: np.ndarray | None,
+        rows: Rows,
+        moments: Moments,
+        objective: Objective,
+        random_state: np.random.RandomState,
+    ) -> np.ndarray:
+        """Return the start over standardised columns, at the scale of the smallest loss."""
+        if given is not None:
+            # a constant column has no scale; what a map says about it has no effect
+            start = given * np.where(np.isfinite(rows.scale), rows.scale, 0.0)
+        else:
+            start = self._named_start(n_components, moments, random_state)
+        start = self._trained_map(start)
+        objective.draw(start)
+        if self._scale_free:
+            return start
+        mean_square = float(np.sum((start @ (moments.within + moments.between)) * start))
+        return best_scale(start, mean_square, objective, keep=given is not None)
+
+    def _named_start(
+        self, n_components: int, moments: Moments, random_state: np.random.RandomState
+    ) -> np.ndarray:
+        """Return the start that `init` names, over standardised columns."""
+        name = self._auto_start if self.init == "auto" else self.init
+        if name == "lda":
+            return discriminant_rows(moments, n_components)
+        if name == "pca":
+            return principal_rows(moments, n_components)
+        if name == "identity":
+            return np.eye(n_components, len(moments.within))
+        return random_state.standard_normal((n_components, len(moments.within)))
+
+    def _trained_map(self, components: np.ndarray) -> np.ndarray:
+        """Return the map to train from a start: the inverse of `_metric_map`."""
+        return components
+
+    def _metric_map(self, L: np.ndarray) -> np.ndarray:
+        """Return the map whose Euclidean distance is the metric of a trained map."""
+        return L
+
+    def _say_ready(self, backend: Backend, n_components: int) -> None:
+        """Compile, or load, the kernels before the first step, and say how long that took."""
+        if self.verbose:
+            begin = time.perf_counter()
+            codes, Z = np.array([0, 0, 1, 1]), np.eye(4, dtype=np.float32)
+            backend.nca_loss_grad(backend.asarray(Z), backend.asarray(codes))
+            self._say(f"kernels ready on {backend.name} in {time.perf_counter() - begin:.1f} s")
+
+    def _report(self, iteration: int, loss: float, score: float | None) -> None:
+        if self.verbose:
+            held_out = "" if score is None else f", held-out score {score:.4f}"
+            self._say(f"step {iteration}/{self.max_iter}, loss {loss:.5f}{held_out}")
+
+    def _say(self, text: str) -> None:
+        sys.stdout.write(f"[{type(self).__name__}] {text}\n")

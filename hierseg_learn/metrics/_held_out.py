@@ -1,0 +1,96 @@
+"""Rows that the gradient never sees, and how well their neighbours tell their class."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from ..kernels import Backend
+from ._rows import Rows
+
+MOST_HELD_OUT = 2000
+MOST_REFERENCES = 10000
+SCORE_NEIGHBORS = 5
+
+
+def hold_out(
+    codes: np.ndarray, fraction: float, random_state: np.random.RandomState
+) -> tuple[np.ndarray, np.ndarray]:
+    """Split the rows, class by class, into those that train and those that judge.
+
+    Parameters
+    ----------
+    codes : ndarray of shape (n_samples,), int
+        Classes.
+    fraction : float
+        Share of the rows to hold out, at most a half; no more than `MOST_HELD_OUT` rows are.
+    random_state : RandomState
+
+    Returns
+    -------
+    train, held_out : ndarray of int
+        Ascending row numbers. Every class keeps a row that trains, so that a class of one row has
+        none that judges.
+    """
+    counts = np.bincount(codes)
+    order = random_state.permutation(len(codes))
+    order = order[np.argsort(codes[order], kind="stable")]
+    order = order[counts[codes[order]] > 1]
+    step = max(1 / fraction, len(codes) / MOST_HELD_OUT, 2.0)
+    # every step-th row of the rows in order of their classes: each class gives its share
+    places = np.arange(random_state.uniform(0, step), len(order), step).astype(np.int64)
+    held_out = np.sort(order[places])
+    train = np.setdiff1d(np.arange(len(codes)), held_out, assume_unique=True)
+    return train, held_out
+
+
+class NeighborScore:
+    """Mean share of mates among the nearest training rows of every row held out.
+
+    It is smoother than the share of right votes, which on few rows moves in large steps.
+
+    Parameters
+    ----------
+    backend : Backend
+    rows : Rows
+    codes : ndarray of shape (n_samples,), int
+    train, held_out : ndarray of int
+        The rows that are searched, of which at most `MOST_REFERENCES` are, and those that ask.
+    random_state : RandomState
+    metric_map : callable
+        Makes the map whose Euclidean distance counts from a trained one.
+
+    Attributes
+    ----------
+    n_rows : int
+        Number of rows held out.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        rows: Rows,
+        codes: np.ndarray,
+        train: np.ndarray,
+        held_out: np.ndarray,
+        random_state: np.random.RandomState,
+        metric_map: Callable[[np.ndarray], np.ndarray],
+    ) -> None:
+        if len(train) > MOST_REFERENCES:
+            train = np.sort(random_state.permutation(train)[:MOST_REFERENCES])
+        self._backend, self._metric_map = backend, metric_map
+        self._references = backend.asarray(rows.take(train))
+        self._queries = backend.asarray(rows.take(held_out))
+        self._reference_codes, self._query_codes = codes[train], codes[held_out]
+        self.n_rows = len(held_out)
+        self._n_neighbors = min(SCORE_NEIGHBORS, len(train))
+
+    def __call__(self, L: np.ndarray) -> float:
+        """Score a map of shape (n_components, n_features)."""
+        down = self._backend.asarray(self._metric_map(L).astype(np.float32)).T
+        neighbors, _ = self._backend.nearest(
+            self._queries @ down, self._references @ down, self._n_neighbors
+        )
+        found = self._reference_codes[self._backend.to_numpy(neighbors)]
+        return float(np.mean(found == self._query_codes[:, None]))

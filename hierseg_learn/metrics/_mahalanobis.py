@@ -1,0 +1,65 @@
+"""The distance that a linear map defines, of pairs of rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+
+def row_distances(components: np.ndarray, pairs: Any) -> np.ndarray:
+    """Distance of the rows of every pair under a linear map.
+
+    Parameters
+    ----------
+    components : ndarray of shape (n_components, n_features)
+        The map.
+    pairs : array-like of shape (n_pairs, 2, n_features)
+        The pairs.
+
+    Returns
+    -------
+    distances : ndarray of shape (n_pairs,), float64
+
+    Raises
+    ------
+    ValueError
+        If `pairs` has another shape.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hierseg_learn.metrics._mahalanobis import row_distances
+    >>> row_distances(np.array([[3.0, 4.0]]), [[[0.0, 0.0], [1.0, 1.0]]])
+    array([7.])
+    """
+    pairs = np.asarray(pairs, dtype=np.float64)
+    if pairs.ndim != 3 or pairs.shape[1:] != (2, components.shape[1]):
+        raise ValueError(
+            f"pairs must have shape (n_pairs, 2, {components.shape[1]}), got {pairs.shape}."
+        )
+    return np.linalg.norm((pairs[:, 0] - pairs[:, 1]) @ components.T, axis=1)
+
+
+class MahalanobisMetric:
+    """The metric of a linear map as a function of two rows.
+
+    Parameters
+    ----------
+    components : ndarray of shape (n_components, n_features)
+        The map.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hierseg_learn.metrics._mahalanobis import MahalanobisMetric
+    >>> float(MahalanobisMetric(np.array([[3.0, 4.0]]))([0, 0], [1, 1]))
+    7.0
+    """
+
+    def __init__(self, components: np.ndarray) -> None:
+        self.components = components
+
+    def __call__(self, u: Any, v: Any) -> float:
+        """Distance of two rows of shape (n_features,)."""
+        return row_distances(self.components, [[u, v]])[0]

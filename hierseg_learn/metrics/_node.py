@@ -1,0 +1,155 @@
+"""One node of the tree: from its columns and a learner to a linear map that stands on its own."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
+
+from ._metric_learn import ignore_noise, prepare
+
+# a standard deviation below this share of the column's largest value is rounding
+CONSTANT = 1e-9
+N_PROBES = 8
+LINEAR_TOLERANCE = 1e-6
+
+
+@dataclass(frozen=True)
+class NodeMap:
+    """The linear map of one node's own columns, whatever learned it.
+
+    Parameters
+    ----------
+    components : ndarray of shape (n_components, n_columns), float64
+        The map L_v, over raw columns; without rows for a node that has nothing to learn from.
+    n_leading : int
+        How many of the first rows are the node's metric; the rows behind them are directions that
+        only a parent may make use of.
+    outcome : {"fitted", "constant"}
+        ``"constant"`` for a node without columns, or whose columns are all constant.
+    """
+
+    components: np.ndarray
+    n_leading: int
+    outcome: str
+
+
+def fit_node_map(learner: Any, X: np.ndarray, codes: np.ndarray, *, name: str) -> NodeMap:
+    """Fit a learner on one node's columns and copy its linear map out.
+
+    Columns are standardised first, and the scale becomes part of the map; constant columns are left
+    out. The map is read off as ``transform(I) - transform(0)`` rather than from `components_`,
+    which some estimators have although they are not linear, and checked on random rows.
+
+    Parameters
+    ----------
+    learner : estimator
+        Has ``fit(X, y)`` and ``transform``; it is cloned.
+    X : ndarray of shape (n_samples, n_columns)
+        The node's columns.
+    codes : ndarray of shape (n_samples,), int
+        Classes.
+    name : str
+        Path of the node, for messages.
+
+    Returns
+    -------
+    NodeMap
+
+    Raises
+    ------
+    ValueError
+        If the learner fails on these columns or is not linear; the message names the node.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.decomposition import PCA
+    >>> from hierseg_learn.metrics._node import fit_node_map
+    >>> X = np.array([[0.0, 7.0], [10.0, 7.0], [20.0, 7.0]])
+    >>> fit_node_map(PCA(), X, np.array([0, 0, 1]), name="sky").components.round(3)
+    array([[0.122, 0.   ]])
+    """
+    X = np.asarray(X, dtype=np.float64)  # in float32 the rounding of a constant passes for data
+    mean, scale = X.mean(axis=0), X.std(axis=0)
+    used = scale > CONSTANT * np.abs(X).max(axis=0, initial=0.0)
+    if not used.any():
+        return NodeMap(np.zeros((0, X.shape[1])), 0, "constant")
+    rows = (X[:, used] - mean[used]) / scale[used]
+    learner = clone(learner)
+    prepare(learner)
+    with quiet_fits():
+        fitted = _fit(learner, rows, codes, name)
+        linear = _read_linear_map(fitted, rows, name)
+    components = np.zeros((len(linear), X.shape[1]))
+    components[:, used] = linear / scale[used]
+    return NodeMap(components, getattr(fitted, "n_leading_", len(linear)), "fitted")
+
+
+@contextmanager
+def quiet_fits() -> Iterator[None]:
+    """Let no learner warn about what the user of a tree can do nothing about.
+
+    Python's warning filters belong to the process: whoever fits in several threads enters this
+    before starting them, or one thread may restore the filters that another has set.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> from sklearn.exceptions import ConvergenceWarning
+    >>> from hierseg_learn.metrics._node import quiet_fits
+    >>> with quiet_fits():
+    ...     warnings.warn("stopped after 5 iterations", ConvergenceWarning)
+    """
+    with warnings.catch_warnings():
+        # A node's learner that stops early is no news to the user: held-out rows judge it.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        ignore_noise()
+        yield
+
+
+def _fit(learner: Any, rows: np.ndarray, codes: np.ndarray, name: str) -> Any:
+    try:
+        return learner.fit(rows, codes)
+    except Exception as error:
+        raise ValueError(
+            f"node_metric={type(learner).__name__} could not be fitted for the node {name!r} "
+            f"({rows.shape[0]} rows, {rows.shape[1]} columns that vary): {error}"
+        ) from error
+
+
+def _read_linear_map(fitted: Any, rows: np.ndarray, name: str) -> np.ndarray:
+    n_columns = rows.shape[1]
+    probes = np.random.default_rng(0).standard_normal((N_PROBES, n_columns))
+    points = np.concatenate([np.zeros((1, n_columns)), np.eye(n_columns), probes, rows[:N_PROBES]])
+    images = np.asarray(fitted.transform(points))
+    if images.dtype.kind == "c":
+        raise ValueError(
+            f"node_metric={type(fitted).__name__} learned a complex map for the node {name!r}; "
+            "expected real numbers: its columns are too few or too alike for it."
+        )
+    if images.ndim != 2 or not np.isfinite(images).all():
+        raise ValueError(
+            f"node_metric={type(fitted).__name__} learned a map with infinite or missing values "
+            f"for the node {name!r}; its columns are too few or too alike for it."
+        )
+    images = images.astype(np.float64) - images[0]
+    linear = images[1 : 1 + n_columns].T
+    expected = points[1 + n_columns :] @ linear.T
+    if not np.allclose(images[1 + n_columns :], expected, rtol=0, atol=_tolerance(expected)):
+        raise ValueError(
+            f"node_metric={type(fitted).__name__} is not linear (found at the node {name!r}); "
+            "expected an estimator whose transform is a linear map, such as "
+            "LinearDiscriminantAnalysis, PCA or NeighborhoodComponentsAnalysis."
+        )
+    return linear
+
+
+def _tolerance(expected: np.ndarray) -> float:
+    return LINEAR_TOLERANCE * max(1.0, float(np.abs(expected).max(initial=0.0)))

@@ -1,0 +1,122 @@
+"""Rows of a table that may lie on disk: read in blocks, standardised, never copied whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+BLOCK_ROWS = 4096
+GROUP_ROWS = 4
+# a standard deviation below this share of the column's largest value is rounding
+CONSTANT = 1e-9
+
+
+class Rows:
+    """Standardised float32 rows of a table, made on demand.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features), float32 or float64
+        The table; a memory map is read only where rows are asked for.
+
+    Attributes
+    ----------
+    mean, scale : ndarray of shape (n_features,), float64
+        What a column is moved and divided by; the scale of a constant column is infinite, so
+        that it becomes zero.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hierseg_learn.metrics._rows import Rows
+    >>> Rows(np.array([[1.0, 5.0], [3.0, 5.0]])).take(np.array([1]))
+    array([[1., 0.]], dtype=float32)
+    """
+
+    def __init__(self, X: np.ndarray) -> None:
+        self.X = X
+        n_features = X.shape[1]
+        self.mean, self.scale = np.zeros(n_features), np.zeros(n_features)
+        total, largest = np.zeros(n_features), np.zeros(n_features)
+        for block in self._raw_blocks():
+            total += block.sum(axis=0)
+            np.maximum(largest, np.abs(block).max(axis=0), out=largest)
+        self.mean = total / len(X)
+        squares = np.zeros(n_features)
+        for block in self._raw_blocks():
+            squares += np.square(block - self.mean).sum(axis=0)
+        deviation = np.sqrt(squares / len(X))
+        self.scale = np.where(deviation > CONSTANT * largest, deviation, np.inf)
+
+    def __len__(self) -> int:
+        return len(self.X)
+
+    def take(self, indices: np.ndarray) -> np.ndarray:
+        """Return some rows, (n_indices, n_features), float32."""
+        return ((self.X[indices] - self.mean) / self.scale).astype(np.float32)
+
+    def blocks(self, indices: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield (indices, rows in float64) in blocks of a fixed size."""
+        for start in range(0, len(indices), BLOCK_ROWS):
+            block = indices[start : start + BLOCK_ROWS]
+            yield block, (self.X[block] - self.mean) / self.scale
+
+    def _raw_blocks(self) -> Iterator[np.ndarray]:
+        for start in range(0, len(self.X), BLOCK_ROWS):
+            yield np.asarray(self.X[start : start + BLOCK_ROWS], dtype=np.float64)
+
+
+class Batches:
+    """Batches of rows in which rows have mates, drawn epoch by epoch.
+
+    Parameters
+    ----------
+    codes : ndarray of shape (n_samples,), int
+        Classes.
+    indices : ndarray of int
+        The rows to draw from.
+    batch_size : int
+        Most rows of a batch; a batch holds all rows if they are no more.
+    random_state : RandomState
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hierseg_learn.metrics._rows import Batches
+    >>> batches = Batches(np.zeros(4, int), np.arange(4), 9, np.random.RandomState(0))
+    >>> batches.next()
+    array([0, 1, 2, 3])
+    """
+
+    def __init__(
+        self,
+        codes: np.ndarray,
+        indices: np.ndarray,
+        batch_size: int,
+        random_state: np.random.RandomState,
+    ) -> None:
+        self._codes, self._indices, self._random_state = codes, indices, random_state
+        self._n_batches = -(-len(indices) // batch_size)
+        self._pending: list[np.ndarray] = []
+
+    def next(self) -> np.ndarray:
+        """Return the row numbers of the next batch, ascending."""
+        if self._n_batches == 1:
+            return self._indices
+        if not self._pending:
+            self._pending = self._shuffle()
+        return self._pending.pop()
+
+    def _shuffle(self) -> list[np.ndarray]:
+        """Cut the rows, shuffled within their classes, into small groups and deal these out.
+
+        With thousands of small classes, rows that are drawn one by one would have no mates.
+        """
+        order = self._random_state.permutation(self._indices)
+        order = order[np.argsort(self._codes[order], kind="stable")]
+        groups = np.arange(len(order)) // GROUP_ROWS
+        rank = self._random_state.permutation(groups[-1] + 1)[groups]
+        order = order[np.argsort(rank, kind="stable")]
+        # ascending, since a file is read faster that way
+        return [np.sort(batch) for batch in np.array_split(order, self._n_batches)]

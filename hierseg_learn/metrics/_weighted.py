@@ -1,0 +1,213 @@
+"""Parents that weigh: non-negative weights on their children's metrics and on their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.optimize import minimize
+
+from ._combination import Combination, CombinedNode, Score, held_out_score, thin
+
+if TYPE_CHECKING:
+    from ..tree import SegmentTree
+    from ._cross_fit import CrossFit, View
+
+# distances held at once while the weights of a node are learned: 16 MB in float64
+MAX_DISTANCES = 2**21
+
+
+class WeightedCombination(Combination):
+    r"""A parent's metric is a weighted sum of its children's and of its own, weights not negative.
+
+    The squared distance of node v is :math:`d_v = w_v \delta_v + \sum_c w_c d_c`, with
+    :math:`\delta_v` that of its own columns and c its children. The weights start equal and are
+    learned bottom-up by the objective of neighbourhood components [1]_, on rows as embedded by maps
+    that did not see them (cross-fitting); held-out rows decide whether they are kept. With weights
+    only, no contribution is negative.
+
+    Parameters
+    ----------
+    cv : int, default=3
+        Number of folds of the cross-fitting.
+
+    References
+    ----------
+    .. [1] J. Goldberger, S. Roweis, G. Hinton, R. Salakhutdinov. "Neighbourhood Components
+       Analysis". NIPS 2004.
+
+    Examples
+    --------
+    >>> from hierseg_learn.metrics import WeightedCombination
+    >>> WeightedCombination()
+    WeightedCombination()
+    """
+
+    def combine(
+        self,
+        tree: SegmentTree,
+        fitted: CrossFit,
+        codes: np.ndarray,
+        *,
+        score: Score,
+        on_node: Callable[[], None],
+    ) -> list[CombinedNode]:
+        """Combine the metrics of all nodes; see `Combination.combine`."""
+        weighed: list[Weighed] = []
+        for node in tree.bottom_up():
+            below = [weighed[child].metrics for child in tree.children(node)]
+            weighed.append(weigh(fitted, codes, metric_groups(fitted, node, below), score))
+            on_node()
+        return [
+            weighed[node].as_node(is_leaf=bool(tree.is_leaf[node])) for node in tree.bottom_up()
+        ]
+
+
+@dataclass(frozen=True)
+class Weighed:
+    """The metrics of a node's children and of the node itself under one weight each.
+
+    Parameters
+    ----------
+    scales : list of ndarray of shape (n_groups,), float64
+        In every view, square roots of the weights: factors of the maps.
+    metrics : list of ndarray of shape (n_components, n_embedded), float64
+        In every view, the scaled maps, one below the other.
+    score : float
+        Of held-out rows.
+    outcome : {"start", "weights"}
+        Whether the weights are all 1 or learned.
+    """
+
+    scales: list[np.ndarray]
+    metrics: list[np.ndarray]
+    score: float
+    outcome: str
+
+    def as_node(self, *, is_leaf: bool) -> CombinedNode:
+        """Take the weighted sum as the node's metric."""
+        return CombinedNode(self.metrics[0], self.score, "leaf" if is_leaf else self.outcome)
+
+
+def metric_groups(
+    fitted: CrossFit, node: int, below: list[list[np.ndarray]]
+) -> list[list[np.ndarray]]:
+    """List in every view the metrics of a node's children, given view by view, and its own."""
+    return [
+        [*(metrics[v] for metrics in below), view.own_map(node, leading_only=True)]
+        for v, view in enumerate(fitted.views)
+    ]
+
+
+def weigh(
+    fitted: CrossFit, codes: np.ndarray, groups: list[list[np.ndarray]], score: Score
+) -> Weighed:
+    """Learn the weights of one node's groups; keep them equal where held-out rows prefer that.
+
+    Parameters
+    ----------
+    fitted : CrossFit
+        The rows as the views see them.
+    codes : ndarray of shape (n_samples,), int
+        Classes.
+    groups : list of list of ndarray of shape (n_components, n_embedded)
+        In every view, maps of the children's metrics and of the node's own; some without rows.
+    score : callable
+        As `Combination.combine` takes it.
+
+    Returns
+    -------
+    Weighed
+    """
+    equal = [np.ones(len(maps)) for maps in groups]
+    start = [stack_scaled(*pair) for pair in zip(groups, equal, strict=True)]
+    begun = held_out_score(fitted, codes, start, score)
+    if sum(len(group) > 0 for group in groups[0]) < 2 or not fitted.folds:
+        return Weighed(equal, start, begun, "start")
+    learned = [
+        np.sqrt(learn_weights(*_distances(view, codes, maps)))
+        for view, maps in zip(fitted.views, groups, strict=True)
+    ]
+    refined = [stack_scaled(*pair) for pair in zip(groups, learned, strict=True)]
+    value = held_out_score(fitted, codes, refined, score)
+    if not value > begun:
+        return Weighed(equal, start, begun, "start")
+    return Weighed(learned, refined, value, "weights")
+
+
+def stack_scaled(groups: list[np.ndarray], scales: np.ndarray) -> np.ndarray:
+    """Stack maps of shape (n_components, n_embedded), each times its scale."""
+    return np.concatenate([scale * group for scale, group in zip(scales, groups, strict=True)])
+
+
+def _distances(
+    view: View, codes: np.ndarray, groups: list[np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Squared distances of rows that no map saw, in every group, and their classes."""
+    rows = thin(view.references, int(np.sqrt(MAX_DISTANCES / len(groups))))
+    distances = np.empty((len(groups), len(rows), len(rows)))
+    for table, group in zip(distances, groups, strict=True):
+        mapped = (view.unseen[rows] @ group.T).astype(np.float64)
+        norms = np.einsum("ij,ij->i", mapped, mapped)
+        np.maximum(norms[:, None] + norms - 2 * mapped @ mapped.T, 0, out=table)
+    return distances, codes[rows]
+
+
+def learn_weights(distances: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """Weights of several distances under which neighbours share the class.
+
+    Parameters
+    ----------
+    distances : ndarray of shape (n_groups, n_samples, n_samples), float64
+        Squared distances in every group.
+    codes : ndarray of shape (n_samples,), int
+        Classes.
+
+    Returns
+    -------
+    weights : ndarray of shape (n_groups,), float64
+        Not negative; scaled so that the mean distance is what equal weights of 1 give.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hierseg_learn.metrics._weighted import learn_weights
+    >>> codes = np.array([0, 0, 1, 1])
+    >>> informative = 1.0 * (codes[:, None] != codes)
+    >>> noise = np.abs(np.subtract.outer(np.arange(4), np.arange(4)) % 2)
+    >>> weights = learn_weights(np.stack([informative, noise]), codes)
+    >>> bool(weights[0] > weights[1])
+    True
+    """
+    others = ~np.eye(len(codes), dtype=bool)
+    mates = (codes[:, None] == codes) & others
+    known = mates.any(axis=1)
+    mates, others, distances = mates[known], others[known], distances[:, known]
+    means = distances.mean(axis=(1, 2))
+    n_groups, scale = len(means), means.sum()
+    if not known.any() or scale == 0:
+        return np.ones(n_groups)
+    # Units in which the start, equal weights, makes the mean distance the number of groups.
+    unit = n_groups / scale
+
+    def loss_and_gradient(weights: np.ndarray) -> tuple[float, np.ndarray]:
+        scores = np.where(others, -np.tensordot(weights * unit, distances, axes=1), -np.inf)
+        share = np.exp(scores - scores.max(axis=1, keepdims=True))
+        share /= share.sum(axis=1, keepdims=True)
+        near = np.where(mates, share, 0.0)
+        right = np.maximum(near.sum(axis=1, keepdims=True), np.finfo(float).tiny)
+        gradient = np.tensordot(distances, near / right - share, axes=2)
+        return -float(np.log(right).mean()), unit * gradient / len(share)
+
+    found = minimize(
+        loss_and_gradient,
+        np.ones(n_groups),
+        jac=True,
+        bounds=[(0, None)] * n_groups,
+        method="L-BFGS-B",
+        options={"maxiter": 50},
+    )
+    spread = found.x @ means
+    return found.x * scale / spread if spread > 0 else np.ones(n_groups)

@@ -1,0 +1,108 @@
+"""The kernels as every backend offers them: NumPy arrays in, NumPy arrays out."""
+
+import sys
+from contextlib import ExitStack, contextmanager
+from importlib.util import find_spec, module_from_spec
+from unittest import mock
+
+import array_api_strict
+import numpy as np
+
+from hierseg_learn.kernels import _pair_losses, _searches, get_backend, numba_kernels
+from hierseg_learn.kernels.dispatch import KERNELS
+
+NAMES = ("cpu", "composed on numpy", "composed on array_api_strict", "cuda")
+# sums in float32 against sums in float64, relative to the largest entry
+TOLERANCE = {np.dtype(np.float32): 3e-5, np.dtype(np.float64): 1e-10}
+
+LAYOUTS = {
+    "fortran": np.asfortranarray,
+    "every second row": lambda array: np.repeat(array, 2, axis=0)[::2],
+    "backwards": lambda array: array[::-1].copy()[::-1],
+    "read-only": lambda array: read_only(array.copy()),
+}
+
+
+class Twin:
+    """One backend whose kernels take and return NumPy arrays."""
+
+    def __init__(self, name, kernels, asarray=np.asarray, to_numpy=np.asarray):
+        self.name = name
+        for kernel in KERNELS:
+            setattr(self, kernel, _in_numpy(getattr(kernels, kernel), asarray, to_numpy))
+
+    def __repr__(self):
+        return f"Twin({self.name!r})"
+
+
+def make_twin(name):
+    """Return the twin of a name; RuntimeError, with the reason, where there is no GPU."""
+    if name == "cpu":
+        return Twin(name, numba_kernels)
+    if name == "composed on numpy":
+        return Twin(name, cupy_kernels_on(np))
+    if name == "composed on array_api_strict":
+        # the standard's own namespace refuses whatever the standard does not promise
+        return Twin(name, cupy_kernels_on(array_api_strict), array_api_strict.asarray)
+    cuda = get_backend("cuda")
+    return Twin(name, cuda, cuda.asarray, cuda.to_numpy)
+
+
+def cupy_kernels_on(library):
+    """Load the CUDA kernels with another array library in CuPy's place."""
+    spec = find_spec("hierseg_learn.kernels.cupy_kernels")
+    module = module_from_spec(spec)
+    real = sys.modules.get("cupy")
+    sys.modules["cupy"] = library
+    try:
+        spec.loader.exec_module(module)
+    finally:
+        del sys.modules["cupy"]
+        if real is not None:
+            sys.modules["cupy"] = real
+    return module
+
+
+@contextmanager
+def small_blocks():
+    """Cut the work so small that a dozen points fill several blocks of every kind."""
+    sizes = {"QUERY_ROWS": 3, "POINT_ROWS": 4, "PIXEL_ROWS": 5, "LIST_ROWS": 3, "PAIR_ROWS": 2}
+    sizes |= {"BLOCKS_AT_ONCE": 2, "SPARE_NEIGHBORS": 1, "ONE_HOT_SIZE": 20}
+    with ExitStack() as stack:
+        for module in (numba_kernels, _pair_losses, _searches):
+            here = {name: size for name, size in sizes.items() if hasattr(module, name)}
+            stack.enter_context(mock.patch.multiple(module, **here))
+        yield
+
+
+def read_only(array):
+    array.flags.writeable = False
+    return array
+
+
+def assert_close(actual, expected, tolerance=None):
+    """Compare within a tolerance relative to the largest entry, or to 0.01; dtypes must agree."""
+    assert actual.dtype == expected.dtype
+    assert actual.shape == expected.shape
+    size = np.abs(expected[np.isfinite(expected)]).max(initial=0.01)
+    tolerance = tolerance or TOLERANCE[expected.dtype]
+    np.testing.assert_allclose(actual, expected, rtol=tolerance, atol=tolerance * size)
+
+
+def assert_same_loss_grad(actual, expected):
+    """Compare (loss, gradient) pairs; the tolerance is that of the gradient's dtype."""
+    (loss, gradient), (expected_loss, expected_gradient) = actual, expected
+    assert isinstance(loss, float)
+    tolerance = TOLERANCE[expected_gradient.dtype]
+    np.testing.assert_allclose(loss, expected_loss, rtol=tolerance, atol=tolerance)
+    assert_close(gradient, expected_gradient)
+
+
+def _in_numpy(function, asarray, to_numpy):
+    def call(*args):
+        result = function(*(asarray(a) if isinstance(a, np.ndarray) else a for a in args))
+        if isinstance(result, tuple):
+            return tuple(r if isinstance(r, float) else to_numpy(r) for r in result)
+        return to_numpy(result)
+
+    return call

@@ -1,0 +1,254 @@
+"""Rules about the code as a whole: imports point one way, files are short, names are documented."""
+
+import ast
+import inspect
+import re
+import tomllib
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+PACKAGE = REPOSITORY / "hierseg_learn"
+FILES = sorted(PACKAGE.rglob("*.py"))
+MAX_LINES = 500
+
+# What each part of the package may import of the others. Files of private names at the top, such as
+# _progress.py, belong to those who import them: what they import counts as imported by these.
+# "hierseg_learn" stands for the public names at the root.
+FOUNDATION = {"tree", "kernels", "images", "base"}
+STAGES = FOUNDATION | {"segmentation", "descriptors", "metrics", "explain"}
+ESTIMATORS = {"hierseg_learn", "transformer", "classifier"}
+MAY_IMPORT = {
+    "tree": set(),
+    "kernels": set(),
+    "images": set(),
+    "base": {"images"},
+    "descriptors": FOUNDATION,
+    "segmentation": FOUNDATION | {"descriptors"},
+    "metrics": FOUNDATION,
+    "explain": {"tree", "kernels", "images", "metrics"},
+    "transformer": STAGES,
+    "classifier": STAGES,
+    "datasets": {"tree", "images"},
+    "model_selection": FOUNDATION | ESTIMATORS,
+    "sampling": STAGES | ESTIMATORS,
+    "audit": STAGES | ESTIMATORS,
+    "demo": STAGES | ESTIMATORS | {"datasets", "model_selection", "sampling", "audit"},
+    "hierseg_learn": STAGES | ESTIMATORS,
+}
+
+# Third-party packages that only some files may import, or only inside a function.
+ONLY_IN = {"numba": "kernels", "cupy": "kernels"}
+ONLY_INSIDE_FUNCTIONS = {
+    "dask",
+    "matplotlib",
+    "metric_learn",
+    "pandas",
+    "polars",
+    "timm",
+    "torch",
+    "transformers",
+}
+
+
+class Imports(ast.NodeVisitor):
+    """Everything that a file imports: (dotted name, "now", "late" or "typing")."""
+
+    def __init__(self, path):
+        self.package = path.relative_to(REPOSITORY).parts[:-1]
+        self.when = "now"
+        self.found = []
+        self.visit(ast.parse(path.read_text(encoding="utf-8")))
+
+    def visit_Import(self, node):
+        self.found += [(alias.name, self.when) for alias in node.names]
+
+    def visit_ImportFrom(self, node):
+        module = self.absolute("." * node.level + (node.module or ""))
+        self.found += [(f"{module}.{alias.name}", self.when) for alias in node.names]
+
+    def visit_Call(self, node):
+        name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+        if name in ("import_module", "__import__") and isinstance(node.args[0], ast.Constant):
+            self.found.append((self.absolute(node.args[0].value), self.when))
+        self.generic_visit(node)
+
+    def visit_FunctionDef(self, node):
+        self.visit_within(node, "late")
+
+    visit_AsyncFunctionDef = visit_Lambda = visit_FunctionDef
+
+    def visit_If(self, node):
+        if ast.unparse(node.test).endswith("TYPE_CHECKING"):
+            self.visit_within(node, "typing")
+        else:
+            self.generic_visit(node)
+
+    def visit_within(self, node, when):
+        before, self.when = self.when, when
+        self.generic_visit(node)
+        self.when = before
+
+    def absolute(self, name):
+        dots = len(name) - len(name.lstrip("."))
+        if not dots:
+            return name
+        parts = [*self.package[: len(self.package) - dots + 1], name[dots:]]
+        return ".".join(part for part in parts if part)
+
+
+def own_part(dotted):
+    """The part of the package that a dotted name leads to; None for other packages."""
+    root, _, rest = dotted.partition(".")
+    if root != PACKAGE.name:
+        return None
+    part = rest.partition(".")[0]
+    is_part = part and ((PACKAGE / f"{part}.py").is_file() or (PACKAGE / part).is_dir())
+    return part if is_part else PACKAGE.name
+
+
+def part_of(path):
+    part = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    return PACKAGE.name if part == "__init__" else part
+
+
+def links():
+    """For every part: the other parts that its files import, at any time."""
+    graph = {part_of(path): set() for path in FILES}
+    for path in FILES:
+        graph[part_of(path)] |= {own_part(name) for name, _ in Imports(path).found}
+    return {part: known - {part, None} for part, known in graph.items()}
+
+
+def through_private(graph, part):
+    """What a part imports, with its private neighbours replaced by what they import."""
+    known, waiting, seen = set(), [part], set()
+    while waiting:
+        for other in graph[waiting.pop()] - seen:
+            seen.add(other)
+            if other.startswith("_"):
+                waiting.append(other)
+            else:
+                known.add(other)
+    return known - {part}
+
+
+GRAPH = links()
+PARTS = sorted(part for part in GRAPH if not part.startswith("_"))
+
+
+def relative(path):
+    return path.relative_to(REPOSITORY).as_posix()
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_imports_point_one_way(part):
+    assert part in MAY_IMPORT, f"say in MAY_IMPORT what {part} may import"
+    assert through_private(GRAPH, part) <= MAY_IMPORT[part]
+
+
+def test_no_part_imports_itself_through_others():
+    reach = {part: set(known) for part, known in GRAPH.items()}
+    for middle in reach:
+        for known in reach.values():
+            if middle in known:
+                known |= reach[middle]
+    assert not [part for part in reach if part in reach[part]]
+
+
+@pytest.mark.parametrize("path", FILES, ids=relative)
+def test_third_party_imports(path):
+    for dotted, when in Imports(path).found:
+        top = dotted.partition(".")[0]
+        if top in ONLY_IN:
+            assert part_of(path) == ONLY_IN[top], f"{top} is imported"
+        if top in ONLY_INSIDE_FUNCTIONS:
+            assert when != "now", f"{top} is imported when the module is"
+
+
+@pytest.mark.parametrize("path", FILES, ids=relative)
+def test_files_are_short(path):
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= MAX_LINES
+
+
+def test_collector_sees_every_kind_of_import(tmp_path, monkeypatch):
+    monkeypatch.setitem(globals(), "REPOSITORY", tmp_path)
+    path = tmp_path / "hierseg_learn" / "tree" / "_toy.py"
+    path.parent.mkdir(parents=True)
+    path.write_text(
+        "import numba.core\n"
+        "from ..images import check_images\n"
+        "from . import _build\n"
+        "if TYPE_CHECKING:\n    import pandas\n"
+        "class A:\n    import scipy\n    def f(self):\n        from .. import base\n"
+        "x = lambda: import_module('.dispatch', __package__)\n"
+    )
+    assert Imports(path).found == [
+        ("numba.core", "now"),
+        ("hierseg_learn.images.check_images", "now"),
+        ("hierseg_learn.tree._build", "now"),
+        ("pandas", "typing"),
+        ("scipy", "now"),
+        ("hierseg_learn.base", "late"),
+        ("hierseg_learn.tree.dispatch", "late"),
+    ]
+
+
+def public_objects():
+    """Every class and function in an `__all__`, once, by its shortest name."""
+    names = [PACKAGE.name] + [f"{PACKAGE.name}.{part}" for part in PARTS if part != PACKAGE.name]
+    objects = {}
+    for name in names:
+        module = import_module(name)
+        for member in getattr(module, "__all__", ()):
+            thing = getattr(module, member)
+            if inspect.isclass(thing) or inspect.isfunction(thing):
+                objects.setdefault(thing, f"{name}.{member}")
+    return [pytest.param(thing, id=name) for thing, name in objects.items()]
+
+
+def sections(docstring):
+    """Lines of each section of a numpydoc docstring, by the section's title."""
+    pieces = re.split(r"^(\w[\w ]*)\n-{3,}$", docstring, flags=re.MULTILINE)
+    return {title: body.splitlines() for title, body in zip(pieces[1::2], pieces[2::2])}
+
+
+@pytest.mark.parametrize("thing", public_objects())
+def test_public_objects_are_documented(thing):
+    docstring = inspect.getdoc(thing)
+    assert docstring
+    documented = sections(docstring)
+    heads = [line for line in documented.get("Parameters", ()) if re.match(r"[\w*]", line)]
+    names = [name for head in heads for name in head.partition(" : ")[0].split(", ")]
+    assert [name.lstrip("*") for name in names] == list(inspect.signature(thing).parameters)
+    assert any(">>> " in line for line in documented.get("Examples", ()))
+
+
+MACHINE_PATH = re.compile(r"(?<![\w.:/*-])/(home|root|tmp|Users|work|workspace)/|[A-Z]:.{1,2}Users")
+TEXT_SUFFIXES = {".cff", ".cfg", ".ipynb", ".json", ".md", ".py", ".rst", ".toml", ".txt", ""}
+FOLDERS = (".ci", "benchmarks", "docs", "examples", "hierseg_learn", "tests")
+GENERATED = re.compile(r"docs/(_build|auto_examples|api/generated)/|__pycache__/|^\.git$")
+
+
+def test_no_file_names_a_path_of_one_machine():
+    paths = [path for folder in FOLDERS for path in (REPOSITORY / folder).rglob("*")]
+    paths += REPOSITORY.glob("*")
+    found = [
+        f"{relative(path)}: {line.strip()}"
+        for path in paths
+        if path.is_file() and path.suffix in TEXT_SUFFIXES and not GENERATED.search(relative(path))
+        for line in path.read_text(encoding="utf-8", errors="replace").splitlines()
+        if MACHINE_PATH.search(line)
+    ]
+    assert not found
+
+
+def test_oldest_versions_are_those_of_pyproject():
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    needed = [*project["dependencies"], *project["optional-dependencies"]["plot"]]
+    minimums = dict(requirement.split(">=") for requirement in needed)
+    lines = (REPOSITORY / ".ci" / "oldest.txt").read_text(encoding="utf-8").splitlines()
+    pins = dict(line.split("==") for line in lines if line and not line.startswith("#"))
+    assert pins == {name: f"{version}.*" for name, version in minimums.items()}
