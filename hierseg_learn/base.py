@@ -25,7 +25,7 @@ class ImageEstimator(BaseEstimator):
         How pixel values become float32, learned in ``fit``.
     n_features_in_ : int
         Number of columns; only after ``fit`` with a table.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Column names; only after ``fit`` with a data frame whose columns are all strings.
 
     Examples

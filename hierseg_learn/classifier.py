@@ -98,7 +98,7 @@ class HierarchicalMetricClassifier(
         Mean of the training rows of every class.
     n_features_in_ : int
         Number of columns.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Column names, if `fit` got a table with string names.
 
     See Also

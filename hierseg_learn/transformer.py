@@ -78,7 +78,7 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
         How pixel values are scaled.
     n_features_in_ : int
         Number of columns of a 2-D table; not set after other input.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Column names of a 2-D table that has string names.
 
     See Also

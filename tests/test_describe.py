@@ -135,7 +135,7 @@ def test_an_error_names_the_image_by_its_place_in_the_whole_batch(monkeypatch):
     masks[3, 0, 1] = 8
     batch = check_images(SegmentedImages(np.zeros((5, 2, 2)), masks))
     for n_jobs in (1, 2):
-        with pytest.raises(ValueError, match="label map of image 3 holds part id 8"):
+        with pytest.raises(ValueError, match="label map of image 3 of X holds part id 8"):
             describe_images(
                 describer_of(tree, batch), batch, dtype=np.float64, n_jobs=n_jobs, verbose=0
             )

@@ -665,13 +665,13 @@ WRONG = {
         lambda w: fit(
             w.images, w.spoiled("masks", 2, lambda m: m + 7), tree={"a": {"b": 0, "c": 1}}
         ),
-        r"label map of image 2 holds part id [78], which the tree does not know; it knows 0, 1",
+        r"label map of image 2 of X holds part id [78], which the tree does not know; it knows 0, 1",
     ),
     "unknown part id at transform": (
         lambda w: fit(w.images, w.masks).transform(
             w.images, w.spoiled("masks", 1, lambda m: np.full_like(m, 4))
         ),
-        r"label map of image 1 holds part id 4, which the tree does not know; it knows 0, 1",
+        r"label map of image 1 of X holds part id 4, which the tree does not know; it knows 0, 1",
     ),
     "fewer masks than images": (
         lambda w: fit(w.images, w.masks[:2]),

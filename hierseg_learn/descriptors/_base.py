@@ -208,7 +208,7 @@ class Descriptor(ImageEstimator):
 
         Returns
         -------
-        names : ndarray of shape (n_columns_,), object
+        names : ndarray of shape (`n_columns_`,), object
         """
         check_is_fitted(self)
         return np.array([f"{self.prefix}_{column}" for column in self._columns()], dtype=object)

@@ -50,7 +50,7 @@ class PatchDictionary(Descriptor):
 
     Attributes
     ----------
-    atoms_ : ndarray of shape (n_columns_, n_channels_ * patch_size**2), float32
+    atoms_ : ndarray of shape (`n_columns_`, `n_channels_` * patch_size**2), float32
         The atoms in whitened space; a patch is flattened as (channel, row, column).
     mean_ : ndarray of shape (d,), float32
         Mean of the normalised training patches.

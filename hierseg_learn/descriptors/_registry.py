@@ -96,7 +96,7 @@ def descriptor_columns(descriptors: Iterable[tuple[str, Descriptor]]) -> list[st
     >>> pairs = make_descriptors(["shape", "lbp"])
     >>> columns = descriptor_columns([(name, d.fit(np.eye(3)[None])) for name, d in pairs])
     >>> len(columns), columns[:2]
-    (15, ['shape_row', 'shape_col'])
+    (25, ['shape_row', 'shape_col'])
     """
     owners: dict[str, str] = dict.fromkeys(RESERVED_COLUMNS, "the tree")
     columns = []

@@ -35,7 +35,7 @@ class LinearMetric(
         The map L.
     n_features_in_ : int
         Number of features.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Column names, if `fit` got a table with string names.
 
     Examples

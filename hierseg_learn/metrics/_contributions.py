@@ -119,6 +119,14 @@ def pair_squared_distances(
     Returns
     -------
     squared_distances : ndarray of shape (n_queries, n_neighbors), float64
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hierseg_learn.metrics import pair_squared_distances
+    >>> rows = np.array([[0.0, 0.0], [3.0, 4.0]])
+    >>> pair_squared_distances(np.eye(2), rows[:1], rows, np.array([[0, 1]]), np.array([0, 1]), 2)
+    array([[ 0., 25.]])
     """
     n_queries, n_neighbors = indices.shape
     squared = np.empty((n_queries, n_neighbors))

@@ -69,8 +69,12 @@ def class_moments(rows: Rows, codes: np.ndarray, indices: np.ndarray) -> Moments
 
 
 def principal_rows(moments: Moments, n_components: int) -> np.ndarray:
-    """Directions of largest total variance, (n_components, n_features), orthonormal."""
-    _, vectors = np.linalg.eigh(moments.within + moments.between)
+    """Directions of largest total variance, (n_components, n_features), orthonormal.
+
+    Rows for which no direction has a variance are zero.
+    """
+    variances, vectors = np.linalg.eigh(moments.within + moments.between)
+    vectors[:, variances <= SINGULAR * variances[-1]] = 0.0
     return fix_signs(vectors[:, ::-1].T[:n_components])
 
 

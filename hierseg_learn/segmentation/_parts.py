@@ -93,7 +93,7 @@ class PartLookup:
             shown = ", ".join(map(str, self._ids[:_SHOWN_IDS]))
             more = ", ..." if len(self._ids) > _SHOWN_IDS else ""
             raise ValueError(
-                f"The label map of image {image_index} holds part id {label_map[strange][0]}, "
+                f"The label map of image {image_index} of X holds part id {label_map[strange][0]}, "
                 f"which the tree does not know; it knows {shown}{more}."
             )
         return np.where(unlabelled, np.int32(-1), self._leaves[positions])

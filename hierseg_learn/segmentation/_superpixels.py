@@ -7,7 +7,6 @@ from numbers import Integral, Real
 
 import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
-from skimage.segmentation import slic
 from sklearn.utils import check_random_state, gen_batches
 from sklearn.utils._param_validation import Interval
 
@@ -140,6 +139,9 @@ class SuperpixelSegmenter(Segmenter):
         height, width = image.shape[:2]
         if height * width <= self.n_segments:
             return np.arange(height * width).reshape(height, width)
+        # Some releases of scikit-image load matplotlib together with slic.
+        from skimage.segmentation import slic
+
         is_grey = image.ndim == 2
         labels = slic(
             image,

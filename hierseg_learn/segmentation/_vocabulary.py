@@ -9,6 +9,7 @@ from scipy.cluster.hierarchy import linkage
 from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits
 
+from ..kernels._threads import single_blas_thread
 from ..tree import SegmentTree
 
 _N_INIT = 5
@@ -73,7 +74,7 @@ class PartVocabulary:
         n_parts = min(n_parts, len(np.unique(points, axis=0)))
         kmeans = KMeans(n_clusters=n_parts, n_init=_N_INIT, random_state=seed)
         # with several threads the sums come in any order, and their last bits with it
-        with threadpool_limits(limits=1):
+        with single_blas_thread(), threadpool_limits(limits=1, user_api="openmp"):
             kmeans.fit(points)
         total = np.bincount(kmeans.labels_, weights=area, minlength=n_parts)
         largest_first = np.argsort(-total, kind="stable")

@@ -12,13 +12,18 @@ from hierseg_learn.segmentation import (
 )
 
 
-def bright(image):
-    """Two parts: dark and bright."""
-    return image > 0.5
+class Bright:
+    """Two parts, dark and bright; shown without an address, so that test ids stay the same."""
+
+    def __call__(self, image):
+        return image > 0.5
+
+    def __repr__(self):
+        return "Bright()"
 
 
 SEGMENTERS = [
-    CallableSegmenter(bright),
+    CallableSegmenter(Bright()),
     GivenMasks(),
     GridSegmenter(),
     PyramidSegmenter(),
