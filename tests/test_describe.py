@@ -41,13 +41,16 @@ def test_leaf_sums_are_those_of_the_raw_masks(tree, seed):
     describer = describer_of(tree, batch)
     area, sums = describer.leaf_sums(batch, 0)
     image, mask = batch.image(0), batch.mask(0)
-    shape_sums = sums[:, -5:]
+    n_bins = 10
+    shape_sums = sums[:, -5 - n_bins :]
     for position, part in enumerate(tree.leaf_values):
         region = mask == part
         rows, cols = np.nonzero(region)
         rows, cols = (rows + 0.5) / image.shape[0], (cols + 0.5) / image.shape[1]
         moments = [rows, cols, rows**2, cols**2, rows * cols]
-        expected = [moment.sum() / image.size for moment in moments]
+        places = np.clip(rows * n_bins - 0.5, 0, n_bins - 1)
+        profile = [np.maximum(0, 1 - np.abs(places - k)) for k in range(n_bins)]
+        expected = [values.sum() / image.size for values in (*moments, *profile)]
         assert area[position] == region.mean()
         np.testing.assert_allclose(shape_sums[position], expected, rtol=1e-9, atol=1e-12)
 

@@ -18,7 +18,7 @@ from ._base import LinearMetric
 from ._held_out import NeighborScore, hold_out
 from ._rows import Batches, Rows
 from ._starts import Moments, class_moments, discriminant_rows, principal_rows
-from ._training import Objective, Training, best_scale, train
+from ._training import Objective, best_scale, train
 
 INITS = ("auto", "pca", "lda", "identity", "random")
 LEAST_BATCH = 100
@@ -71,7 +71,7 @@ class GradientMetric(LinearMetric):
         backend = get_backend(self.device)
         random_state = check_random_state(self.random_state)
         with single_blas_thread():
-            self._say_ready(backend, n_components)
+            self._say_ready(backend)
             rows = Rows(X)
             train_rows, score = np.arange(len(X)), None
             if self.early_stopping:
@@ -95,13 +95,10 @@ class GradientMetric(LinearMetric):
                 report=self._report,
             )
         self.device_ = backend.name
-        self._store(training)
-        return self._metric_map(training.components) / rows.scale
-
-    def _store(self, training: Training) -> None:
         self.n_iter_ = training.n_iter
         self.loss_curve_ = training.loss_curve
         self.best_score_ = training.best_score
+        return self._metric_map(training.components) / rows.scale
 
     def _check_start(self, n_features: int) -> tuple[int, np.ndarray | None]:
         """Return the number of components and the start if one is given."""
@@ -169,7 +166,7 @@ class GradientMetric(LinearMetric):
         """Return the map whose Euclidean distance is the metric of a trained map."""
         return L
 
-    def _say_ready(self, backend: Backend, n_components: int) -> None:
+    def _say_ready(self, backend: Backend) -> None:
         """Compile, or load, the kernels before the first step, and say how long that took."""
         if self.verbose:
             begin = time.perf_counter()

@@ -184,8 +184,9 @@ def learn_weights(distances: np.ndarray, codes: np.ndarray) -> np.ndarray:
     others = ~np.eye(len(codes), dtype=bool)
     mates = (codes[:, None] == codes) & others
     known = mates.any(axis=1)
-    mates, others, distances = mates[known], others[known], distances[:, known]
-    means = distances.mean(axis=(1, 2))
+    mates, others = mates[known], others[known]
+    flat = distances[:, known].reshape(len(distances), -1)
+    means = flat.mean(axis=1)
     n_groups, scale = len(means), means.sum()
     if not known.any() or scale == 0:
         return np.ones(n_groups)
@@ -193,12 +194,12 @@ def learn_weights(distances: np.ndarray, codes: np.ndarray) -> np.ndarray:
     unit = n_groups / scale
 
     def loss_and_gradient(weights: np.ndarray) -> tuple[float, np.ndarray]:
-        scores = np.where(others, -np.tensordot(weights * unit, distances, axes=1), -np.inf)
+        scores = np.where(others, -(weights * unit @ flat).reshape(mates.shape), -np.inf)
         share = np.exp(scores - scores.max(axis=1, keepdims=True))
         share /= share.sum(axis=1, keepdims=True)
         near = np.where(mates, share, 0.0)
         right = np.maximum(near.sum(axis=1, keepdims=True), np.finfo(float).tiny)
-        gradient = np.tensordot(distances, near / right - share, axes=2)
+        gradient = flat @ (near / right - share).ravel()
         return -float(np.log(right).mean()), unit * gradient / len(share)
 
     found = minimize(

@@ -32,7 +32,7 @@ def test_several_ids_form_one_part():
 @pytest.mark.parametrize("strange", [1, 10, -2])
 def test_unknown_id_names_image_and_known_ids(strange):
     lookup = PartLookup(SegmentTree.from_nested({"photo": {"a": 0, "b": 9}}))
-    with pytest.raises(ValueError, match=f"image 17 holds part id {strange}, .* knows 0, 9"):
+    with pytest.raises(ValueError, match=f"image 17 of X holds part id {strange}, .* knows 0, 9"):
         lookup.to_leaves(np.array([[0, strange]]), 17)
 
 
