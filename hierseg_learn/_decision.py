@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -78,6 +79,8 @@ class Neighbors:
         None for `rows` takes all training rows, each without itself.
         """
         most = len(self.X) - (rows is None)
+        if isinstance(n_neighbors, bool) or not isinstance(n_neighbors, Integral):
+            raise TypeError(f"n_neighbors must be an integer, got {n_neighbors!r}.")
         if not 1 <= n_neighbors <= most:
             raise ValueError(
                 f"n_neighbors={n_neighbors} must lie between 1 and {most}, the number of training "
@@ -124,6 +127,11 @@ class Neighbors:
         distances = np.sqrt(squared)
         if callable(self.weights):
             votes = np.asarray(self.weights(distances), dtype=np.float64)
+            if votes.shape != distances.shape:
+                raise ValueError(
+                    "weights must return one weight per distance, expected shape "
+                    f"{distances.shape}, got {votes.shape}."
+                )
         elif self.weights == "distance":
             # A row that is met exactly decides alone.
             nearest = distances[:, :1]
@@ -167,9 +175,10 @@ class Prototypes:
         return softmax(-0.5 * squared, axis=1)
 
     def voters(self, row: np.ndarray) -> Voters:
-        """The prototype that decides about one row, (1, n_features)."""
-        code = self.proba(row).argmax(axis=1)
-        return Voters(code, self.prototypes[code], code, np.ones(1))
+        """All prototypes, the whole vote with the one that decides about a row, (1, n_features)."""
+        codes = np.arange(len(self.prototypes))
+        nearest = self.proba(row)[0].argmax()
+        return Voters(codes, self.prototypes, codes, (codes == nearest).astype(np.float64))
 
 
 def neighbor_score(backend: Any, n_neighbors: int = SCORE_NEIGHBORS) -> Callable[..., float]:

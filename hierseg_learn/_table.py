@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._layout import PRESENCE, TableLayout, split_column
+
+DTYPES = [np.float64, np.float32]
 
 
 def check_table(estimator: Any, X: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -30,15 +34,26 @@ def check_table(estimator: Any, X: Any, y: Any) -> tuple[np.ndarray, np.ndarray]
     ValueError
         Also if X holds NaN, with a hint where that comes from.
     """
-    try:
-        return validate_data(estimator, X, y, dtype=[np.float64, np.float32], ensure_min_samples=2)
-    except ValueError as error:
-        if "NaN" in str(error):
-            raise ValueError(
-                f"{error}\nMissing parts must be filled: SegmentTreeTransformer(missing='mean') "
-                "does so, missing='nan' is for looking at."
-            ) from error
-        raise
+    with _hint_at_missing_parts():
+        return validate_data(estimator, X, y, dtype=DTYPES, ensure_min_samples=2)
+
+
+def check_rows(estimator: Any, X: Any) -> np.ndarray:
+    """Check rows of a table against what `fit` saw.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Fitted.
+    X : array-like of shape (n_samples, n_features)
+        The rows.
+
+    Returns
+    -------
+    ndarray of shape (n_samples, n_features), float32 or float64
+    """
+    with _hint_at_missing_parts():
+        return validate_data(estimator, X, dtype=DTYPES, reset=False)
 
 
 def check_row(estimator: Any, row: Any, name: str) -> np.ndarray:
@@ -56,15 +71,23 @@ def check_row(estimator: Any, row: Any, name: str) -> np.ndarray:
     Returns
     -------
     ndarray of shape (1, n_features), float64
+
+    Raises
+    ------
+    ValueError, TypeError
+        If it is not one row, or not like those of `fit`.
     """
     check_is_fitted(estimator)
     if hasattr(row, "to_frame"):
         row = row.to_frame().T.infer_objects()
-    elif np.ndim(row) == 1:
+    shape = np.shape(row)
+    if not shape:
+        raise TypeError(f"{name} must be one row of a table, got {row!r}.")
+    if len(shape) == 1:
         row = np.reshape(row, (1, -1))
-    if len(row) != 1:
-        raise ValueError(f"{name} must be one row, got {len(row)}.")
-    return validate_data(estimator, row, dtype=np.float64, reset=False)
+    elif len(shape) > 2 or shape[0] != 1:
+        raise ValueError(f"{name} must be one row of a table, got shape {shape}.")
+    return check_rows(estimator, row).astype(np.float64)
 
 
 def presence_columns(names: list[str] | None, layout: TableLayout) -> np.ndarray | None:
@@ -74,3 +97,17 @@ def presence_columns(names: list[str] | None, layout: TableLayout) -> np.ndarray
     found = {split_column(name): position for position, name in enumerate(names)}
     columns = [found.get((path, PRESENCE)) for path in layout.tree.paths]
     return None if None in columns else np.array(columns)
+
+
+@contextmanager
+def _hint_at_missing_parts() -> Iterator[None]:
+    """Say where NaN in a table come from."""
+    try:
+        yield
+    except ValueError as error:
+        if "Input X contains NaN" not in str(error):
+            raise
+        raise ValueError(
+            f"{error}\nMissing parts must be filled: SegmentTreeTransformer(missing='mean') "
+            "does so, missing='nan' is for looking at."
+        ) from error

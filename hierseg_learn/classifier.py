@@ -14,17 +14,19 @@ from sklearn.base import (
     TransformerMixin,
     _fit_context,
 )
+from sklearn.utils import Tags
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from ._decision import Neighbors, Prototypes, neighbor_score
 from ._layout import read_layout
 from ._progress import ProgressBar
-from ._table import check_row, check_table, presence_columns
+from ._spaces import NodeSpacesMixin
+from ._table import check_row, check_rows, check_table, presence_columns
 from .kernels import get_backend
 from .metrics import Combination, make_combination, make_node_metric, node_contributions
-from .metrics._mahalanobis import MahalanobisMetric, row_distances
+from .metrics._mahalanobis import MahalanobisMixin
 from .metrics._registry import COMBINATIONS, NODE_METRICS
 from .metrics._tree_metric import TreeMetric, fit_tree_metric, n_fits
 from .tree import SegmentTree
@@ -34,7 +36,12 @@ if TYPE_CHECKING:
 
 
 class HierarchicalMetricClassifier(
-    ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClassifierMixin, BaseEstimator
+    NodeSpacesMixin,
+    MahalanobisMixin,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    ClassifierMixin,
+    BaseEstimator,
 ):
     """Classify by a metric that is learned node by node of a tree and comes apart again.
 
@@ -271,25 +278,6 @@ class HierarchicalMetricClassifier(
         squared, indices = self._neighbors().search(rows, n_neighbors)
         return (np.sqrt(squared), indices) if return_distance else indices
 
-    def transform(self, X: Any, node: int | str | None = None) -> np.ndarray:
-        """Map rows into the space in which the Euclidean distance is the metric.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows like those of `fit`.
-        node : int or str, default=None
-            A node of `tree_` by id, path or unique name: the space of its metric over everything
-            below it. None takes the root.
-
-        Returns
-        -------
-        embedding : ndarray of shape (n_samples, n_components)
-        """
-        X = self._check_rows(X)
-        components = self.components_ if node is None else self.node_components(node)
-        return X @ components.T.astype(X.dtype, copy=False)
-
     def node_components(self, node: int | str) -> np.ndarray:
         """Linear map of a node's metric over everything below it.
 
@@ -305,31 +293,6 @@ class HierarchicalMetricClassifier(
         """
         check_is_fitted(self)
         return self._metric.components(self.tree_.index(node))
-
-    def pair_distance(self, pairs: Any) -> np.ndarray:
-        """Distance of the rows of every pair.
-
-        Parameters
-        ----------
-        pairs : array-like of shape (n_pairs, 2, n_features)
-            The pairs.
-
-        Returns
-        -------
-        distances : ndarray of shape (n_pairs,)
-        """
-        check_is_fitted(self)
-        return row_distances(self.components_, pairs)
-
-    def get_metric(self) -> Callable[[np.ndarray, np.ndarray], float]:
-        """Return the root metric as a function of two rows, which can be pickled."""
-        check_is_fitted(self)
-        return MahalanobisMetric(self.components_)
-
-    def get_mahalanobis_matrix(self) -> np.ndarray:
-        """Return ``M = components_.T @ components_``, (n_features, n_features)."""
-        check_is_fitted(self)
-        return self.components_.T @ self.components_
 
     def explain_pair(self, a: Any, b: Any) -> PairExplanation:
         """Say what every node contributes to the squared distance of two rows.
@@ -391,7 +354,8 @@ class HierarchicalMetricClassifier(
 
     def _fit_metric(self, X: np.ndarray, codes: np.ndarray, backend: Any) -> TreeMetric:
         combination = make_combination(self.combination)
-        n_steps = (n_fits(combination.cv) + 1) * self.tree_.n_nodes
+        n_nodes = self.tree_.n_nodes
+        n_steps = (n_fits(combination.cv if n_nodes > 1 else 0) + 1) * n_nodes
         with ProgressBar(n_steps, "Fitting nodes", self.verbose) as bar:
             return fit_tree_metric(
                 X.astype(np.float64),
@@ -450,11 +414,12 @@ class HierarchicalMetricClassifier(
 
     def _check_rows(self, X: Any) -> np.ndarray:
         check_is_fitted(self)
-        return validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
+        return check_rows(self, X)
 
     def _check_enough(self, codes: np.ndarray) -> None:
         if len(self.classes_) < 2:
-            raise ValueError(f"y has 1 class, {self.classes_[0]!r}; a classifier needs at least 2.")
+            only = self.classes_.tolist()[0]
+            raise ValueError(f"y has 1 class, {only!r}; a classifier needs at least 2.")
         if self.decision == "neighbors" and len(codes) < self.n_neighbors:
             raise ValueError(
                 f"n_neighbors={self.n_neighbors} neighbours cannot be found among n_samples = "
@@ -464,3 +429,8 @@ class HierarchicalMetricClassifier(
     @property
     def _n_features_out(self) -> int:
         return len(self.components_)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags

@@ -1,6 +1,6 @@
 """Classify generated portraits by their parts, say why, and draw the reasons.
 
-Run with ``python -m hierseg_learn.demo --output demo_output``, or ``make demo`` in a clone.
+Run it with ``python -m hierseg_learn.demo --output demo_output``, or with ``make demo`` in a clone.
 """
 
 from __future__ import annotations
@@ -10,13 +10,14 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.utils import Bunch
 
 from hierseg_learn import HierarchicalMetricClassifier, SegmentTreeTransformer
 from hierseg_learn.datasets import make_portraits
@@ -24,49 +25,19 @@ from hierseg_learn.explain import PairExplanation, SegmentContributionDisplay
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.axes import Axes
-    from sklearn.utils import Bunch
+    from matplotlib.figure import Figure
 
-N_SAMPLES = 600
-CLASSES = ("ada", "bob", "eve")
-# What tells the classes apart: the hair and, in a few pixels, the mouth. Faint on purpose, and
-# under noise, so that no model gets everything right.
-SIGNAL = {"hair": "texture", "mouth": "color"}
-STRENGTH, NOISE, BALD = 0.4, 0.09, 0.1
+N_SAMPLES, N_CLASSES = 600, 3
+# What tells the classes apart: the pattern of the clothes and the colour of the eyes. Both are
+# faint, there is noise, and many eyes are closed, so that no model gets everything right.
+SIGNAL = {"clothes": "texture", "eyes": "color"}
+MISSING = {"eyes": 0.4, "hair": 0.1}
+STRENGTH, NOISE = 0.5, 0.06
 PICTURE = "explanation.png"
 
 
-@dataclass(frozen=True)
-class Portraits:
-    """Portraits to learn from and to test on, with the names of their classes.
-
-    Parameters
-    ----------
-    data : Bunch
-        As `make_portraits` returns it.
-    target : ndarray of shape (n_samples,), str
-        The classes.
-    n_train : int
-        How many come first, to learn from.
-    """
-
-    data: Bunch
-    target: np.ndarray
-    n_train: int
-
-    @property
-    def train(self) -> tuple[Any, np.ndarray]:
-        """Portraits to learn from and their classes."""
-        return self.data.images[: self.n_train], self.target[: self.n_train]
-
-    @property
-    def test(self) -> tuple[Any, np.ndarray]:
-        """All other portraits and their classes."""
-        return self.data.images[self.n_train :], self.target[self.n_train :]
-
-
-def paint(n_samples: int = N_SAMPLES) -> Portraits:
-    """Paint portraits of three classes; two thirds are to learn from.
+def paint(n_samples: int = N_SAMPLES) -> Bunch:
+    """Paint portraits; two thirds of them are to learn from.
 
     Parameters
     ----------
@@ -75,22 +46,31 @@ def paint(n_samples: int = N_SAMPLES) -> Portraits:
 
     Returns
     -------
-    Portraits
+    portraits : Bunch
+        `train` and `test` (SegmentedImages), `y_train` and `y_test`, and the `tree` of the parts.
     """
     data = make_portraits(
         n_samples,
-        n_classes=len(CLASSES),
+        n_classes=N_CLASSES,
         signal=SIGNAL,
+        missing=MISSING,
         strength=STRENGTH,
         noise=NOISE,
-        missing={"hair": BALD},
         random_state=0,
     )
-    return Portraits(data, np.array(CLASSES)[data.target], 2 * n_samples // 3)
+    y = np.array(data.target_names)[data.target]
+    n_train = 2 * n_samples // 3
+    return Bunch(
+        train=data.images[:n_train],
+        y_train=y[:n_train],
+        test=data.images[n_train:],
+        y_test=y[n_train:],
+        tree=data.tree,
+    )
 
 
 def build_model(tree: dict[str, Any], *, verbose: int = 0) -> Pipeline:
-    """Build the two steps: images to a table, the table to classes.
+    """Build the two steps: from images to a table, from the table to classes.
 
     Parameters
     ----------
@@ -101,7 +81,7 @@ def build_model(tree: dict[str, Any], *, verbose: int = 0) -> Pipeline:
 
     Returns
     -------
-    Pipeline
+    model : Pipeline
     """
     return make_pipeline(
         SegmentTreeTransformer(tree=tree, verbose=verbose),
@@ -109,32 +89,34 @@ def build_model(tree: dict[str, Any], *, verbose: int = 0) -> Pipeline:
     )
 
 
-def compare(model: Pipeline, portraits: Portraits) -> dict[str, float]:
-    """Score the tree against the same learner without one.
+def compare(model: Pipeline, portraits: Bunch) -> dict[str, float]:
+    """Score the tree, and the same learner without it.
 
     Parameters
     ----------
     model : Pipeline
-        The fitted pipeline.
-    portraits : Portraits
-        What it was fitted on, and the test portraits.
+        Fitted on the training portraits.
+    portraits : Bunch
+        As `paint` returns it.
 
     Returns
     -------
     scores : dict of str to float
         Share of the test portraits that get their class.
     """
-    (train, y_train), (test, y_test) = portraits.train, portraits.test
     describe, classifier = model[:-1], model[-1]
-    table, test_table = describe.transform(train), describe.transform(test)
-    flat = clone(classifier).set_params(tree={"all": list(table)})
-    whole = [name for name in table if name.startswith(f"{classifier.tree_.root_name}|")]
+    train, test = describe.transform(portraits.train), describe.transform(portraits.test)
+    whole = [name for name in train if name.startswith(f"{classifier.tree_.root_name}|")]
+    no_tree = clone(classifier).set_params(tree={"all": list(train)})
+    no_parts = clone(classifier)
     return {
-        "tree of parts": classifier.score(test_table, y_test),
-        "the same columns, no tree": flat.fit(table, y_train).score(test_table, y_test),
-        "the whole image as one part": clone(classifier)
-        .fit(table[whole], y_train)
-        .score(test_table[whole], y_test),
+        "tree of parts": classifier.score(test, portraits.y_test),
+        "the same columns, no tree": no_tree.fit(train, portraits.y_train).score(
+            test, portraits.y_test
+        ),
+        "the whole image, no parts": no_parts.fit(train[whole], portraits.y_train).score(
+            test[whole], portraits.y_test
+        ),
     }
 
 
@@ -149,13 +131,13 @@ def choose_pair(predicted: np.ndarray, target: np.ndarray) -> list[int]:
     Returns
     -------
     pair : list of two ints
-        Their positions; simply the first two where no such pair is.
+        Their positions; those of the first two samples where there is no such pair.
 
     Examples
     --------
     >>> import numpy as np
     >>> from hierseg_learn.demo import choose_pair
-    >>> choose_pair(np.array(["eve", "bob", "bob", "ada"]), np.array(["bob", "bob", "bob", "ada"]))
+    >>> choose_pair(np.array(["a", "b", "b", "c"]), np.array(["b", "b", "b", "c"]))
     [1, 3]
     """
     right = np.flatnonzero(predicted == target)
@@ -165,17 +147,17 @@ def choose_pair(predicted: np.ndarray, target: np.ndarray) -> list[int]:
 
 
 def draw(
-    figure: Any,
+    figure: Figure,
     explanation: PairExplanation,
     images: Sequence[np.ndarray],
     label_maps: Sequence[np.ndarray],
     node_scores: pd.Series,
 ) -> None:
-    """Draw photos, tinted segments, bars and the tree of scores.
+    """Draw two photos, what sets them apart over the photos and as bars, and scores per node.
 
     Parameters
     ----------
-    figure : matplotlib Figure
+    figure : Figure
         An empty figure with constrained layout.
     explanation : PairExplanation
         Why the two differ.
@@ -186,24 +168,71 @@ def draw(
     node_scores : Series of shape (n_nodes,)
         By node path, the score of its metric.
     """
-    left, right = figure.add_gridspec(1, 2, width_ratios=[1, 1.1], wspace=0.06)
-    upper, lower = left.subgridspec(2, 1, hspace=0.06)
-    photos = upper.subgridspec(1, 2)
-    for cell, image, title in zip(photos, images, explanation._names()):
-        ax = figure.add_subplot(cell)
-        ax.imshow(image)
-        ax.set_title(title, fontsize=11)
-        ax.set_axis_off()
-    SegmentContributionDisplay.from_explanation(
-        explanation, images, label_maps, titles=["", ""], ax=figure.add_subplot(lower)
-    )
-    upper, lower = right.subgridspec(2, 1, hspace=0.06)
-    explanation.plot(figure.add_subplot(upper))
-    ax: Axes = figure.add_subplot(lower)
+    axes = figure.subplots(2, 2, width_ratios=[1.15, 1])
+    explanation.plot(axes[0, 1])
     explanation.tree.plot(
-        ax, node_scores, fmt=".0%", label="held-out rows that get their class"
+        axes[1, 1], node_scores, fmt=".0%", label="held-out rows given their class"
     )
-    ax.set_title("What every node knows by itself", fontsize=11, loc="left")
+    tinted = SegmentContributionDisplay.from_explanation(
+        explanation, images, label_maps, titles=["", ""], ax=axes[1, 0]
+    ).ax_
+    # The photos stand exactly above their tinted copies.
+    extents = [layer.get_extent() for layer in tinted.images if layer.get_label() == "photo"]
+    names = (explanation.name_a, explanation.name_b)
+    for image, extent, name in zip(images, extents, names, strict=True):
+        axes[0, 0].imshow(image, extent=extent)
+        axes[0, 0].text((extent[0] + extent[1]) / 2, -0.02, name, ha="center", fontsize=11)
+    axes[0, 0].set(xlim=tinted.get_xlim(), ylim=tinted.get_ylim())
+    axes[0, 0].set_axis_off()
+    titles = {
+        (0, 0): "Two portraits",
+        (0, 1): "What sets them apart, part by part?",
+        (1, 0): "The same, over the photos",
+        (1, 1): "Which parts tell the classes apart in general?",
+    }
+    for place, title in titles.items():
+        pad = 26 if place == (0, 0) else 8
+        axes[place].set_title(title, fontsize=12, fontweight="bold", loc="left", pad=pad)
+
+
+def draw_to(
+    path: Path, explanation: PairExplanation, model: Pipeline, pair: Any, *, dpi: int = 110
+) -> bool:
+    """Draw the explanation of a pair of portraits into a file.
+
+    Parameters
+    ----------
+    path : Path
+        The file; its folder is made.
+    explanation : PairExplanation
+        Why the two differ.
+    model : Pipeline
+        The fitted model.
+    pair : SegmentedImages of shape (2,)
+        The two portraits.
+    dpi : int, default=110
+        Dots per inch of the picture, which is 14 by 8.2 inches.
+
+    Returns
+    -------
+    drawn : bool
+        False, and nothing is written, where Matplotlib is missing.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        return False
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure = Figure(figsize=(14, 8.2), layout="constrained")
+    draw(
+        figure,
+        explanation,
+        [item.image for item in (pair[0], pair[1])],
+        model[0].label_maps(pair),
+        model[-1].node_scores_,
+    )
+    figure.savefig(path, dpi=dpi)
+    return True
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -212,84 +241,70 @@ def main(argv: Sequence[str] | None = None) -> None:
     Parameters
     ----------
     argv : list of str, default=None
-        Command line arguments; None takes those of the process.
+        Arguments of the command line; None takes those of the process.
     """
     options = _parse(argv)
     started = time.perf_counter()
-    say = _Speaker()
-    with say.doing(f"Painting {options.n_samples} portraits"):
+    with _doing(f"Painting {options.n_samples} portraits"):
         portraits = paint(options.n_samples)
-    (train, y_train), (test, y_test) = portraits.train, portraits.test
-
-    model = build_model(portraits.data.tree, verbose=1).fit(train, y_train)
-    model.set_params(segmenttreetransformer__verbose=0, hierarchicalmetricclassifier__verbose=0)
+    y_test, n_train = portraits.y_test, len(portraits.y_train)
+    model = build_model(portraits.tree, verbose=1).fit(portraits.train, portraits.y_train)
+    for step in model:
+        step.set_params(verbose=0)
     classifier = model[-1]
-    say.title("Which parts tell the classes apart?")
-    print(f"Held-out training portraits that a node's metric gets right (chance {1 / 3:.0%}):\n")
+
+    _say_title("Which parts tell the classes apart?")
+    print(f"Portraits held out of the {n_train} for training whose class a node finds,")
+    print(f"with everything below it (chance: {1 / N_CLASSES:.0%}):\n")
     print(classifier.tree_.export_text(classifier.node_scores_, fmt=".0%"))
 
-    say.title("Does the tree help?")
-    with say.doing("Fitting the same learner without a tree"):
+    _say_title("Does the tree help?")
+    with _doing("Fitting the same learner without the tree"):
         scores = compare(model, portraits)
-    print(f"Share of {len(y_test)} test portraits that get their class:\n")
+    print(f"Test portraits (of {len(y_test)}) that get their class:\n")
     for name, score in scores.items():
         print(f"  {name:<28}{score:>6.1%}")
 
-    pair = choose_pair(model.predict(test), y_test)
-    rows = model[:-1].transform(test[pair])
-    names = [f"portrait {portraits.n_train + i} ({y_test[i]})" for i in pair]
-    say.title("Why are these two different?")
-    explanation = classifier.explain_pair(rows.iloc[[0]], rows.iloc[[1]])
+    pair = choose_pair(model.predict(portraits.test), y_test)
+    rows = model[:-1].transform(portraits.test[pair])
+    names = [f"portrait {n_train + i} ({y_test[i]})" for i in pair]
+    _say_title("Why are these two different?")
+    explanation = classifier.explain_pair(rows.iloc[0], rows.iloc[1])
     explanation = replace(explanation, name_a=names[0], name_b=names[1])
     print(explanation.to_text())
-    say.title(f"Why is {names[0]} classified as it is?")
-    prediction = classifier.explain_prediction(rows.iloc[[0]])
-    print(replace(prediction, name=names[0]).to_text())
+    _say_title("Why did the first one get its class?")
+    print(replace(classifier.explain_prediction(rows.iloc[0]), name=names[0]).to_text())
 
-    say.title("The picture")
+    _say_title("The picture")
     path = options.output / PICTURE
-    if _draw_to(path, explanation, model, test[pair]):
-        print(f"The explanation is drawn in {path}.")
-    print(f"Done in {time.perf_counter() - started:.0f} s.")
+    if draw_to(path, explanation, model, portraits.test[pair]):
+        print(f"The difference of the two is drawn in {path}.")
+    else:
+        print("Nothing is drawn: Matplotlib is missing (pip install 'hierseg-learn[plot]').")
+    print(f"All of this took {time.perf_counter() - started:.0f} s.")
 
 
-def _draw_to(path: Path, explanation: PairExplanation, model: Pipeline, pair: Any) -> bool:
-    """Draw the explanation of a pair of portraits into a file; say so where that cannot be."""
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        print("No picture: it needs Matplotlib. Try pip install 'hierseg-learn[plot]'.")
-        return False
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure = Figure(figsize=(13, 9), layout="constrained")
-    draw(
-        figure,
-        explanation,
-        [pair[i].image for i in range(2)],
-        model[0].label_maps(pair),
-        model[-1].node_scores_,
-    )
-    figure.savefig(path, dpi=110)
-    return True
+def _say_title(text: str) -> None:
+    print(f"\n{text}\n{'-' * len(text)}", flush=True)
 
 
-class _Speaker:
-    """Headings, and what is being done, with its time."""
-
-    def title(self, text: str) -> None:
-        print(f"\n{text}\n{'-' * len(text)}", flush=True)
-
-    @contextmanager
-    def doing(self, what: str) -> Iterator[None]:
-        started = time.perf_counter()
-        print(f"{what} ...", end=" ", file=sys.stderr, flush=True)
-        yield
-        print(f"{time.perf_counter() - started:.1f} s", file=sys.stderr, flush=True)
+@contextmanager
+def _doing(what: str) -> Iterator[None]:
+    """Say what is being done, and when it is finished how long it took."""
+    started = time.perf_counter()
+    print(f"{what} ...", end=" ", file=sys.stderr, flush=True)
+    yield
+    print(f"{time.perf_counter() - started:.1f} s", file=sys.stderr, flush=True)
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m hierseg_learn.demo", description=__doc__)
-    parser.add_argument("--output", type=Path, default=Path("demo_output"), help="folder to draw in")
+    parser = argparse.ArgumentParser(
+        prog="python -m hierseg_learn.demo",
+        description="Classify generated portraits by their parts, and say why.",
+    )
+    parser.add_argument(
+        "--output", type=Path, default=Path("demo_output"), help="folder of the picture"
+    )
     parser.add_argument(
         "--n-samples", type=int, default=N_SAMPLES, help="portraits, at least 60 (default: 600)"
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABCMeta, abstractmethod
-from collections.abc import Callable
 from typing import Any, Self
 
 import numpy as np
@@ -17,11 +16,15 @@ from sklearn.utils import Tags
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ._mahalanobis import MahalanobisMetric, row_distances
+from ._mahalanobis import MahalanobisMixin
 
 
 class LinearMetric(
-    ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, metaclass=ABCMeta
+    MahalanobisMixin,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    BaseEstimator,
+    metaclass=ABCMeta,
 ):
     """Base class: a supervised linear map L, and the metric ``||L (a - b)||`` that it defines.
 
@@ -99,37 +102,6 @@ class LinearMetric(
         check_is_fitted(self)
         X = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
         return X @ self.components_.T.astype(X.dtype, copy=False)
-
-    def pair_distance(self, pairs: Any) -> np.ndarray:
-        """Distance of the rows of every pair.
-
-        Parameters
-        ----------
-        pairs : array-like of shape (n_pairs, 2, n_features)
-            The pairs.
-
-        Returns
-        -------
-        distances : ndarray of shape (n_pairs,)
-        """
-        check_is_fitted(self)
-        return row_distances(self.components_, pairs)
-
-    def get_metric(self) -> Callable[[np.ndarray, np.ndarray], float]:
-        """Return the metric as a function of two rows, which can be pickled.
-
-        Returns
-        -------
-        metric : callable
-            For use as `metric` of scikit-learn's neighbours.
-        """
-        check_is_fitted(self)
-        return MahalanobisMetric(self.components_)
-
-    def get_mahalanobis_matrix(self) -> np.ndarray:
-        """Return ``M = components_.T @ components_``, (n_features, n_features)."""
-        check_is_fitted(self)
-        return self.components_.T @ self.components_
 
     @abstractmethod
     def _fit(self, X: np.ndarray, codes: np.ndarray) -> np.ndarray:

@@ -162,10 +162,14 @@ class Discriminants:
         return _fix_signs(np.concatenate([leading, rest])), n_leading
 
     def _whitening(self, shrinkage: float) -> np.ndarray:
-        shrunk = (1 - shrinkage) * self._variances + shrinkage * self._variances.mean()
+        overall = float(np.trace(self.scatter.total())) / len(self._variances)
+        variances = self._variances
+        # Rows that never differ within a class, or are alone in it, give no scale but their own.
+        if variances.max() <= FLOOR * overall:
+            variances = np.full_like(variances, overall or 1.0)
+        shrunk = (1 - shrinkage) * variances + shrinkage * variances.mean()
         # A direction without scatter has no scale; it must not get an infinite one.
-        floor = max(shrunk.max(), np.finfo(float).tiny) * FLOOR
-        return 1 / np.sqrt(np.maximum(shrunk, floor))
+        return 1 / np.sqrt(np.maximum(shrunk, FLOOR * max(shrunk.max(), overall)))
 
     def _count(self, sizes: np.ndarray) -> int:
         told_apart = int((sizes > FLOOR * max(sizes.max(), np.finfo(float).tiny)).sum())

@@ -1,10 +1,57 @@
-"""The distance that a linear map defines, of pairs of rows."""
+"""The distance that a linear map defines, under the names that metric-learn gave it."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+
+class MahalanobisMixin:
+    """The metric of estimators whose `components_` is a linear map L: ``||L (a - b)||``.
+
+    Examples
+    --------
+    >>> from hierseg_learn.metrics import ShrinkageLDA
+    >>> lda = ShrinkageLDA().fit([[0.0], [2.0], [5.0], [7.0]], [0, 0, 1, 1])
+    >>> lda.get_mahalanobis_matrix().round(3)
+    array([[0.5]])
+    """
+
+    components_: np.ndarray
+
+    def pair_distance(self, pairs: Any) -> np.ndarray:
+        """Distance of the rows of every pair.
+
+        Parameters
+        ----------
+        pairs : array-like of shape (n_pairs, 2, n_features)
+            The pairs.
+
+        Returns
+        -------
+        distances : ndarray of shape (n_pairs,)
+        """
+        check_is_fitted(self)
+        return row_distances(self.components_, pairs)
+
+    def get_metric(self) -> Callable[[np.ndarray, np.ndarray], float]:
+        """Return the metric as a function of two rows, which can be pickled.
+
+        Returns
+        -------
+        metric : callable
+            For use as `metric` of scikit-learn's neighbours.
+        """
+        check_is_fitted(self)
+        return MahalanobisMetric(self.components_)
+
+    def get_mahalanobis_matrix(self) -> np.ndarray:
+        """Return ``M = components_.T @ components_``, (n_features, n_features)."""
+        check_is_fitted(self)
+        return self.components_.T @ self.components_
 
 
 def row_distances(components: np.ndarray, pairs: Any) -> np.ndarray:

@@ -80,13 +80,20 @@ def make_combination(spec: Any) -> Combination:
     combination : Combination
         A new one, or the object given, which is not copied.
 
+    Raises
+    ------
+    ValueError
+        If a parameter of an object is not what it should be.
+
     Examples
     --------
     >>> from hierseg_learn.metrics import make_combination
     >>> make_combination("weighted")
     WeightedCombination()
     """
-    return _load(*COMBINATIONS[spec])() if isinstance(spec, str) else spec
+    combination = _load(*COMBINATIONS[spec])() if isinstance(spec, str) else spec
+    combination._validate_params()
+    return combination
 
 
 def seeded_learners(learner: Any, paths: tuple[str, ...], seed: int) -> list[Any]:
