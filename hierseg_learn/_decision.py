@@ -12,6 +12,7 @@ from scipy.special import softmax
 
 from ._layout import TableLayout
 from .metrics import pair_squared_distances
+from .metrics._mahalanobis import map_rows
 
 # Neighbours that judge a metric on held-out rows: more than vote by default, for a steadier choice.
 SCORE_NEIGHBORS = 15
@@ -90,7 +91,7 @@ class Neighbors:
         queries = self.X if rows is None else rows
         asarray, to_numpy = self.backend.asarray, self.backend.to_numpy
         found, _ = self.backend.nearest(
-            asarray(queries @ self.components.T),
+            asarray(map_rows(self.components, queries.astype(np.float64, copy=False))),
             asarray(self.embedding),
             n_neighbors,
             None if exclude is None else asarray(exclude),

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from sklearn.utils._set_output import _get_container_adapter
 
+from .metrics._mahalanobis import map_rows
+
 
 class NodeSpacesMixin:
     """Adds `transform` to a classifier that has a linear map for every node.
@@ -34,7 +36,7 @@ class NodeSpacesMixin:
         """
         rows = self._check_rows(X)
         components = self.components_ if node is None else self.node_components(node)
-        embedding = rows @ components.T.astype(rows.dtype, copy=False)
+        embedding = map_rows(components, rows)
         adapter = _get_container_adapter("transform", self)
         if adapter is None:
             return embedding

@@ -224,6 +224,7 @@ def draw_to(
         return False
     path.parent.mkdir(parents=True, exist_ok=True)
     figure = Figure(figsize=(14, 8.2), layout="constrained")
+    figure.get_layout_engine().set(w_pad=0.12, h_pad=0.12)
     draw(
         figure,
         explanation,

@@ -1,4 +1,4 @@
-"""The transformer among scikit-learn's tools: splits, searches, routing, persistence."""
+"""Transformer and classifier among scikit-learn's tools: splits, searches, routing, persistence."""
 
 import pickle
 
@@ -22,9 +22,11 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from hierseg_learn import SegmentedImages, SegmentTreeTransformer
+from hierseg_learn import HierarchicalMetricClassifier, SegmentedImages, SegmentTreeTransformer
 from hierseg_learn.datasets import make_portraits
 from hierseg_learn.descriptors import ColorDescriptor
+from hierseg_learn.metrics import ShrinkageLDA, WeightedCombination
+from hierseg_learn.model_selection import segment_scorer
 from hierseg_learn.segmentation import SuperpixelSegmenter
 
 
@@ -237,6 +239,113 @@ def test_digits_just_work():
     )
     scores = cross_val_score(model, X[:400], y[:400], cv=2, error_score="raise")
     assert scores.min() > 0.85
+
+
+# The classifier of the package as the second step
+
+
+def make_hierarchical(tree=None, **params):
+    return make_pipeline(
+        SegmentTreeTransformer(tree=tree, descriptors=[("color", ColorDescriptor(n_bins=4))]),
+        HierarchicalMetricClassifier(**({"random_state": 0} | params)),
+    )
+
+
+def test_both_steps_need_no_setting(X, y):
+    model = make_pipeline(SegmentTreeTransformer(), HierarchicalMetricClassifier())
+    scores = cross_val_score(model, X, y, cv=3, error_score="raise")
+    assert scores.mean() > 0.65
+
+
+def test_digits_without_masks():
+    X, y = load_digits(return_X_y=True)
+    model = make_pipeline(
+        SegmentTreeTransformer(image_shape=(8, 8)), HierarchicalMetricClassifier(random_state=0)
+    )
+    model.fit(X[:400], y[:400])
+    assert model.score(X[400:800], y[400:800]) > 0.8
+    assert model[-1].tree_.n_nodes > 5
+    explanation = model[-1].explain_prediction(model[:-1].transform(X[400:401]))
+    np.testing.assert_allclose(explanation.own.sum(), explanation.squared_distance)
+
+
+def test_the_tree_of_the_masks_is_that_of_the_metric(portraits, X, y):
+    model = make_hierarchical(portraits.tree).fit(X, y)
+    assert model[-1].tree_.paths == model[0].tree_.paths
+    # only the hair tells the class
+    scores = model[-1].node_scores_[model[-1].tree_.is_leaf]
+    assert scores.idxmax().endswith("hair")
+    explanation = model[-1].explain_prediction(model[:-1].transform(X[:1]))
+    assert explanation.contributions.index.tolist() == list(model[0].tree_.paths)
+    assert explanation.present is not None
+
+
+def test_a_search_over_both_steps_of_the_package(portraits, X, y):
+    model = make_hierarchical(
+        portraits.tree, node_metric=ShrinkageLDA(), combination=WeightedCombination()
+    )
+    grid = {
+        "segmenttreetransformer__color__n_bins": [2, 6],
+        "hierarchicalmetricclassifier__node_metric__shrinkage": ["auto", 1.0],
+        "hierarchicalmetricclassifier__n_neighbors": [1, 5],
+    }
+    searches = [
+        GridSearchCV(clone(model), grid, cv=2, n_jobs=n_jobs, error_score="raise").fit(X, y)
+        for n_jobs in (2, 1)
+    ]
+    scores = [search.cv_results_["mean_test_score"] for search in searches]
+    np.testing.assert_array_equal(*scores)
+    assert len(set(scores[0])) > 1
+    best = searches[0].best_params_
+    assert best == searches[1].best_params_
+    fitted = searches[0].best_estimator_
+    assert (
+        fitted[-1].node_metric.shrinkage
+        == (best["hierarchicalmetricclassifier__node_metric__shrinkage"])
+    )
+    np.testing.assert_array_equal(searches[0].predict_proba(X), searches[1].predict_proba(X))
+
+
+def test_routed_segments_reach_the_classifier(portraits, X, y):
+    with config_context(enable_metadata_routing=True):
+        model = make_hierarchical(portraits.tree)
+        model[0].set_fit_request(segments=True).set_transform_request(segments=True)
+        found = cross_val_score(
+            model,
+            X.images,
+            y,
+            cv=3,
+            scoring=segment_scorer("balanced_accuracy"),
+            params={"segments": X.masks},
+            error_score="raise",
+        )
+        fitted = clone(model).fit(X.images[:30], y[:30], segments=X.masks[:30])
+        proba = fitted.predict_proba(X.images[30:], segments=X.masks[30:])
+    carried = make_hierarchical(portraits.tree)
+    expected = cross_val_score(
+        carried, X, y, cv=3, scoring="balanced_accuracy", error_score="raise"
+    )
+    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(proba, carried.fit(X[:30], y[:30]).predict_proba(X[30:]))
+
+
+def test_missing_parts_as_nan_are_refused_by_name(portraits, X, y):
+    model = make_hierarchical(portraits.tree).set_params(segmenttreetransformer__missing="nan")
+    images, masks = X.images, [mask.copy() for mask in X.masks]
+    masks[0][masks[0] == masks[0][0, 0]] = 255
+    with pytest.raises(ValueError, match=r"SegmentTreeTransformer\(missing='mean'\)"):
+        model.fit(SegmentedImages(images, masks), y)
+
+
+@pytest.mark.parametrize("way", ["pickle", "joblib"])
+def test_copies_of_both_steps_predict_the_same(way, portraits, X, y, tmp_path):
+    model = make_hierarchical(portraits.tree, weights="distance").fit(X[:30], y[:30])
+    if way == "pickle":
+        again = pickle.loads(pickle.dumps(model))
+    else:
+        joblib.dump(model, tmp_path / "model.joblib")
+        again = joblib.load(tmp_path / "model.joblib")
+    np.testing.assert_array_equal(again.predict_proba(X[30:]), model.predict_proba(X[30:]))
 
 
 # Other tools

@@ -16,7 +16,7 @@ from sklearn.utils import Tags
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ._mahalanobis import MahalanobisMixin
+from ._mahalanobis import MahalanobisMixin, map_rows
 
 
 class LinearMetric(
@@ -101,7 +101,7 @@ class LinearMetric(
         """
         check_is_fitted(self)
         X = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
-        return X @ self.components_.T.astype(X.dtype, copy=False)
+        return map_rows(self.components_, X)
 
     @abstractmethod
     def _fit(self, X: np.ndarray, codes: np.ndarray) -> np.ndarray:

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..kernels._threads import single_blas_thread
+
 if TYPE_CHECKING:
     from ..tree import SegmentTree
 
@@ -54,7 +56,9 @@ def node_contributions(
     >>> node_contributions(components, np.array([[1.0, 2.0]]), np.array([0, 1]), 2)
     array([[ 3., 10.]])
     """
-    shares = (delta @ components.T) @ components * delta
+    # one thread: the bits of a product depend on the number of threads
+    with single_blas_thread():
+        shares = (delta @ components.T) @ components * delta
     own = np.zeros((len(delta), n_nodes))
     for node in range(n_nodes):
         own[:, node] = shares[:, column_nodes == node].sum(axis=1)

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from ..kernels._threads import single_blas_thread
+
 
 class MahalanobisMixin:
     """The metric of estimators whose `components_` is a linear map L: ``||L (a - b)||``.
@@ -54,6 +56,33 @@ class MahalanobisMixin:
         return self.components_.T @ self.components_
 
 
+def map_rows(components: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Rows through a linear map.
+
+    Parameters
+    ----------
+    components : ndarray of shape (n_components, n_features)
+        The map.
+    rows : ndarray of shape (n_samples, n_features), float32 or float64
+        The rows.
+
+    Returns
+    -------
+    embedding : ndarray of shape (n_samples, n_components)
+        Of the dtype of the rows; the same bits for any number of threads.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hierseg_learn.metrics._mahalanobis import map_rows
+    >>> map_rows(np.array([[3.0, 4.0]]), np.array([[1.0, 0.0], [1.0, 1.0]]))
+    array([[3.],
+           [7.]])
+    """
+    with single_blas_thread():
+        return rows @ components.T.astype(rows.dtype, copy=False)
+
+
 def row_distances(components: np.ndarray, pairs: Any) -> np.ndarray:
     """Distance of the rows of every pair under a linear map.
 
@@ -85,7 +114,7 @@ def row_distances(components: np.ndarray, pairs: Any) -> np.ndarray:
         raise ValueError(
             f"pairs must have shape (n_pairs, 2, {components.shape[1]}), got {pairs.shape}."
         )
-    return np.linalg.norm((pairs[:, 0] - pairs[:, 1]) @ components.T, axis=1)
+    return np.linalg.norm(map_rows(components, pairs[:, 0] - pairs[:, 1]), axis=1)
 
 
 class MahalanobisMetric:

@@ -86,7 +86,7 @@ def fit_tree_metric(
     combination : Combination
         What makes a parent's metric.
     n_components : int or None
-        Dimensions to which the root's embedding is cut, by its principal components.
+        Most dimensions of the root's embedding, which is cut by its principal components.
     score : callable
         As `Combination.combine` takes it.
     n_jobs : int or None
@@ -99,11 +99,6 @@ def fit_tree_metric(
     Returns
     -------
     TreeMetric
-
-    Raises
-    ------
-    ValueError
-        If the root's embedding has fewer dimensions than `n_components`.
     """
     seed = int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
     # one thread: the bits of a product depend on the number of threads
@@ -134,13 +129,8 @@ def fit_tree_metric(
 
 def _limit(root: CombinedNode, view: View, n_components: int | None) -> CombinedNode:
     """Keep the principal components of the rows in the root's space."""
-    if n_components is None:
+    if n_components is None or n_components >= len(root.projection):
         return root
-    if n_components > len(root.projection):
-        raise ValueError(
-            f"n_components={n_components} must be at most {len(root.projection)}, the dimensions "
-            "of the root's metric (a projection has one less than there are classes)."
-        )
     rows = view.embedding @ root.projection.T
     _, _, axes = np.linalg.svd(rows - rows.mean(axis=0), full_matrices=False)
     return replace(root, projection=axes[:n_components] @ root.projection)

@@ -184,12 +184,13 @@ def learn_weights(distances: np.ndarray, codes: np.ndarray) -> np.ndarray:
     others = ~np.eye(len(codes), dtype=bool)
     mates = (codes[:, None] == codes) & others
     known = mates.any(axis=1)
+    n_groups = len(distances)
     mates, others = mates[known], others[known]
-    flat = distances[:, known].reshape(len(distances), -1)
-    means = flat.mean(axis=1)
-    n_groups, scale = len(means), means.sum()
-    if not known.any() or scale == 0:
+    flat = distances[:, known].reshape(n_groups, -1)
+    if not flat.any():  # no class has two rows, or no rows differ
         return np.ones(n_groups)
+    means = flat.mean(axis=1)
+    scale = means.sum()
     # Units in which the start, equal weights, makes the mean distance the number of groups.
     unit = n_groups / scale
 

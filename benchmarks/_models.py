@@ -1,0 +1,161 @@
+"""The learners that are compared, and tables of descriptors that see the training images only."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from skimage.feature import hog
+from skimage.transform import resize
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import GridSearchCV, StratifiedKFold
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import LinearSVC
+
+from hierseg_learn import HierarchicalMetricClassifier, SegmentTreeTransformer
+from hierseg_learn.metrics._discriminants import ClassScatter, Discriminants
+
+# Votes of all neighbour learners; chosen on training data by bench_defaults.py.
+N_NEIGHBORS = 15
+SHRINKAGES = (0.1, 0.3, 0.5, 0.7, 0.9, 0.99)
+SVM_COSTS = (0.001, 0.01, 0.1)
+SVM_COSTS_SCALED = (0.0001, 0.001, 0.01)
+INNER_FOLDS = 3
+
+Learner = Callable[[pd.DataFrame, np.ndarray, pd.DataFrame], np.ndarray]
+
+
+def fit_tree(table: pd.DataFrame, y: np.ndarray, **params: Any) -> HierarchicalMetricClassifier:
+    """Fit the classifier with the tree that the column names tell."""
+    params = {"n_neighbors": N_NEIGHBORS, "device": "cpu", "random_state": 0, **params}
+    return HierarchicalMetricClassifier("columns", **params).fit(table, y)
+
+
+def fit_flat(table: pd.DataFrame, y: np.ndarray, **params: Any) -> HierarchicalMetricClassifier:
+    """Fit the same learner, with all columns in one node."""
+    params = {"n_neighbors": N_NEIGHBORS, "device": "cpu", "random_state": 0, **params}
+    return HierarchicalMetricClassifier({"all": list(table.columns)}, **params).fit(table, y)
+
+
+def predict_tree(table: pd.DataFrame, y: np.ndarray, rows: pd.DataFrame) -> np.ndarray:
+    """Tree of node metrics, nearest neighbours."""
+    return fit_tree(table, y).predict(rows)
+
+
+def predict_flat(table: pd.DataFrame, y: np.ndarray, rows: pd.DataFrame) -> np.ndarray:
+    """One node with all columns, nearest neighbours."""
+    return fit_flat(table, y).predict(rows)
+
+
+def predict_searched_lda(table: pd.DataFrame, y: np.ndarray, rows: pd.DataFrame) -> np.ndarray:
+    """One node with all columns, shrinkage chosen by inner cross-validation.
+
+    This is ShrinkageLDA and nearest neighbours, with one eigendecomposition for all shrinkages.
+    """
+    X, asked = table.to_numpy(np.float64), rows.to_numpy(np.float64)
+    right = np.zeros(len(SHRINKAGES))
+    for train, held_out in inner_folds().split(X, y):
+        found = _neighbors_by_shrinkage(X[train], y[train], X[held_out], SHRINKAGES)
+        right += [(labels == y[held_out]).sum() for labels in found]
+    return _neighbors_by_shrinkage(X, y, asked, [SHRINKAGES[right.argmax()]])[0]
+
+
+def _neighbors_by_shrinkage(
+    X: np.ndarray, y: np.ndarray, asked: np.ndarray, shrinkages: Sequence[float]
+) -> list[np.ndarray]:
+    """Predictions of nearest neighbours after ShrinkageLDA(shrinkage=...), for every shrinkage."""
+    scaler = StandardScaler().fit(X)
+    X, asked = scaler.transform(X), scaler.transform(asked)
+    codes = np.unique(y, return_inverse=True)[1]
+    learned = Discriminants(ClassScatter.of(X, codes, codes.max() + 1))
+    found = []
+    for shrinkage in shrinkages:
+        L = learned.leading(shrinkage)
+        found.append(KNeighborsClassifier(N_NEIGHBORS).fit(X @ L.T, y).predict(asked @ L.T))
+    return found
+
+
+def predict_linear_svm(table: pd.DataFrame, y: np.ndarray, rows: pd.DataFrame) -> np.ndarray:
+    """Linear SVM on all columns, its cost chosen by inner cross-validation."""
+    pipeline = make_pipeline(StandardScaler(), LinearSVC(dual="auto", random_state=0))
+    search = GridSearchCV(pipeline, {"linearsvc__C": SVM_COSTS_SCALED}, cv=inner_folds())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return search.fit(table.to_numpy(), y).predict(rows.to_numpy())
+
+
+def predict_hog_svm(
+    features: np.ndarray, y: np.ndarray, rows: np.ndarray, most_searched: int = 3000
+) -> np.ndarray:
+    """Linear SVM on histograms of oriented gradients, its cost chosen by inner cross-validation.
+
+    The cost is chosen on at most `most_searched` training rows.
+    """
+    searched = np.linspace(0, len(y) - 1, min(len(y), most_searched)).astype(int)
+    search = GridSearchCV(
+        LinearSVC(dual="auto", random_state=0), {"C": SVM_COSTS}, cv=inner_folds(), refit=False
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        search.fit(features[searched], y[searched])
+        best = LinearSVC(dual="auto", random_state=0, **search.best_params_)
+        return best.fit(features, y).predict(rows)
+
+
+def predict_majority(y: np.ndarray, n_rows: int) -> np.ndarray:
+    """Return the largest class for every row."""
+    classes, counts = np.unique(y, return_counts=True)
+    return np.full(n_rows, classes[counts.argmax()])
+
+
+def inner_folds() -> StratifiedKFold:
+    """Folds of the training rows, by which learners choose their parameters."""
+    return StratifiedKFold(INNER_FOLDS, shuffle=True, random_state=0)
+
+
+def describe(transformer: SegmentTreeTransformer, images: Any) -> pd.DataFrame:
+    """Describe images by descriptors that learn nothing; NaN where a part is missing."""
+    return transformer.set_params(missing="nan").fit_transform(images)
+
+
+def fill_missing(table: pd.DataFrame, train: np.ndarray) -> pd.DataFrame:
+    """Fill missing parts with the means of the training rows, as the transformer does."""
+    means = table.iloc[train].mean().fillna(0.0)
+    return table.fillna(means)
+
+
+def merge_tables(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Put tables of the same tree side by side; presence and area come from the first."""
+    first, *others = tables
+    kept = [other.loc[:, ~select(other, r"presence|area")] for other in others]
+    return pd.concat([first, *kept], axis=1)
+
+
+def select(table: pd.DataFrame, pattern: str) -> np.ndarray:
+    """Columns whose descriptor (what comes after the node's path) matches from its start to end."""
+    return np.array(
+        [re.fullmatch(pattern, name.partition("|")[2]) is not None for name in table.columns]
+    )
+
+
+def root_columns(table: pd.DataFrame) -> pd.DataFrame:
+    """Columns of the root: those with the shortest path."""
+    return table.loc[:, ["/" not in name.partition("|")[0] for name in table.columns]]
+
+
+def hog_features(images: Any, shape: tuple[int, int], cell: int) -> np.ndarray:
+    """Histograms of oriented gradients: 9 directions, blocks of 2 × 2 cells, strongest channel."""
+    rows = []
+    for i in range(len(images)):
+        image = np.asarray(getattr(images[i], "image", images[i]))
+        if image.shape[:2] != shape:
+            image = resize(image, shape, anti_aliasing=True)
+        axis = -1 if image.ndim == 3 else None
+        rows.append(hog(image, 9, (cell, cell), cells_per_block=(2, 2), channel_axis=axis))
+    return np.asarray(rows, dtype=np.float32)

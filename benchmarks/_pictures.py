@@ -1,0 +1,39 @@
+"""Explanations of several photos in one picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from sklearn.utils import Bunch
+
+from hierseg_learn.explain import SegmentContributionDisplay
+
+N_COLUMNS = 3
+
+
+def draw_explanations(cases: Sequence[Bunch], file: Path) -> None:
+    """Draw every photo beside its nearest training photo of the predicted class."""
+    from matplotlib.figure import Figure
+
+    n_rows = -(-len(cases) // N_COLUMNS)
+    figure = Figure(figsize=(4.4 * N_COLUMNS, 4.0 * n_rows), dpi=100, layout="constrained")
+    figure.get_layout_engine().set(w_pad=0.12, h_pad=0.12)
+    grid = figure.subplots(n_rows, N_COLUMNS, squeeze=False).ravel()
+    for ax, case in zip(grid, cases):
+        verdict = "right" if case.truth == case.prediction else "wrong"
+        SegmentContributionDisplay.from_explanation(
+            case.explanation,
+            case.images,
+            case.label_maps,
+            titles=[
+                f"{case.truth}, predicted\n{case.prediction} ({verdict})",
+                f"nearest training\nphoto: {case.prediction}",
+            ],
+            ax=ax,
+            max_labels=3,
+        )
+    for ax in grid[len(cases) :]:
+        ax.axis("off")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(file)

@@ -1,0 +1,318 @@
+"""What the defaults rest on: one change at a time, on training photos only.
+
+Five folds of the training photos of ccp_parts, of 2,000 training photos of cifar10_dev (spatial
+pyramid) and of generated portraits. Beside the accuracy: the share of the contributions that sits
+in inner nodes' own columns, which describe several parts at once and so say less, and the share
+that is negative.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from _harness import (
+    Progress,
+    data_folder,
+    load_ccp_parts,
+    load_cifar10_dev,
+    parse_arguments,
+    print_table,
+    record,
+    repeated_cv_interval,
+)
+from _models import (
+    N_NEIGHBORS,
+    describe,
+    fill_missing,
+    fit_tree,
+    merge_tables,
+    select,
+)
+from joblib import Parallel, delayed
+from sklearn.model_selection import StratifiedKFold
+from sklearn.utils import Bunch
+
+from hierseg_learn import HierarchicalMetricClassifier, SegmentTreeTransformer
+from hierseg_learn.datasets import make_portraits
+from hierseg_learn.descriptors import PatchDictionary, ShapeDescriptor
+from hierseg_learn.metrics import ProjectionCombination, ShrinkageLDA
+
+NAME = "defaults"
+N_SPLITS, SEED = 5, 0
+N_CIFAR, N_PORTRAITS = 2000, 300
+PATCHES = {"n_atoms": 64, "n_patches": 30_000}
+SHAPE_BINS = (4, 20)
+# other votes than N_NEIGHBORS of equal weight; they need no other fit
+VOTES = [
+    {"n_neighbors": 5},
+    {"n_neighbors": 25},
+    {"n_neighbors": 5, "weights": "distance"},
+    {"n_neighbors": 15, "weights": "distance"},
+    {"n_neighbors": 25, "weights": "distance"},
+    {"decision": "prototypes"},
+]
+# held-out photos per fold whose explanations are looked at
+N_EXPLAINED = 30
+CCP, CIFAR, PORTRAITS = "ccp_parts", "cifar10_dev", "portraits"
+EVERYWHERE = (CCP, CIFAR, PORTRAITS)
+# descriptors in every table, of which a variant takes its choice
+POOLED = r"presence|area|(lab|grad|lbp|shape)_.*"
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One change of the defaults.
+
+    Parameters
+    ----------
+    name : str
+        What is changed.
+    params : dict
+        Parameters of the classifier.
+    columns : str
+        Pattern of the descriptors that it takes.
+    inner : bool
+        Whether inner nodes describe their own pixels.
+    data : tuple of str
+        Where it is tried.
+    """
+
+    name: str
+    params: dict[str, Any] = field(default_factory=dict)
+    columns: str = POOLED
+    inner: bool = True
+    data: tuple[str, ...] = EVERYWHERE
+
+
+def without(pattern: str, also: str = "") -> str:
+    """Return the pattern of the pooled descriptors but some, and perhaps of others."""
+    return rf"(?!{pattern})({POOLED}{also and '|' + also})"
+
+
+VARIANTS = [
+    Variant("defaults"),
+    Variant("describe_inner=False", inner=False),
+    Variant("combination='weighted'", {"combination": "weighted"}),
+    Variant(
+        "combination cv=5", {"combination": ProjectionCombination(cv=5)}, data=(CCP, PORTRAITS)
+    ),
+    Variant("n_whitened=0", {"node_metric": ShrinkageLDA(n_whitened=0)}),
+    Variant("node_metric='nca'", {"node_metric": "nca"}, data=(CCP, PORTRAITS)),
+    Variant("without colour histograms", columns=without(r"lab_hist")),
+    Variant("without lbp", columns=without(r"lbp_"), data=(CCP, PORTRAITS)),
+    Variant("without vertical profile", columns=without(r"shape_row_hist"), data=(CCP, PORTRAITS)),
+    *[
+        Variant(
+            f"vertical profile of {n} bins",
+            columns=without(r"shape_", rf"bins{n}_.*"),
+            data=(CCP, PORTRAITS),
+        )
+        for n in SHAPE_BINS
+    ],
+    Variant("with patches", columns=rf"{POOLED}|patch_.*"),
+    Variant("patches, without lbp", columns=without(r"lbp_", r"patch_.*"), data=(CCP, PORTRAITS)),
+    Variant(
+        "patches, without lbp, colour histograms",
+        columns=without(r"lbp_|lab_hist", r"patch_.*"),
+        data=(CCP, PORTRAITS),
+    ),
+]
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    arguments = parse_arguments(__doc__, argv)
+    quick = arguments.quick
+    loaders = {PORTRAITS: partial(take_portraits, 36 if quick else N_PORTRAITS, (24, 20))}
+    if not quick:
+        for name in (CCP, CIFAR):
+            data_folder(name)  # better to end now than after the portraits
+        loaders |= {CCP: take_ccp_parts, CIFAR: take_cifar10_dev}
+    patches = {"n_atoms": 8, "n_patches": 500} if quick else PATCHES
+    say = Progress()
+    results = {}
+    for name, load in loaders.items():
+        data = load()
+        table = describe_once(data, arguments.jobs)
+        say(f"described {len(data.target)} photos of {name}")
+        folds = StratifiedKFold(N_SPLITS, shuffle=True, random_state=SEED)
+        splits = list(folds.split(np.zeros(len(data.target)), data.target))[: 1 if quick else None]
+        run = partial(run_fold, name, data, table, patches)
+        found = []
+        for fold in Parallel(n_jobs=arguments.jobs, return_as="generator", inner_max_num_threads=1)(
+            delayed(run)(*split, fold) for fold, split in enumerate(splits)
+        ):
+            found.append(fold)
+            say(f"{name}: fold {len(found)} of {len(splits)}")
+        results[name] = summarise(found, splits)
+        print_table(rows_of(results[name]), name)
+        question = __doc__.partition("\n")[0]
+        record(arguments, NAME, question, settings(patches, results), {"data": results})
+
+
+def take_portraits(n_samples: int, image_size: tuple[int, int]) -> Bunch:
+    """Portraits, three classes, noisy enough that not all are told apart."""
+    data = make_portraits(
+        n_samples,
+        n_classes=3,
+        signal={"hair": "color", "clothes": "texture"},
+        missing=0.3,
+        strength=0.5,
+        noise=0.08,
+        image_size=image_size,
+        random_state=SEED,
+    )
+    return Bunch(images=data.images, target=data.target, tree=data.tree)
+
+
+def take_ccp_parts() -> Bunch:
+    """Take the training photos of ccp_parts."""
+    data = load_ccp_parts()
+    return Bunch(images=data.images[data.train], target=data.target[data.train], tree=data.tree)
+
+
+def take_cifar10_dev() -> Bunch:
+    """Take some training photos of cifar10_dev, as many of every class."""
+    data = load_cifar10_dev()
+    rng = np.random.default_rng(SEED)
+    classes = np.unique(data.target)
+    chosen = [
+        rng.permutation(data.train[data.target[data.train] == code])[: N_CIFAR // len(classes)]
+        for code in classes
+    ]
+    chosen = np.sort(np.concatenate(chosen))
+    return Bunch(images=data.images[chosen], target=data.target[chosen], tree=None)
+
+
+def describe_once(data: Bunch, jobs: int) -> pd.DataFrame:
+    """Everything that learns nothing: the default descriptors, and other vertical profiles."""
+    profiles = [(f"bins{n}", ShapeDescriptor(n, prefix=f"bins{n}")) for n in SHAPE_BINS]
+    transformer = SegmentTreeTransformer(
+        tree=data.tree, descriptors=["color", "gradients", "lbp", "shape", *profiles], n_jobs=jobs
+    )
+    return describe(transformer, data.images)
+
+
+def run_fold(
+    name: str,
+    data: Bunch,
+    table: pd.DataFrame,
+    patches: dict,
+    train: np.ndarray,
+    test: np.ndarray,
+    seed: int,
+) -> dict[str, dict[str, float]]:
+    """Accuracy of all variants in one fold, and how readable their explanations are."""
+    dictionary = SegmentTreeTransformer(
+        tree=data.tree, descriptors=[("patches", PatchDictionary(**patches, random_state=seed))]
+    )
+    learned = [
+        describe(dictionary, data.images[train]),
+        dictionary.transform(data.images[test]),
+    ]
+    rows = table.iloc[np.concatenate([train, test])].reset_index(drop=True)
+    rows = merge_tables([rows, pd.concat(learned, ignore_index=True)])
+    rows = fill_missing(rows, np.arange(len(train)))
+    is_inner = inner_columns(rows)
+    y, truth = data.target[train], data.target[test]
+    found = {}
+    for variant in VARIANTS:
+        if name not in variant.data:
+            continue
+        taken = select(rows, variant.columns)
+        if not variant.inner:
+            taken &= ~is_inner | select(rows, r"presence|area")
+        used = rows.loc[:, taken]
+        known, asked = used.iloc[: len(train)], used.iloc[len(train) :]
+        model = fit_tree(known, y, **variant.params)
+        found[variant.name] = {
+            "accuracy": float((model.predict(asked) == truth).mean()),
+            **readability(model, asked.iloc[:N_EXPLAINED]),
+        }
+        if variant is VARIANTS[0]:
+            for vote in VOTES:
+                predicted = model.set_params(**vote).predict(asked)
+                found[vote_name(vote)] = {"accuracy": float((predicted == truth).mean())}
+                model.set_params(n_neighbors=N_NEIGHBORS, weights="uniform", decision="neighbors")
+    return found
+
+
+def inner_columns(table: pd.DataFrame) -> np.ndarray:
+    """Columns that belong to nodes with others below them."""
+    paths = [name.partition("|")[0] for name in table.columns]
+    parents = {path.rpartition("/")[0] for path in paths}
+    return np.array([path in parents for path in paths])
+
+
+def readability(model: HierarchicalMetricClassifier, rows: pd.DataFrame) -> dict[str, float]:
+    """Mean shares of the contributions of inner nodes' own columns, and of negative ones."""
+    inner, negative = [], []
+    for i in range(len(rows)):
+        explanation = model.explain_prediction(rows.iloc[[i]])
+        sizes = np.abs(explanation.own)
+        inner.append(sizes[~explanation.tree.is_leaf].sum() / sizes.sum())
+        negative.append(sizes[explanation.own < 0].sum() / sizes.sum())
+    return {"inner_share": float(np.mean(inner)), "negative_share": float(np.mean(negative))}
+
+
+def vote_name(vote: dict[str, Any]) -> str:
+    """Name of a way to vote."""
+    return ", ".join(f"{key}={value!r}" for key, value in vote.items())
+
+
+def summarise(
+    found: Sequence[dict[str, dict[str, float]]],
+    splits: Sequence[tuple[np.ndarray, np.ndarray]],
+) -> dict[str, dict[str, Any]]:
+    """Means over the folds, and differences to the defaults with corrected intervals."""
+    n_train, n_test = (np.mean([len(rows) for rows in part]) for part in zip(*splits))
+    interval: Callable[..., dict] = partial(repeated_cv_interval, n_train=n_train, n_test=n_test)
+    base = np.array([fold[VARIANTS[0].name]["accuracy"] for fold in found])
+    summary = {}
+    for name, first in found[0].items():
+        values = {key: np.array([fold[name][key] for fold in found]) for key in first}
+        summary[name] = {
+            "accuracy": {**interval(values["accuracy"]), "folds": values["accuracy"]},
+            "difference": interval(values["accuracy"] - base),
+            **{key: values[key].mean() for key in first if key != "accuracy"},
+        }
+    return summary
+
+
+def rows_of(summary: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows of the printed table."""
+    return [
+        {
+            "change": name,
+            "accuracy": entry["accuracy"]["mean"],
+            "less defaults": entry["difference"]["mean"],
+            "low": entry["difference"]["low"],
+            "high": entry["difference"]["high"],
+            "inner": entry.get("inner_share"),
+            "negative": entry.get("negative_share"),
+        }
+        for name, entry in summary.items()
+    ]
+
+
+def settings(patches: dict, results: dict[str, Any]) -> dict[str, Any]:
+    """Return what has to be known to run it again."""
+    return {
+        "data": list(results),
+        "cv": {"n_splits": N_SPLITS, "random_state": SEED},
+        "n_cifar": N_CIFAR,
+        "n_portraits": N_PORTRAITS,
+        "interval": "95 %, t, variance corrected after Nadeau and Bengio (2003)",
+        "n_neighbors": N_NEIGHBORS,
+        "patches": patches,
+        "n_explained_per_fold": N_EXPLAINED,
+        "random_state": 0,
+    }
+
+
+if __name__ == "__main__":
+    main()

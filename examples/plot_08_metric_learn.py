@@ -1,0 +1,87 @@
+"""
+Can another learner find the metrics?
+=====================================
+
+Yes: any estimator of scikit-learn or metric-learn whose ``transform`` is linear. The tree knows no
+more of it than ``fit`` and ``transform``.
+"""
+
+# %%
+# One table, several learners per node. The names stand for learners of this package.
+import warnings
+
+from hierseg_learn import HierarchicalMetricClassifier, SegmentTreeTransformer
+from hierseg_learn.datasets import make_portraits
+
+portraits = make_portraits(
+    300,
+    signal={"hair": "color", "clothes": "texture"},
+    strength=0.15,
+    noise=0.05,
+    random_state=0,
+)
+X, y = portraits.images, portraits.target
+transformer = SegmentTreeTransformer(tree=portraits.tree, descriptors=["color", "gradients"])
+train, test = transformer.fit_transform(X[:200]), transformer.transform(X[200:])
+
+# %%
+# A learner of metric-learn goes in as it is. RCA and LFDA refuse columns that are multiples of one
+# another, as the bins of a histogram are; a PCA before them takes these out, and the two together
+# are still linear.
+from metric_learn import RCA_Supervised
+from sklearn.decomposition import PCA
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.pipeline import make_pipeline
+
+learners = {
+    "lda (the default)": "lda",
+    "nca": "nca",
+    "lmnn": "lmnn",
+    "PCA": PCA(n_components=3),
+    "scikit-learn's LDA": LinearDiscriminantAnalysis(solver="eigen", shrinkage="auto"),
+    "metric-learn's RCA": make_pipeline(PCA(2), RCA_Supervised(n_chunks=30, random_state=0)),
+}
+scores, node_scores = {}, {}
+for name, learner in learners.items():
+    classifier = HierarchicalMetricClassifier(node_metric=learner, random_state=0)
+    scores[name] = classifier.fit(train, y[:200]).score(test, y[200:])
+    node_scores[name] = classifier.node_scores_
+    print(f"{name:<22}{scores[name]:.2f}")
+
+# %%
+# Scores per node and learner: all of them find the hair.
+import matplotlib.pyplot as plt
+import pandas as pd
+
+frame = pd.DataFrame(node_scores)
+frame.index = frame.index.str.split("/").str[-1]
+figure, ax = plt.subplots(figsize=(8, 4.5), layout="constrained")
+shown = ax.imshow(frame.T, cmap="cividis", aspect="auto")
+ax.set_xticks(range(len(frame)), frame.index, rotation=45, ha="right")
+ax.set_yticks(range(frame.shape[1]), frame.columns)
+_ = figure.colorbar(shown, label="held-out rows given their class")
+
+# %%
+# The learners of this package also work by themselves, on any table, as scikit-learn's NCA does.
+from sklearn.datasets import load_wine
+from sklearn.model_selection import cross_val_score
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.preprocessing import StandardScaler
+
+from hierseg_learn.metrics import LMNN, NCA, ShrinkageLDA
+
+wine, cultivar = load_wine(return_X_y=True)
+for metric in (ShrinkageLDA(), NCA(random_state=0), LMNN(random_state=0)):
+    model = make_pipeline(StandardScaler(), metric, KNeighborsClassifier())
+    print(f"{metric!r:<25}{cross_val_score(model, wine, cultivar, cv=5).mean():.3f}")
+
+# %%
+# What is not linear is refused, with the node's name.
+from sklearn.kernel_approximation import RBFSampler
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    try:
+        HierarchicalMetricClassifier(node_metric=RBFSampler(), random_state=0).fit(train, y[:200])
+    except ValueError as error:
+        print(error)

@@ -1,0 +1,223 @@
+"""The metric of every node over everything below it, whatever the shape of the tree."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from sklearn.datasets import load_digits, load_iris
+from sklearn.decomposition import PCA
+
+from hierseg_learn import HierarchicalMetricClassifier
+from hierseg_learn.metrics import ShrinkageLDA
+from hierseg_learn.metrics._node import fit_node_map
+from hierseg_learn.metrics._tree_metric import n_fits
+from tests.tables import named_table
+
+COMBINATIONS = ["projection", "weighted"]
+each_combination = pytest.mark.parametrize("combination", COMBINATIONS)
+
+
+def fit(X, y, **params):
+    return HierarchicalMetricClassifier(**({"random_state": 0} | params)).fit(X, y)
+
+
+@each_combination
+def test_components_of_a_node_are_zero_outside_its_subtree(combination):
+    X, y = named_table(120)
+    model = fit(X, y, combination=combination)
+    tree, nodes = model.tree_, model._layout.column_nodes()
+    for node in tree.bottom_up():
+        components = model.node_components(node)
+        assert components.shape[1] == X.shape[1]
+        inside = np.isin(nodes, tree.subtree(node))
+        assert not components[:, ~inside].any()
+        assert components[:, inside].any()
+        for key in (tree.path(node), tree.names[node]):
+            np.testing.assert_array_equal(model.node_components(key), components)
+        assert_allclose(model.transform(X, node=node), X @ components.T, atol=1e-12)
+    np.testing.assert_array_equal(model.node_components("photo"), model.components_)
+    np.testing.assert_array_equal(model.transform(X), model.transform(X, node=tree.root))
+
+
+@each_combination
+def test_a_leaf_has_the_metric_that_its_learner_found(combination):
+    X, y = named_table(120)
+    model = fit(X, y, combination=combination, node_metric=PCA(2))
+    for path in ("photo/person/hair", "photo/sky"):
+        own = X.columns.str.startswith(f"{path}|")
+        expected = fit_node_map(PCA(2), X.loc[:, own], y, name=path).components
+        assert_allclose(model.node_components(path)[:, own], expected)
+        assert model.node_outcomes_[path] == "leaf"
+
+
+@each_combination
+def test_a_tree_of_one_node_is_flat(combination):
+    X, y = load_iris(return_X_y=True)
+    model = fit(X, y, combination=combination)
+    assert model.tree_.paths == ("table",)
+    expected = fit_node_map(ShrinkageLDA(), X, y, name="").components
+    assert_allclose(model.components_, expected)
+    assert model.node_outcomes_.tolist() == ["leaf"]
+    assert model.node_scores_.isna().all()
+    assert model.score(X, y) > 0.95
+
+
+@each_combination
+def test_chains_of_single_children(combination):
+    X, y = named_table(120, paths=("a/b/c/d", "a/b/e"))
+    model = fit(X, y, combination=combination)
+    assert model.tree_.paths == ("a/b/c/d", "a/b/c", "a/b/e", "a/b", "a")
+    assert model.score(X, y) > 0.8
+    # nothing to weigh for a node with one child and no columns
+    if combination == "weighted":
+        assert model.node_outcomes_["a/b/c"] == model.node_outcomes_["a"] == "start"
+        np.testing.assert_array_equal(
+            model.node_components("a/b/c"), model.node_components("a/b/c/d")
+        )
+    assert model.node_scores_["a/b/c"] >= model.node_scores_["a/b/c/d"]
+
+
+@each_combination
+def test_inner_nodes_with_columns_of_their_own_use_them(combination):
+    # only the inner node tells the classes apart
+    X, y = named_table(150, paths=("t/a", "t/a/x", "t/a/y", "t/b"), signal=3)
+    model = fit(X, y, combination=combination)
+    assert model.node_scores_[["t/a/x", "t/a/y", "t/b"]].max() < 0.5
+    assert model.node_scores_["t/a"] > 0.85
+    assert model.node_scores_["t"] > 0.85
+    total = model.explain_pair(X.iloc[y == 0].iloc[0], X.iloc[y == 1].iloc[0]).contributions
+    assert total["own"]["t/a"] > 0
+
+
+@each_combination
+def test_constant_nodes(combination):
+    X, y = named_table(120)
+    X.loc[:, X.columns.str.startswith("photo/sky|")] = 0.1
+    model = fit(X, y, combination=combination)
+    assert model.node_outcomes_["photo/sky"] == "constant"
+    assert model.node_components("sky").shape == (0, X.shape[1])
+    assert not model.components_[:, X.columns.str.startswith("photo/sky|")].any()
+    assert model.score(X, y) > 0.8
+    rest = X.loc[:, ~X.columns.str.startswith("photo/sky|")]
+    assert_allclose(
+        fit(rest, y, combination=combination).predict_proba(rest), model.predict_proba(X)
+    )
+
+
+@each_combination
+def test_nothing_but_constants(combination):
+    X, y = named_table(60)
+    X.iloc[:, :] = 3.5
+    model = fit(X, y, combination=combination)
+    assert set(model.node_outcomes_[model.tree_.is_leaf]) == {"constant"}
+    assert model.components_.shape == (0, X.shape[1])
+    assert model.transform(X).shape == (60, 0)
+    assert_allclose(model.predict_proba(X).sum(axis=1), 1)
+    assert (model.kneighbors(X[:3])[0] == 0).all()
+    assert model.explain_pair(X.iloc[0], X.iloc[1]).squared_distance == 0
+    assert_allclose(
+        model.set_params(decision="prototypes").predict_proba(X), np.full((60, 3), 1 / 3)
+    )
+
+
+def test_n_components_keeps_the_principal_directions_of_the_root():
+    X, y = named_table(150, signal=3)
+    whole = fit(X, y, combination="weighted")
+    cut = fit(X, y, combination="weighted", n_components=2)
+    assert cut.components_.shape == (2, X.shape[1])
+    # scores are 32-bit numbers
+    centred = X - X.mean()
+    expected = PCA(2).fit_transform(whole.transform(centred))
+    found = cut.transform(centred)
+    assert_allclose(found @ found.T, expected @ expected.T, rtol=1e-3, atol=1e-3)
+    assert cut.score(X, y) > 0.8
+    # the other nodes stay as they are
+    np.testing.assert_array_equal(cut.node_components("person"), whole.node_components("person"))
+    np.testing.assert_array_equal(cut.node_components("photo"), cut.components_)
+
+
+def test_n_components_of_a_flat_tree():
+    X, y = load_digits(return_X_y=True)
+    model = fit(X[:300], y[:300], n_components=3)
+    assert model.transform(X).shape == (len(X), 3)
+    # more than the metric has keeps all of it, whatever held-out rows made of the metric
+    all_of_it = fit(X[:300], y[:300], n_components=10, node_metric=ShrinkageLDA())
+    assert all_of_it.transform(X).shape == (len(X), 9)
+
+
+@each_combination
+def test_a_metric_does_not_depend_on_the_order_of_columns(combination):
+    X, y = named_table(150, signal=3)
+    X = X + np.linspace(-3, 3, X.shape[1])
+    plain = fit(X, y, combination=combination)
+    for seed in range(2):
+        order = np.random.default_rng(seed).permutation(X.shape[1])
+        mixed = fit(X.iloc[:, order], y, combination=combination)
+        back = np.argsort(order)
+        assert_allclose(mixed.node_scores_[list(plain.tree_.paths)], plain.node_scores_)
+        for path in plain.tree_.paths:
+            M, other = (m.node_components(path).T @ m.node_components(path) for m in (plain, mixed))
+            assert_allclose(other[np.ix_(back, back)], M, rtol=1e-3, atol=1e-4 * np.abs(M).max())
+
+
+@each_combination
+def test_siblings_do_not_depend_on_each_other(combination):
+    X, y = named_table(120)
+    plain = fit(X, y, combination=combination, node_metric="nca")
+    changed = X.copy()
+    changed.loc[:, X.columns.str.startswith("photo/sky|")] *= np.random.default_rng(0).random(
+        (120, 1)
+    )
+    other = fit(changed, y, combination=combination, node_metric="nca")
+    for node in ("hair", "skirt", "person"):
+        np.testing.assert_array_equal(other.node_components(node), plain.node_components(node))
+    assert (other.node_components("sky") != plain.node_components("sky")).any()
+
+
+def test_number_of_fits():
+    assert [n_fits(cv) for cv in (0, 3, 4, 5)] == [1, 7, 11, 16]
+
+
+@pytest.mark.parametrize("table", ["flat", "tree"])
+def test_progress_ends_at_the_end(table, capsys):
+    X, y = named_table(60)
+    fit(X if table == "tree" else X.to_numpy(), y, verbose=1)
+    last = capsys.readouterr().err.replace("\r", "\n").strip().splitlines()[-1]
+    done, total = last.split("] ")[1].split(" ")[0].split("/")
+    assert done == total
+
+
+# Scores of held-out rows
+
+
+def chance_and_error(n_samples, n_classes):
+    chance = 1 / n_classes
+    return chance, np.sqrt(chance * (1 - chance) / n_samples)
+
+
+@each_combination
+@pytest.mark.parametrize(("n_samples", "n_classes"), [(500, 10), (300, 2)])
+def test_noise_scores_near_chance(n_samples, n_classes, combination):
+    scores = []
+    for seed in range(3):
+        paths = [f"t/{group}/{node}" for group in "ab" for node in "xy"]
+        X, y = named_table(n_samples, n_classes, paths=paths, n_columns=30, signal=0, seed=seed)
+        scores.append(fit(X, y, combination=combination, random_state=seed).node_scores_)
+    scores = np.array(scores)
+    chance, error = chance_and_error(n_samples, n_classes)
+    # leaves are judged once: nothing but their fits could leak
+    leaves = [0, 1, 3, 4]
+    assert abs(scores[:, leaves].mean() - chance) < 3 * error / np.sqrt(scores[:, leaves].size)
+    # parents are the best of about a dozen metrics, all of them noise
+    assert scores.max() < chance + 5 * error
+    assert scores[:, -1].mean() < chance + 3.5 * error
+
+
+@each_combination
+def test_scores_are_what_new_rows_will_give(combination):
+    for seed in range(3):
+        X, y = named_table(1300, 4, n_columns=6, signal=2.5, seed=seed)
+        model = fit(X[:300], y[:300], combination=combination)
+        model.set_params(n_neighbors=15)
+        truth = model.score(X[300:], y[300:])
+        assert 0.5 < truth < 0.99
+        assert abs(model.node_scores_["photo"] - truth) < 0.06

@@ -1,0 +1,104 @@
+"""Votes of neighbours, the nearest prototype, and the score of a metric."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from scipy.special import softmax
+from sklearn.neighbors import KNeighborsClassifier
+
+from hierseg_learn._decision import SCORE_NEIGHBORS, Neighbors, Prototypes, neighbor_score
+from hierseg_learn._layout import read_layout
+from hierseg_learn.kernels import get_backend
+
+LAYOUT = read_layout({"t": {"a": [0, 1], "b": [2]}}, None, 3)
+L = np.array([[1.0, 0.0, 2.0], [0.0, 3.0, 0.0]])
+X = np.array([[0.0, 0, 0], [1, 0, 0], [2, 0, 0], [4, 0, 0], [0, 1, 0]])
+CODES = np.array([0, 0, 1, 1, 2])
+
+
+def neighbors(weights="uniform", n_neighbors=3, *, rows=X, codes=CODES):
+    return Neighbors(
+        L, LAYOUT, rows, rows @ L.T, codes, 3, n_neighbors, weights, get_backend("cpu")
+    )
+
+
+def test_distances_and_votes_by_hand():
+    query = np.array([[1.5, 0.0, 0.0]])
+    squared, indices = neighbors().search(query, 5)
+    assert indices.tolist() == [[1, 2, 0, 3, 4]]
+    assert squared.tolist() == [[0.25, 0.25, 2.25, 6.25, 11.25]]
+    assert_allclose(neighbors().proba(query), [[2 / 3, 1 / 3, 0]])
+    # inverse distances 2, 2 and 2/3
+    assert_allclose(neighbors("distance").proba(query), [[4 / 7, 3 / 7, 0]])
+    assert_allclose(neighbors(lambda d: d).proba(query), [[2 / 2.5, 0.5 / 2.5, 0]])
+    voters = neighbors("distance").voters(query)
+    assert voters.indices.tolist() == [1, 2, 0]
+    assert voters.codes.tolist() == [0, 1, 0]
+    np.testing.assert_array_equal(voters.rows, X[[1, 2, 0]])
+    assert_allclose(voters.weights, [3 / 7, 3 / 7, 1 / 7])
+
+
+def test_weights_that_are_all_zero_count_alike():
+    query = np.array([[1.5, 0.0, 0.0]])
+    assert_allclose(neighbors(np.zeros_like).proba(query), [[2 / 3, 1 / 3, 0]])
+
+
+@pytest.mark.parametrize("factor", [1e-150, 1e-9, 1e9, 1e140])
+def test_votes_by_distance_have_no_unit(factor):
+    rng = np.random.default_rng(0)
+    rows, queries = rng.standard_normal((20, 3)), rng.standard_normal((6, 3))
+    codes = rng.integers(0, 3, 20)
+    expected = neighbors("distance", rows=rows, codes=codes).proba(queries)
+    found = neighbors("distance", rows=rows * factor, codes=codes).proba(queries * factor)
+    assert_allclose(found, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("weights", "shape"),
+    [
+        (lambda d: d[:, 0], r"\(4,\)"),
+        (lambda d: 1.0, r"\(\)"),
+        (lambda d: d[:, :2], r"\(4, 2\)"),
+    ],
+)
+def test_weights_of_another_shape_are_refused(weights, shape):
+    with pytest.raises(ValueError, match=rf"weights must return .* \(4, 3\), got {shape}"):
+        neighbors(weights).proba(X[:4])
+
+
+def test_the_weights_of_one_row_are_those_of_many():
+    seen = []
+
+    def weights(distances):
+        seen.append(distances.shape)
+        return 1 / (1 + distances)
+
+    found = neighbors(weights).proba(X + 0.1)
+    voters = neighbors(weights).voters(X[:1] + 0.1)
+    assert seen == [(5, 3), (1, 3)]
+    assert_allclose(np.bincount(voters.codes, voters.weights, minlength=3), found[0])
+
+
+def test_prototypes_by_hand():
+    prototypes = np.array([[0.5, 0, 0], [3, 0, 0], [0, 1, 0]])
+    decision = Prototypes(L, LAYOUT, prototypes)
+    query = np.array([[1.5, 0.0, 0.0]])
+    assert_allclose(decision.proba(query), softmax([[-0.5, -1.125, -5.625]], axis=1))
+    voters = decision.voters(query)
+    assert voters.indices.tolist() == voters.codes.tolist() == [0, 1, 2]
+    assert voters.weights.tolist() == [1, 0, 0]
+    np.testing.assert_array_equal(voters.rows, prototypes)
+
+
+@pytest.mark.parametrize("n_references", [40, 7])
+def test_the_score_is_that_of_scikit_learn(n_references):
+    rng = np.random.default_rng(0)
+    codes = np.arange(n_references) % 3
+    references = rng.standard_normal((n_references, 4)) + codes[:, None]
+    query_codes = rng.integers(0, 3, 50)
+    queries = rng.standard_normal((50, 4)) + query_codes[:, None]
+    reference = KNeighborsClassifier(min(SCORE_NEIGHBORS, n_references)).fit(references, codes)
+    found = neighbor_score(get_backend("cpu"))(references, codes, queries, query_codes)
+    assert found == reference.score(queries, query_codes)
+    one = neighbor_score(get_backend("cpu"), n_neighbors=1)
+    assert one(references, codes, references, codes) == 1
