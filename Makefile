@@ -13,7 +13,8 @@ BENCHMARKS ?= $(sort $(wildcard benchmarks/bench_*.py))
 MIN_PYTHON := $(shell sed -n 's/^requires-python = ">=\(.*\)"/\1/p' pyproject.toml)
 # One process per core and one thread in each: more threads than cores slow all of them down.
 PYTEST := -m pytest --numprocesses=auto --dist=worksteal
-ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 NUMBA_NUM_THREADS=1
+# scikit-learn skips its check of array API input where SciPy does not take part in it.
+TEST_ENV := SCIPY_ARRAY_API=1 OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 NUMBA_NUM_THREADS=1
 PIP := -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
@@ -27,10 +28,10 @@ demo: $(VENV)/.with-plot ## classify generated portraits and explain the result,
 	$(VENV)/bin/python -m hierseg_learn.demo --output $(DEMO_OUTPUT)
 
 test: $(VENV)/.with-test ## run all tests with the newest releases of everything
-	$(ONE_THREAD) $(VENV)/bin/python $(PYTEST) $(TESTS)
+	$(TEST_ENV) $(VENV)/bin/python $(PYTEST) $(TESTS)
 
 test-oldest: $(OLDEST)/.with-test ## run the tests with the oldest supported releases
-	$(ONE_THREAD) $(OLDEST)/bin/python $(PYTEST) $(OLDEST_TESTS)
+	$(TEST_ENV) $(OLDEST)/bin/python $(PYTEST) $(OLDEST_TESTS)
 
 lint: $(VENV)/.with-lint ## check style, format and spelling
 	$(VENV)/bin/ruff check

@@ -665,7 +665,7 @@ WRONG = {
         lambda w: fit(
             w.images, w.spoiled("masks", 2, lambda m: m + 7), tree={"a": {"b": 0, "c": 1}}
         ),
-        r"label map of image 2 of X holds part id [78], which the tree does not know; it knows 0, 1",
+        r"label map of image 2 of X holds part id [78], which the tree does not know; it knows 0",
     ),
     "unknown part id at transform": (
         lambda w: fit(w.images, w.masks).transform(

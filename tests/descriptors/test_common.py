@@ -135,9 +135,7 @@ def test_columns_turn_back_into_sums(fitted, height, width, n_regions, seed):
     assert np.isfinite(columns[~missing]).all()
     np.testing.assert_allclose(fitted.to_sums(columns, area), sums, rtol=1e-8, atol=1e-10)
     filled = np.where(missing[:, np.newaxis], 3.5, columns)
-    np.testing.assert_array_equal(
-        fitted.to_sums(filled, area), fitted.to_sums(columns, area)
-    )
+    np.testing.assert_array_equal(fitted.to_sums(filled, area), fitted.to_sums(columns, area))
 
 
 @few
@@ -194,7 +192,8 @@ def test_pickle_gives_the_same_sums(fitted):
     channels = ImageChannels(an_image(fitted, 6, 8, 0))
     again = pickle.loads(pickle.dumps(fitted))
     regions = some_regions(6, 8, 3, 0)
-    np.testing.assert_array_equal(again.pool(channels, regions, 3), fitted.pool(channels, regions, 3))
+    pooled = fitted.pool(channels, regions, 3)
+    np.testing.assert_array_equal(again.pool(channels, regions, 3), pooled)
 
 
 def test_names_are_unique_and_start_with_the_prefix(fitted):
@@ -207,7 +206,7 @@ def test_names_are_unique_and_start_with_the_prefix(fitted):
 
 @pytest.mark.parametrize("prefix", ["", "a/b", "a|b"])
 def test_prefix_must_fit_into_column_names(family, prefix):
-    with pytest.raises(ValueError, match="prefix must be a name without '/' and '|'"):
+    with pytest.raises(ValueError, match=r"prefix must be a name without '/' and '|'"):
         clone(family).set_params(prefix=prefix).fit(random_images(color=False))
 
 

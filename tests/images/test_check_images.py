@@ -255,15 +255,15 @@ def test_wrong_masks(masks, error, match):
 
 @pytest.mark.parametrize("unlabelled", ["255", 0.5, [1, None], True])
 def test_wrong_unlabelled(unlabelled):
-    with pytest.raises(TypeError, match="unlabelled=.*expected an int or a list of ints"):
+    with pytest.raises(TypeError, match=r"unlabelled=.*expected an int or a list of ints"):
         SegmentedImages(GREY, np.zeros((2, 2, 3), int), unlabelled=unlabelled)
 
 
 def test_masks_given_twice():
     X = SegmentedImages(GREY, np.zeros((2, 2, 3), int))
-    with pytest.raises(ValueError, match="X is SegmentedImages, which brings .*; drop segments"):
+    with pytest.raises(ValueError, match=r"X is SegmentedImages, which brings .*; drop segments"):
         check_images(X, segments=np.zeros((2, 2, 3), int))
-    with pytest.raises(ValueError, match="X is ImageBatch, .*; drop segments"):
+    with pytest.raises(ValueError, match=r"X is ImageBatch, .*; drop segments"):
         check_images(check_images(X), segments=np.zeros((2, 2, 3), int))
     with pytest.raises(TypeError, match=r"segments is SegmentedImages; .*\.masks as segments"):
         check_images(GREY, segments=X)

@@ -94,7 +94,7 @@ def test_alpha_in_a_file_is_an_error(save_images, mode):
 def test_transparent_palette_is_an_error_for_images_only(save_images, tmp_path):
     palette = Image.fromarray(COLOR).convert("P")
     palette.save(tmp_path / "image.png", transparency=0)
-    with pytest.raises(ValueError, match="Image 0 .* alpha channel"):
+    with pytest.raises(ValueError, match=r"Image 0 .* alpha channel"):
         ImageFiles([tmp_path / "image.png"])[0]
     assert ImageFiles([tmp_path / "image.png"], "mask")[0].shape == (3, 5)
 

@@ -148,10 +148,10 @@ def test_unlabelled_ids(given_ids, ids):
 
 
 def test_it_is_no_array(grey_images, masks):
-    with pytest.raises(TypeError, match="no single array; use its .images or .masks"):
+    with pytest.raises(TypeError, match=r"no single array; use its .images or .masks"):
         np.asarray(SegmentedImages(grey_images, masks))
     X = SegmentedImages(grey_images, masks)
-    with pytest.raises(TypeError, match="images is SegmentedImages already; pass its .images"):
+    with pytest.raises(TypeError, match=r"images is SegmentedImages already; pass its .images"):
         SegmentedImages(X, masks)
     assert_same_item(SegmentedImages(X.images, X.masks)[2], (grey_images[2], masks[2]))
 
