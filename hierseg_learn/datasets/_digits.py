@@ -38,20 +38,19 @@ def load_digits_images(*, return_X_y: bool = False, as_frame: bool = False) -> B
     data : :class:`~sklearn.utils.Bunch`
         With the attributes
 
-        images : ndarray of shape (1797, 8, 8), float64
-            Values 0 to 16, as scikit-learn has them.
-        target : ndarray of shape (1797,), int64, or Series
-        target_names : list of str
-        value_range : (float, float)
-            The range that the values can take: (0, 16).
-        feature_names : list of str
-            Names of the 64 pixels in row-major order, as in scikit-learn.
-        tree : None
-            There are no parts; a segmenter finds them.
-        ids : list of str
-        frame : DataFrame or None
-        DESCR : str
-    (images, target) : tuple, if ``return_X_y=True``
+        - `images` (ndarray of shape (1797, 8, 8), float64): Values 0 to 16, as scikit-learn has
+          them.
+        - `target` (ndarray of shape (1797,), int64, or Series)
+        - `target_names` (list of str)
+        - `value_range` ((float, float)): The range that the values can take: (0, 16).
+        - `feature_names` (list of str): Names of the 64 pixels in row-major order, as in
+          scikit-learn.
+        - `tree` (None): There are no parts; a segmenter finds them.
+        - `ids` (list of str)
+        - `frame` (DataFrame or None)
+        - `DESCR` (str)
+    images, target : tuple
+        In place of the Bunch, if ``return_X_y=True``.
 
     Examples
     --------

@@ -136,23 +136,22 @@ default=("hair",)
     data : :class:`~sklearn.utils.Bunch`
         With the attributes
 
-        images : SegmentedImages of shape (n_samples,)
-            Images of shape (height, width, 3), uint8, with masks of shape (height, width).
-        target : ndarray of shape (n_samples,), int64, or Series
-        target_names : list of str
-        part_names : dict of int to str
-            Name of every part id.
-        tree : dict
-            The segment tree; its leaves are the part ids.
-        styles : ndarray of shape (n_samples, n_parts, 2)
-            Colour style and texture style of every part: the truth behind the portraits.
-        bias_style : ndarray of shape (n_samples,)
-            The style that `bias_part` shows (of its texture if that is `bias_cue`).
-        ids : list of str
-        frame : DataFrame or None
-            One row per image: styles, missing parts and target; with ``as_frame=True`` only.
-        DESCR : str
-    (images, target) : tuple, if ``return_X_y=True``
+        - `images` (SegmentedImages of shape (n_samples,)): Images of shape (height, width, 3),
+          uint8, with masks of shape (height, width).
+        - `target` (ndarray of shape (n_samples,), int64, or Series)
+        - `target_names` (list of str)
+        - `part_names` (dict of int to str): Name of every part id.
+        - `tree` (dict): The segment tree; its leaves are the part ids.
+        - `styles` (ndarray of shape (n_samples, n_parts, 2)): Colour style and texture style of
+          every part: the truth behind the portraits.
+        - `bias_style` (ndarray of shape (n_samples,)): The style that `bias_part` shows (of its
+          texture if that is `bias_cue`).
+        - `ids` (list of str)
+        - `frame` (DataFrame or None): One row per image: styles, missing parts and target; with
+          ``as_frame=True`` only.
+        - `DESCR` (str)
+    images, target : tuple
+        In place of the Bunch, if ``return_X_y=True``.
 
     Examples
     --------

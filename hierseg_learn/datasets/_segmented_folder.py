@@ -64,23 +64,20 @@ def load_segmented_folder(
     data : :class:`~sklearn.utils.Bunch`
         With the attributes
 
-        images : SegmentedImages of shape (n_samples,)
-            On disk, in the order of the index.
-        target : ndarray of shape (n_samples,), int64, or Series
-            Position of the label in `target_names`.
-        target_names : list of str
-            The labels in alphabetical order.
-        part_names : dict of int to str
-            Name of every part id; from ``parts``, or from the tree where that is missing.
-        tree : dict
-            The segment tree; its leaves are part ids.
-        ids : list of str
-        filenames, mask_filenames : list of str
-        frame : DataFrame or None
-            One row per photo: all columns of the index, the file names and `target`.
-        DESCR : str
-            The folder's ``README.md`` if it has one.
-    (images, target) : tuple, if ``return_X_y=True``
+        - `images` (SegmentedImages of shape (n_samples,)): On disk, in the order of the index.
+        - `target` (ndarray of shape (n_samples,), int64, or Series): Position of the label in
+          `target_names`.
+        - `target_names` (list of str): The labels in alphabetical order.
+        - `part_names` (dict of int to str): Name of every part id; from ``parts``, or from the tree
+          where that is missing.
+        - `tree` (dict): The segment tree; its leaves are part ids.
+        - `ids` (list of str)
+        - `filenames`, `mask_filenames` (list of str)
+        - `frame` (DataFrame or None): One row per photo: all columns of the index, the file names
+          and `target`.
+        - `DESCR` (str): The folder's ``README.md`` if it has one.
+    images, target : tuple
+        In place of the Bunch, if ``return_X_y=True``.
 
     Raises
     ------

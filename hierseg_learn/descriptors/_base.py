@@ -105,7 +105,7 @@ class Descriptor(ImageEstimator):
 
         Returns
         -------
-        maps : ndarray of shape (height, width, n_sums_), float32
+        maps : ndarray of shape (height, width, `n_sums_`), float32
             Their sum over a region, divided by the pixels of the image, is what `pool` returns.
         """
         check_is_fitted(self)
@@ -130,7 +130,7 @@ class Descriptor(ImageEstimator):
 
         Returns
         -------
-        sums : ndarray of shape (n_regions, n_sums_), float64
+        sums : ndarray of shape (n_regions, `n_sums_`), float64
             Sums divided by the number of pixels of the *image*, so that images of any size compare
             and the sums of a union of regions are the sums of its parts; zeros for a region
             without a pixel.
@@ -165,14 +165,14 @@ class Descriptor(ImageEstimator):
 
         Parameters
         ----------
-        sums : array-like of shape (..., n_sums_)
+        sums : array-like of shape (..., `n_sums_`)
             Sums of one or more regions, as returned by `pool` or added up from such.
         area : array-like of shape (...)
             Pixels of the region divided by pixels of the image.
 
         Returns
         -------
-        columns : ndarray of shape (..., n_columns_), float64
+        columns : ndarray of shape (..., `n_columns_`), float64
             NaN where `area` is 0.
         """
         sums, area = self._check_rows(sums, area, "sums", "n_sums_")
@@ -185,14 +185,14 @@ class Descriptor(ImageEstimator):
 
         Parameters
         ----------
-        columns : array-like of shape (..., n_columns_)
+        columns : array-like of shape (..., `n_columns_`)
             Columns of one or more regions.
         area : array-like of shape (...)
             Pixels of the region divided by pixels of the image.
 
         Returns
         -------
-        sums : ndarray of shape (..., n_sums_), float64
+        sums : ndarray of shape (..., `n_sums_`), float64
             Zeros where `area` is 0, whatever the columns hold there.
         """
         columns, area = self._check_rows(columns, area, "columns", "n_columns_")

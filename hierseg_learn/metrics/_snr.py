@@ -81,12 +81,12 @@ class SNRMetric(GradientMetric):
     ----------
     n_components : int, default=None
         Number of rows of `components_`; None takes the number of features.
-    init : {"auto", "pca", "lda", "identity", "random"} or ndarray of shape \
-            (n_components, n_features), default="auto"
+    init : {"auto", "pca", "lda", "identity", "random"} or ndarray, default="auto"
         The start, over columns of unit variance: "lda", shrunken discriminants and behind them the
         other directions, all whitened by the scatter within classes; "pca", the principal
-        directions; "identity", the first columns; "random", normal numbers; "auto", "pca". An
-        array is a map of raw columns. The loss knows no scale, so that of the start stays.
+        directions; "identity", the first columns; "random", normal numbers; "auto", "pca". An array
+        of shape (n_components, n_features) is a map of raw columns. The loss knows no scale, so
+        that of the start stays.
     max_iter : int, default=80
         Most steps; one step sees one batch. 0 returns the start.
     batch_size : "auto" or int, default="auto"
@@ -127,7 +127,7 @@ class SNRMetric(GradientMetric):
         "cpu" or "cuda".
     n_features_in_ : int
         Number of features.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Column names, if `fit` got a table with string names.
 
     References

@@ -29,12 +29,12 @@ class TripletMargin(GradientMetric):
     ----------
     n_components : int, default=None
         Number of rows of L; None takes the number of features.
-    init : {"auto", "pca", "lda", "identity", "random"} or ndarray of shape \
-            (n_components, n_features), default="auto"
+    init : {"auto", "pca", "lda", "identity", "random"} or ndarray, default="auto"
         The start, over columns of unit variance: "lda", shrunken discriminants and behind them the
         other directions, all whitened by the scatter within classes; "pca", the principal
-        directions; "identity", the first columns; "random", normal numbers; "auto", "lda". An
-        array is a map of raw columns. The scale of any start is adapted to the loss.
+        directions; "identity", the first columns; "random", normal numbers; "auto", "lda". An array
+        of shape (n_components, n_features) is a map of raw columns. The scale of any start is
+        adapted to the loss.
     max_iter : int, default=80
         Most steps; one step sees one batch. 0 returns the start.
     batch_size : "auto" or int, default="auto"
@@ -80,7 +80,7 @@ class TripletMargin(GradientMetric):
         "cpu" or "cuda".
     n_features_in_ : int
         Number of features.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Column names, if `fit` got a table with string names.
 
     References
