@@ -258,11 +258,13 @@ def color_columns(image, region):
 
 
 def shape_columns(region):
-    """Centroid, spread and tilt of a region, in fractions of the sides."""
+    """Centroid, spread, tilt and profile in 10 bands of a region, in fractions of the sides."""
     rows, cols = np.nonzero(region)
     places = np.array([(rows + 0.5) / region.shape[0], (cols + 0.5) / region.shape[1]])
     cov = np.cov(places, bias=True)
-    return np.concatenate([places.mean(1), np.sqrt(np.diag(cov)), [cov[0, 1]]])
+    bands = np.clip(places[0] * 10 - 0.5, 0, 9)
+    shares = np.maximum(0, 1 - np.abs(bands[:, None] - np.arange(10))).mean(0)
+    return np.concatenate([places.mean(1), np.sqrt(np.diag(cov)), [cov[0, 1]], np.sqrt(shares)])
 
 
 def pooled_columns(descriptor, image, region):
@@ -679,19 +681,19 @@ WRONG = {
     ),
     "unreadable image": (
         lambda w: fit([w.files()[0], w.bad_file()]),
-        r"Image 1 of X cannot be read as an image .*bad\.png",
+        r"Image 1 of X \(.*\) cannot be read as an image .*bad\.png",
     ),
     "unreadable image at transform, in a worker": (
         lambda w: fit(w.files() * 14, n_jobs=2).transform(w.files() * 13 + [w.bad_file()]),
-        r"Image 39 of X cannot be read as an image .*bad\.png",
+        r"Image 39 of X \(.*\) cannot be read as an image .*bad\.png",
     ),
     "no such file": (
         lambda w: fit([w.files()[0], w.folder / "nothing.png"]),
-        r"Image 1 of X cannot be read as an image .*nothing\.png",
+        r"Image 1 of X \(.*\) cannot be read as an image .*nothing\.png",
     ),
     "unreadable mask": (
         lambda w: fit(w.files()[:2], [w.files("masks")[0], w.bad_file()]),
-        r"Mask 1 of segments cannot be read as an image .*bad\.png",
+        r"Mask 1 of segments \(.*\) cannot be read as an image .*UnidentifiedImageError",
     ),
     "NaN in an image": (
         lambda w: fit(w.with_nan("images", 2)),
@@ -806,7 +808,7 @@ def test_a_mask_file_of_another_size_is_found_when_it_is_read(tmp_path):
     masks = wrong.files("masks")
     wrong.masks = wrong.spoiled("masks", 1, lambda m: m[:, :3])
     X = SegmentedImages(wrong.files(), [masks[0], wrong.files("masks")[1], masks[2]])
-    with pytest.raises(ValueError, match="Mask 1 of X is 4 x 3 pixels, its image is 4 x 5"):
+    with pytest.raises(ValueError, match=r"Mask 1 of X \(.*\) is 4 x 3 pixels, its image is 4 x 5"):
         fit(X)
 
 

@@ -218,7 +218,9 @@ class ImageBatch:
         return collection[i]
 
     def _where(self, noun: str, i: int) -> str:
-        return f"{noun} {self.position(i)} of {self._names[noun == 'Mask']}"
+        where = f"{noun} {self.position(i)} of {self._names[noun == 'Mask']}"
+        collection = self._masks if noun == "Mask" else self._images
+        return collection.label(i, where) if isinstance(collection, ImageFiles) else where
 
 
 def check_channels(shape: tuple[int, ...], n_channels: int, where: str) -> None:

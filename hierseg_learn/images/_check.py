@@ -169,6 +169,7 @@ def _learn_encoding(images: RaggedArrays | ImageFiles, name: str) -> PixelEncodi
     if isinstance(images, RaggedArrays):
         n_axes, dtype = images.shapes.shape[1], images.dtype
     else:
+        first = images.label(0, first)
         shape, dtype = images.header(0, first)
         n_axes = len(shape)
     unscaled = PixelEncoding.from_range(pixel_kind(dtype, first), 1 if n_axes == 2 else 3)
@@ -201,7 +202,7 @@ def _finite_range(images: RaggedArrays, name: str) -> tuple[float, float]:
 def _file_range(images: ImageFiles, unscaled: PixelEncoding, name: str) -> tuple[float, float]:
     ranges = []
     for i in range(len(images)):
-        where = f"Image {i} of {name}"
+        where = images.label(i, f"Image {i} of {name}")
         raw = images.read(i, where)
         check_channels(raw.shape, unscaled.n_channels, where)
         unscaled.check_dtype(raw.dtype, where)

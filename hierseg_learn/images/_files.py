@@ -78,9 +78,9 @@ class ImageFiles:
     def __repr__(self) -> str:
         return f"ImageFiles(n_files={len(self)}, role={self.role!r})"
 
-    def label(self, i: int, noun: str, of: str = "") -> str:
-        """Name file `i` in an error message, as in ``"Image 3 of X ('a.png')"``."""
-        return f"{noun} {i} ({self.paths[i]!r})"
+    def label(self, i: int, where: str) -> str:
+        """Add the path of file `i` to what an error message calls it: ``"Image 3 ('a.png')"``."""
+        return f"{where} ({self.paths[i]!r})"
 
     def read(self, i: int, where: str | None = None) -> np.ndarray:
         """Decode file `i`.
@@ -104,7 +104,7 @@ class ImageFiles:
         """
         from PIL import ImageOps
 
-        where = where or self.label(i, self.role.capitalize())
+        where = where or self.label(i, f"{self.role.capitalize()} {i}")
         with self._open(i, where) as image:
             shape, dtype = self._layout(image, where)
             if _orientation(image) != 1:
@@ -129,7 +129,7 @@ class ImageFiles:
             ``(h, w)`` or ``(h, w, 3)``.
         dtype : dtype
         """
-        where = where or self.label(i, self.role.capitalize())
+        where = where or self.label(i, f"{self.role.capitalize()} {i}")
         with self._open(i, where) as image:
             return self._layout(image, where)
 

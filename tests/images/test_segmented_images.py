@@ -218,5 +218,8 @@ def test_cross_validation_and_searches(labelled):
     assert search.best_params_ == {"part": 1}
     assert search.score(X, y) == 1
     assert (search.cv_results_["mean_test_score"] < [1, 1.01]).all()
-    _, _, test_scores = learning_curve(make_classifier(part=1), X, y, cv=2, error_score="raise")
+    # half of the rows of a fold hold both classes, a tenth does not
+    _, _, test_scores = learning_curve(
+        make_classifier(part=1), X, y, cv=2, train_sizes=[0.5, 1.0], error_score="raise"
+    )
     assert (test_scores == 1).all()
