@@ -90,7 +90,10 @@ class TreeDescriber:
             Sums of all descriptors divided by pixels of the image.
         """
         image = batch.image(i)
-        leaves = self._leaf_map(batch, i, image)
+        return self._pool(image, self._leaf_map(batch, i, image))
+
+    def _pool(self, image: np.ndarray, leaves: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Areas and sums of the leaves of one image, (h, w) positions in ``tree.leaves`` or -1."""
         n_leaves = self.tree.n_leaves
         counts = np.bincount(leaves[leaves >= 0].ravel(), minlength=n_leaves)
         channels = ImageChannels(image)
@@ -117,9 +120,52 @@ class TreeDescriber:
             Descriptor columns are NaN where the node is absent.
         """
         pooled = [self.leaf_sums(batch, i) for i in range(len(batch))]
-        area = self.tree.sum_up(np.stack([area for area, _ in pooled]), axis=-1)
-        sums = self.tree.sum_up(np.stack([sums for _, sums in pooled]), axis=-2)
-        return self._columns(area, sums)
+        return self.rows_of_leaves(
+            np.stack([area for area, _ in pooled]), np.stack([sums for _, sums in pooled])
+        )
+
+    def rows_of_leaves(self, area: np.ndarray, sums: np.ndarray) -> np.ndarray:
+        """Sum leaves up the tree and turn the sums into columns.
+
+        Parameters
+        ----------
+        area : ndarray of shape (n_images, n_leaves)
+            Pixels of every leaf divided by pixels of the image.
+        sums : ndarray of shape (n_images, n_leaves, n_sums)
+            Sums of all descriptors, as `leaf_sums` returns them.
+
+        Returns
+        -------
+        rows : ndarray of shape (n_images, n_columns), float64
+            Descriptor columns are NaN where the node is absent.
+        """
+        return self._columns(
+            self.tree.sum_up(area, axis=-1),
+            self.tree.sum_up(sums, axis=-2),
+        )
+
+    def leaves_of_rows(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Turn the columns of the leaves back into sums: the inverse of `rows_of_leaves`.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (n_images, n_columns)
+            Rows of the table; what stands in the descriptor columns of an absent leaf is ignored.
+
+        Returns
+        -------
+        area : ndarray of shape (n_images, n_leaves), float64
+        sums : ndarray of shape (n_images, n_leaves, n_sums), float64
+        """
+        _, starts = np.unique(self.presence_columns()[0], return_index=True)
+        starts = starts[self.tree.leaves]
+        area = rows[:, starts + OWN_COLUMNS.index(AREA)].astype(np.float64)
+        sums, first = [], len(OWN_COLUMNS)
+        for _, descriptor in self.descriptors:
+            places = starts[:, np.newaxis] + first + np.arange(descriptor.n_columns_)
+            sums.append(descriptor.to_sums(rows[:, places], area))
+            first += descriptor.n_columns_
+        return area, np.concatenate(sums, axis=-1)
 
     def _leaf_map(self, batch: ImageBatch, i: int, image: np.ndarray) -> np.ndarray:
         """Position in ``tree.leaves`` of every pixel, (h, w) int32; -1 for no part."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from numbers import Integral
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 from sklearn.base import (
@@ -20,22 +20,21 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 from ._decision import Neighbors, Prototypes, neighbor_score
+from ._explaining import ExplainMixin
 from ._layout import read_layout
 from ._progress import ProgressBar
 from ._spaces import NodeSpacesMixin
-from ._table import check_row, check_rows, check_table, presence_columns
+from ._table import check_rows, check_table
 from .kernels import get_backend
-from .metrics import Combination, make_combination, make_node_metric, node_contributions
+from .metrics import Combination, make_combination, make_node_metric
 from .metrics._mahalanobis import MahalanobisMixin, map_rows
 from .metrics._registry import COMBINATIONS, NODE_METRICS
 from .metrics._tree_metric import TreeMetric, fit_tree_metric, n_fits
 from .tree import SegmentTree
 
-if TYPE_CHECKING:
-    from .explain import PairExplanation, PredictionExplanation
-
 
 class HierarchicalMetricClassifier(
+    ExplainMixin,
     NodeSpacesMixin,
     MahalanobisMixin,
     ClassNamePrefixFeaturesOutMixin,
@@ -296,64 +295,6 @@ class HierarchicalMetricClassifier(
         check_is_fitted(self)
         return self._metric.components(self.tree_.index(node))
 
-    def explain_pair(self, a: Any, b: Any) -> PairExplanation:
-        """Say what every node contributes to the squared distance of two rows.
-
-        Parameters
-        ----------
-        a, b : array-like of shape (n_features,) or (1, n_features)
-            Two rows like those of `fit`; also a Series, or a DataFrame of one row.
-
-        Returns
-        -------
-        explanation : PairExplanation
-            Its contributions add up to the squared distance.
-        """
-        from .explain import PairExplanation
-
-        check_is_fitted(self)
-        rows = [check_row(self, row, name) for row, name in ((a, "a"), (b, "b"))]
-        return PairExplanation(
-            self.tree_,
-            self._contributions(rows[0] - rows[1])[0],
-            present_a=self._presence(rows[0]),
-            present_b=self._presence(rows[1]),
-        )
-
-    def explain_prediction(self, x: Any) -> PredictionExplanation:
-        """Say what every node contributes to the distances that decide about a row.
-
-        Parameters
-        ----------
-        x : array-like of shape (n_features,) or (1, n_features)
-            A row like those of `fit`; also a Series, or a DataFrame of one row.
-
-        Returns
-        -------
-        explanation : PredictionExplanation
-            Its contributions add up to the mean squared distance to the neighbours that vote,
-            weighted by their votes; for prototypes, to the one of the predicted class.
-        """
-        from .explain import PredictionExplanation
-
-        check_is_fitted(self)
-        row = check_row(self, x, "x")
-        decision = self._prototypes() if self.decision == "prototypes" else self._neighbors()
-        voters = decision.voters(row)
-        proba = decision.proba(row)[0]
-        return PredictionExplanation(
-            self.tree_,
-            self._contributions(row - voters.rows),
-            prediction=self.classes_[proba.argmax()],
-            classes=self.classes_,
-            proba=proba,
-            neighbors=voters.indices,
-            neighbor_classes=self.classes_[voters.codes],
-            vote_weights=voters.weights,
-            present=self._presence(row),
-            kind=self.decision,
-        )
-
     def _fit_metric(self, X: np.ndarray, codes: np.ndarray, backend: Any) -> TreeMetric:
         combination = make_combination(self.combination)
         n_nodes = self.tree_.n_nodes
@@ -397,18 +338,6 @@ class HierarchicalMetricClassifier(
 
     def _prototypes(self) -> Prototypes:
         return Prototypes(self.components_, self._layout, self.prototypes_)
-
-    def _contributions(self, delta: np.ndarray) -> np.ndarray:
-        return node_contributions(
-            self.components_,
-            delta.astype(np.float64),
-            self._layout.column_nodes(),
-            self.tree_.n_nodes,
-        )
-
-    def _presence(self, row: np.ndarray) -> np.ndarray | None:
-        columns = presence_columns(self._names(), self._layout)
-        return None if columns is None else row[0, columns] > 0
 
     def _names(self) -> list[str] | None:
         names = getattr(self, "feature_names_in_", None)

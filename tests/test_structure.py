@@ -35,6 +35,8 @@ MAY_IMPORT = {
     "model_selection": FOUNDATION | ESTIMATORS,
     "sampling": STAGES | ESTIMATORS,
     "audit": STAGES | ESTIMATORS,
+    "report": {"explain"},
+    "what_if": STAGES | ESTIMATORS,
     "demo": STAGES | ESTIMATORS | {"datasets", "model_selection", "sampling", "audit"},
     "hierseg_learn": STAGES | ESTIMATORS,
 }

@@ -1,7 +1,33 @@
 """Result objects that say which parts a distance or a prediction comes from, and their pictures."""
 
+from ._class import ClassExplanation
+from ._contrast import ContrastExplanation
+from ._contrast_batch import ContrastExplanations
 from ._display import SegmentContributionDisplay
+from ._model import ModelExplanation
+from ._neighbor_strip import NeighborStripDisplay
 from ._pair import PairExplanation
+from ._pair_matrix import PairMatrixDisplay
+from ._parts import PartsExplanation
 from ._prediction import PredictionExplanation
+from ._prediction_batch import PredictionExplanations
+from ._snr import snr_by_node
+from ._tree_display import NodeScoreDisplay
+from ._waterfall import WaterfallDisplay
 
-__all__ = ["PairExplanation", "PredictionExplanation", "SegmentContributionDisplay"]
+__all__ = [
+    "ClassExplanation",
+    "ContrastExplanation",
+    "ContrastExplanations",
+    "ModelExplanation",
+    "NeighborStripDisplay",
+    "NodeScoreDisplay",
+    "PairExplanation",
+    "PairMatrixDisplay",
+    "PartsExplanation",
+    "PredictionExplanation",
+    "PredictionExplanations",
+    "SegmentContributionDisplay",
+    "WaterfallDisplay",
+    "snr_by_node",
+]

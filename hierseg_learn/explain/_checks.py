@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -71,6 +72,19 @@ def check_weights(values: Any, name: str, length: int) -> np.ndarray:
             f"{weights.tolist()[:10]}."
         )
     return weights
+
+
+def check_level(level: Any, tree: SegmentTree) -> int:
+    """Return a depth of the tree; None is that of the deepest leaf."""
+    deepest = int(tree.depths.max())
+    if level is None:
+        return deepest
+    if isinstance(level, bool) or not isinstance(level, Integral) or not 0 <= level <= deepest:
+        raise ValueError(
+            f"level must be None or an integer from 0 to {deepest}, the depth of the tree, "
+            f"got {level!r}."
+        )
+    return int(level)
 
 
 def read_only(array: np.ndarray) -> np.ndarray:

@@ -9,24 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import _overlay
+from . import _overlay, _photo_words
 from ._base import Explanation
+from ._checks import check_level
+from ._pipelines import check_titles, count, explain, take_apart
 from ._regions import check_pictures, drawn_nodes
-from ._text import (
-    enumerate_words,
-    node_labels,
-    reading_order,
-    share_text,
-    spoken_labels,
-    start_sentence,
-)
+from ._text import reading_order
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-# smaller shares are left to the table
-_LEAST = 0.005
 
 
 class SegmentContributionDisplay:
@@ -106,7 +98,7 @@ sky 75 % and sea 12 %. Not drawn: photo as a whole 12 %.
             )
         self.explanation = explanation
         self.images, self.label_maps = check_pictures(images, label_maps, explanation.tree)
-        self.level = self._check_level(level)
+        self.level = check_level(level, explanation.tree)
         self.titles = self._check_titles(titles)
 
     @classmethod
@@ -137,6 +129,55 @@ sky 75 % and sea 12 %. Not drawn: photo as a whole 12 %.
             The display, drawn.
         """
         display = cls(explanation, images, label_maps, level=level, titles=titles)
+        return display.plot(ax, max_labels=max_labels, alpha=alpha)
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: Any,
+        *,
+        level: int | None = None,
+        titles: Sequence[str] | None = None,
+        ax: Axes | None = None,
+        max_labels: int = 6,
+        alpha: float = 0.65,
+    ) -> SegmentContributionDisplay:
+        """Explain one photo or two by a fitted pipeline, and draw it.
+
+        Parameters
+        ----------
+        estimator : Pipeline
+            Fitted, of a SegmentTreeTransformer and a HierarchicalMetricClassifier.
+        X : photos
+            One photo, whose prediction is explained, or two, whose distance is, in a container as
+            the estimator takes it, such as ``images[3:4]``.
+        level, titles
+            As for the class; titles are also what the explanation calls the photos.
+        ax, max_labels, alpha
+            As for `plot`.
+
+        Returns
+        -------
+        SegmentContributionDisplay
+            The display, drawn.
+
+        Raises
+        ------
+        TypeError
+            If the estimator is of another kind.
+        ValueError
+            If X does not hold one photo or two.
+        """
+        steps = take_apart(estimator, needs_photos=True)
+        titles = check_titles(titles, count(X))
+        display = cls(
+            explain(steps, X, titles),
+            steps.photos(X),
+            steps.label_maps(X),
+            level=level,
+            titles=titles,
+        )
         return display.plot(ax, max_labels=max_labels, alpha=alpha)
 
     def plot(
@@ -203,76 +244,12 @@ sky 75 % and sea 12 %. Not drawn: photo as a whole 12 %.
     @property
     def caption(self) -> str:
         """What the tints leave out, one sentence per line; empty if nothing."""
-        sentences = []
-        if any(self.rest.values()):
-            rest = share_text(sum(self.rest.values()))
-            named = self._list(self.rest, node_labels, 3)
-            sentences.append(
-                f"The tinted segments account for {share_text(sum(self.shares.values()))}; "
-                f"{rest} describes several segments together and is not drawn"
-                f"{': ' + named if named else ''}."
-            )
-        if unseen := self._list(self._without_pixels(), node_labels, 3):
-            where = "in either photo" if len(self.images) == 2 else "in the photo"
-            sentences.append(f"Without pixels {where}: {unseen}.")
-        return "\n".join(sentences)
+        return _photo_words.caption(self)
 
     @property
     def alt_text(self) -> str:
         """The picture in words, for those who cannot see it."""
-        count = f"{len(self.images)} photos" if len(self.images) > 1 else "Photo"
-        named = self._list(self.shares, node_labels, 8) or "all shares are 0 %"
-        sentences = [
-            f"{count}, {enumerate_words(self.titles)}, each segment tinted by its share of the "
-            f"squared distance: {named}."
-        ]
-        if named := self._list(self.rest, spoken_labels, 8):
-            sentences.append(f"Not drawn: {named}.")
-        tree = self.explanation.tree
-        for title, seen in zip(self.titles, self._seen()):
-            lacking = {
-                path: share for path, share in self.shares.items() if tree.index(path) not in seen
-            }
-            if names := self._list(lacking, node_labels, 8, with_shares=False):
-                sentences.append(f"{title} has no pixels of {names}.")
-        return " ".join(map(start_sentence, sentences))
-
-    def _seen(self) -> list[set[int]]:
-        """Drawn nodes that have pixels, for every photo."""
-        found = [np.unique(labels[labels >= 0]) for labels in self.label_maps]
-        return [set(self.drawn[leaves].tolist()) for leaves in found]
-
-    def _without_pixels(self) -> dict[str, float]:
-        """Shares of drawn nodes that no photo shows."""
-        tree, seen = self.explanation.tree, set().union(*self._seen())
-        return {path: share for path, share in self.shares.items() if tree.index(path) not in seen}
-
-    def _list(
-        self, shares: dict[str, float], labels: Any, n_shown: int, *, with_shares: bool = True
-    ) -> str:
-        """The largest of some shares as words, small ones left out."""
-        tree = self.explanation.tree
-        names = labels(tree)
-        large = {path: share for path, share in shares.items() if abs(share) >= _LEAST}
-        order = sorted(large, key=lambda path: -abs(large[path]))
-        words = [
-            names[tree.index(path)] + (f" {share_text(large[path])}" if with_shares else "")
-            for path in order
-        ]
-        if len(words) > n_shown:
-            words = [*words[:n_shown], f"{len(words) - n_shown} more"]
-        return enumerate_words(words) if words else ""
-
-    def _check_level(self, level: Any) -> int:
-        deepest = int(self.explanation.tree.depths.max())
-        if level is None:
-            return deepest
-        if isinstance(level, bool) or not isinstance(level, Integral) or not 0 <= level <= deepest:
-            raise ValueError(
-                f"level must be None or an integer from 0 to {deepest}, the depth of the tree, "
-                f"got {level!r}."
-            )
-        return int(level)
+        return _photo_words.alt_text(self)
 
     def _check_titles(self, titles: Sequence[str] | None) -> list[str]:
         if titles is None:

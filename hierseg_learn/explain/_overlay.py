@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ._colors import DIVERGING, SEQUENTIAL, SHARE_LABEL, import_pyplot, text_width
+from ._colors import DIVERGING, SEQUENTIAL, import_pyplot, text_width
 from ._labels import LabelWriter
+from ._photo_words import share_name
 from ._regions import Region, label_spot, make_region
 from ._text import node_labels, share_text
 
@@ -54,7 +55,7 @@ def plot(
     for region, start, width in zip(regions, starts, widths):
         _draw_photo(ax, region, tints, (float(start), float(start + width), 1.0, 0.0))
     _write_titles(ax, display, starts, widths)
-    _draw_bar(ax, mappable, total, alpha)
+    _draw_bar(ax, mappable, total, alpha, share_name(display))
     ax.set(xlim=(0, total + _room(ax, total)), ylim=(1, 0), aspect="equal", xticks=[], yticks=[])
     ax.spines[:].set_visible(False)
     _write_caption(ax, display.caption, total)
@@ -110,7 +111,7 @@ def _write_titles(
         )
 
 
-def _draw_bar(ax: Axes, mappable: Any, total: float, alpha: float) -> None:
+def _draw_bar(ax: Axes, mappable: Any, total: float, alpha: float, label: str) -> None:
     """Colour bar of the photos' height, in the colours that tints have on a photo of mean grey."""
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import ListedColormap
@@ -119,7 +120,7 @@ def _draw_bar(ax: Axes, mappable: Any, total: float, alpha: float) -> None:
     pure = mappable.cmap(np.linspace(0, 1, 256))[:, :3]
     seen = ListedColormap(alpha * pure + (1 - alpha) * _MEAN_GRAY)
     bar_ax = ax.inset_axes((total + _GAP, 0, _BAR, 1), transform=ax.transData)
-    bar = ax.figure.colorbar(ScalarMappable(mappable.norm, seen), cax=bar_ax, label=SHARE_LABEL)
+    bar = ax.figure.colorbar(ScalarMappable(mappable.norm, seen), cax=bar_ax, label=label)
     bar.ax.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
     bar.ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
     bar.outline.set_visible(False)

@@ -1,0 +1,124 @@
+"""Fill a region of a picture with what surrounds it."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.ndimage import distance_transform_edt, gaussian_filter, zoom
+
+# coarser pictures than this are not made: their few pixels are the mean anyway
+COARSEST = 4
+# width of what counts as fine structure, and how far it is mirrored, in pixels
+DETAIL = 2.0
+FADE = 12.0
+
+
+def fill_region(image: np.ndarray, known: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Fill pixels so that they continue the known ones.
+
+    Large structure is interpolated smoothly over a pyramid of coarser pictures; fine structure is
+    mirrored at the border of the known region, so that a lawn goes on as a lawn, and fades out with
+    the distance from it.
+
+    Parameters
+    ----------
+    image : ndarray of shape (h, w, n_channels), float
+        The picture.
+    known : ndarray of shape (h, w), bool
+        Where its pixels count; if nowhere, the result is 0 where wanted.
+    wanted : ndarray of shape (h, w), bool
+        Where to fill; known pixels are never changed.
+
+    Returns
+    -------
+    image : ndarray of shape (h, w, n_channels), float64
+        Within the range of the known pixels where filled.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hierseg_learn._fill import fill_region
+    >>> stripe = np.array([[1.0, 1.0, 0.0, 1.0, 1.0]])[..., np.newaxis]
+    >>> known = stripe[..., 0] > 0
+    >>> fill_region(stripe, known, ~known)[..., 0]
+    array([[1., 1., 1., 1., 1.]])
+    """
+    wanted = wanted & ~known
+    filled = np.array(image, dtype=np.float64)
+    if not wanted.any():
+        return filled
+    if not known.any():
+        filled[wanted] = 0.0
+        return filled
+    smooth = _interpolated(filled, known)
+    distances, (rows, cols) = distance_transform_edt(~known, return_indices=True)
+    mirrored = _mirror(rows, cols, known, wanted)
+    detail = filled[mirrored] - _blurred(filled, known, DETAIL)[mirrored]
+    detail *= np.exp(-distances[wanted] / FADE)[:, np.newaxis]
+    low, high = filled[known].min(axis=0), filled[known].max(axis=0)
+    filled[wanted] = np.clip(smooth[wanted] + detail, low, high)
+    return filled
+
+
+def nearest_labels(labels: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Give every pixel the label of the nearest known one, itself where it is known."""
+    rows, cols = distance_transform_edt(~known, return_distances=False, return_indices=True)
+    return labels[rows, cols]
+
+
+def _mirror(
+    rows: np.ndarray, cols: np.ndarray, known: np.ndarray, wanted: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Known pixels opposite of wanted ones, mirrored at the nearest known pixel."""
+    here = np.nonzero(wanted)
+    border = rows[wanted], cols[wanted]
+    result = [border[0].copy(), border[1].copy()]
+    for share in (0.25, 0.5, 1.0):
+        # the farthest reflection that is still known wins
+        place = [np.rint(b + share * (b - h)).astype(int) for b, h in zip(border, here)]
+        inside = np.logical_and.reduce([(p >= 0) & (p < n) for p, n in zip(place, known.shape)])
+        clipped = [np.clip(p, 0, n - 1) for p, n in zip(place, known.shape)]
+        good = inside & known[tuple(clipped)]
+        for axis in range(2):
+            result[axis][good] = clipped[axis][good]
+    return tuple(result)
+
+
+def _blurred(image: np.ndarray, known: np.ndarray, sigma: float) -> np.ndarray:
+    """Mean of the known pixels around every pixel."""
+    weight = gaussian_filter(known.astype(np.float64), sigma)
+    total = gaussian_filter(image * known[..., np.newaxis], (sigma, sigma, 0))
+    return total / np.maximum(weight, 1e-12)[..., np.newaxis]
+
+
+def _interpolated(image: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Known pixels, and between them what coarser pictures make of them."""
+    weights = known.astype(np.float64)[..., np.newaxis]
+    sums, levels = image * weights, []
+    while True:
+        levels.append((sums, weights))
+        if weights.min() > 0 or min(weights.shape[:2]) < COARSEST:
+            break
+        sums, weights = (_halved(values) for values in (sums, weights))
+    sums, weights = levels.pop()
+    mean = (image * known[..., np.newaxis]).sum(axis=(0, 1)) / known.sum()
+    coarse = np.where(weights > 0, sums / np.maximum(weights, 1e-12), mean)
+    while levels:
+        sums, weights = levels.pop()
+        above = _doubled(coarse, weights.shape[:2])
+        share = np.minimum(weights, 1.0)
+        coarse = share * sums / np.maximum(weights, 1e-12) + (1 - share) * above
+    return coarse
+
+
+def _halved(values: np.ndarray) -> np.ndarray:
+    """Means of blocks of two by two pixels; sides that are odd repeat their last row."""
+    height, width = values.shape[:2]
+    padded = np.pad(values, [(0, height % 2), (0, width % 2), (0, 0)], mode="edge")
+    return 0.25 * sum(padded[i::2, j::2] for i in range(2) for j in range(2))
+
+
+def _doubled(values: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Linear interpolation to twice the size."""
+    factors = (2, 2, 1)
+    double = zoom(values, factors, order=1, mode="nearest", grid_mode=True)
+    return double[: shape[0], : shape[1]]

@@ -1,0 +1,233 @@
+"""Why a sample is of one class rather than of another."""
+
+from __future__ import annotations
+
+from dataclasses import KW_ONLY, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ._base import Phrases
+from ._checks import check_items, check_numbers, check_presence, check_tree
+from ._node_table import speak
+from ._signed import SignedExplanation, class_name, plain
+from ._text import enumerate_words
+
+if TYPE_CHECKING:
+    from ..tree import SegmentTree
+
+# the two sides of a contrast may differ from the sum of its contributions by rounding only
+TOLERANCE = 1e-6
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ContrastExplanation(SignedExplanation):
+    r"""Which nodes pull a sample towards one class and away from another.
+
+    What is explained is a difference of squared distances: the mean one to the sample's nearest
+    training rows of the class `against`, minus the mean one to those of the class `target` (or the
+    two prototypes), with the rows kept fixed. A node with a positive number is more like the target
+    than like the other class. Numbers of either sign may cancel, so shares are shares of the sum of
+    their absolute values: those of the nodes' own columns add up to 100 % without their signs.
+
+    Parameters
+    ----------
+    tree : SegmentTree
+        The tree.
+    own : array-like of shape (n_nodes,)
+        What the own columns of every node contribute to the difference, of which it is the sum.
+    target, against : object
+        The two classes.
+    squared_distances : array-like of shape (2,)
+        Mean squared distance to the rows of `target`, and to those of `against`.
+    target_neighbors, against_neighbors : array-like of int, default=None
+        Numbers of the training rows, nearest first, or of the two prototypes.
+    present : array-like of bool, shape (n_nodes,), default=None
+        Whether the sample has the node at all; None if that is not known.
+    name : str, default="the sample"
+        What to call the sample.
+    kind : {"neighbors", "prototypes"}, default="neighbors"
+        Whether the rows are training rows or prototypes.
+
+    Attributes
+    ----------
+    difference : float
+        The squared distance to `against` minus the one to `target`: the sum of `own`.
+    total : ndarray of shape (n_nodes,)
+        Contributions of nodes with everything below them.
+    share, own_share : ndarray of shape (n_nodes,)
+        `total` and `own`, divided by the sum of the absolute values of `own`; 0 where that is 0.
+    contributions : DataFrame
+        One row per node, by path: `own`, `total`, `share`, `present`.
+
+    See Also
+    --------
+    PredictionExplanation : What sets a sample apart from those who vote on its class.
+    ClassExplanation : Which nodes separate a whole class from the others.
+
+    Notes
+    -----
+    Every squared distance is the worth of a game over the nodes, in which only the nodes of a
+    coalition differ; node v's Shapley value is :math:`\Delta_v^T (M \Delta)_v`. A mean of distances
+    is a mean of such games, and a contrast the difference of two means. The Shapley value is linear
+    in the game, so that of the contrast is the difference of the two mean values.
+
+    *Proof sketch of the closed form.* The worth of a coalition S is
+    :math:`\sum_{u, v \in S} \Delta_u^T M_{uv} \Delta_v`: the sum over all nodes of games in which
+    u alone gets :math:`\Delta_u^T M_{uu} \Delta_u`, and over all pairs of games in which u and v
+    together get :math:`2 \Delta_u^T M_{uv} \Delta_v`. By symmetry the two of a pair get half of it
+    each, all others are null players and get nothing, and by linearity node u gets
+    :math:`\Delta_u^T \sum_v M_{uv} \Delta_v`. The same is its value if a group of nodes is taken
+    as one player and split up afterwards, so a node and all below it get the sum of their values.
+
+    Examples
+    --------
+    >>> from hierseg_learn.explain import ContrastExplanation
+    >>> from hierseg_learn.tree import SegmentTree
+    >>> tree = SegmentTree.from_nested({"photo": {"sky": 0, "person": {"hair": 1, "skirt": 2}}})
+    >>> tree.names
+    ('sky', 'hair', 'skirt', 'person', 'photo')
+    >>> explanation = ContrastExplanation(
+    ...     tree,
+    ...     [0.1, 3.0, -0.6, 0.3, 0.0],
+    ...     target="ballet",
+    ...     against="tennis",
+    ...     squared_distances=[1.0, 3.8],
+    ... )
+    >>> print(explanation.to_text())
+    The sample is closer to class ballet than to class tennis (squared distances 1 and 3.8).
+    It is class ballet rather than class tennis mostly because of hair (75 %);
+    skirt (−15 %) speaks against it.
+    <BLANKLINE>
+    difference 2.8    share    own
+    photo              70 %    0 %
+    ├── sky             2 %    2 %
+    └── person         68 %    8 %
+        ├── hair       75 %   75 %
+        └── skirt     −15 %  −15 %
+    >>> explanation.contributions["own"].sum().round(3).item()
+    2.8
+    """
+
+    tree: SegmentTree
+    own: np.ndarray
+    _: KW_ONLY
+    target: Any
+    against: Any
+    squared_distances: np.ndarray
+    target_neighbors: np.ndarray | None = None
+    against_neighbors: np.ndarray | None = None
+    present: np.ndarray | None = None
+    name: str = "the sample"
+    kind: str = "neighbors"
+
+    def __post_init__(self) -> None:
+        n_nodes = check_tree(self.tree).n_nodes
+        if self.kind not in ("neighbors", "prototypes"):
+            raise ValueError(f"kind must be 'neighbors' or 'prototypes', got {self.kind!r}.")
+        own = check_numbers(self.own, "own", (n_nodes,))
+        squared = check_numbers(self.squared_distances, "squared_distances", (2,))
+        scale = max(np.abs(own).sum(), np.abs(squared).sum())
+        if abs(own.sum() - (squared[1] - squared[0])) > TOLERANCE * scale:
+            raise ValueError(
+                f"own must sum to squared_distances[1] - squared_distances[0] = "
+                f"{squared[1] - squared[0]:.6g}, got {own.sum():.6g}."
+            )
+        neighbors = {
+            name: None if values is None else check_items(values, name, ("n_neighbors",))
+            for name, values in (
+                ("target_neighbors", self.target_neighbors),
+                ("against_neighbors", self.against_neighbors),
+            )
+        }
+        # The dict is the one way in: the fields of a frozen dataclass cannot be set.
+        vars(self).update(
+            own=own,
+            squared_distances=squared,
+            present=check_presence(self.present, "present", n_nodes),
+            name=str(self.name),
+            **neighbors,
+        )
+
+    def _opening(self) -> list[str]:
+        target, against = class_name(self.target), class_name(self.against)
+        numbers = [f"{value:.3g}" for value in self.squared_distances]
+        if self.difference < 0:
+            target, against, numbers = against, target, numbers[::-1]
+        if self.difference == 0:
+            return [
+                f"{self.name} is as close to {target} as to {against} "
+                f"(squared distance {numbers[0]})."
+            ]
+        return [
+            f"{self.name} is closer to {target} than to {against} "
+            f"(squared distances {numbers[0]} and {numbers[1]})."
+        ]
+
+    def _sentences(self, max_nodes: int) -> list[str]:
+        pro, contra = self._named(1, max_nodes), self._named(-1, max_nodes)
+        phrases = self._phrases()
+        if not pro and not contra:
+            return [phrases.none]
+        if not pro:
+            return [f"Nothing speaks for {class_name(self.target)}; {speak(contra)} against it."]
+        sentence = (phrases.mostly if self.difference > 0 else phrases.many) + enumerate_words(pro)
+        if contra:
+            sentence += f"; {speak(contra)} against it"
+        return [sentence + ("." if self.difference >= 0 else ", and more strongly.")]
+
+    def _caption(self) -> str:
+        squared = self.squared_distances
+        return (
+            f"Shares of all pulls, by node; squared distances {squared[0]:.3g} to "
+            f"{class_name(self.target)} and {squared[1]:.3g} to {class_name(self.against)}"
+        )
+
+    def _axis_label(self) -> str:
+        left, right = class_name(self.against), class_name(self.target)
+        return f"share of all pulls:  ← {left}  |  {right} →"
+
+    def _presence(self) -> dict[str, np.ndarray | None]:
+        return {"present": self.present}
+
+    def _marks(self) -> list[str]:
+        if self.present is None:
+            return [""] * self.tree.n_nodes
+        return ["" if flag else "missing" for flag in self.present.tolist()]
+
+    def _missing(self) -> dict[str, np.ndarray]:
+        return {} if self.present is None else {f"{self.name} lacks ": ~self.present}
+
+    def _title(self) -> str:
+        return f"{self.name}: {class_name(self.target)} rather than {class_name(self.against)}"
+
+    def _names(self) -> tuple[str, ...]:
+        """Call the sample by its name, then the nearest row of either class, where known."""
+        sides = (self.target_neighbors, self.target), (self.against_neighbors, self.against)
+        if self.target_neighbors is None or self.against_neighbors is None:
+            return (self.name,)
+        if self.kind == "prototypes":
+            return (self.name, *(f"prototype of {class_name(label)}" for _, label in sides))
+        return (self.name, *(f"training row {rows[0]}" for rows, _ in sides))
+
+    def _phrases(self) -> Phrases:
+        target, against = class_name(self.target), class_name(self.against)
+        return Phrases(
+            mostly=f"It is {target} rather than {against} mostly because of ",
+            many=f"What speaks for {target} is ",
+            none=f"Nothing speaks for {target} or against it: all contributions are 0.",
+        )
+
+    def _about(self) -> dict[str, Any]:
+        rows = {
+            "target_neighbors": self.target_neighbors,
+            "against_neighbors": self.against_neighbors,
+        }
+        return {
+            "kind": f"contrast of {self.kind}",
+            "name": self.name,
+            "target": plain(self.target),
+            "against": plain(self.against),
+            "squared_distances": self.squared_distances.tolist(),
+            **{name: None if values is None else values.tolist() for name, values in rows.items()},
+        }

@@ -1,0 +1,297 @@
+"""Whether explanations add up, stay as they are, change with the labels, and show the cause.
+
+Every measure takes plain arrays with one column per segment, or functions that make them, so that
+explanations from anywhere can be judged alike. :mod:`._deletion` has the measures that ask the
+model itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from scipy.stats import rankdata
+from sklearn.utils import Bunch, check_random_state
+
+from ._checks import check_numbers
+
+Explain = Callable[[Any], np.ndarray]
+
+
+def completeness_error(attributions: Any, explained: Any) -> np.ndarray:
+    r"""How far attributions are from adding up to what they explain.
+
+    Parameters
+    ----------
+    attributions : array-like of shape (n_images, n_segments) or (n_segments,)
+        What every segment is said to account for.
+    explained : array-like of shape (n_images,) or float
+        What they should sum to: a squared distance, a difference of such, or for a game the worth
+        of all segments minus that of none.
+
+    Returns
+    -------
+    error : ndarray of shape (n_images,) or float, float64
+        Relative to the attributions' absolute sum. Where all attributions are 0 it is 0 if there
+        is nothing to explain, and infinite otherwise.
+
+    Notes
+    -----
+    The axiom is called completeness [1]_, for Shapley values efficiency; the error is
+
+    .. math:: \frac{|\sum_l \varphi_l - v|}{\sum_l |\varphi_l|}.
+
+    References
+    ----------
+    .. [1] M. Sundararajan, A. Taly, Q. Yan. "Axiomatic Attribution for Deep Networks". ICML, 2017.
+
+    Examples
+    --------
+    >>> from hierseg_learn.explain import completeness_error
+    >>> completeness_error([[2.0, -1.0, 1.0], [1.0, 1.0, 0.0]], [2.0, 1.5])
+    array([0.  , 0.25])
+    """
+    values = _check_rows(attributions, "attributions")
+    explained = np.asarray(explained, dtype=np.float64)
+    if explained.shape != values.shape[:-1]:
+        raise ValueError(
+            f"explained must have one number per row of attributions, shape {values.shape[:-1]}, "
+            f"got shape {explained.shape}."
+        )
+    missed = np.abs(values.sum(axis=-1) - explained)
+    scale = np.abs(values).sum(axis=-1)
+    error = np.where(missed > 0, np.inf, 0.0)
+    np.divide(missed, scale, out=error, where=scale > 0)
+    return error if error.ndim else float(error)
+
+
+def rank_correlation(a: Any, b: Any) -> np.ndarray:
+    r"""Spearman's rank correlation of attributions, image by image.
+
+    Parameters
+    ----------
+    a, b : array-like of shape (n_images, n_segments) or (n_segments,)
+        Two attributions of the same images. Equal values share their mean rank.
+
+    Returns
+    -------
+    correlation : ndarray of shape (n_images,) or float, float64
+        In [-1, 1]; NaN where all values of one attribution are equal, which have no order.
+
+    Notes
+    -----
+    Pearson's correlation of the ranks, :math:`\mathrm{cov}(r_a, r_b) / (\sigma_{r_a}
+    \sigma_{r_b})` [1]_.
+
+    References
+    ----------
+    .. [1] C. Spearman. "The Proof and Measurement of Association between Two Things". American
+       Journal of Psychology 15, 1904.
+
+    Examples
+    --------
+    >>> from hierseg_learn.explain import rank_correlation
+    >>> rank_correlation([[1.0, 2.0, 9.0], [1.0, 2.0, 3.0]], [[0.0, 5.0, 6.0], [3.0, 2.0, 1.0]])
+    array([ 1., -1.])
+    """
+    ranks = []
+    for values, name in ((a, "a"), (b, "b")):
+        rank = rankdata(_check_rows(values, name), axis=-1)
+        ranks.append(rank - rank.mean(axis=-1, keepdims=True))
+    first, second = ranks
+    if first.shape != second.shape:
+        raise ValueError(f"a and b must have the same shape, got {first.shape} and {second.shape}.")
+    norm = np.sqrt((first**2).sum(axis=-1) * (second**2).sum(axis=-1))
+    correlation = np.full(norm.shape, np.nan)
+    np.divide((first * second).sum(axis=-1), norm, out=correlation, where=norm > 0)
+    return correlation if correlation.ndim else float(correlation)
+
+
+def noise_stability(
+    explain: Explain,
+    image: Any,
+    *,
+    scale: float = 0.01,
+    n_repeats: int = 10,
+    random_state: Any = None,
+) -> Bunch:
+    r"""How much an explanation moves when its image gets a little noise.
+
+    Parameters
+    ----------
+    explain : callable
+        ``explain(image)`` returns attributions of shape (n_segments,). The segments must be those
+        of the image without noise.
+    image : array-like of float
+        The pixels, or the numbers of a row of the table.
+    scale : float, default=0.01
+        Standard deviation of the normal noise, in the units of `image`. Nothing is clipped: noise
+        that only goes inwards at the borders of the range would move the mean.
+    n_repeats : int, default=10
+        How many noisy images.
+    random_state : int, RandomState instance or None, default=None
+        Seeds the noise.
+
+    Returns
+    -------
+    stability : Bunch
+        change : ndarray of shape (n_repeats,)
+            The Euclidean change of the explanation relative to the explanation.
+        rank_correlation : ndarray of shape (n_repeats,)
+            Of the explanations with and without noise, as in `rank_correlation`.
+
+    Notes
+    -----
+    With :math:`\varepsilon \sim \mathcal{N}(0, \sigma^2 I)` the change is
+    :math:`\lVert \varphi(x + \varepsilon) - \varphi(x) \rVert / \lVert \varphi(x) \rVert`; its
+    largest value is the sensitivity of [1]_, estimated from below. A measure of the model, too:
+    neighbours may change with the noise.
+
+    References
+    ----------
+    .. [1] C.-K. Yeh, C.-Y. Hsieh, A. S. Suggala, D. I. Inouye, P. Ravikumar. "On the (In)fidelity
+       and Sensitivity of Explanations". NeurIPS, 2019.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hierseg_learn.explain import noise_stability
+    >>> stability = noise_stability(lambda x: 2 * x, np.array([1.0, 2.0, 4.0]), random_state=0)
+    >>> bool(stability.change.max() < 0.01), stability.rank_correlation.min().item()
+    (True, 1.0)
+    """
+    if scale < 0:
+        raise ValueError(f"scale must be at least 0, got {scale}.")
+    if n_repeats < 1:
+        raise ValueError(f"n_repeats must be at least 1, got {n_repeats}.")
+    image = np.asarray(image, dtype=np.float64)
+    rng = check_random_state(random_state)
+    plain = check_numbers(explain(image), "what explain returns", ("n_segments",))
+    noisy = np.stack(
+        [
+            check_numbers(
+                explain(image + scale * rng.standard_normal(image.shape)),
+                "what explain returns",
+                plain.shape,
+            )
+            for _ in range(n_repeats)
+        ]
+    )
+    moved, size = np.linalg.norm(noisy - plain, axis=1), np.linalg.norm(plain)
+    change = np.where(moved > 0, np.inf, 0.0) if size == 0 else moved / size
+    correlation = rank_correlation(noisy, np.broadcast_to(plain, noisy.shape))
+    return Bunch(change=change, rank_correlation=correlation)
+
+
+def randomization_check(
+    fit_explain: Callable[[np.ndarray, int], np.ndarray],
+    y: Any,
+    *,
+    n_permutations: int = 1,
+    random_state: Any = None,
+) -> Bunch:
+    r"""Compare explanations of a model with those of one that learned from permuted labels.
+
+    Parameters
+    ----------
+    fit_explain : callable
+        ``fit_explain(y, seed)`` fits a model on the labels y, every random step of it seeded by
+        `seed`, and returns attributions of always the same images, (n_images, n_segments).
+    y : array-like of shape (n_samples,)
+        The true labels.
+    n_permutations : int, default=1
+        How many permutations of the labels to learn from.
+    random_state : int, RandomState instance or None, default=None
+        Seeds the permutations and the models.
+
+    Returns
+    -------
+    check : Bunch
+        permuted : ndarray of shape (n_permutations, n_images)
+            Rank correlations of explanations from true and from permuted labels; the seed is the
+            same.
+        reseeded : ndarray of shape (n_images,)
+            Rank correlations of explanations from true labels under two seeds: how high the
+            correlation is if only chance differs. It is 1 where nothing is drawn at random.
+
+    Notes
+    -----
+    The data randomisation test of [1]_: an explanation that looks the same when labels are
+    permuted shows the image, not what was learned. Judge `permuted` beside `reseeded`.
+
+    References
+    ----------
+    .. [1] J. Adebayo, J. Gilmer, M. Muelly, I. Goodfellow, M. Hardt, B. Kim. "Sanity Checks for
+       Saliency Maps". NeurIPS, 2018.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hierseg_learn.explain import randomization_check
+    >>> X = np.array([[5.0, 1.0, 0.0], [4.0, 2.0, 0.0]])
+    >>> check = randomization_check(lambda y, seed: X, [0, 1], random_state=0)
+    >>> check.permuted, check.reseeded  # depends on the images alone: it fails the check
+    (array([[1., 1.]]), array([1., 1.]))
+    """
+    if n_permutations < 1:
+        raise ValueError(f"n_permutations must be at least 1, got {n_permutations}.")
+    y = np.asarray(y)
+    rng = check_random_state(random_state)
+    seed, other = rng.randint(np.iinfo(np.int32).max, size=2).tolist()
+    true = fit_explain(y, seed)
+    permuted = [
+        rank_correlation(true, fit_explain(rng.permutation(y), seed)) for _ in range(n_permutations)
+    ]
+    return Bunch(
+        permuted=np.stack(permuted), reseeded=rank_correlation(true, fit_explain(y, other))
+    )
+
+
+def pointing_game(attributions: Any, planted: Any) -> np.ndarray:
+    r"""Check whether the segment with the largest attribution is one that is known to matter.
+
+    Parameters
+    ----------
+    attributions : array-like of shape (n_images, n_segments)
+        What every segment is said to account for.
+    planted : array-like of bool, shape (n_images, n_segments) or (n_segments,)
+        Which segments are known to carry the class.
+
+    Returns
+    -------
+    hit : ndarray of shape (n_images,), float64
+        1 where the largest attribution is that of a planted segment, 0 where it is not; of several
+        largest the share that is planted, so that equal attributions win nothing by their order.
+
+    Notes
+    -----
+    The mean over images is the accuracy :math:`\#hits / (\#hits + \#misses)` of the pointing
+    game [1]_, with segments in the place of pixels.
+
+    References
+    ----------
+    .. [1] J. Zhang, Z. Lin, J. Brandt, X. Shen, S. Sclaroff. "Top-down Neural Attention by
+       Excitation Backprop". ECCV, 2016.
+
+    Examples
+    --------
+    >>> from hierseg_learn.explain import pointing_game
+    >>> pointing_game([[3.0, 1.0], [1.0, 2.0], [1.0, 1.0]], [True, False])
+    array([1. , 0. , 0.5])
+    """
+    values = check_numbers(attributions, "attributions", ("n_images", "n_segments"))
+    planted = np.asarray(planted)
+    if planted.dtype != bool or planted.shape not in (values.shape, values.shape[1:]):
+        raise ValueError(
+            f"planted must hold a bool per segment, shape {values.shape[1:]} or {values.shape}, "
+            f"got {planted.dtype} of shape {planted.shape}."
+        )
+    largest = values == values.max(axis=1, keepdims=True)
+    return (largest & planted).sum(axis=1) / largest.sum(axis=1)
+
+
+def _check_rows(values: Any, name: str) -> np.ndarray:
+    """Check finite numbers of one or two dimensions."""
+    shape = ("n_images", "n_segments")[2 - min(max(np.ndim(values), 1), 2) :]
+    return check_numbers(values, name, shape)

@@ -1,0 +1,207 @@
+"""Which nodes a model relies on: by contributions, and by permuting their columns."""
+
+from __future__ import annotations
+
+from dataclasses import KW_ONLY, dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..metrics import sum_below
+from ._base import Phrases
+from ._checks import check_numbers, check_tree, read_only
+from ._class import standard_error
+from ._node_table import number_text, signed_shares, speak
+from ._signed import SignedExplanation
+from ._text import enumerate_words, spoken_labels
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ..tree import SegmentTree
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ModelExplanation(SignedExplanation):
+    """How much a model relies on every node, over many rows.
+
+    *By contribution*: for every training row, the contrast between its nearest rows of other
+    classes and those of its own comes apart into shares; their mean over the rows is the importance
+    of a node. Contrasts are taken rather than the distances that explain predictions, because a
+    node that varies much within all classes has a large share of every distance and decides
+    nothing. Shares rather than numbers, because else few far rows would make up the mean.
+
+    *By permutation*: how much accuracy falls if the columns of a node are permuted among the rows
+    of a table, its own ones alone or with those of all nodes below it together [1]_. The columns of
+    a node's ancestors describe its pixels too and stay as they are, so permuting a leaf shows what
+    the model cannot find elsewhere.
+
+    Parameters
+    ----------
+    tree : SegmentTree
+        The tree.
+    own_by_row : array-like of shape (n_rows, n_nodes)
+        What the own columns of every node contribute to the contrast of every training row.
+    accuracy : float, default=None
+        Accuracy on the table whose columns were permuted.
+    drops_own, drops_below : array-like of shape (n_repeats, n_nodes), default=None
+        Accuracy lost by permuting a node's own columns, and the columns of its whole subtree.
+
+    Attributes
+    ----------
+    own, total : ndarray of shape (n_nodes,)
+        Mean shares, of a node's own columns and with everything below it; each row's shares add up
+        to 1 without their signs.
+    own_error, total_error : ndarray of shape (n_nodes,)
+        Their standard errors.
+    share, own_share : ndarray of shape (n_nodes,)
+        The same as `total` and `own`, which are shares already.
+    contributions : DataFrame
+        One row per node, by path: `own`, `own_error`, `total`, `total_error`, and if columns were
+        permuted `drop_own`, `drop_own_std`, `drop_below`, `drop_below_std`: means and standard
+        deviations over the repeats.
+
+    See Also
+    --------
+    ClassExplanation : Which nodes separate one class.
+    sklearn.inspection.permutation_importance : Permutation of single columns.
+
+    References
+    ----------
+    .. [1] L. Breiman. "Random Forests". Machine Learning 45, 2001.
+
+    Examples
+    --------
+    >>> from hierseg_learn.explain import ModelExplanation
+    >>> from hierseg_learn.tree import SegmentTree
+    >>> tree = SegmentTree.from_nested({"photo": {"sky": 0, "boat": 1}})
+    >>> explanation = ModelExplanation(
+    ...     tree,
+    ...     [[1.0, 9.0, 0.0], [0.0, 3.0, 1.0]],
+    ...     accuracy=0.9,
+    ...     drops_own=[[0.0, 0.5, 0.1], [0.0, 0.3, 0.1]],
+    ...     drops_below=[[0.0, 0.5, 0.5], [0.0, 0.3, 0.3]],
+    ... )
+    >>> print(explanation.to_text())
+    Over 2 training rows, what tells classes apart is mostly boat (82 %).
+    Permuting boat costs most: accuracy falls from 0.9 by 0.4 ± 0.1.
+    <BLANKLINE>
+    mean net share 1  share   own  drop below  drop own
+    photo             100 %  12 %         0.4       0.1
+    ├── sky             5 %   5 %           0         0
+    └── boat           82 %  82 %         0.4       0.4
+    """
+
+    tree: SegmentTree
+    own_by_row: np.ndarray
+    _: KW_ONLY
+    accuracy: float | None = None
+    drops_own: np.ndarray | None = None
+    drops_below: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        n_nodes = check_tree(self.tree).n_nodes
+        vars(self)["own_by_row"] = check_numbers(self.own_by_row, "own_by_row", ("n_rows", n_nodes))
+        given = [value is not None for value in (self.accuracy, self.drops_own, self.drops_below)]
+        if any(given) != all(given):
+            raise ValueError(
+                "accuracy, drops_own and drops_below belong together; expected all or none."
+            )
+        if all(given):
+            own = check_numbers(self.drops_own, "drops_own", ("n_repeats", n_nodes))
+            below = check_numbers(self.drops_below, "drops_below", (len(own), n_nodes))
+            vars(self).update(drops_own=own, drops_below=below, accuracy=float(self.accuracy))
+
+    @cached_property
+    def _shares_by_row(self) -> np.ndarray:
+        return signed_shares(self.own_by_row, self.own_by_row)
+
+    @cached_property
+    def own(self) -> np.ndarray:
+        """Mean share of every node's own columns: array of shape (n_nodes,)."""
+        return read_only(self._shares_by_row.mean(axis=0))
+
+    @cached_property
+    def own_error(self) -> np.ndarray:
+        """Standard error of `own`: array of shape (n_nodes,)."""
+        return read_only(standard_error(self._shares_by_row))
+
+    @cached_property
+    def total_error(self) -> np.ndarray:
+        """Standard error of `total`: array of shape (n_nodes,)."""
+        return read_only(standard_error(sum_below(self.tree, self._shares_by_row)))
+
+    @property
+    def contributions(self) -> pd.DataFrame:
+        """A new DataFrame with one row per node, in the tree's order, by path."""
+        import pandas as pd
+
+        names = ("own", "own_error", "total", "total_error")
+        columns = {name: getattr(self, name) for name in names}
+        if self.accuracy is not None:
+            for name, drops in (("drop_own", self.drops_own), ("drop_below", self.drops_below)):
+                columns |= {name: drops.mean(axis=0), f"{name}_std": drops.std(axis=0)}
+        return pd.DataFrame(columns, index=pd.Index(self.tree.paths, name="node"))
+
+    def _as_share(self, values: np.ndarray) -> np.ndarray:
+        return values.copy()
+
+    def _columns(self) -> dict[str, list[str]]:
+        columns = super()._columns()
+        if self.accuracy is not None:
+            for name, drops in (("drop below", self.drops_below), ("drop own", self.drops_own)):
+                columns[name] = [number_text(value) for value in drops.mean(axis=0)]
+        return columns
+
+    def _head(self) -> str:
+        return f"mean net share {number_text(self.difference)}"
+
+    def _sentences(self, max_nodes: int) -> list[str]:
+        pro, contra = self._named(1, max_nodes), self._named(-1, max_nodes)
+        phrases = self._phrases()
+        lines = [phrases.mostly + enumerate_words(pro) if pro else phrases.none]
+        lines[0] += f"; {speak(contra)} against it." if pro and contra else "." if pro else ""
+        if self.accuracy is not None:
+            drops = self.drops_own.mean(axis=0)
+            worst = int(drops.argmax())
+            if drops[worst] <= 0:
+                lines.append("Permuting the own columns of no single node lowers the accuracy.")
+            else:
+                name = spoken_labels(self.tree)[worst]
+                lines.append(
+                    f"Permuting {name} costs most: accuracy falls from "
+                    f"{number_text(self.accuracy)} by {number_text(drops[worst])} ± "
+                    f"{number_text(self.drops_own[:, worst].std())}."
+                )
+        return lines
+
+    def _title(self) -> str:
+        return "what the model relies on"
+
+    def _phrases(self) -> Phrases:
+        n_rows = len(self.own_by_row)
+        rows = f"Over {n_rows} training row{'s' if n_rows > 1 else ''}, "
+        return Phrases(
+            mostly=f"{rows}what tells classes apart is mostly ",
+            many=f"{rows}what tells classes apart is ",
+            none=f"{rows}no node tells classes apart.",
+        )
+
+    def _caption(self) -> str:
+        return f"Mean shares of all pulls over {len(self.own_by_row)} training rows, by node"
+
+    def _axis_label(self) -> str:
+        return "mean share of all pulls towards the own class"
+
+    def _about(self) -> dict[str, Any]:
+        drops = {
+            name: None if values is None else values.tolist()
+            for name, values in (("drops_own", self.drops_own), ("drops_below", self.drops_below))
+        }
+        return {
+            "kind": "model",
+            "n_rows": len(self.own_by_row),
+            "accuracy": self.accuracy,
+            **drops,
+        }

@@ -1,0 +1,229 @@
+"""What an explanation adds up, step by step, at one level of the tree."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from numbers import Integral
+from typing import TYPE_CHECKING, Any
+
+from . import _steps
+from ._base import Explanation
+from ._checks import check_level
+from ._pipelines import check_titles, count, explain, take_apart
+from ._steps import Step, number, signed
+from ._text import enumerate_words, node_labels, reading_order, share_text, spoken_labels
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# nodes with smaller shares have one bar together
+_LEAST = 0.005
+
+
+class WaterfallDisplay:
+    """Bars that start where the one before them ends, and so add up to what is explained.
+
+    At the deepest level every node adds what its own columns contribute. At another `level`, a
+    node of that depth adds what it contributes with everything below it, and inner nodes above
+    add what their own columns do ("as a whole"). Either way the last bar is the sum of all others:
+    the squared distance, or for a contrast the difference of two. Bars to the left are negative
+    contributions, hatched: they make up for others.
+
+    Parameters
+    ----------
+    explanation : PairExplanation, PredictionExplanation or ContrastExplanation
+        The contributions.
+    level : int, default=None
+        Depth of the nodes that are drawn, 0 for the root; leaves that are less deep stay. None
+        draws what every node's own columns contribute.
+    max_bars : int, default=10
+        How many nodes get a bar of their own, the largest first; all others, and those below 0.5 %,
+        share one.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        The axes; set by `plot`.
+    figure_ : matplotlib Figure
+        The figure of these axes; set by `plot`.
+    values : dict of str to float
+        What every drawn node adds, by path, in the order of the tree; also those that share a bar.
+    alt_text : str
+        The picture in words.
+
+    See Also
+    --------
+    PairExplanation.plot : All nodes as bars that start at zero, in the order of the tree.
+
+    Examples
+    --------
+    >>> from hierseg_learn.explain import PairExplanation, WaterfallDisplay
+    >>> from hierseg_learn.tree import SegmentTree
+    >>> tree = SegmentTree.from_nested({"photo": {"sky": 0, "person": {"hair": 1, "skirt": 2}}})
+    >>> explanation = PairExplanation(tree, [1.0, -0.5, 2.5, 0.5, 0.5])
+    >>> WaterfallDisplay(explanation, level=1).values
+    {'photo': 0.5, 'photo/sky': 1.0, 'photo/person': 2.5}
+    >>> print(WaterfallDisplay(explanation).alt_text)
+    Waterfall, a and b: skirt +2.5 (62 %), sky +1 (25 %), photo as a whole +0.5 (12 %), \
+person as a whole +0.5 (12 %) and hair −0.5 (−12 %) add up to 4, the squared distance.
+    """
+
+    def __init__(
+        self, explanation: Explanation, *, level: int | None = None, max_bars: int = 10
+    ) -> None:
+        if not isinstance(explanation, Explanation):
+            raise TypeError(
+                "explanation must be a PairExplanation, a PredictionExplanation or a "
+                f"ContrastExplanation, got {type(explanation).__name__}."
+            )
+        self.explanation = explanation
+        self.level = check_level(level, explanation.tree)
+        if isinstance(max_bars, bool) or not isinstance(max_bars, Integral) or max_bars < 1:
+            raise ValueError(f"max_bars must be an integer of at least 1, got {max_bars!r}.")
+        self.max_bars = int(max_bars)
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: Any,
+        *,
+        level: int | None = None,
+        max_bars: int = 10,
+        titles: Sequence[str] | None = None,
+        ax: Axes | None = None,
+    ) -> WaterfallDisplay:
+        """Explain one sample or two by a fitted model, and draw it.
+
+        Parameters
+        ----------
+        estimator : Pipeline or HierarchicalMetricClassifier
+            Fitted.
+        X : photos or table of one or two rows
+            As the estimator takes them. The prediction for one sample is explained, or the
+            distance between two.
+        level, max_bars
+            As for the class.
+        titles : list of str, default=None
+            What to call the samples.
+        ax : matplotlib Axes, default=None
+            Where to draw. By default a new figure.
+
+        Returns
+        -------
+        WaterfallDisplay
+            The display, drawn.
+
+        Raises
+        ------
+        TypeError
+            If the estimator is of another kind.
+        ValueError
+            If X does not hold one sample or two.
+        """
+        steps = take_apart(estimator)
+        explanation = explain(steps, X, check_titles(titles, count(X)))
+        return cls(explanation, level=level, max_bars=max_bars).plot(ax)
+
+    @classmethod
+    def from_explanation(
+        cls,
+        explanation: Explanation,
+        *,
+        level: int | None = None,
+        max_bars: int = 10,
+        ax: Axes | None = None,
+    ) -> WaterfallDisplay:
+        """Make a display and draw it.
+
+        Parameters
+        ----------
+        explanation, level, max_bars
+            As for the class.
+        ax : matplotlib Axes, default=None
+            Where to draw. By default a new figure.
+
+        Returns
+        -------
+        WaterfallDisplay
+            The display, drawn.
+        """
+        return cls(explanation, level=level, max_bars=max_bars).plot(ax)
+
+    def plot(self, ax: Axes | None = None) -> WaterfallDisplay:
+        """Draw the bars, the largest on top and the sum at the bottom.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw. By default a new figure that is as high as the bars need.
+
+        Returns
+        -------
+        WaterfallDisplay
+            The display itself.
+
+        Raises
+        ------
+        ImportError
+            If Matplotlib is not installed.
+        """
+        self.ax_: Axes = _steps.plot(self, ax)
+        self.figure_: Figure = self.ax_.figure
+        return self
+
+    @property
+    def values(self) -> dict[str, float]:
+        """What every drawn node adds, by path, in the order of the tree."""
+        tree, explanation = self.explanation.tree, self.explanation
+        return {
+            tree.paths[node]: float(
+                explanation.own[node] if self._is_above(node) else explanation.total[node]
+            )
+            for node in reading_order(tree)
+            if tree.depths[node] <= self.level
+        }
+
+    @property
+    def sum_name(self) -> str:
+        """What the values add up to, in words."""
+        is_difference = hasattr(self.explanation, "difference")
+        return "difference" if is_difference else "squared distance"
+
+    @property
+    def alt_text(self) -> str:
+        """The picture in words, for those who cannot see it."""
+        named = [
+            f"{step.label} {signed(step.value)} ({share_text(step.share)})" for step in self.steps()
+        ]
+        total = number(float(self.explanation.own.sum()))
+        verb = "adds up" if len(named) == 1 else "add up"
+        return (
+            f"Waterfall, {self.explanation._title()}: {enumerate_words(named)} {verb} to {total}, "
+            f"the {self.sum_name}."
+        )
+
+    def _is_above(self, node: int) -> bool:
+        """Whether a node is an inner one above the drawn level, and adds its own columns only."""
+        tree = self.explanation.tree
+        return bool(not tree.is_leaf[node] and tree.depths[node] < self.level)
+
+    def steps(self) -> list[Step]:
+        """Bars, the largest first; the smallest together in the last."""
+        explanation, tree = self.explanation, self.explanation.tree
+        spoken, plain = spoken_labels(tree), node_labels(tree)
+        steps = []
+        for path, value in self.values.items():
+            node = tree.index(path)
+            above = self._is_above(node)
+            share = explanation.own_share[node] if above else explanation.share[node]
+            steps.append(Step((spoken if above else plain)[node], value, float(share)))
+        steps.sort(key=lambda step: -abs(step.value))
+        n_large = max(sum(abs(step.share) >= _LEAST for step in steps), 1)
+        n_shown = min(n_large, self.max_bars)
+        rest = steps[n_shown:]
+        if len(rest) < 2:
+            return steps
+        value, share = sum(step.value for step in rest), sum(step.share for step in rest)
+        return [*steps[:n_shown], Step(f"{len(rest)} others", value, share)]

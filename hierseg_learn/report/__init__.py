@@ -1,0 +1,5 @@
+"""A fitted model as one page of HTML that needs neither a network nor a server."""
+
+from ._report import write_report
+
+__all__ = ["write_report"]

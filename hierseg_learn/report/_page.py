@@ -1,0 +1,191 @@
+"""The frame of the page: head, style, navigation, the little script for printing."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Sequence
+from hashlib import sha256
+from html import escape
+
+from ..explain._colors import BELOW, BELOW_NEGATIVE, NEGATIVE, POSITIVE
+
+# Folded parts would be missing on paper.
+_SCRIPT = """(() => {
+  let folded = [];
+  addEventListener("beforeprint", () => {
+    folded = [...document.querySelectorAll("details:not([open])")];
+    for (const part of folded) part.open = true;
+  });
+  addEventListener("afterprint", () => {
+    for (const part of folded) part.open = false;
+  });
+})();
+"""
+
+READING = """<p>The model compares a sample with training rows (or with the mean of each class) by
+one squared distance, and every node of the tree contributes a part of it. The contributions add
+up: what a node contributes with everything below it is the sum of what its own columns (“as a
+whole”) and its parts contribute.</p>
+<ul><li><b>Share</b>: contribution as a share of the squared distance. A negative one, hatched in
+blue, makes up for others, so that the others may exceed 100 %.</li>
+<li><b>Why one class rather than another</b>: the squared distance to the nearest rows of the other
+class minus that to the nearest rows of the predicted class. A positive share, in red, speaks for
+the predicted class, a negative one against it; without their signs the shares of single nodes add
+up to 100 %.</li>
+<li><b>As a whole</b>: what describes the pixels of several parts together, and belongs to none of
+them alone.</li></ul>"""
+
+_STYLE = """
+:root{--plus:PLUS;--minus:MINUS;--plus-pale:PALE_PLUS;--minus-pale:PALE_MINUS;
+--ink:#1b1b1b;--soft:#595959;--line:#d5d5d5;--paper:#fff;--wash:#f5f5f3;--good:#00694d}
+*{box-sizing:border-box}
+html{color-scheme:light;-webkit-text-size-adjust:100%}
+body{margin:0;background:var(--paper);color:var(--ink);line-height:1.5;
+font:1rem/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif}
+header,main,footer{max-width:66rem;margin:0 auto;padding:0 1.25rem}
+header{padding-top:2rem}
+h1{font-size:1.9rem;line-height:1.2;margin:0 0 .5rem}
+h2{font-size:1.35rem;margin:2.8rem 0 .6rem;padding-bottom:.25rem;border-bottom:2px solid var(--ink)}
+h3{font-size:1.08rem;margin:0 0 .7rem}
+p{max-width:44rem;margin:.5rem 0;text-wrap:pretty}
+.lead{font-size:1.12rem}
+nav ul{display:flex;flex-wrap:wrap;gap:.25rem 1.2rem;list-style:none;padding:0;margin:1rem 0 0}
+a{color:#00527f;text-underline-offset:.15em}
+a:focus-visible,summary:focus-visible,.scroll:focus-visible{outline:3px solid #00527f;
+outline-offset:2px;border-radius:2px}
+.skip{position:absolute;left:-99rem}
+.skip:focus{left:1rem;top:.5rem;background:var(--paper);padding:.3rem .6rem;z-index:1}
+.figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(11rem,1fr));gap:.8rem;
+margin:1rem 0}
+.figures div{background:var(--wash);padding:.7rem .9rem;border-radius:6px}
+.figures dt{color:var(--soft);font-size:.9rem}
+.figures dd{margin:0}
+.figures b{display:block;font-size:1.6rem;line-height:1.25;font-weight:600}
+.figures span{color:var(--soft);font-size:.85rem}
+.scroll{overflow-x:auto}
+table{border-collapse:collapse;margin:.8rem 0;font-variant-numeric:tabular-nums}
+caption{text-align:left;color:var(--soft);font-size:.9rem;padding-bottom:.4rem;max-width:44rem}
+th,td{padding:.22rem .6rem;text-align:left}
+.numbers td,.numbers thead th{text-align:right}
+th{font-weight:600}
+tbody th{font-weight:400}
+thead th{border-bottom:1px solid var(--line)}
+.nodes tbody th.inner{font-weight:600}
+.nodes tbody tr:nth-child(even){background:var(--wash)}
+.nodes td:nth-child(2){text-align:right;white-space:nowrap}
+.nodes td:last-child{color:var(--soft);white-space:nowrap}
+.score{min-width:11rem;width:18rem}
+.track{position:relative;display:block;height:.85em;background:#e9e9e6}
+.bar{position:absolute;inset:0 auto 0 0}
+.bar.high{background:var(--good)}
+.bar.low{background:#9db8ad}
+.mark{position:absolute;top:-.25em;bottom:-.25em;width:2px;background:var(--ink)}
+.confusion td.cell{min-width:3.6em;text-align:center;border:2px solid var(--paper)}
+.confusion thead th{text-align:center}
+.cell.right{background:color-mix(in srgb,var(--good) calc(var(--share)*100%),#edf3f0)}
+.cell.wrong{background:color-mix(in srgb,var(--plus) calc(var(--share)*100%),#f7f3ef)}
+.cell.right[data-dark]{color:#fff}
+.confusion .last>*{border-top:1px solid var(--line)}
+.case{border:1px solid var(--line);border-left:5px solid var(--good);border-radius:6px;
+padding:1rem 1.1rem;margin:1.2rem 0}
+.case.wrong{border-left-color:var(--plus)}
+.pictures{display:flex;flex-wrap:wrap;gap:1rem;align-items:flex-start;margin-bottom:.6rem}
+figure{margin:0}
+img{display:block;height:21rem;width:auto;max-width:100%;object-fit:contain}
+figcaption{color:var(--soft);font-size:.88rem;margin-top:.3rem;width:0;min-width:100%}
+figcaption b{display:block;color:var(--ink)}
+.block{margin:.5rem 0}
+.block>summary{font-weight:600;padding:.15rem 0}
+summary{cursor:pointer}
+.tree,.tree ul{list-style:none;margin:0;padding:0}
+.tree{max-width:46rem;margin:.6rem 0}
+.tree ul{margin-left:.45rem;padding-left:1rem;border-left:1px solid var(--line)}
+.tree li{padding:.08rem 0}
+.tree summary{display:flex;list-style:none}
+.tree summary::-webkit-details-marker{display:none}
+.tree summary::before{content:"▸";content:"▸"/"";flex:none;width:1.05rem;color:var(--soft)}
+.tree details[open]>summary::before{content:"▾";content:"▾"/""}
+.row{display:grid;grid-template-columns:minmax(5rem,1fr) 4.2rem minmax(5rem,15rem);gap:.7rem;
+flex:1;align-items:center}
+.tree li>.row{padding-left:1.05rem}
+.row .name{overflow-wrap:anywhere}
+summary .name{font-weight:600}
+.row .share{text-align:right;font-variant-numeric:tabular-nums}
+.bar.leaf.plus{background:var(--plus)}
+.bar.inner.plus{background:var(--plus-pale);box-shadow:inset 0 0 0 1px var(--plus)}
+.bar.leaf.minus{background:repeating-linear-gradient(45deg,var(--minus) 0 3px,#fff 3px 5px)}
+.bar.inner.minus{background:var(--minus-pale);box-shadow:inset 0 0 0 1px var(--minus)}
+code{font-size:.88em;overflow-wrap:anywhere}
+.parameters th{vertical-align:top}
+footer{color:var(--soft);font-size:.9rem;padding:2.5rem 1.25rem 2rem}
+@media (max-width:34rem){h1{font-size:1.5rem}img{height:auto}
+.score{min-width:7rem;width:7rem}
+.row{grid-template-columns:minmax(5rem,1fr) 3.4rem minmax(3rem,6rem);gap:.4rem}
+.tree ul{padding-left:.6rem}}
+@media print{*{print-color-adjust:exact;-webkit-print-color-adjust:exact}
+body{font-size:10pt}header,main,footer{max-width:none;padding:0}
+nav,.skip{display:none}h2,h3,summary{break-after:avoid}
+figure,tr,.figures div{break-inside:avoid}
+img{height:6.2cm}.scroll{overflow:visible}
+details::details-content{content-visibility:visible;display:block}}
+"""
+
+
+def render(title: str, lead: str, sections: Sequence[tuple[str, str, str]]) -> str:
+    """Put a whole page together.
+
+    Parameters
+    ----------
+    title, lead : str
+        Title and first sentence, as text.
+    sections : sequence of (str, str, str)
+        Identifier, heading as text, and content as HTML.
+
+    Returns
+    -------
+    str
+        The document. Its content security policy lets it load nothing.
+    """
+    digest = b64encode(sha256(_SCRIPT.encode()).digest()).decode()
+    policy = (
+        "default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
+        f"script-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+    )
+    links = "".join(f'<li><a href="#{name}">{escape(text)}</a></li>' for name, text, _ in sections)
+    bodies = "".join(
+        f'<section id="{name}" aria-labelledby="{name}-title">'
+        f'<h2 id="{name}-title">{escape(text)}</h2>{content}</section>\n'
+        for name, text, content in sections
+    )
+    bodies = _glue(bodies)
+    return (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{escape(policy)}">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f'<title>{escape(title)}</title>\n<link rel="icon" href="data:,">\n'
+        f"<style>{_style()}</style>\n</head>\n<body>\n"
+        '<a class="skip" href="#content">Skip to the content</a>\n'
+        f'<header><h1>{escape(title)}</h1>\n<p class="lead">{_glue(escape(lead))}</p>\n'
+        f'<nav aria-label="On this page"><ul>{links}</ul></nav></header>\n'
+        f'<main id="content">\n{bodies}</main>\n'
+        "<footer>Everything on this page is part of this one file; it loads nothing.</footer>\n"
+        f"<script>{_SCRIPT}</script>\n</body>\n</html>\n"
+    )
+
+
+def _glue(html: str) -> str:
+    """Keep numbers and their percent signs on one line."""
+    return html.replace(" %", "&nbsp;%")
+
+
+def _style() -> str:
+    colors = {
+        "PALE_PLUS": BELOW,
+        "PALE_MINUS": BELOW_NEGATIVE,
+        "PLUS": POSITIVE,
+        "MINUS": NEGATIVE,
+    }
+    style = _STYLE
+    for word, color in colors.items():
+        style = style.replace(word, color)
+    return style

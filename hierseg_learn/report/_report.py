@@ -1,0 +1,183 @@
+"""Everything about a fitted model in one file."""
+
+from __future__ import annotations
+
+import os
+from numbers import Integral
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..explain._pipelines import FittedSteps, check_targets, count, row, take, take_apart
+from . import _page, _tables
+from ._cases import Case, choose, draw_case, html_case
+from ._scores import Scores, measure
+
+_TITLE = "What the model goes by"
+
+
+def write_report(
+    pipeline: Any,
+    X: Any,
+    y: Any,
+    path: str | os.PathLike,
+    *,
+    n_hits: int = 3,
+    n_misses: int = 3,
+    title: str | None = None,
+) -> Path:
+    """Write a fitted model's scores, its tree and some explained predictions to an HTML file.
+
+    The page shows what every node of the tree knows by itself, the confusion matrix, and for some
+    photos what the prediction comes from: drawn over the photo, in sentences, and to be unfolded
+    level by level. It is one file: pictures are part of it, it loads nothing, works without
+    scripts, by keyboard and with a screen reader, and prints with everything unfolded.
+
+    Parameters
+    ----------
+    pipeline : Pipeline or HierarchicalMetricClassifier
+        Fitted, of a SegmentTreeTransformer and a HierarchicalMetricClassifier. A classifier alone,
+        with a table as X, gets a report without pictures.
+    X : photos or table
+        What to report on, as the pipeline takes it; best not what it was fitted on.
+    y : array-like of shape (n_samples,)
+        The true classes.
+    path : str or path-like
+        The file to write, in an existing folder; a file of this name is replaced.
+    n_hits, n_misses : int, default=3
+        How many right and wrong predictions are explained: the most confident ones of each true
+        class in turn.
+    title : str, default=None
+        Title of the page.
+
+    Returns
+    -------
+    path : Path
+        The file.
+
+    Raises
+    ------
+    TypeError
+        If the pipeline is of another kind.
+    ValueError
+        If y has another length than X or holds a class that the model does not know.
+
+    See Also
+    --------
+    hierseg_learn.explain : The explanations and pictures of the page, one by one.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from hierseg_learn import HierarchicalMetricClassifier, SegmentTreeTransformer
+    >>> from hierseg_learn.datasets import make_portraits
+    >>> from hierseg_learn.report import write_report
+    >>> from sklearn.pipeline import make_pipeline
+    >>> portraits = make_portraits(n_samples=40, signal=("hair",), random_state=0)
+    >>> X, y = portraits.images, portraits.target
+    >>> model = make_pipeline(
+    ...     SegmentTreeTransformer(tree=portraits.tree, descriptors="color"),
+    ...     HierarchicalMetricClassifier(random_state=0),
+    ... ).fit(X[:30], y[:30])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = write_report(model, X[30:], y[30:], Path(folder) / "report.html", n_hits=1)
+    ...     path.name, path.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+    ('report.html', True)
+    """
+    steps = take_apart(pipeline, name="pipeline")
+    n_samples = count(X)
+    if n_samples == 0:
+        raise ValueError("X must hold at least one sample, got none.")
+    target = _check_classes(check_targets(y, n_samples), steps)
+    wanted = [_check_number(n_hits, "n_hits"), _check_number(n_misses, "n_misses")]
+    table = steps.table(X)
+    scores = measure(steps.classifier, table, target)
+    chosen = [
+        choose(flags, target, scores.confidence, number)
+        for flags, number in zip((scores.is_right, ~scores.is_right), wanted)
+    ]
+    groups = [_explain(steps, X, table, target, scores, positions) for positions in chosen]
+    html = _compose(pipeline, steps, scores, groups, _TITLE if title is None else str(title))
+    path = Path(path)
+    path.write_text(html, encoding="utf-8")
+    return path
+
+
+def _explain(
+    steps: FittedSteps,
+    X: Any,
+    table: Any,
+    target: np.ndarray,
+    scores: Scores,
+    positions: list[int],
+) -> list[Case]:
+    """Explain some samples, each with its pictures."""
+    if not positions:
+        return []
+    cases = []
+    chosen = take(X, positions)
+    photos = maps = [None] * len(positions)
+    if steps.describer is not None:
+        photos, maps = steps.photos(chosen), steps.label_maps(chosen)
+    for position, photo, labels in zip(positions, photos, maps):
+        case = Case.explain(
+            steps.classifier,
+            row(table, position),
+            position=position,
+            target=target[position],
+            prediction=scores.predicted[position],
+            is_photo=photo is not None,
+        )
+        cases.append(case if photo is None else draw_case(case, photo, labels))
+    return cases
+
+
+def _compose(
+    pipeline: Any, steps: FittedSteps, scores: Scores, groups: list[list[Case]], title: str
+) -> str:
+    """Put the sections of the page together."""
+    hits, misses = groups
+    noun = "photos" if steps.describer is not None else "rows"
+    n_right = int(scores.is_right.sum())
+    n_wrong = len(scores.is_right) - n_right
+    sections = [
+        ("scores", "Right and wrong", _tables.html_scores(scores, noun)),
+        ("tree", "What every node knows", _tables.html_nodes(steps.classifier, scores.baseline)),
+        ("hits", "Explained hits", _html_group(hits, n_right, "right", noun)),
+        ("misses", "Explained misses", _html_group(misses, n_wrong, "wrong", noun)),
+        ("reading", "How to read the numbers", _page.READING),
+        ("model", "The model", _tables.html_model(pipeline)),
+    ]
+    return _page.render(title, _tables.summary(scores, noun), sections)
+
+
+def _html_group(cases: list[Case], n_all: int, kind: str, noun: str) -> str:
+    if not n_all:
+        return f"<p>No prediction is {kind}.</p>"
+    verb = "is" if n_all == 1 else "are"
+    if not cases:
+        return f"<p>{n_all} of the {noun} {verb} {kind}; none was to be explained.</p>"
+    intro = (
+        f"<p>{len(cases)} of {n_all} {noun} whose prediction is {kind}: the most confident ones of "
+        "each true class in turn.</p>"
+    )
+    return intro + "".join(map(html_case, cases))
+
+
+def _check_classes(target: np.ndarray | None, steps: FittedSteps) -> np.ndarray:
+    if target is None:
+        raise ValueError("y must hold the true classes, got None.")
+    known = steps.classifier.classes_.tolist()
+    for value in np.unique(target).tolist():
+        if value not in known:
+            shown = known if len(known) <= 10 else [*known[:10], "..."]
+            raise ValueError(f"y holds {value!r}, which the model does not know; expected {shown}.")
+    return target
+
+
+def _check_number(value: Any, name: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < 0:
+        raise ValueError(f"{name} must be an integer of at least 0, got {value!r}.")
+    return int(value)

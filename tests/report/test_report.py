@@ -1,0 +1,253 @@
+"""The report as a file: structure, numbers, what may go wrong."""
+
+import base64
+import hashlib
+import io
+import re
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import accuracy_score, balanced_accuracy_score, confusion_matrix
+
+from hierseg_learn import SegmentTree
+from hierseg_learn.explain import PairExplanation
+from hierseg_learn.report import write_report
+from hierseg_learn.report._cases import choose
+from hierseg_learn.report._drill_down import html_tree
+from tests.explain.fitted import fitted_portraits
+from tests.report.conftest import TITLE
+from tests.report.pages import Page
+from tests.strategies import segment_trees
+
+
+@pytest.fixture(scope="module")
+def source(report):
+    return report.read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def page(source):
+    return Page(source)
+
+
+def test_is_a_page_with_language_and_title(page):
+    assert page.declaration == "DOCTYPE html"
+    assert page.all("html") == [{"lang": "en"}]
+    assert page.text("title") == page.text("h1") == TITLE
+    assert {"charset": "utf-8"} in page.all("meta")
+
+
+def test_headings_are_in_order(page):
+    levels = [int(tag[1]) for tag, _, _ in page.elements if re.fullmatch(r"h\d", tag)]
+    assert levels.count(1) == 1
+    assert levels[0] == 1
+    assert all(below - above <= 1 for above, below in pairwise(levels))
+
+
+def test_every_picture_says_what_it_shows(page):
+    pictures = page.all("img")
+    assert len(pictures) == 2 * 3
+    for picture in pictures:
+        assert len(picture["alt"]) > 10
+        assert picture["src"].startswith("data:image/jpeg;base64,")
+        assert int(picture["width"]) > 0
+        assert int(picture["height"]) > 0
+
+
+def test_pictures_are_whole_and_modest(page):
+    image = pytest.importorskip("PIL.Image")
+    for picture in page.all("img"):
+        data = base64.b64decode(picture["src"].partition(",")[2], validate=True)
+        assert len(data) < 150_000
+        opened = image.open(io.BytesIO(data))
+        opened.load()
+        assert opened.size == (int(picture["width"]), int(picture["height"]))
+        assert np.asarray(opened).std() > 5
+
+
+def test_loads_nothing(page, source):
+    loads = [
+        value
+        for _, attributes, _ in page.elements
+        for name, value in attributes.items()
+        if name in ("src", "href", "srcset", "action", "poster", "data")
+    ]
+    assert all(value.startswith(("data:", "#")) for value in loads)
+    assert not re.search(r"https?:|//[\w.]+\.\w+/|@import|url\(", source)
+    policy = next(meta for meta in page.all("meta") if "http-equiv" in meta)["content"]
+    assert policy.startswith("default-src 'none'; img-src data:;")
+
+
+def test_the_policy_lets_the_one_script_run(page):
+    (script,) = [data for path, data in page.raw if path[-1] == "script"]
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    policy = next(meta for meta in page.all("meta") if "http-equiv" in meta)["content"]
+    assert f"script-src 'sha256-{digest}'" in policy
+
+
+def test_links_lead_somewhere_and_ids_are_unique(page):
+    ids = [attributes["id"] for _, attributes, _ in page.elements if "id" in attributes]
+    assert len(set(ids)) == len(ids)
+    targets = {link["href"][1:] for link in page.all("a")}
+    targets |= {a["aria-labelledby"] for _, a, _ in page.elements if "aria-labelledby" in a}
+    assert targets <= set(ids)
+
+
+def test_reached_by_keyboard(page):
+    assert page.elements[[tag for tag, _, _ in page.elements].index("body") + 1][0] == "a"
+    for tag, attributes, _ in page.elements:
+        assert "onclick" not in attributes
+        assert int(attributes.get("tabindex", 0)) == 0
+        if tag == "details":
+            assert set(attributes) <= {"open", "class"}
+    # every details has its summary as the first element inside
+    tags = [tag for tag, _, _ in page.elements]
+    assert all(tags[i + 1] == "summary" for i, tag in enumerate(tags) if tag == "details")
+
+
+def test_tables_have_captions_and_scopes(page):
+    assert len(page.all("caption")) == len(page.all("table"))
+    assert all(head.get("scope") in ("row", "col") for head in page.all("th"))
+
+
+def test_names_are_escaped(page, source):
+    assert "<b>ada</b>" not in source
+    assert "<b>ada</b>" in page.text("td") + page.text("th")
+    assert "bob & co" in page.text("th")
+
+
+def test_scores_are_those_of_scikit_learn(page):
+    fitted = fitted_portraits()
+    images, target = fitted.test
+    predicted = fitted.model.predict(images)
+    accuracy, balanced = (
+        f"{round(100 * score(target, predicted))}\xa0%"
+        for score in (accuracy_score, balanced_accuracy_score)
+    )
+    figures = page.text("dd")
+    assert f"{accuracy} all samples" in figures
+    assert f"{balanced} all classes" in figures
+    cells = [
+        data for path, data in page.texts if path[-1:] == ("td",) and re.fullmatch(r"\d+", data)
+    ]
+    expected = confusion_matrix(target, predicted).ravel().tolist()
+    assert [int(cell) for cell in cells[: len(expected)]] == expected
+    for path, score in fitted.model[-1].node_scores_.items():
+        assert path.rpartition("/")[2] in page.text("th")
+        assert f"{round(100 * score)}\xa0%" in page.text("td")
+
+
+def test_hits_and_misses_are_right_and_wrong(page):
+    fitted = fitted_portraits()
+    images, target = fitted.test
+    predicted = fitted.model.predict(images).tolist()
+    titles = re.findall(r"([✓✗]) Photo (\d+): (.+?)(?=[✓✗]|$)", page.text("h3"))
+    assert [mark for mark, *_ in titles] == ["✓", "✗"]
+    for mark, position, words in titles:
+        i = int(position)
+        if mark == "✓":
+            assert words == predicted[i] == target[i]
+        else:
+            assert predicted[i] != target[i]
+            assert words == f"taken for {predicted[i]}, is {target[i]}"
+
+
+def test_same_bits_at_two_runs(source, tmp_path):
+    fitted = fitted_portraits()
+    again = write_report(
+        fitted.model, *fitted.test, tmp_path / "again.html", n_hits=1, n_misses=1, title=TITLE
+    )
+    assert again.read_text(encoding="utf-8") == source
+
+
+def test_a_table_gets_a_report_without_pictures(tmp_path):
+    fitted = fitted_portraits()
+    images, target = fitted.test
+    table = fitted.model[:-1].transform(images)
+    path = write_report(fitted.model[-1], table, target, tmp_path / "table.html", n_misses=0)
+    page = Page(path.read_text(encoding="utf-8"))
+    assert not page.all("img")
+    assert "Row " in page.text("h3")
+    assert "none was to be explained" in page.text("p")
+
+
+def shares(html):
+    """(depth, name, share) of all rows of a drill-down."""
+    page = Page(html)
+    rows, name = [], ""
+    for path, data in page.texts:
+        if number := re.fullmatch(r"[<>]?([−\d]+) %", data):
+            rows.append((path.count("ul"), name, int(number[1].replace("−", "-"))))
+        elif data.strip():
+            name = data
+    return rows
+
+
+def test_drill_down_adds_up():
+    tree = SegmentTree.from_nested({"photo": {"sky": 0, "person": {"hair": 1, "skirt": 2}}})
+    rows = shares(html_tree(PairExplanation(tree, [1.0, 2.0, 5.0, 1.0, 1.0])))
+    assert rows == [
+        (1, "photo", 100),
+        (2, "photo as a whole", 10),
+        (2, "sky", 10),
+        (2, "person", 80),
+        (3, "person as a whole", 10),
+        (3, "hair", 20),
+        (3, "skirt", 50),
+    ]
+
+
+@given(segment_trees(max_leaves=8), st.integers(0, 2**32 - 1))
+def test_drill_down_of_any_tree_is_balanced(tree, seed):
+    own = np.random.default_rng(seed).normal(size=len(tree))
+    rows = shares(html_tree(PairExplanation(tree, np.append(own[:-1], abs(own).sum()))))
+    assert len(rows) == len(tree) + int((~tree.is_leaf).sum())
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 3), st.floats(0, 1)), max_size=30))
+def test_choice_takes_the_most_confident_of_each_class_in_turn(samples):
+    flags, target, confidence = (np.array([s[k] for s in samples]) for k in range(3))
+    flags = flags.astype(bool)
+    everything = choose(flags, target, confidence, len(samples))
+    assert sorted(everything) == np.flatnonzero(flags).tolist()
+    n_classes = len(np.unique(target[flags]))
+    first = choose(flags, target, confidence, n_classes)
+    assert len(set(target[first].tolist())) == n_classes
+    for i in first:
+        assert confidence[i] == confidence[flags & (target == target[i])].max()
+    assert everything[:n_classes] == first
+
+
+def test_wrong_arguments(tmp_path):
+    fitted = fitted_portraits()
+    images, target = fitted.test
+    path = tmp_path / "never.html"
+    with pytest.raises(TypeError, match=r"pipeline must be .*, got LogisticRegression\."):
+        write_report(LogisticRegression(), images, target, path)
+    with pytest.raises(ValueError, match="y holds 'zoe', which the model does not know; expected"):
+        write_report(fitted.model, images[:1], ["zoe"], path)
+    with pytest.raises(ValueError, match=r"y must hold one class per sample, .*\(30,\)"):
+        write_report(fitted.model, images, target[:2], path)
+    with pytest.raises(ValueError, match="n_misses must be an integer of at least 0, got -1"):
+        write_report(fitted.model, images, target, path, n_misses=-1)
+    with pytest.raises(ValueError, match="y must hold the true classes, got None"):
+        write_report(fitted.model, images, None, path)
+    assert not path.exists()
+
+
+def test_all_right_and_prototypes(tmp_path):
+    fitted = fitted_portraits()
+    classifier = fitted.model[-1]
+    table = fitted.model[:-1].transform(fitted.images)
+    by_prototypes = clone(classifier).set_params(decision="prototypes")
+    by_prototypes.fit(table, fitted.target)
+    predicted = by_prototypes.predict(table)
+    path = write_report(by_prototypes, table, predicted, tmp_path / "right.html", n_hits=1)
+    page = Page(path.read_text(encoding="utf-8"))
+    assert "No prediction is wrong." in page.text("p")
+    assert "prototype" in page.text("th")
