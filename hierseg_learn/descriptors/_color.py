@@ -10,6 +10,7 @@ from sklearn.utils._param_validation import Interval
 from ._base import Descriptor
 from ._channels import ImageChannels
 from ._histograms import linear_bin_weights, root_of, square_of
+from ._moments import central_moment
 
 LOWEST = np.array([0.0, -100.0, -100.0], dtype=np.float32)
 HIGHEST = np.array([100.0, 100.0, 100.0], dtype=np.float32)
@@ -94,7 +95,7 @@ class ColorDescriptor(Descriptor):
     def _from_means(self, means: np.ndarray) -> np.ndarray:
         c = self.n_channels_
         columns = means.copy()
-        variances = means[..., c : 2 * c] - means[..., :c] ** 2
+        variances = central_moment(means[..., c : 2 * c], means[..., :c] ** 2)
         columns[..., c : 2 * c] = np.sqrt(np.maximum(variances, 0.0))
         columns[..., 2 * c :] = root_of(means[..., 2 * c :], self.root)
         return columns

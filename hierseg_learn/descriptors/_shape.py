@@ -10,6 +10,7 @@ from sklearn.utils._param_validation import Interval
 from ._base import Descriptor
 from ._channels import ImageChannels
 from ._histograms import linear_bin_weights, root_of, square_of
+from ._moments import central_moment
 
 
 class ShapeDescriptor(Descriptor):
@@ -86,9 +87,9 @@ class ShapeDescriptor(Descriptor):
 
     def _from_means(self, means: np.ndarray) -> np.ndarray:
         columns = means.copy()
-        variances = means[..., 2:4] - means[..., :2] ** 2
+        variances = central_moment(means[..., 2:4], means[..., :2] ** 2)
         columns[..., 2:4] = np.sqrt(np.maximum(variances, 0.0))
-        columns[..., 4] = means[..., 4] - means[..., 0] * means[..., 1]
+        columns[..., 4] = central_moment(means[..., 4], means[..., 0] * means[..., 1])
         columns[..., 5:] = root_of(means[..., 5:], self.root)
         return columns
 
