@@ -30,10 +30,10 @@ def counterfactual(
 
     The search runs on the table: exchanged parts come from the row of a real training image, and
     every node above them is made anew. Donors are training images of the target class, the nearest
-    first. Sets are tried by size: every single part of every donor, then every pair, and so on as
-    long as that fits into `max_evaluations`; beyond, pairs and triples of the parts whose single
-    exchange shifts the distances most towards the target, and at last, donor by donor, one part
-    after the other.
+    first, those that the model itself takes for it before all others. Sets are tried by size: every
+    single part of every donor, then every pair, and so on as long as that fits into
+    `max_evaluations`; beyond, pairs and triples of the parts whose single exchange shifts the
+    distances most towards the target, and at last, donor by donor, one part after the other.
 
     Parameters
     ----------
@@ -110,7 +110,7 @@ def counterfactual(
     below = np.stack([fitted.exchange.leaves(int(node)) for node in nodes])
 
     table = fitted.training_rows()
-    donors = _nearest(fitted, row, table, wanted, old, max_donors)
+    donors = _donors(fitted, row, table, wanted, old)[:max_donors]
     lead_of = _lead(fitted, row, table, wanted, old)
     leaf_presence = _leaf_presence(fitted)
     there = table[np.ix_(donors, leaf_presence)] + row[:, leaf_presence] > 0
@@ -130,10 +130,10 @@ def counterfactual(
     found = search.run(min(max_nodes, len(nodes)))
     classes = fitted.classifier.classes_
     if found is None:
-        goal = "anything else" if wanted is None else repr(classes[wanted])
+        goal = "anything else" if wanted is None else classes[wanted]
         raise LookupError(
             f"No exchange of up to {max_nodes} of {len(nodes)} nodes with one of {len(donors)} "
-            f"training images turns the prediction {classes[old]!r} into {goal}; "
+            f"training images turns the prediction {classes[old]} into {goal}; "
             f"{search.n_evaluations} were tried. Raise max_donors, max_nodes or max_evaluations."
         )
     donor = int(donors[found.donor])
@@ -182,17 +182,21 @@ def _players(fitted: FittedModel, level: int | None, keep: Any) -> np.ndarray:
 
 
 def _nearest(
-    fitted: FittedModel,
-    row: np.ndarray,
-    table: np.ndarray,
-    wanted: int | None,
-    old: int,
-    n_donors: int,
+    fitted: FittedModel, row: np.ndarray, table: np.ndarray, wanted: int | None, old: int
 ) -> np.ndarray:
     """Training rows of the wanted class, or of any but the old one, nearest first."""
     candidates = np.flatnonzero(_is_wanted(fitted.codes, wanted, old))
     squared = _squared(fitted, row, table[candidates])[0]
-    return candidates[np.argsort(squared, kind="stable")[:n_donors]]
+    return candidates[np.argsort(squared, kind="stable")]
+
+
+def _donors(
+    fitted: FittedModel, row: np.ndarray, table: np.ndarray, wanted: int | None, old: int
+) -> np.ndarray:
+    """Those of them first that the model gives their class: to be all of one of them is enough."""
+    candidates = _nearest(fitted, row, table, wanted, old)
+    codes = fitted.proba(table[candidates]).argmax(axis=1)
+    return candidates[np.argsort(codes != fitted.codes[candidates], kind="stable")]
 
 
 def _lead(
@@ -205,8 +209,8 @@ def _lead(
     """
     n_neighbors = fitted.classifier.n_neighbors
     sides = [
-        table[_nearest(fitted, row, table, wanted, old, n_neighbors)],
-        table[_nearest(fitted, row, table, old, -1, n_neighbors)],
+        table[_nearest(fitted, row, table, wanted, old)[:n_neighbors]],
+        table[_nearest(fitted, row, table, old, -1)[:n_neighbors]],
     ]
 
     def lead(rows: np.ndarray) -> np.ndarray:

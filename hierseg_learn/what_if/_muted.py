@@ -23,8 +23,8 @@ class MutedClassifier(ClassifierMixin, BaseEstimator):
 
     Muted parts are absent from training rows and queries alike, and every node above them is made
     anew from the parts that are left: otherwise what a part said stays readable in its parents. The
-    metric is the one that was learned with all parts. :func:`without_nodes` makes one of a fitted
-    model; `fit` fits the model first, for cross-validation.
+    metric is the one learned with all parts. :func:`without_nodes` makes one of a fitted model;
+    `fit` fits the model first, for cross-validation.
 
     Parameters
     ----------
@@ -38,10 +38,9 @@ class MutedClassifier(ClassifierMixin, BaseEstimator):
         For a classifier: the fitted transformer. To survive :func:`~sklearn.base.clone` it has to
         be a :class:`~sklearn.frozen.FrozenEstimator`.
     hide_pixels : bool, default=False
-        Whether the pixels of muted parts are also painted over before images are described, with
-        the nearest pixel of another part. Without it, descriptors that look at more than one pixel
-        (gradients, binary patterns, patches) still see a muted part from across its border. Needs
-        images, so not possible on a table.
+        Whether muted parts are also painted over, with the nearest pixel of another part, before
+        images are described. Without it, gradients, binary patterns and patches of its neighbours
+        still see a muted part from across the border. Not possible on a table.
 
     Attributes
     ----------
@@ -54,8 +53,7 @@ class MutedClassifier(ClassifierMixin, BaseEstimator):
     muted_ : tuple of str
         Paths of the muted leaves.
     fill_values_ : ndarray of shape (n_columns,)
-        What stands for a missing node: 0 for muted ones, for those above them the mean over the
-        muted training rows that have it, elsewhere what the transformer takes.
+        What stands for a missing node; above muted ones the mean over muted training rows.
     classes_ : ndarray of shape (n_classes,)
         The classes.
     tree_ : SegmentTree
@@ -108,8 +106,7 @@ class MutedClassifier(ClassifierMixin, BaseEstimator):
         y : array-like of shape (n_samples,)
             The classes.
         segments : array, list of arrays or list of paths, default=None
-            One label map per image, unless X brings its own; needs metadata routing to be set up in
-            the pipeline.
+            One label map per image, unless X brings its own; needs metadata routing.
 
         Returns
         -------
@@ -262,8 +259,7 @@ class MutedClassifier(ClassifierMixin, BaseEstimator):
             raise ValueError(f"nodes={self.nodes!r} mute every part; expected some to be left.")
         if self.hide_pixels and not model.takes_images:
             raise ValueError(
-                "hide_pixels=True needs images, but estimator is a classifier on a table; pass the "
-                "Pipeline, or hide_pixels=False."
+                "hide_pixels=True needs images, but estimator is a classifier on a table."
             )
         self._leaves = leaves
         raw = replace(model.exchange, fill_values=np.full_like(model.exchange.fill_values, np.nan))
@@ -289,9 +285,6 @@ class MutedClassifier(ClassifierMixin, BaseEstimator):
         paths = np.array(self.tree_.paths, dtype=object)[self.tree_.leaves]
         self.muted_ = tuple(paths[leaves])
         return self
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "classifier_")
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

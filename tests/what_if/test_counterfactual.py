@@ -59,7 +59,9 @@ def test_no_smaller_set_of_these_donors_does_it(two_signals):
         sizes.append(len(found.nodes))
         assert found.smallest
         table = model[0].transform(train)
-        others = np.flatnonzero(model[1]._codes != np.argmax(found.proba))
+        codes = model[1]._codes
+        right = model[1].predict_proba(table).argmax(axis=1) == codes
+        others = np.flatnonzero((codes != np.argmax(found.proba)) & right)
         row = model[0].transform(x).to_numpy()
         moved = (table.to_numpy()[others] - row) @ model[1].components_.T
         donors = others[np.argsort((moved**2).sum(axis=1))[:3]]
