@@ -10,6 +10,16 @@ from sklearn.utils import Bunch
 from hierseg_learn.explain import SegmentContributionDisplay
 
 N_COLUMNS = 3
+LEGEND = """Every pair: a test photo, and beside it
+the nearest training photo of the
+predicted class.
+
+Tints: the segment's share of the mean
+squared distance to all training photos
+that voted. Both photos of a pair show
+the same shares. Red sets the photo
+apart from them; blue makes up for it.
+"""
 
 
 def draw_explanations(cases: Sequence[Bunch], file: Path) -> None:
@@ -35,5 +45,7 @@ def draw_explanations(cases: Sequence[Bunch], file: Path) -> None:
         )
     for ax in grid[len(cases) :]:
         ax.axis("off")
+    if len(cases) < len(grid):
+        grid[len(cases)].text(0.05, 0.8, LEGEND, va="top", fontsize=11, linespacing=1.4)
     file.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(file)

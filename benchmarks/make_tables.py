@@ -62,6 +62,10 @@ def tables_of_ccp_parts(results: dict[str, Any]) -> dict[str, list[Row]]:
         "bars": ccp_bars(results["repeated_cv"]),
         "cv": ccp_scores(results["repeated_cv"]),
         "test": ccp_scores(results["test"]),
+        "recall": [
+            ["class", "share of its photos that is found"],
+            *[[name, share(value)] for name, value in results["repeated_cv"]["recall"].items()],
+        ],
         "explained": explained(results["explained"]),
     }
 
@@ -166,9 +170,10 @@ def percent(value: float | None) -> str:
 
 
 def points(interval: dict[str, float]) -> str:
-    """Return a difference of shares in percentage points, with its interval."""
-    mean, low, high = (100 * interval[key] for key in ("mean", "low", "high"))
-    return f"{mean:+.1f} ({low:+.1f} to {high:+.1f})".replace("-", "−")
+    """Return a difference of shares in percentage points, with its interval if there is one."""
+    values = [interval[key] for key in ("mean", "low", "high")]
+    mean, low, high = ("?" if value is None else f"{100 * value:+.1f}" for value in values)
+    return f"{mean} ({low} to {high})".replace("-", "−")
 
 
 def met(is_met: bool) -> str:
