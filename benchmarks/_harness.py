@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from joblib import Parallel, parallel_config
 from scipy import stats
 from sklearn.utils import Bunch
 
@@ -273,3 +274,9 @@ class Progress:
 def mean_of(rows: Iterable[Mapping[str, float]], key: str) -> float:
     """Mean of one entry of several rows."""
     return float(np.mean([row[key] for row in rows]))
+
+
+def workers(n_jobs: int) -> Parallel:
+    """Run tasks in processes of one thread each; results come one by one, in their order."""
+    with parallel_config(backend="loky", inner_max_num_threads=1):
+        return Parallel(n_jobs=n_jobs, return_as="generator")

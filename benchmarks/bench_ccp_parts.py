@@ -23,6 +23,7 @@ from _harness import (
     print_table,
     record,
     repeated_cv_interval,
+    workers,
 )
 from _models import (
     INNER_FOLDS,
@@ -43,7 +44,7 @@ from _models import (
     root_columns,
     select,
 )
-from joblib import Parallel, delayed
+from joblib import delayed
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, recall_score
 from sklearn.model_selection import RepeatedStratifiedKFold
 from sklearn.utils import Bunch
@@ -104,7 +105,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     say("test photos")
     splits = list(folds)
     run = partial(run_fold, data, shared, patches)
-    found = Parallel(n_jobs=arguments.jobs, return_as="generator", inner_max_num_threads=1)(
+    found = workers(arguments.jobs)(
         delayed(run)(train, test, SEED + 1 + fold) for fold, (train, test) in enumerate(splits)
     )
     predictions = []

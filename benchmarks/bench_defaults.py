@@ -24,6 +24,7 @@ from _harness import (
     print_table,
     record,
     repeated_cv_interval,
+    workers,
 )
 from _models import (
     N_NEIGHBORS,
@@ -33,7 +34,7 @@ from _models import (
     merge_tables,
     select,
 )
-from joblib import Parallel, delayed
+from joblib import delayed
 from sklearn.model_selection import StratifiedKFold
 from sklearn.utils import Bunch
 
@@ -143,7 +144,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         splits = list(folds.split(np.zeros(len(data.target)), data.target))[: 1 if quick else None]
         run = partial(run_fold, name, data, table, patches)
         found = []
-        for fold in Parallel(n_jobs=arguments.jobs, return_as="generator", inner_max_num_threads=1)(
+        for fold in workers(arguments.jobs)(
             delayed(run)(*split, fold) for fold, split in enumerate(splits)
         ):
             found.append(fold)

@@ -35,7 +35,7 @@ def check_table(estimator: Any, X: Any, y: Any) -> tuple[np.ndarray, np.ndarray]
         Also if X holds NaN, with a hint where that comes from.
     """
     with _hint_at_missing_parts():
-        return validate_data(estimator, X, y, dtype=DTYPES, ensure_min_samples=2)
+        return validate_data(estimator, _named(X), y, dtype=DTYPES, ensure_min_samples=2)
 
 
 def check_rows(estimator: Any, X: Any) -> np.ndarray:
@@ -53,7 +53,7 @@ def check_rows(estimator: Any, X: Any) -> np.ndarray:
     ndarray of shape (n_samples, n_features), float32 or float64
     """
     with _hint_at_missing_parts():
-        return validate_data(estimator, X, dtype=DTYPES, reset=False)
+        return validate_data(estimator, _named(X), dtype=DTYPES, reset=False)
 
 
 def check_row(estimator: Any, row: Any, name: str) -> np.ndarray:
@@ -97,6 +97,20 @@ def presence_columns(names: list[str] | None, layout: TableLayout) -> np.ndarray
     found = {split_column(name): position for position, name in enumerate(names)}
     columns = [found.get((path, PRESENCE)) for path in layout.tree.paths]
     return None if None in columns else np.array(columns)
+
+
+def _named(X: Any) -> Any:
+    """Put a data frame that is not of pandas, such as of polars, into one that is.
+
+    scikit-learn 1.6 does not read the column names of new releases of polars, and without names
+    there is no tree.
+    """
+    names = [] if hasattr(X, "iloc") else list(getattr(X, "columns", []))
+    if not names or not all(isinstance(name, str) for name in names):
+        return X
+    import pandas as pd
+
+    return pd.DataFrame(np.asarray(X), columns=names)
 
 
 @contextmanager

@@ -81,7 +81,8 @@ def test_draws_a_picture_and_says_where(run):
     text, _, path = run
     assert f"drawn in {path}." in text
     picture = imread(path)
-    assert picture.shape == (902, 1540, 4)
+    # 14 by 8.2 inches; the last row of pixels depends on how a release rounds
+    assert picture.shape in {(901, 1540, 4), (902, 1540, 4)}
     # photos at the left, bars and tree at the right
     for half in np.split(picture[..., :3], 2, axis=1):
         assert len(np.unique(half.reshape(-1, 3), axis=0)) > 100
