@@ -19,6 +19,33 @@ SCORE_NEIGHBORS = 15
 
 
 @dataclass(frozen=True)
+class Votes:
+    """Who decides about rows, and what comes of it.
+
+    Parameters
+    ----------
+    indices : ndarray of shape (n_rows, n_voters), int
+        Training rows, or classes for prototypes.
+    codes : ndarray of shape (n_rows, n_voters), int
+        Their classes.
+    weights : ndarray of shape (n_rows, n_voters), float64
+        Weights of their votes, summing to 1 in every row.
+    proba : ndarray of shape (n_rows, n_classes), float64
+        Probabilities of the classes.
+    """
+
+    indices: np.ndarray
+    codes: np.ndarray
+    weights: np.ndarray
+    proba: np.ndarray
+
+    def of_first(self, references: np.ndarray) -> Voters:
+        """Who decides about the first row, with their rows among the references."""
+        found = self.indices[0]
+        return Voters(found, references[found], self.codes[0], self.weights[0], self.proba[0])
+
+
+@dataclass(frozen=True)
 class Voters:
     """Who decides about one row.
 
@@ -32,12 +59,15 @@ class Voters:
         Their classes.
     weights : ndarray of shape (n_voters,), float64
         Weights of their votes, summing to 1.
+    proba : ndarray of shape (n_classes,), float64
+        Probabilities of the classes.
     """
 
     indices: np.ndarray
     rows: np.ndarray
     codes: np.ndarray
     weights: np.ndarray
+    proba: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -109,20 +139,22 @@ class Neighbors:
         order = np.argsort(squared, axis=1, kind="stable")
         return np.take_along_axis(squared, order, 1), np.take_along_axis(indices, order, 1)
 
-    def proba(self, rows: np.ndarray) -> np.ndarray:
-        """Shares of the votes, (n_rows, n_classes)."""
+    def votes(self, rows: np.ndarray) -> Votes:
+        """Who votes about every row; the probabilities are shares of the votes."""
         squared, indices = self.search(rows, self.n_neighbors)
-        votes = self._vote_weights(squared)
+        codes, weights = self.codes[indices], self._vote_weights(squared)
         proba = np.zeros((len(rows), self.n_classes))
         for place in range(self.n_neighbors):
-            proba[np.arange(len(rows)), self.codes[indices[:, place]]] += votes[:, place]
-        return proba
+            proba[np.arange(len(rows)), codes[:, place]] += weights[:, place]
+        return Votes(indices, codes, weights, proba)
+
+    def proba(self, rows: np.ndarray) -> np.ndarray:
+        """Shares of the votes, (n_rows, n_classes)."""
+        return self.votes(rows).proba
 
     def voters(self, row: np.ndarray) -> Voters:
         """Who votes about one row, (1, n_features)."""
-        squared, indices = self.search(row, self.n_neighbors)
-        found = indices[0]
-        return Voters(found, self.X[found], self.codes[found], self._vote_weights(squared)[0])
+        return self.votes(row).of_first(self.X)
 
     def _vote_weights(self, squared: np.ndarray) -> np.ndarray:
         distances = np.sqrt(squared)
@@ -175,11 +207,16 @@ class Prototypes:
         )
         return softmax(-0.5 * squared, axis=1)
 
+    def votes(self, rows: np.ndarray) -> Votes:
+        """All prototypes for every row, the whole vote with the one that decides."""
+        proba = self.proba(rows)
+        codes = np.tile(np.arange(len(self.prototypes)), (len(rows), 1))
+        weights = (codes == proba.argmax(axis=1)[:, None]).astype(np.float64)
+        return Votes(codes, codes, weights, proba)
+
     def voters(self, row: np.ndarray) -> Voters:
         """All prototypes, the whole vote with the one that decides about a row, (1, n_features)."""
-        codes = np.arange(len(self.prototypes))
-        nearest = self.proba(row)[0].argmax()
-        return Voters(codes, self.prototypes, codes, (codes == nearest).astype(np.float64))
+        return self.votes(row).of_first(self.prototypes)
 
 
 def neighbor_score(backend: Any, n_neighbors: int = SCORE_NEIGHBORS) -> Callable[..., float]:

@@ -85,15 +85,13 @@ class ExplainMixin(ExplainClassesMixin):
 
         check_is_fitted(self)
         row = check_row(self, x, "x")
-        decision = self._prototypes() if self.decision == "prototypes" else self._neighbors()
-        voters = decision.voters(row)
-        proba = decision.proba(row)[0]
+        voters = self._decide().voters(row)
         return PredictionExplanation(
             self.tree_,
             self._contributions(row - voters.rows),
-            prediction=self.classes_[proba.argmax()],
+            prediction=self.classes_[voters.proba.argmax()],
             classes=self.classes_,
-            proba=proba,
+            proba=voters.proba,
             neighbors=voters.indices,
             neighbor_classes=self.classes_[voters.codes],
             vote_weights=voters.weights,
@@ -170,23 +168,16 @@ class ExplainMixin(ExplainClassesMixin):
 
         rows = self._check_rows(X).astype(np.float64)
         contrasts = self._contrasts(None)
-        decision = contrasts.decision
-        proba = decision.proba(rows)
-        if contrasts.by_prototypes:
-            indices = voting = np.tile(np.arange(len(self.classes_)), (len(rows), 1))
-            weights = (indices == proba.argmax(axis=1)[:, None]).astype(np.float64)
-        else:
-            squared, indices = decision.search(rows, self.n_neighbors)
-            voting, weights = self._codes[indices], decision._vote_weights(squared)
+        votes = contrasts.decision.votes(rows)
         return PredictionExplanations(
             self.tree_,
-            contrasts.contributions(rows, indices),
-            predictions=self.classes_[proba.argmax(axis=1)],
+            contrasts.contributions(rows, votes.indices),
+            predictions=self.classes_[votes.proba.argmax(axis=1)],
             classes=self.classes_,
-            proba=proba,
-            neighbors=indices,
-            neighbor_classes=self.classes_[voting],
-            vote_weights=weights,
+            proba=votes.proba,
+            neighbors=votes.indices,
+            neighbor_classes=self.classes_[votes.codes],
+            vote_weights=votes.weights,
             present=self._presences(rows),
             samples=_labels(X),
             kind=self.decision,
@@ -259,7 +250,7 @@ class ExplainMixin(ExplainClassesMixin):
         ):
             raise ValueError(f"n_neighbors must be an integer of at least 1, got {n_neighbors!r}.")
         return Contrasts(
-            self._prototypes() if self.decision == "prototypes" else self._neighbors(),
+            self._decide(),
             self._codes,
             self.classes_,
             self.n_neighbors if n_neighbors is None else n_neighbors,

@@ -248,9 +248,7 @@ class HierarchicalMetricClassifier(
             which is the posterior of normal classes that share the metric as covariance.
         """
         X = self._check_rows(X)
-        if self.decision == "prototypes":
-            return self._prototypes().proba(X)
-        return self._neighbors().proba(X)
+        return self._decide().proba(X)
 
     def kneighbors(
         self, X: Any = None, n_neighbors: int | None = None, return_distance: bool = True
@@ -301,7 +299,7 @@ class HierarchicalMetricClassifier(
         n_steps = (n_fits(combination.cv if n_nodes > 1 else 0) + 1) * n_nodes
         with ProgressBar(n_steps, "Fitting nodes", self.verbose) as bar:
             return fit_tree_metric(
-                X.astype(np.float64),
+                X.astype(np.float64, copy=False),
                 codes,
                 self.tree_,
                 self._layout.columns,
@@ -336,8 +334,10 @@ class HierarchicalMetricClassifier(
             get_backend(self.device),
         )
 
-    def _prototypes(self) -> Prototypes:
-        return Prototypes(self.components_, self._layout, self.prototypes_)
+    def _decide(self) -> Neighbors | Prototypes:
+        if self.decision == "prototypes":
+            return Prototypes(self.components_, self._layout, self.prototypes_)
+        return self._neighbors()
 
     def _names(self) -> list[str] | None:
         names = getattr(self, "feature_names_in_", None)

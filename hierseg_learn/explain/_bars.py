@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..tree._render import top_down
 from ._colors import (
     BELOW,
     BELOW_NEGATIVE,
@@ -16,7 +17,7 @@ from ._colors import (
     import_pyplot,
     text_width,
 )
-from ._text import reading_order, share_text
+from ._text import share_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -36,7 +37,7 @@ def plot(explanation: Explanation, ax: Axes | None) -> Axes:
     """Draw the bars; see `Explanation.plot`."""
     plt = import_pyplot(f"{type(explanation).__name__}.plot")
     tree = explanation.tree
-    order = reading_order(tree)
+    order = top_down(tree)
     if ax is None:
         height = min(_FRAME + _ROW * len(order), _TALLEST)
         _, ax = plt.subplots(figsize=(_WIDTH, height), layout="constrained")

@@ -10,6 +10,7 @@ import numpy as np
 from ._base import Phrases
 from ._checks import check_items, check_numbers, check_presence, check_tree
 from ._node_table import speak
+from ._sample import OneSample
 from ._signed import SignedExplanation, class_name, plain
 from ._text import enumerate_words
 
@@ -21,7 +22,7 @@ TOLERANCE = 1e-6
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class ContrastExplanation(SignedExplanation):
+class ContrastExplanation(OneSample, SignedExplanation):
     r"""Which nodes pull a sample towards one class and away from another.
 
     What is explained is a difference of squared distances: the mean one to the sample's nearest
@@ -186,17 +187,6 @@ class ContrastExplanation(SignedExplanation):
     def _axis_label(self) -> str:
         left, right = class_name(self.against), class_name(self.target)
         return f"share of all pulls:  ← {left}  |  {right} →"
-
-    def _presence(self) -> dict[str, np.ndarray | None]:
-        return {"present": self.present}
-
-    def _marks(self) -> list[str]:
-        if self.present is None:
-            return [""] * self.tree.n_nodes
-        return ["" if flag else "missing" for flag in self.present.tolist()]
-
-    def _missing(self) -> dict[str, np.ndarray]:
-        return {} if self.present is None else {f"{self.name} lacks ": ~self.present}
 
     def _title(self) -> str:
         return f"{self.name}: {class_name(self.target)} rather than {class_name(self.against)}"

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..tree._render import top_down
 from . import _overlay, _photo_words
 from ._base import Explanation
 from ._checks import check_level
 from ._pipelines import check_titles, count, explain, take_apart
 from ._regions import check_pictures, drawn_nodes
-from ._text import reading_order
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -227,7 +227,7 @@ sky 75 % and sea 12 %. Not drawn: photo as a whole 12 %.
         shown = set(self.drawn[tree.leaves].tolist())
         return {
             tree.paths[node]: float(self.explanation.share[node])
-            for node in reading_order(tree)
+            for node in top_down(tree)
             if node in shown
         }
 
@@ -237,7 +237,7 @@ sky 75 % and sea 12 %. Not drawn: photo as a whole 12 %.
         tree = self.explanation.tree
         return {
             tree.paths[node]: float(self.explanation.own_share[node])
-            for node in reading_order(tree)
+            for node in top_down(tree)
             if not tree.is_leaf[node] and tree.depths[node] < self.level
         }
 

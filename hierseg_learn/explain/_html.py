@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..tree._render import top_down
 from ._colors import BELOW, BELOW_NEGATIVE, NEGATIVE, POSITIVE
-from ._text import reading_order, share_text, summary
+from ._text import share_text, summary
 
 if TYPE_CHECKING:
     from ._base import Explanation
@@ -41,7 +42,7 @@ def export_html(explanation: Explanation, max_nodes: int = 3) -> str:
         ),
         "</tr></thead><tbody>",
     ]
-    for node in reading_order(tree):
+    for node in top_down(tree):
         weight = "normal" if tree.is_leaf[node] else "bold"
         indent = 0.3 + 1.4 * tree.depths[node]
         parts.append(

@@ -9,8 +9,9 @@ from numbers import Integral
 import numpy as np
 
 from ..tree import SegmentTree
+from ..tree._render import top_down
 from . import _html
-from ._text import enumerate_words, reading_order, share_text, spoken_labels
+from ._text import enumerate_words, share_text, spoken_labels
 
 # nodes are named until they account for this share of the pulls of one sign
 _ENOUGH = 0.8
@@ -161,7 +162,7 @@ def export_html(
         _html._HEAD.format(side="left", text="presence") if any(marks) else "",
         "</tr></thead><tbody>",
     ]
-    for node in reading_order(tree):
+    for node in top_down(tree):
         weight = "normal" if tree.is_leaf[node] else "bold"
         indent = 0.3 + 1.4 * tree.depths[node]
         bar = _html._bar(below[node] / scale, own[node] / scale, bool(tree.is_leaf[node]))

@@ -18,6 +18,7 @@ from ._checks import (
     check_weights,
     read_only,
 )
+from ._sample import OneSample
 from ._text import share_text
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ _SHOWN_VOTES = 10
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class PredictionExplanation(Explanation):
+class PredictionExplanation(OneSample, Explanation):
     """Who voted on the class of a sample, and which nodes set the sample apart from them.
 
     What is explained is the mean of the squared distances to all voting neighbours, weighted by
@@ -175,17 +176,6 @@ class PredictionExplanation(Explanation):
     @property
     def _vote_shares(self) -> np.ndarray:
         return self.vote_weights / self.vote_weights.sum()
-
-    def _presence(self) -> dict[str, np.ndarray | None]:
-        return {"present": self.present}
-
-    def _marks(self) -> list[str]:
-        if self.present is None:
-            return [""] * self.tree.n_nodes
-        return ["" if flag else "missing" for flag in self.present.tolist()]
-
-    def _missing(self) -> dict[str, np.ndarray]:
-        return {} if self.present is None else {f"{self.name} lacks ": ~self.present}
 
     def _title(self) -> str:
         return f"{self.name} is classified as {self.prediction}"

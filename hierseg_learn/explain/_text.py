@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..tree._render import top_down
+
 if TYPE_CHECKING:
     from ..tree import SegmentTree
     from ._base import Explanation
@@ -45,16 +47,6 @@ def spoken_labels(tree: SegmentTree) -> list[str]:
 def enumerate_words(words: Sequence[str]) -> str:
     """Join words as a sentence does: "a, b and c"."""
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
-
-
-def reading_order(tree: SegmentTree) -> list[int]:
-    """Node ids as one reads a tree: a node, then its children one after the other."""
-    stack, order = [tree.root], []
-    while stack:
-        node = stack.pop()
-        order.append(node)
-        stack.extend(tree.children(node)[::-1])
-    return order
 
 
 def summary(explanation: Explanation, max_nodes: int) -> list[str]:
@@ -155,7 +147,7 @@ def _topmost(tree: SegmentTree, nodes: np.ndarray) -> list[str]:
     labels = node_labels(tree)
     return [
         labels[node]
-        for node in reading_order(tree)
+        for node in top_down(tree)
         if nodes[node] and (node == tree.root or not nodes[tree.parents[node]])
     ]
 

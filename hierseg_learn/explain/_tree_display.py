@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..tree import SegmentTree
+from ..tree._render import top_down
 from ._checks import check_tree, read_only
 from ._colors import import_pyplot
 from ._pipelines import check_targets, count, take_apart
-from ._text import enumerate_words, node_labels, reading_order
+from ._text import enumerate_words, node_labels
 from ._tree_rows import FONT_POINTS, ROW, TALLEST, write_names
 
 if TYPE_CHECKING:
@@ -154,7 +155,7 @@ Not above the baseline of 60 %: sky.
             If Matplotlib is not installed.
         """
         plt = import_pyplot("NodeScoreDisplay.plot")
-        order = reading_order(self.tree)
+        order = top_down(self.tree)
         if ax is None:
             height = min(_FRAME + ROW * len(order), TALLEST)
             _, ax = plt.subplots(figsize=(_WIDTH, height), layout="constrained")

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
+from ..tree._render import top_down
 from . import _steps
 from ._base import Explanation
 from ._checks import check_level
 from ._pipelines import check_titles, count, explain, take_apart
 from ._steps import Step, number, signed
-from ._text import enumerate_words, node_labels, reading_order, share_text, spoken_labels
+from ._text import enumerate_words, node_labels, share_text, spoken_labels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -181,7 +182,7 @@ person as a whole +0.5 (12 %) and hair −0.5 (−12 %) add up to 4, the squared
             tree.paths[node]: float(
                 explanation.own[node] if self._is_above(node) else explanation.total[node]
             )
-            for node in reading_order(tree)
+            for node in top_down(tree)
             if tree.depths[node] <= self.level
         }
 

@@ -132,7 +132,7 @@ class Discriminants:
         """
         whitening = self._whitening(shrinkage)
         _, sizes, turns = np.linalg.svd(self._between * whitening, full_matrices=False)
-        return _fix_signs(turns[: self._count(sizes)] * whitening @ self._vectors.T)
+        return fix_signs(turns[: self._count(sizes)] * whitening @ self._vectors.T)
 
     def basis(self, shrinkage: float, n_rest: int | None = None) -> tuple[np.ndarray, int]:
         """Return the discriminants and, behind them, the other directions by total variance.
@@ -159,7 +159,7 @@ class Discriminants:
             _, turn = np.linalg.eigh(rest @ self.scatter.total() @ rest.T)
             rest = turn[:, ::-1].T[:n_rest] @ rest
         leading = turns[:n_leading] * whitening @ self._vectors.T
-        return _fix_signs(np.concatenate([leading, rest])), n_leading
+        return fix_signs(np.concatenate([leading, rest])), n_leading
 
     def _whitening(self, shrinkage: float) -> np.ndarray:
         overall = float(np.trace(self.scatter.total())) / len(self._variances)
@@ -176,7 +176,7 @@ class Discriminants:
         return min(told_apart, self.scatter.n_classes - 1)
 
 
-def _fix_signs(basis: np.ndarray) -> np.ndarray:
+def fix_signs(basis: np.ndarray) -> np.ndarray:
     """Make the entry of largest size in every row positive: the same basis on any LAPACK."""
     largest = np.argmax(np.abs(basis), axis=1)
     return basis * np.where(basis[np.arange(len(basis)), largest] < 0, -1.0, 1.0)[:, None]

@@ -13,9 +13,8 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
 from ._metric_learn import ignore_noise, prepare
+from ._rows import CONSTANT
 
-# a standard deviation below this share of the column's largest value is rounding
-CONSTANT = 1e-9
 N_PROBES = 8
 LINEAR_TOLERANCE = 1e-6
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ._discriminants import fix_signs
 from ._rows import Rows
 
 # a variance below this share of the largest is none
@@ -138,10 +139,3 @@ def oracle_shrinkage(covariance: np.ndarray, n_samples: float) -> float:
     numerator = (1 - 2 / size) * square + trace
     denominator = (max(n_samples, 1) + 1 - 2 / size) * (square - trace / size)
     return 1.0 if denominator <= 0 else float(np.clip(numerator / denominator, 0, 1))
-
-
-def fix_signs(components: np.ndarray) -> np.ndarray:
-    """Make the entry of largest size in every row positive: the same start on any LAPACK."""
-    largest = np.argmax(np.abs(components), axis=1)
-    signs = np.where(components[np.arange(len(components)), largest] < 0, -1.0, 1.0)
-    return components * signs[:, None]

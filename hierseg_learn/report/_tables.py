@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .._version import __version__
-from ..explain._text import reading_order, share_text
+from ..explain._text import share_text, top_down
 from ._scores import Scores
 
 _OUTCOMES = {
@@ -79,7 +79,7 @@ def html_nodes(classifier: Any, baseline: float) -> str:
     scores = np.asarray(classifier.node_scores_, dtype=float)
     outcomes = getattr(classifier, "node_outcomes_", None)
     rows = []
-    for node in reading_order(tree):
+    for node in top_down(tree):
         score = scores[node]
         known = np.isfinite(score)
         width = 100 * score if known else 0.0
