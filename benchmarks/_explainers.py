@@ -2,212 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import redirect_stderr
-from dataclasses import dataclass
 from io import StringIO
 
 import numpy as np
-import pandas as pd
-from sklearn.utils import Bunch
+from _explained import Fitted, Worth
 
-from hierseg_learn import (
-    HierarchicalMetricClassifier,
-    SegmentedImages,
-    SegmentTreeTransformer,
-)
-from hierseg_learn._exchange import PartExchange
-from hierseg_learn.explain._shapley import all_coalitions
+from hierseg_learn.what_if import explain_votes
 
 N_SAMPLES = 1000  # of SHAP and LIME
 
-# How contributions of nodes become attributions of parts, chosen on validation images: which
-# training rows of either class are contrasted, and what becomes of the columns of inner nodes.
-CONTRASTS = {
-    f"{whom}, {inner}": (n_neighbors, inner)
-    for whom, n_neighbors in (("voters", None), ("class", "class"))
-    for inner in ("leaves only", "inner nodes split")
+# Rules by which contrasts may be made: with which training rows of either class, and whether the
+# columns of inner nodes are split over the parts.
+RULES = {
+    f"{whom}, by {by}": (whom, by) for whom in ("voters", "class") for by in ("nodes", "parts")
 }
 
-Worth = Callable[[np.ndarray], np.ndarray]
+
+def contributions(fitted: Fitted, rows: np.ndarray, rule: str) -> np.ndarray:
+    """Contributions of the parts to contrasts of rows, (n_rows, n_parts)."""
+    whom, by = RULES[rule]
+    explained = fitted.model.explain_contrasts(
+        fitted.table.iloc[rows], n_neighbors=n_contrasted(fitted, whom), by=by
+    )
+    return explained.own[:, fitted.leaves]
 
 
-@dataclass(frozen=True)
-class Fitted:
-    """A fitted classifier, the table, and where its rows come from.
-
-    Parameters
-    ----------
-    name : str
-        Of the data, or the planted part.
-    images : SegmentedImages
-    table : DataFrame
-    target : ndarray
-    parts : dict of str to ndarray
-        Rows to train with, to choose by, and to report on.
-    transformer, model : estimators
-    """
-
-    name: str
-    images: SegmentedImages
-    table: pd.DataFrame
-    target: np.ndarray
-    parts: dict[str, np.ndarray]
-    transformer: SegmentTreeTransformer
-    model: HierarchicalMetricClassifier
-
-    @property
-    def leaves(self) -> np.ndarray:
-        """Nodes that are parts."""
-        return self.model.tree_.leaves
-
-    def row(self, i: int) -> np.ndarray:
-        """One row of the table, (1, n_columns)."""
-        return self.table.to_numpy()[[i]]
-
-    def code(self, i: int) -> int:
-        """Position of the predicted class."""
-        return int(self.predict_proba(self.row(i)).argmax())
-
-    def predict_proba(self, rows: np.ndarray) -> np.ndarray:
-        """Shares of the votes for rows of the table."""
-        return self.model.predict_proba(pd.DataFrame(rows, columns=self.table.columns))
-
-    def right(self, part: str) -> np.ndarray:
-        """Correctly classified rows."""
-        rows = self.parts[part]
-        return rows[self.model.predict(self.table.iloc[rows]) == self.target[rows]]
-
-    def accuracy(self, part: str) -> float:
-        """Share of correctly classified rows."""
-        return len(self.right(part)) / len(self.parts[part])
-
-    def players(self, i: int) -> np.ndarray:
-        """Positions of the parts that the image has."""
-        presence = [f"{self.model.tree_.path(leaf)}|presence" for leaf in self.leaves]
-        return np.flatnonzero(self.table[presence].iloc[i].to_numpy() > 0)
-
-
-# --- removal --------------------------------------------------------------------------------------
-
-
-def make_rows(fitted: Fitted, i: int, removal: str, donors: np.ndarray) -> Worth:
-    """Return a function from kept parts to rows of the table.
-
-    The function takes (n_coalitions, n_players) bool and returns (n_coalitions, n_copies,
-    n_columns): one copy if parts are muted, one per donor if they are exchanged.
-    """
-    exchange = PartExchange.from_transformer(fitted.transformer)
-    row, players = fitted.row(i), fitted.players(i)
-    n_parts = len(fitted.leaves)
-
-    def rows(kept: np.ndarray) -> np.ndarray:
-        removed = np.zeros((len(kept), n_parts), dtype=bool)
-        removed[:, players] = ~kept
-        if removal == "mute":
-            return exchange.mute(np.repeat(row, len(kept), axis=0), removed)[:, np.newaxis]
-        given = np.tile(fitted.table.to_numpy()[donors], (len(kept), 1))
-        swapped = np.repeat(removed, len(donors), axis=0)
-        return exchange.exchange(row, given, swapped).reshape(len(kept), len(donors), -1)
-
-    return rows
-
-
-def make_worth(fitted: Fitted, i: int, removal: str, donors: np.ndarray) -> Worth:
-    """Share of the votes for the predicted class, by kept parts."""
-    code, make = fitted.code(i), make_rows(fitted, i, removal, donors)
-
-    def worth(kept: np.ndarray) -> np.ndarray:
-        rows = make(np.asarray(kept, dtype=bool))
-        proba = fitted.predict_proba(rows.reshape(-1, rows.shape[-1]))[:, code]
-        return proba.reshape(rows.shape[:2]).mean(axis=1)
-
-    return worth
-
-
-def make_pull(fitted: Fitted, i: int, removal: str, donors: np.ndarray) -> Worth:
-    """How much nearer the class mean of the prediction is than those of the other classes.
-
-    The squared distances to two fixed points differ by a linear function of the row.
-    """
-    model, make = fitted.model, make_rows(fitted, i, removal, donors)
-    means = model.prototypes_ @ model.components_.T
-    code = fitted.code(i)
-    away = means[code] - np.delete(means, code, axis=0).mean(axis=0)
-    direction = 2 * away @ model.components_
-
-    def pull(kept: np.ndarray) -> np.ndarray:
-        return (make(kept) @ direction).mean(axis=1)
-
-    return pull
-
-
-def tabulated(worth: Worth, n_players: int) -> Worth:
-    """Look all coalitions up in a table that is made once."""
-    table = worth(all_coalitions(n_players))
-    places = 1 << np.arange(n_players)
-    return lambda kept: table[np.asarray(kept, dtype=int) @ places]
-
-
-def draw_donors(fitted: Fitted, size: Bunch) -> tuple[np.ndarray, np.ndarray]:
-    """Training rows for those who explain, and others for the judge; of every class the same."""
-    rng = np.random.RandomState(0)
-    mine, judges = [], []
-    train = fitted.parts["train"]
-    for label in fitted.model.classes_:
-        drawn = rng.permutation(train[fitted.target[train] == label])
-        mine.append(drawn[: size.n_donors])
-        judges.append(drawn[size.n_donors : 2 * size.n_donors])
-    return np.concatenate(mine), np.concatenate(judges)
-
-
-# --- explainers: each gives attributions of the parts that an image has ---------------------------
-
-
-def explain_contrast(fitted: Fitted, i: int, whom: str | None, inner: str) -> np.ndarray:
-    """Contributions of the nodes to the contrast, as attributions of parts."""
-    own = fitted.model.explain_contrast(
-        fitted.table.iloc[[i]], n_neighbors=n_contrasted(fitted, whom)
-    ).own
-    return to_parts(fitted, i, own, inner)
-
-
-def n_contrasted(fitted: Fitted, whom: str | None) -> int | None:
+def n_contrasted(fitted: Fitted, whom: str) -> int | None:
     """How many training rows of either class are contrasted: as many as vote, or whole classes."""
-    if whom is None:
+    if whom == "voters":
         return None
     return int(np.unique(fitted.target[fitted.parts["train"]], return_counts=True)[1].min())
 
 
-def to_parts(fitted: Fitted, i: int, own: np.ndarray, inner: str) -> np.ndarray:
-    """Leaves' own contributions; on demand with equal shares of those of the nodes above them."""
-    players = fitted.players(i)
-    nodes = fitted.leaves[players]
-    if inner == "leaves only":
-        return own[nodes]
-    tree = fitted.model.tree_
-    above = np.zeros((tree.n_nodes, len(nodes)))
-    for node in range(tree.n_nodes):
-        above[node] = np.isin(nodes, tree.subtree(node))
-    n_below = above.sum(axis=1, keepdims=True)
-    return own @ np.divide(above, n_below, out=np.zeros_like(above), where=n_below > 0)
+def explain_by_contrast(fitted: Fitted, i: int, rule: str) -> np.ndarray:
+    """Contributions to the contrast, of the parts that an image has."""
+    return contributions(fitted, np.array([i]), rule)[0, fitted.players(i)]
 
 
-def explain_prediction(fitted: Fitted, i: int, inner: str) -> np.ndarray:
-    """Contributions of the nodes to the distance to those who vote."""
-    return to_parts(fitted, i, fitted.model.explain_prediction(fitted.table.iloc[[i]]).own, inner)
+def explain_by_prediction(fitted: Fitted, i: int) -> np.ndarray:
+    """Contributions to the distance to those who vote."""
+    own = fitted.model.explain_prediction(fitted.table.iloc[[i]]).own
+    return own[fitted.leaves][fitted.players(i)]
 
 
-def explain_pull(pull: Worth, n_players: int) -> np.ndarray:
-    """Mean of what a part adds to none and to all others: 2 n + 2 coalitions.
-
-    These are the Shapley values of every game without interactions of three parts or more.
-    """
-    single = np.eye(n_players, dtype=bool)
-    kept = np.concatenate([single, ~single, [[False] * n_players, [True] * n_players]])
-    scores = pull(kept)
-    alone, without = scores[:n_players] - scores[-2], scores[-1] - scores[n_players:-2]
-    return (alone + without) / 2
+def explain_by_votes(fitted: Fitted, i: int, removal: str, donors: np.ndarray) -> np.ndarray:
+    """Shapley values of the share of the votes."""
+    given = None if removal == "mute" else fitted.table.iloc[donors]
+    explained = explain_votes(
+        fitted.model, fitted.table.iloc[[i]], transformer=fitted.transformer, donors=given
+    )
+    return explained.own[fitted.leaves][fitted.players(i)]
 
 
 def explain_shap(worth: Worth, n_players: int, seed: int = 0) -> np.ndarray:

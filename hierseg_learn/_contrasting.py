@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -72,6 +73,9 @@ class Contrasts:
         How many training rows of a class a row is compared with.
     strict : bool
         Whether a class with fewer rows is an error; otherwise all of them are taken.
+    split : callable, default=None
+        ``split(a, b)`` with rows of shape (n_pairs, n_features) returns contributions of shape
+        (n_pairs, n_nodes) to their squared distances; None takes those of the nodes' own columns.
     """
 
     decision: Neighbors | Prototypes
@@ -79,6 +83,7 @@ class Contrasts:
     classes: np.ndarray
     n_neighbors: int
     strict: bool = False
+    split: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
 
     @property
     def by_prototypes(self) -> bool:
@@ -163,8 +168,7 @@ class Contrasts:
     def prototype_side(self, rows: np.ndarray, codes: np.ndarray) -> Side:
         """Compare every row with one prototype."""
         indices = codes[:, None]
-        weights = np.ones(indices.shape)
-        return Side(indices, self._mean_contributions(rows, indices, weights))
+        return Side(indices, self.contributions(rows, indices)[:, 0])
 
     def nearest_side(
         self, rows: np.ndarray, members: np.ndarray, n_found: int, itself: np.ndarray | None = None
@@ -196,11 +200,12 @@ class Contrasts:
             exclude,
         )
         indices = members[to_numpy(found)]
-        squared = self._squared(rows, indices)
+        own = self.contributions(rows, indices)
+        squared = np.maximum(own.sum(axis=-1), 0.0)
         order = np.argsort(squared, axis=1, kind="stable")
-        indices = np.take_along_axis(indices, order, 1)
         weights = decision._vote_weights(np.take_along_axis(squared, order, 1))
-        return Side(indices, self._mean_contributions(rows, indices, weights))
+        own = np.take_along_axis(own, order[..., np.newaxis], 1)
+        return Side(np.take_along_axis(indices, order, 1), np.einsum("qr,qrv->qv", weights, own))
 
     def against_others(self, rows: np.ndarray, positions: np.ndarray, code: int) -> np.ndarray:
         """Compare training rows of one class with the nearest of all others, and of their own.
@@ -260,29 +265,29 @@ class Contrasts:
         """Squared distances to given rows, (n_queries, n_rows)."""
         return np.maximum(self.contributions(rows, indices).sum(axis=-1), 0.0)
 
-    def _mean_contributions(
-        self, rows: np.ndarray, indices: np.ndarray, weights: np.ndarray
-    ) -> np.ndarray:
-        """Weighted means over the rows of every query, (n_queries, n_nodes)."""
-        return np.einsum("qr,qrv->qv", weights, self.contributions(rows, indices))
-
     def _contributions(self, rows: np.ndarray, indices: np.ndarray) -> np.ndarray:
         """Contributions to every squared distance, (n_queries, n_rows, n_nodes)."""
         layout = self.decision.layout
-        delta = np.subtract(rows[:, None], self._references()[indices], dtype=np.float64)
-        own = node_contributions(
-            self.decision.components,
-            delta.reshape(-1, rows.shape[1]),
-            layout.column_nodes(),
-            layout.tree.n_nodes,
-        )
+        references = self._references()[indices.ravel()]
+        queries = np.repeat(rows, indices.shape[1], axis=0)
+        if self.split is not None:
+            own = self.split(queries, references.astype(np.float64))
+        else:
+            own = node_contributions(
+                self.decision.components,
+                np.subtract(queries, references, dtype=np.float64),
+                layout.column_nodes(),
+                layout.tree.n_nodes,
+            )
         return own.reshape(*indices.shape, -1)
 
     def _blocks(self, indices: np.ndarray) -> list[slice]:
         """Cut queries so that a block of differences is of bounded size; one block at least."""
         n_queries, n_rows = indices.shape
-        n_features = self._references().shape[1]
-        size = max(1, BLOCK_VALUES // max(1, n_rows * n_features))
+        n_values = self._references().shape[1]
+        if self.split is not None:
+            n_values *= self.decision.layout.tree.n_nodes
+        size = max(1, BLOCK_VALUES // max(1, n_rows * n_values))
         return [slice(i, min(i + size, n_queries)) for i in range(0, max(n_queries, 1), size)]
 
     def _references(self) -> np.ndarray:

@@ -141,20 +141,30 @@ class Neighbors:
 
     def votes(self, rows: np.ndarray) -> Votes:
         """Who votes about every row; the probabilities are shares of the votes."""
-        squared, indices = self.search(rows, self.n_neighbors)
-        codes, weights = self.codes[indices], self._vote_weights(squared)
-        proba = np.zeros((len(rows), self.n_classes))
-        for place in range(self.n_neighbors):
-            proba[np.arange(len(rows)), codes[:, place]] += weights[:, place]
-        return Votes(indices, codes, weights, proba)
+        return self._count(*self.search(rows, self.n_neighbors))
 
     def proba(self, rows: np.ndarray) -> np.ndarray:
         """Shares of the votes, (n_rows, n_classes)."""
         return self.votes(rows).proba
 
+    def proba_of_mapped(self, mapped: np.ndarray) -> np.ndarray:
+        """Shares of the votes for rows that are mapped already, (n_rows, n_components)."""
+        asarray, to_numpy = self.backend.asarray, self.backend.to_numpy
+        indices, squared = self.backend.nearest(
+            asarray(mapped), asarray(self.embedding), self.n_neighbors
+        )
+        return self._count(to_numpy(squared), to_numpy(indices)).proba
+
     def voters(self, row: np.ndarray) -> Voters:
         """Who votes about one row, (1, n_features)."""
         return self.votes(row).of_first(self.X)
+
+    def _count(self, squared: np.ndarray, indices: np.ndarray) -> Votes:
+        codes, weights = self.codes[indices], self._vote_weights(squared)
+        proba = np.zeros((len(indices), self.n_classes))
+        for place in range(self.n_neighbors):
+            proba[np.arange(len(indices)), codes[:, place]] += weights[:, place]
+        return Votes(indices, codes, weights, proba)
 
     def _vote_weights(self, squared: np.ndarray) -> np.ndarray:
         distances = np.sqrt(squared)
@@ -205,6 +215,12 @@ class Prototypes:
             self.layout.column_nodes(),
             self.layout.tree.n_nodes,
         )
+        return softmax(-0.5 * squared, axis=1)
+
+    def proba_of_mapped(self, mapped: np.ndarray) -> np.ndarray:
+        """Probabilities for rows that are mapped already, (n_rows, n_components)."""
+        prototypes = map_rows(self.components, self.prototypes)
+        squared = ((mapped[:, np.newaxis] - prototypes) ** 2).sum(axis=-1)
         return softmax(-0.5 * squared, axis=1)
 
     def votes(self, rows: np.ndarray) -> Votes:

@@ -173,17 +173,33 @@ class TreeDescriber:
         labels = self.segmenter.label_map(image, batch.mask(i), where=f"image {position} of X")
         return self.lookup.to_leaves(labels, position)
 
-    def _columns(self, area: np.ndarray, sums: np.ndarray) -> np.ndarray:
-        columns, start = [], 0
+    def node_columns(self, area: np.ndarray, sums: np.ndarray) -> np.ndarray:
+        """Turn pooled sums of nodes into all columns that a node may have.
+
+        Parameters
+        ----------
+        area : ndarray of shape (...)
+            Pixels of every node divided by pixels of the image.
+        sums : ndarray of shape (..., n_sums)
+            Sums of all descriptors, as `leaf_sums` returns them.
+
+        Returns
+        -------
+        columns : ndarray of shape (..., n_columns_of_a_node), float64
+            Presence, area, and the descriptors, NaN where the node is absent.
+        """
+        columns, start = [np.stack([area > 0, area], axis=-1)], 0
         for _, descriptor in self.descriptors:
             stop = start + descriptor.n_sums_
             columns.append(descriptor.from_sums(sums[..., start:stop], area))
             start = stop
-        own = np.stack([area > 0, area], axis=-1)
-        full = np.concatenate([own, *columns], axis=-1)
+        return np.concatenate(columns, axis=-1)
+
+    def _columns(self, area: np.ndarray, sums: np.ndarray) -> np.ndarray:
+        full = self.node_columns(area, sums)
         return np.concatenate(
             [
-                full[:, node] if described else own[:, node]
+                full[:, node, : None if described else len(OWN_COLUMNS)]
                 for node, described in enumerate(self.described())
             ],
             axis=1,

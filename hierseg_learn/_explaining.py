@@ -12,6 +12,7 @@ from ._contrasting import Contrasts
 from ._explaining_classes import ExplainClassesMixin
 from ._layout import split_column
 from ._table import check_row, presence_columns
+from .kernels._threads import single_blas_thread
 from .metrics import node_contributions
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
         ContrastExplanation,
         ContrastExplanations,
         PairExplanation,
-        PartsExplanation,
         PredictionExplanation,
         PredictionExplanations,
     )
@@ -55,16 +55,16 @@ class ExplainMixin(ExplainClassesMixin):
             If a row is not like those of `fit`, `by` is unknown, or the table has no areas to
             split by.
         """
-        from .explain import PairExplanation
+        from .explain import PairExplanation, PartsExplanation
 
         check_is_fitted(self)
-        if by not in ("nodes", "parts"):
-            raise ValueError(f"by must be 'nodes' or 'parts', got {by!r}.")
+        _check_by(by)
         rows = [check_row(self, row, name) for row, name in ((a, "a"), (b, "b"))]
         own = self._contributions(rows[0] - rows[1])[0]
         presence = {"present_a": self._presence(rows[0]), "present_b": self._presence(rows[1])}
         if by == "parts":
-            return self._explain_parts(rows[0][0], rows[1][0], own, presence)
+            split, kinds = self._by_parts(*rows)
+            return PartsExplanation(self.tree_, split[0], own_columns=own, kinds=kinds, **presence)
         return PairExplanation(self.tree_, own, **presence)
 
     def explain_prediction(self, x: Any) -> PredictionExplanation:
@@ -100,7 +100,12 @@ class ExplainMixin(ExplainClassesMixin):
         )
 
     def explain_contrast(
-        self, x: Any, target: Any = None, against: Any = None, n_neighbors: int | None = None
+        self,
+        x: Any,
+        target: Any = None,
+        against: Any = None,
+        n_neighbors: int | None = None,
+        by: str = "nodes",
     ) -> ContrastExplanation:
         """Say which nodes pull a row towards one class and away from another.
 
@@ -116,6 +121,8 @@ class ExplainMixin(ExplainClassesMixin):
         n_neighbors : int, default=None
             How many training rows of either class the row is compared with; None takes the
             parameter, or the whole class where that is smaller. Prototypes have no neighbours.
+        by : {"nodes", "parts"}, default="nodes"
+            As in `explain_pair`.
 
         Returns
         -------
@@ -127,13 +134,14 @@ class ExplainMixin(ExplainClassesMixin):
         Raises
         ------
         ValueError
-            If a class is unknown, both are the same, or one has fewer rows than `n_neighbors`.
+            If a class is unknown, both are the same, or one has fewer rows than `n_neighbors`; also
+            as in `explain_pair` for `by`.
         """
         from .explain import ContrastExplanation
 
         check_is_fitted(self)
         row = check_row(self, x, "x")
-        contrasts = self._contrasts(n_neighbors)
+        contrasts = self._contrasts(n_neighbors, by)
         targets, againsts = contrasts.choose(
             row, self._code(target, "target"), self._code(against, "against")
         )
@@ -149,6 +157,7 @@ class ExplainMixin(ExplainClassesMixin):
             against_neighbors=theirs[theirs >= 0],
             present=self._presence(row),
             kind=self.decision,
+            by=by,
         )
 
     def explain_predictions(self, X: Any) -> PredictionExplanations:
@@ -184,7 +193,12 @@ class ExplainMixin(ExplainClassesMixin):
         )
 
     def explain_contrasts(
-        self, X: Any, target: Any = None, against: Any = None, n_neighbors: int | None = None
+        self,
+        X: Any,
+        target: Any = None,
+        against: Any = None,
+        n_neighbors: int | None = None,
+        by: str = "nodes",
     ) -> ContrastExplanations:
         """Contrast many rows at once, as `explain_contrast` does one.
 
@@ -196,6 +210,8 @@ class ExplainMixin(ExplainClassesMixin):
             Classes, the same for all rows; None takes those of each row.
         n_neighbors : int, default=None
             As in `explain_contrast`.
+        by : {"nodes", "parts"}, default="nodes"
+            As in `explain_pair`.
 
         Returns
         -------
@@ -210,7 +226,7 @@ class ExplainMixin(ExplainClassesMixin):
         from .explain import ContrastExplanations
 
         rows = self._check_rows(X).astype(np.float64)
-        contrasts = self._contrasts(n_neighbors)
+        contrasts = self._contrasts(n_neighbors, by)
         targets, againsts = contrasts.choose(
             rows, self._code(target, "target"), self._code(against, "against")
         )
@@ -226,23 +242,24 @@ class ExplainMixin(ExplainClassesMixin):
             present=self._presences(rows),
             samples=_labels(X),
             kind=self.decision,
+            by=by,
         )
 
-    def _explain_parts(
-        self, a: np.ndarray, b: np.ndarray, own: np.ndarray, presence: dict[str, Any]
-    ) -> PartsExplanation:
-        from .explain import PartsExplanation
+    def _by_parts(self, a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Contributions with inner nodes split over leaves, (n_pairs, n_nodes); column kinds."""
         from .explain._parts import split_over_leaves
 
         names = self._names()
-        descriptors = [""] * len(a) if names is None else [split_column(name)[1] for name in names]
-        deltas, kinds = split_over_leaves(self.tree_, self._layout.columns, descriptors, a, b)
-        gradient = (self.components_ @ (a - b)) @ self.components_
-        return PartsExplanation(
-            self.tree_, deltas @ gradient, own_columns=own, kinds=kinds, **presence
+        descriptors = (
+            [""] * a.shape[1] if names is None else [split_column(name)[1] for name in names]
         )
+        deltas, kinds = split_over_leaves(self.tree_, self._layout.columns, descriptors, a, b)
+        with single_blas_thread():
+            gradients = ((a - b) @ self.components_.T) @ self.components_
+        return np.einsum("vpf,pf->pv", deltas, gradients), kinds
 
-    def _contrasts(self, n_neighbors: int | None) -> Contrasts:
+    def _contrasts(self, n_neighbors: int | None, by: str = "nodes") -> Contrasts:
+        _check_by(by)
         if n_neighbors is not None and (
             isinstance(n_neighbors, bool)
             or not isinstance(n_neighbors, Integral)
@@ -255,6 +272,7 @@ class ExplainMixin(ExplainClassesMixin):
             self.classes_,
             self.n_neighbors if n_neighbors is None else n_neighbors,
             strict=n_neighbors is not None,
+            split=(lambda a, b: self._by_parts(a, b)[0]) if by == "parts" else None,
         )
 
     def _code(self, label: Any, name: str) -> int | None:
@@ -283,6 +301,11 @@ class ExplainMixin(ExplainClassesMixin):
     def _presences(self, rows: np.ndarray) -> np.ndarray | None:
         columns = presence_columns(self._names(), self._layout)
         return None if columns is None else rows[:, columns] > 0
+
+
+def _check_by(by: Any) -> None:
+    if by not in ("nodes", "parts"):
+        raise ValueError(f"by must be 'nodes' or 'parts', got {by!r}.")
 
 
 def _labels(X: Any) -> np.ndarray | None:

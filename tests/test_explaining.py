@@ -5,7 +5,12 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from hierseg_learn import HierarchicalMetricClassifier, _explaining_classes
+from hierseg_learn import (
+    HierarchicalMetricClassifier,
+    SegmentTreeTransformer,
+    _explaining_classes,
+)
+from hierseg_learn.datasets import make_portraits
 from tests.explain.games import node_deltas, quadratic_worths, shapley_values
 from tests.toy_tables import toy_table
 
@@ -337,3 +342,34 @@ def test_missing_parts_are_reported():
     missing = frame[~frame["present"]]
     assert missing[["sample", "node"]].to_numpy().tolist() == [[50, "photo/sky"]]
     assert isinstance(frame, pd.DataFrame)
+
+
+def test_contrasts_by_parts_sum_to_the_same(portrait_table):
+    table, y = portrait_table
+    model = HierarchicalMetricClassifier(random_state=0).fit(table, y)
+    inner = ~model.tree_.is_leaf
+    nodes, parts = (model.explain_contrasts(table[:8], by=by) for by in ("nodes", "parts"))
+    scale = np.abs(nodes.own).sum(axis=1)
+    assert_allclose(parts.own.sum(axis=1) / scale, nodes.own.sum(axis=1) / scale, atol=1e-6)
+    assert_array_equal(parts.target_neighbors, nodes.target_neighbors)
+    # less stays with inner nodes than they hold of their own
+    assert np.abs(parts.own[:, inner]).sum() < 0.7 * np.abs(nodes.own[:, inner]).sum()
+    single = model.explain_contrast(table.iloc[[3]], by="parts")
+    assert_allclose(single.own, parts[3].own)
+    assert "is split over their leaves" in single.to_text()
+    assert single.to_dict()["by"] == "parts"
+    # means over the pairs of both sides, each split by itself
+    expected = np.zeros(model.tree_.n_nodes)
+    for rows, sign in ((single.target_neighbors, -1), (single.against_neighbors, 1)):
+        pairs = [model.explain_pair(table.iloc[[3]], table.iloc[[row]], by="parts") for row in rows]
+        expected += sign * np.mean([pair.own for pair in pairs], axis=0)
+    assert_allclose(single.own / scale[3], expected / scale[3], atol=1e-4)
+    with pytest.raises(ValueError, match="by must be 'nodes' or 'parts', got 'leaves'"):
+        model.explain_contrast(table.iloc[[3]], by="leaves")
+
+
+@pytest.fixture(scope="module")
+def portrait_table():
+    data = make_portraits(40, random_state=0)
+    transformer = SegmentTreeTransformer(tree=data.tree, descriptors=["color", "shape"])
+    return transformer.fit_transform(data.images), data.target

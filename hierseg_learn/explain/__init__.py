@@ -22,6 +22,7 @@ from ._prediction_batch import PredictionExplanations
 from ._shapley import shapley_values
 from ._snr import snr_by_node
 from ._tree_display import NodeScoreDisplay
+from ._votes import VotesExplanation
 from ._waterfall import WaterfallDisplay
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "PredictionExplanation",
     "PredictionExplanations",
     "SegmentContributionDisplay",
+    "VotesExplanation",
     "WaterfallDisplay",
     "completeness_error",
     "curve_area",

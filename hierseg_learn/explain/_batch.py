@@ -34,7 +34,7 @@ class ExplanationBatch(ABC):
     present: np.ndarray | None
     samples: np.ndarray | None
 
-    _shared = ("tree", "classes", "kind")
+    _shared = ("tree", "classes", "kind", "by")
 
     def __len__(self) -> int:
         return len(self.own)

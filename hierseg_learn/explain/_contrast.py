@@ -12,7 +12,7 @@ from ._checks import check_items, check_numbers, check_presence, check_tree
 from ._node_table import speak
 from ._sample import OneSample
 from ._signed import SignedExplanation, class_name, plain
-from ._text import enumerate_words
+from ._text import enumerate_words, split_sentence
 
 if TYPE_CHECKING:
     from ..tree import SegmentTree
@@ -49,6 +49,9 @@ class ContrastExplanation(OneSample, SignedExplanation):
         What to call the sample.
     kind : {"neighbors", "prototypes"}, default="neighbors"
         Whether the rows are training rows or prototypes.
+    by : {"nodes", "parts"}, default="nodes"
+        Whether an inner node's own columns count for the node, or for the leaves below it as far as
+        they can be split, as in :class:`PartsExplanation`.
 
     Attributes
     ----------
@@ -121,11 +124,14 @@ class ContrastExplanation(OneSample, SignedExplanation):
     present: np.ndarray | None = None
     name: str = "the sample"
     kind: str = "neighbors"
+    by: str = "nodes"
 
     def __post_init__(self) -> None:
         n_nodes = check_tree(self.tree).n_nodes
         if self.kind not in ("neighbors", "prototypes"):
             raise ValueError(f"kind must be 'neighbors' or 'prototypes', got {self.kind!r}.")
+        if self.by not in ("nodes", "parts"):
+            raise ValueError(f"by must be 'nodes' or 'parts', got {self.by!r}.")
         own = check_numbers(self.own, "own", (n_nodes,))
         squared = check_numbers(self.squared_distances, "squared_distances", (2,))
         scale = max(np.abs(own).sum(), np.abs(squared).sum())
@@ -166,6 +172,13 @@ class ContrastExplanation(OneSample, SignedExplanation):
         ]
 
     def _sentences(self, max_nodes: int) -> list[str]:
+        sentences = self._pulls(max_nodes)
+        if self.by == "parts":
+            rest = np.abs(self.own_share[~self.tree.is_leaf]).sum()
+            sentences.append(split_sentence(float(rest)))
+        return sentences
+
+    def _pulls(self, max_nodes: int) -> list[str]:
         pro, contra = self._named(1, max_nodes), self._named(-1, max_nodes)
         phrases = self._phrases()
         if not pro and not contra:
@@ -215,6 +228,7 @@ class ContrastExplanation(OneSample, SignedExplanation):
         }
         return {
             "kind": f"contrast of {self.kind}",
+            "by": self.by,
             "name": self.name,
             "target": plain(self.target),
             "against": plain(self.against),

@@ -38,6 +38,8 @@ class ContrastExplanations(ExplanationBatch):
         Labels of the samples; None numbers them.
     kind : {"neighbors", "prototypes"}, default="neighbors"
         Whether the rows are training rows or prototypes.
+    by : {"nodes", "parts"}, default="nodes"
+        As in :class:`ContrastExplanation`.
 
     Attributes
     ----------
@@ -80,6 +82,7 @@ class ContrastExplanations(ExplanationBatch):
     present: np.ndarray | None = None
     samples: np.ndarray | None = None
     kind: str = "neighbors"
+    by: str = "nodes"
 
     def __post_init__(self) -> None:
         n_nodes = check_tree(self.tree).n_nodes
@@ -117,5 +120,6 @@ class ContrastExplanations(ExplanationBatch):
             target_neighbors=sides[0][sides[0] >= 0],
             against_neighbors=sides[1][sides[1] >= 0],
             kind=self.kind,
+            by=self.by,
             **self._of(i),
         )

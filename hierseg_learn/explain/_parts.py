@@ -12,7 +12,7 @@ from .._layout import AREA
 from ..tree import SegmentTree
 from ._checks import check_items, check_numbers
 from ._pair import PairExplanation
-from ._text import share_text
+from ._text import split_sentence
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -140,11 +140,7 @@ class PartsExplanation(PairExplanation):
         return super().contributions.assign(own_columns=self.own_columns)
 
     def _closing(self) -> str:
-        rest = share_text(float(self.own_share[~self.tree.is_leaf].sum()))
-        return (
-            f"What inner nodes describe is split over their leaves; {rest} cannot be and stays "
-            "with them."
-        )
+        return split_sentence(float(self.own_share[~self.tree.is_leaf].sum()))
 
     def _about(self) -> dict[str, Any]:
         kinds, counts = np.unique(self.kinds, return_counts=True)
@@ -164,7 +160,7 @@ def split_over_leaves(
     a: np.ndarray,
     b: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Split the difference of two rows over the leaves, and the rests of inner nodes.
+    """Split differences of rows over the leaves, and the rests of inner nodes.
 
     Parameters
     ----------
@@ -174,15 +170,15 @@ def split_over_leaves(
         Positions of every node's own columns.
     descriptors : sequence of str, length n_features
         What every column describes: its name without the path.
-    a, b : ndarray of shape (n_features,), float64
+    a, b : ndarray of shape (n_pairs, n_features)
         The rows.
 
     Returns
     -------
-    deltas : ndarray of shape (n_nodes, n_features)
+    deltas : ndarray of shape (n_nodes, n_pairs, n_features), float64
         What every node accounts for; sums to ``a - b`` over the nodes.
     kinds : ndarray of shape (n_features,), str
-        "leaf", "area", "mean", "root" or "rest".
+        "leaf", "area", "mean", "root" or "rest"; the same for all pairs.
 
     Raises
     ------
@@ -190,14 +186,16 @@ def split_over_leaves(
         If a leaf has no column for its area, and a node above it has columns.
     """
     rows = np.stack([a, b]).astype(np.float64)
-    deltas = np.zeros((tree.n_nodes, len(a)))
-    kinds = np.full(len(a), "rest")
+    deltas = np.zeros((tree.n_nodes, *a.shape))
+    kinds = np.full(a.shape[1], "rest")
     places = [{descriptors[j]: j for j in own.tolist()} for own in columns]
-    for leaf in tree.leaves.tolist():
-        deltas[leaf, columns[leaf]] = rows[0, columns[leaf]] - rows[1, columns[leaf]]
-        kinds[columns[leaf]] = "leaf"
-    for node in np.flatnonzero(~tree.is_leaf).tolist():
-        if not len(columns[node]):
+    for node in range(tree.n_nodes):
+        own = columns[node]
+        deltas[node][:, own] = rows[0][:, own] - rows[1][:, own]
+        if tree.is_leaf[node]:
+            kinds[own] = "leaf"
+            continue
+        if not len(own):
             continue
         below = [int(n) for n in tree.subtree(node) if tree.is_leaf[n]]
         for leaf in below:
@@ -206,51 +204,60 @@ def split_over_leaves(
                     f"by='parts' weighs parts by their areas and needs a column "
                     f"'{tree.path(leaf)}|{AREA}', which the table lacks."
                 )
-        areas = rows[:, [places[leaf][AREA] for leaf in below]]
-        for name, j in places[node].items():
-            if not all(name in places[leaf] for leaf in below):
-                continue
-            values = rows[:, [places[leaf][name] for leaf in below]]
-            kinds[j], deltas[below, j] = _split(name, rows[:, j], values, areas)
-        own = columns[node]
-        deltas[node, own] = rows[0, own] - rows[1, own] - deltas[below][:, own].sum(axis=0)
+        shared = [name for name in places[node] if all(name in places[leaf] for leaf in below)]
+        mine = [places[node][name] for name in shared]
+        of_leaves = np.array([[places[leaf][name] for name in shared] for leaf in below])
+        areas = rows[:, :, [places[leaf][AREA] for leaf in below]]
+        kinds[mine], terms = _split(
+            np.array(shared), rows[:, :, mine], rows[:, :, of_leaves], areas
+        )
+        for leaf, given in zip(below, terms):
+            deltas[leaf][:, mine] = given
+        deltas[node][:, mine] -= terms.sum(axis=0)
     return deltas, kinds
 
 
 def _split(
-    name: str, whole: np.ndarray, values: np.ndarray, areas: np.ndarray
-) -> tuple[str, np.ndarray]:
-    """Split one column of an inner node: its kind, and what leaves account for.
+    names: np.ndarray, whole: np.ndarray, values: np.ndarray, areas: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Split columns of an inner node: their kinds, and what leaves account for.
 
-    `whole` is (2,), the column in both images; `values` and `areas`, (2, n_leaves), are those of
-    the leaves.
+    `whole` is (2, n_pairs, n_columns), the columns in both images; `values`, (2, n_pairs, n_leaves,
+    n_columns), and `areas`, (2, n_pairs, n_leaves), are those of the leaves. What leaves account
+    for is (n_leaves, n_pairs, n_columns).
     """
-    nothing = np.zeros(values.shape[1])
-    if name == AREA:
-        return "area", areas[0] - areas[1]
-    totals = areas.sum(axis=1, keepdims=True)
-    weights = np.divide(areas, totals, out=np.zeros_like(areas), where=totals > 0)
-    here = totals[:, 0] > 0
-    if not here.any():
-        return "rest", nothing
-    if _are_means(whole, values, weights, here):
-        return "mean", _mean_terms(whole, values, weights, here)
-    if (whole >= 0).all() and _are_means(whole**2, values**2, weights, here):
-        return "root", _mean_terms(whole**2, values**2, weights, here) / whole.sum()
-    return "rest", nothing
+    totals = areas.sum(axis=2, keepdims=True)
+    weights = np.divide(areas, totals, out=np.zeros_like(areas), where=totals > 0)[..., np.newaxis]
+    here = totals > 0
+    means = _are_means(whole, values, weights, here) & here.any()
+    roots = _are_means(whole**2, values**2, weights, here) & (whole >= 0).all((0, 1)) & here.any()
+    kinds = np.where(means, "mean", np.where(roots, "root", "rest"))
+    kinds[names == AREA] = "area"
+    scale = whole.sum(axis=0)
+    of_roots = np.divide(
+        _mean_terms(whole**2, values**2, weights, here),
+        scale,
+        out=np.zeros(values.shape[2:3] + scale.shape),
+        where=scale > 0,
+    )
+    of_areas = np.moveaxis(areas[0] - areas[1], 1, 0)[..., np.newaxis]
+    terms = {"mean": _mean_terms(whole, values, weights, here), "root": of_roots, "area": of_areas}
+    return kinds, np.select([kinds == kind for kind in terms], list(terms.values()), 0.0)
 
 
 def _are_means(
     whole: np.ndarray, values: np.ndarray, weights: np.ndarray, here: np.ndarray
-) -> bool:
-    means = (weights * values).sum(axis=1)
-    scale = np.abs(np.where(weights > 0, values, 0.0)).max(axis=1)
-    return bool((np.abs(means - whole) <= _TOLERANCE * scale)[here].all())
+) -> np.ndarray:
+    """Whether columns are means over the leaves in all images that have any of them."""
+    means = (weights * values).sum(axis=2)
+    scale = np.abs(np.where(weights > 0, values, 0.0)).max(axis=2)
+    return ((np.abs(means - whole) <= _TOLERANCE * scale) | ~here).all(axis=(0, 1))
 
 
 def _mean_terms(
     whole: np.ndarray, values: np.ndarray, weights: np.ndarray, here: np.ndarray
 ) -> np.ndarray:
-    reference = whole.mean() if here.all() else whole[~here][0]
-    terms = weights * (values - reference)
-    return terms[0] - terms[1]
+    # the filler of an image that lacks the node, or the middle of two that have it
+    reference = np.where(here[0], np.where(here[1], whole.mean(axis=0), whole[1]), whole[0])
+    terms = weights * (values - reference[:, np.newaxis])
+    return np.moveaxis(terms[0] - terms[1], 1, 0)

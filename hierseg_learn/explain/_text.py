@@ -156,3 +156,11 @@ def _cut(words: list[str], n_shown: int) -> list[str]:
     if len(words) <= n_shown:
         return words
     return [*words[:n_shown], f"{len(words) - n_shown} more"]
+
+
+def split_sentence(rest: float) -> str:
+    """Say that inner nodes were split over their leaves, and which share could not be."""
+    return (
+        f"What inner nodes describe is split over their leaves; {share_text(rest)} cannot be and "
+        "stays with them."
+    )

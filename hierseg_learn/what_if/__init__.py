@@ -2,7 +2,8 @@
 
 from ._counterfactual import counterfactual
 from ._exchanged import Counterfactual
+from ._explain_votes import explain_votes
 from ._muted import MutedClassifier
 from ._without_nodes import without_nodes
 
-__all__ = ["Counterfactual", "MutedClassifier", "counterfactual", "without_nodes"]
+__all__ = ["Counterfactual", "MutedClassifier", "counterfactual", "explain_votes", "without_nodes"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ import numpy as np
 from ._exchanged import Counterfactual
 from ._model import FittedModel, one_row, take_apart
 from ._muted import MutedClassifier
+from ._players import check_count, class_code, find_players
 from ._search import SubsetSearch
 
 
@@ -100,19 +100,19 @@ def counterfactual(
         fitted = take_apart(model, transformer)
         to_rows = fitted.rows
     for name, value in (("max_donors", max_donors), ("max_evaluations", max_evaluations)):
-        _check_count(value, name)
+        check_count(value, name)
     row = one_row(fitted, x, "x", to_rows)
     proba = fitted.proba(row)[0]
     old = int(proba.argmax())
     wanted = _code(fitted, target, old)
-    nodes = _players(fitted, level, keep)
-    max_nodes = len(nodes) if max_nodes is None else _check_count(max_nodes, "max_nodes")
+    nodes = find_players(fitted, level, keep)
+    max_nodes = len(nodes) if max_nodes is None else check_count(max_nodes, "max_nodes")
     below = np.stack([fitted.exchange.leaves(int(node)) for node in nodes])
 
     table = fitted.training_rows()
     donors = _donors(fitted, row, table, wanted, old)[:max_donors]
     lead_of = _lead(fitted, row, table, wanted, old)
-    leaf_presence = _leaf_presence(fitted)
+    leaf_presence = fitted.presence_columns()[fitted.tree.leaves]
     there = table[np.ix_(donors, leaf_presence)] + row[:, leaf_presence] > 0
 
     def exchanged(which: np.ndarray, sets: np.ndarray) -> np.ndarray:
@@ -155,30 +155,12 @@ def _code(fitted: FittedModel, target: Any, old: int) -> int | None:
     """Position of the target among the classes."""
     if target is None:
         return None
-    classes = fitted.classifier.classes_
-    matches = np.flatnonzero(classes == target)
-    if len(matches) != 1:
-        raise ValueError(f"target must be one of the classes {classes.tolist()}, got {target!r}.")
-    if matches[0] == old:
+    code = class_code(fitted, target)
+    if code == old:
         raise ValueError(
             f"target={target!r} is what the model predicts for x already; expected another class."
         )
-    return int(matches[0])
-
-
-def _players(fitted: FittedModel, level: int | None, keep: Any) -> np.ndarray:
-    """Nodes that may be exchanged: leaves, or nodes at a depth and leaves above it."""
-    tree = fitted.tree
-    if level is None:
-        nodes = tree.leaves
-    else:
-        _check_count(level, "level")
-        nodes = np.flatnonzero((tree.depths == level) | (tree.is_leaf & (tree.depths < level)))
-    kept = fitted.exchange.leaves(keep)
-    free = [node for node in nodes if not (fitted.exchange.leaves(int(node)) & kept).any()]
-    if not free:
-        raise ValueError(f"keep={keep!r} leaves no node to exchange at level={level}.")
-    return np.array(free, dtype=np.intp)
+    return code
 
 
 def _nearest(
@@ -229,15 +211,3 @@ def _squared(fitted: FittedModel, rows: np.ndarray, others: np.ndarray) -> np.nd
     components = fitted.classifier.components_[:, np.argsort(fitted.order)]
     a, b = (side.astype(np.float64) @ components.T for side in (rows, others))
     return ((a[:, np.newaxis] - b) ** 2).sum(axis=-1)
-
-
-def _leaf_presence(fitted: FittedModel) -> np.ndarray:
-    """Presence columns of the leaves."""
-    columns = np.unique(fitted.exchange.describer.presence_columns()[0])
-    return columns[fitted.tree.leaves]
-
-
-def _check_count(value: Any, name: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
-        raise ValueError(f"{name} must be an integer of at least 1, got {value!r}.")
-    return int(value)

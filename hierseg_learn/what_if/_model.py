@@ -60,6 +60,10 @@ class FittedModel:
         rows[:, self.order] = self.classifier._X
         return self.exchange.read(rows, "the table that model was fitted on")
 
+    def presence_columns(self) -> np.ndarray:
+        """Position of every node's presence in the transformer's order, (n_nodes,) int."""
+        return np.unique(self.exchange.describer.presence_columns()[0])
+
     def rows(self, X: Any, segments: Any = None, name: str = "X") -> np.ndarray:
         """Rows of images, or of a table, in the transformer's order of columns."""
         if self.takes_images:

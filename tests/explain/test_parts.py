@@ -32,6 +32,13 @@ def table(tree, areas, means):
     return rows, columns
 
 
+def split(tree, columns, rows):
+    """The split of a single pair."""
+    names = NAMES * tree.n_nodes
+    deltas, kinds = split_over_leaves(tree, columns, names, rows[:1], rows[1:])
+    return deltas[:, 0], kinds
+
+
 @st.composite
 def images(draw):
     """A tree, and areas and means of the leaves of two images; parts may be missing."""
@@ -47,7 +54,7 @@ def images(draw):
 def test_the_split_is_exact_and_its_values_are_shapley(image, seed):
     tree, areas, means = image
     rows, columns = table(tree, areas, means)
-    deltas, kinds = split_over_leaves(tree, columns, NAMES * tree.n_nodes, *rows)
+    deltas, kinds = split(tree, columns, rows)
     assert_allclose(deltas.sum(axis=0), rows[0] - rows[1], atol=1e-12)
     L = np.random.default_rng(seed).normal(size=(3, rows.shape[1]))
     own = deltas @ ((L @ (rows[0] - rows[1])) @ L)
@@ -84,10 +91,27 @@ def test_with_equal_areas_it_is_the_game_of_exchanging_parts(image, seed):
         np.where(members, means[1], means[0]),
     )
     worths = (((exchanged - rows[0]) @ L.T) ** 2).sum(axis=1)
-    deltas, _ = split_over_leaves(tree, columns, NAMES * tree.n_nodes, *rows)
+    deltas, _ = split(tree, columns, rows)
     own = deltas @ ((L @ (rows[0] - rows[1])) @ L)
     assert_allclose(own[tree.leaves], shapley_values(worths), atol=1e-10 * max(1, worths[-1]))
     assert_allclose(own[~tree.is_leaf], 0, atol=1e-9)
+
+
+@settings(max_examples=25, deadline=None)
+@given(images(), st.integers(0, 2**32 - 1))
+def test_pairs_of_a_batch_are_split_as_by_themselves(image, seed):
+    tree, areas, means = image
+    rng = np.random.default_rng(seed)
+    other = table(tree, rng.uniform(0.1, 1, areas.shape), rng.uniform(0.2, 2, areas.shape))[0]
+    rows, columns = table(tree, areas, means)
+    a, b = np.stack([rows, other], axis=1)
+    deltas, kinds = split_over_leaves(tree, columns, NAMES * tree.n_nodes, a, b)
+    for i in range(2):
+        single, own_kinds = split(tree, columns, np.stack([a[i], b[i]]))
+        same = kinds == own_kinds
+        assert_allclose(deltas[:, i][:, same], single[:, same], atol=1e-12)
+        # what is 0 or equal in one pair may look like a mean there
+        assert set(own_kinds[~same]) <= {"mean", "rest"}
 
 
 @settings(max_examples=25, deadline=None)
@@ -97,8 +121,8 @@ def test_a_constant_added_to_a_column_changes_nothing(image, shift):
     rows, columns = table(tree, areas, means)
     moved = rows.copy()
     moved[:, columns[:, 1]] += shift
-    before, _ = split_over_leaves(tree, columns, NAMES * tree.n_nodes, *rows)
-    after, _ = split_over_leaves(tree, columns, NAMES * tree.n_nodes, *moved)
+    before, _ = split(tree, columns, rows)
+    after, _ = split(tree, columns, moved)
     assert_allclose(after[:, columns[:, 1]], before[:, columns[:, 1]], atol=1e-9)
 
 
@@ -107,8 +131,8 @@ def test_a_constant_added_to_a_column_changes_nothing(image, shift):
 def test_exchanging_the_images_changes_the_signs(image):
     tree, areas, means = image
     rows, columns = table(tree, areas, means)
-    there, kinds = split_over_leaves(tree, columns, NAMES * tree.n_nodes, *rows)
-    back, other = split_over_leaves(tree, columns, NAMES * tree.n_nodes, *rows[::-1])
+    there, kinds = split(tree, columns, rows)
+    back, other = split(tree, columns, rows[::-1])
     assert_allclose(back, -there, atol=1e-12)
     assert (kinds == other).all()
 
@@ -117,7 +141,7 @@ def test_by_hand():
     tree = SegmentTree.from_nested({"photo": {"sky": 0, "sea": 1}})
     # areas 1/4 and 3/4 with means 0 and 4, against 1/2 and 1/2 with means 2 and 4: 3 is not 3
     rows, columns = table(tree, [[0.25, 0.75], [0.5, 0.5]], [[0.0, 4.0], [2.0, 4.0]])
-    deltas, kinds = split_over_leaves(tree, columns, NAMES * 3, *rows)
+    deltas, kinds = split(tree, columns, rows)
     assert rows[:, columns[2, 1]].tolist() == [3, 3]
     # sky: 0.375 * (0 - 2) + (0.25 - 0.5) * (1 - 3); sea: 0 + (0.75 - 0.5) * (4 - 3)
     assert_allclose(deltas[:, columns[2, 1]], [-0.25, 0.25, 0.0])

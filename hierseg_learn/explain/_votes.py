@@ -1,0 +1,171 @@
+"""Which parts the votes for a class come from."""
+
+from __future__ import annotations
+
+from dataclasses import KW_ONLY, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ._base import Phrases
+from ._checks import check_numbers, check_presence, check_tree
+from ._node_table import number_text, speak
+from ._sample import OneSample
+from ._signed import SignedExplanation, class_name, plain
+from ._text import enumerate_words, share_text
+
+if TYPE_CHECKING:
+    from ..tree import SegmentTree
+
+# probabilities may miss the sum of the contributions by rounding only
+TOLERANCE = 1e-6
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class VotesExplanation(OneSample, SignedExplanation):
+    """What every part adds to the share of the votes for a class.
+
+    What is explained is the share of the votes with all parts of the sample, minus the one without
+    any of them. Contributions are the Shapley values of the game whose worth is the share of the
+    votes when only the parts of a coalition are there: the mean, over all orders in which parts may
+    come in, of what a part adds. They are exact, of every coalition, not of a sample of them.
+
+    Parameters
+    ----------
+    tree : SegmentTree
+        The tree.
+    own : array-like of shape (n_nodes,)
+        What every part adds; 0 for nodes that are no player. The sum is the difference of `proba`.
+    label : object
+        The class.
+    proba : array-like of shape (2,)
+        Share of the votes for the class without any part, and with all of them.
+    players : array-like of int, shape (n_players,)
+        The nodes that were taken out and put in, each as a whole.
+    removal : {"mute", "exchange"}
+        Whether parts out of the coalition are unlabelled, or those of other images.
+    present : array-like of bool, shape (n_nodes,), default=None
+        Whether the sample has the node at all; None if that is not known.
+    name : str, default="the sample"
+        What to call the sample.
+
+    Attributes
+    ----------
+    difference : float
+        ``proba[1] - proba[0]``: the sum of `own`.
+    total : ndarray of shape (n_nodes,)
+        Contributions of nodes with everything below them.
+    share, own_share : ndarray of shape (n_nodes,)
+        `total` and `own`, divided by the sum of the absolute values of `own`; 0 where that is 0.
+    contributions : DataFrame
+        One row per node, by path: `own`, `total`, `share`, `present`.
+
+    See Also
+    --------
+    hierseg_learn.what_if.explain_votes : Makes one.
+    ContrastExplanation : The same question to the distances, in closed form.
+
+    Examples
+    --------
+    >>> from hierseg_learn.explain import VotesExplanation
+    >>> from hierseg_learn.tree import SegmentTree
+    >>> tree = SegmentTree.from_nested({"photo": {"sky": 0, "person": {"hair": 1, "skirt": 2}}})
+    >>> explanation = VotesExplanation(
+    ...     tree,
+    ...     [0.1, -0.05, 0.45, 0.0, 0.0],
+    ...     label="ballet",
+    ...     proba=[0.3, 0.8],
+    ...     players=[0, 1, 2],
+    ...     removal="mute",
+    ... )
+    >>> print(explanation.to_text())
+    80 % of the votes are for class ballet, 30 % if all parts are muted.
+    They are mostly due to skirt (75 %); hair (−8 %) speaks against it.
+    <BLANKLINE>
+    difference 0.5  share   own  votes
+    photo            83 %   0 %      0
+    ├── sky          17 %  17 %    0.1
+    └── person       67 %   0 %      0
+        ├── hair     −8 %  −8 %  −0.05
+        └── skirt    75 %  75 %   0.45
+    """
+
+    tree: SegmentTree
+    own: np.ndarray
+    _: KW_ONLY
+    label: Any
+    proba: np.ndarray
+    players: np.ndarray
+    removal: str
+    present: np.ndarray | None = None
+    name: str = "the sample"
+
+    def __post_init__(self) -> None:
+        n_nodes = check_tree(self.tree).n_nodes
+        if self.removal not in ("mute", "exchange"):
+            raise ValueError(f"removal must be 'mute' or 'exchange', got {self.removal!r}.")
+        own = check_numbers(self.own, "own", (n_nodes,))
+        proba = check_numbers(self.proba, "proba", (2,))
+        if abs(own.sum() - (proba[1] - proba[0])) > TOLERANCE:
+            raise ValueError(
+                f"own must sum to proba[1] - proba[0] = {proba[1] - proba[0]:.6g}, got "
+                f"{own.sum():.6g}."
+            )
+        # The dict is the one way in: the fields of a frozen dataclass cannot be set.
+        vars(self).update(
+            own=own,
+            proba=proba,
+            players=check_numbers(self.players, "players", ("n_players",)).astype(np.intp),
+            present=check_presence(self.present, "present", n_nodes),
+            name=str(self.name),
+        )
+
+    def _opening(self) -> list[str]:
+        without = "muted" if self.removal == "mute" else "those of other images"
+        none, everything = (share_text(value) for value in self.proba)
+        return [
+            f"{everything} of the votes are for {class_name(self.label)}, {none} if all parts are "
+            f"{without}."
+        ]
+
+    def _sentences(self, max_nodes: int) -> list[str]:
+        pro, contra = self._named(1, max_nodes), self._named(-1, max_nodes)
+        phrases = self._phrases()
+        if not pro and not contra:
+            return [phrases.none]
+        if not pro:
+            return [f"No part brings votes; {speak(contra)} against it."]
+        against = f"; {speak(contra)} against it" if contra else ""
+        return [phrases.mostly + enumerate_words(pro) + against + "."]
+
+    def _columns(self) -> dict[str, list[str]]:
+        return {**super()._columns(), "votes": [number_text(value) for value in self.own]}
+
+    def _caption(self) -> str:
+        return f"Shares of all that parts add to the votes for {class_name(self.label)}, by node"
+
+    def _axis_label(self) -> str:
+        return f"share of all that parts add:  ← others  |  {class_name(self.label)} →"
+
+    def _title(self) -> str:
+        return f"{self.name}: votes for {class_name(self.label)}"
+
+    def _names(self) -> tuple[str, ...]:
+        return (self.name,)
+
+    def _phrases(self) -> Phrases:
+        return Phrases(
+            mostly="They are mostly due to ",
+            many="They are due to ",
+            none="No part adds votes or takes any away.",
+        )
+
+    def _about(self) -> dict[str, Any]:
+        return {
+            "kind": "votes",
+            "name": self.name,
+            "label": plain(self.label),
+            "proba": self.proba.tolist(),
+            "players": [self.tree.paths[node] for node in self.players.tolist()],
+            "removal": self.removal,
+        }

@@ -1,0 +1,149 @@
+"""What every part adds to the votes, by taking out all sets of parts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..explain import VotesExplanation, shapley_values
+from ..explain._shapley import MOST_PLAYERS
+from ._coalitions import map_coalitions
+from ._model import FittedModel, one_row, take_apart
+from ._muted import MutedClassifier
+from ._players import class_code, find_players
+
+
+def explain_votes(
+    model: Any,
+    x: Any,
+    target: Any = None,
+    *,
+    transformer: Any = None,
+    donors: Any = None,
+    level: int | None = None,
+) -> VotesExplanation:
+    r"""Say what every part adds to the share of the votes for a class.
+
+    All sets of parts are taken out, the columns of all nodes above them are made anew, and the
+    model is asked every time. It is the explanation to use where the question is what the
+    *decision* would be without a part; `explain_contrast` says what the *distances* consist of.
+
+    Parameters
+    ----------
+    model : Pipeline, HierarchicalMetricClassifier or MutedClassifier
+        A fitted Pipeline of a SegmentTreeTransformer and a HierarchicalMetricClassifier, such a
+        classifier on the table of `transformer`, or either without some parts.
+    x : one image, or one row of the table if `model` is a classifier
+        An array, ``images[i]`` of SegmentedImages, or a collection of one.
+    target : object, default=None
+        The class; None takes the predicted one.
+    transformer : SegmentTreeTransformer, default=None
+        For a classifier: the fitted transformer whose table it was fitted on.
+    donors : images, or rows of the table, default=None
+        Images like those of `fit`, whose parts take the place of those that are taken out, one
+        donor at a time; the worth of a set is the mean over the donors. None mutes parts instead:
+        they are unlabelled, as with :func:`without_nodes`.
+    level : int, default=None
+        Depth of the nodes that are taken out, 1 for the children of the root; a leaf higher up
+        stands for itself. None takes leaves.
+
+    Returns
+    -------
+    explanation : VotesExplanation
+        Its contributions sum to the share of the votes with all parts minus the one without any.
+
+    Raises
+    ------
+    ValueError
+        If the image has more than 16 of these nodes, or an argument is not what it should be.
+    TypeError
+        If the model is of another kind.
+
+    See Also
+    --------
+    HierarchicalMetricClassifier.explain_contrast : Contributions to distances, in closed form.
+    hierseg_learn.explain.shapley_values : The same for any score.
+
+    Notes
+    -----
+    With N the parts that the sample has, and :math:`v(S)` the share of the votes when those of
+    S are its own, part j gets its Shapley value [1]_
+
+    .. math::
+        \varphi_j = \sum_{S \subseteq N \setminus j}
+        \frac{|S|! \, (|N| - |S| - 1)!}{|N|!} \, [v(S \cup j) - v(S)].
+
+    SHAP [2]_ estimates these numbers for any model, from a sample of the sets. Here the metric
+    is linear: the map of a row is the sum of the maps of its nodes, and a node above k parts
+    has :math:`2^k` forms, so that all :math:`2^{|N|}` sets together cost about as much as a
+    batch of predictions.
+
+    References
+    ----------
+    .. [1] L. S. Shapley. "A Value for n-Person Games". Contributions to the Theory of Games II,
+       1953.
+    .. [2] S. M. Lundberg, S.-I. Lee. "A Unified Approach to Interpreting Model Predictions".
+       NeurIPS, 2017.
+
+    Examples
+    --------
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from hierseg_learn import HierarchicalMetricClassifier, SegmentTreeTransformer
+    >>> from hierseg_learn.datasets import make_portraits
+    >>> from hierseg_learn.what_if import explain_votes
+    >>> portraits = make_portraits(80, signal=("hair",), strength=1.0, random_state=0)
+    >>> X, y = portraits.images, portraits.target
+    >>> model = make_pipeline(
+    ...     SegmentTreeTransformer(tree=portraits.tree, descriptors=["color", "lbp"]),
+    ...     HierarchicalMetricClassifier(random_state=0),
+    ... ).fit(X, y)
+    >>> votes = explain_votes(model, X[0])
+    >>> votes.contributions["own"].idxmax()
+    'portrait/person/head/hair'
+    """
+    if isinstance(model, MutedClassifier):
+        fitted, to_rows = model.fitted_model(), model._rows
+    else:
+        fitted = take_apart(model, transformer)
+        to_rows = fitted.rows
+    row = one_row(fitted, x, "x", to_rows)
+    given = None if donors is None else to_rows(donors, None, "donors")
+    present = row[0, fitted.presence_columns()] > 0
+    nodes = _present_players(fitted, level, present)
+    players = np.stack([fitted.exchange.leaves(int(node)) for node in nodes])
+    players &= present[fitted.tree.leaves]
+    donor_rows = [None] if given is None else [given[[i]] for i in range(len(given))]
+    scores = np.mean([_proba(fitted, row, donor, players) for donor in donor_rows], axis=0)
+    code = int(scores[-1].argmax()) if target is None else class_code(fitted, target)
+    own = np.zeros(fitted.tree.n_nodes)
+    own[nodes] = shapley_values(lambda kept: scores[:, code], len(nodes))
+    return VotesExplanation(
+        fitted.tree,
+        own,
+        label=fitted.classifier.classes_[code],
+        proba=scores[[0, -1], code],
+        players=nodes,
+        removal="mute" if donors is None else "exchange",
+        present=present,
+    )
+
+
+def _present_players(fitted: FittedModel, level: int | None, present: np.ndarray) -> np.ndarray:
+    nodes = find_players(fitted, level)
+    nodes = nodes[present[nodes]]
+    if not 1 <= len(nodes) <= MOST_PLAYERS:
+        hint = "; pass a lower level" if len(nodes) else ": it has no labelled pixel"
+        raise ValueError(
+            f"x has {len(nodes)} nodes to take out, expected 1 to {MOST_PLAYERS}, since all sets "
+            f"of them are tried{hint}."
+        )
+    return nodes
+
+
+def _proba(
+    fitted: FittedModel, row: np.ndarray, donor: np.ndarray | None, players: np.ndarray
+) -> np.ndarray:
+    """Shares of the votes for every coalition, (2 ** n_players, n_classes)."""
+    mapped = map_coalitions(fitted, row, donor, players)
+    return fitted.classifier._decide().proba_of_mapped(mapped)

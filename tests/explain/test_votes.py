@@ -1,0 +1,53 @@
+"""Votes by part: sums, words, plain values, wrong input."""
+
+import json
+import pickle
+
+import pytest
+from numpy.testing import assert_allclose
+
+from hierseg_learn.explain import VotesExplanation
+
+# sky, hair, skirt, person, photo
+OWN = [0.1, -0.05, 0.45, 0.0, 0.0]
+GIVEN = {"label": "ballet", "proba": [0.3, 0.8], "players": [0, 1, 2], "removal": "mute"}
+
+
+def test_sums_and_shares(tree):
+    votes = VotesExplanation(tree, OWN, **GIVEN)
+    assert_allclose(votes.difference, 0.5)
+    assert_allclose(votes.total[tree.root], votes.difference)
+    assert_allclose(abs(votes.own_share).sum(), 1)
+    assert_allclose(votes.contributions["own"].sum(), 0.5)
+
+
+def test_words_name_the_removal_and_both_signs(tree):
+    text = VotesExplanation(tree, OWN, **GIVEN).to_text()
+    assert "80 % of the votes are for class ballet, 30 % if all parts are muted." in text
+    assert "skirt (75 %)" in text
+    assert "hair (−8 %) speaks against it" in text
+    exchanged = VotesExplanation(tree, OWN, **{**GIVEN, "removal": "exchange"})
+    assert "if all parts are those of other images" in exchanged.to_text()
+    against = VotesExplanation(tree, [-0.1, 0, 0, 0, 0], **{**GIVEN, "proba": [0.3, 0.2]})
+    assert "No part brings votes; sky" in against.to_text()
+
+
+def test_plain_values_and_pickle(tree):
+    votes = VotesExplanation(tree, OWN, **GIVEN)
+    about = json.loads(json.dumps(votes.to_dict()))
+    assert about["players"] == ["photo/sky", "photo/person/hair", "photo/person/skirt"]
+    assert about["proba"] == [0.3, 0.8]
+    again = pickle.loads(pickle.dumps(votes))
+    assert again.to_text() == votes.to_text()
+
+
+def test_plot(tree, plt):
+    ax = VotesExplanation(tree, OWN, **GIVEN).plot()
+    assert "ballet" in ax.get_xlabel()
+
+
+def test_wrong_input(tree):
+    with pytest.raises(ValueError, match=r"own must sum to proba\[1\] - proba\[0\] = 0.5, got 0.6"):
+        VotesExplanation(tree, [0.2, *OWN[1:]], **GIVEN)
+    with pytest.raises(ValueError, match="removal must be 'mute' or 'exchange', got 'burn'"):
+        VotesExplanation(tree, OWN, **{**GIVEN, "removal": "burn"})
