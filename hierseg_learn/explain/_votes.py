@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ._base import Phrases
-from ._checks import check_numbers, check_presence, check_tree
+from ._checks import check_numbers, check_presence, check_tree, read_only
 from ._node_table import number_text, speak
 from ._sample import OneSample
 from ._signed import SignedExplanation, class_name, plain
@@ -38,8 +38,9 @@ class VotesExplanation(OneSample, SignedExplanation):
         What every part adds; 0 for nodes that are no player. The sum is the difference of `proba`.
     label : object
         The class.
-    proba : array-like of shape (2,)
-        Share of the votes for the class without any part, and with all of them.
+    scores : array-like of shape (2 ** n_players,)
+        Share of the votes for the class with every coalition of the players: bit k of the position
+        says whether player k is there.
     players : array-like of int, shape (n_players,)
         The nodes that were taken out and put in, each as a whole.
     removal : {"mute", "exchange"}
@@ -51,6 +52,8 @@ class VotesExplanation(OneSample, SignedExplanation):
 
     Attributes
     ----------
+    proba : ndarray of shape (2,)
+        Share of the votes without any player, and with all of them: the ends of `scores`.
     difference : float
         ``proba[1] - proba[0]``: the sum of `own`.
     total : ndarray of shape (n_nodes,)
@@ -74,7 +77,7 @@ class VotesExplanation(OneSample, SignedExplanation):
     ...     tree,
     ...     [0.1, -0.05, 0.45, 0.0, 0.0],
     ...     label="ballet",
-    ...     proba=[0.3, 0.8],
+    ...     scores=[0.3, 0.4, 0.25, 0.35, 0.75, 0.85, 0.7, 0.8],
     ...     players=[0, 1, 2],
     ...     removal="mute",
     ... )
@@ -88,13 +91,19 @@ class VotesExplanation(OneSample, SignedExplanation):
     └── person       67 %   0 %      0
         ├── hair     −8 %  −8 %  −0.05
         └── skirt    75 %  75 %   0.45
+
+    Any attribution can be judged by the same votes:
+
+    >>> from hierseg_learn.explain import deletion_curve
+    >>> deletion_curve(explanation.worth, [0.0, 1.0, 2.0])
+    array([0.8 , 0.35, 0.4 , 0.3 ])
     """
 
     tree: SegmentTree
     own: np.ndarray
     _: KW_ONLY
     label: Any
-    proba: np.ndarray
+    scores: np.ndarray
     players: np.ndarray
     removal: str
     present: np.ndarray | None = None
@@ -105,20 +114,45 @@ class VotesExplanation(OneSample, SignedExplanation):
         if self.removal not in ("mute", "exchange"):
             raise ValueError(f"removal must be 'mute' or 'exchange', got {self.removal!r}.")
         own = check_numbers(self.own, "own", (n_nodes,))
-        proba = check_numbers(self.proba, "proba", (2,))
-        if abs(own.sum() - (proba[1] - proba[0])) > TOLERANCE:
+        players = check_numbers(self.players, "players", ("n_players",)).astype(np.intp)
+        scores = check_numbers(self.scores, "scores", (2 ** len(players),))
+        if abs(own.sum() - (scores[-1] - scores[0])) > TOLERANCE:
             raise ValueError(
-                f"own must sum to proba[1] - proba[0] = {proba[1] - proba[0]:.6g}, got "
+                f"own must sum to scores[-1] - scores[0] = {scores[-1] - scores[0]:.6g}, got "
                 f"{own.sum():.6g}."
             )
         # The dict is the one way in: the fields of a frozen dataclass cannot be set.
         vars(self).update(
             own=own,
-            proba=proba,
-            players=check_numbers(self.players, "players", ("n_players",)).astype(np.intp),
+            scores=scores,
+            players=read_only(players),
             present=check_presence(self.present, "present", n_nodes),
             name=str(self.name),
         )
+
+    @property
+    def proba(self) -> np.ndarray:
+        """Share of the votes without any player, and with all of them: array of shape (2,)."""
+        return self.scores[[0, -1]]
+
+    def worth(self, kept: Any) -> np.ndarray:
+        """Share of the votes when only some players are there.
+
+        Parameters
+        ----------
+        kept : array-like of shape (n_coalitions, n_players), bool
+            Which.
+
+        Returns
+        -------
+        scores : ndarray of shape (n_coalitions,)
+        """
+        kept = np.asarray(kept, dtype=bool)
+        if kept.ndim != 2 or kept.shape[1] != len(self.players):
+            raise ValueError(
+                f"kept must have shape (n_coalitions, {len(self.players)}), got {kept.shape}."
+            )
+        return self.scores[kept @ (1 << np.arange(len(self.players)))]
 
     def _opening(self) -> list[str]:
         without = "muted" if self.removal == "mute" else "those of other images"

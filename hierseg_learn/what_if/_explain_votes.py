@@ -122,7 +122,7 @@ def explain_votes(
         fitted.tree,
         own,
         label=fitted.classifier.classes_[code],
-        proba=scores[[0, -1], code],
+        scores=scores[:, code],
         players=nodes,
         removal="mute" if donors is None else "exchange",
         present=present,

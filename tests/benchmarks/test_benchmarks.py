@@ -1,8 +1,6 @@
 """Every benchmark runs, on a few portraits, and the published tables are those of its numbers."""
 
 import json
-import sys
-from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -11,24 +9,14 @@ import pytest
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 TABLES = BENCHMARKS.parent / "docs" / "benchmarks" / "tables"
 NAMES = ["ccp_parts", "cifar10_dev", "defaults"]
-
-
-@pytest.fixture
-def load(monkeypatch):
-    """Import a file of benchmarks/, which is a folder of scripts and no package."""
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    before = set(sys.modules)
-    yield import_module
-    for name in set(sys.modules) - before:
-        if str(getattr(sys.modules[name], "__file__", "")).startswith(str(BENCHMARKS)):
-            del sys.modules[name]
+NEEDS = {"ccp_parts": ["matplotlib"], "explanations": ["shap", "lime"]}
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [*NAMES, "explanations"])
 def test_quick_run(load, name, tmp_path, capsys):
-    if name == "ccp_parts":
-        pytest.importorskip("matplotlib", reason="draws a picture")
+    for package in NEEDS.get(name, ()):
+        pytest.importorskip(package, reason=f"bench_{name}.py needs {package}")
     load(f"bench_{name}").main(["--quick", "--output", str(tmp_path)])
     content = json.loads((tmp_path / f"{name}.json").read_text(encoding="utf-8"))
     assert content["quick"] is True

@@ -6,11 +6,12 @@ import pickle
 import pytest
 from numpy.testing import assert_allclose
 
-from hierseg_learn.explain import VotesExplanation
+from hierseg_learn.explain import VotesExplanation, shapley_values
 
 # sky, hair, skirt, person, photo
 OWN = [0.1, -0.05, 0.45, 0.0, 0.0]
-GIVEN = {"label": "ballet", "proba": [0.3, 0.8], "players": [0, 1, 2], "removal": "mute"}
+SCORES = [0.3, 0.4, 0.25, 0.35, 0.75, 0.85, 0.7, 0.8]
+GIVEN = {"label": "ballet", "scores": SCORES, "players": [0, 1, 2], "removal": "mute"}
 
 
 def test_sums_and_shares(tree):
@@ -28,8 +29,17 @@ def test_words_name_the_removal_and_both_signs(tree):
     assert "hair (−8 %) speaks against it" in text
     exchanged = VotesExplanation(tree, OWN, **{**GIVEN, "removal": "exchange"})
     assert "if all parts are those of other images" in exchanged.to_text()
-    against = VotesExplanation(tree, [-0.1, 0, 0, 0, 0], **{**GIVEN, "proba": [0.3, 0.2]})
+    against = VotesExplanation(tree, [-0.1, 0, 0, 0, 0], **{**GIVEN, "scores": [0.3, 0.2] * 4})
     assert "No part brings votes; sky" in against.to_text()
+
+
+def test_worth_looks_coalitions_up(tree):
+    votes = VotesExplanation(tree, OWN, **GIVEN)
+    assert votes.worth([[0, 0, 0], [1, 0, 0], [0, 1, 1]]).tolist() == [0.3, 0.4, 0.7]
+    assert votes.proba.tolist() == [0.3, 0.8]
+    assert_allclose(shapley_values(votes.worth, 3), OWN[:3])
+    with pytest.raises(ValueError, match=r"kept must have shape \(n_coalitions, 3\)"):
+        votes.worth([[0, 1]])
 
 
 def test_plain_values_and_pickle(tree):
@@ -47,7 +57,11 @@ def test_plot(tree, plt):
 
 
 def test_wrong_input(tree):
-    with pytest.raises(ValueError, match=r"own must sum to proba\[1\] - proba\[0\] = 0.5, got 0.6"):
+    with pytest.raises(
+        ValueError, match=r"own must sum to scores\[-1\] - scores\[0\] = 0.5, got 0.6"
+    ):
         VotesExplanation(tree, [0.2, *OWN[1:]], **GIVEN)
     with pytest.raises(ValueError, match="removal must be 'mute' or 'exchange', got 'burn'"):
         VotesExplanation(tree, OWN, **{**GIVEN, "removal": "burn"})
+    with pytest.raises(ValueError, match=r"scores must have shape \(8,\)"):
+        VotesExplanation(tree, OWN, **{**GIVEN, "scores": SCORES[:4]})
