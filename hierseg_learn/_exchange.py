@@ -259,7 +259,7 @@ class PartExchange:
         ValueError
             If the transformer has no such descriptor.
         """
-        in_columns, in_sums = self._descriptor_places(descriptors)
+        in_columns, in_sums = self.descriptor_places(descriptors)
         leaves = self.leaves(node)
         result = np.array(rows)
         for start in range(0, len(rows), BLOCK_ROWS):
@@ -287,8 +287,24 @@ class PartExchange:
             result[block] = np.where(in_columns, rebuilt, rows[block])
         return result
 
-    def _descriptor_places(self, names: Iterable[str]) -> tuple[np.ndarray, np.ndarray]:
-        """Columns and sums that belong to descriptors: (n_columns,) and (n_sums,) bool."""
+    def descriptor_places(self, names: Iterable[str]) -> tuple[np.ndarray, np.ndarray]:
+        """Find what belongs to descriptors.
+
+        Parameters
+        ----------
+        names : iterable of str
+            As the transformer names them.
+
+        Returns
+        -------
+        in_columns : ndarray of shape (n_columns,), bool
+        in_sums : ndarray of shape (n_sums,), bool
+
+        Raises
+        ------
+        ValueError
+            If the transformer has no such descriptor.
+        """
         described = dict(self.describer.descriptors)
         names = set(names)
         for name in sorted(names - set(described)):

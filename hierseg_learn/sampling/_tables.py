@@ -46,7 +46,7 @@ class DescriptorTable:
         """Find the nodes that a user named, and check the descriptors."""
         found = read_nodes(nodes, self.tree)
         for _, descriptors in found.blocks:
-            self.exchange._descriptor_places(descriptors)
+            self.exchange.descriptor_places(descriptors)
         return found
 
     def may_give(self, nodes: SwapNodes) -> np.ndarray:
