@@ -140,9 +140,9 @@ def _keep_apart(receivers: np.ndarray, donors: np.ndarray, order: np.ndarray) ->
     """Exchange donors, in place, until no row gives to itself."""
     for i in np.flatnonzero(receivers == donors):
         mine = receivers[i]
-        fits = np.flatnonzero((donors != mine) & (receivers != donors[i]))
-        if receivers[i] != donors[i]:
+        if donors[i] != mine:
             continue  # an exchange before has settled this one
+        fits = np.flatnonzero((donors != mine) & (receivers != mine))
         if len(fits):
             j = fits[0]
             donors[i], donors[j] = donors[j], donors[i]

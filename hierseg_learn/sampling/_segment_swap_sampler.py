@@ -86,8 +86,12 @@ class SegmentSwapSampler(BaseSampler):
     Notes
     -----
     Donors are taken in turn, so that not only the class of a segment but also the single segment
-    comes with all labels equally often. In cross-validation of a model of the *segment* on the new
-    set, rows of one donor (of the row itself for an original) must stay together.
+    comes with all labels equally often.
+
+    Every row of X is in the new set ``1 + n_copies`` times, but for the exchanged segment. Within a
+    pipeline the sampler sees training folds only; where the new set itself is split, rows of one
+    receiver must stay together (``groups=sampler.sample_indices_``), and to judge a model of the
+    *segment*, rows of one donor. A vote of `n_neighbors` may want as many times more.
 
     The sampler needs imbalanced-learn: ``pip install 'hierseg-learn[imbalance]'``.
 
