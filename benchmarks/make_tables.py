@@ -200,8 +200,9 @@ def explanation_bars(results: dict[str, Any]) -> list[Row]:
             rows.append([bar, row["explainer"], error, met(good)])
     for name, found in results["areas"].items():
         for explainer in ("votes", "contrast"):
-            bar = f"areas no worse than SHAP's and LIME's by more than a standard error: {name}"
-            rows.append([bar, explainer, *worst_area(found[explainer])])
+            for peer in ("shap", "lime"):
+                bar = f"no area worse than {peer.upper()}'s by more than a standard error: {name}"
+                rows.append([bar, explainer, *worst_area(found[explainer], peer)])
     located = results["localisation"]
     for rule in dict.fromkeys(("voters, by nodes", located["chosen"])):
         worst = min(located["test"], key=lambda row: row[rule])
@@ -217,12 +218,11 @@ def explanation_bars(results: dict[str, Any]) -> list[Row]:
     return rows
 
 
-def worst_area(kinds: dict[str, Any]) -> tuple[str, str]:
-    """Return the largest loss against a peer, in standard errors, and whether it is within one."""
+def worst_area(kinds: dict[str, Any], peer: str) -> tuple[str, str]:
+    """Return the largest loss against a peer, and whether it is within a standard error."""
     losses = [
-        (sign * d["mean"], d["se"], f"{kind}, less {peer.upper()}: {with_error(d)}")
+        (sign * d["mean"], d["se"], f"{kind}: {with_error(d)}")
         for kind, sign in (("deletion", 1), ("insertion", -1))
-        for peer in ("shap", "lime")
         for d in [kinds[kind][f"less_{peer}"]]
     ]
     loss, error, words = max(losses, key=lambda found: found[0] - found[1])
@@ -253,7 +253,7 @@ def as_rows(records: list[dict[str, Any]]) -> list[Row]:
 
 
 def with_error(difference: dict[str, float]) -> str:
-    return f"{difference['mean']:+.3f} ± {difference['se']:.3f}".replace("-", "−")
+    return f"{difference['mean']:+.4f} ± {difference['se']:.4f}".replace("-", "−")
 
 
 def share(value: float) -> str:
