@@ -104,7 +104,7 @@ def find_shortcuts(
     Returns
     -------
     report : ShortcutReport
-        ``report.alarms`` are paths, as :class:`~hierseg_learn.sampling.SegmentSwapSampler` takes
+        ``report.alarms`` are paths, as ``SegmentSwapSampler(nodes=...)`` takes
         them; ``report.ranking`` is the table of all nodes.
 
     Raises
@@ -124,8 +124,9 @@ def find_shortcuts(
     The solo accuracy is the cross-validated balanced accuracy of a linear discriminant with
     shrunken covariance, on the rows in which the node is present. Chance is measured: labels are
     permuted within folds, and an alarm means that the accuracy is ``norm.isf(alpha / n_judged)``
-    standard deviations above the mean of the permuted ones; for two balanced classes and one
-    declared node that is near ``0.5 + 1.5 / sqrt(n_rows)``. An inner node is accused only if
+    standard deviations above the mean of the permuted ones. For two balanced classes and one
+    declared node the binomial distribution would give ``0.5 + 1.5 / sqrt(n_rows)``; shuffling gives
+    a little more, because folds share training rows and so err together. An inner node is accused only if
     nothing below it is. Alarms take `alpha` together; several kinds of evidence share it.
 
     Cost: linear in rows, quadratic in the columns of a node; memory for a few copies of the table.

@@ -122,7 +122,7 @@ def test_called_directly_copied_and_pickled(biased):
 
 def test_without_groups(biased):
     X, y, _ = biased
-    with pytest.raises(ValueError, match="got no groups. Pass them on as metadata"):
+    with pytest.raises(ValueError, match=r"got no groups\. Pass them on as metadata"):
         worst_group_accuracy(OneColumn().fit(X, y), X, y)
     with pytest.raises(TypeError, match="groups"):
         worst_group_accuracy_score(y, y)
