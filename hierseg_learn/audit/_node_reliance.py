@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-# a change of the accuracy that is worth a sentence
-WORTH_SAYING = 0.02
+# changes of the accuracy that are worth a sentence: over all samples, and in the small worst cell
+WORTH_SAYING, WORTH_SAYING_OF_CELL = 0.02, 0.05
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -179,7 +179,7 @@ class NodeReliance:
             )
         else:
             lines.append("Exchanging no single node costs much: what one says, others say, too.")
-        helped = [v for v in parts if self.worst_drop[v] <= -WORTH_SAYING]
+        helped = [v for v in parts if self.worst_drop[v] <= -WORTH_SAYING_OF_CELL]
         if helped:
             best = min(helped, key=lambda v: self.worst_drop[v])
             lines.append(
@@ -199,7 +199,7 @@ class NodeReliance:
         from ..tree._render import top_down
 
         heads = ["points of accuracy", "overall", "worst cell"]
-        heads += [str(group) for group in self.groups] if self.has_groups else []
+        heads += [f"group {group}" for group in self.groups] if self.has_groups else []
         heads += ["muted: overall", "worst cell"] if self.muted_hits is not None else []
         place = {int(node): i for i, node in enumerate(self.nodes)}
         rows = []

@@ -211,6 +211,8 @@ class ShortcutReport:
             verb = "says" if len(alarms) == 1 else "say"
             first = f"Alarm: {enumerate_words(alarms)} {verb} more about the label than it should."
             first = first if len(alarms) == 1 else first.replace("it should", "they should")
+        elif self.found and not any(evidence.judged.any() for evidence in self.found):
+            first = "No alarm, for no node could be judged: none says enough in enough rows."
         elif self.found:
             first = "No alarm."
         else:

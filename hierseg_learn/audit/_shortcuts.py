@@ -126,8 +126,8 @@ def find_shortcuts(
     permuted within folds, and an alarm means that the accuracy is ``norm.isf(alpha / n_judged)``
     standard deviations above the mean of the permuted ones. For two balanced classes and one
     declared node the binomial distribution would give ``0.5 + 1.5 / sqrt(n_rows)``; shuffling gives
-    a little more, because folds share training rows and so err together. An inner node is accused only if
-    nothing below it is. Alarms take `alpha` together; several kinds of evidence share it.
+    a little more, because folds share training rows and so err together. An inner node is accused
+    only if nothing below it is. Alarms take `alpha` together; several kinds of evidence share it.
 
     Cost: linear in rows, quadratic in the columns of a node; memory for a few copies of the table.
 
