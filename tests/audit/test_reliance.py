@@ -1,0 +1,221 @@
+"""What exchanging nodes costs a model."""
+
+import numpy as np
+import pytest
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from hierseg_learn import HierarchicalMetricClassifier, SegmentTreeTransformer
+from hierseg_learn._exchange import PartExchange
+from hierseg_learn.audit import NodeReliance, _model, node_reliance
+from hierseg_learn.tree import SegmentTree
+from tests.audit.conftest import SHORTCUT
+
+
+class OneNode(ClassifierMixin, BaseEstimator):
+    """Reads the columns of one node, and no other."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def fit(self, X, y):
+        self.feature_names_in_ = np.array(X.columns, dtype=object)
+        self.n_features_in_ = X.shape[1]
+        self.model_ = make_pipeline(StandardScaler(), LogisticRegression()).fit(self._own(X), y)
+        return self
+
+    def predict(self, X):
+        return self.model_.predict(self._own(X))
+
+    def _own(self, X):
+        return X[[name for name in X.columns if name.startswith(f"{self.path}|")]]
+
+
+@pytest.fixture(scope="module")
+def fitted(biased):
+    model = make_pipeline(StandardScaler(), LogisticRegression())
+    return model.fit(biased.table, biased.target)
+
+
+@pytest.fixture(scope="module")
+def reliance(fitted, biased, unbiased):
+    table = biased.transformer.transform(unbiased.images)
+    return node_reliance(
+        fitted,
+        table,
+        unbiased.target,
+        unbiased.style,
+        mute=True,
+        n_repeats=3,
+        transformer=biased.transformer,
+        random_state=0,
+    )
+
+
+def drops(reliance):
+    return dict(zip([reliance.tree.paths[v] for v in reliance.nodes], reliance.drop))
+
+
+def test_cues_cost_and_parts_that_say_nothing_do_not(reliance):
+    drop = drops(reliance)
+    assert drop["portrait/person/head/hair"] > 0.1
+    assert drop["portrait/person/body/clothes"] > 0.1
+    for silent in ("neck", "eyes", "mouth"):
+        assert abs(reliance.drop[reliance.nodes == reliance.tree.index(silent)][0]) < 0.03
+
+
+def test_exchange_of_the_whole_root_leaves_chance(reliance):
+    root = reliance.tree.root
+    after = reliance.accuracy - reliance.drop[root]
+    assert after == pytest.approx(0.5, abs=0.1)
+
+
+def test_exchanging_a_shortcut_helps_the_worst_cell(biased, unbiased):
+    model = OneNode(SHORTCUT).fit(biased.table, biased.target)
+    table = biased.transformer.transform(unbiased.images)
+    params = {"transformer": biased.transformer, "random_state": 0}
+    reliance = node_reliance(model, table, unbiased.target, unbiased.style, **params)
+    node = reliance.tree.index(SHORTCUT)
+    assert reliance.worst_accuracy < 0.2
+    assert reliance.worst_drop[node] < -0.1
+    assert abs(reliance.drop[node]) < 0.1
+    assert "With background from another image the worst cell gains" in reliance.to_text()
+
+
+def test_only_the_node_and_its_relatives_count(biased):
+    """A model that reads the face relies on it, on what holds it and on what it holds."""
+    model = OneNode("portrait/person/head/face").fit(biased.table, biased.target)
+    predicted = model.predict(biased.table)
+    reliance = node_reliance(
+        model, biased.table, predicted, transformer=biased.transformer, random_state=0
+    )
+    face = reliance.tree.index("face")
+    related = {face, *reliance.tree.ancestors(face), *reliance.tree.subtree(face)}
+    for node, drop in zip(reliance.nodes, reliance.drop):
+        if node not in related:
+            assert drop == 0
+    assert reliance.drop[face] > 0.2
+
+
+def test_against_brute_force(fitted, biased):
+    """One repeat of one node by hand: every image gives once and takes from another."""
+    donors = []
+
+    class Spy(PartExchange):
+        def exchange(self, rows, given, swapped):
+            donors.append([int(np.flatnonzero((rows == g).all(axis=1))[0]) for g in given])
+            return super().exchange(rows, given, swapped)
+
+    audited = _model.AuditedModel.of(fitted, biased.transformer)
+    rows = audited.rows(biased.table)
+    spy = Spy(audited.exchange.describer, audited.exchange.fill_values)
+    patched = pytest.MonkeyPatch()
+    patched.setattr(_model.PartExchange, "from_transformer", lambda _: spy)
+    with patched.context():
+        reliance = node_reliance(
+            fitted,
+            biased.table,
+            biased.target,
+            nodes="hair",
+            n_repeats=1,
+            transformer=biased.transformer,
+            random_state=3,
+        )
+    patched.undo()
+    order = np.array(donors[0])
+    assert sorted(order) == list(range(len(rows)))
+    assert (order != np.arange(len(rows))).all()
+    leaves = np.tile(audited.exchange.leaves("hair"), (len(rows), 1))
+    by_hand = audited.predict(audited.exchange.exchange(rows, rows[order], leaves))
+    after = np.mean(by_hand == biased.target)
+    assert reliance.accuracy - reliance.drop[0] == pytest.approx(after)
+
+
+def test_groups_add_up_and_their_names_do_not_matter(reliance, fitted, biased, unbiased):
+    weights = reliance.sizes.sum(axis=1) / reliance.sizes.sum()
+    assert reliance.group_drop @ weights == pytest.approx(reliance.drop)
+    again = node_reliance(
+        fitted,
+        biased.transformer.transform(unbiased.images),
+        unbiased.target,
+        np.array(["z", "a"])[unbiased.style],
+        mute=True,
+        n_repeats=3,
+        transformer=biased.transformer,
+        random_state=0,
+    )
+    assert (again.drop == reliance.drop).all()
+    assert (again.worst_drop == reliance.worst_drop).all()
+    assert (again.group_drop[:, ::-1] == reliance.group_drop).all()
+    assert (again.muted_hits[:, ::-1] == reliance.muted_hits).all()
+
+
+def test_frame_is_tidy(reliance):
+    frame = reliance.frame
+    assert len(frame) == len(reliance.nodes) * (1 + 2 + 1)
+    assert set(frame["scope"]) == {"overall", "group", "worst"}
+    overall = frame[frame["scope"] == "overall"].set_index("node")["drop"]
+    assert overall.to_dict() == pytest.approx(drops(reliance))
+    assert (frame["accuracy"] - frame["muted"] - frame["drop_muted"]).abs().max() < 1e-12
+    assert "muted: overall" in reliance.to_text()
+    assert reliance._repr_html_().count("<tr>") == 1 + len(reliance.nodes)
+
+
+def test_pipelines_frozen_transformers_and_our_classifier_agree(biased):
+    X, y = biased.table, biased.target
+    classifier = HierarchicalMetricClassifier(random_state=0).fit(X, y)
+    images = biased.images[:40]
+    pipeline = make_pipeline(FrozenEstimator(biased.transformer), classifier)
+    params = {"n_repeats": 1, "nodes": ["hair", "head"], "random_state": 0}
+    by_images = node_reliance(pipeline, images, y[:40], **params)
+    by_table = node_reliance(
+        classifier, X.iloc[:40], y[:40], transformer=biased.transformer, **params
+    )
+    assert (by_images.exchanged_hits == by_table.exchanged_hits).all()
+    assert (by_images.hits == by_table.hits).all()
+
+
+def test_columns_in_another_order(fitted, biased):
+    params = {"n_repeats": 1, "nodes": "hair", "transformer": biased.transformer, "random_state": 0}
+    shuffled = biased.table.iloc[:, ::-1]
+    model = make_pipeline(StandardScaler(), LogisticRegression()).fit(shuffled, biased.target)
+    a = node_reliance(model, biased.table, biased.target, **params)
+    b = node_reliance(model, shuffled, biased.target, **params)
+    assert (a.exchanged_hits == b.exchanged_hits).all()
+
+
+def test_wrong_arguments(fitted, biased):
+    X, y, transformer = biased.table, biased.target, biased.transformer
+    with pytest.raises(TypeError, match="model must be a fitted Pipeline that starts"):
+        node_reliance(fitted, X, y)
+    search = GridSearchCV(make_pipeline(SegmentTreeTransformer(), LogisticRegression()), {})
+    search.best_estimator_ = None
+    with pytest.raises(TypeError, match="pass its best_estimator_"):
+        node_reliance(search, X, y)
+    with pytest.raises(TypeError, match="must end with a classifier"):
+        node_reliance(make_pipeline(transformer), X, y)
+    pipeline = make_pipeline(transformer, fitted)
+    with pytest.raises(ValueError, match="leave it out"):
+        node_reliance(pipeline, biased.images, y, transformer=transformer)
+    small = LogisticRegression().fit(X.iloc[:, :3], y)
+    with pytest.raises(ValueError, match="model was fitted on a table of 3 columns"):
+        node_reliance(small, X, y, transformer=transformer)
+    with pytest.raises(ValueError, match="neither scaled nor edited"):
+        node_reliance(fitted, X * 2, y, transformer=transformer)
+    with pytest.raises(ValueError, match=r"expected shape \(160,\), got \(3,\)"):
+        node_reliance(fitted, X, y[:3], transformer=transformer)
+    with pytest.raises(ValueError, match="at least two samples"):
+        node_reliance(fitted, X.iloc[:1], y[:1], transformer=transformer)
+    with pytest.raises(ValueError, match="No node is named 'hat'"):
+        node_reliance(fitted, X, y, nodes="hat", transformer=transformer)
+    with pytest.raises(ValueError, match="nodes must name at least one node"):
+        node_reliance(fitted, X, y, nodes=[], transformer=transformer)
+    tree = SegmentTree.from_nested({"photo": {"sky": 0, "boat": 1}})
+    with pytest.raises(ValueError, match=r"hits must have shape \(1, 2\), got \(1, 3\)"):
+        NodeReliance(
+            tree, [0], ("a",), sizes=[[1, 1]], hits=[[1, 1, 1]], exchanged_hits=[[[[1, 1]]]]
+        )

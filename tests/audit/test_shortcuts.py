@@ -1,0 +1,219 @@
+"""The finder: right where there is something to find, quiet where there is not."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.metrics import balanced_accuracy_score
+
+from hierseg_learn import SegmentTreeTransformer
+from hierseg_learn.audit import find_shortcuts
+from tests.audit.conftest import SHORTCUT as BACKGROUND
+from tests.audit.toys import NODES, SHORTCUT, toy_table
+
+KINDS = ("context", "unlabeled", "unbiased")
+
+
+# The centres of the classes come from the seed, so training and place of use share it.
+def biased_pair(kind, seed, n_classes=2, bias=0.95, weights=None):
+    X, y, _ = toy_table(300, bias, seed, n_classes, weights=weights)
+    rows = {"context": {"context": "sky"}}
+    if kind != "context":
+        new, labels, _ = toy_table(300, 1 / n_classes, seed, n_classes, weights=weights)
+        rows["unlabeled"] = {"unlabeled": new[150:]}
+        rows["unbiased"] = {"unbiased": (new[150:230], labels[150:230])}
+    return X, y, rows[kind]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("n_classes", [2, 4])
+def test_finds_the_planted_node_and_no_other(kind, n_classes):
+    X, y, given_ = biased_pair(kind, 3, n_classes)
+    report = find_shortcuts(X, y, random_state=0, **given_)
+    assert report.alarms == (SHORTCUT,)
+    assert report.ranking.index[0] == SHORTCUT
+    assert report.evidence == (kind,)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("weights", [None, (0.85, 0.15)])
+def test_no_alarm_without_bias(kind, weights):
+    for seed in range(4):
+        X, y, given_ = biased_pair(kind, seed, bias=0.5, weights=weights)
+        assert find_shortcuts(X, y, random_state=0, **given_).alarms == ()
+
+
+def test_false_alarms_come_as_often_as_alpha_says():
+    """The p-value of a node that says nothing is uniform, whatever the balance of the classes."""
+    p_values = []
+    for seed in range(60):
+        X, y, _ = toy_table(90, 0.5, seed, weights=(0.7, 0.3))
+        X = X[[name for name in X.columns if name.startswith("photo/sky")]]
+        report = find_shortcuts(X, y, context="photo/sky", n_permutations=60, random_state=seed)
+        p_values.append(report.ranking.loc["photo/sky", "p_value"])
+    assert np.mean(np.array(p_values) < 0.2) == pytest.approx(0.2, abs=0.15)
+    assert np.mean(p_values) == pytest.approx(0.5, abs=0.12)
+
+
+def test_threshold_is_a_little_above_the_binomial_one():
+    """Folds share training rows, so rows of different folds err together."""
+    X, y, _ = toy_table(400, 0.5, 0)
+    own = [f"{SHORTCUT}|lab_{k}" for k in range(4)]
+    X[own] = np.random.default_rng(0).normal(size=(400, 4))
+    report = find_shortcuts(X, y, context="sky", random_state=0)
+    threshold = report.ranking.loc[SHORTCUT, "threshold"]
+    binomial = 0.5 + 1.5 / np.sqrt(400)
+    assert binomial - 0.01 < threshold < binomial + 0.05
+
+
+def test_without_evidence_only_suspects():
+    X, y, _ = toy_table(200, 1.0, 0)
+    report = find_shortcuts(X, y, random_state=0)
+    assert report.alarms == ()
+    assert report.evidence == ()
+    assert set(report.suspects) == set(NODES) - {"photo"}
+    assert "cannot tell a shortcut from a cue" in report.certainty
+    assert report.ranking["p_value"].isna().all()
+
+
+def test_a_cue_is_not_accused_and_context_below_a_declared_node_is_judged():
+    X, y, _ = toy_table(300, 0.5, 1)
+    report = find_shortcuts(X, y, context="photo/boat", random_state=0)
+    # Both parts say much; the whole is made of them.
+    assert set(report.alarms) == {"photo/boat/hull", "photo/boat/sail"}
+    assert report.ranking.loc["photo/boat", "p_value"] < 0.001
+    assert np.isnan(report.ranking.loc[SHORTCUT, "p_value"])
+
+
+def test_geometry_and_presence_do_not_accuse():
+    X, y, _ = toy_table(200, 0.5, 0)
+    assert find_shortcuts(X, y, context="sky", random_state=0).alarms == ()
+    everything = find_shortcuts(X, y, context="sky", appearance_only=False, random_state=0)
+    assert everything.alarms == (SHORTCUT,)
+    # absent in most rows of one class, filled with the mean: a fact about presence
+    absent = (y == 1) & (np.arange(200) % 8 > 0)
+    X.loc[absent, "photo/sky|presence"] = 0
+    X.loc[absent, [f"photo/sky|lab_{k}" for k in range(4)]] = 9.0
+    assert find_shortcuts(X, y, context="sky", random_state=0).alarms == ()
+    X.loc[absent, [f"photo/sky|lab_{k}" for k in range(4)]] = np.nan
+    assert find_shortcuts(X, y, context="sky", random_state=0).alarms == ()
+
+
+@settings(max_examples=5, deadline=None)
+@given(st.permutations(range(35)), st.sampled_from([("b", "a"), (7, -1), ("x", "y")]))
+def test_order_of_columns_and_names_of_classes_do_not_matter(order, names):
+    X, y, given_ = biased_pair("unlabeled", 3)
+    params = {"context": "sky", "n_permutations": 40, "random_state": 0, **given_}
+    before = find_shortcuts(X, y, **params)
+    after = find_shortcuts(X.iloc[:, list(order)], np.array(names)[y], **params)
+    assert before.alarms == after.alarms
+    old, new = before.ranking, after.ranking.loc[before.ranking.index]
+    for name in ("solo_accuracy", "value", "threshold", "p_value"):
+        np.testing.assert_allclose(old[name], new[name], atol=1e-8)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_order_of_rows_does_not_change_the_verdicts(kind):
+    X, y, given_ = biased_pair(kind, 3)
+    order = np.random.default_rng(0).permutation(len(X))
+    before = find_shortcuts(X, y, random_state=0, **given_)
+    after = find_shortcuts(X.iloc[order], y[order], random_state=0, **given_)
+    assert before.alarms == after.alarms
+    assert (before.ranking["verdict"] == after.ranking["verdict"][before.ranking.index]).all()
+    same = find_shortcuts(X, y, random_state=0, **given_)
+    assert same.ranking.equals(before.ranking)
+
+
+def test_another_mix_of_classes_accuses_nobody():
+    X, y, _ = toy_table(300, 0.9, 3, cue=0.95)
+    new, labels, _ = toy_table(600, 0.9, 3, cue=0.95)
+    one_class = new[labels == 0][:150]
+    report = find_shortcuts(X, y, unlabeled=one_class, random_state=0)
+    assert report.alarms == ()
+    assert "differ in another way" in report.certainty
+
+
+def test_with_one_partner_only_the_report_says_who_else_it_may_be():
+    X, y, given_ = biased_pair("unlabeled", 3)
+    two = [name for name in X.columns if name.startswith(("photo/sky|", "photo/boat/hull|"))]
+    report = find_shortcuts(X[two], y, unlabeled=given_["unlabeled"][two], random_state=0)
+    if report.alarms:
+        assert re.search(r"it could be \w+ as well", report.certainty)
+
+
+def test_several_kinds_share_alpha():
+    X, y, unlabeled = biased_pair("unlabeled", 3)
+    _, _, unbiased = biased_pair("unbiased", 3)
+    report = find_shortcuts(X, y, context="sky", random_state=0, **unlabeled, **unbiased)
+    assert report.evidence == KINDS
+    assert report.alarms == (SHORTCUT,)
+
+
+def test_solo_accuracy_is_that_of_a_discriminant():
+    """On plain columns the cross-fitted node classifier does what scikit-learn's does."""
+    X, y, _ = toy_table(400, 0.9, 5)
+    new, labels, _ = toy_table(400, 0.9, 5)
+    own = [f"{SHORTCUT}|lab_{k}" for k in range(4)]
+    model = LinearDiscriminantAnalysis(priors=[0.5, 0.5]).fit(X[own], y)
+    expected = balanced_accuracy_score(labels, model.predict(new[own]))
+    report = find_shortcuts(X, y, random_state=0)
+    assert report.ranking.loc[SHORTCUT, "solo_accuracy"] == pytest.approx(expected, abs=0.03)
+
+
+def test_images_and_arrays_with_a_transformer(biased, unbiased):
+    params = {"context": "background", "transformer": biased.transformer, "random_state": 0}
+    by_table = find_shortcuts(biased.table, biased.target, **params)
+    by_images = find_shortcuts(biased.images, biased.target, **params)
+    by_array = find_shortcuts(biased.table.to_numpy(), biased.target, **params)
+    assert by_table.alarms == by_images.alarms == by_array.alarms == (BACKGROUND,)
+    assert by_table.ranking.equals(by_images.ranking)
+    fair = find_shortcuts(unbiased.table, unbiased.target, context="background", random_state=0)
+    assert fair.alarms == ()
+
+
+def test_says_what_it_found():
+    X, y, given_ = biased_pair("unbiased", 3)
+    report = find_shortcuts(X, y, random_state=0, **given_)
+    text = report.to_text()
+    assert text.startswith("Alarm: sky says more about the label than it should.")
+    assert "0.1 %" in report.certainty
+    row = report.ranking.loc[SHORTCUT]
+    assert row["low"] < row["value"] < row["high"]
+    assert row["value"] > row["threshold"]
+    assert row["verdict"] == "alarm"
+    html = report._repr_html_()
+    assert html.count("<tr>") == 1 + len(NODES)
+    assert "ShortcutReport(1 alarms, evidence: unbiased)" in repr(report)
+    json.dumps(report.alarms)
+
+
+def test_wrong_arguments():
+    X, y, _ = toy_table(60, 0.5, 0)
+    with pytest.raises(ValueError, match=r"y must hold one class per row of X.*\(60,\)"):
+        find_shortcuts(X, y[:3])
+    with pytest.raises(ValueError, match="two classes of 5 rows"):
+        find_shortcuts(X, np.zeros(60))
+    with pytest.raises(ValueError, match="did you mean 'sky'"):
+        find_shortcuts(X, y, context="skye")
+    with pytest.raises(ValueError, match="context must name at least one node"):
+        find_shortcuts(X, y, context=[])
+    with pytest.raises(ValueError, match="unlabeled must have the same columns"):
+        find_shortcuts(X, y, unlabeled=X.iloc[:, 1:])
+    with pytest.raises(TypeError, match="unbiased must be a pair"):
+        find_shortcuts(X, y, unbiased=X)
+    with pytest.raises(ValueError, match="holds the class 5, which y does not"):
+        find_shortcuts(X, y, unbiased=(X, np.full(60, 5)))
+    with pytest.raises(ValueError, match="NaN or infinity in row 3, in a column of 'photo/sky'"):
+        find_shortcuts(X.assign(**{"photo/sky|lab_0": np.where(X.index == 3, np.nan, 0)}), y)
+    with pytest.raises(TypeError, match="X is images"):
+        find_shortcuts([np.zeros((4, 4))] * 3, y[:3])
+    with pytest.raises(TypeError, match="transformer must be a fitted SegmentTreeTransformer"):
+        find_shortcuts(X, y, transformer=object())
+    with pytest.raises(ValueError, match="not fitted"):
+        find_shortcuts(X, y, transformer=SegmentTreeTransformer())
+    with pytest.raises(ValueError, match="'alpha' parameter"):
+        find_shortcuts(X, y, alpha=0)
