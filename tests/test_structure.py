@@ -33,7 +33,7 @@ MAY_IMPORT = {
     "classifier": STAGES,
     "datasets": {"tree", "images"},
     "model_selection": FOUNDATION | ESTIMATORS,
-    "sampling": STAGES | ESTIMATORS,
+    "sampling": STAGES | ESTIMATORS | {"audit"},
     "audit": STAGES | ESTIMATORS,
     "report": {"explain", "audit"},
     "what_if": STAGES | ESTIMATORS,

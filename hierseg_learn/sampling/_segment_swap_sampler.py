@@ -15,12 +15,15 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from ..audit import find_shortcuts
 from ..images import SegmentedImages, is_table
 from ..transformer import SegmentTreeTransformer
 from ..tree import SegmentTree
 from ._pictures import Pictures
 from ._plan import SwapPlan, plan_swaps
 from ._tables import DescriptorTable, PlainTable, named_table
+
+AUTO = "auto"
 
 
 class SegmentSwapSampler(BaseSampler):
@@ -44,8 +47,12 @@ class SegmentSwapSampler(BaseSampler):
         Which nodes to exchange, by path or unique short name; several come from one donor, so that
         they fit each other. A dict says which descriptors of a node are exchanged, by the
         transformer's names, as in ``{"background": ["color"]}``, or None for all of it; area,
-        presence and other descriptors then stay the receiver's. A callable gets X and y and returns
-        one of these, or an empty list to exchange nothing.
+        presence and other descriptors then stay the receiver's. ``"auto"`` takes the alarms of
+        :func:`~hierseg_learn.audit.find_shortcuts`. A callable gets X and y and returns one of
+        these. Where nothing is found, nothing is exchanged and the set stays as it is.
+    shortcut_params : dict, default=None
+        For ``nodes="auto"``: arguments of :func:`~hierseg_learn.audit.find_shortcuts`, such as
+        ``{"context": "background"}``. Without evidence it raises no alarm.
     transformer : SegmentTreeTransformer or FrozenEstimator, default=None
         Fitted: the one that made the table. ``FrozenEstimator(transformer)`` stays fitted where the
         sampler is cloned, as in a grid search.
@@ -68,6 +75,8 @@ class SegmentSwapSampler(BaseSampler):
     ----------
     nodes_ : list of str
         Paths of the exchanged nodes.
+    shortcut_report_ : ShortcutReport
+        For ``nodes="auto"``: what was found.
     sampling_strategy_ : dict
         For every class how many rows the new set has more than the old one.
     sample_indices_ : ndarray of shape (n_new,), int
@@ -116,6 +125,7 @@ class SegmentSwapSampler(BaseSampler):
 
     _parameter_constraints: dict = {
         "nodes": [str, list, tuple, Mapping, callable, None],
+        "shortcut_params": [Mapping, None],
         "transformer": [SegmentTreeTransformer, FrozenEstimator, None],
         "tree": [Mapping, SegmentTree, None],
         "n_copies": [Interval(Integral, 0, None, closed="left")],
@@ -134,6 +144,7 @@ class SegmentSwapSampler(BaseSampler):
         self,
         nodes: str | list | Mapping | Callable | None = None,
         *,
+        shortcut_params: Mapping | None = None,
         transformer: Any = None,
         tree: Any = None,
         n_copies: int = 1,
@@ -143,6 +154,7 @@ class SegmentSwapSampler(BaseSampler):
     ) -> None:
         super().__init__(sampling_strategy=sampling_strategy)
         self.nodes = nodes
+        self.shortcut_params = shortcut_params
         self.transformer = transformer
         self.tree = tree
         self.n_copies = n_copies
@@ -285,14 +297,29 @@ class SegmentSwapSampler(BaseSampler):
 
     def _choose_nodes(self, source: Any, X: Any, y: np.ndarray) -> Any:
         """Nodes that are exchanged."""
-        nodes = self.nodes
-        if callable(nodes):
+        nodes, is_found = self.nodes, callable(self.nodes)
+        if is_found:
             nodes = nodes(named_table(X, getattr(self, "feature_names_in_", None)), y)
+        elif isinstance(nodes, str) and nodes == AUTO:
+            is_found, nodes = True, self._find_shortcuts(X, y)
+        elif self.shortcut_params is not None:
+            raise ValueError(f"shortcut_params are for nodes={AUTO!r}, got nodes={nodes!r}.")
         found = source.read_nodes(nodes)
-        if not found.all and not callable(self.nodes):
+        if not found.all and not is_found:
             raise ValueError("nodes is empty; expected the nodes to exchange.")
         self.nodes_ = [source.tree.path(node) for node in found.all]
         return found
+
+    def _find_shortcuts(self, X: Any, y: np.ndarray) -> list[str]:
+        """Paths of the nodes that raise an alarm."""
+        given = {"transformer": self.transformer, "random_state": self.random_state}
+        if self.transformer is None and self.tree is not None:
+            given["tree"] = self.tree
+        table = named_table(X, getattr(self, "feature_names_in_", None)) if is_table(X) else X
+        self.shortcut_report_ = find_shortcuts(
+            table, y, **{**given, **(self.shortcut_params or {})}
+        )
+        return list(self.shortcut_report_.alarms)
 
     def _set_sizes(self, y: np.ndarray) -> np.ndarray:
         """Rows of every class after balancing, before copies."""

@@ -231,6 +231,30 @@ def test_callable_nodes():
     assert nothing.sampling_strategy_ == {"left": 0, "right": 0}
 
 
+def test_found_nodes():
+    evidence = {"context": "background"}
+    found = sampler("auto", shortcut_params=evidence, transformer=FrozenEstimator(TRANSFORMER))
+    table, y = clone(found).fit_resample(TABLE, Y)
+    given = sampler("background").fit_resample(TABLE, Y)
+    pd.testing.assert_frame_equal(table, given[0])
+    np.testing.assert_array_equal(y, given[1])
+    found.fit(TABLE, Y)
+    assert tuple(found.nodes_) == found.shortcut_report_.alarms == ("portrait/background",)
+    pictures = sampler("auto", shortcut_params=evidence).fit(DATA.images, Y)
+    assert pictures.nodes_ == found.nodes_
+    # suspects only: nothing changes
+    unsure = sampler("auto")
+    pd.testing.assert_frame_equal(unsure.fit_resample(TABLE, Y)[0], TABLE)
+    assert unsure.nodes_ == []
+    assert unsure.shortcut_report_.suspects
+    columns = {"t": {"u": ["a"], "v": ["b"]}}
+    plain = pd.DataFrame({"a": (Y == "left") + 0.1 * np.arange(60) % 0.3, "b": np.arange(60) % 7})
+    by_tree = sampler("auto", transformer=None, tree=columns, shortcut_params={"context": "u"})
+    assert by_tree.fit(plain, Y).nodes_ == ["t/u"]
+    with pytest.raises(ValueError, match="shortcut_params are for nodes='auto', got nodes='hair'"):
+        sampler("hair", shortcut_params=evidence).fit(TABLE, Y)
+
+
 def test_in_pipelines_and_searches():
     # images: before the transformer, which is fitted in the same pipeline
     on_images = make_pipeline(
