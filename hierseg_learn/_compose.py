@@ -25,8 +25,9 @@ BACKDROP = 0.4
 REACH = 0.03
 # Outlines that share less of their union than this do not fit: only colours are taken over.
 FIT = 0.5
-# Border pixels of a part that show its neighbours, too, in pictures of 100 pixels or more.
+# Border pixels of a part that show its neighbours, too, in pictures of so many pixels a side.
 MARGIN = 2
+LARGE = 100
 # What was behind a part belongs to the backdrop unless others are nearer by this factor.
 RETREAT = 1.5
 # lightness, and two differences of colours, orthonormal
@@ -151,6 +152,8 @@ def _exchange(receiver: Picture, donor: Picture, tree: SegmentTree, node: int) -
     labels = sample_at(nearest_labels(donor.mask, source)[..., np.newaxis], places, order=0)[..., 0]
     if (old & ~new).any():
         _remove(receiver, old, only=old & ~new)
+    if backdrop:
+        _rid_of(receiver, old)
     _paste(receiver, content, new, old)
     receiver.mask[new & ~kept] = labels[new & ~kept]
 
@@ -226,6 +229,33 @@ def _remove(receiver: Picture, old: np.ndarray, only: np.ndarray | None = None) 
     receiver.touched |= wanted
 
 
+def _rid_of(receiver: Picture, old: np.ndarray) -> None:
+    """Take out of the pixels beside an old part what they still show of it.
+
+    A pixel there is a mixture of what is farther inside of its own part and of what is farther
+    inside of the old one; the share of the old one is where it lies between the two colours.
+    """
+    beside = _grown(old, MARGIN) & ~old
+    if min(old.shape) < LARGE or not beside.any():
+        return
+    pixels = receiver.pixels.copy()
+    behind = fill_region(receiver.pixels, _inner(old), beside)
+    inner = _inner(~old)
+    for part in np.unique(receiver.mask[beside]):
+        here = receiver.mask == part
+        box = _box_around(beside & here)
+        wanted, known = (beside & here)[box], (here & inner)[box]
+        if not known.any():
+            continue  # all of the part is near the old one: nothing says how it looks without
+        mixed, far = receiver.pixels[box][wanted], behind[box][wanted]
+        apart = fill_region(receiver.pixels[box], known, wanted)[wanted] - far
+        own = ((mixed - far) * apart).sum(axis=1) / np.maximum((apart**2).sum(axis=1), 1e-12)
+        pixels[box][wanted] = mixed + (1.0 - np.clip(own, 0.0, 1.0))[:, np.newaxis] * apart
+    low, high = receiver.pixels.min(axis=(0, 1)), receiver.pixels.max(axis=(0, 1))
+    receiver.pixels = np.clip(pixels, low, high)
+    receiver.touched |= beside
+
+
 def _paste(receiver: Picture, content: np.ndarray, new: np.ndarray, old: np.ndarray) -> None:
     """Paste a part with a soft border."""
     sigma = FEATHER * receiver.diagonal
@@ -241,9 +271,18 @@ def _paste(receiver: Picture, content: np.ndarray, new: np.ndarray, old: np.ndar
     receiver.touched |= alpha[..., 0] > 0
 
 
+def _box_around(region: np.ndarray) -> tuple[slice, slice]:
+    """Rows and columns of a region and of what is near it."""
+    spans = []
+    for axis in range(2):
+        there = np.flatnonzero(region.any(axis=1 - axis))
+        spans.append(slice(max(0, there[0] - 4 * MARGIN), there[-1] + 1 + 4 * MARGIN))
+    return spans[0], spans[1]
+
+
 def _inner(region: np.ndarray) -> np.ndarray:
     """Region without its border, whose pixels are mixed with those beside it; all if it is thin."""
-    margin = MARGIN if min(region.shape) >= 100 else 0
+    margin = MARGIN if min(region.shape) >= LARGE else 0
     inner = distance_transform_edt(np.pad(region, 1, mode="edge"))[1:-1, 1:-1] > margin
     return inner if inner.sum() >= 0.3 * region.sum() else region
 

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from ._layout import AREA, column_name
+
 if TYPE_CHECKING:
     from ._describe import TreeDescriber
     from .transformer import SegmentTreeTransformer
@@ -101,6 +103,16 @@ class PartExchange:
     def column_nodes(self) -> np.ndarray:
         """Node of every column: intp array of shape (n_columns,)."""
         return np.unique(self.describer.presence_columns()[0], return_inverse=True)[1]
+
+    @cached_property
+    def leaf_areas(self) -> np.ndarray:
+        """Column that holds the area of every leaf: intp array of shape (n_leaves,)."""
+        return np.array(
+            [
+                self.column_names.index(column_name(self.tree.paths[leaf], AREA))
+                for leaf in self.tree.leaves
+            ]
+        )
 
     def leaves(self, nodes: int | str | Iterable[int | str]) -> np.ndarray:
         """Find the leaves below nodes.
@@ -216,6 +228,98 @@ class PartExchange:
             copied = np.where(from_donor, donors[block], rows[block])
             result[block] = self._rebuilt(copied, changed & ~self.tree.is_leaf, area, sums)
         return result
+
+    def exchange_descriptors(
+        self,
+        rows: np.ndarray,
+        donors: np.ndarray,
+        node: int | str,
+        descriptors: Iterable[str],
+    ) -> np.ndarray:
+        """Give rows some descriptors of a node of other rows, and rebuild all nodes above it.
+
+        Parameters
+        ----------
+        rows, donors : ndarray of shape (n_rows, n_columns)
+            Receivers and donors, as `read` returns them.
+        node : int or str
+            By id, path or unique short name.
+        descriptors : iterable of str
+            As the transformer names them.
+
+        Returns
+        -------
+        rows : ndarray of shape (n_rows, n_columns)
+            New rows of the dtype of `rows`, filled. Presence and area, and all other descriptors,
+            are those of `rows` to the bit. A leaf that the donor lacks gets what the donor's node
+            has as a whole; where either lacks the node, the row stays as it is.
+
+        Raises
+        ------
+        ValueError
+            If the transformer has no such descriptor.
+        """
+        in_columns, in_sums = self.descriptor_places(descriptors)
+        leaves = self.leaves(node)
+        result = np.array(rows)
+        for start in range(0, len(rows), BLOCK_ROWS):
+            block = slice(start, start + BLOCK_ROWS)
+            area, sums = self.describer.leaves_of_rows(rows[block])
+            given, given_sums = self.describer.leaves_of_rows(donors[block])
+            given, given_sums = given[:, leaves], given_sums[:, leaves]
+            lacks = given <= 0
+            whole = given.sum(axis=1, keepdims=True)
+            given = np.where(lacks, whole, given)
+            given_sums = np.where(
+                lacks[..., np.newaxis], given_sums.sum(axis=1, keepdims=True), given_sums
+            )
+            taken = np.zeros(area.shape, dtype=bool)
+            taken[:, leaves] = (area[:, leaves] > 0) & (whole > 0)
+            # the donor's means over the receiver's pixels
+            scale = area[:, leaves] / np.where(whole > 0, given, 1.0)
+            sums[:, leaves] = np.where(
+                taken[:, leaves, np.newaxis] & in_sums,
+                scale[..., np.newaxis] * given_sums,
+                sums[:, leaves],
+            )
+            changed = self.tree.sum_up(taken, axis=-1) > 0
+            rebuilt = self._rebuilt(rows[block], changed, area, sums)
+            result[block] = np.where(in_columns, rebuilt, rows[block])
+        return result
+
+    def descriptor_places(self, names: Iterable[str]) -> tuple[np.ndarray, np.ndarray]:
+        """Find what belongs to descriptors.
+
+        Parameters
+        ----------
+        names : iterable of str
+            As the transformer names them.
+
+        Returns
+        -------
+        in_columns : ndarray of shape (n_columns,), bool
+        in_sums : ndarray of shape (n_sums,), bool
+
+        Raises
+        ------
+        ValueError
+            If the transformer has no such descriptor.
+        """
+        described = dict(self.describer.descriptors)
+        names = set(names)
+        for name in sorted(names - set(described)):
+            raise ValueError(
+                f"The transformer has no descriptor {name!r}; it has "
+                f"{', '.join(map(repr, described))}."
+            )
+        chosen = [name in names for name in described]
+        in_sums = np.repeat(chosen, [d.n_sums_ for d in described.values()])
+        of_node = np.repeat(chosen, [d.n_columns_ for d in described.values()])
+        in_columns = np.zeros(len(self.column_names), dtype=bool)
+        in_columns[self.describer.presence_columns()[1]] = np.tile(
+            of_node, int(self.describer.described().sum())
+        )
+        return in_columns, in_sums
 
     def _rebuilt(
         self, rows: np.ndarray, changed: np.ndarray, area: np.ndarray, sums: np.ndarray

@@ -10,6 +10,15 @@ COARSEST = 4
 # width of what counts as fine structure, and how far it is mirrored, in pixels
 DETAIL = 2.0
 FADE = 12.0
+# Regions that are deeper than this are filled with moved copies.
+WIDE = 6.0
+# pixels around the region that a copy has to fit, and over which copies fade into each other
+RING = 6.0
+# copies at most; how far up and down they are looked for, as a share of the height (what lies
+# beside a person is as far away as what the person hides; what lies above is not); places tried
+N_COPIES = 3
+UP_AND_DOWN = 0.08
+N_ROWS, N_COLUMNS = 5, 96
 
 
 def fill_region(image: np.ndarray, known: np.ndarray, wanted: np.ndarray) -> np.ndarray:
@@ -17,7 +26,9 @@ def fill_region(image: np.ndarray, known: np.ndarray, wanted: np.ndarray) -> np.
 
     Large structure is interpolated smoothly over a pyramid of coarser pictures; fine structure is
     mirrored at the border of the known region, so that a lawn goes on as a lawn, and fades out with
-    the distance from it.
+    the distance from it. A wide region would be a blur with the outline of what was there: it is
+    filled with copies of other places, each moved as a whole to where it fits the border best, and
+    lit so that it meets the border [1]_.
 
     Parameters
     ----------
@@ -32,6 +43,11 @@ def fill_region(image: np.ndarray, known: np.ndarray, wanted: np.ndarray) -> np.
     -------
     image : ndarray of shape (h, w, n_channels), float64
         Within the range of the known pixels where filled.
+
+    References
+    ----------
+    .. [1] K. He, J. Sun. "Statistics of Patch Offsets for Image Completion". ECCV 2012. (Copies by
+       a few offsets of the whole picture; here chosen by their fit along the border.)
 
     Examples
     --------
@@ -54,8 +70,12 @@ def fill_region(image: np.ndarray, known: np.ndarray, wanted: np.ndarray) -> np.
     mirrored = _mirror(rows, cols, known, wanted)
     detail = filled[mirrored] - _blurred(filled, known, DETAIL)[mirrored]
     detail *= np.exp(-distances[wanted] / FADE)[:, np.newaxis]
+    inside = smooth[wanted] + detail
+    depth = distance_transform_edt(wanted)
+    if depth.max() > WIDE:
+        inside = _over_copies(filled, known, wanted, depth, inside)
     low, high = filled[known].min(axis=0), filled[known].max(axis=0)
-    filled[wanted] = np.clip(smooth[wanted] + detail, low, high)
+    filled[wanted] = np.clip(inside, low, high)
     return filled
 
 
@@ -63,6 +83,80 @@ def nearest_labels(labels: np.ndarray, known: np.ndarray) -> np.ndarray:
     """Give every pixel the label of the nearest known one, itself where it is known."""
     rows, cols = distance_transform_edt(~known, return_distances=False, return_indices=True)
     return labels[rows, cols]
+
+
+def _over_copies(
+    image: np.ndarray,
+    known: np.ndarray,
+    wanted: np.ndarray,
+    depth: np.ndarray,
+    inside: np.ndarray,
+) -> np.ndarray:
+    """Lay moved copies of the picture over what was filled in, (n_wanted, n_channels)."""
+    near = known & (distance_transform_edt(~wanted) <= RING)
+    left = np.ones(len(inside))
+    result = np.zeros_like(inside)
+    for offset in _best_offsets(image, known, wanted, near):
+        moved, there = _moved(image, known, offset)
+        meets = near & there
+        off = np.where(meets[..., np.newaxis], image - moved, 0.0)
+        light = _interpolated(_blurred(off, meets, RING / 2), meets)
+        # copies fade into each other, and into what goes on from the border
+        away = np.minimum(distance_transform_edt(there), depth)
+        share = left * np.clip(away[wanted] / RING, 0.0, 1.0)
+        result += share[:, np.newaxis] * (moved + light)[wanted]
+        left = left - share
+    return result + left[:, np.newaxis] * inside
+
+
+def _best_offsets(
+    image: np.ndarray, known: np.ndarray, wanted: np.ndarray, near: np.ndarray
+) -> list[tuple[int, int]]:
+    """Offsets whose copies fit the border and together cover the region, the best first."""
+    height, width = known.shape
+    up = int(UP_AND_DOWN * height)
+    rows = np.unique(np.linspace(-up, up, N_ROWS).astype(int))
+    columns = np.unique(np.linspace(1 - width, width - 1, N_COLUMNS).astype(int))
+    border, hole = np.argwhere(near), np.argwhere(wanted)
+    # a part of the pixels says enough
+    border, hole = border[:: 1 + len(border) // 500], hole[:: 1 + len(hole) // 500]
+    offsets, misfits, covers = [], [], []
+    for offset in ((i, j) for i in rows for j in columns if i or j):
+        meets = _known_at(known, border + offset)
+        cover = _known_at(known, hole + offset)
+        if meets.mean() < 0.3 or not cover.any():
+            continue
+        there = border[meets]
+        off = image[tuple(there.T)] - image[tuple((there + offset).T)]
+        offsets.append((int(offset[0]), int(offset[1])))
+        misfits.append(np.abs(off - off.mean(axis=0)).mean() + 1e-9)
+        covers.append(cover)
+    chosen, open_places = [], np.ones(len(hole), dtype=bool)
+    while offsets and len(chosen) < N_COPIES and open_places.any():
+        gain = (np.array(covers) & open_places).sum(axis=1) / open_places.sum()
+        best = int(np.argmax(gain / np.array(misfits)))
+        if gain[best] < 0.05:
+            break
+        chosen.append(offsets[best])
+        open_places &= ~covers[best]
+    return chosen
+
+
+def _known_at(known: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Whether places, (n, 2), are in the picture and known."""
+    inside = ((places >= 0) & (places < known.shape)).all(axis=1)
+    rows, cols = np.where(inside[:, np.newaxis], places, 0).T
+    return inside & known[rows, cols]
+
+
+def _moved(
+    image: np.ndarray, known: np.ndarray, offset: tuple[int, int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Every pixel of the place at an offset from it, and whether that is known."""
+    axes = [np.arange(n) + step for n, step in zip(known.shape, offset)]
+    inside = [(axis >= 0) & (axis < n) for axis, n in zip(axes, known.shape)]
+    places = np.ix_(*[np.clip(axis, 0, n - 1) for axis, n in zip(axes, known.shape)])
+    return image[places], known[places] & inside[0][:, np.newaxis] & inside[1]
 
 
 def _mirror(

@@ -60,7 +60,9 @@ def split_column(name: str) -> tuple[str, str]:
     return path, descriptor
 
 
-def read_layout(tree: Any, names: Sequence[str] | None, n_features: int) -> TableLayout:
+def read_layout(
+    tree: Any, names: Sequence[str] | None, n_features: int, *, complete: bool = True
+) -> TableLayout:
     """Find the tree and the columns of every node.
 
     Parameters
@@ -73,6 +75,8 @@ def read_layout(tree: Any, names: Sequence[str] | None, n_features: int) -> Tabl
         Column names, if the table has any.
     n_features : int
         Number of columns.
+    complete : bool, default=True
+        Whether every column must belong to a node.
 
     Returns
     -------
@@ -81,15 +85,16 @@ def read_layout(tree: Any, names: Sequence[str] | None, n_features: int) -> Tabl
     Raises
     ------
     ValueError
-        If names with and without ``|`` are mixed, a column is claimed by two leaves or by none, a
-        leaf names a column that is not there, or there is more than one root.
+        If names with and without ``|`` are mixed, a column is claimed by two leaves or (where
+        `complete`) by none, a leaf names a column that is not there, or there is more than one
+        root.
     TypeError
         If a leaf holds anything but column names and positions.
     """
     if isinstance(tree, Mapping):
         tree = SegmentTree.from_nested(tree)
     if isinstance(tree, SegmentTree):
-        return _layout_from_leaves(tree, names, n_features)
+        return _layout_from_leaves(tree, names, n_features, complete)
     hierarchical = [PATH_SEPARATOR in name for name in names] if names is not None else [False]
     if tree == "columns" and names is None:
         raise ValueError(
@@ -124,7 +129,7 @@ def _layout_from_names(names: Sequence[str]) -> TableLayout:
 
 
 def _layout_from_leaves(
-    tree: SegmentTree, names: Sequence[str] | None, n_features: int
+    tree: SegmentTree, names: Sequence[str] | None, n_features: int, complete: bool
 ) -> TableLayout:
     if tree.leaf_values is None:
         raise ValueError(
@@ -146,7 +151,7 @@ def _layout_from_leaves(
             found.append(column)
         columns[leaf] = np.sort(np.array(found, dtype=np.intp))
     missing = [i for i in range(n_features) if i not in claimed]
-    if missing:
+    if missing and complete:
         first = missing[0] if names is None else str(names[missing[0]])
         raise ValueError(
             f"tree leaves out {len(missing)} of the {n_features} columns of X, such as {first!r}; "

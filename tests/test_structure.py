@@ -42,7 +42,7 @@ MAY_IMPORT = {
 }
 
 # Third-party packages that only some files may import, or only inside a function.
-ONLY_IN = {"numba": "kernels", "cupy": "kernels"}
+ONLY_IN = {"numba": "kernels", "cupy": "kernels", "imblearn": "sampling"}
 ONLY_INSIDE_FUNCTIONS = {
     "dask",
     "matplotlib",
@@ -249,7 +249,8 @@ def test_no_file_names_a_path_of_one_machine():
 
 def test_oldest_versions_are_those_of_pyproject():
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    needed = [*project["dependencies"], *project["optional-dependencies"]["plot"]]
+    extras = project["optional-dependencies"]
+    needed = [*project["dependencies"], *extras["plot"], *extras["imbalance"]]
     minimums = dict(requirement.split(">=") for requirement in needed)
     lines = (REPOSITORY / ".ci" / "oldest.txt").read_text(encoding="utf-8").splitlines()
     pins = dict(line.split("==") for line in lines if line and not line.startswith("#"))

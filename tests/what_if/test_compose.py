@@ -129,6 +129,31 @@ def test_a_removed_part_leaves_no_trace():
     assert np.abs(image - rows).max() < 0.1
 
 
+def test_a_backdrop_leaves_no_halo():
+    # the outermost pixels of the boat are half sea: with another sea they must not stay bright
+    tree = SegmentTree.from_nested({"photo": {"sea": 0, "boat": 1}})
+    mask = np.zeros((120, 130), dtype=int)
+    mask[40:80, 30:90] = 1
+    boat, edge = mask == 1, (mask == 1) & grown(mask == 0, 1)
+    picture = np.where(boat, 0.2, 0.9)
+    picture[edge] = (0.2 + 0.9) / 2
+    image, _ = compose_parts(picture, mask, np.zeros_like(picture), 0 * mask, tree, ["sea"])
+    assert image.max() < 0.25
+    np.testing.assert_allclose(image[boat & ~grown(mask == 0, 4)], 0.2)
+    assert image[mask == 0].mean() < 0.01
+
+
+def test_wide_holes_go_on_as_their_surroundings():
+    # a wall of bricks, seen again where a person stood, not a blur with the person's outline
+    rows, cols = np.mgrid[:120, :160]
+    wall = ((rows % 10 < 2) | ((cols + 10 * (rows // 10 % 2)) % 20 < 3)).astype(float)
+    known = np.ones(wall.shape, dtype=bool)
+    known[20:110, 60:100] = False
+    filled = fill_region(np.where(known, wall, 0.5)[..., np.newaxis], known, ~known)[..., 0]
+    assert filled[~known].std() > 0.8 * wall.std()
+    assert np.abs(filled - wall)[~known].mean() < 0.2
+
+
 @few
 @given(seed=st.integers(0, 2**16), share=st.floats(0.02, 1.0))
 def test_fill_keeps_what_is_known_and_its_range(seed, share):

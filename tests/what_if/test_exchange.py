@@ -1,8 +1,11 @@
 """Parts exchanged in the table against label maps that are really composed anew."""
 
+import re
+import warnings
+
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from hierseg_learn import SegmentedImages, SegmentTreeTransformer
@@ -118,6 +121,64 @@ def test_round_trips(tree, seed, describe_inner, missing):
     there = exchange.exchange(rows[:1], rows[1:2], [np.arange(tree.n_leaves) == 0])
     back = exchange.exchange(there, rows[:1], [np.arange(tree.n_leaves) == 0])
     np.testing.assert_allclose(back, rows[:1], rtol=2e-3, atol=2e-4)
+
+
+def draw_row_pictures(tree, rng):
+    """Receiver and donor of one row of pixels; a leaf has a multiple of the donor's pixels."""
+    theirs = rng.integers(0, 3, tree.n_leaves)
+    mine = theirs * rng.integers(0, 3, tree.n_leaves)
+    # a leaf that the donor lacks may be there all the same
+    mine[theirs == 0] = rng.integers(0, 2, (theirs == 0).sum()) * 60
+    mine[0], theirs[0] = max(mine[0], 2), max(theirs[0], 1)
+    mine[0] -= mine[0] % theirs[0]
+    return [
+        (rng.random((1, n.sum(), 3)), rng.permutation(np.repeat(tree.leaf_values, n))[np.newaxis])
+        for n in (mine, theirs)
+    ]
+
+
+@few
+@given(
+    tree=segment_trees(max_leaves=5, any_order=True),
+    seed=st.integers(0, 2**16),
+    describe_inner=st.booleans(),
+)
+def test_exchanged_colours_are_a_picture_painted_in_them(tree, seed, describe_inner):
+    # Every leaf of the node is painted with the pixels that the donor's leaf has, each as often; a
+    # leaf that the donor lacks with those of the donor's whole node.
+    rng = np.random.default_rng(seed)
+    (image, mask), (donor, donor_mask) = draw_row_pictures(tree, rng)
+    node = int(rng.integers(tree.n_nodes))
+    painted, parts = image.copy(), np.array(tree.leaf_values)
+    transformer = SegmentTreeTransformer(
+        tree=tree, descriptors=["color", "shape"], describe_inner=describe_inner
+    ).set_output(transform="default")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # some leaves occur nowhere
+        rows = transformer.fit_transform(SegmentedImages([image, donor], [mask, donor_mask]))
+    exchange = PartExchange.from_transformer(transformer)
+    below = parts[exchange.leaves(node)]
+    whole = donor[np.isin(donor_mask, below)]
+    for part in below:
+        here, there = mask == part, donor[donor_mask == part]
+        there = there if len(there) else whole
+        if len(there):
+            assume(here.sum() % len(there) == 0)
+            painted[here] = np.resize(there, (here.sum(), 3))
+    expected = transformer.transform(SegmentedImages([painted], [mask]))
+    new = exchange.exchange_descriptors(rows[:1], rows[1:], node, ["color"])
+    np.testing.assert_allclose(new, expected, rtol=2e-3, atol=2e-4)
+    geometry = [bool(re.search(r"\|(shape_|presence|area)", n)) for n in exchange.column_names]
+    np.testing.assert_array_equal(new[:, geometry], rows[:1, geometry])
+    nothing = exchange.exchange_descriptors(rows[:1], rows[1:], node, [])
+    np.testing.assert_array_equal(nothing, rows[:1])
+
+
+def test_unknown_descriptors(described):
+    exchange, table = described
+    rows = exchange.read(table)
+    with pytest.raises(ValueError, match="no descriptor 'colour'; it has 'color', 'gradients'"):
+        exchange.exchange_descriptors(rows, rows, "sea", ["colour"])
 
 
 def test_only_the_exchanged_nodes_and_those_above_change():

@@ -1,0 +1,150 @@
+"""Which rows of the new set are originals, and which copies get a segment from which row."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.utils import check_random_state
+
+
+class SwapPlan(NamedTuple):
+    """Rows of the new set: originals first, copies after them, both in the order of the data.
+
+    Parameters
+    ----------
+    receivers : ndarray of shape (n_new,), intp
+        Row that each new row is made of, and whose label it has.
+    donors : ndarray of shape (n_new,), intp
+        Row whose segment it carries; -1 for an original, which carries its own.
+    """
+
+    receivers: np.ndarray
+    donors: np.ndarray
+
+
+def plan_swaps(
+    y: np.ndarray,
+    groups: np.ndarray | None = None,
+    *,
+    n_copies: int = 1,
+    class_sizes: np.ndarray | None = None,
+    may_give: np.ndarray | None = None,
+    random_state: Any = None,
+) -> SwapPlan:
+    """Plan exchanges that make the source of a segment independent of the label.
+
+    The source of a segment is the class of the row that it stems from, or that row's group. In the
+    new set every label has the same share of every source, ``1 / n_sources``, which keeps the
+    largest possible share of originals that is the same for all classes. Every source has its rows
+    in one random order, and every label gets segments from the start of that order, beginning anew
+    at its end: so not only the source but also the single segment comes equally often with every
+    label, as far as whole numbers permit. Where the row that a segment stems from has the label
+    itself, it stays as it is, an original, once; all other segments go to receivers of the label,
+    taken in turn.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n_rows,)
+        Labels.
+    groups : ndarray of shape (n_rows,), default=None
+        Sources of the segments; None takes the labels.
+    n_copies : int, default=1
+        The new set has ``1 + n_copies`` times as many rows of every class.
+    class_sizes : ndarray of shape (n_classes,), int, default=None
+        Rows of every class, in the order of ``np.unique(y)``, before they are multiplied: at least
+        as many as there are, which is the default.
+    may_give : ndarray of shape (n_rows,), bool, default=None
+        Rows that have a segment to give; by default all.
+    random_state : int, RandomState instance or None, default=None
+        Seeds the orders and the pairs.
+
+    Returns
+    -------
+    SwapPlan
+        For every label and source the number of rows is within one of its share. A row never gives
+        to itself.
+
+    Raises
+    ------
+    ValueError
+        If there is one class or one group only, or one in which no row has a segment to give.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hierseg_learn.sampling._plan import plan_swaps
+    >>> plan = plan_swaps(np.array(["cat", "dog", "dog"]), random_state=0)
+    >>> plan.receivers
+    array([0, 1, 2, 0, 1, 2])
+    >>> plan.donors
+    array([-1, -1, -1,  2,  0,  0])
+    """
+    rng = check_random_state(random_state)
+    labels, codes, counts = np.unique(y, return_inverse=True, return_counts=True)
+    names, sources = (labels, codes) if groups is None else np.unique(groups, return_inverse=True)
+    what = "class" if groups is None else "group"
+    if len(names) < 2:
+        raise ValueError(
+            f"Segments are exchanged between rows of more than one {what}, got "
+            f"{names.tolist()[0]!r} only."
+        )
+    giving = np.ones(len(codes), dtype=bool) if may_give is None else may_give
+    orders = [rng.permutation(np.flatnonzero((sources == s) & giving)) for s in range(len(names))]
+    for name, order in zip(names.tolist(), orders):
+        if not len(order):
+            raise ValueError(f"No row of the {what} {name!r} has a segment to give.")
+    sizes = (1 + n_copies) * (counts if class_sizes is None else np.asarray(class_sizes))
+    planned = [
+        _plan_label(codes == label, orders, quota, rng)
+        for label, quota in enumerate(_share_out(sizes, len(names)))
+    ]
+    receivers, donors = (np.concatenate(parts) for parts in zip(*planned))
+    order = np.lexsort((donors, receivers, donors >= 0))
+    return SwapPlan(receivers[order], donors[order])
+
+
+def _share_out(sizes: np.ndarray, n_sources: int) -> np.ndarray:
+    """Rows of every label and source, (n_labels, n_sources); what is left over goes round."""
+    whole, left = np.divmod(sizes, n_sources)
+    first = np.cumsum(left) - left
+    places = (np.arange(n_sources) - first[:, np.newaxis]) % n_sources
+    return whole[:, np.newaxis] + (places < left[:, np.newaxis])
+
+
+def _plan_label(
+    has_label: np.ndarray, orders: list[np.ndarray], quota: np.ndarray, rng: np.random.RandomState
+) -> tuple[np.ndarray, np.ndarray]:
+    """Receivers and donors of one label, (n_new,) each."""
+    kept, given = [], []
+    for order, n_rows in zip(orders, quota):
+        segments = np.resize(order, n_rows)
+        own = np.flatnonzero(has_label[segments[: len(order)]])
+        kept.append(segments[own])
+        given.append(rng.permutation(np.delete(segments, own)))
+    kept = np.concatenate(kept)
+    others = np.setdiff1d(np.flatnonzero(has_label), kept)
+    # those that do not stay as originals come first, so that all are used equally often
+    turn = np.concatenate([rng.permutation(others), rng.permutation(kept)])
+    receivers = np.resize(turn, sum(map(len, given)))
+    stops = np.cumsum([len(donors) for donors in given])[:-1]
+    for order, some, donors in zip(orders, np.split(receivers, stops), given):
+        _keep_apart(some, donors, order)
+    originals = np.full(len(kept), -1)
+    return np.concatenate([kept, receivers]), np.concatenate([originals, *given])
+
+
+def _keep_apart(receivers: np.ndarray, donors: np.ndarray, order: np.ndarray) -> None:
+    """Exchange donors, in place, until no row gives to itself."""
+    for i in np.flatnonzero(receivers == donors):
+        mine = receivers[i]
+        fits = np.flatnonzero((donors != mine) & (receivers != donors[i]))
+        if receivers[i] != donors[i]:
+            continue  # an exchange before has settled this one
+        if len(fits):
+            j = fits[0]
+            donors[i], donors[j] = donors[j], donors[i]
+        else:
+            # a row that is the only one of its source stays an original once more
+            other = order[order != mine]
+            donors[i] = other[0] if len(other) else -1

@@ -1,0 +1,305 @@
+"""New samples from segments that are exchanged between images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from numbers import Integral, Real
+from typing import Any, Self
+
+import numpy as np
+from imblearn.base import BaseSampler
+from imblearn.utils import check_sampling_strategy, check_target_type
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils import Tags, _safe_indexing, check_consistent_length
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from ..images import SegmentedImages, is_table
+from ..transformer import SegmentTreeTransformer
+from ..tree import SegmentTree
+from ._pictures import Pictures
+from ._plan import SwapPlan, plan_swaps
+from ._tables import DescriptorTable, PlainTable, named_table
+
+
+class SegmentSwapSampler(BaseSampler):
+    """Exchange segments between images, so that they say nothing about the label any more.
+
+    Where every boat is on water, a model learns the water. This sampler adds copies of the training
+    images that carry the water of others, and keeps their labels: in the new set the class whose
+    segment a row carries is independent of the row's label, for any number of classes and any
+    balance between them. Two classes and one copy: all originals stay, and each gets a copy with
+    the segment of a row of the other class. What independence forbids is left out: with three or
+    more classes and one copy, some originals are replaced by copies.
+
+    X is the table of a fitted transformer (the columns of all nodes above the exchanged one are
+    made anew), :class:`~hierseg_learn.SegmentedImages` (a new image and its label map are composed:
+    the hole behind a moved part is filled, its border soft), or any other table whose columns
+    belong to nodes.
+
+    Parameters
+    ----------
+    nodes : str, list of str, dict or callable, default=None
+        Which nodes to exchange, by path or unique short name; several come from one donor, so that
+        they fit each other. A dict says which descriptors of a node are exchanged, by the
+        transformer's names, as in ``{"background": ["color"]}``, or None for all of it; area,
+        presence and other descriptors then stay the receiver's. A callable gets X and y and returns
+        one of these, or an empty list to exchange nothing.
+    transformer : SegmentTreeTransformer or FrozenEstimator, default=None
+        Fitted: the one that made the table. ``FrozenEstimator(transformer)`` stays fitted where the
+        sampler is cloned, as in a grid search.
+    tree : dict or SegmentTree, default=None
+        For images: a nested dict whose leaves are part ids; None takes the parts side by side.
+        For tables without `transformer`: one whose leaves are lists of column names or positions,
+        all other columns stay the receiver's; None reads it from the column names.
+    n_copies : int, default=1
+        The new set has ``1 + n_copies`` rows for every row of the old one. With two classes 1 is
+        enough; ``n_classes - 1`` keeps all originals. 0 replaces some rows and adds none.
+    sampling_strategy : float, str, dict or callable, default=None
+        Balances the classes on top, as imbalanced-learn's over-sampling does; `n_copies` multiplies
+        what comes out. None keeps the balance.
+    n_jobs : int, default=None
+        Number of processes that compose images. The images are the same for any number.
+    random_state : int, RandomState instance or None, default=None
+        Seeds who gives to whom.
+
+    Attributes
+    ----------
+    nodes_ : list of str
+        Paths of the exchanged nodes.
+    sampling_strategy_ : dict
+        For every class how many rows the new set has more than the old one.
+    sample_indices_ : ndarray of shape (n_new,), int
+        For every new row the row of X that it is made of.
+    sample_sources_ : ndarray of shape (n_new, 2), int
+        Receiver and donor of every new row; the donor is -1 for an original. Originals come first.
+    n_features_in_ : int
+        Number of columns of a table.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Column names of a table that has string names.
+
+    See Also
+    --------
+    hierseg_learn.what_if.without_nodes : Leave a node out instead; no new rows are needed.
+
+    Notes
+    -----
+    Donors are taken in turn, so that not only the class of a segment but also the single segment
+    comes with all labels equally often. In cross-validation of a model of the *segment* on the new
+    set, rows of one donor (of the row itself for an original) must stay together.
+
+    The sampler needs imbalanced-learn: ``pip install 'hierseg-learn[imbalance]'``.
+
+    Examples
+    --------
+    >>> from hierseg_learn import SegmentTreeTransformer
+    >>> from hierseg_learn.datasets import make_portraits
+    >>> from hierseg_learn.sampling import SegmentSwapSampler
+    >>> portraits = make_portraits(n_samples=20, bias=1.0, random_state=0)
+    >>> transformer = SegmentTreeTransformer(tree=portraits.tree)
+    >>> table = transformer.fit_transform(portraits.images)
+    >>> sampler = SegmentSwapSampler("background", transformer=transformer, random_state=0)
+    >>> new_table, new_target = sampler.fit_resample(table, portraits.target)
+    >>> new_table.shape[0], sampler.nodes_
+    (40, ['portrait/background'])
+    >>> receivers, donors = sampler.sample_sources_[20:].T
+    >>> bool((portraits.target[receivers] != portraits.target[donors]).all())
+    True
+    """
+
+    _sampling_type = "over-sampling"
+
+    _parameter_constraints: dict = {
+        "nodes": [str, list, tuple, Mapping, callable, None],
+        "transformer": [SegmentTreeTransformer, FrozenEstimator, None],
+        "tree": [Mapping, SegmentTree, None],
+        "n_copies": [Interval(Integral, 0, None, closed="left")],
+        "sampling_strategy": [
+            Interval(Real, 0, 1, closed="right"),
+            StrOptions({"auto", "minority", "not minority", "not majority", "all"}),
+            Mapping,
+            callable,
+            None,
+        ],
+        "n_jobs": [Integral, None],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        nodes: str | list | Mapping | Callable | None = None,
+        *,
+        transformer: Any = None,
+        tree: Any = None,
+        n_copies: int = 1,
+        sampling_strategy: Any = None,
+        n_jobs: int | None = None,
+        random_state: Any = None,
+    ) -> None:
+        super().__init__(sampling_strategy=sampling_strategy)
+        self.nodes = nodes
+        self.transformer = transformer
+        self.tree = tree
+        self.n_copies = n_copies
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+
+    def fit(self, X: Any, y: Any) -> Self:
+        """Check the data and the parameters; `fit_resample` does so, too.
+
+        Parameters
+        ----------
+        X : DataFrame, array-like or sparse array of shape (n_rows, n_columns), or SegmentedImages
+            As in `fit_resample`.
+        y : array-like of shape (n_rows,)
+            Labels.
+
+        Returns
+        -------
+        self : SegmentSwapSampler
+        """
+        self._validate_params()
+        check_classification_targets(y)
+        X, labels, _ = self._check_X_y(X, y)
+        self._choose_nodes(self._source(X), X, labels)
+        self._set_sizes(labels)
+        return self
+
+    def fit_resample(self, X: Any, y: Any, groups: Any = None) -> tuple[Any, Any]:
+        """Make the new set.
+
+        Parameters
+        ----------
+        X : DataFrame, array-like or sparse array of shape (n_rows, n_columns), or SegmentedImages
+            The table, as the transformer returned it (neither scaled nor edited), or images.
+        y : array-like of shape (n_rows,)
+            Labels.
+        groups : array-like of shape (n_rows,), default=None
+            Where it is known what the segment shows (land or water): the segment's group becomes
+            independent of the label, rather than the class that it stems from.
+
+        Returns
+        -------
+        X_resampled : DataFrame, list, ndarray, sparse array or SegmentedImages
+            Of the kind, dtype and columns of `X`; images are held in memory.
+        y_resampled : Series, list or ndarray of shape (n_new,)
+            Of the kind of `y`.
+
+        Raises
+        ------
+        ValueError
+            If X has one node only or is not what the transformer made, `nodes` names what is not
+            there, or y has one class.
+        TypeError
+            If X is images without label maps.
+        """
+        # the base class reads X as a table, and makes tables, lists and Series out of the result
+        if is_table(X):
+            return super().fit_resample(X, y, groups=groups)
+        self._validate_params()
+        check_classification_targets(y)
+        images, labels, _ = self._check_X_y(X, y)
+        resampled, _ = self._fit_resample(images, labels, groups)
+        y = _safe_indexing(y, self.sample_indices_)
+        return resampled, y.reset_index(drop=True) if hasattr(y, "reset_index") else y
+
+    def _fit_resample(self, X: Any, y: np.ndarray, groups: Any = None) -> tuple[Any, np.ndarray]:
+        """Make the new set from checked X and y."""
+        check_consistent_length(y, groups)
+        source = self._source(X)
+        nodes = self._choose_nodes(source, X, y)
+        sizes = self._set_sizes(y)
+        if nodes.all:
+            plan = plan_swaps(
+                y,
+                None if groups is None else np.asarray(groups),
+                n_copies=self.n_copies,
+                class_sizes=sizes,
+                may_give=source.may_give(nodes),
+                random_state=self.random_state,
+            )
+        else:
+            plan = SwapPlan(np.arange(len(y)), np.full(len(y), -1))
+            self.sampling_strategy_ = dict.fromkeys(self.sampling_strategy_, 0)
+        self.sample_indices_ = plan.receivers
+        self.sample_sources_ = np.column_stack(plan)
+        return source.swapped(nodes, plan), y[plan.receivers]
+
+    def _check_X_y(self, X: Any, y: Any, accept_sparse: Any = None) -> tuple[Any, np.ndarray, bool]:
+        """Check X and y; return what is in X, labels, and whether y was one-vs-all."""
+        y, is_binarized = check_target_type(y, indicate_one_vs_all=True)
+        if is_table(X):
+            # a transformer's table may have NaN where a part is missing
+            finite = True if self.transformer is None else "allow-nan"
+            X, y = validate_data(
+                self, X, y, reset=True, accept_sparse=["csr", "csc"], ensure_all_finite=finite
+            )
+            return X, y, is_binarized
+        if not isinstance(X, SegmentedImages):
+            raise TypeError(
+                "X must be a table or SegmentedImages(images, masks), as parts of images without "
+                f"label maps cannot be exchanged; got {type(X).__name__}."
+            )
+        for name in ("n_features_in_", "feature_names_in_"):
+            if hasattr(self, name):
+                delattr(self, name)
+        check_consistent_length(X, y)
+        return X, np.asarray(y), is_binarized
+
+    def _source(self, X: Any) -> DescriptorTable | PlainTable | Pictures:
+        """What exchanges nodes in data of this kind."""
+        if self.transformer is not None and self.tree is not None:
+            raise ValueError("transformer and tree are both given; the transformer has its tree.")
+        transformer = self.transformer
+        if isinstance(transformer, FrozenEstimator):
+            transformer = transformer.estimator
+        if transformer is not None:
+            self._check_transformer(transformer)
+        if isinstance(X, SegmentedImages):
+            tree = self.tree if transformer is None else transformer.tree_
+            return Pictures(X, tree, self.n_jobs)
+        names = getattr(self, "feature_names_in_", None)
+        if transformer is None:
+            return PlainTable(X, names, self.tree)
+        return DescriptorTable(X, names, transformer)
+
+    def _check_transformer(self, transformer: Any) -> None:
+        if not isinstance(transformer, SegmentTreeTransformer):
+            raise TypeError(
+                "transformer must be a fitted SegmentTreeTransformer, got "
+                f"{type(transformer).__name__}."
+            )
+        try:
+            check_is_fitted(transformer)
+        except ValueError as error:
+            raise ValueError(
+                "transformer is not fitted, but the table can only be taken apart by the fitted "
+                "one that made it. Cloning, as in a grid search, forgets what was fitted: pass "
+                "FrozenEstimator(transformer), or exchange on images, before the transformer."
+            ) from error
+
+    def _choose_nodes(self, source: Any, X: Any, y: np.ndarray) -> Any:
+        """Nodes that are exchanged."""
+        nodes = self.nodes
+        if callable(nodes):
+            nodes = nodes(named_table(X, getattr(self, "feature_names_in_", None)), y)
+        found = source.read_nodes(nodes)
+        if not found.all and not callable(self.nodes):
+            raise ValueError("nodes is empty; expected the nodes to exchange.")
+        self.nodes_ = [source.tree.path(node) for node in found.all]
+        return found
+
+    def _set_sizes(self, y: np.ndarray) -> np.ndarray:
+        """Rows of every class after balancing, before copies."""
+        labels, sizes = np.unique(y, return_counts=True)
+        more = check_sampling_strategy(self.sampling_strategy, y, self._sampling_type) or {}
+        balanced = sizes + [int(more.get(label, 0)) for label in labels]
+        added = (1 + self.n_copies) * balanced - sizes
+        self.sampling_strategy_ = dict(zip(labels.tolist(), added.tolist()))
+        return balanced
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.sampler_tags.sample_indices = True
+        return tags
