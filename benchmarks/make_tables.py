@@ -161,6 +161,47 @@ def tables_of_defaults(results: dict[str, Any]) -> dict[str, list[Row]]:
     }
 
 
+def tables_of_bias(results: dict[str, Any]) -> dict[str, list[Row]]:
+    """One table per data set and model: the worst cell, and what it lacks."""
+    return {
+        f"{data}_{model.replace(' ', '_')}": bias_rows(
+            [entry for entry in entries if entry["model"] == model]
+        )
+        for data, entries in results["data"].items()
+        for model in dict.fromkeys(entry["model"] for entry in entries)
+    }
+
+
+def bias_rows(entries: list[dict[str, Any]]) -> list[Row]:
+    cells = {(entry["cure"], entry["bias"]): entry for entry in entries}
+    cures = dict.fromkeys(entry["cure"] for entry in entries)
+    biases = sorted({entry["bias"] for entry in entries})
+    heads = ["no bias" if bias == biases[0] else f"{bias:.0%}" for bias in biases]
+    rows: list[Row] = [["cure", *heads]]
+    for cure in cures:
+        rows.append([cure, *[bias_cell(cells.get((cure, bias))) for bias in biases]])
+    return rows
+
+
+def bias_cell(entry: dict[str, Any] | None) -> str:
+    """Worst cell, and its difference to unbiased training in points, with standard errors."""
+    if entry is None:
+        return "not tried"
+    if "worst" not in entry:
+        return "impossible"
+    worst = entry["worst"]
+    text = f"{worst['mean']:.3f} ({signed(worst['difference'])} ± {error(worst['difference_se'])})"
+    return text + (f", {entry['n_seeds']} seeds" if "impossible" in entry else "")
+
+
+def signed(value: float) -> str:
+    return f"{100 * value:+.1f}".replace("-", "−")
+
+
+def error(value: float | None) -> str:
+    return "?" if value is None else f"{100 * value:.1f}"
+
+
 def share(value: float) -> str:
     return f"{value:.3f}"
 
@@ -181,6 +222,7 @@ def met(is_met: bool) -> str:
 
 
 MAKERS = {
+    "bias": tables_of_bias,
     "ccp_parts": tables_of_ccp_parts,
     "cifar10_dev": tables_of_cifar10_dev,
     "defaults": tables_of_defaults,

@@ -10,7 +10,7 @@ import pytest
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 TABLES = BENCHMARKS.parent / "docs" / "benchmarks" / "tables"
-NAMES = ["ccp_parts", "cifar10_dev", "defaults"]
+NAMES = ["bias", "ccp_parts", "cifar10_dev", "defaults"]
 
 
 @pytest.fixture
@@ -29,6 +29,8 @@ def load(monkeypatch):
 def test_quick_run(load, name, tmp_path, capsys):
     if name == "ccp_parts":
         pytest.importorskip("matplotlib", reason="draws a picture")
+    if name == "bias":
+        pytest.importorskip("imblearn", reason="compares with its samplers")
     load(f"bench_{name}").main(["--quick", "--output", str(tmp_path)])
     content = json.loads((tmp_path / f"{name}.json").read_text(encoding="utf-8"))
     assert content["quick"] is True
@@ -40,6 +42,8 @@ def test_quick_run(load, name, tmp_path, capsys):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_without_data_there_is_a_message(load, name, tmp_path, monkeypatch, capsys):
+    if name == "bias":
+        pytest.importorskip("imblearn", reason="compares with its samplers")
     monkeypatch.setenv("HIERSEG_LEARN_DATA", str(tmp_path))
     harness = load("_harness")
     with pytest.raises(SystemExit) as ended:
