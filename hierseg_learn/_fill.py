@@ -111,35 +111,41 @@ def _over_copies(
 
 def _best_offsets(
     image: np.ndarray, known: np.ndarray, wanted: np.ndarray, near: np.ndarray
-) -> list[tuple[int, int]]:
+) -> list[np.ndarray]:
     """Offsets whose copies fit the border and together cover the region, the best first."""
-    height, width = known.shape
-    up = int(UP_AND_DOWN * height)
-    rows = np.unique(np.linspace(-up, up, N_ROWS).astype(int))
-    columns = np.unique(np.linspace(1 - width, width - 1, N_COLUMNS).astype(int))
     border, hole = np.argwhere(near), np.argwhere(wanted)
+    if not len(border):
+        return []
     # a part of the pixels says enough
     border, hole = border[:: 1 + len(border) // 500], hole[:: 1 + len(hole) // 500]
     offsets, misfits, covers = [], [], []
-    for offset in ((i, j) for i in rows for j in columns if i or j):
-        meets = _known_at(known, border + offset)
-        cover = _known_at(known, hole + offset)
+    for offset in _possible_offsets(known.shape):
+        meets, cover = _known_at(known, border + offset), _known_at(known, hole + offset)
         if meets.mean() < 0.3 or not cover.any():
             continue
         there = border[meets]
         off = image[tuple(there.T)] - image[tuple((there + offset).T)]
-        offsets.append((int(offset[0]), int(offset[1])))
+        offsets.append(offset)
         misfits.append(np.abs(off - off.mean(axis=0)).mean() + 1e-9)
         covers.append(cover)
-    chosen, open_places = [], np.ones(len(hole), dtype=bool)
-    while offsets and len(chosen) < N_COPIES and open_places.any():
-        gain = (np.array(covers) & open_places).sum(axis=1) / open_places.sum()
+    chosen, is_open = [], np.ones(len(hole), dtype=bool)
+    while offsets and len(chosen) < N_COPIES and is_open.any():
+        gain = (np.array(covers) & is_open).sum(axis=1) / is_open.sum()
         best = int(np.argmax(gain / np.array(misfits)))
         if gain[best] < 0.05:
             break
         chosen.append(offsets[best])
-        open_places &= ~covers[best]
+        is_open &= ~covers[best]
     return chosen
+
+
+def _possible_offsets(shape: tuple[int, int]) -> np.ndarray:
+    """Rows and columns that a copy may be moved by, (n_offsets, 2) int."""
+    up, across = int(UP_AND_DOWN * shape[0]), shape[1] - 1
+    rows = np.unique(np.linspace(-up, up, N_ROWS).astype(int))
+    columns = np.unique(np.linspace(-across, across, N_COLUMNS).astype(int))
+    offsets = np.stack(np.meshgrid(rows, columns, indexing="ij"), axis=-1).reshape(-1, 2)
+    return offsets[offsets.any(axis=1)]
 
 
 def _known_at(known: np.ndarray, places: np.ndarray) -> np.ndarray:
@@ -150,7 +156,7 @@ def _known_at(known: np.ndarray, places: np.ndarray) -> np.ndarray:
 
 
 def _moved(
-    image: np.ndarray, known: np.ndarray, offset: tuple[int, int]
+    image: np.ndarray, known: np.ndarray, offset: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Every pixel of the place at an offset from it, and whether that is known."""
     axes = [np.arange(n) + step for n, step in zip(known.shape, offset)]

@@ -116,8 +116,10 @@ def _plan_label(
     has_label: np.ndarray, orders: list[np.ndarray], quota: np.ndarray, rng: np.random.RandomState
 ) -> tuple[np.ndarray, np.ndarray]:
     """Receivers and donors of one label, (n_new,) each."""
+    used = np.flatnonzero(quota)
+    orders = [orders[source] for source in used]
     kept, given = [], []
-    for order, n_rows in zip(orders, quota):
+    for order, n_rows in zip(orders, quota[used]):
         segments = np.resize(order, n_rows)
         own = np.flatnonzero(has_label[segments[: len(order)]])
         kept.append(segments[own])
