@@ -35,7 +35,7 @@ MAY_IMPORT = {
     "model_selection": FOUNDATION | ESTIMATORS,
     "sampling": STAGES | ESTIMATORS,
     "audit": STAGES | ESTIMATORS,
-    "report": {"explain"},
+    "report": {"explain", "audit"},
     "what_if": STAGES | ESTIMATORS,
     "demo": STAGES | ESTIMATORS | {"datasets", "model_selection", "sampling", "audit"},
     "hierseg_learn": STAGES | ESTIMATORS,

@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from ..audit import group_report, node_reliance
 from ..explain._pipelines import FittedSteps, check_targets, count, row, take, take_apart
 from . import _page, _tables
+from ._audit import html_audit
 from ._cases import Case, choose, draw_case, html_case
 from ._scores import Scores, measure
 
@@ -25,6 +27,8 @@ def write_report(
     *,
     n_hits: int = 3,
     n_misses: int = 3,
+    groups: Any = None,
+    n_repeats: int = 3,
     title: str | None = None,
 ) -> Path:
     """Write a fitted model's scores, its tree and some explained predictions to an HTML file.
@@ -48,6 +52,12 @@ def write_report(
     n_hits, n_misses : int, default=3
         How many right and wrong predictions are explained: the most confident ones of each true
         class in turn.
+    groups : array-like of shape (n_samples,) or (n_samples, n_columns), or DataFrame, default=None
+        Group of every sample, such as what its background shows; the combinations of several
+        columns are groups. With it the page says in which group the model is worst, and, of a
+        pipeline, which nodes it relies on there.
+    n_repeats : int, default=3
+        How often every node is exchanged for that.
     title : str, default=None
         Title of the page.
 
@@ -61,11 +71,13 @@ def write_report(
     TypeError
         If the pipeline is of another kind.
     ValueError
-        If y has another length than X or holds a class that the model does not know.
+        If y has another length than X or holds a class that the model does not know, or groups
+        has another length or lacks a value.
 
     See Also
     --------
     hierseg_learn.explain : The explanations and pictures of the page, one by one.
+    hierseg_learn.audit : What it says about groups.
 
     Examples
     --------
@@ -98,11 +110,24 @@ def write_report(
         choose(flags, target, scores.confidence, number)
         for flags, number in zip((scores.is_right, ~scores.is_right), wanted)
     ]
-    groups = [_explain(steps, X, table, target, scores, positions) for positions in chosen]
-    html = _compose(pipeline, steps, scores, groups, _TITLE if title is None else str(title))
+    audit = None if groups is None else _audit(pipeline, X, target, scores, groups, n_repeats)
+    cases = [_explain(steps, X, table, target, scores, positions) for positions in chosen]
+    title = _TITLE if title is None else str(title)
+    html = _compose(pipeline, steps, scores, cases, audit, title)
     path = Path(path)
     path.write_text(html, encoding="utf-8")
     return path
+
+
+def _audit(
+    pipeline: Any, X: Any, target: np.ndarray, scores: Scores, groups: Any, n_repeats: int
+) -> str:
+    """The section about groups; a classifier alone has nothing that nodes could be exchanged by."""
+    report = group_report(target, scores.predicted, groups)
+    reliance = None
+    if hasattr(pipeline, "steps"):
+        reliance = node_reliance(pipeline, X, target, groups, n_repeats=n_repeats, random_state=0)
+    return html_audit(report, reliance)
 
 
 def _explain(
@@ -135,15 +160,21 @@ def _explain(
 
 
 def _compose(
-    pipeline: Any, steps: FittedSteps, scores: Scores, groups: list[list[Case]], title: str
+    pipeline: Any,
+    steps: FittedSteps,
+    scores: Scores,
+    cases: list[list[Case]],
+    audit: str | None,
+    title: str,
 ) -> str:
     """Put the sections of the page together."""
-    hits, misses = groups
+    hits, misses = cases
     noun = "photos" if steps.describer is not None else "rows"
     n_right = int(scores.is_right.sum())
     n_wrong = len(scores.is_right) - n_right
     sections = [
         ("scores", "Right and wrong", _tables.html_scores(scores, noun)),
+        *([] if audit is None else [("groups", "Group by group", audit)]),
         ("tree", "What every node knows", _tables.html_nodes(steps.classifier, scores.baseline)),
         ("hits", "Explained hits", _html_group(hits, n_right, "right", noun)),
         ("misses", "Explained misses", _html_group(misses, n_wrong, "wrong", noun)),

@@ -1,0 +1,382 @@
+"""Three kinds of evidence that tell a shortcut from a cue, each with what chance would give.
+
+References
+----------
+.. [1] G. Y. Zou, A. Donner. "Construction of confidence limits about effect measures: A general
+   approach". Statistics in Medicine 27, 2008.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.stats import norm
+
+from ..tree import SegmentTree
+from ._intervals import wilson_interval
+from ._node_table import NodeTable
+from ._solo import LEAST_ROWS, SoloNode, guess
+
+# A node is asked whether it is a shortcut only if chance would say so much about the label this
+# rarely.
+CARRIES = 0.01
+# scores further from their mean are cut, in standard deviations: one odd photo is no correlation
+CUT = 3.0
+# rows with both nodes, below which their correlation is not looked at
+LEAST_PAIRS = 10
+# a product of spreads below this is none
+ROUNDING = 1e-9
+# draws per permitted false alarm, so that the threshold is not the largest draw
+DRAWS = 5
+# of intervals
+LEVEL = 0.95
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What one kind of evidence says of every node; NaN where it says nothing.
+
+    Parameters
+    ----------
+    kind : {"context", "unlabeled", "unbiased"}
+        Which.
+    value, expected, threshold : ndarray of shape (n_nodes,)
+        What was measured, what an honest node gives, and from where on that is an alarm.
+    p_value : ndarray of shape (n_nodes,)
+        Probability that any of the judged nodes comes so far by chance.
+    z : ndarray of shape (n_nodes,)
+        Distance from what is expected, in standard deviations of chance.
+    low, high : ndarray of shape (n_nodes,)
+        Confidence interval of the value.
+    rival : dict of int to int
+        Nodes that were accused on account of one other node only: that one may be it as well.
+    is_general : bool
+        Whether most of the judged nodes would be accused. Then the photos differ in another way,
+        such as their mix of classes, and nobody is.
+    """
+
+    kind: str
+    value: np.ndarray
+    expected: np.ndarray
+    threshold: np.ndarray
+    p_value: np.ndarray
+    z: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    rival: dict[int, int]
+    is_general: bool = False
+
+    @classmethod
+    def blank(cls, kind: str, n_nodes: int) -> Evidence:
+        """Nothing said so far."""
+        return cls(kind, *(np.full(n_nodes, np.nan) for _ in range(7)), rival={})
+
+    def accused(self, level: float) -> np.ndarray:
+        """Nodes whose probability by chance is at most `level`, (n_nodes,) bool."""
+        return (np.nan_to_num(self.p_value, nan=1.0) <= level) & (not self.is_general)
+
+    @property
+    def judged(self) -> np.ndarray:
+        """Nodes that are said something of."""
+        return np.isfinite(self.p_value)
+
+
+def solo_p_values(solos: Sequence[SoloNode]) -> np.ndarray:
+    """Probability of so high a solo accuracy by chance, node by node; NaN if not judged."""
+    return norm.sf([_z(solo.accuracy, solo.null) for solo in solos])
+
+
+def context_evidence(solos: Sequence[SoloNode], declared: np.ndarray, alpha: float) -> Evidence:
+    """Judge declared nodes: how they look should say no more than chance about the label.
+
+    Parameters
+    ----------
+    solos : sequence of SoloNode
+        All nodes.
+    declared : ndarray of shape (n_nodes,), bool
+        The context.
+    alpha : float
+        Probability of a false alarm, for all declared nodes together.
+    """
+    evidence = Evidence.blank("context", len(solos))
+    judged = [node for node in np.flatnonzero(declared) if solos[node].models]
+    for node in judged:
+        solo = solos[node]
+        level = alpha / len(judged)
+        z = _z(solo.accuracy, solo.null)
+        evidence.value[node], evidence.expected[node] = solo.accuracy, solo.chance
+        evidence.threshold[node] = solo.null.mean() + norm.isf(level) * solo.null.std(ddof=1)
+        evidence.z[node] = z
+        evidence.p_value[node] = min(1.0, len(judged) * norm.sf(z))
+    return evidence
+
+
+def unlabeled_evidence(
+    solos: Sequence[SoloNode],
+    partners: Sequence[SoloNode],
+    tree: SegmentTree,
+    new_scores: tuple[Sequence[np.ndarray], Sequence[np.ndarray]],
+    alpha: float,
+    n_permutations: int,
+    seed: int,
+) -> Evidence:
+    """Judge leaves by photos without labels: a shortcut no longer agrees with the others there.
+
+    A shortcut agrees with the honest leaves in training and no longer at the place of use, so the
+    correlations of its scores with all others drop; those among honest leaves stay. Every drop is
+    weighted with what the partner says about the label; partners are all nodes that neither hold
+    the leaf nor are held by it. After an alarm the accused leaf and what holds it are nobody's
+    partners any more, and the others are judged again. Inner nodes agree with others by what their
+    parts say, so they are not judged.
+
+    Parameters
+    ----------
+    solos, partners : sequence of SoloNode
+        All nodes, by the training rows: as judged, and as partners, by all of their columns.
+    tree : SegmentTree
+        The tree.
+    new_scores : tuple of two sequences of ndarray of shape (n_new, n_classes)
+        Scores of the photos by both, node by node, NaN where the node is absent.
+    alpha : float
+        Probability of a false alarm, for all leaves together.
+    n_permutations : int
+        How often training rows and photos are shuffled to see what chance gives.
+    seed : int
+        Of the shuffles.
+    """
+    evidence = Evidence.blank("unlabeled", len(solos))
+    waiting = (solo_p_values(solos) < CARRIES) & tree.is_leaf
+    n_judged = int(waiting.sum())
+    if not n_judged:
+        return evidence
+    drops = _correlation_drops(
+        _joined(solos, new_scores[0]), _joined(partners, new_scores[1]), len(solos[0].scores),
+        n_permutations, seed,
+    )  # fmt: skip
+    excess = [(p.accuracy - p.chance) / (1 - p.chance) for p in partners]
+    worth = np.maximum(np.nan_to_num(excess), 0.0)
+    related = _related(tree)
+    level = norm.isf(alpha / n_judged)
+    while True:
+        weights = np.where(related, 0.0, worth)
+        means = _mean_drops(drops, weights)
+        centre, spread = means[1:].mean(axis=0), means[1:].std(axis=0, ddof=1)
+        z = np.divide(means[0] - centre, spread, out=np.full(len(solos), np.nan), where=spread > 0)
+        now = waiting & np.isfinite(z)
+        for values, new in (
+            (evidence.value, means[0]),
+            (evidence.expected, np.zeros(len(solos))),
+            (evidence.threshold, centre + level * spread),
+            (evidence.z, z),
+            (evidence.p_value, np.minimum(1.0, n_judged * norm.sf(z))),
+        ):
+            values[waiting] = np.where(now, new, np.nan)[waiting]
+        if not now.any() or z[now].max() <= level:
+            is_general = n_judged > 2 and 2 * (n_judged - waiting.sum()) > n_judged
+            return replace(evidence, is_general=bool(is_general))
+        # The accused one is the middle of the star: what others lose, they lose with it. Its total
+        # is the largest; z would not tell, since partners that agree count as one for it.
+        totals = worth * (weights * np.nan_to_num(drops[0])).sum(axis=1)
+        worst = int(np.where(now & (z > level), totals, -np.inf).argmax())
+        rival = _only_partner(drops, weights, worst, level)
+        if rival is not None:
+            evidence.rival[worst] = rival
+        waiting[worst] = False
+        worth[related[worst]] = 0.0
+
+
+def unbiased_evidence(
+    solos: Sequence[SoloNode],
+    codes: np.ndarray,
+    new_scores: Sequence[np.ndarray],
+    new_codes: np.ndarray,
+    root: int,
+    alpha: float,
+    seed: int,
+) -> Evidence:
+    """Judge nodes by a few labelled photos without the bias: a shortcut's solo accuracy drops.
+
+    Class by class, training rows and photos are shuffled: how many of the photos are then right is
+    hypergeometric. The interval of a drop is put together from Wilson's of every class [1]_.
+
+    Parameters
+    ----------
+    solos : sequence of SoloNode
+        All nodes, by the training rows.
+    codes, new_codes : ndarray of int
+        Classes of the training rows and of the photos.
+    new_scores : sequence of ndarray of shape (n_new, n_classes)
+        Scores of the photos, node by node.
+    root : int
+        It holds all nodes, and is not judged.
+    alpha : float
+        Probability of a false alarm, for all nodes together.
+    seed : int
+        Of the shuffles; the same for all nodes, so that their order does not matter.
+    """
+    evidence = Evidence.blank("unbiased", len(solos))
+    carries = solo_p_values(solos) < CARRIES
+    carries[root] = False
+    counts = {
+        node: _right_by_class(solos[node], codes, new_scores[node], new_codes)
+        for node in np.flatnonzero(carries)
+    }
+    counts = {node: count for node, count in counts.items() if len(count)}
+    level = alpha / max(len(counts), 1)
+    for node, count in counts.items():
+        hits, n = count[:, 0], count[:, 1]
+        shares = hits / n
+        drop = float(np.mean(shares[:, 0] - shares[:, 1]))
+        null = _shuffled_drops(hits, n, int(np.ceil(DRAWS / level)), seed)
+        evidence.value[node], evidence.expected[node] = drop, 0.0
+        evidence.z[node] = _z(drop, null)
+        evidence.threshold[node] = np.quantile(null, 1 - level, method="higher")
+        reached = (1 + np.sum(null >= drop - ROUNDING)) / (1 + len(null))
+        evidence.p_value[node] = min(1.0, len(counts) * reached)
+        low, high = wilson_interval(hits, n, LEVEL)
+        below = (shares[:, 0] - low[:, 0]) ** 2 + (high[:, 1] - shares[:, 1]) ** 2
+        above = (high[:, 0] - shares[:, 0]) ** 2 + (shares[:, 1] - low[:, 1]) ** 2
+        evidence.low[node] = drop - np.sqrt(below.sum()) / len(n)
+        evidence.high[node] = drop + np.sqrt(above.sum()) / len(n)
+    return evidence
+
+
+def fold_scores(solo: SoloNode, table: NodeTable, node: int, folds: np.ndarray) -> np.ndarray:
+    """Scores of new rows, each by the model of one fold, as every training row has them."""
+    scores = np.full((len(table), solo.scores.shape[1]), np.nan)
+    for fold, model in enumerate(solo.models):
+        here = np.flatnonzero(table.present[:, node] & (folds == fold))
+        scores[here] = model.scores(table.of(node, here))
+    return scores
+
+
+def deepest(tree: SegmentTree, nodes: np.ndarray) -> np.ndarray:
+    """Keep those of some nodes, (n_nodes,) bool, that have none of the others below them.
+
+    The columns of an inner node hold what its parts say, so one of its parts being at fault is
+    enough to accuse it.
+    """
+    above = [tree.ancestors(node) for node in np.flatnonzero(nodes)]
+    kept = nodes.copy()
+    kept[np.concatenate([np.array([], dtype=np.intp), *above])] = False
+    return kept
+
+
+def _z(value: float, null: np.ndarray) -> float:
+    spread = null.std(ddof=1) if len(null) > 1 else np.nan
+    return (value - null.mean()) / spread if spread > 0 else np.nan
+
+
+def _related(tree: SegmentTree) -> np.ndarray:
+    """Whether of two nodes one holds the other, or they are the same: (n_nodes, n_nodes) bool."""
+    related = np.zeros((tree.n_nodes, tree.n_nodes), dtype=bool)
+    for node in range(tree.n_nodes):
+        related[node, tree.subtree(node)] = True
+    return related | related.T
+
+
+def _joined(solos: Sequence[SoloNode], new_scores: Sequence[np.ndarray]) -> np.ndarray:
+    """Scores of training rows and photos in standard deviations: (n_all, n_nodes, n_kinds)."""
+    scores = np.stack([np.concatenate([s.scores, n]) for s, n in zip(solos, new_scores)], axis=1)
+    # a class that a node is not judged by has score minus infinity
+    scores = np.where(np.isfinite(scores), scores, np.nan)
+    if scores.shape[2] == 2:
+        # the second is the first with the other sign
+        return _standard_scores(scores[..., :1] - scores[..., 1:])
+    counts = np.isfinite(scores).sum(axis=2, keepdims=True)
+    return _standard_scores(
+        scores - np.nansum(scores, axis=2, keepdims=True) / np.maximum(counts, 1)
+    )
+
+
+def _standard_scores(scores: np.ndarray) -> np.ndarray:
+    known = np.isfinite(scores)
+    counts = np.maximum(known.sum(axis=0), 1)
+    centred = scores - np.nansum(scores, axis=0) / counts
+    spread = np.sqrt(np.nansum(centred**2, axis=0) / counts)
+    scaled = np.divide(centred, spread, out=np.zeros_like(centred), where=spread > 0)
+    return np.where(known, np.clip(scaled, -CUT, CUT), np.nan)
+
+
+def _correlation_drops(
+    scores: np.ndarray, partners: np.ndarray, n_rows: int, n_permutations: int, seed: int
+) -> np.ndarray:
+    """Correlation of nodes with partners in training less that in the photos.
+
+    Returns
+    -------
+    drops : ndarray of shape (1 + n_permutations, n_nodes, n_nodes)
+        Mean over classes, NaN where unknown; first as it is, then with rows shuffled between the
+        two sets.
+    """
+    rng = np.random.default_rng(seed)
+    is_old = np.arange(len(scores)) < n_rows
+    drops = np.zeros((1 + n_permutations, scores.shape[1], scores.shape[1]))
+    for i in range(1 + n_permutations):
+        member = is_old if i == 0 else rng.permutation(is_old)
+        for k in range(scores.shape[2]):
+            drops[i] += _correlations(scores[member, :, k], partners[member, :, k])
+            drops[i] -= _correlations(scores[~member, :, k], partners[~member, :, k])
+    return drops / scores.shape[2]
+
+
+def _correlations(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Of every column of a with every one of b over the rows that have both; NaN in too few."""
+    known_a, known_b = (np.isfinite(x).astype(np.float64) for x in (a, b))
+    a, b = np.nan_to_num(a), np.nan_to_num(b)
+    n_pairs = known_a.T @ known_b
+    sums_a, sums_b = a.T @ known_b, known_a.T @ b
+    covariance = n_pairs * (a.T @ b) - sums_a * sums_b
+    variance_a = n_pairs * ((a**2).T @ known_b) - sums_a**2
+    variance_b = n_pairs * (known_a.T @ b**2) - sums_b**2
+    scale = np.sqrt(np.maximum(variance_a, 0.0) * np.maximum(variance_b, 0.0))
+    enough = (n_pairs >= LEAST_PAIRS) & (scale > ROUNDING)
+    return np.divide(covariance, scale, out=np.full_like(scale, np.nan), where=enough)
+
+
+def _mean_drops(drops: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Weighted mean over the partners, (n_labellings, n_nodes); weights are (n_nodes, n_nodes)."""
+    known = np.where(np.isfinite(drops[0]), weights, 0.0)
+    total = known.sum(axis=1)
+    sums = np.einsum("pvu,vu->pv", np.nan_to_num(drops), known)
+    return np.divide(sums, total, out=np.full_like(sums, np.nan), where=total > 0)
+
+
+def _only_partner(drops: np.ndarray, weights: np.ndarray, node: int, level: float) -> int | None:
+    """The partner without which a leaf would not be accused, if there is one."""
+    strongest = int(np.argmax(weights[node] * np.nan_to_num(drops[0, node])))
+    rest = weights.copy()
+    rest[node, strongest] = 0.0
+    means = _mean_drops(drops, rest)[:, node]
+    z = _z(means[0], means[1:])
+    return None if z > level else strongest
+
+
+def _right_by_class(
+    solo: SoloNode, codes: np.ndarray, new_scores: np.ndarray, new_codes: np.ndarray
+) -> np.ndarray:
+    """Right guesses and rows, of training and of photos: (n_classes, 2, 2) int.
+
+    Classes with too few photos that have the node are left out.
+    """
+    counts = []
+    guesses = guess(solo.scores, solo.classes), guess(new_scores, solo.classes)
+    for code in solo.classes:
+        own = [g[c == code] for g, c in zip(guesses, (codes, new_codes))]
+        known = [g[g >= 0] for g in own]
+        if len(known[1]) >= LEAST_ROWS:
+            counts.append([[int(np.sum(g == code)) for g in known], [len(g) for g in known]])
+    return np.array(counts, dtype=np.int64).reshape(-1, 2, 2)
+
+
+def _shuffled_drops(hits: np.ndarray, n: np.ndarray, n_draws: int, seed: int) -> np.ndarray:
+    """Drops of the balanced accuracy with training rows and photos shuffled, (n_draws,)."""
+    rng = np.random.default_rng(seed)
+    total = np.zeros(n_draws)
+    for (old, new), (n_old, n_new) in zip(hits, n):
+        right = old + new
+        drawn = rng.hypergeometric(right, n_old + n_new - right, n_new, size=n_draws)
+        total += (right - drawn) / n_old - drawn / n_new
+    return total / len(n)

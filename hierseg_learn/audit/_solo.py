@@ -1,0 +1,210 @@
+"""What single nodes say about the label: cross-fitted discriminants, and what chance would give.
+
+A node is judged by the rows in which it is present, so that its absence, which is a fact about
+another thing, does not speak for it. The classifier of a node takes the nearest class mean under
+the shrunken total covariance of the node's columns. For two classes this is linear discriminant
+analysis with equal priors. As that covariance does not look at labels, one factorisation serves the
+true labels and all permuted ones.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.linalg import cho_factor, cho_solve
+from sklearn.covariance import ledoit_wolf_shrinkage
+
+from ._node_table import NodeTable
+
+# A class needs so many rows with the node, or the node is not judged by it.
+LEAST_ROWS = 5
+# labellings that are scored at once: bounds memory
+BLOCK_LABELLINGS = 50
+# a spread below this share of the column's size is rounding
+CONSTANT = 1e-6
+# least share of the identity in a covariance, so that constant columns leave it regular
+RIDGE = 1e-4
+
+
+@dataclass(frozen=True)
+class FoldModel:
+    """The discriminants of one node, fitted without one fold.
+
+    Parameters
+    ----------
+    mean, scale : ndarray of shape (n_own,)
+        Standardise the columns; a scale of 0 leaves a column out.
+    weights : ndarray of shape (n_own, n_classes)
+        Of the standardised columns.
+    offsets : ndarray of shape (n_classes,)
+        Added to the scores.
+    """
+
+    mean: np.ndarray
+    scale: np.ndarray
+    weights: np.ndarray
+    offsets: np.ndarray
+
+    def scores(self, rows: np.ndarray) -> np.ndarray:
+        """Scores of the classes, (n_rows, n_classes), larger where a class is nearer."""
+        return standardise(rows, self.mean, self.scale) @ self.weights + self.offsets
+
+
+@dataclass(frozen=True)
+class SoloNode:
+    """What one node says about the label.
+
+    Parameters
+    ----------
+    models : list of FoldModel
+        One per fold; empty if the node cannot be judged.
+    classes : ndarray of shape (n_kept,), int
+        Codes of the classes that have enough rows with the node.
+    scores : ndarray of shape (n_rows, n_classes)
+        Of every training row by the model that did not see it; NaN where the node is absent or the
+        class has too few rows.
+    accuracy : float
+        Balanced accuracy of these scores, NaN if the node cannot be judged.
+    null : ndarray of shape (n_permutations,)
+        The same with labels permuted within folds.
+    """
+
+    models: list[FoldModel]
+    classes: np.ndarray
+    scores: np.ndarray
+    accuracy: float
+    null: np.ndarray
+
+    @property
+    def chance(self) -> float:
+        """Balanced accuracy that guessing would give."""
+        return 1.0 / len(self.classes) if len(self.classes) else np.nan
+
+
+def fit_solo(
+    table: NodeTable,
+    node: int,
+    codes: np.ndarray,
+    folds: np.ndarray,
+    *,
+    n_permutations: int,
+    seed: int,
+) -> SoloNode:
+    """Fit the discriminants of one node without each fold, with true and with permuted labels.
+
+    Parameters
+    ----------
+    table : NodeTable
+        The training rows.
+    node : int
+        The node.
+    codes, folds : ndarray of shape (n_rows,), int
+        Class and fold of every row.
+    n_permutations : int
+        How often labels are permuted.
+    seed : int
+        Of the permutations; the same for all nodes, so that their order does not matter.
+
+    Returns
+    -------
+    SoloNode
+    """
+    n_classes = int(codes.max()) + 1
+    present = table.present[:, node]
+    classes = np.flatnonzero(np.bincount(codes[present], minlength=n_classes) >= LEAST_ROWS)
+    scores = np.full((len(codes), n_classes), np.nan)
+    if len(classes) < 2 or not len(table.columns[node]):
+        return SoloNode([], classes[:0], scores, np.nan, np.full(n_permutations, np.nan))
+    used = present & np.isin(codes, classes)
+    rows, own_folds = table.of(node, used), folds[used]
+    own_codes = np.searchsorted(classes, codes[used])
+    labellings = _permuted_within(own_codes, own_folds, n_permutations, seed)
+    guesses = np.empty((1 + n_permutations, len(rows)), dtype=np.int16)
+    models = []
+    for fold in range(int(folds.max()) + 1):
+        held_out, seen = own_folds == fold, own_folds != fold
+        fit = _FoldFit(rows[seen])
+        models.append(fit.model(own_codes[seen], classes, n_classes))
+        here = np.flatnonzero(present & (folds == fold))
+        scores[here] = models[-1].scores(table.of(node, here))
+        for start in range(0, len(labellings), BLOCK_LABELLINGS):
+            block = slice(start, start + BLOCK_LABELLINGS)
+            guesses[block, held_out] = fit.guesses(
+                labellings[block][:, seen], rows[held_out], len(classes)
+            )
+    accuracy = balanced_accuracy(labellings, guesses, len(classes))
+    return SoloNode(models, classes, scores, float(accuracy[0]), accuracy[1:])
+
+
+def balanced_accuracy(truth: np.ndarray, guesses: np.ndarray, n_classes: int) -> np.ndarray:
+    """Mean share of every class's rows that are guessed, (n_labellings,)."""
+    right = truth == guesses
+    members = [truth == code for code in range(n_classes)]
+    return np.mean(
+        [(right & member).sum(axis=1) / member.sum(axis=1) for member in members], axis=0
+    )
+
+
+def guess(scores: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """Class with the largest score among those that a node is judged by; -1 where it is absent."""
+    guesses = classes[scores[:, classes].argmax(axis=1)]
+    return np.where(np.isnan(scores[:, classes[0]]), -1, guesses)
+
+
+def standardise(rows: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """Columns in units of their spread, constant ones 0."""
+    return np.divide(rows - mean, scale, out=np.zeros_like(rows), where=scale > 0)
+
+
+def _permuted_within(
+    codes: np.ndarray, folds: np.ndarray, n_permutations: int, seed: int
+) -> np.ndarray:
+    """The labels, then permutations of them within folds: (1 + n_permutations, n_rows)."""
+    rng = np.random.default_rng(seed)
+    labellings = np.tile(codes.astype(np.int16), (1 + n_permutations, 1))
+    for fold in np.unique(folds):
+        here = np.flatnonzero(folds == fold)
+        labellings[1:, here] = rng.permuted(labellings[1:, here], axis=1)
+    return labellings
+
+
+class _FoldFit:
+    """Standardised rows and the factor of their shrunken covariance; labels come later."""
+
+    def __init__(self, rows: np.ndarray) -> None:
+        self.mean, scale = rows.mean(axis=0), rows.std(axis=0)
+        constant = scale <= CONSTANT * (np.abs(rows).max(axis=0) + CONSTANT)
+        self.scale = np.where(constant, 0.0, scale)
+        self.rows = standardise(rows, self.mean, self.scale)
+        covariance = self.rows.T @ self.rows / len(rows)
+        shrinkage = ledoit_wolf_shrinkage(self.rows, assume_centered=True)
+        covariance *= 1 - shrinkage
+        covariance.flat[:: len(covariance) + 1] += max(shrinkage, RIDGE)
+        self.factor = cho_factor(covariance, lower=True)
+
+    def model(self, codes: np.ndarray, classes: np.ndarray, n_classes: int) -> FoldModel:
+        """Discriminants of one labelling; classes that are left out have score minus infinity."""
+        weights = np.zeros((len(self.mean), n_classes))
+        offsets = np.full(n_classes, -np.inf)
+        own_weights, own_offsets = self._discriminants(codes[np.newaxis], len(classes))
+        weights[:, classes], offsets[classes] = own_weights, own_offsets
+        return FoldModel(self.mean, self.scale, weights, offsets)
+
+    def guesses(self, labellings: np.ndarray, rows: np.ndarray, n_classes: int) -> np.ndarray:
+        """Class of new rows by every labelling, (n_labellings, n_rows)."""
+        weights, offsets = self._discriminants(labellings, n_classes)
+        scores = standardise(rows, self.mean, self.scale) @ weights + offsets
+        return scores.reshape(len(rows), len(labellings), -1).argmax(axis=2).T
+
+    def _discriminants(
+        self, labellings: np.ndarray, n_classes: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Weights (n_own, n_labellings * n_classes) and offsets of the nearest class mean."""
+        member = (labellings[:, np.newaxis] == np.arange(n_classes)[:, np.newaxis]).astype(float)
+        member = member.reshape(-1, labellings.shape[1])
+        sizes = member.sum(axis=1)
+        means = (member @ self.rows) / np.maximum(sizes, 1)[:, np.newaxis]
+        weights = cho_solve(self.factor, means.T)
+        offsets = np.where(sizes > 0, -0.5 * np.sum(means.T * weights, axis=0), -np.inf)
+        return weights, offsets

@@ -1,0 +1,48 @@
+"""Groups from arrays and tables."""
+
+import numpy as np
+import pytest
+
+from hierseg_learn.audit._groups import check_groups
+
+
+def test_one_column():
+    for given in (["b", "a", "b"], np.array([["b"], ["a"], ["b"]])):
+        groups = check_groups(given, 3)
+        assert groups.labels == ("a", "b")
+        assert groups.codes.tolist() == [1, 0, 1]
+
+
+def test_columns_are_combined_and_unseen_combinations_kept():
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame({"place": ["sea", "land", "sea"], "day": [True, False, False]})
+    groups = check_groups(frame, 3)
+    assert groups.labels == (
+        "place=land, day=False",
+        "place=land, day=True",
+        "place=sea, day=False",
+        "place=sea, day=True",
+    )
+    assert groups.codes.tolist() == [3, 0, 2]
+    assert check_groups(frame.to_numpy(dtype=object), 3).labels[3] == "sea, True"
+
+
+def test_series_and_mixed_types():
+    pd = pytest.importorskip("pandas")
+    assert check_groups(pd.Series([2, 10, 2], index=[7, 8, 9]), 3).labels == (2, 10)
+    assert len(check_groups(np.array([1, "a", 1], dtype=object), 3)) == 2
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (None, "groups must hold one group per sample, got None"),
+        ([1, 2], r"expected 3, got \[2\]"),
+        ([1.0, np.nan, 2.0], "groups has no value for sample 1"),
+        (["a", None, "b"], "groups has no value for sample 1"),
+        (np.zeros((3, 1, 1)), "3 dimensions"),
+    ],
+)
+def test_wrong_groups(given, message):
+    with pytest.raises(ValueError, match=message):
+        check_groups(given, 3)
