@@ -12,6 +12,7 @@ from _biased_data import NODE, BiasedData, fill_like
 from imblearn.over_sampling import SMOTE, RandomOverSampler
 
 from hierseg_learn._exchange import PartExchange
+from hierseg_learn.audit import find_shortcuts
 from hierseg_learn.sampling import SegmentSwapSampler
 
 Rows = tuple[pd.DataFrame, np.ndarray]
@@ -116,6 +117,26 @@ def swap_images(task: Task) -> Rows:
     return task.data.transformer.transform(images), y
 
 
+def swap_found(**evidence: Any) -> Callable[[Task], Rows]:
+    """Exchange the nodes that the audit accuses, and nothing where it raises no alarm."""
+
+    def cure(task: Task) -> Rows:
+        known = dict(evidence)
+        if known.pop("unlabeled", False):
+            # photos from the place of use; what is tested later is among them, its classes are not
+            known["unlabeled"] = fill_like(task.data.test_table()[0], task.table)
+        report = find_shortcuts(
+            fill_like(task.table, task.table),
+            task.y,
+            transformer=task.data.transformer,
+            random_state=task.seed,
+            **known,
+        )
+        return swap(0, list(report.alarms))(task) if report.alarms else keep(task)
+
+    return cure
+
+
 @dataclass(frozen=True)
 class Cure:
     """One row of the table of results.
@@ -147,6 +168,8 @@ CURES = [
     Cure("node muted", mutes=True),
     Cure("exchange, rows added", swap(1)),
     Cure("exchange, rows replaced", swap(0)),
+    Cure("exchange, node found: context declared", swap_found(context=NODE)),
+    Cure("exchange, node found: unlabelled photos", swap_found(unlabeled=True)),
 ]
 ON_IMAGES = Cure("exchange on images, rows replaced", swap_images)
 BLOCK_CURES = [
