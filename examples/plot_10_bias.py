@@ -7,8 +7,8 @@ finds it out, and a cure: backgrounds exchanged between the classes.
 """
 
 # %%
-# Portraits of two classes. The class shows, faintly, in the hair; in training the background tells it
-# nearly always, later it tells nothing.
+# Portraits of two classes. The class shows, faintly, in the hair; in training the background tells
+# it nearly always, later it tells nothing.
 import matplotlib.pyplot as plt
 
 from hierseg_learn.datasets import make_portraits
