@@ -12,11 +12,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from _cells import Row, error, met, percent, points, share, signed
+from _explanation_tables import tables_of_explanations
+
 BENCHMARKS = Path(__file__).resolve().parent
 TABLES = BENCHMARKS.parent / "docs" / "benchmarks" / "tables"
 N_NAMED = 3
-
-Row = Sequence[str]
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -161,121 +162,41 @@ def tables_of_defaults(results: dict[str, Any]) -> dict[str, list[Row]]:
     }
 
 
-def tables_of_explanations(results: dict[str, Any]) -> dict[str, list[Row]]:
-    """Bars, areas, localisation, repeats, times, stability and the randomisation check."""
-    located = results["localisation"]
-    best = located["chosen"]
+def tables_of_bias(results: dict[str, Any]) -> dict[str, list[Row]]:
+    """One table per data set and model: the worst cell, and what it lacks."""
     return {
-        "bars": explanation_bars(results),
-        **{
-            "areas_" + name.replace(", ", "_"): area_table(found)
-            for name, found in results["areas"].items()
-        },
-        "localisation": [
-            ["planted", "images", *[n + " (chosen)" * (n == best) for n in located["test"][0]][2:]],
-            *[
-                [row["planted"], row["n"], *map(share, list(row.values())[2:])]
-                for row in located["test"]
-            ],
-        ],
-        **{
-            name: as_rows(results[key])
-            for name, key in (
-                ("repeats", "completeness_and_repeats"),
-                ("time", "time"),
-                ("stability", "stability"),
-                ("randomisation", "randomisation"),
-            )
-        },
+        f"{data}_{model.replace(' ', '_')}": bias_rows(
+            [entry for entry in entries if entry["model"] == model]
+        )
+        for data, entries in results["data"].items()
+        for model in dict.fromkeys(entry["model"] for entry in entries)
     }
 
 
-def explanation_bars(results: dict[str, Any]) -> list[Row]:
-    rows: list[Row] = [["bar", "explanation", "found", "met"]]
-    for row in results["completeness_and_repeats"]:
-        if row["explainer"] in ("contrast", "prediction", "votes"):
-            error = row["largest completeness error"]
-            good = float(error) <= 1e-6 and row["same bits"]
-            bar = "completeness error of at most 1e-6, same bits twice"
-            rows.append([bar, row["explainer"], error, met(good)])
-    for name, found in results["areas"].items():
-        for explainer in ("votes", "contrast"):
-            for peer in ("shap", "lime"):
-                bar = f"no area worse than {peer.upper()}'s by more than a standard error: {name}"
-                rows.append([bar, explainer, *worst_area(found[explainer], peer)])
-    located = results["localisation"]
-    for rule in dict.fromkeys(("voters, by nodes", located["chosen"])):
-        worst = min(located["test"], key=lambda row: row[rule])
-        found = f"{share(worst[rule])} ({worst['planted']})"
-        bar = "planted part on top in 95 % of images, worst part"
-        rows.append([bar, f"contrast: {rule}", found, met(worst[rule] >= 0.95)])
-    for row in results["time"]:
-        if row["explainer"].startswith(("contrast", "votes")):
-            bar = f"100 times faster than SHAP and LIME: {row['data']}, from the {row['from']}"
-            ratios = [float(row[f"{peer} / this"]) for peer in ("shap", "lime")]
-            found = " and ".join(f"{ratio:.0f}" for ratio in ratios) + " times"
-            rows.append([bar, row["explainer"], found, met(min(ratios) >= 100)])
+def bias_rows(entries: list[dict[str, Any]]) -> list[Row]:
+    cells = {(entry["cure"], entry["bias"]): entry for entry in entries}
+    cures = dict.fromkeys(entry["cure"] for entry in entries)
+    biases = sorted({entry["bias"] for entry in entries})
+    heads = ["no bias" if bias == biases[0] else f"{bias:.0%}" for bias in biases]
+    rows: list[Row] = [["cure", *heads]]
+    for cure in cures:
+        rows.append([cure, *[bias_cell(cells.get((cure, bias))) for bias in biases]])
     return rows
 
 
-def worst_area(kinds: dict[str, Any], peer: str) -> tuple[str, str]:
-    """Return the largest loss against a peer, and whether it is within a standard error."""
-    losses = [
-        (sign * d["mean"], d["se"], f"{kind}: {with_error(d)}")
-        for kind, sign in (("deletion", 1), ("insertion", -1))
-        for d in [kinds[kind][f"less_{peer}"]]
-    ]
-    loss, error, words = max(losses, key=lambda found: found[0] - found[1])
-    return words, met(loss <= error)
-
-
-def area_table(found: dict[str, Any]) -> list[Row]:
-    peers = ("shap", "lime")
-    head = ["explanation"]
-    for kind in ("deletion", "insertion"):
-        head += [kind, *[f"less {peer.upper()}" for peer in peers]]
-    rows: list[Row] = [head]
-    for name, kinds in found.items():
-        row = [name]
-        for kind in ("deletion", "insertion"):
-            row.append(share(kinds[kind]["area"]))
-            row += [with_error(kinds[kind][f"less_{peer}"]) for peer in peers]
-        rows.append(row)
-    return rows
-
-
-def as_rows(records: list[dict[str, Any]]) -> list[Row]:
-    """Put equal dicts under one head."""
-    return [
-        list(records[0]),
-        *[[share(v) if isinstance(v, float) else str(v) for v in row.values()] for row in records],
-    ]
-
-
-def with_error(difference: dict[str, float]) -> str:
-    return f"{difference['mean']:+.4f} ± {difference['se']:.4f}".replace("-", "−")
-
-
-def share(value: float) -> str:
-    return f"{value:.3f}"
-
-
-def percent(value: float | None) -> str:
-    return "" if value is None else f"{value:.0%}"
-
-
-def points(interval: dict[str, float]) -> str:
-    """Return a difference of shares in percentage points, with its interval if there is one."""
-    values = [interval[key] for key in ("mean", "low", "high")]
-    mean, low, high = ("?" if value is None else f"{100 * value:+.1f}" for value in values)
-    return f"{mean} ({low} to {high})".replace("-", "−")
-
-
-def met(is_met: bool) -> str:
-    return "met" if is_met else "missed"
+def bias_cell(entry: dict[str, Any] | None) -> str:
+    """Worst cell, and its difference to unbiased training in points, with standard errors."""
+    if entry is None:
+        return "not tried"
+    if "worst" not in entry:
+        return "impossible"
+    worst = entry["worst"]
+    text = f"{worst['mean']:.3f} ({signed(worst['difference'])} ± {error(worst['difference_se'])})"
+    return text + (f", {entry['n_seeds']} seeds" if "impossible" in entry else "")
 
 
 MAKERS = {
+    "bias": tables_of_bias,
     "ccp_parts": tables_of_ccp_parts,
     "cifar10_dev": tables_of_cifar10_dev,
     "defaults": tables_of_defaults,

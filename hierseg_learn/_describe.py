@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
+from scipy.ndimage import maximum_filter, minimum_filter
 
 from ._layout import AREA, PRESENCE, column_name
 from ._progress import ProgressBar
@@ -39,6 +40,8 @@ class TreeDescriber:
         What is pooled.
     describe_inner : bool
         Whether inner nodes have descriptor columns too, besides presence and area.
+    margin : int, default=0
+        Width in pixels of the rim of every leaf that descriptors of appearance do not see.
     """
 
     tree: SegmentTree
@@ -46,6 +49,7 @@ class TreeDescriber:
     lookup: PartLookup
     descriptors: tuple[tuple[str, Descriptor], ...]
     describe_inner: bool
+    margin: int = 0
 
     def described(self) -> np.ndarray:
         """Whether a node has descriptor columns: bool array of shape (n_nodes,)."""
@@ -95,9 +99,17 @@ class TreeDescriber:
     def _pool(self, image: np.ndarray, leaves: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Areas and sums of the leaves of one image, (h, w) positions in ``tree.leaves`` or -1."""
         n_leaves = self.tree.n_leaves
-        counts = np.bincount(leaves[leaves >= 0].ravel(), minlength=n_leaves)
         channels = ImageChannels(image)
-        sums = [d.pool(channels, leaves, n_leaves) for _, d in self.descriptors]
+        counts = _count_pixels(leaves, n_leaves)
+        inner = without_rim(leaves, n_leaves, self.margin)
+        # what is left of a leaf stands for all of it, so that sums and areas still go together
+        weight = counts / np.maximum(_count_pixels(inner, n_leaves), 1)
+        sums = [
+            weight[:, np.newaxis] * d.pool(channels, inner, n_leaves)
+            if d.uses_margin
+            else d.pool(channels, leaves, n_leaves)
+            for _, d in self.descriptors
+        ]
         return counts / leaves.size, np.concatenate(sums, axis=1)
 
     def node_map(self, batch: ImageBatch, i: int) -> np.ndarray:
@@ -204,6 +216,42 @@ class TreeDescriber:
             ],
             axis=1,
         )
+
+
+def without_rim(leaves: np.ndarray, n_leaves: int, margin: int) -> np.ndarray:
+    """Take the pixels near a border out of every region of a label map.
+
+    Parameters
+    ----------
+    leaves : ndarray of shape (h, w), integer
+        Region of every pixel, in ``[0, n_leaves)``; -1 for none.
+    n_leaves : int
+        Number of regions.
+    margin : int
+        A pixel goes if a pixel of another region, or of none, is at most so many rows and columns
+        away. Beyond the edge of the image there is none.
+
+    Returns
+    -------
+    inner : ndarray of shape (h, w), integer
+        As `leaves`, -1 where a pixel was taken out. A region without a pixel deep enough keeps
+        its deepest ones, so no region vanishes.
+    """
+    if margin == 0:
+        return leaves
+    depth = np.zeros(leaves.shape, dtype=np.intp)
+    low = high = leaves
+    for _ in range(margin):
+        low, high = minimum_filter(low, 3, mode="nearest"), maximum_filter(high, 3, mode="nearest")
+        depth += low == high
+    inside = leaves >= 0
+    deepest = np.zeros(n_leaves, dtype=np.intp)
+    np.maximum.at(deepest, leaves[inside], depth[inside])
+    return np.where(inside & (depth == deepest[leaves]), leaves, -1)
+
+
+def _count_pixels(leaves: np.ndarray, n_leaves: int) -> np.ndarray:
+    return np.bincount(leaves[leaves >= 0].ravel(), minlength=n_leaves)
 
 
 def describe_images(

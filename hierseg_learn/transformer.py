@@ -11,7 +11,7 @@ import numpy as np
 from sklearn import get_config
 from sklearn.base import TransformerMixin, _fit_context, clone
 from sklearn.utils import Tags, check_random_state
-from sklearn.utils._param_validation import StrOptions
+from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from ._describe import TreeDescriber, describe_images
@@ -48,6 +48,12 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
         as in :class:`~sklearn.pipeline.FeatureUnion`.
     describe_inner : bool, default=True
         Whether inner nodes describe their own pixels, too, or only combine their children.
+    margin : int, default=0
+        Width in pixels of the rim of every part that descriptors of appearance (colour, gradients,
+        texture) leave out: pixels that have one of another part, or of none, within so many rows
+        and columns. The edge of the image is no border. A thinner part keeps its innermost pixels.
+        Presence, area and shape are those of the whole part. Masks are rough, and gradients and
+        textures reach across borders: without a margin a part shows its neighbours, too.
     image_shape : tuple of int, default=None
         ``(h, w)`` or ``(h, w, 3)``: shape of the images in a 2-D table. Without it every row is an
         image of one row of pixels.
@@ -116,6 +122,7 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
         "tree": [Mapping, SegmentTree, None],
         "descriptors": [str, Descriptor, list, tuple],
         "describe_inner": ["boolean"],
+        "margin": [Interval(Integral, 0, None, closed="left")],
         "image_shape": [tuple, list, None],
         "missing": [StrOptions({"mean", "nan"})],
         "device": [StrOptions({"auto", "cpu", "cuda"})],
@@ -131,6 +138,7 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
         tree: Any = None,
         descriptors: Any = DEFAULT_DESCRIPTORS,
         describe_inner: bool = True,
+        margin: int = 0,
         image_shape: tuple[int, ...] | None = None,
         missing: str = "mean",
         device: str = "auto",
@@ -142,6 +150,7 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
         self.tree = tree
         self.descriptors = descriptors
         self.describe_inner = describe_inner
+        self.margin = margin
         self.image_shape = image_shape
         self.missing = missing
         self.device = device
@@ -398,6 +407,7 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
             PartLookup(self.tree_),
             tuple(self.descriptors_),
             self.describe_inner,
+            self.margin,
         )
 
     def _learn_fill_values(self, describer: TreeDescriber, rows: np.ndarray) -> np.ndarray:

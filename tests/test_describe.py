@@ -1,16 +1,21 @@
 """From images to rows: one pass over the pixels, the same bits for any number of jobs."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
 
 from hierseg_learn import SegmentedImages, SegmentTree, _describe
-from hierseg_learn._describe import TreeDescriber, describe_images
+from hierseg_learn._describe import TreeDescriber, describe_images, without_rim
 from hierseg_learn.descriptors import ColorDescriptor, ShapeDescriptor
 from hierseg_learn.images import check_images
 from hierseg_learn.segmentation import GivenMasks, PartLookup
 from tests.strategies import segment_trees
+
+PARTS = st.integers(-1, 2)
 
 
 def describer_of(tree, batch, describe_inner=True):
@@ -85,6 +90,58 @@ def test_presence_columns_point_to_the_node_of_every_column(tree, seed):
             assert fading == (descriptor not in ("presence", "area"))
         rows = describer.rows(batch)
         np.testing.assert_array_equal(np.isnan(rows), (rows[:, presence] == 0) & fades)
+
+
+@settings(deadline=None, max_examples=50)
+@given(
+    leaves=arrays(np.int32, array_shapes(min_dims=2, max_dims=2, max_side=7), elements=PARTS),
+    margin=st.integers(0, 3),
+)
+def test_a_rim_is_what_is_near_another_part(leaves, margin):
+    def depth(row, col):
+        """Largest reach within which there is nothing but the pixel's own part."""
+        reach = 0
+        while reach < margin and np.ptp(window(leaves, row, col, reach + 1)) == 0:
+            reach += 1
+        return reach
+
+    depths = np.array(
+        [[depth(*place) for place in row] for row in np.dstack(np.indices(leaves.shape))]
+    )
+    deepest = {part: depths[leaves == part].max() for part in np.unique(leaves)}
+    expected = [
+        [
+            part if part >= 0 and deep == deepest[part] else -1
+            for part, deep in zip(parts, deeps, strict=True)
+        ]
+        for parts, deeps in zip(leaves, depths, strict=True)
+    ]
+    np.testing.assert_array_equal(without_rim(leaves, 3, margin), expected)
+
+
+def window(leaves, row, col, reach):
+    """Pixels within so many rows and columns, as far as there are any."""
+    return leaves[max(row - reach, 0) : row + reach + 1, max(col - reach, 0) : col + reach + 1]
+
+
+@settings(deadline=None, max_examples=25)
+@given(tree=segment_trees(any_order=True), seed=st.integers(0, 2**16), margin=st.integers(1, 3))
+def test_what_is_left_of_a_leaf_stands_for_all_of_it(tree, seed, margin):
+    batch = batch_of(tree, 1, seed)
+    whole = describer_of(tree, batch)
+    inner = replace(whole, margin=margin)
+    (area, sums), (same_area, inner_sums) = (d.leaf_sums(batch, 0) for d in (whole, inner))
+    np.testing.assert_array_equal(area, same_area)
+    color, shape = (descriptor for _, descriptor in whole.descriptors)
+    np.testing.assert_array_equal(sums[:, color.n_sums_ :], inner_sums[:, color.n_sums_ :])
+    lightness = color.maps(batch.image(0))[..., 0]
+    leaves = PartLookup(tree).to_leaves(batch.mask(0), 0)
+    left = without_rim(leaves, tree.n_leaves, margin)
+    for leaf in np.flatnonzero(area):
+        mean = lightness[left == leaf].mean()
+        np.testing.assert_allclose(inner_sums[leaf, 0], area[leaf] * mean, rtol=1e-5, atol=1e-9)
+    assert not inner_sums[area == 0].any()
+    assert shape.uses_margin is False
 
 
 def test_node_map_gives_leaves_in_any_order_of_the_nodes():

@@ -38,6 +38,7 @@ NODES = ("photo/sky", "photo/land/field", "photo/land/house", "photo/land", "pho
         SegmentTreeTransformer(
             SuperpixelSegmenter(n_parts=2, n_segments=3),
             descriptors=["shape", ("patches", PatchDictionary(n_atoms=2, n_patches=40))],
+            margin=2,
             missing="nan",
             random_state=0,
         ),
@@ -392,12 +393,49 @@ def test_the_order_of_siblings_only_orders_the_columns():
     np.testing.assert_allclose(other[table.columns], table, rtol=1e-6)
 
 
-@pytest.mark.parametrize("segmenter", ["pyramid", "superpixels"])
-def test_any_number_of_jobs_gives_the_same_bits(segmenter):
+def test_a_margin_keeps_what_neighbours_show_out_of_a_part():
+    rng = np.random.default_rng(0)
+    masks = np.zeros((4, 24, 20), dtype=int)
+    masks[:, 6:18, 5:15] = 1
+    clean = np.where(masks == 1, 0.8, 0.2)[..., np.newaxis] + 0.1 * rng.random((4, 24, 20, 3))
+    # the outline is off by a pixel: the inner part shows the outer one, and the other way round
+    rough = clean.copy()
+    rough[:, 6, 5:15] = clean[:, 5, 5:15]
+    rough[:, 8:16, 4] = clean[:, 8:16, 5]
+    tables = {
+        margin: [
+            SegmentTreeTransformer(
+                tree={"photo": {"out": 0, "in": 1}},
+                descriptors=["color", "gradients", "lbp", "shape"],
+                describe_inner=False,
+                margin=margin,
+            ).fit_transform(SegmentedImages(images, masks))
+            for images in (clean, rough)
+        ]
+        for margin in (0, 2)
+    }
+    change = {margin: abs(one - other).max() for margin, (one, other) in tables.items()}
+    assert change[0]["photo/in|lab_mean_0"] > 4
+    assert change[0]["photo/out|lab_mean_0"] > 1
+    assert change[2].max() == 0
+    # the outline itself is as it was
+    geometry = tables[0][0].columns.str.contains("presence|area|shape")
+    pd.testing.assert_frame_equal(tables[0][0].loc[:, geometry], tables[2][0].loc[:, geometry])
+
+
+def test_margin_must_be_a_whole_number_of_pixels():
+    with pytest.raises(ValueError, match="'margin' parameter"):
+        SegmentTreeTransformer(tree=TREE, margin=-1).fit(scenes())
+
+
+@pytest.mark.parametrize(("segmenter", "margin"), [("pyramid", 1), ("superpixels", 0)])
+def test_any_number_of_jobs_gives_the_same_bits(segmenter, margin):
     images = list(scenes(70, size=(5, 6)).images)
     images[3] = images[3][:4]
     tables = [
-        SegmentTreeTransformer(segmenter, n_jobs=n_jobs, random_state=0).fit_transform(images)
+        SegmentTreeTransformer(
+            segmenter, margin=margin, n_jobs=n_jobs, random_state=0
+        ).fit_transform(images)
         for n_jobs in (1, 2)
     ]
     np.testing.assert_array_equal(*tables)

@@ -144,14 +144,18 @@ default=("hair",)
         - `tree` (dict): The segment tree; its leaves are the part ids.
         - `styles` (ndarray of shape (n_samples, n_parts, 2)): Colour style and texture style of
           every part: the truth behind the portraits.
-        - `bias_style` (ndarray of shape (n_samples,)): The style that `bias_part` shows (of its
-          texture if that is `bias_cue`).
+        - `groups` (ndarray of shape (n_samples,)): The style that `bias_part` shows (of its
+          texture if that is `bias_cue`); style k belongs to class k.
         - `ids` (list of str)
         - `frame` (DataFrame or None): One row per image: styles, missing parts and target; with
           ``as_frame=True`` only.
         - `DESCR` (str)
     images, target : tuple
         In place of the Bunch, if ``return_X_y=True``.
+
+    See Also
+    --------
+    make_biased : Puts cut-out people or objects of any data set before biased backgrounds.
 
     Examples
     --------
@@ -272,7 +276,7 @@ def _describe(
         part_names=dict(enumerate(PART_NAMES)),
         tree=deepcopy(TREE),
         styles=plan.styles,
-        bias_style=plan.styles[:, PART_NAMES.index(bias_part), channel],
+        groups=plan.styles[:, PART_NAMES.index(bias_part), channel],
         ids=[f"portrait_{i:04d}" for i in range(len(plan.target))],
         DESCR=DESCR,
     )

@@ -29,10 +29,14 @@ class Descriptor(ImageEstimator):
 
     A new family overrides ``_columns`` (names), ``_block`` (the maps of some rows), and where
     columns are not plain means ``_from_means`` and ``_to_means``; one that learns overrides
-    ``_fit`` too.
+    ``_fit`` too. One that describes where a region lies, and not what its pixels look like, sets
+    `uses_margin` to False.
 
     Attributes
     ----------
+    uses_margin : bool
+        Whether pixels near other regions may be left out, as the `margin` of
+        :class:`~hierseg_learn.SegmentTreeTransformer` says.
     n_channels_ : int
         1 if fitted on grey images, 3 on colour images.
     n_columns_ : int
@@ -62,6 +66,8 @@ class Descriptor(ImageEstimator):
     """
 
     _parameter_constraints: dict = {"prefix": [str]}
+
+    uses_margin: bool = True
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any = None) -> Descriptor:

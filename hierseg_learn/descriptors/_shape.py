@@ -63,6 +63,8 @@ class ShapeDescriptor(Descriptor):
         "root": ["boolean"],
     }
 
+    uses_margin = False
+
     def __init__(self, n_bins: int = 10, *, root: bool = True, prefix: str = "shape") -> None:
         self.n_bins = n_bins
         self.root = root

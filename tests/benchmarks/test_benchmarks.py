@@ -8,8 +8,8 @@ import pytest
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 TABLES = BENCHMARKS.parent / "docs" / "benchmarks" / "tables"
-NAMES = ["ccp_parts", "cifar10_dev", "defaults"]
-NEEDS = {"ccp_parts": ["matplotlib"], "explanations": ["shap", "lime"]}
+NAMES = ["bias", "ccp_parts", "cifar10_dev", "defaults"]
+NEEDS = {"bias": ["imblearn"], "ccp_parts": ["matplotlib"], "explanations": ["shap", "lime"]}
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -28,6 +28,8 @@ def test_quick_run(load, name, tmp_path, capsys):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_without_data_there_is_a_message(load, name, tmp_path, monkeypatch, capsys):
+    if name == "bias":
+        pytest.importorskip("imblearn", reason="compares with its samplers")
     monkeypatch.setenv("HIERSEG_LEARN_DATA", str(tmp_path))
     harness = load("_harness")
     with pytest.raises(SystemExit) as ended:

@@ -94,13 +94,13 @@ def test_strength_zero_hides_the_styles():
 def test_bias_dial(n_classes, bias):
     kwargs = {"n_samples": 400, "n_classes": n_classes, "random_state": 0, "image_size": (24, 20)}
     biased = make_portraits(bias=bias, **kwargs)
-    agrees = (biased.bias_style == biased.target).mean()
+    agrees = (biased.groups == biased.target).mean()
     assert abs(agrees - bias) <= (0.05 if 0 < bias < 1 else 0)
 
 
 def test_no_bias_means_independent_of_the_label():
     portraits = make_portraits(400, n_classes=4, random_state=0, image_size=(24, 20))
-    assert abs((portraits.bias_style == portraits.target).mean() - 0.25) < 0.07
+    assert abs((portraits.groups == portraits.target).mean() - 0.25) < 0.07
 
 
 def test_bias_changes_the_biased_part_only_and_shows():
@@ -117,7 +117,7 @@ def test_bias_on_one_cue_beside_signal_on_the_other():
         50, signal={"background": "texture"}, bias=0.0, bias_cue="color", random_state=0
     )
     np.testing.assert_array_equal(portraits.styles[:, 0, 1], portraits.target)
-    assert (portraits.bias_style != portraits.target).all()
+    assert (portraits.groups != portraits.target).all()
 
 
 def test_missing_parts():

@@ -42,6 +42,23 @@ few = settings(deadline=None, max_examples=20)
 
 
 @few
+@given(tree=segment_trees(max_leaves=6), seed=st.integers(0, 2**16), margin=st.integers(1, 3))
+def test_a_table_with_a_margin_fits_together(tree, seed, margin):
+    # larger parts than in the other tests, so that a rim is not all of them
+    rng = np.random.default_rng(seed)
+    images, masks = draw_images(tree, rng)
+    images, masks = (np.repeat(np.repeat(values, 4, 1), 4, 2) for values in (images, masks))
+    transformer, exchange, rows = fitted(tree, images, masks, margin=margin)
+    leaves = rng.random(tree.n_leaves) < 0.5
+    unlabelled = np.where(np.isin(masks, np.array(tree.leaf_values)[leaves]), -1, masks)
+    some_left = (unlabelled >= 0).any(axis=(1, 2))
+    muted = exchange.mute(exchange.read(rows), leaves)
+    if some_left.any():
+        expected = transformer.transform(SegmentedImages(images[some_left], unlabelled[some_left]))
+        np.testing.assert_allclose(muted[some_left], expected, rtol=2e-3, atol=2e-4)
+
+
+@few
 @cases
 def test_muting_is_unlabelling(tree, seed, describe_inner, missing):
     rng = np.random.default_rng(seed)
