@@ -24,9 +24,10 @@ from ._explaining import ExplainMixin
 from ._layout import read_layout
 from ._progress import ProgressBar
 from ._spaces import NodeSpacesMixin
-from ._table import check_rows, check_table
+from ._table import check_rows, check_table, presence_columns
 from .kernels import get_backend
 from .metrics import Combination, make_combination, make_node_metric
+from .metrics._copies import find_copies
 from .metrics._mahalanobis import MahalanobisMixin, map_rows
 from .metrics._registry import COMBINATIONS, NODE_METRICS
 from .metrics._tree_metric import TreeMetric, fit_tree_metric, n_fits
@@ -118,6 +119,10 @@ class HierarchicalMetricClassifier(
     -----
     With M = L'L and Δ the difference of two rows, the columns of node v contribute Δ_v'(MΔ)_v to
     the squared distance: the Shapley value of the game in which only some nodes differ.
+
+    Parents are chosen on held-out rows. Rows that share at least half of their parts with one of
+    their class, to the bit, are copies of it, as over-sampling and
+    :class:`~hierseg_learn.sampling.SegmentSwapSampler` make them, and are held out together.
 
     References
     ----------
@@ -310,7 +315,15 @@ class HierarchicalMetricClassifier(
                 n_jobs=self.n_jobs,
                 random_state=self.random_state,
                 on_step=bar.advance,
+                copies=self._find_copies(X, codes) if n_nodes > 1 else None,
             )
+
+    def _find_copies(self, X: np.ndarray, codes: np.ndarray) -> np.ndarray:
+        """Rows that samplers made of others: what is learned of one is not judged on the other."""
+        leaves = self.tree_.leaves
+        presence = presence_columns(self._names(), self._layout)
+        present = None if presence is None else X[:, presence[leaves]] > 0
+        return find_copies(X, codes, [self._layout.columns[leaf] for leaf in leaves], present)
 
     def _store_metric(self, metric: TreeMetric) -> None:
         import pandas as pd

@@ -93,6 +93,7 @@ def cross_fit(
     random_state: int,
     n_jobs: int | None,
     on_fit: Callable[[], None],
+    copies: np.ndarray | None = None,
 ) -> CrossFit:
     """Fit all node maps, on all rows, without each fold and without each pair of folds.
 
@@ -116,12 +117,14 @@ def cross_fit(
         Number of threads.
     on_fit : callable
         Called whenever one map is ready.
+    copies : ndarray of shape (n_samples,), int, default=None
+        Rows with the same number are copies of each other, and stay in one fold.
 
     Returns
     -------
     CrossFit
     """
-    folds = _folds(codes, cv, random_state)
+    folds = _folds(codes, cv, random_state, copies)
     left_out = [(), *((f,) for f in range(len(folds))), *combinations(range(len(folds)), 2)]
     fit_rows = [_rows_without(folds, out, len(X)) for out in left_out]
     all_maps = _fit_maps(X, codes, fit_rows, columns, learners, names, n_jobs, on_fit)
@@ -181,9 +184,14 @@ def _aligned(fit: _Fit, target: _Fit) -> np.ndarray:
     return np.concatenate(turned, axis=1)
 
 
-def _folds(codes: np.ndarray, cv: int, random_state: int) -> list[np.ndarray]:
+def _folds(
+    codes: np.ndarray, cv: int, random_state: int, copies: np.ndarray | None = None
+) -> list[np.ndarray]:
     """Rows of stratified folds; none where a pair of folds may leave less than two classes."""
-    counts = np.bincount(codes)
+    if copies is None:
+        copies = np.arange(len(codes))
+    firsts = np.unique(copies)
+    counts = np.bincount(codes[firsts])
     n_folds = min(cv, int(counts.max()))
     # Every pair of folds must leave two classes, for that three folds each with a row will do.
     if cv == 0 or n_folds < 3 or np.sort(counts)[-2] < 3:
@@ -192,7 +200,8 @@ def _folds(codes: np.ndarray, cv: int, random_state: int) -> list[np.ndarray]:
     with warnings.catch_warnings():
         # A rare class is missing in some folds: its rows are then placed by the others alone.
         warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
-        return [held_out for _, held_out in splitter.split(codes, codes)]
+        split = [firsts[held_out] for _, held_out in splitter.split(firsts, codes[firsts])]
+    return [np.flatnonzero(np.isin(copies, held_out)) for held_out in split]
 
 
 def _fit_maps(

@@ -68,6 +68,7 @@ def fit_tree_metric(
     n_jobs: int | None,
     random_state: Any,
     on_step: Callable[[], None],
+    copies: np.ndarray | None = None,
 ) -> TreeMetric:
     """Fit the map of every node and combine them bottom-up.
 
@@ -95,6 +96,8 @@ def fit_tree_metric(
         Seeds the folds and, by their paths, the nodes.
     on_step : callable
         Called whenever one map is fitted and one node combined.
+    copies : ndarray of shape (n_samples,), int, default=None
+        Rows with the same number are copies of each other, and stay in one fold.
 
     Returns
     -------
@@ -113,6 +116,7 @@ def fit_tree_metric(
             random_state=seed,
             n_jobs=n_jobs,
             on_fit=on_step,
+            copies=copies,
         )
         nodes = combination.combine(tree, fitted, codes, score=score, on_node=on_step)
         nodes[-1] = _limit(nodes[-1], fitted.views[0], n_components)
