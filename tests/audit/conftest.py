@@ -34,7 +34,7 @@ def portraits(n_samples, bias, seed):
     )
     transformer = SegmentTreeTransformer(tree=data.tree, descriptors=["color", "shape"])
     table = transformer.fit_transform(data.images)
-    return Audited(transformer, data.images, table, data.target, data.bias_style)
+    return Audited(transformer, data.images, table, data.target, data.groups)
 
 
 @pytest.fixture(scope="session")

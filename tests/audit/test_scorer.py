@@ -104,7 +104,7 @@ def test_with_segments():
             portraits.target,
             cv=2,
             scoring=segment_scorer(worst_group_accuracy),
-            params={"segments": masks, "groups": portraits.bias_style},
+            params={"segments": masks, "groups": portraits.groups},
             error_score="raise",
         )
     assert ((scores["test_score"] >= 0) & (scores["test_score"] <= 1)).all()

@@ -133,9 +133,9 @@ def test_groups():
     data = make_portraits(60, bias=0.8, image_size=(24, 20), random_state=1)
     table = TRANSFORMER.transform(data.images)
     result = sampler()
-    _, y = result.fit_resample(table, data.target, groups=data.bias_style)
+    _, y = result.fit_resample(table, data.target, groups=data.groups)
     carried = np.where(result.sample_sources_[:, 1] < 0, *result.sample_sources_.T)
-    shares = pd.crosstab(y, np.asarray(data.bias_style)[carried])
+    shares = pd.crosstab(y, np.asarray(data.groups)[carried])
     assert np.ptp(shares.to_numpy()) <= 1
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         result.fit_resample(table, data.target, groups=[0, 1])
@@ -147,9 +147,9 @@ def test_groups_are_routed_as_metadata():
     with config_context(enable_metadata_routing=True):
         chosen = sampler().set_fit_resample_request(groups=True)
         model = make_pipeline(chosen, KNeighborsClassifier())
-        model.fit(table, data.target, groups=np.asarray(data.bias_style))
+        model.fit(table, data.target, groups=np.asarray(data.groups))
         direct = sampler()
-        direct.fit_resample(table, data.target, groups=data.bias_style)
+        direct.fit_resample(table, data.target, groups=data.groups)
     np.testing.assert_array_equal(model[0].sample_sources_, direct.sample_sources_)
 
 
