@@ -141,7 +141,7 @@ class SameWords(doctest.OutputChecker):
 def test_readme_shows_what_its_code_prints():
     readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
     examples = re.findall(r"```python\n(.*?)```\n\n```text\n(.*?)```", readme, flags=re.DOTALL)
-    assert len(examples) == readme.count("```python") == 2
+    assert len(examples) == readme.count("```python") == 3
     names = {}
     for code, shown in examples:
         out = io.StringIO()
