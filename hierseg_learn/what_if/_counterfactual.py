@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from ._exchanged import Counterfactual
-from ._model import FittedModel, one_row, take_apart
-from ._muted import MutedClassifier
+from ._model import FittedModel, one_row
+from ._muted import open_model
 from ._players import check_count, class_code, find_players
 from ._search import SubsetSearch
 
@@ -94,11 +94,7 @@ def counterfactual(
     >>> picture.shape, picture.dtype
     ((48, 40, 3), dtype('uint8'))
     """
-    if isinstance(model, MutedClassifier):
-        fitted, to_rows = model.fitted_model(), model._rows
-    else:
-        fitted = take_apart(model, transformer)
-        to_rows = fitted.rows
+    fitted, to_rows = open_model(model, transformer)
     for name, value in (("max_donors", max_donors), ("max_evaluations", max_evaluations)):
         check_count(value, name)
     row = one_row(fitted, x, "x", to_rows)

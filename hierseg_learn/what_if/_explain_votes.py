@@ -9,8 +9,8 @@ import numpy as np
 from ..explain import VotesExplanation, shapley_values
 from ..explain._shapley import MOST_PLAYERS
 from ._coalitions import map_coalitions
-from ._model import FittedModel, one_row, take_apart
-from ._muted import MutedClassifier
+from ._model import FittedModel, one_row
+from ._muted import open_model
 from ._players import class_code, find_players
 
 
@@ -102,11 +102,7 @@ def explain_votes(
     >>> votes.contributions["own"].idxmax()
     'portrait/person/head/hair'
     """
-    if isinstance(model, MutedClassifier):
-        fitted, to_rows = model.fitted_model(), model._rows
-    else:
-        fitted = take_apart(model, transformer)
-        to_rows = fitted.rows
+    fitted, to_rows = open_model(model, transformer)
     row = one_row(fitted, x, "x", to_rows)
     given = None if donors is None else to_rows(donors, None, "donors")
     present = row[0, fitted.presence_columns()] > 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
@@ -290,6 +291,30 @@ class MutedClassifier(ClassifierMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags = get_tags(self.estimator).input_tags
         return tags
+
+
+def open_model(
+    model: Any, transformer: Any = None
+) -> tuple[FittedModel, Callable[[Any, Any, str], np.ndarray]]:
+    """Take a fitted model apart, muted or not.
+
+    Parameters
+    ----------
+    model : Pipeline, HierarchicalMetricClassifier or MutedClassifier
+        Fitted.
+    transformer : SegmentTreeTransformer, default=None
+        For a classifier: the fitted transformer whose table it was fitted on.
+
+    Returns
+    -------
+    fitted : FittedModel
+    to_rows : callable
+        ``to_rows(X, segments, name)`` gives rows of images or of a table, as `FittedModel.rows`.
+    """
+    if isinstance(model, MutedClassifier):
+        return model.fitted_model(), model._rows
+    fitted = take_apart(model, transformer)
+    return fitted, fitted.rows
 
 
 def _check_nodes(nodes: Any) -> Any:
