@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from _node_tables import tables_of_node_metrics
+
 BENCHMARKS = Path(__file__).resolve().parent
 TABLES = BENCHMARKS.parent / "docs" / "benchmarks" / "tables"
 N_NAMED = 3
@@ -280,6 +282,7 @@ MAKERS = {
     "cifar10_dev": tables_of_cifar10_dev,
     "defaults": tables_of_defaults,
     "explanations": tables_of_explanations,
+    "node_metrics": tables_of_node_metrics,
 }
 
 if __name__ == "__main__":

@@ -305,13 +305,18 @@ def test_compile_time_is_told_once(tmp_path):
     code = """
 import numpy as np
 from hierseg_learn.metrics import NCA
-NCA(max_iter=2, device="cpu", verbose=1).fit(np.arange(40.0).reshape(20, 2), np.arange(20) % 2)
+X, y = np.arange(40.0).reshape(20, 2), np.arange(20) % 2
+NCA(max_iter=2, early_stopping=False, device="cpu", verbose=1).fit(X, y)
 """
     environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path), "NUMBA_NUM_THREADS": "1"}
     found = []
     for _ in range(2):
         run = subprocess.run(
-            [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+            [sys.executable, "-c", code],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
         )
         found.append([line for line in run.stdout.splitlines() if "compiled" in line])
     assert re.fullmatch(r"\[NCA\] compiled kernels in \d+\.\d s", found[0].pop())
