@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import resource
 import sys
 from pathlib import Path
@@ -12,8 +14,13 @@ PROCESS = Path("/proc/self")
 def standing_memory() -> int:
     """Return the bytes that the process holds, and forget what it held before.
 
-    Linux can do that; elsewhere it is the most that the process has held so far.
+    Linux can do that; elsewhere it is the most that the process has held so far. Memory that was
+    freed goes back to the system first where that can be asked for, or it would count as held.
     """
+    gc.collect()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
     try:
         (PROCESS / "clear_refs").write_text("5")
     except OSError:

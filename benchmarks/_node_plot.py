@@ -24,8 +24,9 @@ def plot(results: dict[str, Any], file: Path) -> None:
     sizes = results["scaling"].get("n_rows", [])
     for name, seconds in results["scaling"].get("fit_s", {}).items():
         exponent = results["scaling"]["exponent"][name]
-        label = f"{name}: exponent {exponent:.2f}"
-        over_rows.plot(sizes, seconds, "o-", markersize=4, label=label)
+        if exponent is not None:
+            label = f"{name}: exponent {exponent:.2f}"
+            over_rows.plot(sizes, seconds, "o-", markersize=4, label=label)
     over_rows.set(xscale="log", yscale="log", xlabel="rows, 100 columns", ylabel="seconds")
     for axes in (over_time, over_rows):
         if axes.lines:

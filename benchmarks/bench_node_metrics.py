@@ -106,7 +106,7 @@ def choose(arguments: argparse.Namespace) -> tuple[dict[str, Callable], list[str
         "portraits": partial(take_portraits, 36),
         CURVE_TABLE: partial(make_sized, 300, 27, n_test=90),
     }
-    return tables, ["NCA", SKLEARN_NCA], [*tables, CURVE, SCALING]
+    return tables, ["NCA", SKLEARN_NCA], ["portraits", CURVE, SCALING]
 
 
 def results_so_far(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -206,17 +206,20 @@ def time_scaling(arguments: argparse.Namespace, say: Progress) -> Entry:
                 found = repeat(fit, name, arguments.repeats)
                 say(f"scaling: {n_rows} rows, {name}: {in_words(found)}")
                 seconds[name].append(found.get("fit_s", np.nan))
-    exponents = {
-        name: float(np.polyfit(np.log(sizes), np.log(taken), 1)[0])
-        for name, taken in seconds.items()
-    }
     return {
         "n_rows": sizes,
         "n_columns": SCALING_COLUMNS,
         **conditions(arguments),
         "fit_s": seconds,
-        "exponent": exponents,
+        "exponent": {name: exponent(sizes, taken) for name, taken in seconds.items()},
     }
+
+
+def exponent(sizes: Sequence[int], seconds: Sequence[float]) -> float | None:
+    """Slope of the logarithms; None if a fit did not end."""
+    if not np.isfinite(seconds).all():
+        return None
+    return float(np.polyfit(np.log(sizes), np.log(seconds), 1)[0])
 
 
 def conditions(arguments: argparse.Namespace) -> Entry:

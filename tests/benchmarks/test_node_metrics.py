@@ -36,7 +36,7 @@ LEARNERS = {
 
 @pytest.fixture
 def fit(load, tmp_path, monkeypatch):
-    """Fit toy learners, alone, to a column that tells two classes and a larger one that does not."""
+    """Fit toy learners, alone, to a column that tells two classes and a larger, random one."""
     fits = load("_node_fits")
     (tmp_path / "toy_learners.py").write_text(TOYS)
     monkeypatch.syspath_prepend(str(tmp_path))
@@ -155,6 +155,13 @@ def test_a_time_out_and_a_missing_peer_are_rows(load):
     assert rows[1] == ["NCA", "0.860", "2.00", "", "10", ""]
     assert rows[2] == ["metric-learn NCA", "", "≥ 600", "", "", "≥ 300"]
     assert rows[3][:2] == ["metric-learn LMNN", "metric_learn is not installed"]
+
+
+def test_exponents(load):
+    exponent = load("bench_node_metrics").exponent
+    assert exponent([10, 100, 1000], [0.2, 2.0, 20.0]) == pytest.approx(1)
+    assert exponent([10, 100, 1000], [1.0, 1.0, 1.0]) == pytest.approx(0)
+    assert exponent([10, 100, 1000], [1.0, 2.0, np.nan]) is None
 
 
 def test_runs_of_some_cases_are_merged(load, tmp_path, monkeypatch):

@@ -1,13 +1,13 @@
 """What is compiled takes time, what is compiled already takes none."""
 
+import numba
 import numpy as np
 
 from hierseg_learn.kernels._compile_clock import CompileClock
-from hierseg_learn.kernels._jit import jit
 
 
 def test_only_what_is_compiled_counts():
-    @jit
+    @numba.njit
     def double(x):
         return 2 * x
 
@@ -23,7 +23,7 @@ def test_only_what_is_compiled_counts():
 
 
 def test_nobody_listens_outside():
-    @jit
+    @numba.njit
     def half(x):
         return x / 2
 
