@@ -11,6 +11,11 @@ class CompileClock(AbstractContextManager):
 
     Numba is imported on entry, not with the package.
 
+    Parameters
+    ----------
+    runs : bool, default=True
+        Whether to listen to Numba at all; without, no time passes.
+
     Examples
     --------
     >>> from hierseg_learn.kernels._compile_clock import CompileClock
@@ -21,19 +26,25 @@ class CompileClock(AbstractContextManager):
     (True, 0.0)
     """
 
-    def __enter__(self) -> Self:
-        from numba.core.event import TimingListener, install_listener
+    def __init__(self, runs: bool = True) -> None:
+        self._runs, self._taken = runs, 0.0
 
-        self._taken = 0.0
-        self._installed = install_listener("numba:compile", TimingListener())
-        self._listener = self._installed.__enter__()
+    def __enter__(self) -> Self:
+        if self._runs:
+            from numba.core.event import TimingListener, install_listener
+
+            self._installed = install_listener("numba:compile", TimingListener())
+            self._listener = self._installed.__enter__()
         return self
 
     def __exit__(self, *error: Any) -> None:
-        self._installed.__exit__(*error)
+        if self._runs:
+            self._installed.__exit__(*error)
 
     def take(self) -> float:
         """Return the seconds since the last call, or since the context was entered."""
-        total = self._listener.duration if self._listener.done else 0.0
+        if not self._runs or not self._listener.done:
+            return 0.0
+        total = self._listener.duration
         seconds, self._taken = total - self._taken, total
         return seconds

@@ -71,7 +71,7 @@ class GradientMetric(LinearMetric):
         n_components, given = self._check_start(X.shape[1])
         backend = get_backend(self.device)
         random_state = check_random_state(self.random_state)
-        with single_blas_thread(), CompileClock() as clock:
+        with single_blas_thread(), CompileClock(runs=bool(self.verbose)) as clock:
             rows = Rows(X)
             train_rows, score = np.arange(len(X)), None
             if self.early_stopping:
@@ -170,15 +170,15 @@ class GradientMetric(LinearMetric):
     def _report(
         self, clock: CompileClock, iteration: int, loss: float, score: float | None
     ) -> None:
+        self._say_compiled(clock)
         if self.verbose:
-            self._say_compiled(clock)
             held_out = "" if score is None else f", held-out score {score:.4f}"
             self._say(f"step {iteration}/{self.max_iter}, loss {loss:.5f}{held_out}")
 
     def _say_compiled(self, clock: CompileClock) -> None:
         """Say what the kernels' compilation took, if any were compiled and not only loaded."""
         seconds = clock.take()
-        if self.verbose and seconds:
+        if seconds:
             self._say(f"compiled kernels in {seconds:.1f} s")
 
     def _say(self, text: str) -> None:

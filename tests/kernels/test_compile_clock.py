@@ -31,3 +31,13 @@ def test_nobody_listens_outside():
         pass
     half(1)
     assert clock.take() == 0
+
+
+def test_a_clock_that_does_not_run():
+    @numba.njit
+    def third(x):
+        return x / 3
+
+    with CompileClock(runs=False) as clock:
+        third(1)
+        assert clock.take() == 0
