@@ -9,7 +9,7 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -30,8 +30,12 @@ NO_DATA = 3
 PACKAGES = ("numpy", "scipy", "scikit-learn", "scikit-image", "numba")
 
 
-def parse_arguments(question: str, argv: Sequence[str] | None) -> argparse.Namespace:
-    """Read the options that all benchmarks have."""
+def parse_arguments(
+    question: str,
+    argv: Sequence[str] | None,
+    add_options: Callable[[argparse.ArgumentParser], None] | None = None,
+) -> argparse.Namespace:
+    """Read the options that all benchmarks have, and those that one of them adds."""
     parser = argparse.ArgumentParser(description=question)
     parser.add_argument(
         "--quick",
@@ -44,6 +48,8 @@ def parse_arguments(question: str, argv: Sequence[str] | None) -> argparse.Names
         type=Path,
         help="folder for JSON and pictures (default: benchmarks/results and docs/benchmarks)",
     )
+    if add_options is not None:
+        add_options(parser)
     arguments = parser.parse_args(argv)
     if arguments.quick and arguments.output is None:
         parser.error("--quick needs --output, so that it does not overwrite real results")

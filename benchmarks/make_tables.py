@@ -14,6 +14,7 @@ from typing import Any
 
 from _cells import Row, error, met, percent, points, share, signed
 from _explanation_tables import tables_of_explanations
+from _node_tables import tables_of_node_metrics
 
 BENCHMARKS = Path(__file__).resolve().parent
 TABLES = BENCHMARKS.parent / "docs" / "benchmarks" / "tables"
@@ -201,6 +202,7 @@ MAKERS = {
     "cifar10_dev": tables_of_cifar10_dev,
     "defaults": tables_of_defaults,
     "explanations": tables_of_explanations,
+    "node_metrics": tables_of_node_metrics,
 }
 
 if __name__ == "__main__":

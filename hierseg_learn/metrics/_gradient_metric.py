@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-import time
 from abc import abstractmethod
+from functools import partial
 from numbers import Integral, Real
 from typing import ClassVar
 
@@ -13,6 +13,7 @@ from sklearn.utils import check_array, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from ..kernels import Backend, get_backend
+from ..kernels._compile_clock import CompileClock
 from ..kernels._threads import single_blas_thread
 from ._base import LinearMetric
 from ._held_out import NeighborScore, hold_out
@@ -70,8 +71,7 @@ class GradientMetric(LinearMetric):
         n_components, given = self._check_start(X.shape[1])
         backend = get_backend(self.device)
         random_state = check_random_state(self.random_state)
-        with single_blas_thread():
-            self._say_ready(backend)
+        with single_blas_thread(), CompileClock(runs=bool(self.verbose)) as clock:
             rows = Rows(X)
             train_rows, score = np.arange(len(X)), None
             if self.early_stopping:
@@ -92,8 +92,9 @@ class GradientMetric(LinearMetric):
                 learning_rate=self.learning_rate_init,
                 tol=self.tol,
                 n_iter_no_change=self.n_iter_no_change,
-                report=self._report,
+                report=partial(self._report, clock),
             )
+            self._say_compiled(clock)
         self.device_ = backend.name
         self.n_iter_ = training.n_iter
         self.loss_curve_ = training.loss_curve
@@ -166,18 +167,19 @@ class GradientMetric(LinearMetric):
         """Return the map whose Euclidean distance is the metric of a trained map."""
         return L
 
-    def _say_ready(self, backend: Backend) -> None:
-        """Compile, or load, the kernels before the first step, and say how long that took."""
-        if self.verbose:
-            begin = time.perf_counter()
-            codes, Z = np.array([0, 0, 1, 1]), np.eye(4, dtype=np.float32)
-            backend.nca_loss_grad(backend.asarray(Z), backend.asarray(codes))
-            self._say(f"kernels ready on {backend.name} in {time.perf_counter() - begin:.1f} s")
-
-    def _report(self, iteration: int, loss: float, score: float | None) -> None:
+    def _report(
+        self, clock: CompileClock, iteration: int, loss: float, score: float | None
+    ) -> None:
+        self._say_compiled(clock)
         if self.verbose:
             held_out = "" if score is None else f", held-out score {score:.4f}"
             self._say(f"step {iteration}/{self.max_iter}, loss {loss:.5f}{held_out}")
+
+    def _say_compiled(self, clock: CompileClock) -> None:
+        """Say what the kernels' compilation took, if any were compiled and not only loaded."""
+        seconds = clock.take()
+        if seconds:
+            self._say(f"compiled kernels in {seconds:.1f} s")
 
     def _say(self, text: str) -> None:
         sys.stdout.write(f"[{type(self).__name__}] {text}\n")

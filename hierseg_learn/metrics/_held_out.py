@@ -41,8 +41,9 @@ def hold_out(
     # every step-th row of the rows in order of their classes: each class gives its share
     places = np.arange(random_state.uniform(0, step), len(order), step).astype(np.int64)
     held_out = np.sort(order[places])
-    train = np.setdiff1d(np.arange(len(codes)), held_out, assume_unique=True)
-    return train, held_out
+    trains = np.ones(len(codes), dtype=bool)
+    trains[held_out] = False
+    return np.flatnonzero(trains), held_out
 
 
 class NeighborScore:

@@ -41,11 +41,13 @@ class Rows:
         total, largest = np.zeros(n_features), np.zeros(n_features)
         for block in self._raw_blocks():
             total += block.sum(axis=0)
-            np.maximum(largest, np.abs(block).max(axis=0), out=largest)
+            for extreme in (block.max(axis=0), -block.min(axis=0)):
+                np.maximum(largest, extreme, out=largest)
         self.mean = total / len(X)
         squares = np.zeros(n_features)
         for block in self._raw_blocks():
-            squares += np.square(block - self.mean).sum(axis=0)
+            differences = block - self.mean
+            squares += np.square(differences, out=differences).sum(axis=0)
         deviation = np.sqrt(squares / len(X))
         self.scale = np.where(deviation > CONSTANT * largest, deviation, np.inf)
 
@@ -54,13 +56,20 @@ class Rows:
 
     def take(self, indices: np.ndarray) -> np.ndarray:
         """Return some rows, (n_indices, n_features), float32."""
-        return ((self.X[indices] - self.mean) / self.scale).astype(np.float32)
+        taken = np.empty((len(indices), self.X.shape[1]), dtype=np.float32)
+        place = 0
+        for _, block in self.blocks(indices):
+            taken[place : place + len(block)] = block
+            place += len(block)
+        return taken
 
     def blocks(self, indices: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield (indices, rows in float64) in blocks of a fixed size."""
         for start in range(0, len(indices), BLOCK_ROWS):
             block = indices[start : start + BLOCK_ROWS]
-            yield block, (self.X[block] - self.mean) / self.scale
+            rows = self.X[block] - self.mean
+            rows /= self.scale
+            yield block, rows
 
     def _raw_blocks(self) -> Iterator[np.ndarray]:
         for start in range(0, len(self.X), BLOCK_ROWS):

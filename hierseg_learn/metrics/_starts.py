@@ -53,19 +53,17 @@ def class_moments(rows: Rows, codes: np.ndarray, indices: np.ndarray) -> Moments
     Moments
         Of the classes that occur.
     """
-    present, own = np.unique(codes[indices], return_inverse=True)
-    counts = np.bincount(own).astype(np.float64)
-    n_features = rows.X.shape[1]
-    sums, squares = np.zeros((len(present), n_features)), np.zeros((n_features, n_features))
-    place = 0
-    for _, block in rows.blocks(indices):
-        classes = own[place : place + len(block)]
-        np.add.at(sums, classes, block)
+    n_classes, n_features = int(codes.max()) + 1, rows.X.shape[1]
+    counts = np.zeros(n_classes)
+    sums, squares = np.zeros((n_classes, n_features)), np.zeros((n_features, n_features))
+    for numbers, block in rows.blocks(indices):
+        counts += np.bincount(codes[numbers], minlength=n_classes)
+        np.add.at(sums, codes[numbers], block)
         squares += block.T @ block
-        place += len(block)
+    counts, sums = counts[counts > 0], sums[counts > 0]
     means = sums / counts[:, None]
     within = squares - means.T @ (counts[:, None] * means)
-    within /= max(len(indices) - len(present), 1)
+    within /= max(len(indices) - len(counts), 1)
     return Moments(counts, means - sums.sum(axis=0) / counts.sum(), within)
 
 

@@ -13,7 +13,7 @@ NEEDS = {"bias": ["imblearn"], "ccp_parts": ["matplotlib"], "explanations": ["sh
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("name", [*NAMES, "explanations"])
+@pytest.mark.parametrize("name", [*NAMES, "explanations", "node_metrics"])
 def test_quick_run(load, name, tmp_path, capsys):
     for package in NEEDS.get(name, ()):
         pytest.importorskip(package, reason=f"bench_{name}.py needs {package}")
