@@ -51,7 +51,8 @@ class Evidence:
     low, high : ndarray of shape (n_nodes,)
         Confidence interval of the value.
     rival : dict of int to int
-        Nodes that were accused on account of one other node only: that one may be it as well.
+        Nodes that no longer agree with one other node only: either of the two may be at fault, so
+        neither is accused.
     is_general : bool
         Whether most of the judged nodes would be accused. Then the photos differ in another way,
         such as their mix of classes, and nobody is.
@@ -75,7 +76,9 @@ class Evidence:
 
     def accused(self, level: float) -> np.ndarray:
         """Nodes whose probability by chance is at most `level`, (n_nodes,) bool."""
-        return (np.nan_to_num(self.p_value, nan=1.0) <= level) & (not self.is_general)
+        accused = (np.nan_to_num(self.p_value, nan=1.0) <= level) & (not self.is_general)
+        accused[list(self.rival)] = False
+        return accused
 
     @property
     def judged(self) -> np.ndarray:

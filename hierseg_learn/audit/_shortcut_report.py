@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 ALARM, CLEAR, SUSPECT, SILENT = "alarm", "no alarm", "suspect", "says nothing"
+EITHER = "one of two"
 # how many nodes a sentence names
 NAMED = 3
 
@@ -147,11 +148,11 @@ class ShortcutReport:
             if evidence.is_general:
                 lines.append(GENERAL)
             for node, rival in evidence.rival.items():
-                if self.is_alarm[node]:
-                    lines.append(
-                        f"{labels[node]} is accused because it no longer agrees with "
-                        f"{labels[rival]}; it could be {labels[rival]} as well."
-                    )
+                lines.append(
+                    f"{labels[node]} and {labels[rival]} no longer agree with each other, and "
+                    "nothing else tells which of the two is at fault: declare context, or give "
+                    "photos with labels."
+                )
         lines.append(
             f"If all is as it should be, an alarm comes with probability {100 * self.alpha:g} %."
         )
@@ -169,8 +170,9 @@ class ShortcutReport:
         an honest node gives, `threshold` from where on there is an alarm, `z` the standard
         deviations of chance above what is expected, `p_value` the probability that any judged node
         comes so far.
-        `verdict` is "alarm", "no alarm" (also for an inner node whose part is accused), "suspect"
-        (says much, not judged) or "says nothing" (not judged).
+        `verdict` is "alarm", "no alarm" (also for an inner node whose part is accused), "one of
+        two" (at fault, and nothing tells which), "suspect" (says much, not judged) or "says
+        nothing" (not judged).
         """
         import pandas as pd
 
@@ -213,6 +215,8 @@ class ShortcutReport:
             first = first if len(alarms) == 1 else first.replace("it should", "they should")
         elif self.found and not any(evidence.judged.any() for evidence in self.found):
             first = "No alarm, for no node could be judged: none says enough in enough rows."
+        elif self._either():
+            first = "No alarm, but one of two nodes is at fault."
         elif self.found:
             first = "No alarm."
         else:
@@ -280,11 +284,18 @@ class ShortcutReport:
         ]
         return sorted(range(self.tree.n_nodes), key=keys.__getitem__)
 
+    def _either(self) -> set[int]:
+        """Nodes of which one of two is at fault."""
+        pairs = [pair for evidence in self.found for pair in evidence.rival.items()]
+        return {node for pair in pairs for node in pair if not self.is_alarm[list(pair)].any()}
+
     def _verdicts(self) -> list[str]:
-        by = self._by()
+        by, either = self._by(), self._either()
         return [
             ALARM
             if self.is_alarm[v]
+            else EITHER
+            if v in either
             else CLEAR
             if by[v] >= 0
             else SUSPECT
