@@ -1,12 +1,17 @@
-"""The segmentations that are compared: every method cuts one image into given numbers of regions."""
+"""The segmentations that are compared: one image, cut into given numbers of regions."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from importlib.util import find_spec
+from typing import Any
 
 import numpy as np
 from skimage import graph, segmentation
 from skimage.color import rgb2lab
+
+from hierseg_learn.segmentation import MergeTreeSegmenter
 
 N_SUPERPIXELS = 400
 SEARCH_STEPS = 8
@@ -95,79 +100,99 @@ def quickshift(image: np.ndarray, counts: Sequence[int]) -> Cuts:
 def search(
     cut: Callable[[float], np.ndarray], low: float, high: float, counts: Sequence[int]
 ) -> Cuts:
-    """For each number of regions the cut that comes nearest, by bisection of one parameter."""
-    known: dict[float, np.ndarray] = {}
+    """For each number of regions the cut that comes nearest, by bisection of one parameter.
 
-    def n_regions(value: float) -> int:
-        if value not in known:
-            known[value] = cut(value)
-        return len(np.unique(known[value]))
-
+    What was tried for one number narrows the search for the next.
+    """
+    tried: dict[float, tuple[int, np.ndarray]] = {}
     for count in counts:
-        below, above = low, high
         for _ in range(SEARCH_STEPS):
-            middle = (below + above) / 2
-            found = n_regions(middle)
-            if found == count:
-                break
             # a larger value gives fewer regions
-            below, above = (middle, above) if found > count else (below, middle)
+            below = max((v for v, (found, _) in tried.items() if found > count), default=low)
+            above = min((v for v, (found, _) in tried.items() if found < count), default=high)
+            if any(found == count for found, _ in tried.values()) or above - below < 0.02:
+                break
+            labels = cut((below + above) / 2)
+            tried[(below + above) / 2] = len(np.unique(labels)), labels
     return {
-        count: min(known.values(), key=lambda labels: abs(len(np.unique(labels)) - count))
-        for count in counts
+        count: min(tried.values(), key=lambda entry: abs(entry[0] - count))[1] for count in counts
     }
 
 
-def higra_area(image: np.ndarray, counts: Sequence[int]) -> Cuts:
-    """Higra: watershed hierarchy by area on differences of CIELAB colours."""
+def has_higra() -> bool:
+    """Whether Higra is installed; it is no dependency."""
+    return find_spec("higra") is not None
+
+
+def higra_version() -> str | None:
+    """Version of Higra, or None where it is not installed."""
+    return version("higra") if has_higra() else None
+
+
+def higra_area_tree(image: np.ndarray, counts: Sequence[int] = ()) -> tuple[Any, np.ndarray]:
+    """Higra's watershed hierarchy by area on differences of CIELAB colours."""
     import higra
 
-    pixels, weights = _higra_graph(image)
-    tree, altitudes = higra.watershed_hierarchy_by_area(pixels, weights)
-    return _higra_cuts(tree, altitudes, counts)
+    pixels, lab = _higra_pixels(image)
+    weights = higra.weight_graph(pixels, lab, higra.WeightFunction.L2)
+    return higra.watershed_hierarchy_by_area(pixels, weights)
+
+
+def higra_average_tree(image: np.ndarray, counts: Sequence[int] = ()) -> tuple[Any, np.ndarray]:
+    """Higra's binary partition tree by the average difference of colours on the border."""
+    import higra
+
+    pixels, lab = _higra_pixels(image)
+    weights = higra.weight_graph(pixels, lab, higra.WeightFunction.L2)
+    return higra.binary_partition_tree_average_linkage(pixels, weights)
+
+
+def higra_mumford_shah_tree(
+    image: np.ndarray, counts: Sequence[int] = ()
+) -> tuple[Any, np.ndarray]:
+    """Higra's binary partition tree by the Mumford-Shah energy of CIELAB colours."""
+    import higra
+
+    return higra.binary_partition_tree_MumfordShah_energy(*_higra_pixels(image))
+
+
+def higra_area(image: np.ndarray, counts: Sequence[int]) -> Cuts:
+    """Cuts of `higra_area_tree`."""
+    return _higra_cuts(*higra_area_tree(image), image.shape, counts)
 
 
 def higra_average(image: np.ndarray, counts: Sequence[int]) -> Cuts:
-    """Higra: binary partition tree by the average difference of CIELAB colours on the border."""
-    import higra
-
-    pixels, weights = _higra_graph(image)
-    tree, altitudes = higra.binary_partition_tree_average_linkage(pixels, weights)
-    altitudes = higra.accumulate_and_max_sequential(
-        tree, altitudes, altitudes[: tree.num_leaves()], higra.Accumulators.max
-    )
-    return _higra_cuts(tree, altitudes, counts)
+    """Cuts of `higra_average_tree`."""
+    return _higra_cuts(*higra_average_tree(image), image.shape, counts)
 
 
 def higra_mumford_shah(image: np.ndarray, counts: Sequence[int]) -> Cuts:
-    """Higra: binary partition tree by the Mumford-Shah energy of CIELAB colours."""
+    """Cuts of `higra_mumford_shah_tree`."""
+    return _higra_cuts(*higra_mumford_shah_tree(image), image.shape, counts)
+
+
+def _higra_pixels(image: np.ndarray) -> tuple[Any, np.ndarray]:
     import higra
 
     lab = rgb2lab(image).astype(np.float64)
-    pixels = higra.get_4_adjacency_graph(lab.shape[:2])
-    tree, altitudes = higra.binary_partition_tree_MumfordShah_energy(pixels, lab.reshape(-1, 3))
-    altitudes = higra.accumulate_and_max_sequential(
-        tree, altitudes, altitudes[: tree.num_leaves()], higra.Accumulators.max
-    )
-    return _higra_cuts(tree, altitudes, counts)
+    return higra.get_4_adjacency_graph(lab.shape[:2]), lab.reshape(-1, 3)
 
 
-def _higra_graph(image: np.ndarray):
+def _higra_cuts(tree: Any, altitudes: np.ndarray, shape: Sequence[int], counts: Sequence[int]):
     import higra
 
-    lab = rgb2lab(image).astype(np.float64)
-    pixels = higra.get_4_adjacency_graph(lab.shape[:2])
-    return pixels, higra.weight_graph(pixels, lab.reshape(-1, 3), higra.WeightFunction.L2)
-
-
-def _higra_cuts(tree, altitudes: np.ndarray, counts: Sequence[int]) -> Cuts:
-    import higra
-
+    # a merge may be lower than one below it; its height then is that of the highest below
+    leaves = altitudes[: tree.num_leaves()]
+    altitudes = higra.accumulate_and_max_sequential(tree, altitudes, leaves, higra.Accumulators.max)
     explorer = higra.HorizontalCutExplorer(tree, altitudes)
     cuts = {}
     for count in counts:
         cut = explorer.horizontal_cut_from_num_regions(count, True)
-        cuts[count] = np.asarray(cut.labelisation_leaves(tree))
+        cuts[count] = np.asarray(cut.labelisation_leaves(tree)).reshape(shape[:2])
     return cuts
 
 
+def merge_tree(image: np.ndarray, counts: Sequence[int]) -> Cuts:
+    """hierseg_learn: MergeTreeSegmenter with its defaults."""
+    tree = MergeTreeSegmenter().hierarchy(image)
+    return {count: tree.cut(count) for count in counts}

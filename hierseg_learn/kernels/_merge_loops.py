@@ -103,7 +103,9 @@ def merge_cost(counts, bins, first, second, border, rule):
     for place in range(n_value_bins, bins.shape[1]):
         code_gap += abs(bins[first, place] * other - bins[second, place] * count)
     pairs = np.float64(count) * other
-    unlike = (rule[0] * value_gap + rule[1] * code_gap) / pairs
+    smaller = min(count, other)
+    trust = smaller / (smaller + rule[4])
+    unlike = (rule[0] * value_gap + rule[1] * trust * code_gap) / pairs
     return border * unlike * (rule[2] * pairs / (count + other)) ** rule[3]
 
 

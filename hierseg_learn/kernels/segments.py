@@ -1,7 +1,7 @@
 """From the pixels of one image to a tree of merged regions, on the CPU.
 
-Plain functions on arrays around compiled loops, each with a slow twin in ``segments_reference``. All
-run on one thread: images, not pixels, are what is worked on side by side.
+Plain functions on arrays around compiled loops, with slow twins in ``segments_reference``. All run
+on one thread: images, not pixels, are what is worked on side by side.
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ BIN_HIGH = np.array([100.0, 40.0, 40.0], dtype=np.float32)
 # what a pixel adds to a histogram; a power of two, to be shared between two bins in whole numbers
 UNIT = 16
 TEXTURE_WEIGHT = 0.5
-SIZE_EXPONENT = 0.4
+# a smaller region of so many pixels lets texture count half: an edge alone is no texture
+TEXTURE_PIXELS = 8.0
+SIZE_EXPONENT = 0.375
 
 _STEPS = np.linspace(0, 1, 4097)
 _GAMMA = np.where(_STEPS <= 0.04045, _STEPS / 12.92, ((_STEPS + 0.055) / 1.055) ** 2.4)
@@ -291,13 +293,16 @@ def merge(
 
     The cost of joining a and b of :math:`n_a` and :math:`n_b` of the image's :math:`n` pixels is
 
-    .. math:: g_{ab} \, (d_{ab} + t_{ab} / 2) \left(\frac{n_a n_b}{(n_a + n_b) n}\right)^{0.4}
+    .. math::
+        g_{ab} \left(d_{ab} + \frac{m_{ab}}{m_{ab} + 8} \frac{t_{ab}}{2}\right)
+        \left(\frac{n_a n_b}{(n_a + n_b) n}\right)^{3/8}
 
     where g is the mean strength along their border, d the mean over L, a and b of half the sum
-    of absolute differences of their histograms (0 for equal ones, 1 for disjoint ones), and t the
-    same of their texture codes. A border must be strong *and* separate regions that look
-    different; the size keeps scraps from staying to the end. Of equal costs, that of the lower
-    regions goes first, and a joined region takes the lower number of the two.
+    of absolute differences of their histograms (0 for equal ones, 1 for disjoint ones), t the
+    same of their texture codes, and m the smaller of both sizes. A border must be strong *and*
+    separate regions that look different; the size keeps scraps from staying to the end. Of equal
+    costs, that of the lower regions goes first, and a joined region takes the lower number of the
+    two.
 
     Parameters
     ----------
@@ -333,6 +338,7 @@ def merge(
             TEXTURE_WEIGHT / (2 * UNIT),
             1 / max(counts.sum(), 1),
             SIZE_EXPONENT,
+            TEXTURE_PIXELS,
         ]
     )
     # copies, since the loops add up in place

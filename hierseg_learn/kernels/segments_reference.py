@@ -16,6 +16,7 @@ from .segments import (
     N_ITERATIONS,
     SIZE_EXPONENT,
     TEXTURE_LIMITS,
+    TEXTURE_PIXELS,
     TEXTURE_WEIGHT,
     UNIT,
 )
@@ -143,7 +144,9 @@ def merge(
     def cost(ends: tuple[int, int]) -> float:
         (_, count_a, bins_a), (_, count_b, bins_b) = regions[ends[0]], regions[ends[1]]
         gaps = np.abs(bins_a / count_a - bins_b / count_b) / (2 * UNIT)
-        unlike = gaps[:-N_CODES].sum() / n_planes + TEXTURE_WEIGHT * gaps[-N_CODES:].sum()
+        smaller = min(count_a, count_b)
+        texture = TEXTURE_WEIGHT * smaller / (smaller + TEXTURE_PIXELS) * gaps[-N_CODES:].sum()
+        unlike = gaps[:-N_CODES].sum() / n_planes + texture
         size = count_a * count_b / (count_a + count_b) / n_pixels
         length, strength = borders[ends]
         return strength / length * unlike * size**SIZE_EXPONENT

@@ -16,9 +16,10 @@ def planes_of(shape, n_planes=3, seed=0):
     rng = np.random.default_rng(seed)
     spans = np.array([100, 90, 90], dtype=np.float32)[:n_planes]
     planes = rng.random((n_planes, *shape), dtype=np.float32)
-    return planes * spans[:, np.newaxis, np.newaxis] - (spans / 2 - spans[0] / 2 * (spans > 90))[
-        :, np.newaxis, np.newaxis
-    ]
+    return (
+        planes * spans[:, np.newaxis, np.newaxis]
+        - (spans / 2 - spans[0] / 2 * (spans > 90))[:, np.newaxis, np.newaxis]
+    )
 
 
 def blobs(shape, n_labels, seed=0):
