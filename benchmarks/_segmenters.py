@@ -166,11 +166,6 @@ def higra_average(image: np.ndarray, counts: Sequence[int]) -> Cuts:
     return _higra_cuts(*higra_average_tree(image), image.shape, counts)
 
 
-def higra_mumford_shah(image: np.ndarray, counts: Sequence[int]) -> Cuts:
-    """Cuts of `higra_mumford_shah_tree`."""
-    return _higra_cuts(*higra_mumford_shah_tree(image), image.shape, counts)
-
-
 def _higra_pixels(image: np.ndarray) -> tuple[Any, np.ndarray]:
     import higra
 

@@ -106,7 +106,8 @@ def merge_cost(counts, bins, first, second, border, rule):
     smaller = min(count, other)
     trust = smaller / (smaller + rule[4])
     unlike = (rule[0] * value_gap + rule[1] * trust * code_gap) / pairs
-    return border * unlike * (rule[2] * pairs / (count + other)) ** rule[3]
+    size = rule[2] * pairs / (count + other)
+    return border * unlike * (size / (size + rule[5])) ** rule[3]
 
 
 @jit

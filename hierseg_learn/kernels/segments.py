@@ -24,7 +24,9 @@ UNIT = 16
 TEXTURE_WEIGHT = 0.5
 # a smaller region of so many pixels lets texture count half: an edge alone is no texture
 TEXTURE_PIXELS = 8.0
-SIZE_EXPONENT = 0.375
+# beyond this share of the image a region's size hardly matters any more
+SIZE_SHARE = 0.01
+SIZE_EXPONENT = 0.4
 
 _STEPS = np.linspace(0, 1, 4097)
 _GAMMA = np.where(_STEPS <= 0.04045, _STEPS / 12.92, ((_STEPS + 0.055) / 1.055) ** 2.4)
@@ -295,14 +297,15 @@ def merge(
 
     .. math::
         g_{ab} \left(d_{ab} + \frac{m_{ab}}{m_{ab} + 8} \frac{t_{ab}}{2}\right)
-        \left(\frac{n_a n_b}{(n_a + n_b) n}\right)^{3/8}
+        \left(\frac{s_{ab}}{s_{ab} + 0.01}\right)^{0.4}, \quad
+        s_{ab} = \frac{n_a n_b}{(n_a + n_b) n}
 
     where g is the mean strength along their border, d the mean over L, a and b of half the sum
     of absolute differences of their histograms (0 for equal ones, 1 for disjoint ones), t the
     same of their texture codes, and m the smaller of both sizes. A border must be strong *and*
-    separate regions that look different; the size keeps scraps from staying to the end. Of equal
-    costs, that of the lower regions goes first, and a joined region takes the lower number of the
-    two.
+    separate regions that look different; the size keeps scraps from staying to the end, and hardly
+    counts between regions of more than some hundredths of the image. Of equal costs, that of the
+    lower regions goes first, and a joined region takes the lower number of the two.
 
     Parameters
     ----------
@@ -339,6 +342,7 @@ def merge(
             1 / max(counts.sum(), 1),
             SIZE_EXPONENT,
             TEXTURE_PIXELS,
+            SIZE_SHARE,
         ]
     )
     # copies, since the loops add up in place

@@ -15,6 +15,7 @@ from .segments import (
     N_CODES,
     N_ITERATIONS,
     SIZE_EXPONENT,
+    SIZE_SHARE,
     TEXTURE_LIMITS,
     TEXTURE_PIXELS,
     TEXTURE_WEIGHT,
@@ -149,7 +150,7 @@ def merge(
         unlike = gaps[:-N_CODES].sum() / n_planes + texture
         size = count_a * count_b / (count_a + count_b) / n_pixels
         length, strength = borders[ends]
-        return strength / length * unlike * size**SIZE_EXPONENT
+        return strength / length * unlike * (size / (size + SIZE_SHARE)) ** SIZE_EXPONENT
 
     pairs, costs = [], []
     for merge in range(len(counts) - 1):
