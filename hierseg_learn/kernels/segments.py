@@ -79,7 +79,7 @@ def smooth(planes: np.ndarray, sigma: float) -> np.ndarray:
     >>> import numpy as np
     >>> from hierseg_learn.kernels.segments import smooth
     >>> smooth(np.eye(3, dtype=np.float32)[np.newaxis], 0.5)[0, 1].round(2)
-    array([0.19, 0.64, 0.19], dtype=float32)
+    array([0.18, 0.64, 0.18], dtype=float32)
     """
     radius = int(3 * sigma + 0.5)
     if radius == 0:

@@ -10,7 +10,7 @@ import pytest
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 TABLES = BENCHMARKS.parent / "docs" / "benchmarks" / "tables"
-NAMES = ["ccp_parts", "cifar10_dev", "defaults"]
+NAMES = ["ccp_parts", "cifar10_dev", "defaults", "segments"]
 
 
 @pytest.fixture
