@@ -25,8 +25,8 @@ TEXTURE_WEIGHT = 0.5
 # a smaller region of so many pixels lets texture count half: an edge alone is no texture
 TEXTURE_PIXELS = 8.0
 # beyond this share of the image a region's size hardly matters any more
-SIZE_SHARE = 0.01
-SIZE_EXPONENT = 0.4
+SIZE_SHARE = 0.05
+SIZE_EXPONENT = 0.375
 
 _STEPS = np.linspace(0, 1, 4097)
 _GAMMA = np.where(_STEPS <= 0.04045, _STEPS / 12.92, ((_STEPS + 0.055) / 1.055) ** 2.4)
@@ -297,14 +297,14 @@ def merge(
 
     .. math::
         g_{ab} \left(d_{ab} + \frac{m_{ab}}{m_{ab} + 8} \frac{t_{ab}}{2}\right)
-        \left(\frac{s_{ab}}{s_{ab} + 0.01}\right)^{0.4}, \quad
+        \left(\frac{s_{ab}}{s_{ab} + 0.05}\right)^{3/8}, \quad
         s_{ab} = \frac{n_a n_b}{(n_a + n_b) n}
 
     where g is the mean strength along their border, d the mean over L, a and b of half the sum
     of absolute differences of their histograms (0 for equal ones, 1 for disjoint ones), t the
     same of their texture codes, and m the smaller of both sizes. A border must be strong *and*
     separate regions that look different; the size keeps scraps from staying to the end, and hardly
-    counts between regions of more than some hundredths of the image. Of equal costs, that of the
+    counts between regions of a tenth of the image or more. Of equal costs, that of the
     lower regions goes first, and a joined region takes the lower number of the two.
 
     Parameters

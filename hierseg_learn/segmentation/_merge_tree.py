@@ -10,7 +10,7 @@ import numpy as np
 from ..kernels import segments
 
 # Height of a merge of this cost is one half; on photographs that leaves about 25 regions.
-HALF_COST = 4.0
+HALF_COST = 2.5
 
 
 @dataclass(frozen=True, eq=False)
