@@ -7,8 +7,6 @@ from numbers import Integral, Real
 
 import numpy as np
 
-from ..kernels import segments
-
 # Height of a merge of this cost is one half; on photographs that leaves about 25 regions.
 HALF_COST = 2.5
 
@@ -118,6 +116,8 @@ class MergeTree:
             Height at which a pixel joins its right and its lower neighbour, the larger of both;
             values beyond `t` are the borders of ``cut(height=t)``. In [0, 1).
         """
+        from ..kernels import segments
+
         return segments.contours(self.labels, self.parents, self.heights)
 
 
@@ -139,6 +139,9 @@ def merge_tree(
     -------
     MergeTree
     """
+    # here, as it loads Numba
+    from ..kernels import segments
+
     planes = segments.lab_planes(image)
     codes = segments.texture_codes(planes[0])
     planes = segments.smooth(planes, sigma)

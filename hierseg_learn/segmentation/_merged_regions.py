@@ -27,7 +27,7 @@ class MergeTreeSegmenter(RegionSegmenter):
 
     Parameters
     ----------
-    n_segments : int, default=50
+    n_segments : int, default=100
         How many regions an image is cut into before parts are assigned.
     n_superpixels : int, default=1000
         About how many superpixels are merged. An image of at most twice as many pixels starts
@@ -102,7 +102,7 @@ class MergeTreeSegmenter(RegionSegmenter):
 
     def __init__(
         self,
-        n_segments: int = 50,
+        n_segments: int = 100,
         *,
         n_superpixels: int = 1000,
         compactness: float = 10.0,

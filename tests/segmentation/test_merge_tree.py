@@ -1,6 +1,7 @@
 """Trees of merged regions: nested connected cuts, monotone heights, contours that agree."""
 
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -191,6 +192,15 @@ def test_numbers_beyond_one_are_scaled_as_in_fit():
 def test_parameters_are_checked_without_fit_too(parameter):
     with pytest.raises(ValueError, match=f"'{parameter}' parameter"):
         MergeTreeSegmenter(**{parameter: -1}).hierarchy(np.zeros((2, 2)))
+
+
+def test_several_threads_at_once():
+    images = [picture(40, 30, 3, 0, seed) for seed in range(8)]
+    segmenter = MergeTreeSegmenter(n_superpixels=200)
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(segmenter.contour_map, images))
+    for image, contours in zip(images, found):
+        np.testing.assert_array_equal(contours, segmenter.contour_map(image))
 
 
 def test_trees_are_pickled():
