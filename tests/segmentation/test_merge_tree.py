@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from skimage.io import imsave
 from skimage.measure import label
 
 from hierseg_learn import SegmentTreeTransformer
@@ -192,6 +193,13 @@ def test_numbers_beyond_one_are_scaled_as_in_fit():
 def test_parameters_are_checked_without_fit_too(parameter):
     with pytest.raises(ValueError, match=f"'{parameter}' parameter"):
         MergeTreeSegmenter(**{parameter: -1}).hierarchy(np.zeros((2, 2)))
+
+
+def test_images_from_files(tmp_path):
+    image = (255 * picture(9, 8, 3, 0, 0)).astype(np.uint8)
+    imsave(tmp_path / "photo.png", image, check_contrast=False)
+    tree = MergeTreeSegmenter().hierarchy(tmp_path / "photo.png")
+    np.testing.assert_array_equal(tree.cut(5), MergeTreeSegmenter().hierarchy(image).cut(5))
 
 
 def test_several_threads_at_once():
