@@ -19,6 +19,15 @@ from _node_tables import tables_of_node_metrics
 BENCHMARKS = Path(__file__).resolve().parent
 TABLES = BENCHMARKS.parent / "docs" / "benchmarks" / "tables"
 N_NAMED = 3
+SCIKIT_IMAGE = ("SLIC + merge_hierarchical", "Felzenszwalb", "quickshift")
+SEGMENT_SCORES = (
+    "boundary_recall",
+    "boundary_precision",
+    "boundary_f",
+    "achievable_accuracy",
+    "undersegmentation_error",
+    "covering",
+)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -142,6 +151,63 @@ def tables_of_cifar10_dev(results: dict[str, Any]) -> dict[str, list[Row]]:
     return {"bars": bars, "scores": scores, "differences": differences}
 
 
+def tables_of_segments(results: dict[str, Any]) -> dict[str, list[Row]]:
+    """One table per split and score, the bars, and the times."""
+    tables: dict[str, list[Row]] = {"bars": segment_bars(results)}
+    for split, methods in results["splits"].items():
+        counts = list(next(iter(methods.values())))
+        for score in SEGMENT_SCORES:
+            tables[f"{split}_{score}"] = [
+                ["method", *[f"{count} regions" for count in counts]],
+                *[
+                    [name, *[score_or_gap(entry[score]) for entry in found.values()]]
+                    for name, found in methods.items()
+                ],
+            ]
+    tables["speed"] = [
+        ["method", "CPU milliseconds a photo", "photos a second", "times ours"],
+        *[
+            [
+                name,
+                f"{entry['milliseconds']:.0f}",
+                f"{entry['images_per_second']:.1f}",
+                f"{entry['times_ours']:.1f}",
+            ]
+            for name, entry in results["speed"].items()
+        ],
+    ]
+    return tables
+
+
+def segment_bars(results: dict[str, Any]) -> list[Row]:
+    """Every score against the best of scikit-image at each number of regions; the speed."""
+    methods = results["splits"]["test"]
+    ours, others = methods["merge tree"], [methods[name] for name in SCIKIT_IMAGE]
+    rows: list[Row] = [["bar (test photos)", "numbers of regions where it is met", "met"]]
+    for score in SEGMENT_SCORES:
+        sign = -1 if score == "undersegmentation_error" else 1
+        kept = []
+        for count, entry in ours.items():
+            rivals = [other[count][score] for other in others]
+            known = [sign * value for value in rivals if value is not None]
+            if sign * entry[score] >= max(known):
+                kept.append(count)
+        name = f"{score.replace('_', ' ')} no worse than the best of scikit-image"
+        rows.append([name, ", ".join(kept) or "none", met(len(kept) == len(ours))])
+    speed = {name: entry["times_ours"] for name, entry in results["speed"].items()}
+    slic = speed.pop("SLIC + merge_hierarchical")
+    rows.append(["10 times as fast as SLIC + merge_hierarchical", f"{slic:.1f}", met(slic >= 10)])
+    higra = [value for name, value in speed.items() if name.startswith("Higra")]
+    if higra:
+        found = f"{min(higra):.1f} times as fast"
+        rows.append(["no slower than Higra's fastest", found, met(min(higra) >= 1)])
+    return rows
+
+
+def score_or_gap(value: float | None) -> str:
+    return "–" if value is None else share(value)
+
+
 def tables_of_defaults(results: dict[str, Any]) -> dict[str, list[Row]]:
     """One table per data set."""
     head = ["change", "accuracy", "less defaults, points", "inner nodes' own", "negative"]
@@ -203,6 +269,7 @@ MAKERS = {
     "defaults": tables_of_defaults,
     "explanations": tables_of_explanations,
     "node_metrics": tables_of_node_metrics,
+    "segments": tables_of_segments,
 }
 
 if __name__ == "__main__":

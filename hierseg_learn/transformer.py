@@ -33,8 +33,8 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
 
     Parameters
     ----------
-    segmenter : {"auto", "masks", "grid", "pyramid", "superpixels"}, Segmenter or callable, \
-            default="auto"
+    segmenter : {"auto", "masks", "grid", "pyramid", "superpixels", "merge_tree"}, \
+            Segmenter or callable, default="auto"
         Where the label maps come from. ``"auto"`` takes the masks that come with the images, and a
         spatial pyramid where there are none. A callable gets an image, float32 in [0, 1], and
         returns its label map. Parameters of an object can be searched, as in
@@ -115,7 +115,7 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
 
     _parameter_constraints: dict = {
         "segmenter": [
-            StrOptions({"auto", "masks", "grid", "pyramid", "superpixels"}),
+            StrOptions({"auto", "masks", "grid", "pyramid", "superpixels", "merge_tree"}),
             Segmenter,
             callable,
         ],

@@ -4,6 +4,8 @@ from ._base import Segmenter
 from ._callable import CallableSegmenter
 from ._given_masks import GivenMasks
 from ._grid import GridSegmenter
+from ._merge_tree import MergeTree
+from ._merged_regions import MergeTreeSegmenter
 from ._parts import PartLookup
 from ._pyramid import PyramidSegmenter
 from ._registry import make_segmenter
@@ -14,6 +16,8 @@ __all__ = [
     "CallableSegmenter",
     "GivenMasks",
     "GridSegmenter",
+    "MergeTree",
+    "MergeTreeSegmenter",
     "PartLookup",
     "PartVocabulary",
     "PyramidSegmenter",

@@ -8,6 +8,7 @@ from ._base import Segmenter
 from ._callable import CallableSegmenter
 from ._given_masks import GivenMasks
 from ._grid import GridSegmenter
+from ._merged_regions import MergeTreeSegmenter
 from ._pyramid import PyramidSegmenter
 from ._superpixels import SuperpixelSegmenter
 
@@ -16,6 +17,7 @@ SEGMENTERS = {
     "grid": GridSegmenter,
     "pyramid": PyramidSegmenter,
     "superpixels": SuperpixelSegmenter,
+    "merge_tree": MergeTreeSegmenter,
 }
 
 
@@ -24,7 +26,7 @@ def make_segmenter(spec: Any, has_masks: bool) -> Segmenter:
 
     Parameters
     ----------
-    spec : {"auto", "masks", "grid", "pyramid", "superpixels"}, Segmenter or callable
+    spec : {"auto", "masks", "grid", "pyramid", "superpixels", "merge_tree"}, Segmenter or callable
         ``"auto"`` takes the label maps if there are any, and a spatial pyramid otherwise. A
         callable is what :class:`CallableSegmenter` takes as `function`.
     has_masks : bool

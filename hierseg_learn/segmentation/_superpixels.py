@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 from numbers import Integral, Real
 
 import numpy as np
-from joblib import Parallel, delayed, effective_n_jobs
-from sklearn.utils import check_random_state, gen_batches
 from sklearn.utils._param_validation import Interval
 
-from ..images import ImageBatch
-from ..tree import SegmentTree
-from ._base import Segmenter
-from ._region_features import feature_weights, region_features
-from ._vocabulary import PartVocabulary
-
-CHUNK_IMAGES = 16
+from ._region_parts import RegionSegmenter
 
 
-class SuperpixelSegmenter(Segmenter):
+class SuperpixelSegmenter(RegionSegmenter):
     """Cut images along their edges and give regions that look alike the same part id everywhere.
 
     Every image is cut into superpixels (SLIC [1]_). In ``fit``, colour, texture and position of
@@ -86,11 +77,7 @@ class SuperpixelSegmenter(Segmenter):
         "n_segments": [Interval(Integral, 1, None, closed="left")],
         "compactness": [Interval(Real, 0, None, closed="neither")],
         "sigma": [Interval(Real, 0, None, closed="left")],
-        "n_parts": [Interval(Integral, 1, None, closed="left")],
-        "position_weight": [Interval(Real, 0, None, closed="left")],
-        "max_images": [Interval(Integral, 1, None, closed="left"), None],
-        "n_jobs": [Integral, None],
-        "random_state": ["random_state"],
+        **RegionSegmenter._parameter_constraints,
     }
 
     def __init__(
@@ -114,26 +101,6 @@ class SuperpixelSegmenter(Segmenter):
         self.n_jobs = n_jobs
         self.random_state = random_state
 
-    def _fit(self, batch: ImageBatch) -> SegmentTree:
-        seeds = check_random_state(self.random_state).randint(np.iinfo(np.int32).max, size=2)
-        if self.max_images is not None and len(batch) > self.max_images:
-            batch = batch.subset(_choose_by_content(batch, self.max_images, int(seeds[0])))
-        features, area = self._describe_all(batch)
-        self.vocabulary_ = PartVocabulary.learn(
-            features,
-            area,
-            self.n_parts,
-            weights=feature_weights(batch.n_channels, self.position_weight),
-            seed=int(seeds[1]),
-        )
-        self.n_parts_ = self.vocabulary_.n_parts
-        return self.vocabulary_.tree()
-
-    def _segment(self, image: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
-        regions = self._regions(image)
-        features, _ = region_features(image, regions)
-        return self.vocabulary_.assign(features)[regions]
-
     def _regions(self, image: np.ndarray) -> np.ndarray:
         """Cut one image into superpixels, numbered without a gap."""
         height, width = image.shape[:2]
@@ -153,33 +120,3 @@ class SuperpixelSegmenter(Segmenter):
             start_label=0,
         )
         return np.unique(labels, return_inverse=True)[1].reshape(height, width)
-
-    def _describe_all(self, batch: ImageBatch) -> tuple[np.ndarray, np.ndarray]:
-        """Features and areas of the superpixels of all images."""
-        chunks = gen_batches(len(batch), CHUNK_IMAGES)
-        if effective_n_jobs(self.n_jobs) == 1:
-            parts = [self._describe(batch.subset(chunk)) for chunk in chunks]
-        else:
-            parts = Parallel(n_jobs=self.n_jobs)(
-                delayed(self._describe)(batch.subset(chunk)) for chunk in chunks
-            )
-        features, area = zip(*parts)
-        return np.concatenate(features), np.concatenate(area)
-
-    def _describe(self, batch: ImageBatch) -> tuple[np.ndarray, np.ndarray]:
-        found = []
-        for i in range(len(batch)):
-            image = batch.image(i)
-            found.append(region_features(image, self._regions(image)))
-        features, area = zip(*found)
-        return np.concatenate(features), np.concatenate(area)
-
-
-def _choose_by_content(batch: ImageBatch, n_images: int, seed: int) -> np.ndarray:
-    """Positions of a random choice of images that does not depend on their order."""
-    salt = seed.to_bytes(8, "little")
-    keys = [
-        hashlib.blake2b(batch.image(i).tobytes(), digest_size=8, salt=salt).digest()
-        for i in range(len(batch))
-    ]
-    return np.sort(np.argsort(keys, kind="stable")[:n_images])

@@ -8,7 +8,7 @@ import pytest
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 TABLES = BENCHMARKS.parent / "docs" / "benchmarks" / "tables"
-NAMES = ["bias", "ccp_parts", "cifar10_dev", "defaults"]
+NAMES = ["bias", "ccp_parts", "cifar10_dev", "defaults", "segments"]
 NEEDS = {"bias": ["imblearn"], "ccp_parts": ["matplotlib"], "explanations": ["shap", "lime"]}
 
 

@@ -7,6 +7,7 @@ from hierseg_learn.segmentation import (
     CallableSegmenter,
     GivenMasks,
     GridSegmenter,
+    MergeTreeSegmenter,
     PyramidSegmenter,
     SuperpixelSegmenter,
 )
@@ -26,6 +27,7 @@ SEGMENTERS = [
     CallableSegmenter(Bright()),
     GivenMasks(),
     GridSegmenter(),
+    MergeTreeSegmenter(n_parts=3),
     PyramidSegmenter(),
     SuperpixelSegmenter(n_parts=3),
 ]

@@ -9,6 +9,7 @@ from hierseg_learn.segmentation import (
     CallableSegmenter,
     GivenMasks,
     GridSegmenter,
+    MergeTreeSegmenter,
     PyramidSegmenter,
     Segmenter,
     SuperpixelSegmenter,
@@ -122,6 +123,7 @@ def test_function_must_be_one():
         ("grid", True, GridSegmenter),
         ("pyramid", False, PyramidSegmenter),
         ("superpixels", False, SuperpixelSegmenter),
+        ("merge_tree", False, MergeTreeSegmenter),
         (bright, False, CallableSegmenter),
     ],
 )

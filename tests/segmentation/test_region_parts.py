@@ -1,4 +1,4 @@
-"""Parts found in the images: the same thing gets the same id, whatever the order."""
+"""Parts found in regions of the images: the same thing gets the same id, whatever the order."""
 
 import pickle
 
@@ -8,7 +8,7 @@ from skimage.color import rgb2lab
 from sklearn.base import clone
 
 from hierseg_learn.images import SegmentedImages
-from hierseg_learn.segmentation import PartVocabulary, SuperpixelSegmenter
+from hierseg_learn.segmentation import MergeTreeSegmenter, PartVocabulary, SuperpixelSegmenter
 from hierseg_learn.segmentation._region_features import feature_weights, region_features
 
 FAST = {"n_segments": 30, "n_parts": 3, "random_state": 0}
@@ -33,9 +33,14 @@ def landscapes():
     return [image for image, _ in pairs], [truth for _, truth in pairs]
 
 
+@pytest.fixture(scope="module", params=[SuperpixelSegmenter, MergeTreeSegmenter])
+def segmenter_class(request):
+    return request.param
+
+
 @pytest.fixture(scope="module")
-def fitted(landscapes):
-    return SuperpixelSegmenter(**FAST).fit(landscapes[0][:10])
+def fitted(landscapes, segmenter_class):
+    return segmenter_class(**FAST).fit(landscapes[0][:10])
 
 
 def test_parts_mean_the_same_in_new_images(landscapes, fitted):
@@ -52,25 +57,25 @@ def test_tree_has_the_parts_as_leaves(fitted):
     assert fitted.tree_.n_nodes == 5
 
 
-def test_the_order_of_the_images_does_not_matter(landscapes, fitted):
+def test_the_order_of_the_images_does_not_matter(landscapes, fitted, segmenter_class):
     images = landscapes[0][:10]
-    again = SuperpixelSegmenter(**FAST).fit([images[i] for i in (7, 2, 9, 0, 1, 8, 3, 6, 4, 5)])
+    again = segmenter_class(**FAST).fit([images[i] for i in (7, 2, 9, 0, 1, 8, 3, 6, 4, 5)])
     assert again.tree_ == fitted.tree_
     np.testing.assert_array_equal(again.vocabulary_.centers, fitted.vocabulary_.centers)
 
 
 @pytest.mark.parametrize("order", [slice(None), slice(None, None, -1)])
-def test_the_choice_of_images_does_not_depend_on_their_order(landscapes, order):
-    reference = SuperpixelSegmenter(max_images=4, **FAST).fit(landscapes[0])
-    other = SuperpixelSegmenter(max_images=4, **FAST).fit(landscapes[0][order])
+def test_the_choice_of_images_does_not_depend_on_their_order(landscapes, order, segmenter_class):
+    reference = segmenter_class(max_images=4, **FAST).fit(landscapes[0])
+    other = segmenter_class(max_images=4, **FAST).fit(landscapes[0][order])
     np.testing.assert_array_equal(other.vocabulary_.centers, reference.vocabulary_.centers)
-    everything = SuperpixelSegmenter(max_images=None, **FAST).fit(landscapes[0])
+    everything = segmenter_class(max_images=None, **FAST).fit(landscapes[0])
     assert (everything.vocabulary_.centers != reference.vocabulary_.centers).any()
 
 
-def test_same_bits_for_two_jobs(landscapes, fitted):
+def test_same_bits_for_two_jobs(landscapes, fitted, segmenter_class):
     images = landscapes[0][:10] * 2
-    one, two = (SuperpixelSegmenter(n_jobs=n, **FAST).fit(images) for n in (1, 2))
+    one, two = (segmenter_class(n_jobs=n, **FAST).fit(images) for n in (1, 2))
     np.testing.assert_array_equal(one.vocabulary_.centers, two.vocabulary_.centers)
 
 
@@ -81,9 +86,9 @@ def test_clone_and_pickle(landscapes, fitted):
     assert clone(fitted).get_params() == fitted.get_params()
 
 
-def test_grey_images_of_any_range(landscapes):
+def test_grey_images_of_any_range(landscapes, segmenter_class):
     images = [(200 * image.mean(axis=2)).astype(np.uint8) for image in landscapes[0]]
-    segmenter = SuperpixelSegmenter(**FAST).fit(images)
+    segmenter = segmenter_class(**FAST).fit(images)
     labels = segmenter.segment(images[0])
     assert labels.shape == images[0].shape
     assert set(np.unique(labels)) <= {0, 1, 2}
@@ -91,9 +96,9 @@ def test_grey_images_of_any_range(landscapes):
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 4), (3, 1), (1, 200), (2, 2, 3), (1, 150, 3)])
-def test_tiny_and_flat_images(shape):
+def test_tiny_and_flat_images(shape, segmenter_class):
     images = np.random.default_rng(0).random((3, *shape))
-    segmenter = SuperpixelSegmenter(random_state=0).fit(images)
+    segmenter = segmenter_class(random_state=0).fit(images)
     labels = segmenter.segment(images[0])
     assert labels.shape == shape[:2]
     assert (labels >= 0).all()
@@ -101,17 +106,17 @@ def test_tiny_and_flat_images(shape):
     assert segmenter.tree_.n_leaves == segmenter.n_parts_
 
 
-def test_constant_images_are_one_part_of_color():
+def test_constant_images_are_one_part_of_color(segmenter_class):
     images = np.full((3, 4, 4), 0.5)
-    segmenter = SuperpixelSegmenter(position_weight=0, random_state=0).fit(images)
+    segmenter = segmenter_class(position_weight=0, random_state=0).fit(images)
     assert segmenter.n_parts_ == 1
     assert segmenter.tree_.n_nodes == 1
     np.testing.assert_array_equal(segmenter.segment(images[0]), np.zeros((4, 4)))
 
 
-def test_masks_are_not_looked_at(landscapes, fitted):
+def test_masks_are_not_looked_at(landscapes, fitted, segmenter_class):
     images, masks = landscapes[0][:10], landscapes[1][:10]
-    with_masks = SuperpixelSegmenter(**FAST).fit(SegmentedImages(images, masks))
+    with_masks = segmenter_class(**FAST).fit(SegmentedImages(images, masks))
     np.testing.assert_array_equal(with_masks.vocabulary_.centers, fitted.vocabulary_.centers)
 
 

@@ -1,0 +1,193 @@
+"""The hierarchy of regions of one image: from superpixels to the whole, step by step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from numbers import Integral, Real
+
+import numpy as np
+
+# Height of a merge of this cost is one half; on photographs that leaves about 25 regions.
+HALF_COST = 2.5
+
+
+@dataclass(frozen=True, eq=False)
+class MergeTree:
+    """A binary tree of regions of one image, each the union of two that touch.
+
+    Its cuts are nested: every region of a finer cut lies in one region of a coarser one. All
+    regions are connected.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (height, width), int32
+        Leaf of every pixel; the leaves, superpixels, have the numbers 0 to ``n_leaves - 1`` in
+        reading order of their first pixels.
+    parents : ndarray of shape (n_nodes,), int64
+        Parent of every node, ``n_nodes = 2 * n_leaves - 1``. Children come before parents; the
+        root, the whole image, is the last node and its own parent.
+    heights : ndarray of shape (n_nodes,), float64
+        Height of every node in [0, 1), 0 for leaves; it does not fall from one inner node to the
+        next. Heights of different images can be compared.
+    areas : ndarray of shape (n_nodes,), int64
+        Pixels of every node.
+
+    Attributes
+    ----------
+    n_leaves : int
+        Number of superpixels.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hierseg_learn.segmentation import MergeTreeSegmenter
+    >>> image = np.repeat([[0.1] * 8, [0.9] * 8], 4, axis=0)
+    >>> tree = MergeTreeSegmenter().hierarchy(image)
+    >>> tree.cut(n_regions=2)[[0, 3, 4, 7], 0]
+    array([0, 0, 1, 1], dtype=int32)
+    >>> tree.areas[[0, -1]].tolist(), int(tree.cut(height=0.99).max()) + 1
+    ([1, 64], 1)
+    """
+
+    labels: np.ndarray
+    parents: np.ndarray
+    heights: np.ndarray
+    areas: np.ndarray
+
+    @property
+    def n_leaves(self) -> int:
+        """Number of superpixels."""
+        return (len(self.parents) + 1) // 2
+
+    def cut(self, n_regions: int | None = None, *, height: float | None = None) -> np.ndarray:
+        """Label map of one level.
+
+        Parameters
+        ----------
+        n_regions : int, default=None
+            Number of regions; all superpixels if there are fewer.
+        height : float, default=None
+            Two pixels share a region iff they meet at this height or below. Give either this or
+            `n_regions`.
+
+        Returns
+        -------
+        regions : ndarray of shape (height, width), int32
+            Numbered without a gap, in reading order of their first pixels.
+
+        Raises
+        ------
+        ValueError
+            If not exactly one of both is given, or there would be fewer than one region.
+        """
+        if (n_regions is None) == (height is None):
+            raise ValueError(
+                f"cut needs either n_regions or height, got n_regions={n_regions!r} and "
+                f"height={height!r}."
+            )
+        if height is not None:
+            if not isinstance(height, Real) or np.isnan(height):
+                raise ValueError(f"height must be a number, got {height!r}.")
+            n_merged = int(np.searchsorted(self.heights[self.n_leaves :], height, side="right"))
+        else:
+            if not isinstance(n_regions, Integral) or n_regions < 1:
+                raise ValueError(f"n_regions must be a whole number from 1 on, got {n_regions!r}.")
+            n_merged = max(self.n_leaves - int(n_regions), 0)
+        return self._after(n_merged)[self.labels]
+
+    def _after(self, n_merged: int) -> np.ndarray:
+        """Region of every leaf after the first so many merges."""
+        n_nodes = self.n_leaves + n_merged
+        tops = np.arange(n_nodes)
+        for node in range(n_nodes - 1, -1, -1):
+            parent = self.parents[node]
+            if parent < n_nodes:
+                tops[node] = tops[parent]
+        _, first, regions = np.unique(tops[: self.n_leaves], return_index=True, return_inverse=True)
+        # leaves come in reading order, so regions do by their first leaves
+        return np.argsort(np.argsort(first)).astype(np.int32)[regions]
+
+    def contour_map(self) -> np.ndarray:
+        """Ultrametric contour map: how high every border stays.
+
+        Returns
+        -------
+        contours : ndarray of shape (height, width), float64
+            Height at which a pixel joins its right and its lower neighbour, the larger of both;
+            values beyond `t` are the borders of ``cut(height=t)``. In [0, 1).
+        """
+        from ..kernels import segments
+
+        return segments.contours(self.labels, self.parents, self.heights)
+
+
+def merge_tree(
+    image: np.ndarray, n_superpixels: int, compactness: float, sigma: float
+) -> MergeTree:
+    """Build the hierarchy of one image.
+
+    Parameters
+    ----------
+    image : ndarray of shape (height, width) or (height, width, 3), float32
+        Intensities in [0, 1].
+    n_superpixels : int
+        About how many leaves there are.
+    compactness, sigma : float
+        Of the superpixels; width of the smoothing in pixels.
+
+    Returns
+    -------
+    MergeTree
+    """
+    # here, as it loads Numba
+    from ..kernels import segments
+
+    planes = segments.lab_planes(image)
+    codes = segments.texture_codes(planes[0])
+    planes = segments.smooth(planes, sigma)
+    labels = segments.superpixels(planes, n_superpixels, compactness)
+    counts, bins = segments.region_histograms(planes, codes, labels)
+    borders = segments.region_borders(labels, segments.gradient_strength(planes))
+    pairs, costs = segments.merge(counts, bins, *borders)
+    parents, costs, areas = order_by_height(pairs, costs, counts)
+    return MergeTree(labels, parents, costs / (costs + HALF_COST), areas)
+
+
+def order_by_height(
+    pairs: np.ndarray, costs: np.ndarray, counts: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Make heights monotone, and number inner nodes by them.
+
+    A merge may cost less than one that it builds on, as joining changes what regions look like;
+    its height then is that of the highest merge below.
+
+    Parameters
+    ----------
+    pairs : ndarray of shape (n_leaves - 1, 2), int64
+        The two nodes that every merge joins; merge m makes node ``n_leaves + m``.
+    costs : ndarray of shape (n_leaves - 1,), float64
+        Cost of every merge.
+    counts : ndarray of shape (n_leaves,), int64
+        Pixels of every leaf.
+
+    Returns
+    -------
+    parents, heights, areas : ndarray of shape (2 * n_leaves - 1,)
+        As of :class:`MergeTree`, heights in the unit of the costs.
+    """
+    n_leaves, n_nodes = len(counts), 2 * len(counts) - 1
+    heights = np.concatenate([np.zeros(n_leaves), costs])
+    areas = np.concatenate([counts, np.zeros(n_leaves - 1, dtype=np.int64)])
+    for node, (first, second) in enumerate(pairs.tolist(), start=n_leaves):
+        heights[node] = max(heights[node], heights[first], heights[second])
+        areas[node] = areas[first] + areas[second]
+    # stable: of equal heights, a child was made before its parent, and stays before it
+    order = np.concatenate(
+        [np.arange(n_leaves), n_leaves + np.argsort(heights[n_leaves:], kind="stable")]
+    )
+    numbers = np.empty(n_nodes, dtype=np.int64)
+    numbers[order] = np.arange(n_nodes)
+    parents = np.full(n_nodes, n_nodes - 1)
+    for column in pairs.T:
+        parents[numbers[column]] = numbers[n_leaves:]
+    return parents, heights[order], areas[order]
