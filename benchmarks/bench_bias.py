@@ -74,7 +74,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     }
     if not quick:
         # composing a photo takes a tenth of a second, and nothing of it can be shared
-        on_images = replace(ON_IMAGES, biases=(1.0,))
+        on_images = replace(ON_IMAGES, biases=BIASES)
         runs["ccp_parts"] = partial(run_seed, biases, take_ccp_parts(), [*CURES, on_images])
     say = Progress()
     results = {}
