@@ -12,7 +12,6 @@ from _biased_data import NODE, BiasedData, fill_like
 from imblearn.over_sampling import SMOTE, RandomOverSampler
 
 from hierseg_learn._exchange import PartExchange
-from hierseg_learn.audit import find_shortcuts
 from hierseg_learn.sampling import SegmentSwapSampler
 
 Rows = tuple[pd.DataFrame, np.ndarray]
@@ -125,14 +124,14 @@ def swap_found(**evidence: Any) -> Callable[[Task], Rows]:
         if known.pop("unlabeled", False):
             # photos from the place of use; what is tested later is among them, its classes are not
             known["unlabeled"] = fill_like(task.data.test_table()[0], task.table)
-        report = find_shortcuts(
-            fill_like(task.table, task.table),
-            task.y,
+        sampler = SegmentSwapSampler(
+            "auto",
+            shortcut_params=known,
             transformer=task.data.transformer,
+            n_copies=0,
             random_state=task.seed,
-            **known,
         )
-        return swap(0, list(report.alarms))(task) if report.alarms else keep(task)
+        return sampler.fit_resample(task.table, task.y)
 
     return cure
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
+from _cells import Row, met, signed
 from _node_learners import FAST, LEARNERS, ML_LMNN, ML_NCA, SKLEARN_NCA
 
-Row = Sequence[str]
 Entry = dict[str, Any]
 
 DEFAULT, FASTER = "NCA", ("NCA", FAST)
@@ -195,11 +195,3 @@ def accuracies(own: Entry, theirs: Entry) -> str:
 
 def number(value: float | None, digits: int) -> str:
     return "" if value is None else f"{value:.{digits}f}".replace("-", "−")
-
-
-def signed(share: float) -> str:
-    return f"{100 * share:+.1f}".replace("-", "−")
-
-
-def met(is_met: bool) -> str:
-    return "met" if is_met else "missed"

@@ -56,9 +56,10 @@ class ExplainMixin(ExplainClassesMixin):
             split by.
         """
         from .explain import PairExplanation, PartsExplanation
+        from .explain._checks import check_by
 
         check_is_fitted(self)
-        _check_by(by)
+        check_by(by)
         rows = [check_row(self, row, name) for row, name in ((a, "a"), (b, "b"))]
         own = self._contributions(rows[0] - rows[1])[0]
         presence = {"present_a": self._presence(rows[0]), "present_b": self._presence(rows[1])}
@@ -259,7 +260,9 @@ class ExplainMixin(ExplainClassesMixin):
         return np.einsum("vpf,pf->pv", deltas, gradients), kinds
 
     def _contrasts(self, n_neighbors: int | None, by: str = "nodes") -> Contrasts:
-        _check_by(by)
+        from .explain._checks import check_by
+
+        check_by(by)
         if n_neighbors is not None and (
             isinstance(n_neighbors, bool)
             or not isinstance(n_neighbors, Integral)
@@ -301,11 +304,6 @@ class ExplainMixin(ExplainClassesMixin):
     def _presences(self, rows: np.ndarray) -> np.ndarray | None:
         columns = presence_columns(self._names(), self._layout)
         return None if columns is None else rows[:, columns] > 0
-
-
-def _check_by(by: Any) -> None:
-    if by not in ("nodes", "parts"):
-        raise ValueError(f"by must be 'nodes' or 'parts', got {by!r}.")
 
 
 def _labels(X: Any) -> np.ndarray | None:

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from .._exchange import PartExchange
+from .._frozen import thawed
 from ..images import is_table
 from ..transformer import SegmentTreeTransformer
 
@@ -60,7 +60,7 @@ class AuditedModel:
         """
         classifier, takes_images = model, False
         steps = [s for _, s in getattr(model, "steps", []) if s is not None and s != "passthrough"]
-        first = _thawed(steps[0]) if steps else None
+        first = thawed(steps[0]) if steps else None
         if isinstance(first, SegmentTreeTransformer):
             if transformer is not None:
                 raise ValueError(
@@ -69,7 +69,7 @@ class AuditedModel:
             transformer, classifier, takes_images = first, Pipeline(model.steps[1:]), True
             if len(steps) < 2:
                 raise TypeError("model must end with a classifier, got a SegmentTreeTransformer.")
-        transformer = _thawed(transformer)
+        transformer = thawed(transformer)
         if not isinstance(transformer, SegmentTreeTransformer):
             hint = "; pass its best_estimator_" if hasattr(model, "best_estimator_") else ""
             raise TypeError(
@@ -100,10 +100,6 @@ class AuditedModel:
 
         table = pd.DataFrame(rows, columns=list(self.exchange.column_names))
         return np.asarray(self.classifier.predict(table[self.columns.tolist()]))
-
-
-def _thawed(step: Any) -> Any:
-    return step.estimator if isinstance(step, FrozenEstimator) else step
 
 
 def _columns(classifier: Any, names: tuple[str, ...]) -> np.ndarray | None:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
+from .._frozen import thawed
 from .._layout import AREA, PRESENCE, TableLayout, read_layout, split_column
 from ..descriptors import ShapeDescriptor
 from ..images import is_table
@@ -144,8 +144,7 @@ def _check_finite(
 
 
 def _check_transformer(transformer: Any) -> SegmentTreeTransformer | None:
-    if isinstance(transformer, FrozenEstimator):
-        transformer = transformer.estimator
+    transformer = thawed(transformer)
     if transformer is None:
         return None
     if not isinstance(transformer, SegmentTreeTransformer):

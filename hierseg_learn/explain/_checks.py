@@ -54,6 +54,13 @@ def check_items(values: Any, name: str, shape: tuple[int | str, ...]) -> np.ndar
     return read_only(array)
 
 
+def check_by(by: Any) -> str:
+    """Return "nodes" or "parts"."""
+    if by not in ("nodes", "parts"):
+        raise ValueError(f"by must be 'nodes' or 'parts', got {by!r}.")
+    return by
+
+
 def check_members(values: np.ndarray, name: str, classes: np.ndarray) -> None:
     """Raise unless all values are classes."""
     known = classes.tolist()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ._base import Phrases
-from ._checks import check_items, check_numbers, check_presence, check_tree
+from ._checks import check_by, check_items, check_numbers, check_presence, check_tree
 from ._node_table import speak
 from ._sample import OneSample
 from ._signed import SignedExplanation, class_name, plain
@@ -130,8 +130,7 @@ class ContrastExplanation(OneSample, SignedExplanation):
         n_nodes = check_tree(self.tree).n_nodes
         if self.kind not in ("neighbors", "prototypes"):
             raise ValueError(f"kind must be 'neighbors' or 'prototypes', got {self.kind!r}.")
-        if self.by not in ("nodes", "parts"):
-            raise ValueError(f"by must be 'nodes' or 'parts', got {self.by!r}.")
+        check_by(self.by)
         own = check_numbers(self.own, "own", (n_nodes,))
         squared = check_numbers(self.squared_distances, "squared_distances", (2,))
         scale = max(np.abs(own).sum(), np.abs(squared).sum())

@@ -15,6 +15,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from .._frozen import thawed
 from ..audit import find_shortcuts
 from ..images import SegmentedImages, is_table
 from ..transformer import SegmentTreeTransformer
@@ -267,9 +268,7 @@ class SegmentSwapSampler(BaseSampler):
         """What exchanges nodes in data of this kind."""
         if self.transformer is not None and self.tree is not None:
             raise ValueError("transformer and tree are both given; the transformer has its tree.")
-        transformer = self.transformer
-        if isinstance(transformer, FrozenEstimator):
-            transformer = transformer.estimator
+        transformer = thawed(self.transformer)
         if transformer is not None:
             self._check_transformer(transformer)
         if isinstance(X, SegmentedImages):

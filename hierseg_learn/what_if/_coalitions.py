@@ -47,7 +47,7 @@ def map_coalitions(
     theirs = Leaves(np.zeros_like(mine.area), np.zeros_like(mine.sums))
     if donor is not None:
         theirs = Leaves(*(values[0] for values in describer.leaves_of_rows(donor)))
-    components = fitted.classifier.components_[:, np.argsort(fitted.order)]
+    components = fitted.components()
     starts = np.searchsorted(fitted.exchange.column_nodes, np.arange(tree.n_nodes + 1))
     kept = all_coalitions(len(players))
     mapped = np.zeros((len(kept), len(components)))

@@ -204,6 +204,5 @@ def _is_wanted(codes: np.ndarray, wanted: int | None, old: int) -> np.ndarray:
 
 def _squared(fitted: FittedModel, rows: np.ndarray, others: np.ndarray) -> np.ndarray:
     """Squared distances in the root metric, (n_rows, n_others)."""
-    components = fitted.classifier.components_[:, np.argsort(fitted.order)]
-    a, b = (side.astype(np.float64) @ components.T for side in (rows, others))
+    a, b = (side.astype(np.float64) @ fitted.components().T for side in (rows, others))
     return ((a[:, np.newaxis] - b) ** 2).sum(axis=-1)

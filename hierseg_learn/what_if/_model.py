@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from .._exchange import PartExchange
+from .._frozen import thawed
 from ..classifier import HierarchicalMetricClassifier
 from ..images import SegmentedImage, SegmentedImages
 from ..metrics._mahalanobis import map_rows
@@ -59,6 +59,10 @@ class FittedModel:
         rows = np.empty_like(self.classifier._X)
         rows[:, self.order] = self.classifier._X
         return self.exchange.read(rows, "the table that model was fitted on")
+
+    def components(self) -> np.ndarray:
+        """The root's map over the transformer's order of columns, (n_components, n_columns)."""
+        return self.classifier.components_[:, np.argsort(self.order)]
 
     def presence_columns(self) -> np.ndarray:
         """Position of every node's presence in the transformer's order, (n_nodes,) int."""
@@ -144,8 +148,7 @@ def take_apart(model: Any, transformer: Any = None) -> FittedModel:
             "HierarchicalMetricClassifier, or such a classifier with transformer=, got "
             f"{type(model).__name__}{hint}."
         )
-    if isinstance(transformer, FrozenEstimator):
-        transformer = transformer.estimator
+    transformer = thawed(transformer)
     if not isinstance(transformer, SegmentTreeTransformer):
         raise TypeError(
             "transformer must be the fitted SegmentTreeTransformer whose table model was fitted "
