@@ -121,7 +121,7 @@ class Neighbors:
         queries = self.X if rows is None else rows
         asarray, to_numpy = self.backend.asarray, self.backend.to_numpy
         found, _ = self.backend.nearest(
-            asarray(map_rows(self.components, queries.astype(np.float64, copy=False))),
+            asarray(map_rows(self.components, queries, dtype=np.float64)),
             asarray(self.embedding),
             n_neighbors,
             None if exclude is None else asarray(exclude),

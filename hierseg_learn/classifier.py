@@ -30,7 +30,7 @@ from .metrics import Combination, make_combination, make_node_metric
 from .metrics._copies import find_copies
 from .metrics._mahalanobis import MahalanobisMixin, map_rows
 from .metrics._registry import COMBINATIONS, NODE_METRICS
-from .metrics._tree_metric import TreeMetric, fit_tree_metric, n_fits
+from .metrics._tree_metric import TreeMetric, fit_tree_metric
 from .tree import SegmentTree
 
 
@@ -65,9 +65,11 @@ class HierarchicalMetricClassifier(
         large-margin neighbours, triplet margin, signal-to-noise; or any metric-learn or
         scikit-learn estimator whose `transform` is linear. It is fitted on the node's columns,
         standardised.
-    combination : {"projection", "weighted"} or Combination, default="projection"
-        How a parent's metric is made from those of its children: by a full projection, or by
-        non-negative weights, under which no contribution is negative.
+    combination : {"projection", "weighted", "scatter"} or Combination, default="projection"
+        How a parent's metric is made from those of its children: by a full projection; by
+        non-negative weights, under which no contribution is negative; or by discriminants of all
+        columns below it, with a scatter drawn towards that of the children, which is best where
+        the nodes have hundreds of columns, and needs ``node_metric="lda"``.
     n_components : int, default=None
         Most dimensions of the root's embedding, which is cut by its principal components where the
         combination gives more; this mixes the nodes, also under ``combination="weighted"``. None
@@ -219,7 +221,7 @@ class HierarchicalMetricClassifier(
             [X[codes == code].mean(axis=0, dtype=np.float64) for code in range(len(self.classes_))]
         )
         self._X, self._codes = X, codes
-        self._embedding = map_rows(self.components_, X.astype(np.float64, copy=False))
+        self._embedding = map_rows(self.components_, X, dtype=np.float64)
         return self
 
     def predict(self, X: Any) -> np.ndarray:
@@ -301,10 +303,10 @@ class HierarchicalMetricClassifier(
     def _fit_metric(self, X: np.ndarray, codes: np.ndarray, backend: Any) -> TreeMetric:
         combination = make_combination(self.combination)
         n_nodes = self.tree_.n_nodes
-        n_steps = (n_fits(combination.cv if n_nodes > 1 else 0) + 1) * n_nodes
+        n_steps = combination.n_steps(n_nodes) if n_nodes > 1 else 1
         with ProgressBar(n_steps, "Fitting nodes", self.verbose) as bar:
             return fit_tree_metric(
-                X.astype(np.float64, copy=False),
+                X,
                 codes,
                 self.tree_,
                 self._layout.columns,

@@ -179,7 +179,7 @@ def test_the_origin_and_units_of_columns_do_not_matter(table, model):
 # Small data
 
 
-@pytest.mark.parametrize("combination", ["projection", "weighted"])
+@pytest.mark.parametrize("combination", ["projection", "weighted", "scatter"])
 @pytest.mark.parametrize(
     ("y", "n_neighbors"),
     [
@@ -205,7 +205,7 @@ def test_few_rows(y, n_neighbors, combination, table):
     assert_allclose(explanation.own.sum(), explanation.squared_distance, atol=1e-9)
 
 
-@pytest.mark.parametrize("combination", ["projection", "weighted"])
+@pytest.mark.parametrize("combination", ["projection", "weighted", "scatter"])
 def test_classes_that_a_column_spells_out(combination, table):
     X, y = table
     X = X.copy()

@@ -34,7 +34,7 @@ def assert_adds_up_at_every_level(tree, own, squared):
         above = above + own[:, level].sum(axis=1)
 
 
-@pytest.mark.parametrize("combination", ["projection", "weighted"])
+@pytest.mark.parametrize("combination", ["projection", "weighted", "scatter"])
 @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     tree=segment_trees(max_leaves=6, any_order=True),
@@ -72,7 +72,7 @@ def table():
     return X[:100], y[:100], X[100:]
 
 
-@pytest.mark.parametrize("combination", ["projection", "weighted"])
+@pytest.mark.parametrize("combination", ["projection", "weighted", "scatter"])
 @pytest.mark.parametrize("weights", ["uniform", "distance", inverse_square])
 def test_a_prediction_is_the_weighted_mean_over_those_who_vote(combination, weights, table):
     X, y, new = table

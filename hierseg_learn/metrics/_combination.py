@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from numbers import Integral
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -14,7 +14,6 @@ from sklearn.utils._param_validation import Interval
 
 if TYPE_CHECKING:
     from ..tree import SegmentTree
-    from ._cross_fit import CrossFit
 
 # rows of one comparison of held-out rows with references: bounds time and memory
 MAX_QUERIES = 1000
@@ -24,33 +23,31 @@ Score = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], float]
 
 
 @dataclass(frozen=True)
-class CombinedNode:
-    """The metric of one node over everything below it.
+class FittedNode:
+    """The metric of one node over the table.
 
     Parameters
     ----------
-    projection : ndarray of shape (n_components, n_embedded), float64
-        Map of the embedded columns of all nodes; zero outside the node's subtree.
+    components : ndarray of shape (n_components, n_features), float64
+        The linear map; zero outside the node's subtree.
     score : float
         How well held-out rows find their class in this metric; NaN without folds.
     outcome : str
-        What was kept: ``"leaf"``, ``"start"`` (the children's metrics as they are), or what they
-        were refined to.
+        What became of the node's metric.
     """
 
-    projection: np.ndarray
+    components: np.ndarray
     score: float
     outcome: str
 
 
 class Combination(BaseEstimator, ABC):
-    """Base class: how a parent's metric is made from those of its children.
+    """Base class: how the nodes of a tree get their metrics, parents from their children.
 
     Parameters
     ----------
     cv : int, default=3
-        Number of folds of the cross-fitting that gives a parent embeddings to learn from; every
-        node is fitted ``1 + cv * (cv + 1) / 2`` times.
+        Number of folds on whose held-out rows parents are judged.
 
     Examples
     --------
@@ -65,74 +62,53 @@ class Combination(BaseEstimator, ABC):
         self.cv = cv
 
     @abstractmethod
-    def combine(
+    def n_steps(self, n_nodes: int) -> int:
+        """Count the steps of `fit_nodes` in a tree of so many nodes."""
+
+    @abstractmethod
+    def fit_nodes(
         self,
-        tree: SegmentTree,
-        fitted: CrossFit,
+        X: np.ndarray,
         codes: np.ndarray,
+        tree: SegmentTree,
+        columns: tuple[np.ndarray, ...],
+        learners: list[Any],
         *,
         score: Score,
-        on_node: Callable[[], None],
-    ) -> list[CombinedNode]:
-        """Combine the metrics of all nodes, children before their parents.
+        n_jobs: int | None,
+        random_state: int,
+        on_step: Callable[[], None],
+        copies: np.ndarray | None = None,
+    ) -> list[FittedNode]:
+        """Fit the metrics of all nodes, children before their parents.
 
         Parameters
         ----------
-        tree : SegmentTree
-            The tree.
-        fitted : CrossFit
-            The node maps and the rows through them.
+        X : ndarray of shape (n_samples, n_features), float32 or float64
+            The table.
         codes : ndarray of shape (n_samples,), int
             Classes.
+        tree : SegmentTree
+            The tree.
+        columns : tuple of ndarray of int, length n_nodes
+            Own columns of every node.
+        learners : list of estimators, length n_nodes
+            What learns the map of every node's own columns; not fitted.
         score : callable
             ``score(references, reference_codes, queries, query_codes)``, larger is better.
-        on_node : callable
-            Called whenever a node is ready.
+        n_jobs : int or None
+            Number of threads.
+        random_state : int
+            Seeds the folds.
+        on_step : callable
+            Called whenever one step of `n_steps` is done.
+        copies : ndarray of shape (n_samples,), int, default=None
+            Rows with the same number are copies of each other, and stay in one fold.
 
         Returns
         -------
-        nodes : list of CombinedNode, length n_nodes
+        nodes : list of FittedNode, length n_nodes
         """
-
-
-def held_out_score(
-    fitted: CrossFit, codes: np.ndarray, projections: list[np.ndarray], score: Score
-) -> float:
-    """Score of a metric on the held-out rows of every fold.
-
-    Parameters
-    ----------
-    fitted : CrossFit
-        The rows as the folds see them.
-    codes : ndarray of shape (n_samples,), int
-        Classes.
-    projections : list of ndarray of shape (n_components, n_embedded)
-        The metric in every view, learned without its held-out rows.
-    score : callable
-        As `Combination.combine` takes it.
-
-    Returns
-    -------
-    score : float
-        Mean over the held-out rows; NaN without folds.
-    """
-    total = n_rows = 0
-    for view, projection in zip(fitted.folds, projections[1:], strict=True):
-        used = np.flatnonzero(projection.any(axis=0))
-        references, held_out = (
-            thin(view.references, MAX_REFERENCES),
-            thin(view.held_out, MAX_QUERIES),
-        )
-        through = projection[:, used].astype(np.float32).T
-        value = score(
-            view.embedding[np.ix_(references, used)] @ through,
-            codes[references],
-            view.embedding[np.ix_(held_out, used)] @ through,
-            codes[held_out],
-        )
-        total += value * len(held_out)
-        n_rows += len(held_out)
-    return total / n_rows if n_rows else float("nan")
 
 
 def thin(rows: np.ndarray, most: int) -> np.ndarray:

@@ -124,7 +124,7 @@ def cross_fit(
     -------
     CrossFit
     """
-    folds = _folds(codes, cv, random_state, copies)
+    folds = held_out_folds(codes, cv, random_state, copies)
     left_out = [(), *((f,) for f in range(len(folds))), *combinations(range(len(folds)), 2)]
     fit_rows = [_rows_without(folds, out, len(X)) for out in left_out]
     all_maps = _fit_maps(X, codes, fit_rows, columns, learners, names, n_jobs, on_fit)
@@ -184,7 +184,7 @@ def _aligned(fit: _Fit, target: _Fit) -> np.ndarray:
     return np.concatenate(turned, axis=1)
 
 
-def _folds(
+def held_out_folds(
     codes: np.ndarray, cv: int, random_state: int, copies: np.ndarray | None = None
 ) -> list[np.ndarray]:
     """Rows of stratified folds; none where a pair of folds may leave less than two classes."""

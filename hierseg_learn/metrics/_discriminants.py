@@ -161,6 +161,10 @@ class Discriminants:
         leading = turns[:n_leading] * whitening @ self._vectors.T
         return fix_signs(np.concatenate([leading, rest])), n_leading
 
+    def whitener(self, shrinkage: float) -> np.ndarray:
+        """Square map under which the shrunk scatter within classes is the identity."""
+        return self._whitening(shrinkage)[:, None] * self._vectors.T
+
     def _whitening(self, shrinkage: float) -> np.ndarray:
         overall = float(np.trace(self.scatter.total())) / len(self._variances)
         variances = self._variances

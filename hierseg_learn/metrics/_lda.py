@@ -92,15 +92,28 @@ class ShrinkageLDA(LinearMetric):
         # one thread: the bits of a product depend on the number of threads
         with single_blas_thread():
             scatter = ClassScatter.of(rows, codes, n_classes)
-            self.shrinkage_ = self._choose_shrinkage(rows, codes, scatter)
+            self.shrinkage_ = self.choose_shrinkage(rows, codes, scatter)
             basis, n_discriminants = Discriminants(scatter).basis(self.shrinkage_, self.n_whitened)
         self.n_leading_ = min(n_discriminants, self.n_components or n_discriminants)
         kept = np.concatenate([basis[: self.n_leading_], basis[n_discriminants:]])
         return kept / scale
 
-    def _choose_shrinkage(
-        self, rows: np.ndarray, codes: np.ndarray, scatter: ClassScatter
-    ) -> float:
+    def choose_shrinkage(self, rows: np.ndarray, codes: np.ndarray, scatter: ClassScatter) -> float:
+        """Return the shrinkage of standardised rows that the parameter stands for.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (n_samples, n_features)
+            Rows of mean zero.
+        codes : ndarray of shape (n_samples,), int
+            Classes.
+        scatter : ClassScatter
+            Of these rows.
+
+        Returns
+        -------
+        shrinkage : float
+        """
         if self.shrinkage != "auto":
             return float(self.shrinkage)
         means = scatter.sums / np.maximum(scatter.counts, 1)[:, None]

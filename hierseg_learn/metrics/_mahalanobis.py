@@ -10,6 +10,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..kernels._threads import single_blas_thread
 
+# rows that are converted at once
+BLOCK_ROWS = 1024
+
 
 class MahalanobisMixin:
     """The metric of estimators whose `components_` is a linear map L: ``||L (a - b)||``.
@@ -56,7 +59,7 @@ class MahalanobisMixin:
         return self.components_.T @ self.components_
 
 
-def map_rows(components: np.ndarray, rows: np.ndarray) -> np.ndarray:
+def map_rows(components: np.ndarray, rows: np.ndarray, dtype: Any = None) -> np.ndarray:
     """Rows through a linear map.
 
     Parameters
@@ -65,11 +68,13 @@ def map_rows(components: np.ndarray, rows: np.ndarray) -> np.ndarray:
         The map.
     rows : ndarray of shape (n_samples, n_features), float32 or float64
         The rows.
+    dtype : dtype, default=None
+        In which to reckon; None takes that of the rows. The rows are not copied whole.
 
     Returns
     -------
     embedding : ndarray of shape (n_samples, n_components)
-        Of the dtype of the rows; the same bits for any number of threads.
+        Of that dtype; the same bits for any number of threads.
 
     Examples
     --------
@@ -79,8 +84,16 @@ def map_rows(components: np.ndarray, rows: np.ndarray) -> np.ndarray:
     array([[3.],
            [7.]])
     """
+    dtype = rows.dtype if dtype is None else np.dtype(dtype)
+    down = components.T.astype(dtype, copy=False)
     with single_blas_thread():
-        return rows @ components.T.astype(rows.dtype, copy=False)
+        if rows.dtype == dtype:
+            return rows @ down
+        embedding = np.empty((len(rows), len(components)), dtype)
+        for start in range(0, len(rows), BLOCK_ROWS):
+            block = slice(start, start + BLOCK_ROWS)
+            embedding[block] = rows[block].astype(dtype) @ down
+    return embedding
 
 
 def row_distances(components: np.ndarray, pairs: Any) -> np.ndarray:

@@ -77,7 +77,7 @@ def fit_node_map(learner: Any, X: np.ndarray, codes: np.ndarray, *, name: str) -
     """
     X = np.asarray(X, dtype=np.float64)  # in float32 the rounding of a constant passes for data
     mean, scale = X.mean(axis=0), X.std(axis=0)
-    used = scale > CONSTANT * np.abs(X).max(axis=0, initial=0.0)
+    used = varies(X, scale)
     if not used.any():
         return NodeMap(np.zeros((0, X.shape[1])), 0, "constant")
     rows = (X[:, used] - mean[used]) / scale[used]
@@ -89,6 +89,11 @@ def fit_node_map(learner: Any, X: np.ndarray, codes: np.ndarray, *, name: str) -
     components = np.zeros((len(linear), X.shape[1]))
     components[:, used] = linear / scale[used]
     return NodeMap(components, getattr(fitted, "n_leading_", len(linear)), "fitted")
+
+
+def varies(X: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """Whether columns of standard deviations `scale` differ by more than rounding: a mask."""
+    return scale > CONSTANT * np.abs(X).max(axis=0, initial=0.0)
 
 
 @contextmanager

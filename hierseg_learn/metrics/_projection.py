@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ._combination import Combination, CombinedNode, Score, held_out_score
+from ._combination import Score
+from ._cross_fit_combination import CombinedNode, CrossFitCombination, held_out_score
 from ._discriminants import ClassScatter, Discriminants
 from ._weighted import metric_groups, stack_scaled, weigh
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 SHRINKAGES = (0.02, 0.1, 0.3, 0.6, 0.85, 0.97)
 
 
-class ProjectionCombination(Combination):
+class ProjectionCombination(CrossFitCombination):
     """A parent's metric is a full projection of what its children learned, side by side.
 
     Bottom-up, every node starts from the weighted sum of its children's metrics and its own, as
@@ -56,7 +57,7 @@ class ProjectionCombination(Combination):
         score: Score,
         on_node: Callable[[], None],
     ) -> list[CombinedNode]:
-        """Combine the metrics of all nodes; see `Combination.combine`."""
+        """Combine the metrics of all nodes; see `CrossFitCombination.combine`."""
         choices = [True] if fitted.views[0].leading.all() else [True, False]
         passes = [
             _combine_columns(tree, fitted, codes, leading_only, score) for leading_only in choices

@@ -25,6 +25,7 @@ NODE_METRICS = {
 COMBINATIONS = {
     "projection": ("_projection", "ProjectionCombination"),
     "weighted": ("_weighted", "WeightedCombination"),
+    "scatter": ("_scatter", "ScatterCombination"),
 }
 
 
@@ -72,7 +73,7 @@ def make_combination(spec: Any) -> Combination:
 
     Parameters
     ----------
-    spec : {"projection", "weighted"} or Combination
+    spec : {"projection", "weighted", "scatter"} or Combination
         A name stands for the combination with its defaults.
 
     Returns

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.utils import check_random_state
 
 from ..kernels._threads import single_blas_thread
-from ._cross_fit import cross_fit
+from ._combination import FittedNode
+from ._mahalanobis import map_rows
+from ._node import fit_node_map
 from ._registry import seeded_learners
 
 if TYPE_CHECKING:
     from ..tree import SegmentTree
-    from ._combination import Combination, CombinedNode, Score
-    from ._cross_fit import CrossFit, View
+    from ._combination import Combination, Score
 
 
 @dataclass(frozen=True)
@@ -50,11 +51,6 @@ class TreeMetric:
         return components
 
 
-def n_fits(cv: int) -> int:
-    """How often every node is fitted: on all rows, without each fold and each pair of folds."""
-    return 1 + cv * (cv + 1) // 2
-
-
 def fit_tree_metric(
     X: np.ndarray,
     codes: np.ndarray,
@@ -74,7 +70,7 @@ def fit_tree_metric(
 
     Parameters
     ----------
-    X : ndarray of shape (n_samples, n_features), float64
+    X : ndarray of shape (n_samples, n_features), float32 or float64
         The table.
     codes : ndarray of shape (n_samples,), int
         Classes.
@@ -89,13 +85,13 @@ def fit_tree_metric(
     n_components : int or None
         Most dimensions of the root's embedding, which is cut by its principal components.
     score : callable
-        As `Combination.combine` takes it.
+        As `Combination.fit_nodes` takes it.
     n_jobs : int or None
         Number of threads.
     random_state : int, RandomState instance or None
         Seeds the folds and, by their paths, the nodes.
     on_step : callable
-        Called whenever one map is fitted and one node combined.
+        Called whenever one of `Combination.n_steps` is done.
     copies : ndarray of shape (n_samples,), int, default=None
         Rows with the same number are copies of each other, and stay in one fold.
 
@@ -104,58 +100,53 @@ def fit_tree_metric(
     TreeMetric
     """
     seed = int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
+    learners = seeded_learners(learner, tree.paths, seed)
     # one thread: the bits of a product depend on the number of threads
     with single_blas_thread():
-        fitted = cross_fit(
-            X,
-            codes,
-            columns,
-            seeded_learners(learner, tree.paths, seed),
-            tree.paths,
-            cv=combination.cv if tree.n_nodes > 1 else 0,
-            random_state=seed,
-            n_jobs=n_jobs,
-            on_fit=on_step,
-            copies=copies,
-        )
-        nodes = combination.combine(tree, fitted, codes, score=score, on_node=on_step)
-        nodes[-1] = _limit(nodes[-1], fitted.views[0], n_components)
+        if tree.n_nodes == 1:
+            nodes = [_fit_alone(learners[0], X, codes, columns[0], tree.paths[0])]
+            on_step()
+        else:
+            nodes = combination.fit_nodes(
+                X,
+                codes,
+                tree,
+                columns,
+                learners,
+                score=score,
+                n_jobs=n_jobs,
+                random_state=seed,
+                on_step=on_step,
+                copies=copies,
+            )
+        below = [
+            np.sort(np.concatenate([columns[part] for part in tree.subtree(node)]))
+            for node in tree.bottom_up()
+        ]
+        maps = [node.components[:, own] for node, own in zip(nodes, below, strict=True)]
+        maps[-1] = _limit(maps[-1], X, below[-1], n_components)
     return TreeMetric(
-        X.shape[1],
-        *_maps_over_columns(tree, columns, fitted, nodes, X.shape[1]),
-        [kept.score for kept in nodes],
-        [
-            "constant" if kept.outcome == "leaf" and not len(node_map.components) else kept.outcome
-            for kept, node_map in zip(nodes, fitted.maps, strict=True)
-        ],
+        X.shape[1], below, maps, [node.score for node in nodes], [node.outcome for node in nodes]
     )
 
 
-def _limit(root: CombinedNode, view: View, n_components: int | None) -> CombinedNode:
+def _fit_alone(
+    learner: Any, X: np.ndarray, codes: np.ndarray, columns: np.ndarray, path: str
+) -> FittedNode:
+    """Fit a tree of one node, which is a flat metric learner."""
+    node_map = fit_node_map(learner, X[:, columns], codes, name=path)
+    components = np.zeros((node_map.n_leading, X.shape[1]))
+    components[:, columns] = node_map.components[: node_map.n_leading]
+    outcome = "leaf" if len(node_map.components) else "constant"
+    return FittedNode(components, float("nan"), outcome)
+
+
+def _limit(
+    components: np.ndarray, X: np.ndarray, columns: np.ndarray, n_components: int | None
+) -> np.ndarray:
     """Keep the principal components of the rows in the root's space."""
-    if n_components is None or n_components >= len(root.projection):
-        return root
-    rows = view.embedding @ root.projection.T
+    if n_components is None or n_components >= len(components):
+        return components
+    rows = map_rows(components, X[:, columns], dtype=np.float64)
     _, _, axes = np.linalg.svd(rows - rows.mean(axis=0), full_matrices=False)
-    return replace(root, projection=axes[:n_components] @ root.projection)
-
-
-def _maps_over_columns(
-    tree: SegmentTree,
-    columns: tuple[np.ndarray, ...],
-    fitted: CrossFit,
-    nodes: list[CombinedNode],
-    n_features: int,
-) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """For every node the columns of its subtree, and the map of its metric over them."""
-    view = fitted.views[0]
-    below, maps = [], []
-    for node, kept in enumerate(nodes):
-        full = np.zeros((len(kept.projection), n_features))
-        subtree = tree.subtree(node)
-        for part in subtree:
-            through = kept.projection[:, view.nodes == part]
-            full[:, columns[part]] = through @ fitted.maps[part].components
-        below.append(np.sort(np.concatenate([columns[part] for part in subtree])))
-        maps.append(full[:, below[-1]])
-    return below, maps
+    return axes[:n_components] @ components

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.optimize import minimize
 
-from ._combination import Combination, CombinedNode, Score, held_out_score, thin
+from ._combination import Score, thin
+from ._cross_fit_combination import CombinedNode, CrossFitCombination, held_out_score
 
 if TYPE_CHECKING:
     from ..tree import SegmentTree
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 MAX_DISTANCES = 2**21
 
 
-class WeightedCombination(Combination):
+class WeightedCombination(CrossFitCombination):
     r"""A parent's metric is a weighted sum of its children's and of its own, weights not negative.
 
     The squared distance of node v is :math:`d_v = w_v \delta_v + \sum_c w_c d_c`, with
@@ -54,7 +55,7 @@ class WeightedCombination(Combination):
         score: Score,
         on_node: Callable[[], None],
     ) -> list[CombinedNode]:
-        """Combine the metrics of all nodes; see `Combination.combine`."""
+        """Combine the metrics of all nodes; see `CrossFitCombination.combine`."""
         weighed: list[Weighed] = []
         for node in tree.bottom_up():
             below = [weighed[child].metrics for child in tree.children(node)]
@@ -115,7 +116,7 @@ def weigh(
     groups : list of list of ndarray of shape (n_components, n_embedded)
         In every view, maps of the children's metrics and of the node's own; some without rows.
     score : callable
-        As `Combination.combine` takes it.
+        As `Combination.fit_nodes` takes it.
 
     Returns
     -------

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hierseg_learn.metrics._copies import find_copies
-from hierseg_learn.metrics._cross_fit import _folds
+from hierseg_learn.metrics._cross_fit import held_out_folds
 
 LEAVES = [np.array([0, 1]), np.array([2]), np.array([3, 4, 5]), np.array([6])]
 
@@ -90,7 +90,7 @@ def test_copies_stay_in_one_fold(seed):
     codes = np.arange(30) % 2
     source = rng.integers(0, 30, size=80)
     copies = np.unique(source, return_index=True)[1][np.unique(source, return_inverse=True)[1]]
-    folds = _folds(codes[source], 3, 0, copies)
+    folds = held_out_folds(codes[source], 3, 0, copies)
     assert sorted(np.concatenate(folds).tolist()) == list(range(80))
     for fold in folds:
         assert not set(copies[fold]) & set(np.delete(copies, fold))
@@ -98,7 +98,7 @@ def test_copies_stay_in_one_fold(seed):
 
 def test_without_copies_folds_are_as_ever():
     codes = np.arange(31) % 3
-    plain, same = _folds(codes, 3, 5), _folds(codes, 3, 5, np.arange(31))
+    plain, same = held_out_folds(codes, 3, 5), held_out_folds(codes, 3, 5, np.arange(31))
     assert [fold.tolist() for fold in plain] == [fold.tolist() for fold in same]
     # all rows are copies of two: nothing can be held out
-    assert _folds(codes % 2, 3, 0, codes % 2) == []
+    assert held_out_folds(codes % 2, 3, 0, codes % 2) == []

@@ -93,8 +93,8 @@ def test_embeddings_are_those_of_maps_fitted_on_the_references():
 @pytest.mark.parametrize("fold", [0, 1, 2])
 def test_held_out_labels_reach_no_number_of_their_view(fold, learner, monkeypatch):
     X, codes = make_rows()
-    folds = module._folds(codes, 3, 0)
-    monkeypatch.setattr(module, "_folds", lambda *args: folds)
+    folds = module.held_out_folds(codes, 3, 0)
+    monkeypatch.setattr(module, "held_out_folds", lambda *args: folds)
     other = codes.copy()
     other[folds[fold]] = np.random.default_rng(1).permutation(codes[folds[fold]])
     before, after = (fit(X, labels, learner).folds[fold] for labels in (codes, other))
@@ -109,8 +109,8 @@ def test_held_out_labels_reach_no_number_of_their_view(fold, learner, monkeypatc
 
 def test_rows_to_learn_from_are_placed_by_maps_that_saw_no_label_of_their_fold(monkeypatch):
     X, codes = make_rows()
-    folds = module._folds(codes, 3, 0)
-    monkeypatch.setattr(module, "_folds", lambda *args: folds)
+    folds = module.held_out_folds(codes, 3, 0)
+    monkeypatch.setattr(module, "held_out_folds", lambda *args: folds)
     other = codes.copy()
     other[folds[1]] = np.random.default_rng(1).permutation(codes[folds[1]])
     for v in (0, 1, 3):

@@ -7,12 +7,13 @@ from sklearn.datasets import load_digits, load_iris
 from sklearn.decomposition import PCA
 
 from hierseg_learn import HierarchicalMetricClassifier
-from hierseg_learn.metrics import ShrinkageLDA
+from hierseg_learn.metrics import ScatterCombination, ShrinkageLDA, WeightedCombination
 from hierseg_learn.metrics._node import fit_node_map
-from hierseg_learn.metrics._tree_metric import n_fits
 from tests.tables import named_table
 
-COMBINATIONS = ["projection", "weighted"]
+COMBINATIONS = ["projection", "weighted", "scatter"]
+# those that take any node metric
+any_metric = pytest.mark.parametrize("combination", COMBINATIONS[:2])
 each_combination = pytest.mark.parametrize("combination", COMBINATIONS)
 
 
@@ -38,7 +39,7 @@ def test_components_of_a_node_are_zero_outside_its_subtree(combination):
     np.testing.assert_array_equal(model.transform(X), model.transform(X, node=tree.root))
 
 
-@each_combination
+@any_metric
 def test_a_leaf_has_the_metric_that_its_learner_found(combination):
     X, y = named_table(120)
     model = fit(X, y, combination=combination, node_metric=PCA(2))
@@ -159,7 +160,7 @@ def test_a_metric_does_not_depend_on_the_order_of_columns(combination):
             assert_allclose(other[np.ix_(back, back)], M, rtol=1e-3, atol=1e-4 * np.abs(M).max())
 
 
-@each_combination
+@any_metric
 def test_siblings_do_not_depend_on_each_other(combination):
     X, y = named_table(120)
     plain = fit(X, y, combination=combination, node_metric="nca")
@@ -173,8 +174,10 @@ def test_siblings_do_not_depend_on_each_other(combination):
     assert (other.node_components("sky") != plain.node_components("sky")).any()
 
 
-def test_number_of_fits():
-    assert [n_fits(cv) for cv in (0, 3, 4, 5)] == [1, 7, 11, 16]
+def test_number_of_steps():
+    # on all rows, without each fold and each pair of folds, and one to combine
+    assert [WeightedCombination(cv=cv).n_steps(10) for cv in (3, 4, 5)] == [80, 120, 170]
+    assert [ScatterCombination(cv=cv).n_steps(10) for cv in (3, 5)] == [40, 60]
 
 
 @pytest.mark.parametrize("table", ["flat", "tree"])
