@@ -61,7 +61,8 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
         What stands in the descriptor columns of a part that an image lacks: the mean over the
         training images that have it, or NaN.
     device : {"auto", "cpu", "cuda"}, default="auto"
-        Where kernels run. Pooling runs on the CPU so far: ``"cuda"`` only insists on a GPU.
+        Where the kernels of descriptors that have some run (``"patches"``); the others are pooled
+        on the CPU.
     n_jobs : int, default=None
         Number of processes that describe images. The table is the same for any number.
     verbose : int, default=0
@@ -408,6 +409,7 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
             tuple(self.descriptors_),
             self.describe_inner,
             self.margin,
+            self.device,
         )
 
     def _learn_fill_values(self, describer: TreeDescriber, rows: np.ndarray) -> np.ndarray:

@@ -13,6 +13,7 @@ from sklearn.utils._param_validation import Interval
 from threadpoolctl import threadpool_limits
 
 from ..images import ImageBatch
+from ..kernels import get_backend
 from ..kernels._threads import single_blas_thread
 from ._base import Descriptor
 from ._channels import ImageChannels
@@ -29,16 +30,16 @@ class PatchDictionary(Descriptor):
     Patches of the training images are normalised in contrast, whitened, and clustered; the centres
     are the atoms. The activation of atom k at a pixel is ``max(0, mean(z) - z_k)``, with z_k the
     distance of the whitened patch around the pixel to atom k: zero for the atoms that are farther
-    than the average one ("triangle" activation).
+    than the average one ("triangle" activation). Patches of several sizes have a dictionary each.
 
     Parameters
     ----------
     n_atoms : int, default=200
-        Size of the dictionary.
-    patch_size : int, default=6
-        Side of the square patches, in pixels.
+        Number of atoms, shared out evenly among the patch sizes.
+    patch_size : int or tuple of int, default=6
+        Side of the square patches in pixels, or several of them.
     n_patches : int, default=50000
-        Number of patches drawn from all images together to learn from.
+        Number of patches of every size drawn from all images together to learn from.
     eps : float, default=0.1
         Added to the variances in the whitening; larger values damp fine detail and noise more.
     root : bool, default=True
@@ -50,12 +51,14 @@ class PatchDictionary(Descriptor):
 
     Attributes
     ----------
-    atoms_ : ndarray of shape (`n_columns_`, `n_channels_` * patch_size**2), float32
-        The atoms in whitened space; a patch is flattened as (channel, row, column).
-    mean_ : ndarray of shape (d,), float32
-        Mean of the normalised training patches.
-    whitening_ : ndarray of shape (d, d), float32
-        The symmetric (ZCA) whitening matrix, for d values in a patch.
+    patch_sizes_ : tuple of int
+        The patch sizes; the lists below have one entry for each.
+    atoms_ : list of ndarray of shape (n_atoms_of_size, d), float32
+        The atoms in whitened space, for d values in a patch.
+    mean_ : list of ndarray of shape (d,), float32
+        Mean of the normalised training patches, flattened as (row, column, channel).
+    whitening_ : list of ndarray of shape (d, d), float32
+        A whitened patch is ``(patch - mean) @ whitening``.
     n_channels_ : int
         1 if fitted on grey images, 3 on colour images.
     n_columns_, n_sums_ : int
@@ -71,9 +74,9 @@ class PatchDictionary(Descriptor):
     >>> import numpy as np
     >>> from hierseg_learn.descriptors import ImageChannels, PatchDictionary
     >>> images = np.random.default_rng(0).random((3, 12, 12))
-    >>> patches = PatchDictionary(n_atoms=5, patch_size=3, random_state=0).fit(images)
+    >>> patches = PatchDictionary(n_atoms=5, patch_size=(3, 5), random_state=0).fit(images)
     >>> list(patches.get_feature_names_out())
-    ['patch_0', 'patch_1', 'patch_2', 'patch_3', 'patch_4']
+    ['patch_3_0', 'patch_3_1', 'patch_3_2', 'patch_5_0', 'patch_5_1']
     >>> halves = np.repeat([0, 1], 6) * np.ones((12, 1), dtype=int)
     >>> patches.pool(ImageChannels(images[0]), halves, n_regions=2).shape
     (2, 5)
@@ -82,7 +85,7 @@ class PatchDictionary(Descriptor):
     _parameter_constraints: dict = {
         **Descriptor._parameter_constraints,
         "n_atoms": [Interval(Integral, 2, None, closed="left")],
-        "patch_size": [Interval(Integral, 1, None, closed="left")],
+        "patch_size": [Interval(Integral, 1, None, closed="left"), tuple, list],
         "n_patches": [Interval(Integral, 1, None, closed="left")],
         "eps": [Interval(Real, 0, None, closed="neither")],
         "root": ["boolean"],
@@ -93,7 +96,7 @@ class PatchDictionary(Descriptor):
         self,
         n_atoms: int = 200,
         *,
-        patch_size: int = 6,
+        patch_size: int | tuple[int, ...] = 6,
         n_patches: int = 50_000,
         eps: float = 0.1,
         root: bool = True,
@@ -109,26 +112,55 @@ class PatchDictionary(Descriptor):
         self.random_state = random_state
 
     def _fit(self, batch: ImageBatch) -> None:
+        self.patch_sizes_ = self._check_sizes()
         rng = check_random_state(self.random_state)
-        patches = normalize_contrast(self._draw(batch, rng).astype(np.float64))
-        n_atoms = min(self.n_atoms, len(patches))
-        if n_atoms < self.n_atoms:
-            warnings.warn(
-                f"n_atoms={self.n_atoms} is more than the {len(patches)} patches drawn from the "
-                f"training images; the dictionary has {n_atoms} atoms.",
-                UserWarning,
-                stacklevel=4,
+        self.mean_, self.whitening_, self.atoms_ = [], [], []
+        n_sizes = len(self.patch_sizes_)
+        for place, size in enumerate(self.patch_sizes_):
+            n_atoms = self.n_atoms // n_sizes + (place < self.n_atoms % n_sizes)
+            self._learn(batch, size, n_atoms, rng)
+
+    def _check_sizes(self) -> tuple[int, ...]:
+        sizes = self.patch_size
+        sizes = (sizes,) if isinstance(sizes, Integral) else tuple(sizes)
+        if not all(isinstance(size, Integral) and size >= 1 for size in sizes) or not sizes:
+            raise ValueError(
+                f"patch_size must be a whole number of pixels or a tuple of such, "
+                f"got {self.patch_size!r}."
             )
+        if len(set(sizes)) < len(sizes):
+            raise ValueError(f"patch_size must name a size once, got {self.patch_size!r}.")
+        if self.n_atoms < 2 * len(sizes):
+            raise ValueError(
+                f"n_atoms={self.n_atoms} must be at least two for each of the {len(sizes)} sizes "
+                f"of patch_size={self.patch_size!r}."
+            )
+        return tuple(int(size) for size in sizes)
+
+    def _learn(
+        self, batch: ImageBatch, size: int, n_atoms: int, rng: np.random.RandomState
+    ) -> None:
+        """Learn the dictionary of one patch size."""
+        patches = normalize_contrast(self._draw(batch, size, rng))
+        if len(patches) < n_atoms:
+            warnings.warn(
+                f"n_atoms={self.n_atoms} asks for {n_atoms} atoms of {size} x {size} pixels, more "
+                f"than the {len(patches)} patches drawn from the training images; there will be "
+                f"{len(patches)}.",
+                UserWarning,
+                stacklevel=5,
+            )
+            n_atoms = len(patches)
         # one thread: otherwise the bits, and then the clusters, depend on the number of threads
         with single_blas_thread(), threadpool_limits(limits=1, user_api="openmp"):
-            mean, whitening = zca_whitening(patches, self.eps)
+            mean, whitening = pca_whitening(patches, self.eps)
             kmeans = MiniBatchKMeans(n_atoms, batch_size=4096, n_init=1, random_state=rng)
-            kmeans.fit(((patches - mean) @ whitening).astype(np.float32))
-        self.mean_ = mean.astype(np.float32)
-        self.whitening_ = whitening.astype(np.float32)
-        self.atoms_ = kmeans.cluster_centers_.astype(np.float32)
+            kmeans.fit((patches - mean) @ whitening)
+        self.mean_.append(mean)
+        self.whitening_.append(whitening)
+        self.atoms_.append(kmeans.cluster_centers_)
 
-    def _draw(self, batch: ImageBatch, rng: np.random.RandomState) -> np.ndarray:
+    def _draw(self, batch: ImageBatch, size: int, rng: np.random.RandomState) -> np.ndarray:
         """Draw patches evenly from the images, each image by a generator of its own."""
         n_images = len(batch)
         quota = np.full(n_images, self.n_patches // n_images)
@@ -136,45 +168,74 @@ class PatchDictionary(Descriptor):
         seed = rng.randint(np.iinfo(np.int32).max)
         drawn = []
         for i in np.flatnonzero(quota):
-            windows = self._windows(self._prepare(ImageChannels(batch.image(i))))
+            padded = with_border(ImageChannels(batch.image(i)), size)
+            windows = sliding_window_view(padded, (size, size), axis=(0, 1))
             height, width = windows.shape[:2]
             n_drawn = min(quota[i], height * width)
             places = np.random.default_rng((seed, i)).choice(
                 height * width, n_drawn, replace=False, shuffle=False
             )
-            drawn.append(windows[np.divmod(places, width)].reshape(n_drawn, -1))
+            taken = windows[np.divmod(places, width)]
+            drawn.append(taken.transpose(0, 2, 3, 1).reshape(n_drawn, -1))
         return np.concatenate(drawn)
 
     def _columns(self) -> list[str]:
-        return [str(k) for k in range(len(self.atoms_))]
+        return [
+            f"{size}_{k}"
+            for size, atoms in zip(self.patch_sizes_, self.atoms_)
+            for k in range(len(atoms))
+        ]
 
-    def _values_per_pixel(self) -> int:
-        return self.n_sums_ + 3 * len(self.mean_)
+    def _prepare(self, channels: ImageChannels) -> list[np.ndarray]:
+        return [with_border(channels, size) for size in self.patch_sizes_]
 
-    def _prepare(self, channels: ImageChannels) -> np.ndarray:
-        """Add the border that gives every pixel a whole patch."""
-        before = (self.patch_size - 1) // 2
-        border = (before, self.patch_size - 1 - before)
-        image = channels.image.reshape(*channels.shape, -1)
-        return np.pad(image, [border, border, (0, 0)], mode="reflect")
+    def _pool(
+        self, channels: ImageChannels, regions: np.ndarray, n_regions: int, device: str
+    ) -> np.ndarray:
+        return self._activation_sums(self._prepare(channels), regions, n_regions, device)
 
-    def _windows(self, padded: np.ndarray) -> np.ndarray:
-        """View of the patch around every pixel, (height, width, n_channels, size, size)."""
-        return sliding_window_view(padded, (self.patch_size, self.patch_size), axis=(0, 1))
+    def _block(self, prepared: list[np.ndarray], rows: slice) -> np.ndarray:
+        shape = rows.stop - rows.start, prepared[0].shape[1] - self.patch_sizes_[0] + 1
+        # every pixel is a region of its own
+        pixels = np.arange(shape[0] * shape[1]).reshape(shape)
+        padded = [
+            image[rows.start : rows.stop + size - 1]
+            for image, size in zip(prepared, self.patch_sizes_)
+        ]
+        return self._activation_sums(padded, pixels, pixels.size, "cpu").reshape(*shape, -1)
 
-    def _block(self, prepared: np.ndarray, rows: slice) -> np.ndarray:
-        windows = self._windows(prepared[rows.start : rows.stop + self.patch_size - 1])
-        patches = normalize_contrast(windows.reshape(windows.shape[0] * windows.shape[1], -1))
-        patches -= self.mean_
-        with single_blas_thread():
-            activation = triangle_activation(patches @ self.whitening_, self.atoms_)
-        return activation.reshape(*windows.shape[:2], -1)
+    def _activation_sums(
+        self, padded: list[np.ndarray], regions: np.ndarray, n_regions: int, device: str
+    ) -> np.ndarray:
+        backend = get_backend(device)
+        sums = [
+            backend.activation_sums(
+                *map(backend.asarray, (image, regions)),
+                n_regions,
+                CONTRAST_FLOOR,
+                *map(backend.asarray, dictionary),
+            )
+            for image, *dictionary in zip(padded, self.mean_, self.whitening_, self.atoms_)
+        ]
+        return np.concatenate([backend.to_numpy(part) for part in sums], axis=1)
 
     def _from_means(self, means: np.ndarray) -> np.ndarray:
         return root_of(means, self.root)
 
     def _to_means(self, columns: np.ndarray) -> np.ndarray:
         return square_of(columns, self.root)
+
+
+def with_border(channels: ImageChannels, size: int) -> np.ndarray:
+    """Mirror an image beyond its edges, so that every pixel has a whole patch around it.
+
+    The pixel is in the middle of its patch, of an even one just above and left of the middle.
+    Returns shape (height + size - 1, width + size - 1, n_channels).
+    """
+    before = (size - 1) // 2
+    border = (before, size - 1 - before)
+    image = channels.image.reshape(*channels.shape, -1)
+    return np.pad(image, [border, border, (0, 0)], mode="reflect")
 
 
 def normalize_contrast(patches: np.ndarray) -> np.ndarray:
@@ -185,23 +246,14 @@ def normalize_contrast(patches: np.ndarray) -> np.ndarray:
     return patches
 
 
-def zca_whitening(patches: np.ndarray, eps: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return the mean of patches (n_patches, d) and ``V diag(1 / sqrt(eps + s)) V.T``, (d, d).
+def pca_whitening(patches: np.ndarray, eps: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return the mean of patches (n_patches, d) and ``V diag(1 / sqrt(eps + s))``, (d, d).
 
-    ``V diag(s) V.T`` is the covariance of the patches.
+    ``V diag(s) V.T`` is the covariance of the patches. Distances are those after ZCA whitening,
+    which only turns the result back by V.
     """
-    mean = patches.mean(axis=0)
-    centred = patches - mean
-    variances, vectors = np.linalg.eigh(centred.T @ centred / len(patches))
-    scale = 1 / np.sqrt(np.maximum(variances, 0) + eps)
-    return mean, (vectors * scale) @ vectors.T
-
-
-def triangle_activation(patches: np.ndarray, atoms: np.ndarray) -> np.ndarray:
-    """Return ``max(0, mean(z) - z)``, (n, k), for distances z of patches (n, d) to atoms (k, d)."""
-    z = patches @ (-2 * atoms.T)
-    z += np.einsum("ij,ij->i", patches, patches)[:, np.newaxis]
-    z += np.einsum("ij,ij->i", atoms, atoms)
-    np.sqrt(np.maximum(z, 0, out=z), out=z)
-    np.subtract(z.mean(axis=1, keepdims=True), z, out=z)
-    return np.maximum(z, 0, out=z)
+    mean = patches.mean(axis=0, dtype=np.float64)
+    moments = patches.T.astype(np.float64) @ patches / len(patches) - np.outer(mean, mean)
+    variances, vectors = np.linalg.eigh(moments)
+    whitening = vectors / np.sqrt(np.maximum(variances, 0) + eps)
+    return mean.astype(np.float32), whitening.astype(np.float32)

@@ -13,9 +13,11 @@ from collections.abc import Callable
 import numpy as np
 
 from . import _numba_loops as loops
+from . import _patch_loops as patch_loops
 from ._arrays import centre, centre_columns, squared_norms
 from ._checks import (
     check_columns,
+    check_dictionary,
     check_embedding,
     check_list_range,
     check_lists,
@@ -31,6 +33,12 @@ MOST_PIXEL_BLOCKS = 16
 QUERY_ROWS = 128
 POINT_ROWS = 4096
 LIST_ROWS = 1024
+# products of patches and atoms in a block, 512 kB: they stay in the cache
+BLOCK_PRODUCTS = 2**17
+BLOCK_PIXELS = (64, 512)
+# pixels that one thread takes at a time; few strips for huge images, each has sums of its own
+STRIP_PIXELS = 16384
+MOST_STRIPS = 16
 
 
 def region_sums(values: np.ndarray, regions: np.ndarray, n_regions: int) -> np.ndarray:
@@ -51,6 +59,57 @@ def region_sums(values: np.ndarray, regions: np.ndarray, n_regions: int) -> np.n
     total = np.zeros((n_regions, values.shape[1]))
     for sums in map_blocks(block, 0, len(values), block_rows):
         total += sums
+    return total
+
+
+def activation_sums(
+    image: np.ndarray,
+    regions: np.ndarray,
+    n_regions: int,
+    floor: float,
+    mean: np.ndarray,
+    whitening: np.ndarray,
+    atoms: np.ndarray,
+) -> np.ndarray:
+    """As `reference.activation_sums`."""
+    size, n_channels = check_dictionary(image, regions, mean, whitening, atoms)
+    regions = np.ascontiguousarray(regions, dtype=np.int64).ravel()
+    n_pixels, n_atoms = len(regions), len(atoms)
+    total = np.zeros((n_regions, n_atoms))
+    if n_pixels == 0:
+        return total
+    check_region_range(int(regions.min()), int(regions.max()), n_regions)
+    # copies of read-only arrays (memory-mapped by joblib, say), which Numba would compile apart
+    image, mean, whitening, atoms = (
+        np.require(array, np.float32, "CW") for array in (image, mean, whitening, atoms)
+    )
+    image = image.reshape(len(image), -1)
+    norms = np.einsum("ij,ij->i", atoms, atoms)
+    low, high = BLOCK_PIXELS
+    block_pixels = min(max(BLOCK_PRODUCTS // n_atoms, low), high)
+
+    def strip(start: int, stop: int) -> np.ndarray:
+        n_block = min(block_pixels, stop - start)
+        patches = np.empty((n_block, len(mean)), dtype=np.float32)
+        whitened = np.empty((n_block, len(whitening.T)), dtype=np.float32)
+        products = np.empty((n_block, n_atoms), dtype=np.float32)
+        sums = np.zeros((n_regions, n_atoms))
+        for first in range(start, stop, n_block):
+            taken = slice(0, min(n_block, stop - first))
+            patch_loops.take_patches(
+                image, size, n_channels, first, np.float32(floor), mean, patches[taken]
+            )
+            np.matmul(patches[taken], whitening, out=whitened[taken])
+            np.matmul(whitened[taken], atoms.T, out=products[taken])
+            patch_loops.add_activations(
+                whitened[taken], products[taken], norms, regions, first, sums
+            )
+        return sums
+
+    strip_pixels = max(STRIP_PIXELS, -(-n_pixels // MOST_STRIPS))
+    with single_blas_thread():
+        for sums in map_blocks(strip, 0, n_pixels, strip_pixels):
+            total += sums
     return total
 
 
