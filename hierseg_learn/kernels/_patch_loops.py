@@ -45,15 +45,15 @@ def take_patches(image, size, n_channels, start, floor, mean, patches):
 
 
 @_jit_sums
-def add_activations(whitened, products, norms, regions, start, sums):
-    """Add ``max(0, mean(z) - z)`` of the pixels ``start:`` to the rows of `sums` of their regions.
+def add_activations(whitened, products, norms, regions, sums):
+    """Add ``max(0, mean(z) - z)`` of every pixel to the row of `sums` of its region.
 
     z are the distances of a row of `whitened` to the atoms, from its `products` with them and
     their squared lengths `norms`. `products` is overwritten.
     """
     n_atoms = products.shape[1]
     for place in range(len(products)):
-        region = regions[start + place]
+        region = regions[place]
         if region < 0:
             continue
         length = np.float32(0)

@@ -73,42 +73,40 @@ def activation_sums(
 ) -> np.ndarray:
     """As `reference.activation_sums`."""
     size, n_channels = check_dictionary(image, regions, mean, whitening, atoms)
+    if regions.size:
+        check_region_range(int(regions.min()), int(regions.max()), n_regions)
     regions = np.ascontiguousarray(regions, dtype=np.int64).ravel()
-    n_pixels, n_atoms = len(regions), len(atoms)
-    total = np.zeros((n_regions, n_atoms))
-    if n_pixels == 0:
-        return total
-    check_region_range(int(regions.min()), int(regions.max()), n_regions)
     # copies of read-only arrays (memory-mapped by joblib, say), which Numba would compile apart
     image, mean, whitening, atoms = (
         np.require(array, np.float32, "CW") for array in (image, mean, whitening, atoms)
     )
-    image = image.reshape(len(image), -1)
-    norms = np.einsum("ij,ij->i", atoms, atoms)
+    lines = image.reshape(len(image), -1)
+    norms = squared_norms(np, atoms)
     low, high = BLOCK_PIXELS
-    block_pixels = min(max(BLOCK_PRODUCTS // n_atoms, low), high)
+    block_pixels = min(max(BLOCK_PRODUCTS // max(len(atoms), 1), low), high)
 
     def strip(start: int, stop: int) -> np.ndarray:
+        sums = np.zeros((n_regions, len(atoms)))
         n_block = min(block_pixels, stop - start)
-        patches = np.empty((n_block, len(mean)), dtype=np.float32)
-        whitened = np.empty((n_block, len(whitening.T)), dtype=np.float32)
-        products = np.empty((n_block, n_atoms), dtype=np.float32)
-        sums = np.zeros((n_regions, n_atoms))
+        patches, whitened, products = (
+            np.empty((n_block, width), dtype=np.float32) for width in (*whitening.shape, len(atoms))
+        )
         for first in range(start, stop, n_block):
-            taken = slice(0, min(n_block, stop - first))
+            rows = slice(0, min(n_block, stop - first))
             patch_loops.take_patches(
-                image, size, n_channels, first, np.float32(floor), mean, patches[taken]
+                lines, size, n_channels, first, np.float32(floor), mean, patches[rows]
             )
-            np.matmul(patches[taken], whitening, out=whitened[taken])
-            np.matmul(whitened[taken], atoms.T, out=products[taken])
+            np.matmul(patches[rows], whitening, out=whitened[rows])
+            np.matmul(whitened[rows], atoms.T, out=products[rows])
             patch_loops.add_activations(
-                whitened[taken], products[taken], norms, regions, first, sums
+                whitened[rows], products[rows], norms, regions[first:], sums
             )
         return sums
 
-    strip_pixels = max(STRIP_PIXELS, -(-n_pixels // MOST_STRIPS))
+    strip_pixels = max(STRIP_PIXELS, -(-len(regions) // MOST_STRIPS))
+    total = np.zeros((n_regions, len(atoms)))
     with single_blas_thread():
-        for sums in map_blocks(strip, 0, n_pixels, strip_pixels):
+        for sums in map_blocks(strip, 0, len(regions), strip_pixels):
             total += sums
     return total
 
