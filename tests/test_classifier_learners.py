@@ -38,7 +38,7 @@ def table():
     return named_table(90, signal=4)
 
 
-@pytest.mark.parametrize("combination", ["projection", "weighted", "scatter"])
+@pytest.mark.parametrize("combination", ["projection", "weighted"])
 @pytest.mark.parametrize("node_metric", LINEAR, ids=str)
 def test_any_linear_learner(node_metric, combination, table):
     X, y = table
