@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from _accuracy_tables import tables_of_accuracy
 from _cells import Row, error, met, percent, points, share, signed
 from _explanation_tables import tables_of_explanations
 from _node_tables import tables_of_node_metrics
@@ -261,6 +262,7 @@ def bias_cell(entry: dict[str, Any] | None) -> str:
 
 
 MAKERS = {
+    "accuracy": tables_of_accuracy,
     "bias": tables_of_bias,
     "ccp_parts": tables_of_ccp_parts,
     "cifar10_dev": tables_of_cifar10_dev,

@@ -8,7 +8,7 @@ import pytest
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 TABLES = BENCHMARKS.parent / "docs" / "benchmarks" / "tables"
-NAMES = ["bias", "ccp_parts", "cifar10_dev", "defaults", "segments"]
+NAMES = ["accuracy", "bias", "ccp_parts", "cifar10_dev", "defaults", "segments"]
 NEEDS = {"bias": ["imblearn"], "ccp_parts": ["matplotlib"], "explanations": ["shap", "lime"]}
 
 
@@ -72,6 +72,33 @@ def test_paired_interval_by_hand(load):
     found = load("_harness").paired_test_interval(right_a, right_b)
     assert found["mean"] == 0.0
     assert found["se"] == pytest.approx(np.sqrt(2 / 3) / 2)
+
+
+def test_interval_over_seeds_and_photos_by_hand(load):
+    bench = load("bench_accuracy")
+
+    def entry(right):
+        return {"right": np.packbits(np.array(right, bool)).tobytes().hex()}
+
+    # differences +1 0 0 0 of one seed, 0 0 0 -1 of the other
+    pairs = [
+        (entry([1, 1, 0, 0]), entry([0, 1, 0, 0])),
+        (entry([1, 0, 0, 0]), entry([1, 0, 0, 1])),
+    ]
+    found = bench.paired(pairs, n_test=4)
+    assert found["mean"] == 0.0
+    photos, seeds = np.var([0.5, 0, 0, -0.5], ddof=1) / 4, np.var([0.25, -0.25], ddof=1) / 2
+    assert found["high"] == pytest.approx(1.96 * np.sqrt(photos + seeds))
+
+
+def test_accuracy_is_run_in_pieces(load, tmp_path):
+    bench = load("bench_accuracy")
+    pieces = [bench.WHOLE, bench.HOG]
+    for model in pieces:
+        bench.main(["--quick", "--output", str(tmp_path), "--models", model])
+    content = json.loads((tmp_path / "accuracy.json").read_text(encoding="utf-8"))
+    (runs,) = content["results"]["runs"].values()
+    assert [sorted(run) for run in runs.values()] == [sorted(pieces)] * 2
 
 
 def test_tables_of_folds_are_those_of_the_transformer(load):
