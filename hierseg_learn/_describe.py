@@ -83,8 +83,15 @@ class TreeDescriber:
             fades += [False] * len(OWN_COLUMNS) + [True] * width
         return np.array(presence), np.array(fades)
 
-    def leaf_sums(self, batch: ImageBatch, i: int) -> tuple[np.ndarray, np.ndarray]:
+    def _pool(self, image: np.ndarray, leaves: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Pool one image over its leaves, the only pass over its pixels.
+
+        Parameters
+        ----------
+        image : ndarray of shape (h, w) or (h, w, 3), float32
+            Intensities.
+        leaves : ndarray of shape (h, w), integer
+            Position in ``tree.leaves`` of every pixel; -1 for no part.
 
         Returns
         -------
@@ -93,11 +100,6 @@ class TreeDescriber:
         sums : ndarray of shape (n_leaves, n_sums), float64
             Sums of all descriptors divided by pixels of the image.
         """
-        image = batch.image(i)
-        return self._pool(image, self._leaf_map(batch, i, image))
-
-    def _pool(self, image: np.ndarray, leaves: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Areas and sums of the leaves of one image, (h, w) positions in ``tree.leaves`` or -1."""
         n_leaves = self.tree.n_leaves
         channels = ImageChannels(image)
         counts = _count_pixels(leaves, n_leaves)
@@ -112,16 +114,18 @@ class TreeDescriber:
         ]
         return counts / leaves.size, np.concatenate(sums, axis=1)
 
-    def node_map(self, batch: ImageBatch, i: int) -> np.ndarray:
-        """Node of every pixel of one image.
+    def node_maps(self, batch: ImageBatch) -> list[np.ndarray]:
+        """Node of every pixel of all images.
 
         Returns
         -------
-        nodes : ndarray of shape (h, w), int32
+        maps : list of ndarray of shape (h, w), int32
             Leaves of the tree; -1 where the pixel belongs to no part.
         """
-        leaves = self._leaf_map(batch, i, batch.image(i))
-        return np.where(leaves >= 0, self.tree.leaves[leaves], -1).astype(np.int32)
+        return [
+            np.where(leaves >= 0, self.tree.leaves[leaves], -1).astype(np.int32)
+            for _, leaves in self._leaf_maps(batch)
+        ]
 
     def rows(self, batch: ImageBatch) -> np.ndarray:
         """Describe images.
@@ -131,7 +135,7 @@ class TreeDescriber:
         rows : ndarray of shape (n_images, n_columns), float64
             Descriptor columns are NaN where the node is absent.
         """
-        pooled = [self.leaf_sums(batch, i) for i in range(len(batch))]
+        pooled = [self._pool(image, leaves) for image, leaves in self._leaf_maps(batch)]
         return self.rows_of_leaves(
             np.stack([area for area, _ in pooled]), np.stack([sums for _, sums in pooled])
         )
@@ -144,7 +148,7 @@ class TreeDescriber:
         area : ndarray of shape (n_images, n_leaves)
             Pixels of every leaf divided by pixels of the image.
         sums : ndarray of shape (n_images, n_leaves, n_sums)
-            Sums of all descriptors, as `leaf_sums` returns them.
+            Sums of all descriptors, as `_pool` returns them.
 
         Returns
         -------
@@ -179,11 +183,10 @@ class TreeDescriber:
             first += descriptor.n_columns_
         return area, np.concatenate(sums, axis=-1)
 
-    def _leaf_map(self, batch: ImageBatch, i: int, image: np.ndarray) -> np.ndarray:
-        """Position in ``tree.leaves`` of every pixel, (h, w) int32; -1 for no part."""
-        position = batch.position(i)
-        labels = self.segmenter.label_map(image, batch.mask(i), where=f"image {position} of X")
-        return self.lookup.to_leaves(labels, position)
+    def _leaf_maps(self, batch: ImageBatch) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Every image with the positions in ``tree.leaves`` of its pixels; -1 for no part."""
+        for i, (image, labels) in enumerate(self.segmenter.segmented(batch)):
+            yield image, self.lookup.to_leaves(labels, batch.position(i))
 
     def node_columns(self, area: np.ndarray, sums: np.ndarray) -> np.ndarray:
         """Turn pooled sums of nodes into all columns that a node may have.
@@ -193,7 +196,7 @@ class TreeDescriber:
         area : ndarray of shape (...)
             Pixels of every node divided by pixels of the image.
         sums : ndarray of shape (..., n_sums)
-            Sums of all descriptors, as `leaf_sums` returns them.
+            Sums of all descriptors, as `_pool` returns them.
 
         Returns
         -------

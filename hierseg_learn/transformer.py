@@ -20,6 +20,7 @@ from .descriptors import DEFAULT_DESCRIPTORS, Descriptor, make_descriptors
 from .images import ImageBatch, is_table
 from .kernels import get_backend
 from .segmentation import PartLookup, Segmenter, make_segmenter
+from .segmentation._registry import SEGMENTERS
 from .tree import SegmentTree
 
 
@@ -33,8 +34,8 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
 
     Parameters
     ----------
-    segmenter : {"auto", "masks", "grid", "pyramid", "superpixels", "merge_tree"}, \
-            Segmenter or callable, default="auto"
+    segmenter : {"auto", "masks", "grid", "pyramid", "superpixels", "merge_tree", "felzenszwalb", \
+            "quickshift", "watershed", "higra"}, Segmenter or callable, default="auto"
         Where the label maps come from. ``"auto"`` takes the masks that come with the images, and a
         spatial pyramid where there are none. A callable gets an image, float32 in [0, 1], and
         returns its label map. Parameters of an object can be searched, as in
@@ -115,7 +116,7 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
 
     _parameter_constraints: dict = {
         "segmenter": [
-            StrOptions({"auto", "masks", "grid", "pyramid", "superpixels", "merge_tree"}),
+            StrOptions({"auto", *SEGMENTERS}),
             Segmenter,
             callable,
         ],
@@ -273,8 +274,7 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
            [ 1, -1]], dtype=int32)]
         """
         batch = self._check_batch(X, segments)
-        describer = self._describer()
-        return [describer.node_map(batch, i) for i in range(len(batch))]
+        return self._describer().node_maps(batch)
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Return the names of the columns.
