@@ -94,12 +94,21 @@ class TreeDescriber:
             Sums of all descriptors divided by pixels of the image.
         """
         image = batch.image(i)
-        return self._pool(image, self._leaf_map(batch, i, image))
+        return self._pool(image, self._leaf_maps(batch, i, image))
 
-    def _pool(self, image: np.ndarray, leaves: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Areas and sums of the leaves of one image, (h, w) positions in ``tree.leaves`` or -1."""
-        n_leaves = self.tree.n_leaves
+    def _pool(self, image: np.ndarray, layers: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        """Areas and sums of the leaves of one image, by its map of leaves in every layer."""
         channels = ImageChannels(image)
+        pooled = [self._pool_layer(channels, leaves) for leaves in layers]
+        # a leaf belongs to one layer, and is 0 in the others
+        area, sums = (sum(values[1:], start=values[0]) for values in zip(*pooled))
+        return area, sums
+
+    def _pool_layer(
+        self, channels: ImageChannels, leaves: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Areas and sums by one map of leaves, (h, w) positions in ``tree.leaves`` or -1."""
+        n_leaves = self.tree.n_leaves
         counts = _count_pixels(leaves, n_leaves)
         inner = without_rim(leaves, n_leaves, self.margin)
         # what is left of a leaf stands for all of it, so that sums and areas still go together
@@ -112,15 +121,20 @@ class TreeDescriber:
         ]
         return counts / leaves.size, np.concatenate(sums, axis=1)
 
-    def node_map(self, batch: ImageBatch, i: int) -> np.ndarray:
-        """Node of every pixel of one image.
+    def node_map(self, batch: ImageBatch, i: int, layer: int = 0) -> np.ndarray:
+        """Node of every pixel of one image, in one of the layers of the tree.
 
         Returns
         -------
         nodes : ndarray of shape (h, w), int32
             Leaves of the tree; -1 where the pixel belongs to no part.
         """
-        leaves = self._leaf_map(batch, i, batch.image(i))
+        if not 0 <= layer < self.lookup.n_layers:
+            raise ValueError(
+                f"layer must lie in [0, {self.lookup.n_layers}), the number of layers of the tree, "
+                f"got {layer!r}."
+            )
+        leaves = self._leaf_maps(batch, i, batch.image(i))[layer]
         return np.where(leaves >= 0, self.tree.leaves[leaves], -1).astype(np.int32)
 
     def rows(self, batch: ImageBatch) -> np.ndarray:
@@ -151,10 +165,15 @@ class TreeDescriber:
         rows : ndarray of shape (n_images, n_columns), float64
             Descriptor columns are NaN where the node is absent.
         """
-        return self._columns(
-            self.tree.sum_up(area, axis=-1),
-            self.tree.sum_up(sums, axis=-2),
-        )
+        return self._columns(self._sum_up(area, -1), self._sum_up(sums, -2))
+
+    def _sum_up(self, values: np.ndarray, axis: int) -> np.ndarray:
+        """Sum leaves up the tree; each layer has all pixels, and the root has them once."""
+        sums = self.tree.sum_up(values, axis=axis)
+        if self.lookup.n_layers > 1:
+            by_node = np.moveaxis(sums, axis, 0)
+            by_node[self.tree.root] = by_node[self.tree.children(self.tree.root)[0]]
+        return sums
 
     def leaves_of_rows(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Turn the columns of the leaves back into sums: the inverse of `rows_of_leaves`.
@@ -179,11 +198,12 @@ class TreeDescriber:
             first += descriptor.n_columns_
         return area, np.concatenate(sums, axis=-1)
 
-    def _leaf_map(self, batch: ImageBatch, i: int, image: np.ndarray) -> np.ndarray:
-        """Position in ``tree.leaves`` of every pixel, (h, w) int32; -1 for no part."""
+    def _leaf_maps(self, batch: ImageBatch, i: int, image: np.ndarray) -> list[np.ndarray]:
+        """Position in ``tree.leaves`` of every pixel, (h, w) int32, -1 for no part; per layer."""
         position = batch.position(i)
         labels = self.segmenter.label_map(image, batch.mask(i), where=f"image {position} of X")
-        return self.lookup.to_leaves(labels, position)
+        layers = range(self.lookup.n_layers)
+        return [self.lookup.to_leaves(labels, position, layer) for layer in layers]
 
     def node_columns(self, area: np.ndarray, sums: np.ndarray) -> np.ndarray:
         """Turn pooled sums of nodes into all columns that a node may have.

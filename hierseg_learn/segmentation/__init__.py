@@ -6,10 +6,13 @@ from ._given_masks import GivenMasks
 from ._grid import GridSegmenter
 from ._merge_tree import MergeTree
 from ._merged_regions import MergeTreeSegmenter
+from ._part_agglomeration import PartAgglomeration
+from ._part_statistics import PartStatistics
 from ._parts import PartLookup
 from ._pyramid import PyramidSegmenter
 from ._registry import make_segmenter
 from ._superpixels import SuperpixelSegmenter
+from ._union import SegmenterUnion
 from ._vocabulary import PartVocabulary
 
 __all__ = [
@@ -18,10 +21,13 @@ __all__ = [
     "GridSegmenter",
     "MergeTree",
     "MergeTreeSegmenter",
+    "PartAgglomeration",
     "PartLookup",
+    "PartStatistics",
     "PartVocabulary",
     "PyramidSegmenter",
     "Segmenter",
+    "SegmenterUnion",
     "SuperpixelSegmenter",
     "make_segmenter",
 ]

@@ -14,7 +14,9 @@ from sklearn.utils._param_validation import Interval
 from ..images import ImageBatch
 from ..tree import SegmentTree
 from ._base import Segmenter
-from ._region_features import feature_weights, region_features
+from ._part_agglomeration import PartAgglomeration
+from ._part_statistics import PartStatistics
+from ._region_features import RegionTable, describe_regions, feature_weights, region_features
 from ._vocabulary import PartVocabulary
 
 CHUNK_IMAGES = 16
@@ -33,6 +35,8 @@ class RegionSegmenter(Segmenter):
         ``image``.
     vocabulary_ : PartVocabulary
         The parts.
+    statistics_ : PartStatistics
+        How they look, touch and occur together in the training images.
     n_parts_ : int
         Number of parts.
     """
@@ -53,41 +57,38 @@ class RegionSegmenter(Segmenter):
         seeds = check_random_state(self.random_state).randint(np.iinfo(np.int32).max, size=2)
         if self.max_images is not None and len(batch) > self.max_images:
             batch = batch.subset(_choose_by_content(batch, self.max_images, int(seeds[0])))
-        features, area = self._describe_all(batch)
+        tables = self._describe_all(batch)
         self.vocabulary_ = PartVocabulary.learn(
-            features,
-            area,
+            np.concatenate([table.features for table in tables]),
+            np.concatenate([table.area for table in tables]),
             self.n_parts,
             weights=feature_weights(batch.n_channels, self.position_weight),
             seed=int(seeds[1]),
         )
         self.n_parts_ = self.vocabulary_.n_parts
-        return self.vocabulary_.tree()
+        parts = (self.vocabulary_.assign(table.features) for table in tables)
+        self.statistics_ = PartStatistics.from_regions(zip(tables, parts), self.n_parts_)
+        return PartAgglomeration().build(self.statistics_)
 
     def _segment(self, image: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
         regions = self._regions(image)
         features, _ = region_features(image, regions)
         return self.vocabulary_.assign(features)[regions]
 
-    def _describe_all(self, batch: ImageBatch) -> tuple[np.ndarray, np.ndarray]:
-        """Features and areas of the regions of all images."""
+    def _describe_all(self, batch: ImageBatch) -> list[RegionTable]:
+        """The regions of every image."""
         chunks = gen_batches(len(batch), CHUNK_IMAGES)
         if effective_n_jobs(self.n_jobs) == 1:
-            parts = [self._describe(batch.subset(chunk)) for chunk in chunks]
+            found = [self._describe(batch.subset(chunk)) for chunk in chunks]
         else:
-            parts = Parallel(n_jobs=self.n_jobs)(
+            found = Parallel(n_jobs=self.n_jobs)(
                 delayed(self._describe)(batch.subset(chunk)) for chunk in chunks
             )
-        features, area = zip(*parts)
-        return np.concatenate(features), np.concatenate(area)
+        return [table for tables in found for table in tables]
 
-    def _describe(self, batch: ImageBatch) -> tuple[np.ndarray, np.ndarray]:
-        found = []
-        for i in range(len(batch)):
-            image = batch.image(i)
-            found.append(region_features(image, self._regions(image)))
-        features, area = zip(*found)
-        return np.concatenate(features), np.concatenate(area)
+    def _describe(self, batch: ImageBatch) -> list[RegionTable]:
+        images = (batch.image(i) for i in range(len(batch)))
+        return [describe_regions(image, self._regions(image)) for image in images]
 
 
 def _choose_by_content(batch: ImageBatch, n_images: int, seed: int) -> np.ndarray:

@@ -11,6 +11,7 @@ from ._grid import GridSegmenter
 from ._merged_regions import MergeTreeSegmenter
 from ._pyramid import PyramidSegmenter
 from ._superpixels import SuperpixelSegmenter
+from ._union import SegmenterUnion
 
 SEGMENTERS = {
     "masks": GivenMasks,
@@ -18,6 +19,7 @@ SEGMENTERS = {
     "pyramid": PyramidSegmenter,
     "superpixels": SuperpixelSegmenter,
     "merge_tree": MergeTreeSegmenter,
+    "union": SegmenterUnion,
 }
 
 
@@ -26,7 +28,8 @@ def make_segmenter(spec: Any, has_masks: bool) -> Segmenter:
 
     Parameters
     ----------
-    spec : {"auto", "masks", "grid", "pyramid", "superpixels", "merge_tree"}, Segmenter or callable
+    spec : {"auto", "masks", "grid", "pyramid", "superpixels", "merge_tree", "union"}, Segmenter or \
+            callable
         ``"auto"`` takes the label maps if there are any, and a spatial pyramid otherwise. A
         callable is what :class:`CallableSegmenter` takes as `function`.
     has_masks : bool

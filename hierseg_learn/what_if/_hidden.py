@@ -32,9 +32,9 @@ class HidingDescriber(TreeDescriber):
     def leaf_sums(self, batch: ImageBatch, i: int) -> tuple[np.ndarray, np.ndarray]:
         """Pool one image over the leaves that are not hidden; see `TreeDescriber.leaf_sums`."""
         image = batch.image(i)
-        leaves = self._leaf_map(batch, i, image)
+        (leaves,) = self._leaf_maps(batch, i, image)
         hidden = np.isin(leaves, self.hidden)
-        return self._pool(paint_over(image, hidden), np.where(hidden, -1, leaves))
+        return self._pool(paint_over(image, hidden), [np.where(hidden, -1, leaves)])
 
 
 def paint_over(image: np.ndarray, hidden: np.ndarray) -> np.ndarray:

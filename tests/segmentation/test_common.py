@@ -9,6 +9,7 @@ from hierseg_learn.segmentation import (
     GridSegmenter,
     MergeTreeSegmenter,
     PyramidSegmenter,
+    SegmenterUnion,
     SuperpixelSegmenter,
 )
 
@@ -29,6 +30,9 @@ SEGMENTERS = [
     GridSegmenter(),
     MergeTreeSegmenter(n_parts=3),
     PyramidSegmenter(),
+    SegmenterUnion(
+        [("layout", GridSegmenter()), ("parts", SuperpixelSegmenter(n_parts=3, random_state=0))]
+    ),
     SuperpixelSegmenter(n_parts=3),
 ]
 
