@@ -8,12 +8,15 @@ from ._grid import GridSegmenter
 from ._higra import HigraSegmenter
 from ._merge_tree import MergeTree
 from ._merged_regions import MergeTreeSegmenter
+from ._part_agglomeration import PartAgglomeration
+from ._part_statistics import PartStatistics
 from ._parts import PartLookup
 from ._pyramid import PyramidSegmenter
 from ._quickshift import QuickshiftSegmenter
 from ._registry import make_segmenter
 from ._segformer import SegFormerSegmenter
 from ._superpixels import SuperpixelSegmenter
+from ._union import SegmenterUnion
 from ._vocabulary import PartVocabulary
 from ._watershed import WatershedSegmenter
 
@@ -25,12 +28,15 @@ __all__ = [
     "HigraSegmenter",
     "MergeTree",
     "MergeTreeSegmenter",
+    "PartAgglomeration",
     "PartLookup",
+    "PartStatistics",
     "PartVocabulary",
     "PyramidSegmenter",
     "QuickshiftSegmenter",
     "SegFormerSegmenter",
     "Segmenter",
+    "SegmenterUnion",
     "SuperpixelSegmenter",
     "WatershedSegmenter",
     "make_segmenter",

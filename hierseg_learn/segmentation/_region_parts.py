@@ -16,7 +16,9 @@ from .._progress import ProgressBar
 from ..images import ImageBatch, check_images
 from ..tree import SegmentTree
 from ._base import Segmenter
-from ._region_features import feature_weights, region_features
+from ._part_agglomeration import PartAgglomeration
+from ._part_statistics import PartStatistics
+from ._region_features import RegionTable, describe_regions, feature_weights, region_features
 from ._vocabulary import PartVocabulary
 
 CHUNK_IMAGES = 16
@@ -51,6 +53,8 @@ class RegionSegmenter(Segmenter):
         ``image``.
     vocabulary_ : PartVocabulary
         The parts.
+    statistics_ : PartStatistics
+        How they look, touch and occur together in the training images.
     n_parts_ : int
         Number of parts.
     """
@@ -118,24 +122,26 @@ class RegionSegmenter(Segmenter):
         seeds = check_random_state(self.random_state).randint(np.iinfo(np.int32).max, size=2)
         if self.max_images is not None and len(batch) > self.max_images:
             batch = batch.subset(_choose_by_content(batch, self.max_images, int(seeds[0])))
-        features, area = self._describe_all(batch)
+        tables = self._describe_all(batch)
         self.vocabulary_ = PartVocabulary.learn(
-            features,
-            area,
+            np.concatenate([table.features for table in tables]),
+            np.concatenate([table.area for table in tables]),
             self.n_parts,
             weights=feature_weights(batch.n_channels, self.position_weight),
             seed=int(seeds[1]),
         )
         self.n_parts_ = self.vocabulary_.n_parts
-        return self.vocabulary_.tree()
+        parts = (self.vocabulary_.assign(table.features) for table in tables)
+        self.statistics_ = PartStatistics.from_regions(zip(tables, parts), self.n_parts_)
+        return PartAgglomeration().build(self.statistics_)
 
     def _segment(self, image: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
         regions = self._regions(image)
         features, _ = region_features(image, regions)
         return self.vocabulary_.assign(features)[regions]
 
-    def _describe_all(self, batch: ImageBatch) -> tuple[np.ndarray, np.ndarray]:
-        """Features and areas of the regions of all images."""
+    def _describe_all(self, batch: ImageBatch) -> list[RegionTable]:
+        """The regions of every image."""
         subsets = (batch.subset(chunk) for chunk in gen_batches(len(batch), CHUNK_IMAGES))
         if effective_n_jobs(self.n_jobs) == 1:
             results = map(self._describe, subsets)
@@ -143,21 +149,16 @@ class RegionSegmenter(Segmenter):
             results = Parallel(n_jobs=self.n_jobs, return_as="generator")(
                 delayed(self._describe)(subset) for subset in subsets
             )
-        features, area = [], []
-        with ProgressBar(len(batch), "Finding parts", self.verbose) as bar:
-            for start, found in zip(range(0, len(batch), CHUNK_IMAGES), results, strict=True):
-                features.append(found[0])
-                area.append(found[1])
-                bar.advance(min(CHUNK_IMAGES, len(batch) - start))
-        return np.concatenate(features), np.concatenate(area)
-
-    def _describe(self, batch: ImageBatch) -> tuple[np.ndarray, np.ndarray]:
         found = []
-        for i in range(len(batch)):
-            image = batch.image(i)
-            found.append(region_features(image, self._regions(image)))
-        features, area = zip(*found)
-        return np.concatenate(features), np.concatenate(area)
+        with ProgressBar(len(batch), "Finding parts", self.verbose) as bar:
+            for tables in results:
+                found += tables
+                bar.advance(len(tables))
+        return found
+
+    def _describe(self, batch: ImageBatch) -> list[RegionTable]:
+        images = (batch.image(i) for i in range(len(batch)))
+        return [describe_regions(image, self._regions(image)) for image in images]
 
 
 def _choose_by_content(batch: ImageBatch, n_images: int, seed: int) -> np.ndarray:

@@ -14,6 +14,7 @@ from ._merged_regions import MergeTreeSegmenter
 from ._pyramid import PyramidSegmenter
 from ._quickshift import QuickshiftSegmenter
 from ._superpixels import SuperpixelSegmenter
+from ._union import SegmenterUnion
 from ._watershed import WatershedSegmenter
 
 SEGMENTERS = {
@@ -26,6 +27,7 @@ SEGMENTERS = {
     "quickshift": QuickshiftSegmenter,
     "watershed": WatershedSegmenter,
     "higra": HigraSegmenter,
+    "union": SegmenterUnion,
 }
 
 
@@ -35,7 +37,7 @@ def make_segmenter(spec: Any, has_masks: bool) -> Segmenter:
     Parameters
     ----------
     spec : {"auto", "masks", "grid", "pyramid", "superpixels", "merge_tree", "felzenszwalb", \
-            "quickshift", "watershed", "higra"}, Segmenter or callable
+            "quickshift", "watershed", "higra", "union"}, Segmenter or callable
         ``"auto"`` takes the label maps if there are any, and a spatial pyramid otherwise. A
         callable is what :class:`CallableSegmenter` takes as `function`.
     has_masks : bool

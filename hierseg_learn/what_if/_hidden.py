@@ -28,10 +28,11 @@ class HidingDescriber(TreeDescriber):
 
     hidden: tuple[int, ...] = ()
 
-    def _pool(self, image: np.ndarray, leaves: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _pool(self, image: np.ndarray, layers: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         """Pool one image over the leaves that are not hidden; see `TreeDescriber`."""
+        (leaves,) = layers
         hidden = np.isin(leaves, self.hidden)
-        return super()._pool(paint_over(image, hidden), np.where(hidden, -1, leaves))
+        return super()._pool(paint_over(image, hidden), [np.where(hidden, -1, leaves)])
 
 
 def paint_over(image: np.ndarray, hidden: np.ndarray) -> np.ndarray:

@@ -14,6 +14,7 @@ from hierseg_learn.segmentation import (
     MergeTreeSegmenter,
     PyramidSegmenter,
     QuickshiftSegmenter,
+    SegmenterUnion,
     SuperpixelSegmenter,
     WatershedSegmenter,
 )
@@ -37,6 +38,9 @@ SEGMENTERS = [
     MergeTreeSegmenter(n_parts=3),
     PyramidSegmenter(),
     QuickshiftSegmenter(n_parts=3),
+    SegmenterUnion(
+        [("layout", GridSegmenter()), ("parts", SuperpixelSegmenter(n_parts=3, random_state=0))]
+    ),
     SuperpixelSegmenter(n_parts=3),
     WatershedSegmenter(n_parts=3),
 ]
