@@ -42,6 +42,8 @@ class TreeDescriber:
         Whether inner nodes have descriptor columns too, besides presence and area.
     margin : int, default=0
         Width in pixels of the rim of every leaf that descriptors of appearance do not see.
+    device : {"auto", "cpu", "cuda"}, default="cpu"
+        Where kernels run.
     """
 
     tree: SegmentTree
@@ -50,6 +52,7 @@ class TreeDescriber:
     descriptors: tuple[tuple[str, Descriptor], ...]
     describe_inner: bool
     margin: int = 0
+    device: str = "cpu"
 
     def described(self) -> np.ndarray:
         """Whether a node has descriptor columns: bool array of shape (n_nodes,)."""
@@ -116,9 +119,9 @@ class TreeDescriber:
         # what is left of a leaf stands for all of it, so that sums and areas still go together
         weight = counts / np.maximum(_count_pixels(inner, n_leaves), 1)
         sums = [
-            weight[:, np.newaxis] * d.pool(channels, inner, n_leaves)
+            weight[:, np.newaxis] * d.pool(channels, inner, n_leaves, device=self.device)
             if d.uses_margin
-            else d.pool(channels, leaves, n_leaves)
+            else d.pool(channels, leaves, n_leaves, device=self.device)
             for _, d in self.descriptors
         ]
         return counts / leaves.size, np.concatenate(sums, axis=1)
