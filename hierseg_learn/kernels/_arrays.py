@@ -100,12 +100,12 @@ def relations(xp: Any, codes: Array, start: int, stop: int) -> tuple[Array, Arra
 
 
 def log_sum_exp(xp: Any, distances: Array, mask: Array) -> tuple[Array, Array]:
-    """Return log sum exp(-distance) over the mask of every row, and the softmax."""
+    """Return log sum exp(-distance) over the mask along the last axis, and the softmax."""
     infinite = xp.full_like(distances, float("inf"))
     masked = xp.where(mask, distances, infinite)
-    smallest = xp.min(masked, axis=1, keepdims=True)
+    smallest = xp.min(masked, axis=-1, keepdims=True)
     smallest = xp.where(smallest < float("inf"), smallest, xp.zeros_like(smallest))
     powers = xp.exp(smallest - masked)
-    total = xp.sum(powers, axis=1, keepdims=True)
+    total = xp.sum(powers, axis=-1, keepdims=True)
     total = xp.where(total > 0, total, xp.ones_like(total))
-    return (xp.log(total) - smallest)[:, 0], powers / total
+    return (xp.log(total) - smallest)[..., 0], powers / total

@@ -14,7 +14,9 @@ import numpy as np
 KERNELS = (
     "region_sums",
     "nearest",
+    "stacked_nearest",
     "nca_loss_grad",
+    "stacked_nca_loss_grad",
     "triplet_loss_grad",
     "snr_distances",
     "snr_loss_grad",

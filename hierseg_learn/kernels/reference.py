@@ -17,7 +17,10 @@ from ._checks import (
     check_neighbors,
     check_region_range,
     check_regions,
+    check_stack,
+    check_stacked_neighbors,
 )
+from ._stacks import member_losses, member_neighbors
 
 
 def region_sums(values: np.ndarray, regions: np.ndarray, n_regions: int) -> np.ndarray:
@@ -116,6 +119,46 @@ def nearest(
     return indices, squared_distances
 
 
+def stacked_nearest(
+    Q: np.ndarray, X: np.ndarray, n_points: np.ndarray, n_neighbors: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Find the nearest rows for the queries of many small searches at once.
+
+    Parameters
+    ----------
+    Q : ndarray of shape (n_stack, n_queries, n_features)
+        Query points of every member.
+    X : ndarray of shape (n_stack, n_samples, n_features)
+        Points that are searched; those of member m from ``n_points[m]`` on are padding.
+    n_points : ndarray of shape (n_stack,), integer
+        Number of points of every member.
+    n_neighbors : int
+        Number of neighbours per query.
+
+    Returns
+    -------
+    indices : ndarray of shape (n_stack, n_queries, n_neighbors), int64
+    squared_distances : ndarray of shape (n_stack, n_queries, n_neighbors), float64
+        Of every member what `nearest` returns.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not match or a member has fewer than `n_neighbors` points.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hierseg_learn.kernels.reference import stacked_nearest
+    >>> X = np.array([[[3.0], [1.0]], [[5.0], [0.0]]])
+    >>> stacked_nearest(np.zeros((2, 1, 1)), X, np.array([2, 1]), 1)[1].ravel()
+    array([ 1., 25.])
+    """
+    Q, X, n_points = np.asarray(Q), np.asarray(X), np.asarray(n_points)
+    check_stacked_neighbors(Q, X, n_points, n_neighbors)
+    return member_neighbors(nearest, Q, X, n_points, n_neighbors)
+
+
 def nca_loss_grad(Z: np.ndarray, codes: np.ndarray) -> tuple[float, np.ndarray]:
     r"""Negative log-likelihood of neighbourhood components and its gradient.
 
@@ -171,6 +214,44 @@ def nca_loss_grad(Z: np.ndarray, codes: np.ndarray) -> tuple[float, np.ndarray]:
         gradient -= 2 * weights[:, None] * differences
     scale = max(n_active, 1)
     return float(loss / scale), (gradient / scale).astype(Z.dtype)
+
+
+def stacked_nca_loss_grad(
+    Z: np.ndarray, codes: np.ndarray, n_points: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Loss and gradient of `nca_loss_grad` for many small problems at once.
+
+    Parameters
+    ----------
+    Z : ndarray of shape (n_stack, n_samples, n_components), float
+        Embedded points of every member; those of member m from ``n_points[m]`` on are padding.
+    codes : ndarray of shape (n_stack, n_samples), integer
+        Class of every point.
+    n_points : ndarray of shape (n_stack,), integer
+        Number of points of every member.
+
+    Returns
+    -------
+    losses : ndarray of shape (n_stack,), float64
+    gradient : ndarray of shape (n_stack, n_samples, n_components)
+        Of every member what `nca_loss_grad` returns; zero for padding.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not match.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hierseg_learn.kernels.reference import stacked_nca_loss_grad
+    >>> Z, codes = np.array([[[0.0], [1.0], [3.0]]]), np.array([[0, 0, 1]])
+    >>> stacked_nca_loss_grad(Z, codes, np.array([3]))[0].round(4)
+    array([0.0245])
+    """
+    Z, codes, n_points = np.asarray(Z), np.asarray(codes), np.asarray(n_points)
+    check_stack(Z, codes, n_points)
+    return member_losses(nca_loss_grad, Z, codes, n_points)
 
 
 def triplet_loss_grad(Z: np.ndarray, codes: np.ndarray, margin: float) -> tuple[float, np.ndarray]:
