@@ -67,23 +67,31 @@ inline bool release(unsigned begin, unsigned end, State barrier) {
   return true;
 }
 
-// Run the threads that can, one after the other, in either order; false if none can ever go on.
+// Run the threads of a warp that can, again and again, as long as only each other keeps them.
+inline bool run_warp(unsigned warp, bool backwards) {
+  bool moved = false;
+  do {
+    for (unsigned lane = 0; lane < 32; ++lane) {
+      unsigned thread = warp + (backwards ? 31 - lane : lane);
+      if (fibres[thread].state != RUNNING) continue;
+      resume(thread);
+      moved = true;
+    }
+  } while (release(warp, warp + 32, AT_WARP_BARRIER));
+  return moved;
+}
+
+// Run warp after warp, in either order and each as far as it gets; false if a barrier keeps some
+// threads for ever.
 inline bool run_block(bool backwards) {
   unsigned n = fibres.size();
   for (;;) {
     bool moved = false, over = true;
-    for (unsigned i = 0; i < n; ++i) {
-      unsigned thread = backwards ? n - 1 - i : i;
-      over = over && fibres[thread].state == DONE;
-      if (fibres[thread].state != RUNNING) continue;
-      moved = true;
-      resume(thread);
-    }
-    if (over) return true;
     for (unsigned warp = 0; warp < n; warp += 32)
-      moved = release(warp, warp + 32, AT_WARP_BARRIER) || moved;
-    moved = release(0, n, AT_BLOCK_BARRIER) || moved;
-    if (!moved) return false;
+      moved = run_warp(backwards ? n - 32 - warp : warp, backwards) || moved;
+    for (const Fibre& fibre : fibres) over = over && fibre.state == DONE;
+    if (over) return true;
+    if (!release(0, n, AT_BLOCK_BARRIER) && !moved) return false;
   }
 }
 
