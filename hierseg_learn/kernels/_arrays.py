@@ -34,6 +34,11 @@ def concat(xp: Any, arrays: list[Array], axis: int = 0) -> Array:
     return (xp.concat if hasattr(xp, "concat") else xp.concatenate)(arrays, axis=axis)
 
 
+def transposed(xp: Any, stack: Array) -> Array:
+    """Transpose every matrix of a stack."""
+    return (xp.permute_dims if hasattr(xp, "permute_dims") else xp.transpose)(stack, (0, 2, 1))
+
+
 def cumulative_sum(xp: Any, array: Array) -> Array:
     """Sum along the last axis, step by step."""
     if hasattr(xp, "cumulative_sum"):

@@ -27,6 +27,7 @@ from ._arrays import (
     squared_distances,
     squared_norms,
     stable_argsort,
+    transposed,
 )
 from ._checks import check_embedding, check_list_range, check_lists, check_stack
 from ._stacks import stacked_gradient
@@ -69,7 +70,7 @@ def stacked_nca_loss_grad(Z: Array, codes: Array, n_points: Array) -> tuple[Arra
 
     def weights(Z: Array, members: slice, rows: slice) -> tuple[Array, Array, Array]:
         norms = xp.sum(Z * Z, axis=2)
-        products = xp.matmul(Z[:, rows, :], xp.permute_dims(Z, (0, 2, 1)))
+        products = xp.matmul(Z[:, rows, :], transposed(xp, Z))
         distances = norms[:, rows][:, :, None] + norms[:, None, :] - 2.0 * products
         distances = xp.where(distances > 0, distances, xp.zeros_like(distances))
         valid = positions[None, :] < n_points[members][:, None]

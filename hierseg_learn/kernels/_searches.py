@@ -77,9 +77,7 @@ def nearest(
     return concat(xp, indices), concat(xp, distances)
 
 
-def stacked_nearest(
-    Q: Array, X: Array, n_points: Array, n_neighbors: int
-) -> tuple[Array, Array]:
+def stacked_nearest(Q: Array, X: Array, n_points: Array, n_neighbors: int) -> tuple[Array, Array]:
     """As `reference.stacked_nearest`."""
     check_stacked_neighbors(Q, X, n_points, n_neighbors)
     return member_neighbors(nearest, Q, X, n_points, n_neighbors)

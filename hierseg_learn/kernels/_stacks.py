@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from ._arrays import astype, namespace, row_blocks
+from ._arrays import astype, namespace, row_blocks, transposed
 
 Array = Any
 # weights(Z of some members, these members, rows) -> (losses of the rows, whether they count,
@@ -35,9 +35,7 @@ def block_shape(
             yield members, rows
 
 
-def stacked_gradient(
-    Z: Array, n_points: Array, weights: Weights, size: int
-) -> tuple[Array, Array]:
+def stacked_gradient(Z: Array, n_points: Array, weights: Weights, size: int) -> tuple[Array, Array]:
     """Return the mean loss of every member over the rows that count, and its derivative by `Z`.
 
     Parameters
@@ -67,7 +65,7 @@ def stacked_gradient(
         n_active[members] += xp.sum(active, axis=1)
         here = points[:, rows, :]
         gradient[members, rows, :] += xp.sum(W, axis=2)[:, :, None] * here - xp.matmul(W, points)
-        across = xp.matmul(xp.permute_dims(W, (0, 2, 1)), here)
+        across = xp.matmul(transposed(xp, W), here)
         gradient[members, :, :] += xp.sum(W, axis=1)[:, :, None] * points - across
     n_active = xp.where(n_active > 0, n_active, xp.ones_like(n_active))
     return totals / n_active, gradient * astype(xp, 2.0 / n_active, Z.dtype)[:, None, None]
@@ -96,9 +94,7 @@ def member_neighbors(
     indices, distances = xp.zeros(shape, dtype=xp.int64), xp.zeros(shape, dtype=xp.float64)
     for member in range(Q.shape[0]):
         points = X[member, : int(n_points[member]), :]
-        indices[member, ...], distances[member, ...] = nearest(
-            Q[member, ...], points, n_neighbors
-        )
+        indices[member, ...], distances[member, ...] = nearest(Q[member, ...], points, n_neighbors)
     return indices, distances
 
 

@@ -14,7 +14,13 @@ from hierseg_learn.kernels import _pair_losses, _searches, get_backend, numba_ke
 from hierseg_learn.kernels.dispatch import KERNELS
 from tests.kernels.host_cuda import launch_on_host, why_not
 
-NAMES = ("cpu", "composed on numpy", "composed on array_api_strict", "cuda text on the host", "cuda")
+NAMES = (
+    "cpu",
+    "composed on numpy",
+    "composed on array_api_strict",
+    "cuda text on the host",
+    "cuda",
+)
 CUPY_KERNELS = "hierseg_learn.kernels.cupy_kernels"
 # sums in float32 against sums in float64, relative to the largest entry
 TOLERANCE = {np.dtype(np.float32): 3e-5, np.dtype(np.float64): 1e-10}
