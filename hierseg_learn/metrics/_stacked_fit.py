@@ -21,8 +21,8 @@ from ._stacked_training import Member, StackObjective, StackScore, train_stack
 
 # a node of a tree fitted on some rows: (row numbers, node)
 Task = tuple[np.ndarray, int]
-# numbers of a stack on the device, beside the kernels' blocks
-STACK_SIZE = 2**26
+# numbers of the tables that are copied at once, and of a stack on the device
+STACK_SIZE = 2**24
 
 
 def stack_backend(learners: list[Any], n_values: int) -> Backend | None:
@@ -96,30 +96,37 @@ def fit_stacked(
 
     maps = Parallel(n_jobs=n_jobs, prefer="threads")(delayed(begin)(*task) for task in tasks)
     with single_blas_thread():
-        members = {
-            place: _member(learners[node], X[np.ix_(rows, columns[node])], codes[rows], start)
-            for place, ((rows, node), start) in enumerate(zip(tasks, maps, strict=True))
-            if start.outcome == "fitted"
-        }
-        learner = learners[0]
-        for places in _stacks(members):
-            stack = [members.pop(place) for place in places]
-            scored = stack[0].score is not None
-            trained = train_stack(
-                stack,
-                StackObjective(backend, stack),
-                StackScore(backend, stack) if scored else None,
-                max_iter=learner.max_iter,
-                learning_rate=learner.learning_rate_init,
-                tol=learner.tol,
-                n_iter_no_change=learner.n_iter_no_change,
-            )
-            for place, member, training in zip(places, stack, trained, strict=True):
-                components = training.components / member.rows.scale
-                maps[place] = NodeMap(components, len(components), "fitted")
-    for _ in tasks:
-        on_fit()
+        for wave in _waves([len(rows) * len(columns[node]) for rows, node in tasks]):
+            members = {}
+            for place in wave:
+                rows, node = tasks[place]
+                if maps[place].outcome == "fitted":
+                    own = X[np.ix_(rows, columns[node])]
+                    members[place] = _member(learners[node], own, codes[rows], maps[place])
+            for places in _stacks(members):
+                stack = [members[place] for place in places]
+                for place, fitted in zip(places, _train(learners[0], stack, backend)):
+                    maps[place] = fitted
+            for _ in wave:
+                on_fit()
     return maps
+
+
+def _train(learner: NCA, stack: list[Member], backend: Backend) -> list[NodeMap]:
+    trainings = train_stack(
+        stack,
+        StackObjective(backend, stack),
+        None if stack[0].score is None else StackScore(backend, stack),
+        max_iter=learner.max_iter,
+        learning_rate=learner.learning_rate_init,
+        tol=learner.tol,
+        n_iter_no_change=learner.n_iter_no_change,
+    )
+    maps = [
+        training.components / member.rows.scale
+        for training, member in zip(trainings, stack, strict=True)
+    ]
+    return [NodeMap(components, len(components), "fitted") for components in maps]
 
 
 def _member(learner: NCA, X: np.ndarray, codes: np.ndarray, start: NodeMap) -> Member:
@@ -140,6 +147,19 @@ def _member(learner: NCA, X: np.ndarray, codes: np.ndarray, start: NodeMap) -> M
     batches.next()  # the one by which the start was scaled
     components = start.components * np.where(varies, rows.scale, 0.0)
     return Member(components, rows, codes, batches, batch_rows, score)
+
+
+def _waves(sizes: list[int]) -> Iterator[list[int]]:
+    """Yield places one after the other, as many at once as `STACK_SIZE` numbers, at least one."""
+    wave, total = [], 0
+    for place, size in enumerate(sizes):
+        if wave and total + size > STACK_SIZE:
+            yield wave
+            wave, total = [], 0
+        wave.append(place)
+        total += size
+    if wave:
+        yield wave
 
 
 def _stacks(members: dict[int, Member]) -> Iterator[list[int]]:

@@ -1,10 +1,13 @@
 """Nodes of a tree fitted in stacks: the maps that single fits give, on whatever device."""
 
 from types import SimpleNamespace
+from unittest import mock
 
 import array_api_strict
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hierseg_learn.kernels import Backend, _pair_losses, _searches, get_backend
 from hierseg_learn.metrics import LMNN, NCA, _cross_fit, _stacked_fit
@@ -104,13 +107,22 @@ def test_any_parameters(params, table):
 
 def test_order_and_siblings_change_nothing(table, monkeypatch):
     everyone = stacked(device("numpy"), table, range(5), learners())
-    monkeypatch.setattr(_stacked_fit, "STACK_SIZE", 5000)  # two to a stack
-    for nodes in ([3], [4, 1], [2, 4, 0, 3, 1]):
+    cases = [([3], 2**24), ([4, 1], 2**24), ([2, 4, 0, 3, 1], 5000), ([1, 0, 3, 4], 800)]
+    for nodes, size in cases:
+        monkeypatch.setattr(_stacked_fit, "STACK_SIZE", size)
         for node, actual in zip(nodes, stacked(device("numpy"), table, nodes, learners())):
             size = np.abs(everyone[node].components).max(initial=1e-12)
             np.testing.assert_allclose(
                 actual.components, everyone[node].components, atol=1e-5 * size
             )
+
+
+@given(st.lists(st.integers(0, 100), max_size=12))
+def test_waves_are_bounded_and_in_order(sizes):
+    with mock.patch.object(_stacked_fit, "STACK_SIZE", 90):
+        waves = list(_stacked_fit._waves(sizes))
+    assert [place for wave in waves for place in wave] == list(range(len(sizes)))
+    assert all(len(wave) == 1 or sum(sizes[i] for i in wave) <= 90 for wave in waves)
 
 
 def test_stacks_are_for_seeded_nca_on_cuda(monkeypatch):
