@@ -1,5 +1,8 @@
 """Pair losses composed of array-API operations: one text for every array library.
 
+The CUDA text of `cupy_kernels` takes the place of most steps; this is what it is compared with, and
+what anchors of many points fall back on.
+
 A driver walks blocks of rows and turns pair weights into a gradient; a step per loss turns a block
 of distances into weights. The Numba kernels use the driver with steps of their own.
 

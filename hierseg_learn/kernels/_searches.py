@@ -1,7 +1,7 @@
 """Sums and searches composed of array-API operations: one text for every array library.
 
 The namespace comes from the arrays; the few names that NumPy, CuPy and the array API standard do
-not share are bridged in ``_arrays``.
+not share are bridged in ``_arrays``. The CUDA text of `cupy_kernels` is compared with it.
 """
 
 from __future__ import annotations

@@ -263,7 +263,7 @@ def _triplet_step(
 
 
 def _blocks(Z: cupy.ndarray) -> Callable:
-    """Return a `map_blocks` whose blocks hold `BLOCK_SIZE` pairs, for small ones leave gaps."""
+    """Return a `map_blocks` whose blocks of rows hold about `BLOCK_SIZE` pairs: few launches."""
     rows = max(1, BLOCK_SIZE // max(Z.shape[0], 1))
 
     def map_blocks(function: Callable, first: int, last: int, block_rows: int) -> list:
