@@ -1,7 +1,7 @@
 """Node metrics on a GPU: against Numba on all cores, in stacks against one by one, kernels apart.
 
-Fits are timed as whole calls on NumPy arrays, transfers included; first calls, which compile, apart.
-Rates of a kernel are shares of what a copy and a large float32 product attain on the same card.
+Fits are timed as whole calls on NumPy arrays, transfers included; first calls, which compile,
+apart. Rates of a kernel are shares of what a copy and a large float32 product attain on the card.
 """
 
 from __future__ import annotations

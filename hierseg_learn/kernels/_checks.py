@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from ._arrays import namespace
+
 
 def check_regions(values: Any, regions: Any, n_regions: int) -> None:
     """Raise unless `values` has one row per pixel and every region lies in ``[-1, n_regions)``."""
@@ -102,9 +104,12 @@ def _check_counts(n_points: Any, n_stack: int, least: int, most: int) -> None:
     if tuple(n_points.shape) != (n_stack,):
         raise ValueError(f"n_points must have shape ({n_stack},), got {tuple(n_points.shape)}.")
     _check_integers("n_points", n_points)
-    wrong = [count for count in map(int, n_points) if not least <= count <= most]
-    if wrong:
-        raise ValueError(f"n_points must lie between {least} and {most}, got {wrong[0]}.")
+    xp = namespace(n_points)
+    low, high = (int(xp.min(n_points)), int(xp.max(n_points))) if n_stack else (least, most)
+    if low < least or high > most:
+        raise ValueError(
+            f"n_points must lie between {least} and {most}, got values from {low} to {high}."
+        )
 
 
 def _check_integers(name: str, array: Any) -> None:

@@ -11,10 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hierseg_learn.kernels import reference
 from hierseg_learn.kernels._cuda import C_TYPES, SOURCES, cuda_source
 from tests.kernels import host_cuda
 from tests.kernels.nvrtc import WHEELS, compile_cuda, load_nvrtc
-from tests.kernels.twins import host_kernels, small_blocks
+from tests.kernels.twins import assert_same_loss_grad, host_kernels, small_blocks
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "hierseg_learn" / "kernels" / "cuda_sources"
@@ -122,3 +123,14 @@ def test_blocks_of_any_size(threads, dtype, monkeypatch):
         found = getattr(kernels, name)(*args)
         for a, b in zip(as_tuple(found), as_tuple(expected[name]), strict=True):
             np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance)
+
+
+@on_host
+@pytest.mark.parametrize("kernel", ["triplet_loss_grad", "snr_loss_grad"])
+def test_anchors_of_many_points_are_sorted_instead(kernel, dtype, monkeypatch):
+    kernels, arguments = host_kernels(), problem(dtype)[kernel]
+    monkeypatch.setattr(kernels, "MOST_COMPARED", 45)
+    monkeypatch.setattr(kernels, "launch", lambda *_: pytest.fail("compared"))
+    assert_same_loss_grad(
+        getattr(kernels, kernel)(*arguments), getattr(reference, kernel)(*arguments)
+    )

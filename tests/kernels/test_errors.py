@@ -42,7 +42,7 @@ ERRORS = [
     ),
     (
         ("stacked_nearest", Z[None], Z[None], np.array([1]), 2),
-        "n_points must lie between 2 and 4, got 1",
+        "n_points must lie between 2 and 4, got values from 1 to 1",
     ),
     (
         ("stacked_nearest", Z[None], Z[None], np.array([4]), 0),
@@ -54,7 +54,7 @@ ERRORS = [
     ),
     (
         ("stacked_nca_loss_grad", Z[None], CODES[None], np.array([5])),
-        "n_points must lie between 0 and 4, got 5",
+        "n_points must lie between 0 and 4, got values from 5 to 5",
     ),
     (("snr_distances", Z, Z[:, :2]), r"Q and X must be 2-D .* got shapes \(4, 3\) and \(4, 2\)"),
     (("lmnn_loss_grad", Z[0], LISTS, LISTS, 0.5), r"Z must have shape .* got \(3,\)"),
