@@ -69,7 +69,7 @@ class GradientMetric(LinearMetric):
 
     def _fit(self, X: np.ndarray, codes: np.ndarray) -> np.ndarray:
         n_components, given = self._check_start(X.shape[1])
-        backend = get_backend(self.device)
+        backend = get_backend(self.device, n_values=X.size)
         random_state = check_random_state(self.random_state)
         with single_blas_thread(), CompileClock(runs=bool(self.verbose)) as clock:
             rows = Rows(X)

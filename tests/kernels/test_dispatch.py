@@ -133,6 +133,22 @@ def test_auto_takes_a_device_that_answers(fake_cupy):
     assert get_backend("cpu").name == "cpu"
 
 
+def test_small_tables_stay_on_the_cpu_under_auto(fake_cupy):
+    fake_cupy(lambda: 1)
+    small, large = dispatch.AUTO_CUDA_VALUES - 1, dispatch.AUTO_CUDA_VALUES
+    assert get_backend("auto", n_values=small).name == "cpu"
+    assert get_backend("auto", n_values=large).name == "cuda"
+    assert get_backend("cuda", n_values=small).name == "cuda"
+    assert get_backend("cpu", n_values=large).name == "cpu"
+
+
+def test_a_small_table_does_not_ask_for_a_device(monkeypatch):
+    monkeypatch.setattr(dispatch, "_why_no_cuda", lambda: pytest.fail("asked"))
+    assert get_backend("auto", n_values=10).name == "cpu"
+    with pytest.raises(ValueError, match="device must be"):
+        get_backend("gpu", n_values=10)
+
+
 def test_the_search_for_a_device_happens_once(fake_cupy, monkeypatch):
     asked = []
     fake_cupy(lambda: len(asked.append(1) or []))

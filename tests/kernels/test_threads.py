@@ -33,8 +33,11 @@ def arguments(kernel, dtype="float64", seed=0):
     if kernel == "lmnn_loss_grad":
         Z = np.tile(Z, (4, 1))
         return Z, rng.integers(-1, N, (4 * N, 3)), rng.integers(-1, N, (4 * N, 6)), 0.5
+    stack, n_points = Z.reshape(2, N // 2, 9), np.array([N // 2, 300])
     return {
         "nearest": (Z, Z[::-1], 4),
+        "stacked_nearest": (stack, stack, n_points, 4),
+        "stacked_nca_loss_grad": (0.1 * stack, codes.reshape(2, N // 2), n_points),
         "snr_distances": (Z, Z),
         "nca_loss_grad": (0.1 * Z, codes),
         "triplet_loss_grad": (Z, codes, 1.0),

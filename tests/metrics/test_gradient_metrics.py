@@ -240,7 +240,7 @@ def test_composed_kernels_give_the_same_map(learner, clusters, monkeypatch):
     expected = learner.fit(X, y).get_mahalanobis_matrix()
     kernels = SimpleNamespace(**(vars(_patch_sums) | vars(_searches) | vars(_pair_losses)))
     backend = Backend("cuda", kernels, asarray=xp.asarray, to_numpy=np.asarray)
-    monkeypatch.setattr(_gradient_metric, "get_backend", lambda device: backend)
+    monkeypatch.setattr(_gradient_metric, "get_backend", lambda device, n_values: backend)
     found = learner.fit(X, y).get_mahalanobis_matrix()
     assert learner.device_ == "cuda"
     np.testing.assert_allclose(found, expected, atol=1e-2 * np.abs(expected).max())
