@@ -28,8 +28,8 @@ def make_segmenter(spec: Any, has_masks: bool) -> Segmenter:
 
     Parameters
     ----------
-    spec : {"auto", "masks", "grid", "pyramid", "superpixels", "merge_tree", "union"}, Segmenter or \
-            callable
+    spec : {"auto", "masks", "grid", "pyramid", "superpixels", "merge_tree", "union"}, \
+            Segmenter or callable
         ``"auto"`` takes the label maps if there are any, and a spatial pyramid otherwise. A
         callable is what :class:`CallableSegmenter` takes as `function`.
     has_masks : bool
