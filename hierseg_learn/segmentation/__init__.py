@@ -7,6 +7,8 @@ from ._grid import GridSegmenter
 from ._merge_tree import MergeTree
 from ._merged_regions import MergeTreeSegmenter
 from ._part_agglomeration import PartAgglomeration
+from ._part_report import PartReport, part_report
+from ._part_sheet import PartSheetDisplay
 from ._part_statistics import PartStatistics
 from ._parts import PartLookup
 from ._pyramid import PyramidSegmenter
@@ -23,6 +25,8 @@ __all__ = [
     "MergeTreeSegmenter",
     "PartAgglomeration",
     "PartLookup",
+    "PartReport",
+    "PartSheetDisplay",
     "PartStatistics",
     "PartVocabulary",
     "PyramidSegmenter",
@@ -30,4 +34,5 @@ __all__ = [
     "SegmenterUnion",
     "SuperpixelSegmenter",
     "make_segmenter",
+    "part_report",
 ]

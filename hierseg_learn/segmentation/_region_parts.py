@@ -92,10 +92,11 @@ class RegionSegmenter(Segmenter):
 
 
 def _choose_by_content(batch: ImageBatch, n_images: int, seed: int) -> np.ndarray:
-    """Positions of a random choice of images that does not depend on their order."""
+    """Positions of a random choice of different images that does not depend on their order."""
     salt = seed.to_bytes(8, "little")
     keys = [
-        hashlib.blake2b(batch.image(i).tobytes(), digest_size=8, salt=salt).digest()
+        hashlib.blake2b(batch.image(i).tobytes(), digest_size=8, salt=salt).hexdigest()
         for i in range(len(batch))
     ]
-    return np.sort(np.argsort(keys, kind="stable")[:n_images])
+    _, first = np.unique(keys, return_index=True)
+    return np.sort(first[:n_images])
