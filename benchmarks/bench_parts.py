@@ -45,7 +45,7 @@ WEIGHTS = {
     "adjacency": {"appearance_weight": 0, "cooccurrence_weight": 0},
     "co-occurrence": {"appearance_weight": 0, "adjacency_weight": 0},
 }
-N_COLORS = 96
+N_COLORS = 64
 
 
 def main(argv: Sequence[str] | None = None) -> None:

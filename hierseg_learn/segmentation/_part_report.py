@@ -52,7 +52,7 @@ class PartReport:
     >>> round(report.purity, 3)
     0.875
     >>> print(report.to_text())
-    2 parts in 2 images. The most frequent class of every part covers 87.5 % of labelled pixels.
+    2 parts in 2 images. The most frequent class of every part covers 87.5 % of the labelled pixels.
     part_0: in 100 % of the images, 87.5 % of the pixels; 86 % sky, 14 % sea.
     part_1: in 50 % of the images, 12.5 % of the pixels; 100 % sea.
     """
