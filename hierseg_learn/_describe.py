@@ -42,6 +42,8 @@ class TreeDescriber:
         Whether inner nodes have descriptor columns too, besides presence and area.
     margin : int, default=0
         Width in pixels of the rim of every leaf that descriptors of appearance do not see.
+    device : {"auto", "cpu", "cuda"}, default="cpu"
+        Where kernels run.
     """
 
     tree: SegmentTree
@@ -50,6 +52,7 @@ class TreeDescriber:
     descriptors: tuple[tuple[str, Descriptor], ...]
     describe_inner: bool
     margin: int = 0
+    device: str = "cpu"
 
     def described(self) -> np.ndarray:
         """Whether a node has descriptor columns: bool array of shape (n_nodes,)."""
@@ -83,8 +86,15 @@ class TreeDescriber:
             fades += [False] * len(OWN_COLUMNS) + [True] * width
         return np.array(presence), np.array(fades)
 
-    def leaf_sums(self, batch: ImageBatch, i: int) -> tuple[np.ndarray, np.ndarray]:
+    def _pool(self, image: np.ndarray, layers: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         """Pool one image over its leaves, the only pass over its pixels.
+
+        Parameters
+        ----------
+        image : ndarray of shape (h, w) or (h, w, 3), float32
+            Intensities.
+        layers : list of ndarray of shape (h, w), integer
+            Position in ``tree.leaves`` of every pixel in every layer; -1 for no part.
 
         Returns
         -------
@@ -93,11 +103,6 @@ class TreeDescriber:
         sums : ndarray of shape (n_leaves, n_sums), float64
             Sums of all descriptors divided by pixels of the image.
         """
-        image = batch.image(i)
-        return self._pool(image, self._leaf_maps(batch, i, image))
-
-    def _pool(self, image: np.ndarray, layers: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        """Areas and sums of the leaves of one image, by its map of leaves in every layer."""
         channels = ImageChannels(image)
         pooled = [self._pool_layer(channels, leaves) for leaves in layers]
         # a leaf belongs to one layer, and is 0 in the others
@@ -114,19 +119,19 @@ class TreeDescriber:
         # what is left of a leaf stands for all of it, so that sums and areas still go together
         weight = counts / np.maximum(_count_pixels(inner, n_leaves), 1)
         sums = [
-            weight[:, np.newaxis] * d.pool(channels, inner, n_leaves)
+            weight[:, np.newaxis] * d.pool(channels, inner, n_leaves, device=self.device)
             if d.uses_margin
-            else d.pool(channels, leaves, n_leaves)
+            else d.pool(channels, leaves, n_leaves, device=self.device)
             for _, d in self.descriptors
         ]
         return counts / leaves.size, np.concatenate(sums, axis=1)
 
-    def node_map(self, batch: ImageBatch, i: int, layer: int = 0) -> np.ndarray:
-        """Node of every pixel of one image, in one of the layers of the tree.
+    def node_maps(self, batch: ImageBatch, layer: int = 0) -> list[np.ndarray]:
+        """Node of every pixel of all images, in one of the layers of the tree.
 
         Returns
         -------
-        nodes : ndarray of shape (h, w), int32
+        maps : list of ndarray of shape (h, w), int32
             Leaves of the tree; -1 where the pixel belongs to no part.
         """
         if not 0 <= layer < self.lookup.n_layers:
@@ -134,8 +139,10 @@ class TreeDescriber:
                 f"layer must lie in [0, {self.lookup.n_layers}), the number of layers of the tree, "
                 f"got {layer!r}."
             )
-        leaves = self._leaf_maps(batch, i, batch.image(i))[layer]
-        return np.where(leaves >= 0, self.tree.leaves[leaves], -1).astype(np.int32)
+        return [
+            np.where(layers[layer] >= 0, self.tree.leaves[layers[layer]], -1).astype(np.int32)
+            for _, layers in self._leaf_maps(batch)
+        ]
 
     def rows(self, batch: ImageBatch) -> np.ndarray:
         """Describe images.
@@ -145,7 +152,7 @@ class TreeDescriber:
         rows : ndarray of shape (n_images, n_columns), float64
             Descriptor columns are NaN where the node is absent.
         """
-        pooled = [self.leaf_sums(batch, i) for i in range(len(batch))]
+        pooled = [self._pool(image, leaves) for image, leaves in self._leaf_maps(batch)]
         return self.rows_of_leaves(
             np.stack([area for area, _ in pooled]), np.stack([sums for _, sums in pooled])
         )
@@ -158,7 +165,7 @@ class TreeDescriber:
         area : ndarray of shape (n_images, n_leaves)
             Pixels of every leaf divided by pixels of the image.
         sums : ndarray of shape (n_images, n_leaves, n_sums)
-            Sums of all descriptors, as `leaf_sums` returns them.
+            Sums of all descriptors, as `_pool` returns them.
 
         Returns
         -------
@@ -198,12 +205,12 @@ class TreeDescriber:
             first += descriptor.n_columns_
         return area, np.concatenate(sums, axis=-1)
 
-    def _leaf_maps(self, batch: ImageBatch, i: int, image: np.ndarray) -> list[np.ndarray]:
-        """Position in ``tree.leaves`` of every pixel, (h, w) int32, -1 for no part; per layer."""
-        position = batch.position(i)
-        labels = self.segmenter.label_map(image, batch.mask(i), where=f"image {position} of X")
-        layers = range(self.lookup.n_layers)
-        return [self.lookup.to_leaves(labels, position, layer) for layer in layers]
+    def _leaf_maps(self, batch: ImageBatch) -> Iterator[tuple[np.ndarray, list[np.ndarray]]]:
+        """Every image, and by layer the positions in ``tree.leaves`` of its pixels, -1 for none."""
+        for i, (image, labels) in enumerate(self.segmenter.segmented(batch)):
+            position = batch.position(i)
+            layers = range(self.lookup.n_layers)
+            yield image, [self.lookup.to_leaves(labels, position, layer) for layer in layers]
 
     def node_columns(self, area: np.ndarray, sums: np.ndarray) -> np.ndarray:
         """Turn pooled sums of nodes into all columns that a node may have.
@@ -213,7 +220,7 @@ class TreeDescriber:
         area : ndarray of shape (...)
             Pixels of every node divided by pixels of the image.
         sums : ndarray of shape (..., n_sums)
-            Sums of all descriptors, as `leaf_sums` returns them.
+            Sums of all descriptors, as `_pool` returns them.
 
         Returns
         -------

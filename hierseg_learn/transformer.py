@@ -35,8 +35,8 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
 
     Parameters
     ----------
-    segmenter : {"auto", "masks", "grid", "pyramid", "superpixels", "merge_tree", "union"}, \
-            Segmenter or callable, default="auto"
+    segmenter : {"auto", "masks", "grid", "pyramid", "superpixels", "merge_tree", "felzenszwalb", \
+            "quickshift", "watershed", "higra", "union"}, Segmenter or callable, default="auto"
         Where the label maps come from. ``"auto"`` takes the masks that come with the images, and a
         spatial pyramid where there are none. A callable gets an image, float32 in [0, 1], and
         returns its label map. Parameters of an object can be searched, as in
@@ -65,7 +65,8 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
         What stands in the descriptor columns of a part that an image lacks: the mean over the
         training images that have it, or NaN.
     device : {"auto", "cpu", "cuda"}, default="auto"
-        Where kernels run. Pooling runs on the CPU so far: ``"cuda"`` only insists on a GPU.
+        Where the kernels of descriptors that have some run (``"patches"``); the others are pooled
+        on the CPU.
     n_jobs : int, default=None
         Number of processes that describe images. The table is the same for any number.
     verbose : int, default=0
@@ -279,8 +280,7 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
            [ 1, -1]], dtype=int32)]
         """
         batch = self._check_batch(X, segments)
-        describer = self._describer()
-        return [describer.node_map(batch, i, layer) for i in range(len(batch))]
+        return self._describer().node_maps(batch, layer)
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Return the names of the columns.
@@ -370,11 +370,12 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
         get_backend(self.device)
         batch = self._check_images(X, segments=segments, reset=True)
         rng = None if self.random_state is None else check_random_state(self.random_state)
-        segmenter = seeded(make_segmenter(self.segmenter, has_masks=batch.has_masks), rng)
+        segmenter = make_segmenter(self.segmenter, has_masks=batch.has_masks)
+        segmenter = _handed_down(segmenter, rng, self.verbose)
         self.segmenter_ = segmenter.fit(batch)
         self._fitted_with_masks = batch.has_masks
         self.descriptors_ = [
-            (name, seeded(descriptor, rng).fit(batch))
+            (name, _handed_down(descriptor, rng, self.verbose).fit(batch))
             for name, descriptor in self._make_descriptors()
         ]
         self.tree_ = self._choose_tree(batch, y)
@@ -425,6 +426,7 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
             tuple(self.descriptors_),
             describe_inner,
             self.margin,
+            self.device,
         )
 
     def _learn_fill_values(self, describer: TreeDescriber, rows: np.ndarray) -> np.ndarray:
@@ -469,6 +471,14 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
 
 def _is_pair(entry: Any) -> bool:
     return isinstance(entry, tuple | list) and len(entry) == 2 and isinstance(entry[1], Descriptor)
+
+
+def _handed_down(estimator: Any, rng: np.random.RandomState | None, verbose: int) -> Any:
+    """Clone an estimator; give it a seed and a progress bar if it takes them and has none."""
+    estimator = seeded(estimator, rng)
+    if verbose and estimator.get_params(deep=False).get("verbose") == 0:
+        estimator.set_params(verbose=verbose)
+    return estimator
 
 
 def _table_dtype(X: Any) -> np.dtype:

@@ -122,7 +122,14 @@ class Descriptor(ImageEstimator):
             maps[rows] = self._block(prepared, rows)
         return maps
 
-    def pool(self, channels: ImageChannels, regions: np.ndarray, n_regions: int) -> np.ndarray:
+    def pool(
+        self,
+        channels: ImageChannels,
+        regions: np.ndarray,
+        n_regions: int,
+        *,
+        device: str = "cpu",
+    ) -> np.ndarray:
         """Add up the dense maps over regions, without holding more than a block of rows of them.
 
         Parameters
@@ -133,6 +140,8 @@ class Descriptor(ImageEstimator):
             Region of every pixel, in ``[0, n_regions)``; -1 leaves the pixel out.
         n_regions : int
             Number of regions.
+        device : {"auto", "cpu", "cuda"}, default="cpu"
+            Where the kernels of a descriptor that has some run; the others run on the CPU.
 
         Returns
         -------
@@ -158,13 +167,7 @@ class Descriptor(ImageEstimator):
                 f"{type(self).__name__} was fitted on images of {self.n_channels_} channel(s), "
                 f"got one of {channels.n_channels}."
             )
-        region_sums = get_backend("cpu").region_sums
-        sums = np.zeros((n_regions, self.n_sums_))
-        prepared = self._prepare(channels)
-        for rows in self._row_blocks(channels.shape):
-            block = self._block(prepared, rows).reshape(-1, self.n_sums_)
-            sums += region_sums(block, regions[rows].ravel(), n_regions)
-        return sums / channels.n_pixels
+        return self._pool(channels, regions, n_regions, device) / channels.n_pixels
 
     def from_sums(self, sums: np.ndarray, area: np.ndarray) -> np.ndarray:
         """Turn pooled sums into columns.
@@ -257,6 +260,18 @@ class Descriptor(ImageEstimator):
     def _prepare(self, channels: ImageChannels) -> Any:
         """Compute once per image what `_block` needs; memory proportional to the image."""
         return channels
+
+    def _pool(
+        self, channels: ImageChannels, regions: np.ndarray, n_regions: int, device: str
+    ) -> np.ndarray:
+        """Sums of the maps over regions, (n_regions, n_sums_) float64, block by block."""
+        region_sums = get_backend("cpu").region_sums
+        sums = np.zeros((n_regions, self.n_sums_))
+        prepared = self._prepare(channels)
+        for rows in self._row_blocks(channels.shape):
+            block = self._block(prepared, rows).reshape(-1, self.n_sums_)
+            sums += region_sums(block, regions[rows].ravel(), n_regions)
+        return sums
 
     @abstractmethod
     def _block(self, prepared: Any, rows: slice) -> np.ndarray:

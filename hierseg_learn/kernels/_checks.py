@@ -82,3 +82,26 @@ def _check_integers(name: str, array: Any) -> None:
 def _check_floats(Z: Any) -> None:
     if not str(Z.dtype).endswith(("float32", "float64")):
         raise ValueError(f"Z must be float32 or float64, got dtype {Z.dtype}.")
+
+
+def check_dictionary(
+    image: Any, regions: Any, mean: Any, whitening: Any, atoms: Any
+) -> tuple[int, int]:
+    """Return side and channels of the patches of a padded image, (height, width, n_channels).
+
+    Raise unless every pixel of `regions` has a whole square patch, and the pieces of the dictionary
+    fit to the patches and to each other.
+    """
+    _check_integers("regions", regions)
+    shapes = [tuple(array.shape) for array in (image, regions, mean, whitening, atoms)]
+    if [len(shape) for shape in shapes] == [3, 2, 1, 2, 2]:
+        size = shapes[0][0] - shapes[1][0] + 1
+        square = size == shapes[0][1] - shapes[1][1] + 1
+        chain = shapes[2] + shapes[3][1:] == shapes[3][:1] + shapes[4][1:]
+        if size > 0 and square and chain and shapes[2] == (size * size * shapes[0][2],):
+            return size, shapes[0][2]
+    raise ValueError(
+        "image (height + size - 1, width + size - 1, n_channels), regions (height, width), mean "
+        "(size**2 * n_channels,), whitening (size**2 * n_channels, n_components) and atoms "
+        f"(n_atoms, n_components) must fit together, got the shapes {', '.join(map(str, shapes))}."
+    )

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numba
 
 
-def jit(function: Callable) -> Callable:
+def jit(function: Callable, **options: Any) -> Callable:
     """Compile `function` without the interpreter lock, cached on disk wherever that is possible.
 
     Numba keeps its cache beside the source or, on a read-only install, in the user's cache
     folder. Where neither can be written it refuses to cache; the kernel is then compiled anew in
-    every process.
+    every process. Further `options` are Numba's.
 
     Examples
     --------
@@ -21,6 +22,6 @@ def jit(function: Callable) -> Callable:
     2
     """
     try:
-        return numba.njit(nogil=True, cache=True)(function)
+        return numba.njit(nogil=True, cache=True, **options)(function)
     except RuntimeError:
-        return numba.njit(nogil=True)(function)
+        return numba.njit(nogil=True, **options)(function)

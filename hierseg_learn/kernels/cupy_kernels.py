@@ -8,13 +8,31 @@ from __future__ import annotations
 
 import cupy
 
-from . import _pair_losses, _searches
+from . import _pair_losses, _patch_sums, _searches
 from ._arrays import astype
 
 
 def region_sums(values: cupy.ndarray, regions: cupy.ndarray, n_regions: int) -> cupy.ndarray:
     """As `reference.region_sums`."""
     return _searches.region_sums(_floating(values), cupy.asarray(regions), n_regions)
+
+
+def activation_sums(
+    image: cupy.ndarray,
+    regions: cupy.ndarray,
+    n_regions: int,
+    floor: float,
+    mean: cupy.ndarray,
+    whitening: cupy.ndarray,
+    atoms: cupy.ndarray,
+) -> cupy.ndarray:
+    """As `reference.activation_sums`."""
+    image, mean, whitening, atoms = (
+        cupy.asarray(array, dtype=cupy.float32) for array in (image, mean, whitening, atoms)
+    )
+    return _patch_sums.activation_sums(
+        image, cupy.asarray(regions), n_regions, floor, mean, whitening, atoms
+    )
 
 
 def nearest(

@@ -13,6 +13,7 @@ import numpy as np
 
 KERNELS = (
     "region_sums",
+    "activation_sums",
     "nearest",
     "nca_loss_grad",
     "triplet_loss_grad",

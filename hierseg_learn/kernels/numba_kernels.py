@@ -13,9 +13,11 @@ from collections.abc import Callable
 import numpy as np
 
 from . import _numba_loops as loops
+from . import _patch_loops as patch_loops
 from ._arrays import centre, centre_columns, squared_norms
 from ._checks import (
     check_columns,
+    check_dictionary,
     check_embedding,
     check_list_range,
     check_lists,
@@ -31,6 +33,12 @@ MOST_PIXEL_BLOCKS = 16
 QUERY_ROWS = 128
 POINT_ROWS = 4096
 LIST_ROWS = 1024
+# products of patches and atoms in a block, 512 kB: they stay in the cache
+BLOCK_PRODUCTS = 2**17
+BLOCK_PIXELS = (64, 512)
+# pixels that one thread takes at a time; few strips for huge images, each has sums of its own
+STRIP_PIXELS = 16384
+MOST_STRIPS = 16
 
 
 def region_sums(values: np.ndarray, regions: np.ndarray, n_regions: int) -> np.ndarray:
@@ -51,6 +59,55 @@ def region_sums(values: np.ndarray, regions: np.ndarray, n_regions: int) -> np.n
     total = np.zeros((n_regions, values.shape[1]))
     for sums in map_blocks(block, 0, len(values), block_rows):
         total += sums
+    return total
+
+
+def activation_sums(
+    image: np.ndarray,
+    regions: np.ndarray,
+    n_regions: int,
+    floor: float,
+    mean: np.ndarray,
+    whitening: np.ndarray,
+    atoms: np.ndarray,
+) -> np.ndarray:
+    """As `reference.activation_sums`."""
+    size, n_channels = check_dictionary(image, regions, mean, whitening, atoms)
+    if regions.size:
+        check_region_range(int(regions.min()), int(regions.max()), n_regions)
+    regions = np.ascontiguousarray(regions, dtype=np.int64).ravel()
+    # copies of read-only arrays (memory-mapped by joblib, say), which Numba would compile apart
+    image, mean, whitening, atoms = (
+        np.require(array, np.float32, "CW") for array in (image, mean, whitening, atoms)
+    )
+    lines = image.reshape(len(image), -1)
+    norms = squared_norms(np, atoms)
+    low, high = BLOCK_PIXELS
+    block_pixels = min(max(BLOCK_PRODUCTS // max(len(atoms), 1), low), high)
+
+    def strip(start: int, stop: int) -> np.ndarray:
+        sums = np.zeros((n_regions, len(atoms)))
+        n_block = min(block_pixels, stop - start)
+        patches, whitened, products = (
+            np.empty((n_block, width), dtype=np.float32) for width in (*whitening.shape, len(atoms))
+        )
+        for first in range(start, stop, n_block):
+            rows = slice(0, min(n_block, stop - first))
+            patch_loops.take_patches(
+                lines, size, n_channels, first, np.float32(floor), mean, patches[rows]
+            )
+            np.matmul(patches[rows], whitening, out=whitened[rows])
+            np.matmul(whitened[rows], atoms.T, out=products[rows])
+            patch_loops.add_activations(
+                whitened[rows], products[rows], norms, regions[first:], sums
+            )
+        return sums
+
+    strip_pixels = max(STRIP_PIXELS, -(-len(regions) // MOST_STRIPS))
+    total = np.zeros((n_regions, len(atoms)))
+    with single_blas_thread():
+        for sums in map_blocks(strip, 0, len(regions), strip_pixels):
+            total += sums
     return total
 
 

@@ -26,6 +26,10 @@ def arguments(kernel, dtype="float64", seed=0):
     if kernel == "region_sums":
         values = rng.normal(size=(200_000, 2)).astype(dtype)
         return values, rng.integers(-1, 5, len(values)), 5
+    if kernel == "activation_sums":
+        image = rng.random((182, 182, 3))
+        dictionary = rng.normal(size=27), rng.normal(size=(27, 9)), rng.normal(size=(20, 9))
+        return image, rng.integers(-1, 5, (180, 180)), 5, 1e-3, *dictionary
     if kernel == "lmnn_loss_grad":
         Z = np.tile(Z, (4, 1))
         return Z, rng.integers(-1, N, (4 * N, 3)), rng.integers(-1, N, (4 * N, 6)), 0.5

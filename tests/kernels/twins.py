@@ -8,7 +8,13 @@ from unittest import mock
 import array_api_strict
 import numpy as np
 
-from hierseg_learn.kernels import _pair_losses, _searches, get_backend, numba_kernels
+from hierseg_learn.kernels import (
+    _pair_losses,
+    _patch_sums,
+    _searches,
+    get_backend,
+    numba_kernels,
+)
 from hierseg_learn.kernels.dispatch import KERNELS
 
 NAMES = ("cpu", "composed on numpy", "composed on array_api_strict", "cuda")
@@ -68,8 +74,9 @@ def small_blocks():
     """Cut the work so small that a dozen points fill several blocks of every kind."""
     sizes = {"QUERY_ROWS": 3, "POINT_ROWS": 4, "PIXEL_ROWS": 5, "LIST_ROWS": 3, "PAIR_ROWS": 2}
     sizes |= {"BLOCKS_AT_ONCE": 2, "SPARE_NEIGHBORS": 1, "ONE_HOT_SIZE": 20}
+    sizes |= {"BLOCK_VALUES": 400, "BLOCK_PIXELS": (2, 3), "STRIP_PIXELS": 7, "MOST_STRIPS": 300}
     with ExitStack() as stack:
-        for module in (numba_kernels, _pair_losses, _searches):
+        for module in (numba_kernels, _pair_losses, _patch_sums, _searches):
             here = {name: size for name, size in sizes.items() if hasattr(module, name)}
             stack.enter_context(mock.patch.multiple(module, **here))
         yield

@@ -1,6 +1,8 @@
 """Parts found in regions of the images: the same thing gets the same id, whatever the order."""
 
 import pickle
+from functools import partial
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -10,14 +12,26 @@ from sklearn.base import clone
 from hierseg_learn import SegmentTreeTransformer
 from hierseg_learn.images import SegmentedImages
 from hierseg_learn.segmentation import (
+    FelzenszwalbSegmenter,
+    HigraSegmenter,
     MergeTreeSegmenter,
     PartStatistics,
     PartVocabulary,
+    QuickshiftSegmenter,
     SuperpixelSegmenter,
+    WatershedSegmenter,
 )
 from hierseg_learn.segmentation._region_features import feature_weights, region_features
 
-FAST = {"n_segments": 30, "n_parts": 3, "random_state": 0}
+FAST = {"n_parts": 3, "random_state": 0}
+SEGMENTERS = {
+    "superpixels": partial(SuperpixelSegmenter, n_segments=30),
+    "merge_tree": partial(MergeTreeSegmenter, n_segments=30),
+    "felzenszwalb": partial(FelzenszwalbSegmenter, sigma=0.5),
+    "quickshift": partial(QuickshiftSegmenter, kernel_size=2),
+    "watershed": partial(WatershedSegmenter, markers=30),
+    "higra": partial(HigraSegmenter, n_segments=30),
+}
 
 
 def landscape(rng, height=24, width=20):
@@ -39,9 +53,11 @@ def landscapes():
     return [image for image, _ in pairs], [truth for _, truth in pairs]
 
 
-@pytest.fixture(scope="module", params=[SuperpixelSegmenter, MergeTreeSegmenter])
+@pytest.fixture(scope="module", params=SEGMENTERS)
 def segmenter_class(request):
-    return request.param
+    if request.param == "higra" and not find_spec("higra"):
+        pytest.skip("needs higra")
+    return SEGMENTERS[request.param]
 
 
 @pytest.fixture(scope="module")
@@ -128,6 +144,32 @@ def test_same_bits_for_two_jobs(landscapes, fitted, segmenter_class):
     images = landscapes[0][:10] * 2
     one, two = (segmenter_class(n_jobs=n, **FAST).fit(images) for n in (1, 2))
     np.testing.assert_array_equal(one.vocabulary_.centers, two.vocabulary_.centers)
+
+
+def test_regions_are_those_that_get_parts(landscapes, fitted, segmenter_class):
+    image = landscapes[0][12]
+    regions = fitted.regions(image)
+    assert regions.shape == image.shape[:2]
+    np.testing.assert_array_equal(np.unique(regions), np.arange(regions.max() + 1))
+    pairs = np.unique(np.stack([regions.ravel(), fitted.segment(image).ravel()]), axis=1)
+    assert pairs.shape[1] == regions.max() + 1
+    np.testing.assert_array_equal(segmenter_class(**FAST).regions(image), regions)
+
+
+def test_all_images_at_once(landscapes, fitted):
+    images = landscapes[0][10:13]
+    for image, labels in zip(images, fitted.segment_images(images), strict=True):
+        np.testing.assert_array_equal(labels, fitted.segment(image))
+
+
+def test_progress(landscapes, segmenter_class, capsys):
+    segmenter_class(**FAST).fit(landscapes[0])
+    assert capsys.readouterr().err == ""
+    segmenter = segmenter_class(verbose=1, **FAST).fit(landscapes[0] * 2)
+    assert "Finding parts" in capsys.readouterr().err
+    segmenter.segment_images(landscapes[0][:3])
+    assert "Segmenting images" in (shown := capsys.readouterr().err)
+    assert "3/3" in shown
 
 
 def test_clone_and_pickle(landscapes, fitted):
