@@ -45,7 +45,7 @@ WEIGHTS = {
     "adjacency": {"appearance_weight": 0, "cooccurrence_weight": 0},
     "co-occurrence": {"appearance_weight": 0, "adjacency_weight": 0},
 }
-N_COLORS = 64
+N_COLORS, N_GREYS, LEAST_COLOR = 100, 28, 24
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -191,8 +191,15 @@ def save(display: PartSheetDisplay, file: Path) -> None:
     display.figure_.canvas.draw()
     pixels = np.asarray(display.figure_.canvas.buffer_rgba())[..., :3]
     plt.close(display.figure_)
+    # colours from what is no grey: most of a sheet is dimmed, and would take all the palette
+    colored = pixels[np.ptp(pixels, axis=2) > LEAST_COLOR]
+    palette = Image.fromarray(colored[np.newaxis]).quantize(N_COLORS).getpalette()[: 3 * N_COLORS]
+    greys = np.repeat(np.linspace(0, 255, N_GREYS).round().astype(int), 3).tolist()
+    few = Image.new("P", (1, 1))
+    few.putpalette(palette + greys)
     file.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(pixels).quantize(N_COLORS).save(file, optimize=True)
+    sheet = Image.fromarray(pixels).quantize(palette=few, dither=Image.Dither.NONE)
+    sheet.save(file, optimize=True)
 
 
 if __name__ == "__main__":

@@ -134,7 +134,7 @@ def test_scraps_do_not_outvote_what_is_large():
     # 300 scraps of many colours, and two large regions that differ little
     rng = np.random.default_rng(0)
     rows = np.concatenate([rng.normal(size=(300, 1)), np.full((5, 1), 4.0), np.full((5, 1), 5.0)])
-    area = np.concatenate([np.full(300, 1e-6), np.ones(10)])
+    area = np.concatenate([np.full(300, 1e-8), np.ones(10)])
     vocabulary = PartVocabulary.learn(rows, area, 2, weights=np.ones(1), seed=0)
     low, high = vocabulary.assign(np.array([[4.0], [5.0]]))
     assert low != high
