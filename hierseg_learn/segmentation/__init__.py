@@ -9,6 +9,8 @@ from ._higra import HigraSegmenter
 from ._merge_tree import MergeTree
 from ._merged_regions import MergeTreeSegmenter
 from ._part_agglomeration import PartAgglomeration
+from ._part_report import PartReport, part_report
+from ._part_sheet import PartSheetDisplay
 from ._part_statistics import PartStatistics
 from ._parts import PartLookup
 from ._pyramid import PyramidSegmenter
@@ -30,6 +32,8 @@ __all__ = [
     "MergeTreeSegmenter",
     "PartAgglomeration",
     "PartLookup",
+    "PartReport",
+    "PartSheetDisplay",
     "PartStatistics",
     "PartVocabulary",
     "PyramidSegmenter",
@@ -40,4 +44,5 @@ __all__ = [
     "SuperpixelSegmenter",
     "WatershedSegmenter",
     "make_segmenter",
+    "part_report",
 ]

@@ -44,8 +44,9 @@ class HigraSegmenter(HierarchySegmenter):
     n_parts : int, default=12
         Size of the vocabulary; fewer if the images have fewer different regions.
     position_weight : float, default=1.0
-        How much the position of a region counts against its colour (1 each); height in the
-        image and distance from the vertical middle line.
+        How much the position of a region (height in the image and distance from the vertical
+        middle line) counts against its colour. More where things have their places, as people who
+        stand do; 0 where they may be anywhere.
     max_images : int or None, default=500
         Learn the vocabulary from at most so many images, chosen by `random_state` and their
         content; None takes all.
@@ -63,6 +64,8 @@ class HigraSegmenter(HierarchySegmenter):
         ``image``.
     vocabulary_ : PartVocabulary
         The parts.
+    statistics_ : PartStatistics
+        How they look, touch and occur together in the training images.
     n_parts_ : int
         Number of parts.
 

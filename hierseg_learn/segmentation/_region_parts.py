@@ -34,8 +34,9 @@ class RegionSegmenter(Segmenter):
     n_parts : int, default=12
         Size of the vocabulary; fewer if the images have fewer different regions.
     position_weight : float, default=1.0
-        How much the position of a region counts against its colour (1 each); height in the
-        image and distance from the vertical middle line.
+        How much the position of a region (height in the image and distance from the vertical
+        middle line) counts against its colour. More where things have their places, as people who
+        stand do; 0 where they may be anywhere.
     max_images : int or None, default=500
         Learn the vocabulary from at most so many images, chosen by `random_state` and their
         content; None takes all.
@@ -162,13 +163,14 @@ class RegionSegmenter(Segmenter):
 
 
 def _choose_by_content(batch: ImageBatch, n_images: int, seed: int) -> np.ndarray:
-    """Positions of a random choice of images that does not depend on their order."""
+    """Positions of a random choice of different images that does not depend on their order."""
     salt = seed.to_bytes(8, "little")
     keys = [
-        hashlib.blake2b(batch.image(i).tobytes(), digest_size=8, salt=salt).digest()
+        hashlib.blake2b(batch.image(i).tobytes(), digest_size=8, salt=salt).hexdigest()
         for i in range(len(batch))
     ]
-    return np.sort(np.argsort(keys, kind="stable")[:n_images])
+    _, first = np.unique(keys, return_index=True)
+    return np.sort(first[:n_images])
 
 
 def number_regions(labels: np.ndarray) -> np.ndarray:

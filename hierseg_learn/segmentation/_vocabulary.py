@@ -10,7 +10,8 @@ from threadpoolctl import threadpool_limits
 
 from ..kernels._threads import single_blas_thread
 
-_N_INIT = 5
+# with 5, two seeds find clearly different parts in photos
+_N_INIT = 20
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,13 @@ import pytest
 from skimage.color import rgb2lab
 from sklearn.base import clone
 
+from hierseg_learn import SegmentTreeTransformer
 from hierseg_learn.images import SegmentedImages
 from hierseg_learn.segmentation import (
     FelzenszwalbSegmenter,
     HigraSegmenter,
     MergeTreeSegmenter,
+    PartStatistics,
     PartVocabulary,
     QuickshiftSegmenter,
     SuperpixelSegmenter,
@@ -91,6 +93,51 @@ def test_the_choice_of_images_does_not_depend_on_their_order(landscapes, order, 
     np.testing.assert_array_equal(other.vocabulary_.centers, reference.vocabulary_.centers)
     everything = segmenter_class(max_images=None, **FAST).fit(landscapes[0])
     assert (everything.vocabulary_.centers != reference.vocabulary_.centers).any()
+
+
+@pytest.mark.parametrize("max_images", [None, 6])
+def test_copies_of_all_images_change_nothing(landscapes, max_images, segmenter_class):
+    images = landscapes[0][:8]
+    once = segmenter_class(max_images=max_images, **FAST).fit(images)
+    twice = segmenter_class(max_images=max_images, **FAST).fit(images + images[::-1])
+    np.testing.assert_array_equal(once.vocabulary_.centers, twice.vocabulary_.centers)
+    assert once.tree_ == twice.tree_
+
+
+def test_an_image_gets_its_parts_alone_or_among_others(landscapes, segmenter_class):
+    images = landscapes[0]
+    transformer = SegmentTreeTransformer(segmenter_class(**FAST), descriptors="shape")
+    transformer.fit(images[:10])
+    leaves = dict(zip(transformer.tree_.leaves, transformer.tree_.leaf_values))
+    for image, nodes in zip(images[10:], transformer.label_maps(images[10:])):
+        parts = np.vectorize(leaves.get)(nodes)
+        np.testing.assert_array_equal(parts, transformer.segmenter_.segment(image))
+    before = transformer.segmenter_.vocabulary_.centers.copy()
+    transformer.transform(images[10:])
+    np.testing.assert_array_equal(transformer.segmenter_.vocabulary_.centers, before)
+
+
+def test_statistics_are_those_of_the_label_maps(landscapes, fitted, segmenter_class):
+    images = landscapes[0][:10]
+    maps = [fitted.segment(image) for image in images]
+    found = fitted.statistics_
+    np.testing.assert_allclose(
+        found.area, sum(np.bincount(m.ravel(), minlength=3) / m.size for m in maps)
+    )
+    here = np.array([[(m == k).any() for k in range(3)] for m in maps]).astype(int)
+    np.testing.assert_array_equal(found.together, here.T @ here)
+    expected = PartStatistics.from_label_maps([i.astype(np.float32) for i in images], maps, 3)
+    np.testing.assert_allclose(found.borders, expected.borders)
+
+
+def test_scraps_do_not_outvote_what_is_large():
+    # 300 scraps of many colours, and two large regions that differ little
+    rng = np.random.default_rng(0)
+    rows = np.concatenate([rng.normal(size=(300, 1)), np.full((5, 1), 4.0), np.full((5, 1), 5.0)])
+    area = np.concatenate([np.full(300, 1e-8), np.ones(10)])
+    vocabulary = PartVocabulary.learn(rows, area, 2, weights=np.ones(1), seed=0)
+    low, high = vocabulary.assign(np.array([[4.0], [5.0]]))
+    assert low != high
 
 
 def test_same_bits_for_two_jobs(landscapes, fitted, segmenter_class):
