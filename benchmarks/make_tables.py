@@ -261,6 +261,38 @@ def bias_cell(entry: dict[str, Any] | None) -> str:
     return text + (f", {entry['n_seeds']} seeds" if "impossible" in entry else "")
 
 
+def tables_of_parts(results: dict[str, Any]) -> dict[str, list[Row]]:
+    """Agreement with masks, the trees, and what the reports say about the parts."""
+    scores = ["purity", "normalized_mutual_info", "adjusted_rand"]
+    tables: dict[str, list[Row]] = {
+        "agreement": [
+            ["parts", "purity", "normalised mutual information", "adjusted Rand index"],
+            *[
+                [name, *(share(entry[score]) for score in scores)]
+                for name, entry in results["agreement"].items()
+            ],
+        ],
+        "trees": [
+            ["joined by", "triplets as in the given tree"],
+            *[[name, percent(entry["triplets"])] for name, entry in results["trees"].items()],
+        ],
+    }
+    for data, sheet in results["sheets"].items():
+        rows = [
+            [
+                entry["part"],
+                percent(entry["image_share"]),
+                percent(entry["pixel_share"]),
+                *([entry["majority"], percent(entry["purity"])] if "purity" in entry else []),
+                share(entry["stability"]),
+            ]
+            for entry in sheet["parts"]
+        ]
+        masks = ["most frequent class", "its share"] if "purity" in sheet["parts"][0] else []
+        tables[data] = [["part", "of images", "of pixels", *masks, "stability"], *rows]
+    return tables
+
+
 MAKERS = {
     "accuracy": tables_of_accuracy,
     "bias": tables_of_bias,
@@ -269,6 +301,7 @@ MAKERS = {
     "defaults": tables_of_defaults,
     "explanations": tables_of_explanations,
     "node_metrics": tables_of_node_metrics,
+    "parts": tables_of_parts,
     "segments": tables_of_segments,
 }
 

@@ -81,9 +81,22 @@ class PartExchange:
         Returns
         -------
         PartExchange
+
+        Raises
+        ------
+        ValueError
+            If a pixel belongs to leaves of several layers of the tree.
         """
         check_is_fitted(transformer)
         describer = transformer._describer()
+        if describer.lookup.n_layers > 1:
+            tree = describer.tree
+            names = " and ".join(repr(tree.names[node]) for node in tree.children(tree.root))
+            raise ValueError(
+                "Parts cannot be muted or exchanged in this table: a pixel belongs to leaves below "
+                f"{names} at the same time, and the table does not say how much of a leaf lies in "
+                "one of the others. Use a model whose tree has one of them."
+            )
         fill_values = np.array(transformer.fill_values_, dtype=np.float64)
         if transformer.missing == "nan":
             fill_values[describer.presence_columns()[1]] = np.nan

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -130,3 +130,12 @@ class ImageEstimator(BaseEstimator):
         tags.input_tags.three_d_array = True
         tags.input_tags.allow_nan = False
         return tags
+
+
+def seeded(estimator: Any, rng: np.random.RandomState | None) -> Any:
+    """Clone an estimator and give it a seed if it takes one and has none."""
+    estimator = clone(estimator)
+    params = estimator.get_params(deep=False)
+    if rng is not None and "random_state" in params and params["random_state"] is None:
+        estimator.set_params(random_state=rng.randint(np.iinfo(np.int32).max))
+    return estimator

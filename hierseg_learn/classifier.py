@@ -81,7 +81,7 @@ class HierarchicalMetricClassifier(
     decision : {"neighbors", "prototypes"}, default="neighbors"
         Whether the nearest training rows vote, or the nearest of the class means decides.
     device : {"auto", "cpu", "cuda"}, default="auto"
-        Where the kernels run.
+        Where the kernels run; "auto" takes a GPU if there is one and the table is not small.
     n_jobs : int, default=None
         Number of threads that fit nodes. The result is the same for any number.
     verbose : int, default=0
@@ -209,13 +209,14 @@ class HierarchicalMetricClassifier(
             or there are fewer rows than neighbours; the message names what came and what was
             expected.
         """
-        backend = get_backend(self.device)
+        get_backend(self.device)  # a GPU that is asked for and missing is an error at once
         X, y = check_table(self, X, y)
         check_classification_targets(y)
         self.classes_, codes = np.unique(y, return_inverse=True)
         self._check_enough(codes)
         self._layout = read_layout(self.tree, self._names(), X.shape[1])
         self.tree_ = self._layout.tree
+        backend = get_backend(self.device, n_values=X.size)
         self._store_metric(self._fit_metric(X, codes, backend))
         self.prototypes_ = np.stack(
             [X[codes == code].mean(axis=0, dtype=np.float64) for code in range(len(self.classes_))]
@@ -346,7 +347,7 @@ class HierarchicalMetricClassifier(
             len(self.classes_),
             self.n_neighbors,
             self.weights,
-            get_backend(self.device),
+            get_backend(self.device, n_values=self._embedding.size),
         )
 
     def _decide(self) -> Neighbors | Prototypes:

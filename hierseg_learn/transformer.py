@@ -9,17 +9,19 @@ from typing import Any, Self
 
 import numpy as np
 from sklearn import get_config
-from sklearn.base import TransformerMixin, _fit_context, clone
+from sklearn.base import TransformerMixin, _fit_context
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from ._describe import TreeDescriber, describe_images
-from .base import ImageEstimator
+from ._grown_tree import grow_tree
+from .base import ImageEstimator, seeded
 from .descriptors import DEFAULT_DESCRIPTORS, Descriptor, make_descriptors
 from .images import ImageBatch, is_table
 from .kernels import get_backend
-from .segmentation import PartLookup, Segmenter, make_segmenter
+from .segmentation import PartAgglomeration, PartLookup, Segmenter, make_segmenter
+from .segmentation._registry import SEGMENTERS
 from .tree import SegmentTree
 
 
@@ -33,15 +35,17 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
 
     Parameters
     ----------
-    segmenter : {"auto", "masks", "grid", "pyramid", "superpixels", "merge_tree"}, \
-            Segmenter or callable, default="auto"
+    segmenter : {"auto", "masks", "grid", "pyramid", "superpixels", "merge_tree", "felzenszwalb", \
+            "quickshift", "watershed", "higra", "union"}, Segmenter or callable, default="auto"
         Where the label maps come from. ``"auto"`` takes the masks that come with the images, and a
         spatial pyramid where there are none. A callable gets an image, float32 in [0, 1], and
         returns its label map. Parameters of an object can be searched, as in
         ``segmenter__n_segments``.
-    tree : dict or SegmentTree, default=None
+    tree : dict, SegmentTree, PartAgglomeration or "agglomerative", default=None
         Nested dict whose leaves are part ids, an int or a list of ints that form one part. None
-        takes the tree of the segmenter; that of given masks is flat.
+        takes the tree of the segmenter; that of given masks is flat. ``"agglomerative"`` joins the
+        segmenter's parts step by step, by what the training images say about them; an object has
+        weights that can be searched.
     descriptors : str, Descriptor or list of str and (str, Descriptor), \
             default=("color", "gradients", "lbp", "shape")
         What is pooled, by name (also ``"patches"``) or as objects, whose parameters can be searched
@@ -116,11 +120,11 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
 
     _parameter_constraints: dict = {
         "segmenter": [
-            StrOptions({"auto", "masks", "grid", "pyramid", "superpixels", "merge_tree"}),
+            StrOptions({"auto", *SEGMENTERS}),
             Segmenter,
             callable,
         ],
-        "tree": [Mapping, SegmentTree, None],
+        "tree": [Mapping, SegmentTree, PartAgglomeration, StrOptions({"agglomerative"}), None],
         "descriptors": [str, Descriptor, list, tuple],
         "describe_inner": ["boolean"],
         "margin": [Interval(Integral, 0, None, closed="left")],
@@ -167,8 +171,8 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
         X : array, list of arrays, list of paths, 2-D table or SegmentedImages
             The images: ``(n, h, w)`` grey, ``(n, h, w, 3)`` colour, a list of such images of any
             size or of their files, or a table of flattened images with `image_shape`.
-        y : Ignored
-            Present for scikit-learn's conventions.
+        y : array-like of shape (n_images,), default=None
+            Classes. Only a `tree` that joins parts by their learned metrics looks at them.
         segments : array, list of arrays or list of paths, default=None
             One label map per image, unless X brings its own.
 
@@ -182,7 +186,7 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
             If an image, a label map or a parameter is not what it should be; the message names the
             argument and the position of the image.
         """
-        self._fit_rows(X, segments)
+        self._fit_rows(X, segments, y)
         return self
 
     def fit_transform(self, X: Any, y: Any = None, segments: Any = None) -> Any:
@@ -192,8 +196,8 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
         ----------
         X : array, list of arrays, list of paths, 2-D table or SegmentedImages
             The images.
-        y : Ignored
-            Present for scikit-learn's conventions.
+        y : array-like of shape (n_images,), default=None
+            Classes, as in `fit`.
         segments : array, list of arrays or list of paths, default=None
             One label map per image, unless X brings its own.
 
@@ -202,7 +206,7 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
         table : DataFrame of shape (n_images, n_columns)
             As `transform` returns it.
         """
-        rows, batch = self._fit_rows(X, segments)
+        rows, batch = self._fit_rows(X, segments, y)
         return self._finish(rows, batch)
 
     def transform(self, X: Any, segments: Any = None) -> Any:
@@ -238,7 +242,7 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
         )
         return self._finish(rows, batch)
 
-    def label_maps(self, X: Any, segments: Any = None) -> list[np.ndarray]:
+    def label_maps(self, X: Any, segments: Any = None, *, layer: int = 0) -> list[np.ndarray]:
         """Show which leaf of the tree every pixel belongs to, for drawing and checking.
 
         Parameters
@@ -247,6 +251,8 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
             Images of the kind that `fit` saw.
         segments : array, list of arrays or list of paths, default=None
             One label map per image, as in `transform`.
+        layer : int, default=0
+            Which child of the root, where a pixel belongs to a leaf below each of them.
 
         Returns
         -------
@@ -274,8 +280,7 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
            [ 1, -1]], dtype=int32)]
         """
         batch = self._check_batch(X, segments)
-        describer = self._describer()
-        return [describer.node_map(batch, i) for i in range(len(batch))]
+        return self._describer().node_maps(batch, layer)
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Return the names of the columns.
@@ -360,7 +365,7 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
         return batch
 
     @_fit_context(prefer_skip_nested_validation=False)
-    def _fit_rows(self, X: Any, segments: Any) -> tuple[np.ndarray, ImageBatch]:
+    def _fit_rows(self, X: Any, segments: Any, y: Any) -> tuple[np.ndarray, ImageBatch]:
         """Fit everything; return the training rows, NaN where a part is missing, and images."""
         get_backend(self.device)
         batch = self._check_images(X, segments=segments, reset=True)
@@ -369,11 +374,11 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
         segmenter = _handed_down(segmenter, rng, self.verbose)
         self.segmenter_ = segmenter.fit(batch)
         self._fitted_with_masks = batch.has_masks
-        self.tree_ = self._choose_tree()
         self.descriptors_ = [
             (name, _handed_down(descriptor, rng, self.verbose).fit(batch))
             for name, descriptor in self._make_descriptors()
         ]
+        self.tree_ = self._choose_tree(batch, y)
         describer = self._describer()
         dtype = _table_dtype(X)
         rows = describe_images(
@@ -392,9 +397,14 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
                 )
         return named
 
-    def _choose_tree(self) -> SegmentTree:
+    def _choose_tree(self, batch: ImageBatch, y: Any) -> SegmentTree:
         if self.tree is None:
             return self.segmenter_.tree_
+        if isinstance(self.tree, PartAgglomeration | str):
+            agglomeration = PartAgglomeration() if isinstance(self.tree, str) else self.tree
+            return grow_tree(
+                agglomeration, self.segmenter_, batch, y, self._leaf_describer, self.n_jobs
+            )
         if isinstance(self.tree, SegmentTree):
             return self.tree
         try:
@@ -403,12 +413,18 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
             raise type(error)(f"tree does not describe a segment tree: {error}") from error
 
     def _describer(self) -> TreeDescriber:
+        return self._describer_of(self.tree_, self.describe_inner)
+
+    def _leaf_describer(self, tree: SegmentTree) -> TreeDescriber:
+        return self._describer_of(tree, describe_inner=True)
+
+    def _describer_of(self, tree: SegmentTree, describe_inner: bool) -> TreeDescriber:
         return TreeDescriber(
-            self.tree_,
+            tree,
             self.segmenter_,
-            PartLookup(self.tree_),
+            PartLookup(tree),
             tuple(self.descriptors_),
-            self.describe_inner,
+            describe_inner,
             self.margin,
             self.device,
         )
@@ -458,12 +474,9 @@ def _is_pair(entry: Any) -> bool:
 
 
 def _handed_down(estimator: Any, rng: np.random.RandomState | None, verbose: int) -> Any:
-    """Clone an estimator, and give it a seed and a progress bar where it takes them and has none."""
-    estimator = clone(estimator)
-    params = estimator.get_params(deep=False)
-    if rng is not None and "random_state" in params and params["random_state"] is None:
-        estimator.set_params(random_state=rng.randint(np.iinfo(np.int32).max))
-    if verbose and params.get("verbose") == 0:
+    """Clone an estimator; give it a seed and a progress bar if it takes them and has none."""
+    estimator = seeded(estimator, rng)
+    if verbose and estimator.get_params(deep=False).get("verbose") == 0:
         estimator.set_params(verbose=verbose)
     return estimator
 

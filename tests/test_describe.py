@@ -39,12 +39,17 @@ def batch_of(tree, n_images=3, seed=0):
 trees_and_seeds = given(tree=segment_trees(any_order=True), seed=st.integers(0, 2**16))
 
 
+def pooled(describer, batch):
+    """Areas and sums of the leaves of the first image."""
+    return describer._pool(*next(describer._leaf_maps(batch)))
+
+
 @settings(deadline=None, max_examples=25)
 @trees_and_seeds
 def test_leaf_sums_are_those_of_the_raw_masks(tree, seed):
     batch = batch_of(tree, 1, seed)
     describer = describer_of(tree, batch)
-    area, sums = describer.leaf_sums(batch, 0)
+    area, sums = pooled(describer, batch)
     image, mask = batch.image(0), batch.mask(0)
     n_bins = 10
     shape_sums = sums[:, -5 - n_bins :]
@@ -130,7 +135,7 @@ def test_what_is_left_of_a_leaf_stands_for_all_of_it(tree, seed, margin):
     batch = batch_of(tree, 1, seed)
     whole = describer_of(tree, batch)
     inner = replace(whole, margin=margin)
-    (area, sums), (same_area, inner_sums) = (d.leaf_sums(batch, 0) for d in (whole, inner))
+    (area, sums), (same_area, inner_sums) = (pooled(d, batch) for d in (whole, inner))
     np.testing.assert_array_equal(area, same_area)
     color, shape = (descriptor for _, descriptor in whole.descriptors)
     np.testing.assert_array_equal(sums[:, color.n_sums_ :], inner_sums[:, color.n_sums_ :])
@@ -149,7 +154,7 @@ def test_node_map_gives_leaves_in_any_order_of_the_nodes():
     tree = SegmentTree(["a", "b", "c", "d", "t"], [1, 4, 4, 4, 4], [7, [1, 2], 0])
     masks = np.array([[[7, 1, 2], [0, -1, 7]]])
     batch = check_images(SegmentedImages(np.zeros((1, 2, 3)), masks))
-    node_map = describer_of(tree, batch).node_map(batch, 0)
+    node_map = describer_of(tree, batch).node_maps(batch)[0]
     np.testing.assert_array_equal(node_map, [[0, 2, 2], [3, -1, 0]])
     assert node_map.dtype == np.int32
 

@@ -45,6 +45,7 @@ MAY_IMPORT = {
 ONLY_IN = {"numba": "kernels", "cupy": "kernels", "imblearn": "sampling"}
 ONLY_INSIDE_FUNCTIONS = {
     "dask",
+    "higra",
     "matplotlib",
     "metric_learn",
     "pandas",

@@ -34,6 +34,11 @@ def concat(xp: Any, arrays: list[Array], axis: int = 0) -> Array:
     return (xp.concat if hasattr(xp, "concat") else xp.concatenate)(arrays, axis=axis)
 
 
+def transposed(xp: Any, stack: Array) -> Array:
+    """Transpose every matrix of a stack."""
+    return (xp.permute_dims if hasattr(xp, "permute_dims") else xp.transpose)(stack, (0, 2, 1))
+
+
 def cumulative_sum(xp: Any, array: Array) -> Array:
     """Sum along the last axis, step by step."""
     if hasattr(xp, "cumulative_sum"):
@@ -100,12 +105,12 @@ def relations(xp: Any, codes: Array, start: int, stop: int) -> tuple[Array, Arra
 
 
 def log_sum_exp(xp: Any, distances: Array, mask: Array) -> tuple[Array, Array]:
-    """Return log sum exp(-distance) over the mask of every row, and the softmax."""
+    """Return log sum exp(-distance) over the mask along the last axis, and the softmax."""
     infinite = xp.full_like(distances, float("inf"))
     masked = xp.where(mask, distances, infinite)
-    smallest = xp.min(masked, axis=1, keepdims=True)
+    smallest = xp.min(masked, axis=-1, keepdims=True)
     smallest = xp.where(smallest < float("inf"), smallest, xp.zeros_like(smallest))
     powers = xp.exp(smallest - masked)
-    total = xp.sum(powers, axis=1, keepdims=True)
+    total = xp.sum(powers, axis=-1, keepdims=True)
     total = xp.where(total > 0, total, xp.ones_like(total))
-    return (xp.log(total) - smallest)[:, 0], powers / total
+    return (xp.log(total) - smallest)[..., 0], powers / total

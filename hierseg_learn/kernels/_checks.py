@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from ._arrays import namespace
+
 
 def check_regions(values: Any, regions: Any, n_regions: int) -> None:
     """Raise unless `values` has one row per pixel and every region lies in ``[-1, n_regions)``."""
@@ -55,6 +57,30 @@ def check_embedding(Z: Any, codes: Any) -> None:
     _check_integers("codes", codes)
 
 
+def check_stack(Z: Any, codes: Any, n_points: Any) -> None:
+    """Raise unless there is a 3-D stack of floating points, with codes and counts that fit it."""
+    if Z.ndim != 3 or tuple(codes.shape) != tuple(Z.shape[:2]):
+        raise ValueError(
+            "Z must have shape (n_stack, n_samples, n_components) and codes (n_stack, n_samples), "
+            f"got {tuple(Z.shape)} and {tuple(codes.shape)}."
+        )
+    _check_floats(Z)
+    _check_integers("codes", codes)
+    _check_counts(n_points, Z.shape[0], 0, Z.shape[1])
+
+
+def check_stacked_neighbors(Q: Any, X: Any, n_points: Any, n_neighbors: int) -> None:
+    """Raise unless both stacks match and every member has `n_neighbors` points."""
+    if Q.ndim != 3 or X.ndim != 3 or Q.shape[0] != X.shape[0] or Q.shape[2] != X.shape[2]:
+        raise ValueError(
+            "Q and X must be 3-D with the same number of members and of columns, got shapes "
+            f"{tuple(Q.shape)} and {tuple(X.shape)}."
+        )
+    if n_neighbors < 1:
+        raise ValueError(f"n_neighbors must be at least 1, got {n_neighbors}.")
+    _check_counts(n_points, X.shape[0], n_neighbors, X.shape[1])
+
+
 def check_lists(Z: Any, targets: Any, impostors: Any) -> None:
     """Raise unless both lists have one row of integers per row of the floating array `Z`."""
     if Z.ndim != 2:
@@ -72,6 +98,18 @@ def check_list_range(name: str, low: int, high: int, n_samples: int) -> None:
     """Raise unless the smallest and the largest listed row lie in ``[-1, n_samples)``."""
     if low < -1 or high >= n_samples:
         raise ValueError(f"{name} must lie in [-1, {n_samples}), got values from {low} to {high}.")
+
+
+def _check_counts(n_points: Any, n_stack: int, least: int, most: int) -> None:
+    if tuple(n_points.shape) != (n_stack,):
+        raise ValueError(f"n_points must have shape ({n_stack},), got {tuple(n_points.shape)}.")
+    _check_integers("n_points", n_points)
+    xp = namespace(n_points)
+    low, high = (int(xp.min(n_points)), int(xp.max(n_points))) if n_stack else (least, most)
+    if low < least or high > most:
+        raise ValueError(
+            f"n_points must lie between {least} and {most}, got values from {low} to {high}."
+        )
 
 
 def _check_integers(name: str, array: Any) -> None:

@@ -1,5 +1,8 @@
 """Pair losses composed of array-API operations: one text for every array library.
 
+The CUDA text of `cupy_kernels` takes the place of most steps; this is what it is compared with, and
+what anchors of many points fall back on.
+
 A driver walks blocks of rows and turns pair weights into a gradient; a step per loss turns a block
 of distances into weights. The Numba kernels use the driver with steps of their own.
 
@@ -27,8 +30,10 @@ from ._arrays import (
     squared_distances,
     squared_norms,
     stable_argsort,
+    transposed,
 )
-from ._checks import check_embedding, check_list_range, check_lists
+from ._checks import check_embedding, check_list_range, check_lists, check_stack
+from ._stacks import stacked_gradient
 
 Array = Any
 Blocks = Callable[[Callable[[int, int], Any], int, int, int], list[Any]]
@@ -51,27 +56,38 @@ def one_after_another(
 
 
 def nca_loss_grad(Z: Array, codes: Array) -> tuple[float, Array]:
-    """As `reference.nca_loss_grad`."""
+    """As `reference.nca_loss_grad`: a stack of one."""
     xp = namespace(Z)
     check_embedding(Z, codes)
-    codes = astype(xp, codes, xp.int64)
-    Z = centre_columns(xp, Z)
-    norms = squared_norms(xp, Z)
-    n_active = count_with_mates(xp, codes)
+    n_points = xp.full((1,), Z.shape[0], dtype=xp.int64)
+    losses, gradient = stacked_nca_loss_grad(Z[None, ...], codes[None, ...], n_points)
+    return float(losses[0]), gradient[0, ...]
 
-    def step(start: int, stop: int) -> tuple[Array, Array, None]:
-        distances = squared_distances(xp, Z[start:stop, :], Z, norms[start:stop], norms)
-        others, mates, _ = relations(xp, codes, start, stop)
+
+def stacked_nca_loss_grad(Z: Array, codes: Array, n_points: Array) -> tuple[Array, Array]:
+    """As `reference.stacked_nca_loss_grad`."""
+    xp = namespace(Z)
+    check_stack(Z, codes, n_points)
+    codes, n_points = astype(xp, codes, xp.int64), astype(xp, n_points, xp.int64)
+    positions = xp.arange(Z.shape[1], dtype=xp.int64)
+
+    def weights(Z: Array, members: slice, rows: slice) -> tuple[Array, Array, Array]:
+        norms = xp.sum(Z * Z, axis=2)
+        products = xp.matmul(Z[:, rows, :], transposed(xp, Z))
+        distances = norms[:, rows][:, :, None] + norms[:, None, :] - 2.0 * products
+        distances = xp.where(distances > 0, distances, xp.zeros_like(distances))
+        valid = positions[None, :] < n_points[members][:, None]
+        others = valid[:, None, :] & (positions[rows][:, None] != positions[None, :])[None, ...]
+        own = codes[members, :]
+        mates = others & (own[:, rows][:, :, None] == own[:, None, :])
         log_mates, near_mates = log_sum_exp(xp, distances, mates)
         log_all, near_all = log_sum_exp(xp, distances, others)
-        active = xp.any(mates, axis=1)
-        loss = xp.sum(xp.where(active, log_all - log_mates, xp.zeros_like(log_all)))
-        weights = near_mates - near_all
-        scale = 1.0 / max(n_active, 1)
-        return loss, xp.where(active[:, None], weights * scale, xp.zeros_like(weights)), None
+        active = valid[:, rows] & xp.any(mates, axis=2)
+        W = xp.where(active[:, :, None], near_mates - near_all, xp.zeros_like(distances))
+        losses = xp.where(active, log_all - log_mates, xp.zeros_like(log_all))
+        return astype(xp, losses, xp.float64), astype(xp, active, xp.float64), W
 
-    loss, gradient = pair_loss_grad(Z, step)
-    return loss / max(n_active, 1), gradient
+    return stacked_gradient(Z, n_points, weights, PAIR_ROWS * BLOCKS_AT_ONCE * PAIR_ROWS)
 
 
 def triplet_loss_grad(Z: Array, codes: Array, margin: float) -> tuple[float, Array]:

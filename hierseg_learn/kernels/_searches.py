@@ -1,7 +1,7 @@
 """Sums and searches composed of array-API operations: one text for every array library.
 
 The namespace comes from the arrays; the few names that NumPy, CuPy and the array API standard do
-not share are bridged in ``_arrays``.
+not share are bridged in ``_arrays``. The CUDA text of `cupy_kernels` is compared with it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,14 @@ from ._arrays import (
     squared_norms,
     stable_argsort,
 )
-from ._checks import check_columns, check_neighbors, check_region_range, check_regions
+from ._checks import (
+    check_columns,
+    check_neighbors,
+    check_region_range,
+    check_regions,
+    check_stacked_neighbors,
+)
+from ._stacks import member_neighbors
 
 Array = Any
 
@@ -68,6 +75,12 @@ def nearest(
         indices.append(found[0])
         distances.append(found[1])
     return concat(xp, indices), concat(xp, distances)
+
+
+def stacked_nearest(Q: Array, X: Array, n_points: Array, n_neighbors: int) -> tuple[Array, Array]:
+    """As `reference.stacked_nearest`."""
+    check_stacked_neighbors(Q, X, n_points, n_neighbors)
+    return member_neighbors(nearest, Q, X, n_points, n_neighbors)
 
 
 def snr_distances(Q: Array, X: Array) -> Array:

@@ -1,20 +1,72 @@
-"""Kernels for CUDA: the composed operations on CuPy arrays, results left on the device.
+"""Kernels for CUDA: matrix products by cuBLAS, the rest by the CUDA text in ``cuda_sources``.
 
-The functions mirror ``reference``, which says what arguments and results mean. Sums are matrix
-products, sorts and reductions in a fixed order: no float atomics, so the same bits every time.
+The functions mirror ``reference``, which says what arguments and results mean; results stay on the
+device. Sums run in a fixed order without float atomics, so the same bits every time. Memory is a
+few blocks of at most `BLOCK_SIZE` numbers beside arguments and results.
 """
 
 from __future__ import annotations
 
-import cupy
+from collections.abc import Callable
 
-from . import _pair_losses, _patch_sums, _searches
-from ._arrays import astype
+import cupy
+import numpy as np
+
+from . import _pair_losses, _patch_sums
+from ._arrays import centre, centre_columns, row_blocks, squared_norms, stable_argsort
+from ._checks import (
+    check_columns,
+    check_embedding,
+    check_list_range,
+    check_lists,
+    check_neighbors,
+    check_region_range,
+    check_regions,
+    check_stack,
+    check_stacked_neighbors,
+)
+from ._cuda import launch
+from ._pair_losses import count_triplets
+from ._stacks import block_shape, stacked_gradient
+
+BLOCK_SIZE = 2**25
+POINT_ROWS = 8192
+CHUNK_PIXELS = 4096
+# of an anchor's row every number is compared with every other; beyond this, sorting is less work
+MOST_COMPARED = 4096
+THREADS = 256
+WARP = 32
+# rows of a grid's second dimension
+MOST_ROWS = 65535
 
 
 def region_sums(values: cupy.ndarray, regions: cupy.ndarray, n_regions: int) -> cupy.ndarray:
-    """As `reference.region_sums`."""
-    return _searches.region_sums(_floating(values), cupy.asarray(regions), n_regions)
+    """As `reference.region_sums`: pixels sorted by region, sums of chunks, chunks in order."""
+    values, regions = _floating(values), cupy.asarray(regions)
+    check_regions(values, regions, n_regions)
+    if regions.shape[0]:
+        check_region_range(int(regions.min()), int(regions.max()), n_regions)
+    n_values = values.shape[1]
+    totals = cupy.zeros((n_regions, n_values), dtype=cupy.float64)
+    regions = regions.astype(cupy.int64)
+    order = stable_argsort(cupy, regions).astype(cupy.int64)
+    bounds = cupy.searchsorted(regions[order], cupy.arange(n_regions + 1)).astype(cupy.int64)
+    first_chunk = cupy.zeros(n_regions + 1, dtype=cupy.int64)
+    first_chunk[1:] = cupy.cumsum(-((bounds[:-1] - bounds[1:]) // CHUNK_PIXELS))
+    n_chunks = int(first_chunk[-1])
+    if not n_chunks or not n_values:
+        return totals
+    region = cupy.searchsorted(first_chunk, cupy.arange(n_chunks), side="right") - 1
+    starts = bounds[region] + (cupy.arange(n_chunks) - first_chunk[region]) * CHUNK_PIXELS
+    stops = cupy.minimum(starts + CHUNK_PIXELS, bounds[region + 1])
+    sums = cupy.empty((n_chunks, n_values), dtype=cupy.float64)
+    width = min(WARP, 1 << (n_values - 1).bit_length())
+    grid = (n_chunks, -(-n_values // width))
+    chunk_args = (values, order, starts, stops, np.int64(n_values), np.int64(width), sums)
+    launch("chunk_sums", values.dtype, grid, THREADS, *chunk_args)
+    region_args = (sums, first_chunk, np.int64(n_regions), np.int64(n_values), totals)
+    launch("add_chunks", values.dtype, (-(-totals.size // THREADS),), THREADS, *region_args)
+    return totals
 
 
 def activation_sums(
@@ -38,47 +90,219 @@ def activation_sums(
 def nearest(
     Q: cupy.ndarray, X: cupy.ndarray, n_neighbors: int, exclude: cupy.ndarray | None = None
 ) -> tuple[cupy.ndarray, cupy.ndarray]:
-    """As `reference.nearest`."""
-    Q, X = _floating(Q), _floating(X)
-    dtype = cupy.result_type(Q, X)
+    """As `reference.nearest`: matrix products rule points out, the others are measured exactly."""
+    Q, X = _alike(Q, X)
     exclude = None if exclude is None else cupy.asarray(exclude)
-    return _searches.nearest(astype(cupy, Q, dtype), astype(cupy, X, dtype), n_neighbors, exclude)
+    check_neighbors(Q, X, n_neighbors, exclude)
+    if exclude is None:
+        exclude = cupy.full(Q.shape[0], -1, dtype=cupy.int64)
+    exclude = exclude.astype(cupy.int64)[None]
+    n_points = cupy.full(1, X.shape[0], dtype=cupy.int64)
+    indices, distances = _nearest_stack(Q[None], X[None], n_points, n_neighbors, exclude)
+    return indices[0], distances[0]
+
+
+def stacked_nearest(
+    Q: cupy.ndarray, X: cupy.ndarray, n_points: cupy.ndarray, n_neighbors: int
+) -> tuple[cupy.ndarray, cupy.ndarray]:
+    """As `reference.stacked_nearest`."""
+    Q, X = _alike(Q, X)
+    n_points = cupy.asarray(n_points)
+    check_stacked_neighbors(Q, X, n_points, n_neighbors)
+    exclude = cupy.full(Q.shape[:2], -1, dtype=cupy.int64)
+    return _nearest_stack(Q, X, n_points.astype(cupy.int64), n_neighbors, exclude)
 
 
 def nca_loss_grad(Z: cupy.ndarray, codes: cupy.ndarray) -> tuple[float, cupy.ndarray]:
     """As `reference.nca_loss_grad`."""
-    return _pair_losses.nca_loss_grad(cupy.asarray(Z), cupy.asarray(codes))
+    Z, codes = cupy.asarray(Z), cupy.asarray(codes)
+    check_embedding(Z, codes)
+    counts = cupy.full(1, Z.shape[0], dtype=cupy.int64)
+    losses, gradient = stacked_nca_loss_grad(Z[None], codes[None], counts)
+    return float(losses[0]), gradient[0]
+
+
+def stacked_nca_loss_grad(
+    Z: cupy.ndarray, codes: cupy.ndarray, n_points: cupy.ndarray
+) -> tuple[cupy.ndarray, cupy.ndarray]:
+    """As `reference.stacked_nca_loss_grad`."""
+    Z, codes, n_points = cupy.asarray(Z), cupy.asarray(codes), cupy.asarray(n_points)
+    check_stack(Z, codes, n_points)
+    codes, counts = _integers(codes), _integers(n_points)
+    # from here on the mates' part of the softmax is lost to underflow
+    limit = np.float64(-0.5 * np.log(np.finfo(str(Z.dtype)).tiny))
+
+    def weights(Z: cupy.ndarray, members: slice, rows: slice) -> tuple:
+        n_stack, n, n_components = Z.shape
+        products = cupy.ascontiguousarray(cupy.matmul(Z[:, rows], Z.transpose(0, 2, 1)))
+        losses, active = (cupy.empty((n_stack, rows.stop - rows.start)) for _ in range(2))
+        norms = cupy.sum(Z * Z, axis=2)
+        args = (products, Z, norms, codes[members], counts[members], limit)
+        args += (np.int64(rows.start), np.int64(n), np.int64(n_components), losses, active)
+        launch("nca_weights", Z.dtype, (rows.stop - rows.start, n_stack), THREADS, *args)
+        return losses, active, products
+
+    return stacked_gradient(cupy.ascontiguousarray(Z), counts, weights, BLOCK_SIZE)
 
 
 def triplet_loss_grad(
     Z: cupy.ndarray, codes: cupy.ndarray, margin: float
 ) -> tuple[float, cupy.ndarray]:
     """As `reference.triplet_loss_grad`."""
-    return _pair_losses.triplet_loss_grad(cupy.asarray(Z), cupy.asarray(codes), margin)
+    Z, codes = cupy.asarray(Z), cupy.asarray(codes)
+    check_embedding(Z, codes)
+    if Z.shape[0] > MOST_COMPARED:
+        return _pair_losses.triplet_loss_grad(Z, codes, margin)
+    Z, codes = centre_columns(cupy, cupy.ascontiguousarray(Z)), _integers(codes)
+    scale = 1.0 / max(count_triplets(cupy, codes), 1)
+    units = cupy.ones(Z.shape[0], dtype=Z.dtype)
+    step = _triplet_step(Z, squared_norms(cupy, Z), units, codes, margin, scale)
+    return _pair_losses.pair_loss_grad(Z, step, _blocks(Z))
 
 
 def snr_distances(Q: cupy.ndarray, X: cupy.ndarray) -> cupy.ndarray:
     """As `reference.snr_distances`."""
-    return _searches.snr_distances(_floating(Q), _floating(X))
+    Q, X = _floating(Q), _floating(X)
+    check_columns(Q, X)
+    Q, X = _alike(Q, X)
+    centred_q, signal = centre(cupy, Q)
+    centred_x, norms = centre(cupy, X)
+    distances = cupy.ascontiguousarray(centred_q @ centred_x.T)
+    if distances.size:
+        n_queries, n_points = distances.shape
+        grid = (-(-n_points // THREADS), min(n_queries, MOST_ROWS))
+        args = (distances, signal, norms, np.int64(n_queries), np.int64(n_points))
+        launch("signal_to_noise", Q.dtype, grid, THREADS, *args)
+    return distances
 
 
 def snr_loss_grad(
     Z: cupy.ndarray, codes: cupy.ndarray, margin: float
 ) -> tuple[float, cupy.ndarray]:
     """As `reference.snr_loss_grad`."""
-    return _pair_losses.snr_loss_grad(cupy.asarray(Z), cupy.asarray(codes), margin)
+    Z, codes = cupy.asarray(Z), cupy.asarray(codes)
+    check_embedding(Z, codes)
+    if Z.shape[0] > MOST_COMPARED:
+        return _pair_losses.snr_loss_grad(Z, codes, margin)
+    codes = _integers(codes)
+    centred, signal = centre(cupy, cupy.ascontiguousarray(Z))
+    scale = 1.0 / max(count_triplets(cupy, codes, signal > 0), 1)
+    step = _triplet_step(centred, signal, signal, codes, margin, scale, turns=True)
+    loss, gradient = _pair_losses.pair_loss_grad(centred, step, _blocks(centred))
+    return loss, gradient - cupy.mean(gradient, axis=1, keepdims=True)
 
 
 def lmnn_loss_grad(
     Z: cupy.ndarray, targets: cupy.ndarray, impostors: cupy.ndarray, regularization: float
 ) -> tuple[float, cupy.ndarray]:
-    """As `reference.lmnn_loss_grad`."""
-    return _pair_losses.lmnn_loss_grad(
-        cupy.asarray(Z), cupy.asarray(targets), cupy.asarray(impostors), regularization
-    )
+    """As `reference.lmnn_loss_grad`: lists turned round by one sort, then a warp per point."""
+    Z, targets, impostors = cupy.asarray(Z), cupy.asarray(targets), cupy.asarray(impostors)
+    check_lists(Z, targets, impostors)
+    for name, rows in (("targets", targets), ("impostors", impostors)):
+        if rows.size:
+            check_list_range(name, int(rows.min()), int(rows.max()), Z.shape[0])
+    Z = cupy.ascontiguousarray(Z)
+    lists = _integers(cupy.concatenate([targets, impostors], axis=1))
+    n_points, n_components = Z.shape
+    gradient = cupy.zeros_like(Z)
+    if not lists.size:
+        return 0.0, gradient
+    squared = cupy.empty(lists.shape, dtype=cupy.float64)
+    weights, losses = cupy.empty(lists.shape, dtype=Z.dtype), cupy.empty(n_points)
+    grid, scale = (-(-n_points // (THREADS // WARP)),), 1 / n_points
+    sizes = (np.int64(n_points), np.int64(n_components))
+    args = (np.float64(regularization), np.float64(1 - regularization), *sizes)
+    args += (np.int64(targets.shape[1]), np.int64(lists.shape[1]), squared, weights, losses)
+    launch("list_weights", Z.dtype, grid, THREADS, Z, lists, *args)
+    named = lists.reshape(-1)
+    order = stable_argsort(cupy, named).astype(cupy.int64)
+    starts = cupy.searchsorted(named[order], cupy.arange(n_points + 1)).astype(cupy.int64)
+    args = (order, starts, np.float64(2 * scale), *sizes, np.int64(lists.shape[1]), gradient)
+    launch("list_gradient", Z.dtype, grid, THREADS, Z, lists, weights, *args)
+    return float(losses.sum()) * scale, gradient
+
+
+def _nearest_stack(
+    Q: cupy.ndarray,
+    X: cupy.ndarray,
+    n_points: cupy.ndarray,
+    n_neighbors: int,
+    exclude: cupy.ndarray,
+) -> tuple[cupy.ndarray, cupy.ndarray]:
+    """Search every member of a stack, in blocks of members, queries and points."""
+    n_stack, n_queries, n_components = Q.shape
+    indices = cupy.zeros((n_stack, n_queries, n_neighbors), dtype=cupy.int64)
+    distances = cupy.full((n_stack, n_queries, n_neighbors), cupy.inf, dtype=cupy.float64)
+    # bound on the rounding of |q|^2 + |x|^2 - 2 q'x, relative to |q|^2 + |x|^2
+    slack = np.float64((n_components + 8) * np.finfo(str(X.dtype)).eps)
+    block_points = min(X.shape[1], POINT_ROWS)
+    for members, rows in block_shape(n_stack, n_queries, block_points, BLOCK_SIZE):
+        queries = cupy.ascontiguousarray(Q[members, rows])
+        query_norms = cupy.sum(queries * queries, axis=2)
+        # copies, for a kernel writes whole arrays
+        found = [cupy.ascontiguousarray(array[members, rows]) for array in (indices, distances)]
+        left_out = cupy.ascontiguousarray(exclude[members, rows])
+        for block in row_blocks(X.shape[1], POINT_ROWS):
+            points = cupy.ascontiguousarray(X[members, block])
+            products = cupy.ascontiguousarray(cupy.matmul(queries, points.transpose(0, 2, 1)))
+            args = (products, queries, points, query_norms, cupy.sum(points * points, axis=2))
+            args += (left_out, n_points[members], slack)
+            sizes = (queries.shape[1], points.shape[1], block.start, n_components, n_neighbors)
+            grid = (-(-queries.shape[1] // (THREADS // WARP)), queries.shape[0])
+            args += (*map(np.int64, sizes), *found)
+            launch("nearest_points", X.dtype, grid, THREADS, *args)
+        indices[members, rows], distances[members, rows] = found
+    return indices, distances
+
+
+def _triplet_step(
+    Z: cupy.ndarray,
+    norms: cupy.ndarray,
+    units: cupy.ndarray,
+    codes: cupy.ndarray,
+    margin: float,
+    scale: float,
+    *,
+    turns: bool = False,
+) -> _pair_losses.Step:
+    """Return the step of a loss over all triplets, on squared distances over the anchor's unit."""
+
+    def step(start: int, stop: int) -> tuple[cupy.ndarray, cupy.ndarray, cupy.ndarray | None]:
+        products = cupy.ascontiguousarray(Z[start:stop] @ Z.T)
+        weights = cupy.empty_like(products)
+        losses, turned = cupy.empty(stop - start), cupy.empty(stop - start)
+        args = (products, norms, units, codes, np.float64(margin), np.int64(start))
+        args += (np.int64(Z.shape[0]), weights, losses, turned)
+        launch("triplet_weights", Z.dtype, (stop - start,), THREADS, *args)
+        extra = (turned * scale).astype(Z.dtype) if turns else None
+        return losses.sum() * scale, weights * Z.dtype.type(scale), extra
+
+    return step
+
+
+def _blocks(Z: cupy.ndarray) -> Callable:
+    """Return a `map_blocks` whose blocks of rows hold about `BLOCK_SIZE` pairs: few launches."""
+    rows = max(1, BLOCK_SIZE // max(Z.shape[0], 1))
+
+    def map_blocks(function: Callable, first: int, last: int, block_rows: int) -> list:
+        return _pair_losses.one_after_another(function, first, last, max(rows, block_rows))
+
+    return map_blocks
 
 
 def _floating(array: cupy.ndarray) -> cupy.ndarray:
-    """Return a float32 or float64 array on the device."""
+    """Return a C-contiguous float32 or float64 array on the device."""
     array = cupy.asarray(array)
-    return array if array.dtype == cupy.float32 else astype(cupy, array, cupy.float64)
+    dtype = cupy.float32 if array.dtype == cupy.float32 else cupy.float64
+    return cupy.ascontiguousarray(array, dtype=dtype)
+
+
+def _alike(Q: cupy.ndarray, X: cupy.ndarray) -> tuple[cupy.ndarray, cupy.ndarray]:
+    """Return both as floats of one dtype."""
+    Q, X = _floating(Q), _floating(X)
+    dtype = cupy.result_type(Q, X)
+    return Q.astype(dtype, copy=False), X.astype(dtype, copy=False)
+
+
+def _integers(array: cupy.ndarray) -> cupy.ndarray:
+    return cupy.ascontiguousarray(array, dtype=cupy.int64)

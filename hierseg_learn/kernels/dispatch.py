@@ -15,12 +15,18 @@ KERNELS = (
     "region_sums",
     "activation_sums",
     "nearest",
+    "stacked_nearest",
     "nca_loss_grad",
+    "stacked_nca_loss_grad",
     "triplet_loss_grad",
     "snr_distances",
     "snr_loss_grad",
     "lmnn_loss_grad",
 )
+
+# Tables of fewer numbers stay on the CPU under "auto": their steps are so short that a GPU would
+# mostly wait for the next launch. A provisional value, not yet measured on a GPU.
+AUTO_CUDA_VALUES = 2**20
 
 
 class Backend:
@@ -64,13 +70,17 @@ class Backend:
         return f"Backend({self.name!r})"
 
 
-def get_backend(device: str = "auto") -> Backend:
+def get_backend(device: str = "auto", *, n_values: int | None = None) -> Backend:
     """Return the kernels for a device.
 
     Parameters
     ----------
     device : {"auto", "cpu", "cuda"}, default="auto"
-        "auto" takes CUDA where CuPy is installed and a device answers, and the CPU otherwise.
+        "auto" takes CUDA where CuPy is installed and a device answers and the table is not too
+        small, and the CPU otherwise.
+    n_values : int, default=None
+        Numbers in the table to work on; below `AUTO_CUDA_VALUES`, "auto" takes the CPU. None
+        stands for any number.
 
     Returns
     -------
@@ -93,7 +103,8 @@ def get_backend(device: str = "auto") -> Backend:
     """
     if device not in ("auto", "cpu", "cuda"):
         raise ValueError(f"device must be 'auto', 'cpu' or 'cuda', got {device!r}.")
-    if device == "cpu":
+    too_small = n_values is not None and n_values < AUTO_CUDA_VALUES
+    if device == "cpu" or (device == "auto" and too_small):
         return _cpu_backend()
     reason = _why_no_cuda()
     if reason is None:

@@ -24,8 +24,11 @@ from ._checks import (
     check_neighbors,
     check_region_range,
     check_regions,
+    check_stack,
+    check_stacked_neighbors,
 )
 from ._pair_losses import count_triplets, count_with_mates, pair_loss_grad
+from ._stacks import member_losses, member_neighbors
 from ._threads import map_blocks, single_blas_thread
 
 PIXEL_ROWS = 65536
@@ -150,6 +153,15 @@ def nearest(
     return indices, distances
 
 
+def stacked_nearest(
+    Q: np.ndarray, X: np.ndarray, n_points: np.ndarray, n_neighbors: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """As `reference.stacked_nearest`."""
+    Q, X, n_points = np.asarray(Q), np.asarray(X), np.asarray(n_points)
+    check_stacked_neighbors(Q, X, n_points, n_neighbors)
+    return member_neighbors(nearest, Q, X, n_points, n_neighbors)
+
+
 def nca_loss_grad(Z: np.ndarray, codes: np.ndarray) -> tuple[float, np.ndarray]:
     """As `reference.nca_loss_grad`."""
     Z, codes = _embedding(Z, codes)
@@ -168,6 +180,15 @@ def nca_loss_grad(Z: np.ndarray, codes: np.ndarray) -> tuple[float, np.ndarray]:
 
     loss, gradient = _pair_loss_grad(Z, step)
     return loss / n_active, gradient
+
+
+def stacked_nca_loss_grad(
+    Z: np.ndarray, codes: np.ndarray, n_points: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """As `reference.stacked_nca_loss_grad`."""
+    Z, codes, n_points = np.asarray(Z), np.asarray(codes), np.asarray(n_points)
+    check_stack(Z, codes, n_points)
+    return member_losses(nca_loss_grad, Z, codes, n_points)
 
 
 def triplet_loss_grad(Z: np.ndarray, codes: np.ndarray, margin: float) -> tuple[float, np.ndarray]:

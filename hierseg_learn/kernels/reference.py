@@ -11,14 +11,17 @@ import numpy as np
 
 from ._checks import (
     check_columns,
-    check_dictionary,
     check_embedding,
     check_list_range,
     check_lists,
     check_neighbors,
     check_region_range,
     check_regions,
+    check_stack,
+    check_stacked_neighbors,
 )
+from ._stacks import member_losses, member_neighbors
+from .patches_reference import activation_sums  # noqa: F401
 
 
 def region_sums(values: np.ndarray, regions: np.ndarray, n_regions: int) -> np.ndarray:
@@ -62,82 +65,6 @@ def region_sums(values: np.ndarray, regions: np.ndarray, n_regions: int) -> np.n
         # bincount adds sequentially in float64, so the order of summation is the order of the
         # pixels
         sums[:, column] = np.bincount(regions, weights=values[:, column], minlength=n_regions)
-    return sums
-
-
-def activation_sums(
-    image: np.ndarray,
-    regions: np.ndarray,
-    n_regions: int,
-    floor: float,
-    mean: np.ndarray,
-    whitening: np.ndarray,
-    atoms: np.ndarray,
-) -> np.ndarray:
-    r"""Sum the activations of the atoms of a dictionary over the pixels of every region.
-
-    The patch of a pixel is flattened as (row, column, channel) to a vector p, normalised to
-    :math:`q = (p - \bar p) / \sqrt{\mathrm{var}(p) + floor}`, and whitened to
-    :math:`w = (q - mean)\, whitening`. With :math:`z_k` the distance of w to atom k, the
-    activation of the atom is :math:`\max(0, \bar z - z_k)` [1]_.
-
-    Parameters
-    ----------
-    image : ndarray of shape (height + size - 1, width + size - 1, n_channels), float32
-        With a border that gives every pixel a whole patch: that of the pixel in row i and column j
-        is ``image[i : i + size, j : j + size]``.
-    regions : ndarray of shape (height, width), integer
-        Region of every pixel, in ``[0, n_regions)``; -1 leaves the pixel out.
-    n_regions : int
-        Number of regions; regions without a pixel get zeros.
-    floor : float
-        Added to the variance of a patch, so that the noise of flat ones is not blown up.
-    mean : ndarray of shape (size**2 * n_channels,), float32
-        Mean of normalised patches.
-    whitening : ndarray of shape (size**2 * n_channels, n_components), float32
-        Map to the space of the atoms.
-    atoms : ndarray of shape (n_atoms, n_components), float32
-
-    Returns
-    -------
-    sums : ndarray of shape (n_regions, n_atoms), float64
-
-    Raises
-    ------
-    ValueError
-        If the shapes do not match, `regions` are no integers, or a region lies outside
-        ``[-1, n_regions)``.
-
-    References
-    ----------
-    .. [1] A. Coates, H. Lee, A. Ng. "An Analysis of Single-Layer Networks in Unsupervised Feature
-       Learning". AISTATS 2011, section 3.2.
-
-    Examples
-    --------
-    A patch of one pixel is its colour, here not whitened; atoms are red and blue less the mean.
-
-    >>> import numpy as np
-    >>> from hierseg_learn.kernels.reference import activation_sums
-    >>> image = np.array([[[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]])
-    >>> atoms = np.array([[2.0, -1.0, -1.0], [-1.0, -1.0, 2.0]]) / np.sqrt(2)
-    >>> regions = np.array([[0, 1]])
-    >>> activation_sums(image, regions, 2, 0.0, np.zeros(3), np.eye(3), atoms).round(2)
-    array([[1.5, 0. ],
-           [0. , 1.5]])
-    """
-    size, _ = check_dictionary(image, regions, mean, whitening, atoms)
-    if regions.size:
-        check_region_range(int(regions.min()), int(regions.max()), n_regions)
-    image, atoms = np.asarray(image, dtype=np.float64), np.asarray(atoms, dtype=np.float64)
-    sums = np.zeros((n_regions, len(atoms)))
-    for (row, column), region in np.ndenumerate(regions):
-        if region < 0:
-            continue
-        patch = image[row : row + size, column : column + size].ravel()
-        normalised = (patch - patch.mean()) / np.sqrt(patch.var() + floor)
-        distances = np.linalg.norm((normalised - mean) @ whitening - atoms, axis=1)
-        sums[region] += np.maximum(0, distances.mean() - distances)
     return sums
 
 
@@ -191,6 +118,46 @@ def nearest(
         indices[row] = order[:n_neighbors]
         squared_distances[row] = distances[indices[row]]
     return indices, squared_distances
+
+
+def stacked_nearest(
+    Q: np.ndarray, X: np.ndarray, n_points: np.ndarray, n_neighbors: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Find the nearest rows for the queries of many small searches at once.
+
+    Parameters
+    ----------
+    Q : ndarray of shape (n_stack, n_queries, n_features)
+        Query points of every member.
+    X : ndarray of shape (n_stack, n_samples, n_features)
+        Points that are searched; those of member m from ``n_points[m]`` on are padding.
+    n_points : ndarray of shape (n_stack,), integer
+        Number of points of every member.
+    n_neighbors : int
+        Number of neighbours per query.
+
+    Returns
+    -------
+    indices : ndarray of shape (n_stack, n_queries, n_neighbors), int64
+    squared_distances : ndarray of shape (n_stack, n_queries, n_neighbors), float64
+        Of every member what `nearest` returns.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not match or a member has fewer than `n_neighbors` points.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hierseg_learn.kernels.reference import stacked_nearest
+    >>> X = np.array([[[3.0], [1.0]], [[5.0], [0.0]]])
+    >>> stacked_nearest(np.zeros((2, 1, 1)), X, np.array([2, 1]), 1)[1].ravel()
+    array([ 1., 25.])
+    """
+    Q, X, n_points = np.asarray(Q), np.asarray(X), np.asarray(n_points)
+    check_stacked_neighbors(Q, X, n_points, n_neighbors)
+    return member_neighbors(nearest, Q, X, n_points, n_neighbors)
 
 
 def nca_loss_grad(Z: np.ndarray, codes: np.ndarray) -> tuple[float, np.ndarray]:
@@ -248,6 +215,44 @@ def nca_loss_grad(Z: np.ndarray, codes: np.ndarray) -> tuple[float, np.ndarray]:
         gradient -= 2 * weights[:, None] * differences
     scale = max(n_active, 1)
     return float(loss / scale), (gradient / scale).astype(Z.dtype)
+
+
+def stacked_nca_loss_grad(
+    Z: np.ndarray, codes: np.ndarray, n_points: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Loss and gradient of `nca_loss_grad` for many small problems at once.
+
+    Parameters
+    ----------
+    Z : ndarray of shape (n_stack, n_samples, n_components), float
+        Embedded points of every member; those of member m from ``n_points[m]`` on are padding.
+    codes : ndarray of shape (n_stack, n_samples), integer
+        Class of every point.
+    n_points : ndarray of shape (n_stack,), integer
+        Number of points of every member.
+
+    Returns
+    -------
+    losses : ndarray of shape (n_stack,), float64
+    gradient : ndarray of shape (n_stack, n_samples, n_components)
+        Of every member what `nca_loss_grad` returns; zero for padding.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not match.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hierseg_learn.kernels.reference import stacked_nca_loss_grad
+    >>> Z, codes = np.array([[[0.0], [1.0], [3.0]]]), np.array([[0, 0, 1]])
+    >>> stacked_nca_loss_grad(Z, codes, np.array([3]))[0].round(4)
+    array([0.0245])
+    """
+    Z, codes, n_points = np.asarray(Z), np.asarray(codes), np.asarray(n_points)
+    check_stack(Z, codes, n_points)
+    return member_losses(nca_loss_grad, Z, codes, n_points)
 
 
 def triplet_loss_grad(Z: np.ndarray, codes: np.ndarray, margin: float) -> tuple[float, np.ndarray]:

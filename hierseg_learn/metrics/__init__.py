@@ -10,6 +10,7 @@ from ._nca import NCA
 from ._projection import ProjectionCombination
 from ._registry import make_combination, make_node_metric
 from ._scatter import ScatterCombination
+from ._similarity import metric_similarity
 from ._snr import SNRMetric, snr_distance
 from ._triplet_margin import TripletMargin
 from ._weighted import WeightedCombination
@@ -28,6 +29,7 @@ __all__ = [
     "WeightedCombination",
     "make_combination",
     "make_node_metric",
+    "metric_similarity",
     "node_contributions",
     "pair_squared_distances",
     "snr_distance",

@@ -153,4 +153,5 @@ def _own_whitener(learner: ShrinkageLDA, rows: np.ndarray, codes: np.ndarray) ->
     if not rows.shape[1]:
         return np.zeros((0, 0))
     scatter = ClassScatter.of(rows, codes, int(codes.max()) + 1)
-    return Discriminants(scatter).whitener(learner.choose_shrinkage(rows, codes, scatter))
+    shrinkage = learner.choose_shrinkage([(slice(None), rows)], codes, scatter)
+    return Discriminants(scatter).whitener(shrinkage)

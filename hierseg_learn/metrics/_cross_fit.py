@@ -25,6 +25,7 @@ from joblib import Parallel, delayed
 from sklearn.model_selection import StratifiedKFold
 
 from ._node import NodeMap, fit_node_map, quiet_fits
+from ._stacked_fit import fit_stacked, stack_backend
 
 
 @dataclass(frozen=True)
@@ -223,11 +224,16 @@ def _fit_maps(
         on_fit()
         return node_map
 
-    # Threads, since node learners spend their time in compiled code; each task has its own seed.
+    tasks = [(rows, node) for rows in fit_rows for node in range(len(columns))]
+    n_values = sum(len(rows) * len(columns[node]) for rows, node in tasks)
+    stacking = stack_backend(learners, n_values)
     with quiet_fits():
-        maps = Parallel(n_jobs=n_jobs, prefer="threads")(
-            delayed(fit)(rows, node) for rows in fit_rows for node in range(len(columns))
-        )
+        if stacking is not None:
+            tables = (X, codes, tasks, columns, learners, names, stacking)
+            maps = fit_stacked(*tables, n_jobs=n_jobs, on_fit=on_fit)
+        else:
+            # Threads, since learners spend their time in compiled code; each task has its own seed.
+            maps = Parallel(n_jobs=n_jobs, prefer="threads")(delayed(fit)(*task) for task in tasks)
     return [maps[i : i + len(columns)] for i in range(0, len(maps), len(columns))]
 
 

@@ -29,9 +29,9 @@ class ClassScatter:
     >>> from hierseg_learn.metrics._discriminants import ClassScatter
     >>> U, codes = np.array([[0.0], [2.0], [7.0]]), np.array([0, 0, 1])
     >>> scatter = ClassScatter.of(U, codes, n_classes=2)
-    >>> rest = scatter - ClassScatter.of(U[2:], codes[2:], n_classes=2)
-    >>> rest.within(), rest.n_classes
-    (array([[2.]]), 1)
+    >>> both = scatter + ClassScatter.of(U[:2], codes[:2], n_classes=2)
+    >>> both.counts, both.n_classes
+    (array([4., 1.]), 2)
     """
 
     counts: np.ndarray
@@ -46,9 +46,9 @@ class ClassScatter:
         counts = np.bincount(codes, minlength=n_classes).astype(np.float64)
         return cls(counts, sums, U.T @ U)
 
-    def __sub__(self, other: ClassScatter) -> ClassScatter:
+    def __add__(self, other: ClassScatter) -> ClassScatter:
         return ClassScatter(
-            self.counts - other.counts, self.sums - other.sums, self.moments - other.moments
+            self.counts + other.counts, self.sums + other.sums, self.moments + other.moments
         )
 
     @property

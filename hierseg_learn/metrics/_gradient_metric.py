@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from abc import abstractmethod
+from collections.abc import Callable
 from functools import partial
 from numbers import Integral, Real
 from typing import ClassVar
@@ -18,7 +19,8 @@ from ..kernels._threads import single_blas_thread
 from ._base import LinearMetric
 from ._held_out import NeighborScore, hold_out
 from ._rows import Batches, Rows
-from ._starts import Moments, class_moments, discriminant_rows, principal_rows
+from ._start_choice import discriminant_start
+from ._starts import Moments, class_moments, principal_rows
 from ._training import Objective, best_scale, train
 
 INITS = ("auto", "pca", "lda", "identity", "random")
@@ -69,7 +71,7 @@ class GradientMetric(LinearMetric):
 
     def _fit(self, X: np.ndarray, codes: np.ndarray) -> np.ndarray:
         n_components, given = self._check_start(X.shape[1])
-        backend = get_backend(self.device)
+        backend = get_backend(self.device, n_values=X.size)
         random_state = check_random_state(self.random_state)
         with single_blas_thread(), CompileClock(runs=bool(self.verbose)) as clock:
             rows = Rows(X)
@@ -83,7 +85,11 @@ class GradientMetric(LinearMetric):
             batches = Batches(codes, train_rows, self._batch_rows(len(train_rows)), random_state)
             objective = self._objective(backend, rows, codes, batches)
             moments = class_moments(rows, codes, train_rows)
-            start = self._start(n_components, given, rows, moments, objective, random_state)
+            discriminants = partial(
+                discriminant_start, backend, rows, codes, train_rows, moments, n_components
+            )
+            named = partial(self._named_start, n_components, moments, discriminants, random_state)
+            start = self._start(named, given, rows, moments, objective)
             training = train(
                 start,
                 objective,
@@ -126,19 +132,18 @@ class GradientMetric(LinearMetric):
 
     def _start(
         self,
-        n_components: int,
+        named: Callable[[], np.ndarray],
         given: np.ndarray | None,
         rows: Rows,
         moments: Moments,
         objective: Objective,
-        random_state: np.random.RandomState,
     ) -> np.ndarray:
         """Return the start over standardised columns, at the scale of the smallest loss."""
         if given is not None:
             # a constant column has no scale; what a map says about it has no effect
             start = given * np.where(np.isfinite(rows.scale), rows.scale, 0.0)
         else:
-            start = self._named_start(n_components, moments, random_state)
+            start = named()
         start = self._trained_map(start)
         objective.draw(start)
         if self._scale_free:
@@ -147,12 +152,16 @@ class GradientMetric(LinearMetric):
         return best_scale(start, mean_square, objective, keep=given is not None)
 
     def _named_start(
-        self, n_components: int, moments: Moments, random_state: np.random.RandomState
+        self,
+        n_components: int,
+        moments: Moments,
+        discriminants: Callable[[], np.ndarray],
+        random_state: np.random.RandomState,
     ) -> np.ndarray:
         """Return the start that `init` names, over standardised columns."""
         name = self._auto_start if self.init == "auto" else self.init
         if name == "lda":
-            return discriminant_rows(moments, n_components)
+            return discriminants()
         if name == "pca":
             return principal_rows(moments, n_components)
         if name == "identity":

@@ -66,6 +66,12 @@ class NeighborScore:
     ----------
     n_rows : int
         Number of rows held out.
+    references, queries : array of shape (n_references or n_rows, n_features), float32
+        The rows that are searched and those that ask, on the device.
+    reference_codes, query_codes : ndarray of int
+        Their classes.
+    n_neighbors : int
+        How many neighbours are looked at.
     """
 
     def __init__(
@@ -81,17 +87,21 @@ class NeighborScore:
         if len(train) > MOST_REFERENCES:
             train = np.sort(random_state.permutation(train)[:MOST_REFERENCES])
         self._backend, self._metric_map = backend, metric_map
-        self._references = backend.asarray(rows.take(train))
-        self._queries = backend.asarray(rows.take(held_out))
-        self._reference_codes, self._query_codes = codes[train], codes[held_out]
+        self.references = backend.asarray(rows.take(train))
+        self.queries = backend.asarray(rows.take(held_out))
+        self.reference_codes, self.query_codes = codes[train], codes[held_out]
         self.n_rows = len(held_out)
-        self._n_neighbors = min(SCORE_NEIGHBORS, len(train))
+        self.n_neighbors = min(SCORE_NEIGHBORS, len(train))
 
     def __call__(self, L: np.ndarray) -> float:
         """Score a map of shape (n_components, n_features)."""
         down = self._backend.asarray(self._metric_map(L).astype(np.float32)).T
         neighbors, _ = self._backend.nearest(
-            self._queries @ down, self._references @ down, self._n_neighbors
+            self.queries @ down, self.references @ down, self.n_neighbors
         )
-        found = self._reference_codes[self._backend.to_numpy(neighbors)]
-        return float(np.mean(found == self._query_codes[:, None]))
+        return self.share_of_mates(self._backend.to_numpy(neighbors))
+
+    def share_of_mates(self, neighbors: np.ndarray) -> float:
+        """Score neighbour lists of shape (n_rows, n_neighbors)."""
+        found = self.reference_codes[neighbors]
+        return float(np.mean(found == self.query_codes[:, None]))

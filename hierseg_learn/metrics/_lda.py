@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from functools import reduce
 from numbers import Integral, Real
+from operator import add
 
 import numpy as np
-from sklearn.covariance import ledoit_wolf_shrinkage
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from ..kernels._threads import single_blas_thread
 from ._base import LinearMetric
 from ._discriminants import ClassScatter, Discriminants
+from ._rows import Rows
+
+Blocks = Iterable[tuple[np.ndarray | slice, np.ndarray]]
 
 
 class ShrinkageLDA(LinearMetric):
@@ -86,25 +91,23 @@ class ShrinkageLDA(LinearMetric):
                 f"n_components={self.n_components} must be at most {most}: {n_classes} classes and "
                 f"{X.shape[1]} features give no more discriminants."
             )
-        scale = X.std(axis=0, dtype=np.float64)
-        scale[scale == 0] = 1.0
-        rows = (X - X.mean(axis=0, dtype=np.float64)) / scale
+        rows = Rows(X)
         # one thread: the bits of a product depend on the number of threads
         with single_blas_thread():
-            scatter = ClassScatter.of(rows, codes, n_classes)
-            self.shrinkage_ = self.choose_shrinkage(rows, codes, scatter)
+            scatter = _scatter(rows, codes, n_classes)
+            self.shrinkage_ = self.choose_shrinkage(_blocks(rows), codes, scatter)
             basis, n_discriminants = Discriminants(scatter).basis(self.shrinkage_, self.n_whitened)
         self.n_leading_ = min(n_discriminants, self.n_components or n_discriminants)
         kept = np.concatenate([basis[: self.n_leading_], basis[n_discriminants:]])
-        return kept / scale
+        return kept / rows.scale
 
-    def choose_shrinkage(self, rows: np.ndarray, codes: np.ndarray, scatter: ClassScatter) -> float:
+    def choose_shrinkage(self, blocks: Blocks, codes: np.ndarray, scatter: ClassScatter) -> float:
         """Return the shrinkage of standardised rows that the parameter stands for.
 
         Parameters
         ----------
-        rows : ndarray of shape (n_samples, n_features)
-            Rows of mean zero.
+        blocks : iterable of (ndarray of int or slice, ndarray of shape (n_rows, n_features))
+            Numbers of the rows and the rows, of mean zero over all.
         codes : ndarray of shape (n_samples,), int
             Classes.
         scatter : ClassScatter
@@ -116,5 +119,32 @@ class ShrinkageLDA(LinearMetric):
         """
         if self.shrinkage != "auto":
             return float(self.shrinkage)
-        means = scatter.sums / np.maximum(scatter.counts, 1)[:, None]
-        return float(ledoit_wolf_shrinkage(rows - means[codes], assume_centered=True))
+        return _ledoit_wolf(blocks, codes, scatter)
+
+
+def _blocks(rows: Rows) -> Blocks:
+    return rows.blocks(np.arange(len(rows)))
+
+
+def _scatter(rows: Rows, codes: np.ndarray, n_classes: int) -> ClassScatter:
+    parts = (ClassScatter.of(block, codes[numbers], n_classes) for numbers, block in _blocks(rows))
+    return reduce(add, parts)
+
+
+def _ledoit_wolf(blocks: Blocks, codes: np.ndarray, scatter: ClassScatter) -> float:
+    """Shrinkage of the scatter within classes, as `sklearn.covariance.ledoit_wolf_shrinkage`.
+
+    That one needs all residuals at once; all it asks of them beside their scatter is the sum of
+    the fourth powers of their lengths.
+    """
+    means = scatter.sums / np.maximum(scatter.counts, 1)[:, None]
+    fourth = sum(
+        float(np.sum(np.sum((block - means[codes[numbers]]) ** 2, axis=1) ** 2))
+        for numbers, block in blocks
+    )
+    n_rows, n_features = scatter.n_rows, scatter.sums.shape[1]
+    within = scatter.within() * (max(scatter.n_rows - scatter.n_classes, 1) / n_rows)
+    square, mean = float(np.sum(within**2)), float(np.trace(within)) / n_features
+    away = square - n_features * mean**2
+    noise = min((fourth / n_rows - square) / n_rows, away)
+    return max(noise / away, 0.0) if away > 0 and noise != 0 else 0.0

@@ -108,7 +108,7 @@ class SNRMetric(GradientMetric):
     random_state : int, RandomState or None, default=None
         Draws held-out rows, batches and a random start.
     device : {"auto", "cpu", "cuda"}, default="auto"
-        Where the kernels run.
+        Where the kernels run; "auto" takes a GPU if there is one and the table is not small.
     verbose : int, default=0
         1 prints the progress.
 

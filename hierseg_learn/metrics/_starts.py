@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.linalg import eigh
 
 from ._discriminants import fix_signs
 from ._rows import Rows
@@ -77,11 +78,10 @@ def principal_rows(moments: Moments, n_components: int) -> np.ndarray:
     return fix_signs(vectors[:, ::-1].T[:n_components])
 
 
-def discriminant_rows(moments: Moments, n_components: int) -> np.ndarray:
+class DiscriminantRows:
     r"""Directions in which the within-class covariance is the identity, the telling ones first.
 
-    The covariance is shrunk towards the identity times its mean variance by the
-    oracle-approximating share [1]_, which is large where rows are few. The discriminants come
+    The covariance is shrunk towards the identity times its mean variance. The discriminants come
     first, by the spread of the class means; the directions behind them, in which the class means
     agree, by their variance. Directions in which the rows do not vary are left out, for columns
     that repeat each other say nothing about how large they should be.
@@ -89,45 +89,72 @@ def discriminant_rows(moments: Moments, n_components: int) -> np.ndarray:
     Parameters
     ----------
     moments : Moments
-    n_components : int
-        At most the number of features.
 
-    Returns
-    -------
-    components : ndarray of shape (n_components, n_features)
-        Rows for which no direction is left are zero.
+    Attributes
+    ----------
+    oracle : float
+        The oracle-approximating shrinkage [1]_, which is large where rows are few.
 
     References
     ----------
     .. [1] Y. Chen, A. Wiesel, Y. C. Eldar, A. O. Hero. "Shrinkage Algorithms for MMSE Covariance
        Estimation". IEEE Transactions on Signal Processing 58, 2010, equation (23).
     """
-    variances, axes = np.linalg.eigh(moments.within + moments.between)
-    axes = axes[:, variances > SINGULAR * variances[-1]]
-    n_axes = axes.shape[1]
-    components = np.zeros((n_components, len(moments.within)))
-    if n_axes == 0:
-        return components
-    within, between = (axes.T @ matrix @ axes for matrix in (moments.within, moments.between))
-    share = oracle_shrinkage(within, moments.counts.sum() - len(moments.counts))
-    mean_variance = max(np.trace(within) / n_axes, SINGULAR * variances[-1])
-    variances, vectors = np.linalg.eigh(
-        (1 - share) * within + share * mean_variance * np.eye(n_axes)
-    )
-    # a direction without scatter has no scale; it must not get an infinite one
-    whitening = vectors / np.sqrt(np.maximum(variances, SINGULAR * variances[-1]))
-    spread, turn = np.linalg.eigh(whitening.T @ between @ whitening)
-    spread, turn = spread[::-1], turn[:, ::-1]
-    n_telling = int((spread > 1e-10 * spread[0]).sum())
-    n_telling = min(n_telling, len(moments.counts) - 1)
-    rest = turn[:, n_telling:]
-    if rest.shape[1]:
-        # whitened, they have all the same variance, so it is the one in `moments` that ranks them
-        _, inner = np.linalg.eigh(rest.T @ (whitening.T @ whitening) @ rest)
-        rest = rest @ inner
-    directions = np.hstack([turn[:, :n_telling], rest]).T @ whitening.T @ axes.T
-    components[: min(n_axes, n_components)] = directions[:n_components]
-    return fix_signs(components)
+
+    def __init__(self, moments: Moments) -> None:
+        self._n_features, self._most_telling = len(moments.within), len(moments.counts) - 1
+        variances, axes = np.linalg.eigh(moments.within + moments.between)
+        self._least = SINGULAR * variances[-1]
+        axes = axes[:, variances > self._least]
+        self.oracle = 0.0
+        self._basis = np.zeros((self._n_features, 0))
+        if axes.shape[1]:
+            within = axes.T @ moments.within @ axes
+            self.oracle = oracle_shrinkage(within, moments.counts.sum() - len(moments.counts))
+            self._variances, vectors = np.linalg.eigh(within)
+            self._basis = axes @ vectors
+        shares = moments.counts / moments.counts.sum()
+        self._between = np.sqrt(shares)[:, None] * moments.means @ self._basis
+
+    def rows(
+        self, n_components: int, shrinkage: float | None = None, rest: float = 1.0
+    ) -> np.ndarray:
+        """Return the directions for one shrinkage.
+
+        Parameters
+        ----------
+        n_components : int
+            At most the number of features.
+        shrinkage : float or None, default=None
+            Share of the identity, between 0 and 1; None takes the oracle's.
+        rest : float, default=1.0
+            What the directions behind the discriminants are multiplied by.
+
+        Returns
+        -------
+        components : ndarray of shape (n_components, n_features)
+            Rows for which no direction is left are zero.
+        """
+        components = np.zeros((n_components, self._n_features))
+        n_axes = self._basis.shape[1]
+        if n_axes == 0:
+            return components
+        share = self.oracle if shrinkage is None else shrinkage
+        mean_variance = max(self._variances.sum() / n_axes, self._least)
+        shrunk = (1 - share) * self._variances + share * mean_variance
+        # a direction without scatter has no scale; it must not get an infinite one
+        whitening = 1 / np.sqrt(np.maximum(shrunk, self._least))
+        _, spread, turn = np.linalg.svd(self._between * whitening, full_matrices=True)
+        n_telling = min(int((spread > 1e-5 * spread[0]).sum()), self._most_telling)
+        n_rest = min(n_axes, n_components) - n_telling
+        directions = turn[: min(n_telling, n_components)] * whitening
+        if n_rest > 0 and rest:
+            others = turn[n_telling:] * whitening
+            # whitened, they have all the same variance, so it is the one in `moments` that ranks
+            _, inner = eigh(others @ others.T, subset_by_index=(0, n_rest - 1))
+            directions = np.concatenate([directions, rest * (inner.T @ others)])
+        components[: len(directions)] = directions @ self._basis.T
+        return fix_signs(components)
 
 
 def oracle_shrinkage(covariance: np.ndarray, n_samples: float) -> float:

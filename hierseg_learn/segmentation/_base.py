@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from abc import ABCMeta, abstractmethod
+from collections.abc import Iterator, Sequence
 from typing import Any, Self
 
 import numpy as np
 from sklearn.base import _fit_context
+from sklearn.utils import gen_batches
 from sklearn.utils.validation import check_is_fitted
 
+from .._progress import ProgressBar
 from ..base import ImageEstimator
 from ..images import ImageBatch
 from ..images._labels import to_label_map
@@ -19,7 +22,8 @@ class Segmenter(ImageEstimator, metaclass=ABCMeta):
     """Base class: cut images into parts that mean the same in every image.
 
     A new segmenter overrides ``_fit``, which gets the checked images and returns the tree of the
-    parts, and ``_segment``, which gets one checked image and returns its label map.
+    parts, and ``_segment``, which gets one checked image and returns its label map. One that is
+    faster with several images at once also overrides ``_segment_many`` and ``_images_at_once``.
 
     Attributes
     ----------
@@ -45,6 +49,7 @@ class Segmenter(ImageEstimator, metaclass=ABCMeta):
     _parameter_constraints: dict = {}
 
     uses_masks: bool = False
+    _images_at_once: int = 1
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any = None, segments: Any = None) -> Self:
@@ -95,6 +100,58 @@ class Segmenter(ImageEstimator, metaclass=ABCMeta):
         check_is_fitted(self)
         return self.label_map(*self._check_image(image, mask))
 
+    def segment_images(self, X: Any, segments: Any = None) -> list[np.ndarray]:
+        """Cut images into parts.
+
+        Parameters
+        ----------
+        X : array, list of arrays, list of paths, 2-D table or SegmentedImages
+            Images of the kind that `fit` saw. Where the segmenter has a parameter `verbose`, 1
+            draws a progress bar.
+        segments : array, list of arrays or list of paths, default=None
+            One label map per image. Only a segmenter with `uses_masks` looks at it.
+
+        Returns
+        -------
+        label_maps : list of ndarray of shape (height, width), int32
+            Part id of every pixel, -1 where it belongs to no part.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If an image or a label map is not what it should be.
+        """
+        check_is_fitted(self)
+        batch = self._check_images(X, segments=segments, reset=False)
+        found = []
+        with ProgressBar(len(batch), "Segmenting images", getattr(self, "verbose", 0)) as bar:
+            for _, labels in self.segmented(batch):
+                found.append(labels)
+                bar.advance()
+        return found
+
+    def segmented(self, batch: ImageBatch) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Cut images that are checked already, in their order.
+
+        Parameters
+        ----------
+        batch : ImageBatch
+            The images, and their label maps if there are any.
+
+        Yields
+        ------
+        image : ndarray of shape (height, width) or (height, width, 3), float32
+        label_map : ndarray of shape (height, width), int32
+            Part id of every pixel, -1 where it belongs to no part.
+        """
+        for chunk in gen_batches(len(batch), self._images_at_once):
+            places = range(chunk.start, chunk.stop)
+            images = [batch.image(i) for i in places]
+            found = self._segment_many(images, [batch.mask(i) for i in places])
+            for i, image, labels in zip(places, images, found, strict=True):
+                where = f"image {batch.position(i)} of X"
+                yield image, self._check_labels(labels, image, where)
+
     def label_map(
         self, image: np.ndarray, mask: np.ndarray | None = None, *, where: str = "the image"
     ) -> np.ndarray:
@@ -119,7 +176,11 @@ class Segmenter(ImageEstimator, metaclass=ABCMeta):
         ValueError, TypeError
             If the segmenter returned something else than part ids, one per pixel.
         """
-        labels = np.asarray(self._segment(image, mask))
+        return self._check_labels(self._segment(image, mask), image, where)
+
+    def _check_labels(self, labels: Any, image: np.ndarray, where: str) -> np.ndarray:
+        """Check what `_segment` returned, and make it a label map."""
+        labels = np.asarray(labels)
         if labels.shape != image.shape[:2]:
             raise ValueError(
                 f"{type(self).__name__} returned labels of shape {labels.shape} for {where}; "
@@ -139,6 +200,12 @@ class Segmenter(ImageEstimator, metaclass=ABCMeta):
     @abstractmethod
     def _segment(self, image: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
         """Part id of every pixel of one image, whole numbers; -1 (255 in uint8) for no part."""
+
+    def _segment_many(
+        self, images: Sequence[np.ndarray], masks: Sequence[np.ndarray | None]
+    ) -> Sequence[np.ndarray]:
+        """As `_segment`, for at most `_images_at_once` images."""
+        return [self._segment(image, mask) for image, mask in zip(images, masks, strict=True)]
 
 
 def smallest_size(batch: ImageBatch) -> tuple[int, int]:

@@ -27,8 +27,8 @@ class MergeTree:
         Parent of every node, ``n_nodes = 2 * n_leaves - 1``. Children come before parents; the
         root, the whole image, is the last node and its own parent.
     heights : ndarray of shape (n_nodes,), float64
-        Height of every node in [0, 1), 0 for leaves; it does not fall from one inner node to the
-        next. Heights of different images can be compared.
+        Height of every node in [0, 1], 0 for leaves; it does not fall from one inner node to the
+        next. Those of :class:`MergeTreeSegmenter` can be compared between images.
     areas : ndarray of shape (n_nodes,), int64
         Pixels of every node.
 
@@ -114,7 +114,7 @@ class MergeTree:
         -------
         contours : ndarray of shape (height, width), float64
             Height at which a pixel joins its right and its lower neighbour, the larger of both;
-            values beyond `t` are the borders of ``cut(height=t)``. In [0, 1).
+            values beyond `t` are the borders of ``cut(height=t)``. In [0, 1].
         """
         from ..kernels import segments
 

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from numbers import Integral, Real
-from typing import Any
 
 import numpy as np
 from sklearn.utils._param_validation import Interval
 
-from ..images import check_images
+from ._hierarchy import HierarchySegmenter
 from ._merge_tree import MergeTree, merge_tree
-from ._region_parts import RegionSegmenter
 
 
-class MergeTreeSegmenter(RegionSegmenter):
+class MergeTreeSegmenter(HierarchySegmenter):
     """Cut images into regions by merging superpixels step by step.
 
     Every image is cut into superpixels, and the two that touch and differ least are joined, again
@@ -23,7 +21,7 @@ class MergeTreeSegmenter(RegionSegmenter):
     texture and position are clustered over many images into a vocabulary.
 
     The result does not depend on the order of the training images, nor on `n_jobs`.
-    :meth:`hierarchy` and :meth:`contour_map` can be used without `fit`.
+    :meth:`hierarchy`, :meth:`contour_map` and :meth:`regions` can be used without `fit`.
 
     Parameters
     ----------
@@ -40,13 +38,16 @@ class MergeTreeSegmenter(RegionSegmenter):
     n_parts : int, default=12
         Size of the vocabulary; fewer if the images have fewer different regions.
     position_weight : float, default=1.0
-        How much the position of a region counts against its colour (1 each); height in the
-        image and distance from the vertical middle line.
+        How much the position of a region (height in the image and distance from the vertical
+        middle line) counts against its colour. More where things have their places, as people who
+        stand do; 0 where they may be anywhere.
     max_images : int or None, default=500
         Learn the vocabulary from at most so many images, chosen by `random_state` and their
         content; None takes all.
     n_jobs : int or None, default=None
         Number of processes that cut images in ``fit``, as in joblib.
+    verbose : int, default=0
+        1 draws a progress bar in ``fit``.
     random_state : int, RandomState instance or None, default=None
         Seed of the choice of images and of k-means.
 
@@ -57,12 +58,15 @@ class MergeTreeSegmenter(RegionSegmenter):
         ``image``.
     vocabulary_ : PartVocabulary
         The parts.
+    statistics_ : PartStatistics
+        How they look, touch and occur together in the training images.
     n_parts_ : int
         Number of parts.
 
     See Also
     --------
     SuperpixelSegmenter : Superpixels are the regions, with no merging.
+    HigraSegmenter : Hierarchies of the package Higra.
 
     Notes
     -----
@@ -93,11 +97,10 @@ class MergeTreeSegmenter(RegionSegmenter):
     """
 
     _parameter_constraints: dict = {
-        "n_segments": [Interval(Integral, 1, None, closed="left")],
         "n_superpixels": [Interval(Integral, 1, None, closed="left")],
         "compactness": [Interval(Real, 0, None, closed="left")],
         "sigma": [Interval(Real, 0, None, closed="left")],
-        **RegionSegmenter._parameter_constraints,
+        **HierarchySegmenter._parameter_constraints,
     }
 
     def __init__(
@@ -111,62 +114,21 @@ class MergeTreeSegmenter(RegionSegmenter):
         position_weight: float = 1.0,
         max_images: int | None = 500,
         n_jobs: int | None = None,
+        verbose: int = 0,
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
         self.n_segments = n_segments
         self.n_superpixels = n_superpixels
         self.compactness = compactness
         self.sigma = sigma
-        self.n_parts = n_parts
-        self.position_weight = position_weight
-        self.max_images = max_images
-        self.n_jobs = n_jobs
-        self.random_state = random_state
-
-    def hierarchy(self, image: Any) -> MergeTree:
-        """Build the tree of regions of one image.
-
-        Parameters
-        ----------
-        image : array of shape (height, width) or (height, width, 3), or path
-            After `fit` an image of the kind seen there; without `fit` any image, and where its
-            numbers are neither floats in [0, 1] nor of a dtype with a range of its own, the range
-            of this image is taken as that of the pixels.
-
-        Returns
-        -------
-        tree : MergeTree
-
-        Raises
-        ------
-        ValueError, TypeError
-            If the image or a parameter is not what it should be.
-        """
-        self._validate_params()
-        if hasattr(self, "encoding_"):
-            pixels, _ = self._check_image(image)
-        else:
-            pixels = check_images([image], names=("image", "mask")).image(0)
-        return self._merge_tree(pixels)
-
-    def contour_map(self, image: Any) -> np.ndarray:
-        """Ultrametric contour map of one image.
-
-        Parameters
-        ----------
-        image : array of shape (height, width) or (height, width, 3), or path
-            As for `hierarchy`.
-
-        Returns
-        -------
-        contours : ndarray of shape (height, width), float64
-            Values in [0, 1]; those above a threshold are the borders of closed regions. As
-            :meth:`MergeTree.contour_map`.
-        """
-        return self.hierarchy(image).contour_map()
+        super().__init__(
+            n_parts=n_parts,
+            position_weight=position_weight,
+            max_images=max_images,
+            n_jobs=n_jobs,
+            verbose=verbose,
+            random_state=random_state,
+        )
 
     def _merge_tree(self, image: np.ndarray) -> MergeTree:
         return merge_tree(image, self.n_superpixels, self.compactness, self.sigma)
-
-    def _regions(self, image: np.ndarray) -> np.ndarray:
-        return self._merge_tree(image).cut(self.n_segments)

@@ -5,16 +5,20 @@ from __future__ import annotations
 import hashlib
 from abc import abstractmethod
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
 from sklearn.utils import check_random_state, gen_batches
 from sklearn.utils._param_validation import Interval
 
-from ..images import ImageBatch
+from .._progress import ProgressBar
+from ..images import ImageBatch, check_images
 from ..tree import SegmentTree
 from ._base import Segmenter
-from ._region_features import feature_weights, region_features
+from ._part_agglomeration import PartAgglomeration
+from ._part_statistics import PartStatistics
+from ._region_features import RegionTable, describe_regions, feature_weights, region_features
 from ._vocabulary import PartVocabulary
 
 CHUNK_IMAGES = 16
@@ -23,8 +27,25 @@ CHUNK_IMAGES = 16
 class RegionSegmenter(Segmenter):
     """Base: regions of many images make a vocabulary of parts, and every region is one of them.
 
-    A subclass overrides ``_regions`` and has the parameters `n_parts`, `position_weight`,
-    `max_images`, `n_jobs` and `random_state`.
+    A subclass overrides ``_regions``, and has the parameters of this class besides its own.
+
+    Parameters
+    ----------
+    n_parts : int, default=12
+        Size of the vocabulary; fewer if the images have fewer different regions.
+    position_weight : float, default=1.0
+        How much the position of a region (height in the image and distance from the vertical
+        middle line) counts against its colour. More where things have their places, as people who
+        stand do; 0 where they may be anywhere.
+    max_images : int or None, default=500
+        Learn the vocabulary from at most so many images, chosen by `random_state` and their
+        content; None takes all.
+    n_jobs : int or None, default=None
+        Number of processes that cut images in ``fit``, as in joblib.
+    verbose : int, default=0
+        1 draws a progress bar in ``fit``.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the choice of images and of k-means.
 
     Attributes
     ----------
@@ -33,6 +54,8 @@ class RegionSegmenter(Segmenter):
         ``image``.
     vocabulary_ : PartVocabulary
         The parts.
+    statistics_ : PartStatistics
+        How they look, touch and occur together in the training images.
     n_parts_ : int
         Number of parts.
     """
@@ -42,59 +65,114 @@ class RegionSegmenter(Segmenter):
         "position_weight": [Interval(Real, 0, None, closed="left")],
         "max_images": [Interval(Integral, 1, None, closed="left"), None],
         "n_jobs": [Integral, None],
+        "verbose": ["verbose"],
         "random_state": ["random_state"],
     }
+
+    def __init__(
+        self,
+        *,
+        n_parts: int = 12,
+        position_weight: float = 1.0,
+        max_images: int | None = 500,
+        n_jobs: int | None = None,
+        verbose: int = 0,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
+        self.n_parts = n_parts
+        self.position_weight = position_weight
+        self.max_images = max_images
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+        self.random_state = random_state
+
+    def regions(self, image: Any) -> np.ndarray:
+        """Cut one image into regions, which say nothing about other images yet.
+
+        Parameters
+        ----------
+        image : array of shape (height, width) or (height, width, 3), or path
+            After `fit` an image of the kind seen there; without `fit` any image, and where its
+            numbers are neither floats in [0, 1] nor of a dtype with a range of its own, the range
+            of this image is taken as that of the pixels.
+
+        Returns
+        -------
+        regions : ndarray of shape (height, width), integer
+            Region of every pixel, numbered without a gap.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If the image or a parameter is not what it should be.
+        """
+        return self._regions(self._pixels(image))
 
     @abstractmethod
     def _regions(self, image: np.ndarray) -> np.ndarray:
         """Cut one image into regions, numbered without a gap."""
 
+    def _pixels(self, image: Any) -> np.ndarray:
+        """Check and scale one image, before `fit` by what it shows itself."""
+        self._validate_params()
+        if hasattr(self, "encoding_"):
+            return self._check_image(image)[0]
+        return check_images([image], names=("image", "mask")).image(0)
+
     def _fit(self, batch: ImageBatch) -> SegmentTree:
         seeds = check_random_state(self.random_state).randint(np.iinfo(np.int32).max, size=2)
         if self.max_images is not None and len(batch) > self.max_images:
             batch = batch.subset(_choose_by_content(batch, self.max_images, int(seeds[0])))
-        features, area = self._describe_all(batch)
+        tables = self._describe_all(batch)
         self.vocabulary_ = PartVocabulary.learn(
-            features,
-            area,
+            np.concatenate([table.features for table in tables]),
+            np.concatenate([table.area for table in tables]),
             self.n_parts,
             weights=feature_weights(batch.n_channels, self.position_weight),
             seed=int(seeds[1]),
         )
         self.n_parts_ = self.vocabulary_.n_parts
-        return self.vocabulary_.tree()
+        parts = (self.vocabulary_.assign(table.features) for table in tables)
+        self.statistics_ = PartStatistics.from_regions(zip(tables, parts), self.n_parts_)
+        return PartAgglomeration().build(self.statistics_)
 
     def _segment(self, image: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
         regions = self._regions(image)
         features, _ = region_features(image, regions)
         return self.vocabulary_.assign(features)[regions]
 
-    def _describe_all(self, batch: ImageBatch) -> tuple[np.ndarray, np.ndarray]:
-        """Features and areas of the regions of all images."""
-        chunks = gen_batches(len(batch), CHUNK_IMAGES)
+    def _describe_all(self, batch: ImageBatch) -> list[RegionTable]:
+        """The regions of every image."""
+        subsets = (batch.subset(chunk) for chunk in gen_batches(len(batch), CHUNK_IMAGES))
         if effective_n_jobs(self.n_jobs) == 1:
-            parts = [self._describe(batch.subset(chunk)) for chunk in chunks]
+            results = map(self._describe, subsets)
         else:
-            parts = Parallel(n_jobs=self.n_jobs)(
-                delayed(self._describe)(batch.subset(chunk)) for chunk in chunks
+            results = Parallel(n_jobs=self.n_jobs, return_as="generator")(
+                delayed(self._describe)(subset) for subset in subsets
             )
-        features, area = zip(*parts)
-        return np.concatenate(features), np.concatenate(area)
-
-    def _describe(self, batch: ImageBatch) -> tuple[np.ndarray, np.ndarray]:
         found = []
-        for i in range(len(batch)):
-            image = batch.image(i)
-            found.append(region_features(image, self._regions(image)))
-        features, area = zip(*found)
-        return np.concatenate(features), np.concatenate(area)
+        with ProgressBar(len(batch), "Finding parts", self.verbose) as bar:
+            for tables in results:
+                found += tables
+                bar.advance(len(tables))
+        return found
+
+    def _describe(self, batch: ImageBatch) -> list[RegionTable]:
+        images = (batch.image(i) for i in range(len(batch)))
+        return [describe_regions(image, self._regions(image)) for image in images]
 
 
 def _choose_by_content(batch: ImageBatch, n_images: int, seed: int) -> np.ndarray:
-    """Positions of a random choice of images that does not depend on their order."""
+    """Positions of a random choice of different images that does not depend on their order."""
     salt = seed.to_bytes(8, "little")
     keys = [
-        hashlib.blake2b(batch.image(i).tobytes(), digest_size=8, salt=salt).digest()
+        hashlib.blake2b(batch.image(i).tobytes(), digest_size=8, salt=salt).hexdigest()
         for i in range(len(batch))
     ]
-    return np.sort(np.argsort(keys, kind="stable")[:n_images])
+    _, first = np.unique(keys, return_index=True)
+    return np.sort(first[:n_images])
+
+
+def number_regions(labels: np.ndarray) -> np.ndarray:
+    """Number the regions of one image 0, 1, ... without a gap: (height, width), int32."""
+    return np.unique(labels, return_inverse=True)[1].reshape(labels.shape).astype(np.int32)

@@ -6,11 +6,16 @@ from typing import Any
 
 from ._base import Segmenter
 from ._callable import CallableSegmenter
+from ._felzenszwalb import FelzenszwalbSegmenter
 from ._given_masks import GivenMasks
 from ._grid import GridSegmenter
+from ._higra import HigraSegmenter
 from ._merged_regions import MergeTreeSegmenter
 from ._pyramid import PyramidSegmenter
+from ._quickshift import QuickshiftSegmenter
 from ._superpixels import SuperpixelSegmenter
+from ._union import SegmenterUnion
+from ._watershed import WatershedSegmenter
 
 SEGMENTERS = {
     "masks": GivenMasks,
@@ -18,6 +23,11 @@ SEGMENTERS = {
     "pyramid": PyramidSegmenter,
     "superpixels": SuperpixelSegmenter,
     "merge_tree": MergeTreeSegmenter,
+    "felzenszwalb": FelzenszwalbSegmenter,
+    "quickshift": QuickshiftSegmenter,
+    "watershed": WatershedSegmenter,
+    "higra": HigraSegmenter,
+    "union": SegmenterUnion,
 }
 
 
@@ -26,7 +36,8 @@ def make_segmenter(spec: Any, has_masks: bool) -> Segmenter:
 
     Parameters
     ----------
-    spec : {"auto", "masks", "grid", "pyramid", "superpixels", "merge_tree"}, Segmenter or callable
+    spec : {"auto", "masks", "grid", "pyramid", "superpixels", "merge_tree", "felzenszwalb", \
+            "quickshift", "watershed", "higra", "union"}, Segmenter or callable
         ``"auto"`` takes the label maps if there are any, and a spatial pyramid otherwise. A
         callable is what :class:`CallableSegmenter` takes as `function`.
     has_masks : bool

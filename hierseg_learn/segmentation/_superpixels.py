@@ -7,7 +7,7 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.utils._param_validation import Interval
 
-from ._region_parts import RegionSegmenter
+from ._region_parts import RegionSegmenter, number_regions
 
 
 class SuperpixelSegmenter(RegionSegmenter):
@@ -33,13 +33,16 @@ class SuperpixelSegmenter(RegionSegmenter):
     n_parts : int, default=12
         Size of the vocabulary; fewer if the images have fewer different superpixels.
     position_weight : float, default=1.0
-        How much the position of a superpixel counts against its colour (1 each); height in the
-        image and distance from the vertical middle line.
+        How much the position of a superpixel (height in the image and distance from the vertical
+        middle line) counts against its colour. More where things have their places, as people who
+        stand do; 0 where they may be anywhere.
     max_images : int or None, default=500
         Learn the vocabulary from at most so many images, chosen by `random_state` and their
         content; None takes all.
     n_jobs : int or None, default=None
         Number of processes that cut images in ``fit``, as in joblib.
+    verbose : int, default=0
+        1 draws a progress bar in ``fit``.
     random_state : int, RandomState instance or None, default=None
         Seed of the choice of images and of k-means.
 
@@ -50,6 +53,8 @@ class SuperpixelSegmenter(RegionSegmenter):
         ``image``.
     vocabulary_ : PartVocabulary
         The parts.
+    statistics_ : PartStatistics
+        How they look, touch and occur together in the training images.
     n_parts_ : int
         Number of parts.
 
@@ -90,16 +95,20 @@ class SuperpixelSegmenter(RegionSegmenter):
         position_weight: float = 1.0,
         max_images: int | None = 500,
         n_jobs: int | None = None,
+        verbose: int = 0,
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
         self.n_segments = n_segments
         self.compactness = compactness
         self.sigma = sigma
-        self.n_parts = n_parts
-        self.position_weight = position_weight
-        self.max_images = max_images
-        self.n_jobs = n_jobs
-        self.random_state = random_state
+        super().__init__(
+            n_parts=n_parts,
+            position_weight=position_weight,
+            max_images=max_images,
+            n_jobs=n_jobs,
+            verbose=verbose,
+            random_state=random_state,
+        )
 
     def _regions(self, image: np.ndarray) -> np.ndarray:
         """Cut one image into superpixels, numbered without a gap."""
@@ -119,4 +128,4 @@ class SuperpixelSegmenter(RegionSegmenter):
             channel_axis=None if is_grey else -1,
             start_label=0,
         )
-        return np.unique(labels, return_inverse=True)[1].reshape(height, width)
+        return number_regions(labels)

@@ -9,7 +9,6 @@ import numpy as np
 from scipy.ndimage import distance_transform_edt
 
 from .._describe import TreeDescriber, describe_images
-from ..images import ImageBatch
 from ._model import FittedModel
 
 
@@ -29,12 +28,11 @@ class HidingDescriber(TreeDescriber):
 
     hidden: tuple[int, ...] = ()
 
-    def leaf_sums(self, batch: ImageBatch, i: int) -> tuple[np.ndarray, np.ndarray]:
-        """Pool one image over the leaves that are not hidden; see `TreeDescriber.leaf_sums`."""
-        image = batch.image(i)
-        leaves = self._leaf_map(batch, i, image)
+    def _pool(self, image: np.ndarray, layers: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        """Pool one image over the leaves that are not hidden; see `TreeDescriber`."""
+        (leaves,) = layers
         hidden = np.isin(leaves, self.hidden)
-        return self._pool(paint_over(image, hidden), np.where(hidden, -1, leaves))
+        return super()._pool(paint_over(image, hidden), [np.where(hidden, -1, leaves)])
 
 
 def paint_over(image: np.ndarray, hidden: np.ndarray) -> np.ndarray:

@@ -8,8 +8,13 @@ import pytest
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 TABLES = BENCHMARKS.parent / "docs" / "benchmarks" / "tables"
-NAMES = ["accuracy", "bias", "ccp_parts", "cifar10_dev", "defaults", "segments"]
-NEEDS = {"bias": ["imblearn"], "ccp_parts": ["matplotlib"], "explanations": ["shap", "lime"]}
+NAMES = ["accuracy", "bias", "ccp_parts", "cifar10_dev", "defaults", "parts", "segments"]
+NEEDS = {
+    "bias": ["imblearn"],
+    "ccp_parts": ["matplotlib"],
+    "parts": ["matplotlib"],
+    "explanations": ["shap", "lime"],
+}
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -51,8 +51,8 @@ def signatures(module):
 
 
 def test_every_backend_has_the_same_kernels_with_the_same_signatures():
-    expected = signatures("reference")
-    assert tuple(expected) == KERNELS
+    expected = signatures("reference") | signatures("patches_reference")
+    assert set(expected) == set(KERNELS)
     assert signatures("numba_kernels") == expected
     assert signatures("cupy_kernels") == expected
     for name in KERNELS:
@@ -131,6 +131,22 @@ def test_auto_takes_a_device_that_answers(fake_cupy):
         for name in KERNELS:
             assert getattr(backend, name).__module__ == "hierseg_learn.kernels.cupy_kernels"
     assert get_backend("cpu").name == "cpu"
+
+
+def test_small_tables_stay_on_the_cpu_under_auto(fake_cupy):
+    fake_cupy(lambda: 1)
+    small, large = dispatch.AUTO_CUDA_VALUES - 1, dispatch.AUTO_CUDA_VALUES
+    assert get_backend("auto", n_values=small).name == "cpu"
+    assert get_backend("auto", n_values=large).name == "cuda"
+    assert get_backend("cuda", n_values=small).name == "cuda"
+    assert get_backend("cpu", n_values=large).name == "cpu"
+
+
+def test_a_small_table_does_not_ask_for_a_device(monkeypatch):
+    monkeypatch.setattr(dispatch, "_why_no_cuda", lambda: pytest.fail("asked"))
+    assert get_backend("auto", n_values=10).name == "cpu"
+    with pytest.raises(ValueError, match="device must be"):
+        get_backend("gpu", n_values=10)
 
 
 def test_the_search_for_a_device_happens_once(fake_cupy, monkeypatch):

@@ -26,11 +26,18 @@ def arguments(kernel, dtype="float64", seed=0):
     if kernel == "region_sums":
         values = rng.normal(size=(200_000, 2)).astype(dtype)
         return values, rng.integers(-1, 5, len(values)), 5
+    if kernel == "activation_sums":
+        image = rng.random((182, 182, 3))
+        dictionary = rng.normal(size=27), rng.normal(size=(27, 9)), rng.normal(size=(20, 9))
+        return image, rng.integers(-1, 5, (180, 180)), 5, 1e-3, *dictionary
     if kernel == "lmnn_loss_grad":
         Z = np.tile(Z, (4, 1))
         return Z, rng.integers(-1, N, (4 * N, 3)), rng.integers(-1, N, (4 * N, 6)), 0.5
+    stack, n_points = Z.reshape(2, N // 2, 9), np.array([N // 2, 300])
     return {
         "nearest": (Z, Z[::-1], 4),
+        "stacked_nearest": (stack, stack, n_points, 4),
+        "stacked_nca_loss_grad": (0.1 * stack, codes.reshape(2, N // 2), n_points),
         "snr_distances": (Z, Z),
         "nca_loss_grad": (0.1 * Z, codes),
         "triplet_loss_grad": (Z, codes, 1.0),

@@ -2,7 +2,9 @@
 
 import sys
 from contextlib import ExitStack, contextmanager
+from functools import cache
 from importlib.util import find_spec, module_from_spec
+from types import SimpleNamespace
 from unittest import mock
 
 import array_api_strict
@@ -16,8 +18,16 @@ from hierseg_learn.kernels import (
     numba_kernels,
 )
 from hierseg_learn.kernels.dispatch import KERNELS
+from tests.kernels.host_cuda import launch_on_host, why_not
 
-NAMES = ("cpu", "composed on numpy", "composed on array_api_strict", "cuda")
+NAMES = (
+    "cpu",
+    "composed on numpy",
+    "composed on array_api_strict",
+    "cuda text on the host",
+    "cuda",
+)
+CUPY_KERNELS = "hierseg_learn.kernels.cupy_kernels"
 # sums in float32 against sums in float64, relative to the largest entry
 TOLERANCE = {np.dtype(np.float32): 3e-5, np.dtype(np.float64): 1e-10}
 
@@ -46,26 +56,46 @@ def make_twin(name):
     if name == "cpu":
         return Twin(name, numba_kernels)
     if name == "composed on numpy":
-        return Twin(name, cupy_kernels_on(np))
+        return Twin(name, composed_kernels(np))
     if name == "composed on array_api_strict":
         # the standard's own namespace refuses whatever the standard does not promise
-        return Twin(name, cupy_kernels_on(array_api_strict), array_api_strict.asarray)
+        return Twin(name, composed_kernels(array_api_strict), array_api_strict.asarray)
+    if name == "cuda text on the host":
+        return Twin(name, host_kernels())
     cuda = get_backend("cuda")
     return Twin(name, cuda, cuda.asarray, cuda.to_numpy)
 
 
-def cupy_kernels_on(library):
-    """Load the CUDA kernels with another array library in CuPy's place."""
-    spec = find_spec("hierseg_learn.kernels.cupy_kernels")
+def composed_kernels(xp):
+    """The kernels composed of array operations, which leave the choice of a dtype to the caller."""
+
+    def in_floats(function):
+        def call(first, second, *args):
+            arrays = [first, second] if function is not _searches.region_sums else [first]
+            both = all(array.dtype == xp.float32 for array in arrays)
+            arrays = [xp.astype(array, xp.float32 if both else xp.float64) for array in arrays]
+            return function(*(*arrays, second)[:2], *args)
+
+        return call
+
+    searches = {name: f for name, f in vars(_searches).items() if name in KERNELS}
+    composed = vars(_pair_losses) | {name: in_floats(f) for name, f in searches.items()}
+    composed["activation_sums"] = _patch_sums.activation_sums
+    return SimpleNamespace(**composed)
+
+
+@cache
+def host_kernels():
+    """Load the CUDA kernels with NumPy in CuPy's place and their text compiled as C++."""
+    reason = why_not()
+    if reason:
+        raise RuntimeError(f"the CUDA text cannot run on the host: {reason}")
+    spec = find_spec(CUPY_KERNELS)
     module = module_from_spec(spec)
-    real = sys.modules.get("cupy")
-    sys.modules["cupy"] = library
-    try:
+    with mock.patch.dict(sys.modules, cupy=np):
         spec.loader.exec_module(module)
-    finally:
-        del sys.modules["cupy"]
-        if real is not None:
-            sys.modules["cupy"] = real
+    module.launch = launch_on_host
+    module.THREADS = 64  # a fibre costs more than a thread
     return module
 
 
@@ -75,8 +105,12 @@ def small_blocks():
     sizes = {"QUERY_ROWS": 3, "POINT_ROWS": 4, "PIXEL_ROWS": 5, "LIST_ROWS": 3, "PAIR_ROWS": 2}
     sizes |= {"BLOCKS_AT_ONCE": 2, "SPARE_NEIGHBORS": 1, "ONE_HOT_SIZE": 20}
     sizes |= {"BLOCK_VALUES": 400, "BLOCK_PIXELS": (2, 3), "STRIP_PIXELS": 7, "MOST_STRIPS": 300}
+    sizes |= {"BLOCK_SIZE": 40, "CHUNK_PIXELS": 3}
     with ExitStack() as stack:
-        for module in (numba_kernels, _pair_losses, _patch_sums, _searches):
+        modules = [numba_kernels, _pair_losses, _patch_sums, _searches]
+        modules += [] if why_not() else [host_kernels()]
+        modules += [sys.modules[CUPY_KERNELS]] if CUPY_KERNELS in sys.modules else []
+        for module in modules:
             here = {name: size for name, size in sizes.items() if hasattr(module, name)}
             stack.enter_context(mock.patch.multiple(module, **here))
         yield

@@ -34,14 +34,14 @@ def test_scatter_is_what_the_definitions_say(wine):
     assert_allclose(factor.T @ factor, np.cov(means[y].T, bias=True), atol=1e-12)
 
 
-def test_scatters_of_disjoint_rows_subtract(wine):
+def test_scatters_of_disjoint_rows_add_up(wine):
     X, y = wine
     part = np.arange(len(X)) % 3 == 0
-    rest = ClassScatter.of(X, y, 3) - ClassScatter.of(X[part], y[part], 3)
-    expected = ClassScatter.of(X[~part], y[~part], 3)
-    assert_allclose(rest.within(), expected.within(), atol=1e-12)
-    assert_allclose(rest.means(), expected.means(), atol=1e-12)
-    assert rest.n_rows == expected.n_rows
+    both = ClassScatter.of(X[part], y[part], 3) + ClassScatter.of(X[~part], y[~part], 3)
+    expected = ClassScatter.of(X, y, 3)
+    assert_allclose(both.within(), expected.within(), atol=1e-12)
+    assert_allclose(both.means(), expected.means(), atol=1e-12)
+    assert both.n_rows == expected.n_rows
 
 
 def test_a_class_without_rows_is_as_if_it_were_not_there(wine):

@@ -15,7 +15,7 @@ from sklearn.datasets import load_digits, load_iris, make_classification
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from hierseg_learn.kernels import Backend, _pair_losses, _searches
+from hierseg_learn.kernels import Backend, _pair_losses, _patch_sums, _searches
 from hierseg_learn.metrics import _gradient_metric
 from hierseg_learn.metrics._held_out import hold_out
 from hierseg_learn.metrics._lmnn import LMNN
@@ -238,9 +238,9 @@ def test_composed_kernels_give_the_same_map(learner, clusters, monkeypatch):
     X, y = clusters[:2]
     learner = clone(learner).set_params(max_iter=5)
     expected = learner.fit(X, y).get_mahalanobis_matrix()
-    kernels = SimpleNamespace(**(vars(_searches) | vars(_pair_losses)))
+    kernels = SimpleNamespace(**(vars(_patch_sums) | vars(_searches) | vars(_pair_losses)))
     backend = Backend("cuda", kernels, asarray=xp.asarray, to_numpy=np.asarray)
-    monkeypatch.setattr(_gradient_metric, "get_backend", lambda device: backend)
+    monkeypatch.setattr(_gradient_metric, "get_backend", lambda device, n_values: backend)
     found = learner.fit(X, y).get_mahalanobis_matrix()
     assert learner.device_ == "cuda"
     np.testing.assert_allclose(found, expected, atol=1e-2 * np.abs(expected).max())

@@ -1,5 +1,7 @@
 """Shrinkage LDA, the default node learner."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
@@ -11,7 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from hierseg_learn.metrics import ShrinkageLDA
+from hierseg_learn.metrics import ShrinkageLDA, _rows
 
 
 @parametrize_with_checks(
@@ -122,3 +124,28 @@ def test_its_parameters_can_be_searched():
     search = GridSearchCV(model, grid, cv=3, error_score="raise").fit(X, y)
     assert search.best_score_ > 0.95
     assert len(set(search.cv_results_["mean_test_score"])) > 1
+
+
+def test_a_memory_map_gives_the_same_bits_and_is_never_copied(tmp_path):
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 3, 40_000)
+    X = rng.standard_normal((len(y), 60)).astype(np.float32)
+    X[:, 0] += y
+    np.save(tmp_path / "X.npy", X)
+    expected = ShrinkageLDA().fit(X, y)
+    stored = np.load(tmp_path / "X.npy", mmap_mode="r")
+    tracemalloc.start()
+    found = ShrinkageLDA().fit(stored, y)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    np.testing.assert_array_equal(found.components_, expected.components_)
+    assert peak < 0.9 * X.nbytes
+
+
+def test_the_shrinkage_is_the_same_in_blocks(wine, monkeypatch):
+    X, y = wine
+    whole = ShrinkageLDA().fit(X, y)
+    monkeypatch.setattr(_rows, "BLOCK_ROWS", 7)
+    blocks = ShrinkageLDA().fit(X, y)
+    assert blocks.shrinkage_ == pytest.approx(whole.shrinkage_, rel=1e-10)
+    np.testing.assert_allclose(blocks.components_, whole.components_, atol=1e-9)

@@ -10,8 +10,8 @@ from sklearn.preprocessing import StandardScaler
 from hierseg_learn.metrics import _rows
 from hierseg_learn.metrics._rows import Batches, Rows
 from hierseg_learn.metrics._starts import (
+    DiscriminantRows,
     class_moments,
-    discriminant_rows,
     oracle_shrinkage,
     principal_rows,
 )
@@ -54,7 +54,7 @@ def test_discriminant_rows_whiten_and_span_what_scikit_learn_finds():
     X, y = load_iris(return_X_y=True)
     X = StandardScaler().fit_transform(X)
     moments = class_moments(Rows(X), y, np.arange(150))
-    L = discriminant_rows(moments, 4)
+    L = DiscriminantRows(moments).rows(4)
     # 150 rows of 4 columns are shrunk, but little
     np.testing.assert_allclose(L @ moments.within @ L.T, np.eye(4), atol=0.35)
     expected = LinearDiscriminantAnalysis().fit(X, y).scalings_[:, :1].T

@@ -1,15 +1,22 @@
 """scikit-learn's own checks for every segmenter."""
 
+from importlib.util import find_spec
+
 import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from hierseg_learn.segmentation import (
     CallableSegmenter,
+    FelzenszwalbSegmenter,
     GivenMasks,
     GridSegmenter,
+    HigraSegmenter,
     MergeTreeSegmenter,
     PyramidSegmenter,
+    QuickshiftSegmenter,
+    SegmenterUnion,
     SuperpixelSegmenter,
+    WatershedSegmenter,
 )
 
 
@@ -25,12 +32,20 @@ class Bright:
 
 SEGMENTERS = [
     CallableSegmenter(Bright()),
+    FelzenszwalbSegmenter(n_parts=3),
     GivenMasks(),
     GridSegmenter(),
     MergeTreeSegmenter(n_parts=3),
     PyramidSegmenter(),
+    QuickshiftSegmenter(n_parts=3),
+    SegmenterUnion(
+        [("layout", GridSegmenter()), ("parts", SuperpixelSegmenter(n_parts=3, random_state=0))]
+    ),
     SuperpixelSegmenter(n_parts=3),
+    WatershedSegmenter(n_parts=3),
 ]
+if find_spec("higra"):
+    SEGMENTERS.append(HigraSegmenter(n_parts=3))
 
 
 @pytest.mark.filterwarnings("ignore:X comes without label maps:UserWarning")

@@ -7,12 +7,16 @@ from sklearn import config_context
 from hierseg_learn.images import SegmentedImages
 from hierseg_learn.segmentation import (
     CallableSegmenter,
+    FelzenszwalbSegmenter,
     GivenMasks,
     GridSegmenter,
+    HigraSegmenter,
     MergeTreeSegmenter,
     PyramidSegmenter,
+    QuickshiftSegmenter,
     Segmenter,
     SuperpixelSegmenter,
+    WatershedSegmenter,
     make_segmenter,
 )
 from hierseg_learn.tree import SegmentTree
@@ -124,6 +128,10 @@ def test_function_must_be_one():
         ("pyramid", False, PyramidSegmenter),
         ("superpixels", False, SuperpixelSegmenter),
         ("merge_tree", False, MergeTreeSegmenter),
+        ("felzenszwalb", False, FelzenszwalbSegmenter),
+        ("quickshift", False, QuickshiftSegmenter),
+        ("watershed", False, WatershedSegmenter),
+        ("higra", False, HigraSegmenter),
         (bright, False, CallableSegmenter),
     ],
 )
@@ -140,7 +148,7 @@ def test_make_segmenter_keeps_objects():
 @pytest.mark.parametrize(
     ("spec", "error", "message"),
     [
-        ("watershed", ValueError, "segmenter='watershed' is unknown; expected one of 'auto'"),
+        ("waterfall", ValueError, "segmenter='waterfall' is unknown; expected one of 'auto'"),
         ("masks", ValueError, "segmenter='masks' needs label maps.*SegmentedImages"),
         (GivenMasks(), ValueError, "needs label maps"),
         (GridSegmenter, TypeError, "a Segmenter object or a function"),

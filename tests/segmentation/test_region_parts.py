@@ -1,17 +1,37 @@
 """Parts found in regions of the images: the same thing gets the same id, whatever the order."""
 
 import pickle
+from functools import partial
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
 from skimage.color import rgb2lab
 from sklearn.base import clone
 
+from hierseg_learn import SegmentTreeTransformer
 from hierseg_learn.images import SegmentedImages
-from hierseg_learn.segmentation import MergeTreeSegmenter, PartVocabulary, SuperpixelSegmenter
+from hierseg_learn.segmentation import (
+    FelzenszwalbSegmenter,
+    HigraSegmenter,
+    MergeTreeSegmenter,
+    PartStatistics,
+    PartVocabulary,
+    QuickshiftSegmenter,
+    SuperpixelSegmenter,
+    WatershedSegmenter,
+)
 from hierseg_learn.segmentation._region_features import feature_weights, region_features
 
-FAST = {"n_segments": 30, "n_parts": 3, "random_state": 0}
+FAST = {"n_parts": 3, "random_state": 0}
+SEGMENTERS = {
+    "superpixels": partial(SuperpixelSegmenter, n_segments=30),
+    "merge_tree": partial(MergeTreeSegmenter, n_segments=30),
+    "felzenszwalb": partial(FelzenszwalbSegmenter, sigma=0.5),
+    "quickshift": partial(QuickshiftSegmenter, kernel_size=2),
+    "watershed": partial(WatershedSegmenter, markers=30),
+    "higra": partial(HigraSegmenter, n_segments=30),
+}
 
 
 def landscape(rng, height=24, width=20):
@@ -33,9 +53,11 @@ def landscapes():
     return [image for image, _ in pairs], [truth for _, truth in pairs]
 
 
-@pytest.fixture(scope="module", params=[SuperpixelSegmenter, MergeTreeSegmenter])
+@pytest.fixture(scope="module", params=SEGMENTERS)
 def segmenter_class(request):
-    return request.param
+    if request.param == "higra" and not find_spec("higra"):
+        pytest.skip("needs higra")
+    return SEGMENTERS[request.param]
 
 
 @pytest.fixture(scope="module")
@@ -73,10 +95,81 @@ def test_the_choice_of_images_does_not_depend_on_their_order(landscapes, order, 
     assert (everything.vocabulary_.centers != reference.vocabulary_.centers).any()
 
 
+@pytest.mark.parametrize("max_images", [None, 6])
+def test_copies_of_all_images_change_nothing(landscapes, max_images, segmenter_class):
+    images = landscapes[0][:8]
+    once = segmenter_class(max_images=max_images, **FAST).fit(images)
+    twice = segmenter_class(max_images=max_images, **FAST).fit(images + images[::-1])
+    np.testing.assert_array_equal(once.vocabulary_.centers, twice.vocabulary_.centers)
+    assert once.tree_ == twice.tree_
+
+
+def test_an_image_gets_its_parts_alone_or_among_others(landscapes, segmenter_class):
+    images = landscapes[0]
+    transformer = SegmentTreeTransformer(segmenter_class(**FAST), descriptors="shape")
+    transformer.fit(images[:10])
+    leaves = dict(zip(transformer.tree_.leaves, transformer.tree_.leaf_values))
+    for image, nodes in zip(images[10:], transformer.label_maps(images[10:])):
+        parts = np.vectorize(leaves.get)(nodes)
+        np.testing.assert_array_equal(parts, transformer.segmenter_.segment(image))
+    before = transformer.segmenter_.vocabulary_.centers.copy()
+    transformer.transform(images[10:])
+    np.testing.assert_array_equal(transformer.segmenter_.vocabulary_.centers, before)
+
+
+def test_statistics_are_those_of_the_label_maps(landscapes, fitted, segmenter_class):
+    images = landscapes[0][:10]
+    maps = [fitted.segment(image) for image in images]
+    found = fitted.statistics_
+    np.testing.assert_allclose(
+        found.area, sum(np.bincount(m.ravel(), minlength=3) / m.size for m in maps)
+    )
+    here = np.array([[(m == k).any() for k in range(3)] for m in maps]).astype(int)
+    np.testing.assert_array_equal(found.together, here.T @ here)
+    expected = PartStatistics.from_label_maps([i.astype(np.float32) for i in images], maps, 3)
+    np.testing.assert_allclose(found.borders, expected.borders)
+
+
+def test_scraps_do_not_outvote_what_is_large():
+    # 300 scraps of many colours, and two large regions that differ little
+    rng = np.random.default_rng(0)
+    rows = np.concatenate([rng.normal(size=(300, 1)), np.full((5, 1), 4.0), np.full((5, 1), 5.0)])
+    area = np.concatenate([np.full(300, 1e-8), np.ones(10)])
+    vocabulary = PartVocabulary.learn(rows, area, 2, weights=np.ones(1), seed=0)
+    low, high = vocabulary.assign(np.array([[4.0], [5.0]]))
+    assert low != high
+
+
 def test_same_bits_for_two_jobs(landscapes, fitted, segmenter_class):
     images = landscapes[0][:10] * 2
     one, two = (segmenter_class(n_jobs=n, **FAST).fit(images) for n in (1, 2))
     np.testing.assert_array_equal(one.vocabulary_.centers, two.vocabulary_.centers)
+
+
+def test_regions_are_those_that_get_parts(landscapes, fitted, segmenter_class):
+    image = landscapes[0][12]
+    regions = fitted.regions(image)
+    assert regions.shape == image.shape[:2]
+    np.testing.assert_array_equal(np.unique(regions), np.arange(regions.max() + 1))
+    pairs = np.unique(np.stack([regions.ravel(), fitted.segment(image).ravel()]), axis=1)
+    assert pairs.shape[1] == regions.max() + 1
+    np.testing.assert_array_equal(segmenter_class(**FAST).regions(image), regions)
+
+
+def test_all_images_at_once(landscapes, fitted):
+    images = landscapes[0][10:13]
+    for image, labels in zip(images, fitted.segment_images(images), strict=True):
+        np.testing.assert_array_equal(labels, fitted.segment(image))
+
+
+def test_progress(landscapes, segmenter_class, capsys):
+    segmenter_class(**FAST).fit(landscapes[0])
+    assert capsys.readouterr().err == ""
+    segmenter = segmenter_class(verbose=1, **FAST).fit(landscapes[0] * 2)
+    assert "Finding parts" in capsys.readouterr().err
+    segmenter.segment_images(landscapes[0][:3])
+    assert "Segmenting images" in (shown := capsys.readouterr().err)
+    assert "3/3" in shown
 
 
 def test_clone_and_pickle(landscapes, fitted):

@@ -1,0 +1,71 @@
+"""
+Which parts do photos share?
+============================
+
+Without masks a segmenter finds parts by itself. Whether they mean the same in every image, and
+whether a person would name them, is to be looked at: in numbers, on a contact sheet, and as a tree.
+"""
+
+# %%
+# Portraits come with masks, which here only score: the segmenter sees the pixels alone. It cuts
+# each image into regions, and clusters the regions of all images into a vocabulary of parts.
+import matplotlib.pyplot as plt
+
+from hierseg_learn.datasets import make_portraits
+from hierseg_learn.segmentation import MergeTreeSegmenter, part_report
+from hierseg_learn.tree import SegmentTree
+
+portraits = make_portraits(90, image_size=(64, 52), missing=0.2, random_state=0)
+train, new = portraits.images[:60], portraits.images[60:]
+segmenter = MergeTreeSegmenter(40, n_parts=8, sigma=0.5, random_state=0).fit(train.images)
+labels = [segmenter.segment(item.image) for item in new[:6]]
+figure, axes = plt.subplots(2, 6, figsize=(9, 3.8), layout="constrained")
+for column, item, parts in zip(axes.T, new, labels):
+    column[0].imshow(item.image)
+    column[1].imshow(parts, cmap="tab10", vmin=0, vmax=9, interpolation="nearest")
+for ax in axes.flat:
+    ax.set_axis_off()
+
+# %%
+# How often does every part occur, what do the masks call it, and is it found again from either half
+# of the images? Stability is the overlap with the part that was found in a half, 1 at best.
+given = SegmentTree.from_nested(portraits.tree)
+names = dict(zip(given.leaf_values, (given.names[leaf] for leaf in given.leaves)))
+report = part_report(segmenter, new, mask_names=names, stability=True)
+print(report.to_text())
+
+# %%
+# The same as a table, and in one number each: how much of the classes the parts tell.
+print(report.to_frame().round(2))
+print(f"purity {report.purity:.2f}, mutual information {report.normalized_mutual_info:.2f}")
+
+# %%
+# A contact sheet: one row per part, what belongs to it in its own colours, the rest dimmed. Who
+# looks at it sees what the part should be called.
+from hierseg_learn.segmentation import PartSheetDisplay
+
+display = PartSheetDisplay.from_estimator(segmenter, new, report=report, n_examples=6)
+
+# %%
+# Parts that look alike, touch, and come together are joined step by step. How much each of these
+# counts can be chosen, also for given masks, whose parts then get a tree that nobody had to draw.
+from hierseg_learn import SegmentTreeTransformer
+from hierseg_learn.segmentation import GivenMasks, PartAgglomeration
+
+masks = GivenMasks(portraits.tree)
+transformer = SegmentTreeTransformer(masks, tree=PartAgglomeration(), descriptors="color")
+transformer.fit(train)
+print(transformer.tree_.export_text())
+
+# %%
+# Parts can stand beside a layout under one root: every pixel then belongs to a part *and* to a
+# place.
+from hierseg_learn.segmentation import PyramidSegmenter, SegmenterUnion
+
+union = SegmenterUnion([("layout", PyramidSegmenter(2)), ("parts", segmenter)])
+both = SegmentTreeTransformer(union, descriptors="color").fit(train.images)
+areas = both.transform(new.images).filter(like="|area").mean()
+areas.index = areas.index.str.removesuffix("|area")
+both.tree_.plot(values=areas, fmt=".0%", label="mean share of the image")
+
+# sphinx_gallery_thumbnail_number = 2

@@ -1,0 +1,63 @@
+"""CUDA text: where each kernel's source is, and how it is compiled and launched.
+
+The sources are compiled on first use, once per dtype; CuPy keeps the result on disk.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module
+from importlib.resources import files
+from typing import Any
+
+# what REAL stands for in a source
+C_TYPES = {"float32": "float", "float64": "double"}
+SOURCES = {
+    "nearest_points": "nearest",
+    "chunk_sums": "region_sums",
+    "add_chunks": "region_sums",
+    "nca_weights": "nca",
+    "triplet_weights": "triplets",
+    "list_weights": "lists",
+    "list_gradient": "lists",
+    "signal_to_noise": "snr",
+}
+
+
+def cuda_source(*kernels: str) -> str:
+    """Return the text of some kernels, behind what all kernels share.
+
+    Examples
+    --------
+    >>> from hierseg_learn.kernels._cuda import cuda_source
+    >>> "__global__ void nca_weights(" in cuda_source("nca_weights")
+    True
+    """
+    folder = files(__package__) / "cuda_sources"
+    names = ["common", *dict.fromkeys(SOURCES[kernel] for kernel in kernels)]
+    return "\n".join((folder / f"{name}.cu").read_text(encoding="utf-8") for name in names)
+
+
+def launch(kernel: str, dtype: Any, grid: tuple[int, ...], threads: int, *args: Any) -> None:
+    """Run a kernel on CuPy arrays.
+
+    Parameters
+    ----------
+    kernel : str
+        A key of `SOURCES`.
+    dtype : dtype
+        What REAL stands for.
+    grid : tuple of int
+        Number of blocks along x, and y.
+    threads : int
+        Threads of a block.
+    *args : cupy.ndarray, numpy.int64 or numpy.float64
+        The kernel's arguments: contiguous arrays, ``index_t`` and ``double``.
+    """
+    _compiled(kernel, str(dtype))(grid, (threads,), args)
+
+
+@cache
+def _compiled(kernel: str, dtype: str) -> Any:
+    cupy = import_module("cupy")
+    return cupy.RawKernel(cuda_source(kernel), kernel, options=(f"-DREAL={C_TYPES[dtype]}",))

@@ -1,0 +1,233 @@
+"""Label maps by a network for semantic segmentation."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from ..images import ImageBatch
+from ..tree import SegmentTree
+from ._base import Segmenter, read_tree
+from ._network import SegmentationNetwork, load_network
+from ._parts import PartLookup
+
+
+class SegFormerSegmenter(Segmenter):
+    """Cut images with a network for semantic segmentation, such as SegFormer [1]_.
+
+    Takes any checkpoint of the package transformers for semantic segmentation (SegFormer, UperNet,
+    DPT, MobileViT, ...) or universal segmentation (Mask2Former, ...) that lies in a folder; nothing
+    is downloaded. The network is not trained. Its classes become parts by their names.
+
+    It needs PyTorch and transformers: ``pip install 'hierseg-learn[deep]'``.
+
+    Parameters
+    ----------
+    checkpoint : str or path
+        Folder with the network and its image processor, as written by their ``save_pretrained``.
+    classes : dict of str to str, default=None
+        Part of every class, by names: ``{"hat": "hair", "hair": "hair", "dress": "clothes"}``.
+        Several classes may form one part; what is not named is `background`. None makes every
+        class a part of its own, or, with a `tree`, every class that has the name of a leaf.
+    tree : dict, SegmentTree or None, default=None
+        The tree of the parts, a nested dict whose leaves are part ids; parts are named by the name
+        of their leaf or its path. None hangs the parts side by side below ``image``.
+    background : str or None, default="background"
+        Part of the classes that have none; with a `tree`, a leaf of it. None leaves their pixels
+        out.
+    batch_size : int, default=8
+        Number of images that go through the network together; it bounds the memory.
+    device : {"auto", "cpu", "cuda"}, default="auto"
+        Where the network runs. ``"auto"`` takes CUDA where PyTorch finds a device.
+    verbose : int, default=0
+        1 draws a progress bar in `segment_images`.
+
+    Attributes
+    ----------
+    tree_ : SegmentTree
+        The tree of the parts.
+    class_names_ : tuple of str
+        Names of the classes of the network.
+    class_parts_ : ndarray of shape (n_classes,), int32
+        Part id of every class; -1 for none.
+
+    See Also
+    --------
+    CallableSegmenter : Takes any function, such as a network of another package.
+
+    Notes
+    -----
+    Images are given to the image processor of the checkpoint with 8 bits a channel, grey ones three
+    times. Logits are interpolated to the size of the image, and the class with the largest one is
+    taken. Where the processor would crop the middle of the image, it is told not to.
+
+    A pickle holds the path of the checkpoint and not the network, which is loaded where it is first
+    used; so the folder has to be there.
+
+    References
+    ----------
+    .. [1] E. Xie, W. Wang, Z. Yu, A. Anandkumar, J. Alvarez, P. Luo. "SegFormer: Simple and
+       Efficient Design for Semantic Segmentation with Transformers". NeurIPS 2021.
+
+    Examples
+    --------
+    A small network with random weights, where a trained one would be:
+
+    >>> from tempfile import TemporaryDirectory
+    >>> import numpy as np
+    >>> from transformers import (
+    ...     SegformerConfig, SegformerForSemanticSegmentation, SegformerImageProcessor
+    ... )
+    >>> from hierseg_learn.segmentation import SegFormerSegmenter
+    >>> folder = TemporaryDirectory()
+    >>> config = SegformerConfig(
+    ...     hidden_sizes=[8, 8, 8, 8], num_attention_heads=[1, 1, 1, 1], decoder_hidden_size=8,
+    ...     id2label={0: "wall", 1: "hat", 2: "hair", 3: "dress"},
+    ... )
+    >>> SegformerForSemanticSegmentation(config).save_pretrained(folder.name)
+    >>> _ = SegformerImageProcessor(size={"height": 32, "width": 32}).save_pretrained(folder.name)
+    >>> segmenter = SegFormerSegmenter(
+    ...     folder.name, classes={"hat": "head", "hair": "head", "dress": "body"}, device="cpu"
+    ... )
+    >>> images = np.random.default_rng(0).random((2, 24, 20, 3))
+    >>> label_maps = segmenter.fit(images).segment_images(images)
+    >>> print(segmenter.tree_.export_text())
+    image
+    ├── background
+    ├── head
+    └── body
+    >>> len(label_maps), label_maps[0].shape
+    (2, (24, 20))
+    >>> folder.cleanup()
+    """
+
+    _parameter_constraints: dict = {
+        "checkpoint": [str, os.PathLike],
+        "classes": [Mapping, None],
+        "tree": [Mapping, SegmentTree, None],
+        "background": [str, None],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "device": [StrOptions({"auto", "cpu", "cuda"})],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        checkpoint: str | os.PathLike | None = None,
+        *,
+        classes: Mapping[str, str] | None = None,
+        tree: Mapping[str, Any] | SegmentTree | None = None,
+        background: str | None = "background",
+        batch_size: int = 8,
+        device: str = "auto",
+        verbose: int = 0,
+    ) -> None:
+        self.checkpoint = checkpoint
+        self.classes = classes
+        self.tree = tree
+        self.background = background
+        self.batch_size = batch_size
+        self.device = device
+        self.verbose = verbose
+
+    @property
+    def _images_at_once(self) -> int:  # type: ignore[override]
+        return self.batch_size
+
+    def _fit(self, batch: ImageBatch) -> SegmentTree:
+        self.class_names_ = load_network(self.checkpoint, self.device).class_names
+        tree = None if self.tree is None else read_tree(self.tree)
+        part_of = name_parts(self.class_names_, self.classes, tree, self.background)
+        if tree is None:
+            names = list(dict.fromkeys(filter(None, part_of)))
+            tree = SegmentTree.from_nested({"image": {name: k for k, name in enumerate(names)}})
+        ids = part_ids(tree)
+        self.class_parts_ = np.array([ids.get(name, -1) for name in part_of], dtype=np.int32)
+        return tree
+
+    def _segment(self, image: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
+        return self._segment_many([image], [mask])[0]
+
+    def _segment_many(
+        self, images: Sequence[np.ndarray], masks: Sequence[np.ndarray | None]
+    ) -> list[np.ndarray]:
+        classes = self._network().predict(images)
+        return [self.class_parts_[found] for found in classes]
+
+    def _network(self) -> SegmentationNetwork:
+        network = load_network(self.checkpoint, self.device)
+        if network.class_names != self.class_names_:
+            raise ValueError(
+                f"The checkpoint in {os.fspath(self.checkpoint)!r} is another than in fit: its "
+                f"classes are {_listed(network.class_names)}, those in fit were "
+                f"{_listed(self.class_names_)}."
+            )
+        return network
+
+
+def name_parts(
+    class_names: Sequence[str],
+    classes: Mapping[str, str] | None,
+    tree: SegmentTree | None,
+    background: str | None,
+) -> list[str | None]:
+    """Say which part every class belongs to.
+
+    Parameters
+    ----------
+    class_names : sequence of str
+        Names of the classes of the network; equal names mean one thing.
+    classes, tree, background
+        As of :class:`SegFormerSegmenter`.
+
+    Returns
+    -------
+    parts : list of (str or None)
+        Name of the part of every class, None for no part.
+
+    Raises
+    ------
+    ValueError
+        If a name is not known to the network, or to the tree.
+    """
+    known = part_ids(tree) if tree is not None else None
+    if classes is None:
+        classes = {name: name for name in class_names if known is None or name in known}
+    strange = [name for name in classes if name not in class_names]
+    if strange or not classes:
+        given = f"names {_listed(strange)}" if strange else "names none of its classes"
+        where = "classes" if strange else "classes, or the leaves of tree,"
+        raise ValueError(
+            f"{where} {given}, but the checkpoint knows {_listed(dict.fromkeys(class_names))}."
+        )
+    parts = [classes.get(name, background) for name in class_names]
+    lost = [part for part in dict.fromkeys(parts) if known is not None and part not in known]
+    for part in filter(None, lost):
+        source = "background" if part not in classes.values() else "classes"
+        raise ValueError(
+            f"{source} names the part {part!r}, which is no leaf of tree; its leaves are "
+            f"{_listed(tree.names[leaf] for leaf in tree.leaves)}."
+        )
+    return parts
+
+
+def part_ids(tree: SegmentTree) -> dict[str, int]:
+    """Part id of every leaf, by its path and, where only one leaf has it, its name."""
+    PartLookup(tree)  # checks the values of the leaves
+    ids: dict[str, int] = {}
+    names = [tree.names[leaf] for leaf in tree.leaves]
+    for leaf, name, value in zip(tree.leaves, names, tree.leaf_values, strict=True):
+        part = int(np.ravel(value)[0])
+        ids[tree.path(leaf)] = part
+        if names.count(name) == 1:
+            ids[name] = part
+    return ids
+
+
+def _listed(names: Any) -> str:
+    return ", ".join(map(repr, names))

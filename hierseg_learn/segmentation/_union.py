@@ -1,0 +1,210 @@
+"""Several segmenters under one root: every pixel belongs to a leaf of each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Self
+
+import numpy as np
+from sklearn.utils import check_random_state
+
+from ..base import seeded
+from ..images import ImageBatch
+from ..tree import SegmentTree
+from ._base import Segmenter
+from ._merged_regions import MergeTreeSegmenter
+from ._parts import PartLookup
+from ._pyramid import PyramidSegmenter
+
+# more combinations of leaves than this are no tree that anyone reads
+MAX_COMBINATIONS = 1_000_000
+
+
+class SegmenterUnion(Segmenter):
+    """Put the trees of several segmenters under one root, such as a layout and parts.
+
+    Every segmenter cuts the image by itself, so a pixel belongs to one leaf of each: to the upper
+    left quarter, say, *and* to the sky. Its part id stands for the combination, and the leaves of
+    the tree list the combinations that they are made of. The tables of
+    :class:`~hierseg_learn.SegmentTreeTransformer` describe all the nodes; the root has every pixel
+    once. Contributions of nodes to a distance add up as ever. Parts cannot be muted or exchanged
+    in the table, as it does not say how much of a leaf lies in a leaf of another tree; asking for
+    it is an error.
+
+    Parameters
+    ----------
+    segmenters : list of (str, Segmenter), default=None
+        Names and segmenters, at least two; a name becomes the node above the segmenter's tree. None
+        stands for a :class:`PyramidSegmenter` named ``layout`` and a :class:`MergeTreeSegmenter`
+        named ``parts``.
+        Pixels that the first gives no part have none in the others either, so the first is best
+        one that leaves no pixel out, such as a :class:`PyramidSegmenter`.
+    random_state : int, RandomState instance or None, default=None
+        Seeds segmenters that have no seed of their own.
+
+    Attributes
+    ----------
+    tree_ : SegmentTree
+        Root ``image``; below it a node for every segmenter, with the segmenter's tree.
+    segmenters_ : list of (str, Segmenter)
+        The fitted segmenters.
+
+    See Also
+    --------
+    sklearn.pipeline.FeatureUnion : The same for transformers.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hierseg_learn.segmentation import CallableSegmenter, GridSegmenter, SegmenterUnion
+    >>> def brightness(image):
+    ...     return image > 0.5
+    >>> parts = CallableSegmenter(brightness, tree={"image": {"dark": 0, "bright": 1}})
+    >>> union = SegmenterUnion([("layout", GridSegmenter(1, n_cols=2)), ("parts", parts)])
+    >>> image = np.array([[0.1, 0.9, 0.2, 0.3]])
+    >>> union.fit([image]).segment(image)
+    array([[1, 2, 4, 4]], dtype=int32)
+    >>> print(union.tree_.export_text())
+    image
+    ├── layout
+    │   ├── row0_col0
+    │   └── row0_col1
+    └── parts
+        ├── dark
+        └── bright
+    """
+
+    _parameter_constraints: dict = {
+        "segmenters": [list, tuple, None],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        segmenters: Sequence[tuple[str, Segmenter]] | None = None,
+        *,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
+        self.segmenters = segmenters
+        self.random_state = random_state
+
+    @property
+    def uses_masks(self) -> bool:  # type: ignore[override]
+        """Whether one of the segmenters needs label maps."""
+        members = getattr(self, "segmenters_", self._members())
+        return any(segmenter.uses_masks for _, segmenter in members)
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the parameters, with ``deep=True`` also those of the segmenters by their names.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Whether to include the parameters of the segmenters.
+
+        Returns
+        -------
+        params : dict
+        """
+        params = super().get_params(deep=False)
+        if deep and _are_pairs(self.segmenters):
+            for name, segmenter in self.segmenters:
+                params[name] = segmenter
+                params |= {f"{name}__{key}": value for key, value in segmenter.get_params().items()}
+        return params
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters, also segmenters and their parameters by their names.
+
+        Parameters
+        ----------
+        **params : dict
+            Parameters as `get_params` names them.
+
+        Returns
+        -------
+        self : SegmenterUnion
+        """
+        if "segmenters" in params:
+            self.segmenters = params.pop("segmenters")
+        if _are_pairs(self.segmenters):
+            replaced = {name: params.pop(name) for name, _ in self.segmenters if name in params}
+            if replaced:
+                self.segmenters = [
+                    (name, replaced.get(name, segmenter)) for name, segmenter in self.segmenters
+                ]
+        return super().set_params(**params)
+
+    def _members(self) -> Sequence[tuple[str, Segmenter]]:
+        if self.segmenters is None:
+            return [("layout", PyramidSegmenter()), ("parts", MergeTreeSegmenter())]
+        return self.segmenters
+
+    def _fit(self, batch: ImageBatch) -> SegmentTree:
+        members = self._members()
+        self._check_members(members)
+        rng = None if self.random_state is None else check_random_state(self.random_state)
+        self.segmenters_ = [
+            (name, seeded(segmenter, rng).fit(batch)) for name, segmenter in members
+        ]
+        trees = [segmenter.tree_ for _, segmenter in self.segmenters_]
+        lookups = [PartLookup(tree) for tree in trees]
+        # 0 stands for no part, in all trees but the first
+        sizes = [tree.n_leaves + (place > 0) for place, tree in enumerate(trees)]
+        if np.prod(sizes, dtype=float) > MAX_COMBINATIONS:
+            raise ValueError(
+                f"segmenters have {sizes} leaves, so more than {MAX_COMBINATIONS} combinations; "
+                "expected fewer."
+            )
+        self._lookups, self._sizes = lookups, sizes
+        return SegmentTree.from_nested({"image": self._layers(trees)})
+
+    def _check_members(self, members: Sequence[tuple[str, Segmenter]]) -> None:
+        if not _are_pairs(members) or len(members) < 2:
+            raise TypeError(
+                "segmenters must be a list of at least two (name, Segmenter) pairs, got "
+                f"{members!r}."
+            )
+        names = [name for name, _ in members]
+        taken = set(super().get_params(deep=False))
+        for name in names:
+            if names.count(name) > 1 or name in taken or "__" in name:
+                raise ValueError(
+                    f"segmenters has the name {name!r}; expected names that differ, hold no '__' "
+                    f"and are none of {sorted(taken)}."
+                )
+
+    def _layers(self, trees: list[SegmentTree]) -> dict[str, Any]:
+        """Nested trees whose leaves list combinations."""
+        combinations = np.arange(np.prod(self._sizes)).reshape(self._sizes)
+        layers = {}
+        for place, ((name, _), tree) in enumerate(zip(self.segmenters_, trees)):
+            values = [
+                np.take(combinations, leaf + (place > 0), axis=place).ravel().tolist()
+                for leaf in range(tree.n_leaves)
+            ]
+            nested = SegmentTree(tree.names, tree.parents, values).to_nested()
+            # a tree of one node stays a leaf, below the name of its segmenter
+            layers[name] = nested if tree.n_nodes == 1 else nested[tree.root_name]
+        return layers
+
+    def _segment(self, image: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
+        combined = np.zeros(image.shape[:2], dtype=np.int64)
+        outside = None
+        for place, (_, segmenter) in enumerate(self.segmenters_):
+            known = mask if segmenter.uses_masks else None
+            leaves = self._lookups[place].to_leaves(segmenter.label_map(image, known), 0)
+            if outside is None:
+                outside = leaves < 0
+            combined = combined * self._sizes[place] + leaves + (place > 0)
+        return np.where(outside, -1, combined).astype(np.int32)
+
+
+def _are_pairs(segmenters: Any) -> bool:
+    return isinstance(segmenters, list | tuple) and all(
+        isinstance(entry, tuple | list)
+        and len(entry) == 2
+        and isinstance(entry[0], str)
+        and isinstance(entry[1], Segmenter)
+        for entry in segmenters
+    )

@@ -1,0 +1,417 @@
+"""Networks as segmenters: classes become parts by name, whatever the batch and the image."""
+
+import pickle
+import shutil
+import sys
+from importlib.util import find_spec
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from hierseg_learn import SegmentTreeTransformer
+from hierseg_learn.segmentation import SegFormerSegmenter
+from hierseg_learn.segmentation._segformer import name_parts, part_ids
+from hierseg_learn.tree import SegmentTree
+
+HAS_NETWORKS = bool(find_spec("torch") and find_spec("transformers"))
+needs_networks = pytest.mark.skipif(not HAS_NETWORKS, reason="needs torch and transformers")
+NAMES = ("wall", "hat", "hair", "dress", "shoe")
+TREE = {"photo": {"background": 9, "person": {"head": 4, "clothes": [2, 3]}}}
+HEADS = {"hat": "head", "hair": "head", "dress": "clothes"}
+
+
+def segformer():
+    from transformers import SegformerConfig, SegformerForSemanticSegmentation
+
+    config = SegformerConfig(
+        num_encoder_blocks=2,
+        depths=[1, 1],
+        sr_ratios=[2, 1],
+        hidden_sizes=[8, 8],
+        patch_sizes=[7, 3],
+        strides=[4, 2],
+        num_attention_heads=[1, 1],
+        mlp_ratios=[2, 2],
+        decoder_hidden_size=8,
+        id2label=dict(enumerate(NAMES)),
+        initializer_range=0.5,
+    )
+    return SegformerForSemanticSegmentation(config)
+
+
+def upernet():
+    from transformers import ConvNextConfig, UperNetConfig, UperNetForSemanticSegmentation
+
+    backbone = ConvNextConfig(
+        hidden_sizes=[8, 8, 8, 8], depths=[1, 1, 1, 1], out_features=["stage1", "stage4"]
+    )
+    config = UperNetConfig(
+        backbone_config=backbone,
+        hidden_size=8,
+        pool_scales=[1, 2],
+        use_auxiliary_head=False,
+        id2label=dict(enumerate(NAMES)),
+        initializer_range=0.5,
+    )
+    return UperNetForSemanticSegmentation(config)
+
+
+def mobilevit():
+    from transformers import MobileViTConfig, MobileViTForSemanticSegmentation
+
+    config = MobileViTConfig(
+        hidden_sizes=[8, 8, 8],
+        neck_hidden_sizes=[4, 4, 4, 8, 8, 8, 8],
+        num_attention_heads=1,
+        aspp_out_channels=8,
+        atrous_rates=[1, 2, 3],
+        id2label=dict(enumerate(NAMES)),
+        initializer_range=0.5,
+    )
+    return MobileViTForSemanticSegmentation(config)
+
+
+def mask2former():
+    import torch
+    from transformers import Mask2FormerConfig, Mask2FormerForUniversalSegmentation, SwinConfig
+
+    backbone = SwinConfig(
+        embed_dim=8,
+        depths=[1, 1, 1, 1],
+        num_heads=[1, 1, 1, 1],
+        window_size=2,
+        out_features=["stage1", "stage2", "stage3", "stage4"],
+    )
+    config = Mask2FormerConfig(
+        backbone_config=backbone,
+        feature_size=32,
+        mask_feature_size=32,
+        hidden_dim=32,
+        encoder_feedforward_dim=8,
+        dim_feedforward=8,
+        num_attention_heads=1,
+        encoder_layers=1,
+        decoder_layers=2,
+        num_queries=6,
+        id2label=dict(enumerate(NAMES)),
+        init_std=0.5,
+    )
+    network = Mask2FormerForUniversalSegmentation(config)
+    # random queries all say the same, unless what they agree on is taken away
+    said = network(pixel_values=torch.rand(1, 3, 64, 64)).class_queries_logits[0]
+    network.class_predictor.bias.data -= said.mean(dim=0)
+    network.class_predictor.weight.data *= 10
+    network.class_predictor.bias.data *= 10
+    return network
+
+
+def processor(name):
+    import transformers
+
+    side = {"height": 32, "width": 32}
+    if name == "mobilevit":
+        return transformers.MobileViTImageProcessor(
+            size={"shortest_edge": 32}, crop_size=side, do_center_crop=True
+        )
+    if name == "mask2former":
+        return transformers.Mask2FormerImageProcessor(
+            size={"height": 64, "width": 64}, ignore_index=255
+        )
+    return transformers.SegformerImageProcessor(size=side)
+
+
+NETWORKS = {
+    "segformer": segformer,
+    "upernet": upernet,
+    "mobilevit": mobilevit,
+    "mask2former": mask2former,
+}
+
+
+def save(name, folder):
+    import torch
+
+    torch.manual_seed(0)
+    NETWORKS[name]().save_pretrained(folder)
+    processor(name).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory):
+    if not HAS_NETWORKS:
+        pytest.skip("needs torch and transformers")
+    return save("segformer", tmp_path_factory.mktemp("segformer"))
+
+
+@pytest.fixture(scope="module")
+def images():
+    rng = np.random.default_rng(0)
+    shapes = [(24, 20), (40, 33), (24, 20), (1, 1), (31, 64), (2, 90), (24, 20)]
+    return [
+        np.kron(rng.integers(0, 256, ((h + 7) // 8, (w + 7) // 8, 3)), np.ones((8, 8, 1)))[
+            :h, :w
+        ].astype(np.uint8)
+        for h, w in shapes
+    ]
+
+
+def expected_classes(folder, image):
+    """Steps of the documentation of transformers, one image at a time, all classes at once."""
+    import torch
+    from transformers import AutoImageProcessor, AutoModelForSemanticSegmentation
+
+    network = AutoModelForSemanticSegmentation.from_pretrained(folder).eval()
+    inputs = AutoImageProcessor.from_pretrained(folder)(image, return_tensors="pt")
+    with torch.no_grad():
+        logits = network(**inputs).logits
+    large = torch.nn.functional.interpolate(
+        logits, size=image.shape[:2], mode="bilinear", align_corners=False
+    )
+    return large[0].argmax(dim=0).numpy()
+
+
+def test_every_class_is_a_part_by_default(checkpoint, images):
+    segmenter = SegFormerSegmenter(checkpoint, device="cpu").fit(images)
+    assert segmenter.class_names_ == NAMES
+    assert segmenter.tree_.to_nested() == {"image": {name: k for k, name in enumerate(NAMES)}}
+    labels = segmenter.segment(images[1])
+    assert labels.dtype == np.int32
+    assert len(np.unique(labels)) > 1
+    np.testing.assert_array_equal(labels, expected_classes(checkpoint, images[1]))
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 3, 100])
+def test_any_batch_size_gives_the_same_labels(checkpoint, images, batch_size):
+    segmenter = SegFormerSegmenter(checkpoint, batch_size=batch_size, device="cpu").fit(images)
+    for image, labels in zip(images, segmenter.segment_images(images), strict=True):
+        np.testing.assert_array_equal(labels, segmenter.segment(image))
+
+
+def test_no_more_images_than_batch_size_at_once(checkpoint, images, monkeypatch):
+    from hierseg_learn.segmentation._network import SegmentationNetwork
+
+    sizes, predict = [], SegmentationNetwork.predict
+
+    def counted(self, given):
+        sizes.append(len(given))
+        return predict(self, given)
+
+    monkeypatch.setattr(SegmentationNetwork, "predict", counted)
+    SegFormerSegmenter(checkpoint, batch_size=3, device="cpu").fit(images).segment_images(images)
+    assert sizes == [3, 3, 1]
+
+
+def test_large_images_are_interpolated_class_by_class(checkpoint, images, monkeypatch):
+    segmenter = SegFormerSegmenter(checkpoint, device="cpu").fit(images)
+    at_once = segmenter.segment(images[1])
+    monkeypatch.setattr("hierseg_learn.segmentation._network.MOST_VALUES", 2 * at_once.size)
+    np.testing.assert_array_equal(segmenter.segment(images[1]), at_once)
+
+
+def test_grey_and_float_images(checkpoint, images):
+    colored = SegFormerSegmenter(checkpoint, device="cpu").fit(images)
+    grey = images[1][..., 0]
+    found = SegFormerSegmenter(checkpoint, device="cpu").fit([grey]).segment(grey)
+    np.testing.assert_array_equal(found, colored.segment(np.stack([grey] * 3, axis=-1)))
+    floats = [image / 255 for image in images]
+    found = SegFormerSegmenter(checkpoint, device="cpu").fit(floats).segment(floats[1])
+    np.testing.assert_array_equal(found, colored.segment(images[1]))
+
+
+def test_classes_become_parts_by_name(checkpoint, images):
+    raw = SegFormerSegmenter(checkpoint, device="cpu").fit(images).segment(images[1])
+    segmenter = SegFormerSegmenter(checkpoint, classes=HEADS, device="cpu").fit(images)
+    nested = {"image": {"background": 0, "head": 1, "clothes": 2}}
+    assert segmenter.tree_.to_nested() == nested
+    np.testing.assert_array_equal(segmenter.segment(images[1]), np.array([0, 1, 1, 2, 0])[raw])
+    with_tree = SegFormerSegmenter(checkpoint, classes=HEADS, tree=TREE, device="cpu").fit(images)
+    assert with_tree.tree_ == SegmentTree.from_nested(TREE)
+    np.testing.assert_array_equal(with_tree.segment(images[1]), np.array([9, 4, 4, 2, 9])[raw])
+
+
+@pytest.mark.parametrize("name", ["upernet", "mobilevit", "mask2former"])
+def test_other_networks(name, images, tmp_path):
+    if not HAS_NETWORKS:
+        pytest.skip("needs torch and transformers")
+    segmenter = SegFormerSegmenter(save(name, tmp_path), classes=HEADS, device="cpu").fit(images)
+    found = segmenter.segment_images(images)
+    for image, labels in zip(images, found, strict=True):
+        assert labels.shape == image.shape[:2]
+        np.testing.assert_array_equal(labels, segmenter.segment(image))
+    assert len(np.unique(np.concatenate([labels.ravel() for labels in found]))) > 1
+
+
+def test_nothing_is_cropped_away(images, tmp_path):
+    if not HAS_NETWORKS:
+        pytest.skip("needs torch and transformers")
+    from hierseg_learn.segmentation._network import load_network
+
+    network = load_network(save("mobilevit", tmp_path), "cpu")
+    prepared = network._prepare(images[4].astype(np.float32) / 255)
+    assert prepared.shape == (3, 32, 66)
+
+
+def test_a_pickle_holds_no_network(checkpoint, images):
+    segmenter = SegFormerSegmenter(checkpoint, device="cpu").fit(images)
+    stored = pickle.dumps(segmenter)
+    assert len(stored) < 3000
+    again = pickle.loads(stored)
+    np.testing.assert_array_equal(again.segment(images[1]), segmenter.segment(images[1]))
+    assert clone(segmenter).get_params() == segmenter.get_params()
+
+
+def test_a_network_is_loaded_once(checkpoint, images):
+    from hierseg_learn.segmentation._network import load_network
+
+    assert load_network(checkpoint, "cpu") is load_network(str(checkpoint), "cpu")
+
+
+def test_another_checkpoint_in_the_same_folder_is_refused(checkpoint, images, tmp_path):
+    folder = tmp_path / "copy"
+    shutil.copytree(checkpoint, folder)
+    segmenter = SegFormerSegmenter(folder, device="cpu").fit(images)
+    config = folder / "config.json"
+    config.write_text(config.read_text().replace('"shoe"', '"boot"'))
+    with pytest.raises(ValueError, match=r"another than in fit: its classes are .*'boot'"):
+        segmenter.segment(images[0])
+
+
+def test_in_the_transformer(checkpoint, images):
+    segmenter = SegFormerSegmenter(checkpoint, classes=HEADS, tree=TREE, device="cpu")
+    kept = [image for image in images if image.size > 300]
+    tables = [
+        SegmentTreeTransformer(segmenter, descriptors="color", n_jobs=n_jobs).fit_transform(kept)
+        for n_jobs in (1, 2)
+    ]
+    np.testing.assert_allclose(tables[0]["photo|area"], 1)
+    np.testing.assert_array_equal(*tables)
+
+
+def test_progress(checkpoint, images, capsys):
+    segmenter = SegFormerSegmenter(checkpoint, device="cpu").fit(images)
+    segmenter.segment_images(images)
+    assert capsys.readouterr().err == ""
+    segmenter.set_params(verbose=1).segment_images(images)
+    assert "7/7" in capsys.readouterr().err
+
+
+@needs_networks
+def test_cuda_that_is_not_there(checkpoint, images, monkeypatch):
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(RuntimeError, match="device='cuda' was asked for, but PyTorch finds no"):
+        SegFormerSegmenter(checkpoint, device="cuda").fit(images)
+    SegFormerSegmenter(checkpoint, device="auto").fit(images)
+
+
+@needs_networks
+def test_a_classifier_is_no_segmenter(images, tmp_path):
+    from transformers import SegformerForImageClassification
+
+    SegformerForImageClassification(segformer().config).save_pretrained(tmp_path)
+    processor("segformer").save_pretrained(tmp_path)
+    message = "must hold a network for semantic segmentation, got SegformerForImageClassification"
+    with pytest.raises(ValueError, match=message):
+        SegFormerSegmenter(tmp_path).fit(images)
+
+
+def test_a_folder_without_a_checkpoint(images, tmp_path):
+    with pytest.raises(ValueError, match=r"holds no config\.json\. Nothing is downloaded"):
+        SegFormerSegmenter("nvidia/segformer-b0").fit(images)
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(ValueError, match=r"holds no preprocessor_config\.json"):
+        SegFormerSegmenter(tmp_path).fit(images)
+    with pytest.raises(ValueError, match="'checkpoint' parameter"):
+        SegFormerSegmenter().fit(images)
+
+
+@pytest.mark.parametrize("package", ["torch", "transformers"])
+def test_without_the_packages_the_extra_is_named(package, images, tmp_path, monkeypatch):
+    for name in ("config.json", "preprocessor_config.json"):
+        (tmp_path / name).write_text("{}")
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(ImportError, match=r"hierseg-learn\[deep\]"):
+        SegFormerSegmenter(tmp_path).fit(images)
+
+
+def tree_of(nested):
+    return SegmentTree.from_nested(nested)
+
+
+@pytest.mark.parametrize(
+    ("classes", "tree", "background", "expected"),
+    [
+        (None, None, "background", list(NAMES)),
+        (HEADS, None, "rest", ["rest", "head", "head", "clothes", "rest"]),
+        (HEADS, None, None, [None, "head", "head", "clothes", None]),
+        (
+            None,
+            {"x": {"hair": 0, "shoe": 1, "wall": 2}},
+            "wall",
+            ["wall", "wall", "hair", "wall", "shoe"],
+        ),
+        ({"hat": "x/head"}, {"x": {"head": 0}}, None, [None, "x/head", None, None, None]),
+    ],
+)
+def test_parts_of_classes(classes, tree, background, expected):
+    tree = None if tree is None else tree_of(tree)
+    assert name_parts(NAMES, classes, tree, background) == expected
+
+
+@pytest.mark.parametrize(
+    ("classes", "tree", "background", "message"),
+    [
+        (
+            {"hut": "head", "hat": "head", "her": "head"},
+            None,
+            "rest",
+            "classes names 'hut', 'her', but the checkpoint knows 'wall', 'hat', 'hair'",
+        ),
+        ({}, None, "rest", "names none of its classes, but the checkpoint knows 'wall'"),
+        (None, {"x": {"sky": 0}}, "sky", "leaves of tree, names none .* knows 'wall'"),
+        (
+            {"hat": "haed"},
+            TREE,
+            "background",
+            "classes names the part 'haed', which is no leaf of tree; its leaves are 'background'",
+        ),
+        ({"hat": "head"}, TREE, "rest", "background names the part 'rest', which is no leaf"),
+        ({"hat": "person"}, TREE, "background", "the part 'person', which is no leaf"),
+    ],
+)
+def test_wrong_names(classes, tree, background, message):
+    tree = None if tree is None else tree_of(tree)
+    with pytest.raises(ValueError, match=message):
+        name_parts(NAMES, classes, tree, background)
+
+
+def test_leaves_by_name_and_path():
+    ids = part_ids(tree_of({"x": {"a": {"eye": 0}, "b": {"eye": [5, 6], "ear": 3}}}))
+    assert ids == {"x/a/eye": 0, "x/b/eye": 5, "x/b/ear": 3, "ear": 3}
+
+
+class LazyFolder:
+    """Path of a checkpoint that is saved when it is first asked for."""
+
+    folder = None
+
+    def __fspath__(self):
+        if type(self).folder is None:
+            from tempfile import TemporaryDirectory
+
+            type(self).folder = TemporaryDirectory()
+            save("segformer", type(self).folder.name)
+        return type(self).folder.name
+
+    def __repr__(self):
+        return "checkpoint"
+
+
+@needs_networks
+@parametrize_with_checks([SegFormerSegmenter(LazyFolder(), device="cpu")])
+def test_sklearn_checks(estimator, check):
+    check(estimator)
