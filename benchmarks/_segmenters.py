@@ -12,6 +12,7 @@ from skimage import graph, segmentation
 from skimage.color import rgb2lab
 
 from hierseg_learn.segmentation import MergeTreeSegmenter
+from hierseg_learn.segmentation._higra import higra_tree
 
 N_SUPERPIXELS = 400
 SEARCH_STEPS = 8
@@ -131,29 +132,19 @@ def higra_version() -> str | None:
 
 def higra_area_tree(image: np.ndarray, counts: Sequence[int] = ()) -> tuple[Any, np.ndarray]:
     """Higra's watershed hierarchy by area on differences of CIELAB colours."""
-    import higra
-
-    pixels, lab = _higra_pixels(image)
-    weights = higra.weight_graph(pixels, lab, higra.WeightFunction.L2)
-    return higra.watershed_hierarchy_by_area(pixels, weights)
+    return higra_tree(rgb2lab(image), "area")
 
 
 def higra_average_tree(image: np.ndarray, counts: Sequence[int] = ()) -> tuple[Any, np.ndarray]:
     """Higra's binary partition tree by the average difference of colours on the border."""
-    import higra
-
-    pixels, lab = _higra_pixels(image)
-    weights = higra.weight_graph(pixels, lab, higra.WeightFunction.L2)
-    return higra.binary_partition_tree_average_linkage(pixels, weights)
+    return higra_tree(rgb2lab(image), "average_linkage")
 
 
 def higra_mumford_shah_tree(
     image: np.ndarray, counts: Sequence[int] = ()
 ) -> tuple[Any, np.ndarray]:
     """Higra's binary partition tree by the Mumford-Shah energy of CIELAB colours."""
-    import higra
-
-    return higra.binary_partition_tree_MumfordShah_energy(*_higra_pixels(image))
+    return higra_tree(rgb2lab(image), "mumford_shah")
 
 
 def higra_area(image: np.ndarray, counts: Sequence[int]) -> Cuts:
@@ -164,13 +155,6 @@ def higra_area(image: np.ndarray, counts: Sequence[int]) -> Cuts:
 def higra_average(image: np.ndarray, counts: Sequence[int]) -> Cuts:
     """Cuts of `higra_average_tree`."""
     return _higra_cuts(*higra_average_tree(image), image.shape, counts)
-
-
-def _higra_pixels(image: np.ndarray) -> tuple[Any, np.ndarray]:
-    import higra
-
-    lab = rgb2lab(image).astype(np.float64)
-    return higra.get_4_adjacency_graph(lab.shape[:2]), lab.reshape(-1, 3)
 
 
 def _higra_cuts(tree: Any, altitudes: np.ndarray, shape: Sequence[int], counts: Sequence[int]):

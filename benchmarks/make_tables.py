@@ -14,6 +14,7 @@ from typing import Any
 
 from _accuracy_tables import tables_of_accuracy
 from _cells import Row, error, met, percent, points, share, signed
+from _dense_tables import tables_of_dense
 from _explanation_tables import tables_of_explanations
 from _node_tables import tables_of_node_metrics
 
@@ -299,6 +300,7 @@ MAKERS = {
     "ccp_parts": tables_of_ccp_parts,
     "cifar10_dev": tables_of_cifar10_dev,
     "defaults": tables_of_defaults,
+    "dense": tables_of_dense,
     "explanations": tables_of_explanations,
     "node_metrics": tables_of_node_metrics,
     "parts": tables_of_parts,

@@ -8,7 +8,7 @@ import pytest
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 TABLES = BENCHMARKS.parent / "docs" / "benchmarks" / "tables"
-NAMES = ["accuracy", "bias", "ccp_parts", "cifar10_dev", "defaults", "parts", "segments"]
+NAMES = ["accuracy", "bias", "ccp_parts", "cifar10_dev", "defaults", "dense", "parts", "segments"]
 NEEDS = {
     "bias": ["imblearn"],
     "ccp_parts": ["matplotlib"],

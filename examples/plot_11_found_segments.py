@@ -1,0 +1,103 @@
+"""
+What is in a photo, from coarse to fine?
+========================================
+
+Regions that touch and look alike are merged, step by step, until the photo is one region. The
+merges are a tree, which can be cut anywhere: no masks, no training, no number of regions to begin
+with.
+"""
+
+# %%
+# A photo becomes a tree of regions. Its *contour map* shows how long every border lasts.
+import matplotlib.pyplot as plt
+import numpy as np
+from skimage import data
+from skimage.color import label2rgb
+from skimage.segmentation import find_boundaries
+
+from hierseg_learn.segmentation import MergeTreeSegmenter
+
+cat = data.chelsea()
+segmenter = MergeTreeSegmenter()
+tree, contours = segmenter.hierarchy(cat), segmenter.contour_map(cat)
+print(f"{tree.n_leaves} superpixels, borders from {contours.min():.2f} to {contours.max():.2f}")
+
+figure, axes = plt.subplots(1, 2, figsize=(9, 3.2), layout="constrained")
+axes[0].imshow(cat)
+axes[0].set_title("photo")
+axes[1].imshow(contours, cmap="gray_r", vmin=0, vmax=1)
+axes[1].set_title("contour map")
+for ax in axes:
+    ax.set_axis_off()
+
+# %%
+# A cut at a number of regions. Every region of a finer cut lies within one of a coarser cut; below,
+# regions have their mean colour.
+figure, axes = plt.subplots(1, 4, figsize=(9, 2), layout="constrained")
+for ax, n_regions in zip(axes, (4, 12, 40, 150), strict=True):
+    ax.imshow(label2rgb(tree.cut(n_regions), cat, kind="avg", bg_label=-1))
+    ax.set_title(f"{n_regions} regions")
+    ax.set_axis_off()
+
+# %%
+# A cut at a height. Heights mean the same in every image, so that at one height a busy photo has
+# more regions than a quiet one.
+
+
+def draw(ax, photo, regions, title):
+    """Draw a photo with the borders of its regions, two pixels wide."""
+    shown = photo.copy()
+    shown[find_boundaries(regions, mode="thick")] = (255, 220, 0)
+    ax.imshow(shown)
+    ax.set_title(title)
+    ax.set_axis_off()
+
+
+photos = {"cat": cat, "coffee": data.coffee(), "astronaut": data.astronaut()}
+figure, axes = plt.subplots(2, 3, figsize=(9, 5), layout="constrained")
+for column, photo in zip(axes.T, photos.values(), strict=True):
+    tree = segmenter.hierarchy(photo)
+    for ax, height in zip(column, (0.7, 0.4), strict=True):
+        regions = tree.cut(height=height)
+        draw(ax, photo, regions, f"height {height}: {regions.max() + 1} regions")
+
+# %%
+# Other ways to cut an image are segmenters, too: those of scikit-image, and of Higra where it is
+# installed. Here they make about as many regions each.
+from hierseg_learn.segmentation import FelzenszwalbSegmenter, SuperpixelSegmenter
+
+segmenters = {
+    "merge tree": MergeTreeSegmenter(n_segments=60),
+    "Felzenszwalb": FelzenszwalbSegmenter(scale=300, min_size=300),
+    "superpixels (SLIC)": SuperpixelSegmenter(n_segments=75),
+}
+figure, axes = plt.subplots(1, 3, figsize=(9, 2.6), layout="constrained")
+for ax, (name, other) in zip(axes, segmenters.items(), strict=True):
+    regions = other.regions(photos["coffee"])
+    draw(ax, photos["coffee"], regions, f"{name}: {regions.max() + 1}")
+
+# %%
+# A region of one image says nothing about another image yet. In `fit` the regions of all images
+# are clustered by colour, texture and place into parts, which mean the same in every image; here
+# one colour is one part.
+from hierseg_learn.datasets import make_portraits
+
+portraits = make_portraits(40, image_size=(96, 80), random_state=0).images
+images = [item.image for item in portraits]
+segmenter = MergeTreeSegmenter(n_segments=20, sigma=0.5, n_parts=6, random_state=0)
+label_maps = segmenter.fit(images[:34]).segment_images(images[34:])
+figure, axes = plt.subplots(2, 6, figsize=(9, 3.8), layout="constrained")
+for column, image, labels in zip(axes.T, images[34:], label_maps, strict=True):
+    column[0].imshow(image)
+    column[1].imshow(labels, cmap="Set2", vmin=0, vmax=7, interpolation="nearest")
+for ax in axes.flat:
+    ax.set_axis_off()
+
+# %%
+# And how much of an image every part covers, on average, along the tree in which similar parts are
+# joined.
+areas = np.mean([np.bincount(m.ravel(), minlength=6) / m.size for m in label_maps], axis=0)
+leaf_areas = areas[list(segmenter.tree_.leaf_values)]
+print(segmenter.tree_.export_text(segmenter.tree_.sum_up(leaf_areas, axis=-1), fmt=".0%"))
+
+# sphinx_gallery_thumbnail_number = 3
