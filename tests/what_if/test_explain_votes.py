@@ -98,7 +98,10 @@ def test_table_and_images_say_the_same(model, test):
 
 def test_the_planted_part_brings_most_votes(model, test):
     right = np.flatnonzero(model.predict(test[0]) == test[1])[:10]
-    best = [explain_votes(model, test[0][i]).contributions["own"].idxmax() for i in right]
+    own = [explain_votes(model, test[0][i]).contributions["own"] for i in right]
+    # without any part the votes may be for the class already
+    best = [votes.idxmax() for votes in own if votes.max() > 0]
+    assert len(best) >= 5
     assert np.mean([path.endswith("/hair") for path in best]) >= 0.9
 
 
