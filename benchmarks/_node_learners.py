@@ -68,6 +68,13 @@ def load_ours(name: str) -> Callable[[dict[str, Any]], Fit]:
     return load
 
 
+def load_shrinkage_lda(params: dict[str, Any]) -> Fit:
+    """The default learner of a node in a tree: no more components than classes less one."""
+    from hierseg_learn.metrics import ShrinkageLDA
+
+    return lambda X, y, n_components, max_iter, seed: ShrinkageLDA(**params).fit(X, y).components_
+
+
 def load_scikit_learn_nca(params: dict[str, Any]) -> Fit:
     from sklearn.neighbors import NeighborhoodComponentsAnalysis
 
@@ -167,6 +174,7 @@ LEARNERS = {
     "LMNN": Learner(load_ours("LMNN"), "hierseg_learn", True, OUR_GRID),
     "TripletMargin": Learner(load_ours("TripletMargin"), "hierseg_learn", True, OUR_GRID),
     "SNRMetric": Learner(load_ours("SNRMetric"), "hierseg_learn", True, OUR_GRID),
+    "ShrinkageLDA": Learner(load_shrinkage_lda, "hierseg_learn", True),
     RAW: Learner(load_nothing, "sklearn"),
     LDA: Learner(load_discriminants, "sklearn", params={"solver": "eigen", "shrinkage": "auto"}),
     TRIPLETS: Learner(

@@ -62,7 +62,8 @@ def main(argv: Sequence[str] | None = None) -> None:
                 if case == CURVE:
                     results[CURVE] = time_curve(arguments, fit, learners, say)
                 else:
-                    results["tables"][case] = compare(arguments, fit, table, learners, say)
+                    found = compare(arguments, fit, table, learners, say)
+                    results["tables"][case] = joined(results["tables"].get(case), found)
                     print_table(rows_of(results["tables"][case]), case)
         record(arguments, NAME, __doc__.partition("\n")[0], settings(), results)
     plot(results, arguments.pictures / f"{NAME}.png")
@@ -76,6 +77,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         choices=[*TABLES, CURVE, SCALING],
         default=[*TABLES, CURVE, SCALING],
         help="what to run; other results on record stay (default: all)",
+    )
+    parser.add_argument(
+        "--learners",
+        nargs="+",
+        choices=LEARNERS,
+        default=list(LEARNERS),
+        help="what to fit to the tables; other fits on record stay (default: all)",
     )
     parser.add_argument("--repeats", type=int, default=3, help="fits (default: %(default)s)")
     parser.add_argument(
@@ -100,7 +108,7 @@ def choose(arguments: argparse.Namespace) -> tuple[dict[str, Callable], list[str
         for name in REAL:
             if name in arguments.cases and name != "digits":
                 data_folder(name)  # better to end now than after the first case
-        return TABLES, list(LEARNERS), arguments.cases
+        return TABLES, arguments.learners, arguments.cases
     arguments.repeats, arguments.limit, arguments.threads = 1, 60.0, 1
     tables = {
         "portraits": partial(take_portraits, 36),
@@ -157,6 +165,12 @@ def compare(
         **conditions(arguments),
         "fits": fits,
     }
+
+
+def joined(on_record: Entry | None, found: Entry) -> Entry:
+    """Put the fits of a run beside those on record, in the order of the learners."""
+    fits = (on_record or {}).get("fits", {}) | found["fits"]
+    return {**found, "fits": {name: fits[name] for name in LEARNERS if name in fits}}
 
 
 def repeat(fit: Fit, name: str, repeats: int, **params: Any) -> Entry:
