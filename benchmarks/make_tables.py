@@ -294,6 +294,23 @@ def tables_of_parts(results: dict[str, Any]) -> dict[str, list[Row]]:
     return tables
 
 
+def tables_of_found_segments(results: dict[str, Any]) -> dict[str, list[Row]]:
+    """Accuracy with every kind of segments, and what masks are ahead by."""
+    return {
+        "scores": [
+            ["segments", "accuracy", "given masks less this, points"],
+            *[
+                [
+                    name,
+                    share(entry["mean"]),
+                    points(results["differences"][name]) if name in results["differences"] else "",
+                ]
+                for name, entry in results["scores"].items()
+            ],
+        ]
+    }
+
+
 MAKERS = {
     "accuracy": tables_of_accuracy,
     "bias": tables_of_bias,
@@ -302,6 +319,7 @@ MAKERS = {
     "defaults": tables_of_defaults,
     "dense": tables_of_dense,
     "explanations": tables_of_explanations,
+    "found_segments": tables_of_found_segments,
     "node_metrics": tables_of_node_metrics,
     "parts": tables_of_parts,
     "segments": tables_of_segments,

@@ -8,7 +8,17 @@ import pytest
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 TABLES = BENCHMARKS.parent / "docs" / "benchmarks" / "tables"
-NAMES = ["accuracy", "bias", "ccp_parts", "cifar10_dev", "defaults", "dense", "parts", "segments"]
+NAMES = [
+    "accuracy",
+    "bias",
+    "ccp_parts",
+    "cifar10_dev",
+    "defaults",
+    "dense",
+    "found_segments",
+    "parts",
+    "segments",
+]
 NEEDS = {
     "bias": ["imblearn"],
     "ccp_parts": ["matplotlib"],
