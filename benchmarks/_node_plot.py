@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-SIZE = (10.0, 4.2)
+SIZE = (10, 5.2)
 
 
 def plot(results: dict[str, Any], file: Path) -> None:
@@ -30,7 +30,8 @@ def plot(results: dict[str, Any], file: Path) -> None:
     over_rows.set(xscale="log", yscale="log", xlabel="rows, 100 columns", ylabel="seconds")
     for axes in (over_time, over_rows):
         if axes.lines:
-            axes.legend(fontsize="small")
+            # below, where no curve runs
+            axes.legend(fontsize="small", loc="upper center", bbox_to_anchor=(0.5, -0.15), ncols=2)
     file.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(file, dpi=100)
     print(f"wrote {file.name}", flush=True)
