@@ -8,7 +8,7 @@ that is negative.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -17,13 +17,9 @@ import numpy as np
 import pandas as pd
 from _harness import (
     Progress,
-    data_folder,
-    load_ccp_parts,
-    load_cifar10_dev,
     parse_arguments,
     print_table,
     record,
-    repeated_cv_interval,
     workers,
 )
 from _models import (
@@ -34,18 +30,23 @@ from _models import (
     merge_tables,
     select,
 )
+from _training_photos import (
+    CCP,
+    EVERYWHERE,
+    PORTRAITS,
+    folds,
+    loaders,
+    settings_of_folds,
+    summarise,
+)
 from joblib import delayed
-from sklearn.model_selection import StratifiedKFold
 from sklearn.utils import Bunch
 
 from hierseg_learn import HierarchicalMetricClassifier, SegmentTreeTransformer
-from hierseg_learn.datasets import make_portraits
 from hierseg_learn.descriptors import PatchDictionary, ShapeDescriptor
 from hierseg_learn.metrics import ProjectionCombination, ShrinkageLDA
 
 NAME = "defaults"
-N_SPLITS, SEED = 5, 0
-N_CIFAR, N_PORTRAITS = 2000, 300
 PATCHES = {"n_atoms": 64, "n_patches": 30_000}
 SHAPE_BINS = (4, 20)
 # other votes than N_NEIGHBORS of equal weight; they need no other fit
@@ -59,8 +60,6 @@ VOTES = [
 ]
 # held-out photos per fold whose explanations are looked at
 N_EXPLAINED = 30
-CCP, CIFAR, PORTRAITS = "ccp_parts", "cifar10_dev", "portraits"
-EVERYWHERE = (CCP, CIFAR, PORTRAITS)
 # descriptors in every table, of which a variant takes its choice
 POOLED = r"presence|area|(lab|grad|lbp|shape)_.*"
 
@@ -128,20 +127,14 @@ VARIANTS = [
 def main(argv: Sequence[str] | None = None) -> None:
     arguments = parse_arguments(__doc__, argv)
     quick = arguments.quick
-    loaders = {PORTRAITS: partial(take_portraits, 36 if quick else N_PORTRAITS, (24, 20))}
-    if not quick:
-        for name in (CCP, CIFAR):
-            data_folder(name)  # better to end now than after the portraits
-        loaders |= {CCP: take_ccp_parts, CIFAR: take_cifar10_dev}
     patches = {"n_atoms": 8, "n_patches": 500} if quick else PATCHES
     say = Progress()
     results = {}
-    for name, load in loaders.items():
+    for name, load in loaders(quick).items():
         data = load()
         table = describe_once(data, arguments.jobs)
         say(f"described {len(data.target)} photos of {name}")
-        folds = StratifiedKFold(N_SPLITS, shuffle=True, random_state=SEED)
-        splits = list(folds.split(np.zeros(len(data.target)), data.target))[: 1 if quick else None]
+        splits = folds(data, quick)
         run = partial(run_fold, name, data, table, patches)
         found = []
         for fold in workers(arguments.jobs)(
@@ -153,40 +146,6 @@ def main(argv: Sequence[str] | None = None) -> None:
         print_table(rows_of(results[name]), name)
         question = __doc__.partition("\n")[0]
         record(arguments, NAME, question, settings(patches, results), {"data": results})
-
-
-def take_portraits(n_samples: int, image_size: tuple[int, int]) -> Bunch:
-    """Portraits, three classes, noisy enough that not all are told apart."""
-    data = make_portraits(
-        n_samples,
-        n_classes=3,
-        signal={"hair": "color", "clothes": "texture"},
-        missing=0.3,
-        strength=0.5,
-        noise=0.08,
-        image_size=image_size,
-        random_state=SEED,
-    )
-    return Bunch(images=data.images, target=data.target, tree=data.tree)
-
-
-def take_ccp_parts() -> Bunch:
-    """Take the training photos of ccp_parts."""
-    data = load_ccp_parts()
-    return Bunch(images=data.images[data.train], target=data.target[data.train], tree=data.tree)
-
-
-def take_cifar10_dev() -> Bunch:
-    """Take some training photos of cifar10_dev, as many of every class."""
-    data = load_cifar10_dev()
-    rng = np.random.default_rng(SEED)
-    classes = np.unique(data.target)
-    chosen = [
-        rng.permutation(data.train[data.target[data.train] == code])[: N_CIFAR // len(classes)]
-        for code in classes
-    ]
-    chosen = np.sort(np.concatenate(chosen))
-    return Bunch(images=data.images[chosen], target=data.target[chosen], tree=None)
 
 
 def describe_once(data: Bunch, jobs: int) -> pd.DataFrame:
@@ -265,25 +224,6 @@ def vote_name(vote: dict[str, Any]) -> str:
     return ", ".join(f"{key}={value!r}" for key, value in vote.items())
 
 
-def summarise(
-    found: Sequence[dict[str, dict[str, float]]],
-    splits: Sequence[tuple[np.ndarray, np.ndarray]],
-) -> dict[str, dict[str, Any]]:
-    """Means over the folds, and differences to the defaults with corrected intervals."""
-    n_train, n_test = (np.mean([len(rows) for rows in part]) for part in zip(*splits))
-    interval: Callable[..., dict] = partial(repeated_cv_interval, n_train=n_train, n_test=n_test)
-    base = np.array([fold[VARIANTS[0].name]["accuracy"] for fold in found])
-    summary = {}
-    for name, first in found[0].items():
-        values = {key: np.array([fold[name][key] for fold in found]) for key in first}
-        summary[name] = {
-            "accuracy": {**interval(values["accuracy"]), "folds": values["accuracy"]},
-            "difference": interval(values["accuracy"] - base),
-            **{key: values[key].mean() for key in first if key != "accuracy"},
-        }
-    return summary
-
-
 def rows_of(summary: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
     """Rows of the printed table."""
     return [
@@ -303,11 +243,7 @@ def rows_of(summary: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
 def settings(patches: dict, results: dict[str, Any]) -> dict[str, Any]:
     """Return what has to be known to run it again."""
     return {
-        "data": list(results),
-        "cv": {"n_splits": N_SPLITS, "random_state": SEED},
-        "n_cifar": N_CIFAR,
-        "n_portraits": N_PORTRAITS,
-        "interval": "95 %, t, variance corrected after Nadeau and Bengio (2003)",
+        **settings_of_folds(list(results)),
         "n_neighbors": N_NEIGHBORS,
         "patches": patches,
         "n_explained_per_fold": N_EXPLAINED,

@@ -229,6 +229,26 @@ def tables_of_defaults(results: dict[str, Any]) -> dict[str, list[Row]]:
     }
 
 
+def tables_of_dictionary(results: dict[str, Any]) -> dict[str, list[Row]]:
+    """One table per data set."""
+    head = ["change", "accuracy", "less defaults, points", "milliseconds a photo"]
+    return {
+        data: [
+            head,
+            *[
+                [
+                    name,
+                    share(entry["accuracy"]["mean"]),
+                    points(entry["difference"]) if place else "",
+                    f"{entry['milliseconds']:.1f}",
+                ]
+                for place, (name, entry) in enumerate(summary.items())
+            ],
+        ]
+        for data, summary in results["data"].items()
+    }
+
+
 def tables_of_bias(results: dict[str, Any]) -> dict[str, list[Row]]:
     """One table per data set and model: the worst cell, and what it lacks."""
     return {
@@ -318,6 +338,7 @@ MAKERS = {
     "cifar10_dev": tables_of_cifar10_dev,
     "defaults": tables_of_defaults,
     "dense": tables_of_dense,
+    "dictionary": tables_of_dictionary,
     "explanations": tables_of_explanations,
     "found_segments": tables_of_found_segments,
     "node_metrics": tables_of_node_metrics,

@@ -107,6 +107,9 @@ class HierarchicalMetricClassifier(
         leaf that has nothing to learn from.
     prototypes_ : ndarray of shape (n_classes, n_features)
         Mean of the training rows of every class.
+    device_ : str
+        "cpu" or "cuda": where `fit` looked for neighbours. Nodes whose learner runs on either go by
+        the size of their own tables.
     n_features_in_ : int
         Number of columns.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -217,6 +220,7 @@ class HierarchicalMetricClassifier(
         self._layout = read_layout(self.tree, self._names(), X.shape[1])
         self.tree_ = self._layout.tree
         backend = get_backend(self.device, n_values=X.size)
+        self.device_ = backend.name
         self._store_metric(self._fit_metric(X, codes, backend))
         self.prototypes_ = np.stack(
             [X[codes == code].mean(axis=0, dtype=np.float64) for code in range(len(self.classes_))]

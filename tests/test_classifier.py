@@ -9,6 +9,8 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from hierseg_learn import HierarchicalMetricClassifier, SegmentTree
+from hierseg_learn.kernels import get_backend, numba_kernels
+from hierseg_learn.kernels.dispatch import Backend
 from hierseg_learn.metrics import NCA, ProjectionCombination
 from tests.tables import named_table
 
@@ -51,6 +53,14 @@ def test_column_names_are_the_tree(model):
         assert by_node.index.tolist() == list(model.tree_.paths)
         assert by_node.index.name == "node"
     assert model.node_scores_["photo/person/hair"] > 0.8 > 0.5 > model.node_scores_["photo/sky"]
+
+
+@pytest.mark.parametrize("name", ["cpu", "cuda"])
+def test_the_device_is_told(name, table, monkeypatch):
+    found = get_backend("cpu")
+    backend = Backend(name, numba_kernels, asarray=found.asarray, to_numpy=found.to_numpy)
+    monkeypatch.setattr("hierseg_learn.classifier.get_backend", lambda *args, **kwargs: backend)
+    assert HierarchicalMetricClassifier(random_state=0).fit(*table).device_ == name
 
 
 IRIS_TREE = {"flower": {"sepal": {"length": 0, "width": 1}, "petal": [2, 3]}}

@@ -10,6 +10,8 @@ from importlib import import_module
 from importlib.resources import files
 from typing import Any
 
+from ._compile_clock import compiling
+
 # what REAL stands for in a source
 C_TYPES = {"float32": "float", "float64": "double"}
 SOURCES = {
@@ -60,4 +62,7 @@ def launch(kernel: str, dtype: Any, grid: tuple[int, ...], threads: int, *args: 
 @cache
 def _compiled(kernel: str, dtype: str) -> Any:
     cupy = import_module("cupy")
-    return cupy.RawKernel(cuda_source(kernel), kernel, options=(f"-DREAL={C_TYPES[dtype]}",))
+    compiled = cupy.RawKernel(cuda_source(kernel), kernel, options=(f"-DREAL={C_TYPES[dtype]}",))
+    with compiling():
+        compiled.compile()
+    return compiled

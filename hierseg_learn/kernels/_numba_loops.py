@@ -77,7 +77,9 @@ def shifted_scores(scores, norms, codes, start):
     for row in range(n_rows):
         point = start + row
         for column in range(n_columns):
-            squared = max(norms[point] + norms[column] - 2 * scores[row, column], zero)
+            # rounded before it is compared: the nearest one must be 0 behind itself
+            squared = scores.dtype.type(norms[point] + norms[column] - 2 * scores[row, column])
+            squared = max(squared, zero)
             scores[row, column] = squared
             if column != point:
                 nearest_any[row] = min(nearest_any[row], squared)

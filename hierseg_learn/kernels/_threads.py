@@ -50,6 +50,12 @@ class _BlasLimit:
             if self.depth == 0:
                 _set_threads(self.shared, self.before)
 
+    def forget(self) -> None:
+        """Give up what threads asked for that are not there any more, in a forked child."""
+        if self.depth:
+            _set_threads(self.shared, self.before)
+            self.depth = 0
+
     def enter_for_good(self) -> None:
         """Limit the libraries that hold one limit per thread, in a thread of the pool."""
         with _lock:
@@ -143,6 +149,7 @@ def _forget_pools() -> None:
     global _lock
     _lock = threading.Lock()
     _pools.clear()
+    _blas_limit.forget()
 
 
 if hasattr(os, "register_at_fork"):

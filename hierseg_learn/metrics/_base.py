@@ -107,6 +107,10 @@ class LinearMetric(
     def _fit(self, X: np.ndarray, codes: np.ndarray) -> np.ndarray:
         """Learn the map of shape (n_components, n_features) from checked rows and classes."""
 
+    def _most_components(self, n_features: int, n_classes: int) -> int:
+        """Return the most rows of L that `n_components` may ask for."""
+        return n_features
+
     @property
     def _n_features_out(self) -> int:
         return len(self.components_)

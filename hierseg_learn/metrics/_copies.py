@@ -12,8 +12,8 @@ import numpy as np
 
 # Where rows share values by nature, as in columns of zeros and ones, equality says nothing.
 LEAST_DISTINCT = 0.1
-# rows compared at once: bounds memory
-BLOCK_ROWS = 4096
+# pairs of leaves compared at once: bounds memory
+BLOCK_PAIRS = 2**22
 
 
 def find_copies(
@@ -60,8 +60,9 @@ def find_copies(
             if len(np.unique(found)) >= LEAST_DISTINCT * len(known):
                 firsts[known, leaf] = known[found]
     groups = np.arange(n_rows)
-    for start in range(0, n_rows, BLOCK_ROWS):
-        block = slice(start, start + BLOCK_ROWS)
+    block_rows = max(1, BLOCK_PAIRS // len(leaves) ** 2)
+    for start in range(0, n_rows, block_rows):
+        block = slice(start, start + block_rows)
         groups[block] = _most_shared(firsts[block], start)
     while (groups[groups] != groups).any():
         groups = groups[groups]

@@ -104,7 +104,7 @@ class GradientMetric(LinearMetric):
         self.device_ = backend.name
         self.n_iter_ = training.n_iter
         self.loss_curve_ = training.loss_curve
-        self.best_score_ = training.best_score
+        self.best_validation_score_ = training.best_score
         return self._metric_map(training.components) / rows.scale
 
     def _check_start(self, n_features: int) -> tuple[int, np.ndarray | None]:
@@ -124,8 +124,9 @@ class GradientMetric(LinearMetric):
             n_components = len(given)
         n_components = n_features if n_components is None else n_components
         if n_components > n_features:
+            name = "n_components" if given is None else "init"
             raise ValueError(
-                f"{n_components} components were asked for, expected at most {n_features}, the "
+                f"{name} asks for {n_components} components, expected at most {n_features}, the "
                 "number of features."
             )
         return n_components, given
@@ -149,7 +150,8 @@ class GradientMetric(LinearMetric):
         if self._scale_free:
             return start
         mean_square = float(np.sum((start @ (moments.within + moments.between)) * start))
-        return best_scale(start, mean_square, objective, keep=given is not None)
+        keep = given is not None
+        return best_scale(start, mean_square, objective, unit=self._unit, keep=keep)
 
     def _named_start(
         self,
@@ -167,6 +169,11 @@ class GradientMetric(LinearMetric):
         if name == "identity":
             return np.eye(n_components, len(moments.within))
         return random_state.standard_normal((n_components, len(moments.within)))
+
+    @property
+    def _unit(self) -> float:
+        """Length in the embedding that the loss goes by."""
+        return 1.0
 
     def _trained_map(self, components: np.ndarray) -> np.ndarray:
         """Return the map to train from a start: the inverse of `_metric_map`."""

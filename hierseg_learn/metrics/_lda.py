@@ -85,7 +85,7 @@ class ShrinkageLDA(LinearMetric):
 
     def _fit(self, X: np.ndarray, codes: np.ndarray) -> np.ndarray:
         n_classes = int(codes.max()) + 1
-        most = min(n_classes - 1, X.shape[1])
+        most = self._most_components(X.shape[1], n_classes)
         if self.n_components is not None and self.n_components > most:
             raise ValueError(
                 f"n_components={self.n_components} must be at most {most}: {n_classes} classes and "
@@ -100,6 +100,9 @@ class ShrinkageLDA(LinearMetric):
         self.n_leading_ = min(n_discriminants, self.n_components or n_discriminants)
         kept = np.concatenate([basis[: self.n_leading_], basis[n_discriminants:]])
         return kept / rows.scale
+
+    def _most_components(self, n_features: int, n_classes: int) -> int:
+        return min(n_classes - 1, n_features)
 
     def choose_shrinkage(self, blocks: Blocks, codes: np.ndarray, scatter: ClassScatter) -> float:
         """Return the shrinkage of standardised rows that the parameter stands for.

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import assert_all_finite, check_is_fitted
 
 from ..kernels._threads import single_blas_thread
 
@@ -38,17 +38,22 @@ class MahalanobisMixin:
         Returns
         -------
         distances : ndarray of shape (n_pairs,)
+
+        Raises
+        ------
+        ValueError
+            If `pairs` has another shape, or numbers that are missing or infinite.
         """
         check_is_fitted(self)
         return row_distances(self.components_, pairs)
 
-    def get_metric(self) -> Callable[[np.ndarray, np.ndarray], float]:
+    def get_metric(self) -> Callable[..., float]:
         """Return the metric as a function of two rows, which can be pickled.
 
         Returns
         -------
         metric : callable
-            For use as `metric` of scikit-learn's neighbours.
+            ``metric(u, v, squared=False)``, for use as `metric` of scikit-learn's neighbours.
         """
         check_is_fitted(self)
         return MahalanobisMetric(self.components_)
@@ -127,6 +132,7 @@ def row_distances(components: np.ndarray, pairs: Any) -> np.ndarray:
         raise ValueError(
             f"pairs must have shape (n_pairs, 2, {components.shape[1]}), got {pairs.shape}."
         )
+    assert_all_finite(pairs, input_name="pairs")
     return np.linalg.norm(map_rows(components, pairs[:, 0] - pairs[:, 1]), axis=1)
 
 
@@ -149,6 +155,7 @@ class MahalanobisMetric:
     def __init__(self, components: np.ndarray) -> None:
         self.components = components
 
-    def __call__(self, u: Any, v: Any) -> float:
-        """Distance of two rows of shape (n_features,)."""
-        return row_distances(self.components, [[u, v]])[0]
+    def __call__(self, u: Any, v: Any, squared: bool = False) -> float:
+        """Distance of two rows of shape (n_features,), or its square."""
+        distance = row_distances(self.components, [[u, v]])[0]
+        return distance**2 if squared else distance

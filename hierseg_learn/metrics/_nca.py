@@ -61,7 +61,7 @@ class NCA(GradientMetric):
         Number of steps taken.
     loss_curve_ : list of float
         Loss of the batch of every step.
-    best_score_ : float or None
+    best_validation_score_ : float or None
         Mean share of mates among the five nearest training rows of the rows held out; None if
         none were.
     device_ : str

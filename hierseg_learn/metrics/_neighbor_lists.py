@@ -43,7 +43,7 @@ class ListObjective:
     ) -> None:
         self._backend, self._rows, self._codes, self._batches = backend, rows, codes, batches
         self._n_targets, self._regularization = n_targets, regularization
-        self._margin = margin
+        self._margin, self.n_batches = margin, batches.n_batches
 
     def draw(self, L: np.ndarray) -> None:
         """Take the next batch and search its lists under the map."""

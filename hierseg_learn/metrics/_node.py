@@ -12,6 +12,7 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
+from ._base import LinearMetric
 from ._metric_learn import ignore_noise, prepare
 from ._rows import CONSTANT
 
@@ -43,8 +44,10 @@ def fit_node_map(learner: Any, X: np.ndarray, codes: np.ndarray, *, name: str) -
     """Fit a learner on one node's columns and copy its linear map out.
 
     Columns are standardised first, and the scale becomes part of the map; constant columns are left
-    out. The map is read off as ``transform(I) - transform(0)`` rather than from `components_`,
-    which some estimators have although they are not linear, and checked on random rows.
+    out. Where this package's learners are asked for more components than a node has columns, or a
+    fold has classes, they give as many as there are. The map is read off as
+    ``transform(I) - transform(0)`` rather than from `components_`, which some estimators have
+    although they are not linear, and checked on random rows.
 
     Parameters
     ----------
@@ -83,6 +86,7 @@ def fit_node_map(learner: Any, X: np.ndarray, codes: np.ndarray, *, name: str) -
     rows = (X[:, used] - mean[used]) / scale[used]
     learner = clone(learner)
     prepare(learner)
+    _limit_components(learner, rows.shape[1], len(np.unique(codes)))
     with quiet_fits():
         fitted = _fit(learner, rows, codes, name)
         linear = _read_linear_map(fitted, rows, name)
@@ -116,6 +120,13 @@ def quiet_fits() -> Iterator[None]:
         warnings.simplefilter("ignore", ConvergenceWarning)
         ignore_noise()
         yield
+
+
+def _limit_components(learner: Any, n_columns: int, n_classes: int) -> None:
+    """Ask our own learners for no more components than this node, on these rows, can give."""
+    if isinstance(learner, LinearMetric) and getattr(learner, "n_components", None) is not None:
+        most = learner._most_components(n_columns, n_classes)
+        learner.set_params(n_components=max(1, min(learner.n_components, most)))
 
 
 def _fit(learner: Any, rows: np.ndarray, codes: np.ndarray, name: str) -> Any:

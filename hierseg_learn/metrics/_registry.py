@@ -46,8 +46,8 @@ def make_node_metric(spec: Any, *, device: str = "auto") -> Any:
 
     Raises
     ------
-    TypeError
-        If an object has no `fit` and `transform`.
+    TypeError, ValueError
+        If an object has no `fit` and `transform`, or there is no learner of that name.
 
     Examples
     --------
@@ -57,11 +57,10 @@ def make_node_metric(spec: Any, *, device: str = "auto") -> Any:
     """
     if not isinstance(spec, str):
         if isinstance(spec, type) or not (hasattr(spec, "fit") and hasattr(spec, "transform")):
-            raise TypeError(
-                f"node_metric must be one of {', '.join(map(repr, NODE_METRICS))} or an estimator "
-                f"with fit and transform, got {spec!r}."
-            )
+            raise _unknown("node_metric", spec, NODE_METRICS, "an estimator with fit and transform")
         return spec
+    if spec not in NODE_METRICS:
+        raise _unknown("node_metric", spec, NODE_METRICS, "an estimator with fit and transform")
     learner = _load(*NODE_METRICS[spec])()
     if spec == "lda":
         return learner.set_params(n_whitened=N_WHITENED)
@@ -83,8 +82,8 @@ def make_combination(spec: Any) -> Combination:
 
     Raises
     ------
-    ValueError
-        If a parameter of an object is not what it should be.
+    TypeError, ValueError
+        If there is no such combination, or a parameter of an object is not what it should be.
 
     Examples
     --------
@@ -92,9 +91,12 @@ def make_combination(spec: Any) -> Combination:
     >>> make_combination("weighted")
     WeightedCombination()
     """
-    combination = _load(*COMBINATIONS[spec])() if isinstance(spec, str) else spec
-    combination._validate_params()
-    return combination
+    if isinstance(spec, str) and spec in COMBINATIONS:
+        spec = _load(*COMBINATIONS[spec])()
+    if not isinstance(spec, Combination):
+        raise _unknown("combination", spec, COMBINATIONS, "a Combination")
+    spec._validate_params()
+    return spec
 
 
 def seeded_learners(learner: Any, paths: tuple[str, ...], seed: int) -> list[Any]:
@@ -103,7 +105,7 @@ def seeded_learners(learner: Any, paths: tuple[str, ...], seed: int) -> list[Any
     Parameters
     ----------
     learner : estimator
-        A `random_state` that it has already is kept.
+        A `random_state` that it, or a step of it, has already is kept.
     paths : tuple of str
         Paths of the nodes.
     seed : int
@@ -122,13 +124,28 @@ def seeded_learners(learner: Any, paths: tuple[str, ...], seed: int) -> list[Any
     [ShrinkageLDA(n_whitened=24), ShrinkageLDA(n_whitened=24)]
     """
     learners = [clone(learner) for _ in paths]
-    params = learner.get_params(deep=False) if hasattr(learner, "get_params") else {}
-    if "random_state" in params and params["random_state"] is None:
-        for path, copy in zip(paths, learners, strict=True):
-            entropy = [seed, zlib.crc32(path.encode())]
-            state = np.random.SeedSequence(entropy).generate_state(1)[0]
-            copy.set_params(random_state=int(state) >> 1)
+    params = learner.get_params() if hasattr(learner, "get_params") else {}
+    # those of the steps of a pipeline, too
+    unset = [
+        name
+        for name, value in sorted(params.items())
+        if value is None and name.rpartition("__")[2] == "random_state"
+    ]
+    for path, copy in zip(paths, learners, strict=True):
+        seeds = {name: _seed_of(path + name.removesuffix("random_state"), seed) for name in unset}
+        copy.set_params(**seeds)
     return learners
+
+
+def _seed_of(path: str, seed: int) -> int:
+    entropy = [seed, zlib.crc32(path.encode())]
+    return int(np.random.SeedSequence(entropy).generate_state(1)[0]) >> 1
+
+
+def _unknown(name: str, spec: Any, known: dict[str, Any], other: str) -> Exception:
+    """Return the error for what stands for nothing: a wrong name or a wrong object."""
+    error = ValueError if isinstance(spec, str) else TypeError
+    return error(f"{name} must be one of {', '.join(map(repr, known))} or {other}, got {spec!r}.")
 
 
 def _load(module: str, name: str) -> type:

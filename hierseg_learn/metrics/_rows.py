@@ -89,6 +89,11 @@ class Batches:
         Most rows of a batch; a batch holds all rows if they are no more.
     random_state : RandomState
 
+    Attributes
+    ----------
+    n_batches : int
+        Batches of an epoch.
+
     Examples
     --------
     >>> import numpy as np
@@ -106,12 +111,14 @@ class Batches:
         random_state: np.random.RandomState,
     ) -> None:
         self._codes, self._indices, self._random_state = codes, indices, random_state
-        self._n_batches = -(-len(indices) // batch_size)
+        self.n_batches = -(-len(indices) // batch_size)
+        # a batch holds two classes at least
+        self._group_rows = min(GROUP_ROWS, max(1, batch_size // 2))
         self._pending: list[np.ndarray] = []
 
     def next(self) -> np.ndarray:
         """Return the row numbers of the next batch, ascending."""
-        if self._n_batches == 1:
+        if self.n_batches == 1:
             return self._indices
         if not self._pending:
             self._pending = self._shuffle()
@@ -124,8 +131,8 @@ class Batches:
         """
         order = self._random_state.permutation(self._indices)
         order = order[np.argsort(self._codes[order], kind="stable")]
-        groups = np.arange(len(order)) // GROUP_ROWS
+        groups = np.arange(len(order)) // self._group_rows
         rank = self._random_state.permutation(groups[-1] + 1)[groups]
         order = order[np.argsort(rank, kind="stable")]
         # ascending, since a file is read faster that way
-        return [np.sort(batch) for batch in np.array_split(order, self._n_batches)]
+        return [np.sort(batch) for batch in np.array_split(order, self.n_batches)]

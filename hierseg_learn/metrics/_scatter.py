@@ -87,6 +87,7 @@ class ScatterCombination(Combination):
                     "combination='scatter' needs node_metric='lda' or a ShrinkageLDA, got "
                     f"{learner!r}; the other combinations take any node metric."
                 )
+            learner._validate_params()
         folds = held_out_folds(codes, self.cv, random_state, copies)
 
         def judge(fold: np.ndarray) -> list[np.ndarray]:

@@ -16,7 +16,7 @@ from ..kernels import Backend
 from ..kernels._arrays import gather, namespace, transposed
 from ._held_out import NeighborScore
 from ._rows import Batches, Rows
-from ._training import DECAY, N_EVALUATIONS, SQUARE_DECAY, TINY, Training, _choose
+from ._training import DECAY, SQUARE_DECAY, TINY, Training, _choose, evaluation_interval
 
 
 @dataclass(frozen=True)
@@ -200,13 +200,16 @@ def train_stack(
     traces = [[(own, value)] for own, value in zip(L, found, strict=True)]
     records = np.full(len(members), np.inf) if scores is None else np.array(found)
     record_iters, curves = np.zeros(len(members), dtype=int), [[] for _ in members]
-    alive, every = np.ones(len(members), dtype=bool), max(1, max_iter // N_EVALUATIONS)
+    alive, idle = np.ones(len(members), dtype=bool), np.zeros(len(members), dtype=int)
+    n_batches = np.array([member.batches.n_batches for member in members])
+    every = evaluation_interval(max_iter, n_iter_no_change)
     for iteration in range(1, max_iter + 1):
         objective.draw(alive)
         losses, gradient = objective.loss_grad(L)
         for i in np.flatnonzero(alive):
             curves[i].append(float(losses[i]))
-        alive &= np.isfinite(losses) & gradient.any(axis=(1, 2))
+        idle = np.where(gradient.any(axis=(1, 2)), 0, idle + 1)
+        alive &= np.isfinite(losses) & (idle < n_batches)
         momentum = DECAY * momentum + (1 - DECAY) * gradient
         square = SQUARE_DECAY * square + (1 - SQUARE_DECAY) * gradient**2
         unbiased = momentum / (1 - DECAY**iteration)

@@ -20,6 +20,8 @@ SCALES = 0.35 * 2.0 ** (0.75 * np.arange(8))
 class Objective(Protocol):
     """What the loop minimises."""
 
+    n_batches: int
+
     def draw(self, L: np.ndarray) -> None:
         """Choose the rows of the next step; the map matters to lists of neighbours only."""
 
@@ -54,7 +56,7 @@ class PairObjective:
     ) -> None:
         self._loss_grad, self._backend = loss_grad, backend
         self._rows, self._codes, self._batches = rows, codes, batches
-        self._indices = None
+        self.n_batches, self._indices = batches.n_batches, None
 
     def draw(self, L: np.ndarray) -> None:
         """Take the next batch."""
@@ -72,7 +74,7 @@ class PairObjective:
 
 
 def best_scale(
-    L: np.ndarray, mean_square: float, objective: Objective, *, keep: bool
+    L: np.ndarray, mean_square: float, objective: Objective, *, unit: float = 1.0, keep: bool
 ) -> np.ndarray:
     """Return the multiple of a map with the smallest loss on the rows drawn.
 
@@ -83,6 +85,8 @@ def best_scale(
         Mean squared length of the rows' embeddings.
     objective : Objective
         With rows drawn.
+    unit : float, default=1.0
+        Length in the embedding that the loss goes by, such as the root of a margin.
     keep : bool
         Whether the map as it is may be the answer too.
 
@@ -92,7 +96,7 @@ def best_scale(
     """
     if not mean_square > 0:
         return L
-    factors = list(SCALES / np.sqrt(mean_square)) + ([1.0] if keep else [])
+    factors = list(SCALES * unit / np.sqrt(mean_square)) + ([1.0] if keep else [])
     losses = [objective.loss_grad(L * factor)[0] for factor in factors]
     return L * factors[int(np.argmin(losses))]
 
@@ -117,6 +121,18 @@ class Training:
     best_score: float | None
     n_iter: int
     loss_curve: list[float]
+
+
+def evaluation_interval(max_iter: int, n_iter_no_change: int) -> int:
+    """Steps from one score to the next: never so many that patience ends before a second look.
+
+    Examples
+    --------
+    >>> from hierseg_learn.metrics._training import evaluation_interval
+    >>> evaluation_interval(80, 40), evaluation_interval(2000, 40), evaluation_interval(5, 1)
+    (4, 20, 1)
+    """
+    return max(1, min(max_iter // N_EVALUATIONS, n_iter_no_change // 2))
 
 
 def train(
@@ -166,12 +182,14 @@ def train(
     momentum, square = np.zeros_like(L), np.zeros_like(L)
     trace = [(start, None if score is None else score(start))]
     record, record_iter, losses = np.inf if score is None else trace[0][1], 0, []
-    every = max(1, max_iter // N_EVALUATIONS)
+    idle, every = 0, evaluation_interval(max_iter, n_iter_no_change)
     for iteration in range(1, max_iter + 1):
         objective.draw(L)
         loss, gradient = objective.loss_grad(L)
         losses.append(loss)
-        if not np.isfinite(loss) or not gradient.any():
+        idle = 0 if gradient.any() else idle + 1
+        # a batch without a gradient may be followed by one with; a whole round of them is the end
+        if not np.isfinite(loss) or idle == objective.n_batches:
             break
         momentum = DECAY * momentum + (1 - DECAY) * gradient
         square = SQUARE_DECAY * square + (1 - SQUARE_DECAY) * gradient**2
@@ -179,7 +197,9 @@ def train(
         deviation = np.sqrt(square / (1 - SQUARE_DECAY**iteration))
         fade = 0.5 * (1 + np.cos(np.pi * (iteration - 1) / max_iter))
         # relative to the largest entry, for gradients far below 1 are as good as others
-        L = L - fade * step_size * unbiased / (deviation + TINY * deviation.max())
+        deviation += TINY * deviation.max()
+        step = np.divide(unbiased, deviation, out=np.zeros_like(L), where=deviation > 0)
+        L = L - fade * step_size * step
         if score is None:
             report(iteration, loss, None)
             trace = [(L, None)]

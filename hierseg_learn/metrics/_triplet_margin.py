@@ -73,7 +73,7 @@ class TripletMargin(GradientMetric):
         Number of steps taken.
     loss_curve_ : list of float
         Loss of the batch of every step.
-    best_score_ : float or None
+    best_validation_score_ : float or None
         Mean share of mates among the five nearest training rows of the rows held out; None if
         none were.
     device_ : str
@@ -135,6 +135,10 @@ class TripletMargin(GradientMetric):
         self.random_state = random_state
         self.device = device
         self.verbose = verbose
+
+    @property
+    def _unit(self) -> float:
+        return float(np.sqrt(self.margin))
 
     def _objective(
         self, backend: Backend, rows: Rows, codes: np.ndarray, batches: Batches

@@ -15,6 +15,7 @@ NAMES = [
     "cifar10_dev",
     "defaults",
     "dense",
+    "dictionary",
     "found_segments",
     "parts",
     "segments",

@@ -198,3 +198,15 @@ def test_nca_is_the_mean_negative_log_likelihood(backend):
     np.fill_diagonal(powers, 0)
     p = (powers * (codes[:, None] == codes)).sum(axis=1) / powers.sum(axis=1)
     assert backend.nca_loss_grad(Z, codes)[0] == pytest.approx(-np.log(p).mean())
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_nca_of_points_too_far_apart_for_float32(backend, seed):
+    Z = (1e6 * np.random.default_rng(seed).normal(size=(6, 3))).astype(np.float32)
+    codes = np.array([0, 0, 0, 1, 1, 1])
+    loss, gradient = backend.nca_loss_grad(Z, codes)
+    assert np.isfinite(loss)
+    assert np.isfinite(gradient).all()
+    expected, _ = reference.nca_loss_grad(Z, codes)
+    # squared distances near 1e12 are rounded to some 1e5
+    assert loss == pytest.approx(expected, rel=1e-5, abs=1e6)

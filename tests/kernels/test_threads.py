@@ -295,3 +295,15 @@ def test_a_fork_in_the_middle_of_another_thread_s_work(use_threads):
         waiting.result()
         holding.result()
     assert all_bits() == expected
+
+
+def _send_depth(connection):
+    connection.send(_threads._blas_limit.depth)
+
+
+@needs_fork
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_forked_child_is_not_held_to_the_limit_of_its_parent():
+    with single_blas_thread():
+        assert _threads._blas_limit.depth == 1
+        assert in_forked_child(_send_depth) == 0

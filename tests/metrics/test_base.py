@@ -137,3 +137,17 @@ def test_wrong_pairs(iris):
 def test_nothing_works_before_fit(call):
     with pytest.raises(NotFittedError):
         call(ShrinkageLDA())
+
+
+def test_the_metric_as_a_function_may_be_squared(iris):
+    X, y = iris
+    metric = ShrinkageLDA().fit(X, y).get_metric()
+    assert metric(X[0], X[60], squared=True) == pytest.approx(metric(X[0], X[60]) ** 2)
+
+
+def test_pairs_with_missing_numbers_are_refused(iris):
+    X, y = iris
+    pairs = np.stack([X[:3], X[3:6]], axis=1)
+    pairs[1, 0, 2] = np.nan
+    with pytest.raises(ValueError, match="pairs contains NaN"):
+        ShrinkageLDA().fit(X, y).pair_distance(pairs)

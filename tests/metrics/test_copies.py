@@ -102,3 +102,10 @@ def test_without_copies_folds_are_as_ever():
     assert [fold.tolist() for fold in plain] == [fold.tolist() for fold in same]
     # all rows are copies of two: nothing can be held out
     assert held_out_folds(codes % 2, 3, 0, codes % 2) == []
+
+
+def test_blocks_of_rows_change_nothing(monkeypatch):
+    X, codes = np.tile(draw(15, 2), (3, 1)), np.tile(np.arange(15) % 3, 3)
+    expected = find_copies(X, codes, LEAVES)
+    monkeypatch.setattr("hierseg_learn.metrics._copies.BLOCK_PAIRS", 40)
+    np.testing.assert_array_equal(find_copies(X, codes, LEAVES), expected)

@@ -73,8 +73,8 @@ def test_neighbours_are_better_than_on_raw_columns(learner, clusters):
 def test_never_worse_than_the_start_on_the_rows_held_out(learner, random_state):
     X, y = load_iris(return_X_y=True)
     learner = clone(learner).set_params(random_state=random_state, learning_rate_init=0.5)
-    trained = learner.fit(X, y).best_score_
-    assert trained >= learner.set_params(max_iter=0).fit(X, y).best_score_
+    trained = learner.fit(X, y).best_validation_score_
+    assert trained >= learner.set_params(max_iter=0).fit(X, y).best_validation_score_
 
 
 @each_learner
@@ -82,7 +82,7 @@ def test_fitted_attributes(learner, clusters):
     X, y = clusters[:2]
     learner = clone(learner).fit(X, y)
     assert learner.n_iter_ == len(learner.loss_curve_) <= learner.max_iter
-    assert 0 < learner.best_score_ <= 1
+    assert 0 < learner.best_validation_score_ <= 1
     assert learner.device_ in ("cpu", "cuda")
     assert learner.components_.dtype == np.float64
     assert learner.components_.shape == (12, 12)
@@ -112,7 +112,7 @@ def test_a_trained_map_is_a_good_start(learner, clusters):
     X, y = clusters[:2]
     learner = clone(learner).fit(X, y)
     again = clone(learner).set_params(init=learner.components_, max_iter=0).fit(X, y)
-    assert again.best_score_ == pytest.approx(learner.best_score_, abs=0.01)
+    assert again.best_validation_score_ == pytest.approx(learner.best_validation_score_, abs=0.01)
 
 
 @each_learner
@@ -253,7 +253,7 @@ def test_classes_of_one_row_are_normal(learner, clusters):
     learner = clone(learner).fit(X, rare)
     assert np.isfinite(learner.components_).all()
     alone = clone(learner).fit(X[:6], np.arange(6))
-    assert alone.best_score_ is None
+    assert alone.best_validation_score_ is None
     assert np.isfinite(alone.components_).all()
 
 
@@ -278,7 +278,7 @@ def test_pickle(learner, clusters):
 def test_without_early_stopping_all_rows_train(learner, clusters):
     X, y = clusters[:2]
     learner = clone(learner).set_params(early_stopping=False, n_iter_no_change=1000).fit(X, y)
-    assert learner.best_score_ is None
+    assert learner.best_validation_score_ is None
     assert learner.n_iter_ == learner.max_iter
 
 
@@ -329,8 +329,11 @@ NCA(max_iter=2, early_stopping=False, device="cpu", verbose=1).fit(X, y)
     [
         ({"init": np.eye(3)}, "init has 3 columns, expected 12"),
         ({"init": np.eye(3, 12), "n_components": 2}, "n_components=2 and init with 3 rows"),
-        ({"init": np.ones((13, 12))}, "13 components were asked for"),
-        ({"n_components": 13}, "at most 12, the number of features"),
+        ({"init": np.ones((13, 12))}, "init asks for 13 components, expected at most 12"),
+        (
+            {"n_components": 13},
+            "n_components asks for 13 components, expected at most 12",
+        ),
         ({"init": "best"}, "init"),
         ({"device": "tpu"}, "device"),
         ({"validation_fraction": 0.9}, "validation_fraction"),

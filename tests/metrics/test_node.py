@@ -14,6 +14,7 @@ from sklearn.neighbors import NeighborhoodComponentsAnalysis
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from hierseg_learn.metrics import NCA, ShrinkageLDA
 from hierseg_learn.metrics._node import fit_node_map
 
 LINEAR = [
@@ -230,3 +231,14 @@ def test_maps_survive_pickling(rows):
     copy = pickle.loads(pickle.dumps(node_map))
     np.testing.assert_array_equal(copy.components, node_map.components)
     assert (copy.n_leading, copy.outcome) == (node_map.n_leading, node_map.outcome)
+
+
+@pytest.mark.parametrize("learner", [ShrinkageLDA(2), NCA(4, max_iter=2), NCA(2, max_iter=2)])
+def test_a_node_gives_as_many_components_as_it_can(learner):
+    X = np.random.default_rng(0).normal(size=(40, 3))
+    codes = np.arange(40) % 2
+    most = 1 if isinstance(learner, ShrinkageLDA) else 3
+    found = fit_node_map(learner, X, codes, name="sky")
+    assert len(found.components) == min(learner.n_components, most)
+    with pytest.raises(ValueError, match="PCA could not be fitted for the node 'sky'"):
+        fit_node_map(PCA(4), X, codes, name="sky")

@@ -5,6 +5,7 @@ import pytest
 from sklearn.base import BaseEstimator
 from sklearn.decomposition import PCA
 from sklearn.neighbors import NeighborhoodComponentsAnalysis
+from sklearn.pipeline import make_pipeline
 from sklearn.utils._param_validation import InvalidParameterError
 
 from hierseg_learn import metrics
@@ -44,6 +45,18 @@ def test_objects_are_taken_as_they_are():
 def test_what_is_no_learner_is_refused(spec):
     with pytest.raises(TypeError, match=r"must be one of 'lda', .* or an estimator with fit and"):
         make_node_metric(spec)
+
+
+@pytest.mark.parametrize("make", [make_node_metric, make_combination])
+def test_names_that_stand_for_nothing_are_refused(make):
+    with pytest.raises(ValueError, match=r"must be one of '\w+', .* or an? .*, got 'bogus'"):
+        make("bogus")
+
+
+@pytest.mark.parametrize("spec", [5, None, PCA()])
+def test_what_is_no_combination_is_refused(spec):
+    with pytest.raises(TypeError, match=r"combination must be one of .* or a Combination"):
+        make_combination(spec)
 
 
 @pytest.mark.parametrize("cv", [2, 0, "3", 3.5])
@@ -87,3 +100,17 @@ def test_learners_are_copies():
     learners = seeded_learners(learner, PATHS, seed=0)
     assert len({id(copy) for copy in [learner, *learners]}) == 5
     assert all(copy.shrinkage == 0.5 for copy in learners)
+
+
+def test_steps_of_a_pipeline_have_seeds_of_their_own():
+    pipeline = make_pipeline(PCA(random_state=7), PCA(), metrics.NCA())
+    seeds = {
+        (path, name): value
+        for path, copy in zip(PATHS, seeded_learners(pipeline, PATHS, seed=0), strict=True)
+        for name, value in copy.get_params().items()
+        if name.endswith("random_state")
+    }
+    assert {value for (_, name), value in seeds.items() if name == "pca-1__random_state"} == {7}
+    drawn = [value for (_, name), value in seeds.items() if name != "pca-1__random_state"]
+    assert all(isinstance(value, int) for value in drawn)
+    assert len(set(drawn)) == 2 * len(PATHS)

@@ -127,3 +127,10 @@ def test_it_is_an_option_by_name_and_as_an_object():
     X, y = named_table(90)
     by_name, as_object = fit(X, y), fit(X, y, combination=ScatterCombination())
     assert_array_equal(by_name.components_, as_object.components_)
+
+
+@pytest.mark.parametrize("shrinkage", [5.0, -1.0, "bogus", None])
+def test_parameters_of_the_learner_are_checked(shrinkage):
+    X, y = named_table(30)
+    with pytest.raises(ValueError, match="'shrinkage' parameter of ShrinkageLDA"):
+        fit(X, y, node_metric=ShrinkageLDA(shrinkage=shrinkage))

@@ -158,4 +158,4 @@ def test_a_tree_is_fitted_in_stacks_where_there_is_a_gpu(table, monkeypatch):
 def test_a_node_that_fails_is_named(table):
     X, codes = table
     with pytest.raises(ValueError, match="NCA could not be fitted for the node 'b'"):
-        stacked(get_backend("cpu"), (X, codes), [1], learners(n_components=9))
+        stacked(get_backend("cpu"), (X, codes), [1], learners(init=np.eye(9)))

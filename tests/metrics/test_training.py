@@ -2,16 +2,20 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from hierseg_learn.kernels import get_backend
 from hierseg_learn.metrics._rows import Batches, Rows
-from hierseg_learn.metrics._training import PairObjective, best_scale, train
+from hierseg_learn.metrics._training import PairObjective, best_scale, evaluation_interval, train
 
 TARGET = np.array([[1.0, -2.0, 0.5], [0.0, 3.0, -1.0]])
 
 
 class Bowl:
     """Squared distance of the map to a target."""
+
+    n_batches = 1
 
     def draw(self, L):
         pass
@@ -33,10 +37,10 @@ class Judge:
         return self.scores[len(self.maps) - 1]
 
 
-def run(score=None, **kwargs):
+def run(score=None, objective=None, **kwargs):
     defaults = {"max_iter": 200, "learning_rate": 0.1, "tol": 0.0, "n_iter_no_change": 200}
     start = np.ones((2, 3))
-    return train(start, Bowl(), score, report=lambda *_: None, **(defaults | kwargs))
+    return train(start, objective or Bowl(), score, report=lambda *_: None, **(defaults | kwargs))
 
 
 def test_a_bowl_is_minimised():
@@ -84,6 +88,32 @@ def test_stops_where_there_is_no_gradient():
     )
     assert training.n_iter == 1
     assert training.components is TARGET
+
+
+def test_batches_without_a_gradient_are_passed_over():
+    class Sparse(Bowl):
+        n_batches, steps = 3, 0
+
+        def loss_grad(self, L):
+            self.steps += 1
+            loss, gradient = super().loss_grad(L)
+            return loss, gradient * (self.steps % 3 == 0)
+
+    training = run(objective=Sparse(), max_iter=600, n_iter_no_change=600)
+    assert training.n_iter == 600
+    np.testing.assert_allclose(training.components, TARGET, atol=5e-2)
+
+
+@settings(deadline=None)
+@given(st.integers(1, 5000), st.integers(1, 500))
+def test_patience_outlasts_the_first_score(max_iter, n_iter_no_change):
+    every = evaluation_interval(max_iter, n_iter_no_change)
+    assert 1 <= every <= max(1, n_iter_no_change // 2)
+
+
+def test_many_steps_are_judged_before_patience_ends():
+    training = run(Judge(np.linspace(0.5, 0.9, 101)), max_iter=2000, n_iter_no_change=40)
+    assert training.best_score > 0.5
 
 
 def test_the_best_scale_is_found():

@@ -25,13 +25,14 @@ def test_toy_keeps_the_column_that_tells(n_positives):
     assert triplets.loss_curve_[-1] < 0.05
 
 
-def test_the_margin_is_the_scale_of_the_map():
+@pytest.mark.parametrize("n_positives", [3, None])
+@pytest.mark.parametrize("margin", [2.0**-14, 4.0])
+def test_the_margin_is_the_scale_of_the_map_and_nothing_else(margin, n_positives):
     X, y = load_iris(return_X_y=True)
-    one = TripletMargin(max_iter=10, random_state=0, early_stopping=False).fit(X, y)
-    four = TripletMargin(max_iter=10, random_state=0, early_stopping=False, margin=4.0).fit(X, y)
-    ratio = np.linalg.norm(four.components_) / np.linalg.norm(one.components_)
-    # the scales that are tried are in steps of 2**0.75
-    assert 1.5 < ratio < 2.6
+    learner = TripletMargin(n_positives=n_positives, max_iter=10, random_state=0)
+    one = learner.fit(X, y).components_
+    other = learner.set_params(margin=margin).fit(X, y).components_
+    np.testing.assert_allclose(other, np.sqrt(margin) * one, rtol=1e-4, atol=1e-6)
 
 
 def test_nearest_positives_leave_the_clusters_of_a_class_apart():
