@@ -309,7 +309,8 @@ def describe_images(
     rows : ndarray of shape (n_images, n_columns)
         The same bits for any `n_jobs`: an image's row depends on that image only.
     """
-    chunks = list(_chunks(len(batch)))
+    size = max(CHUNK_IMAGES, describer.segmenter._images_at_once)
+    chunks = [slice(start, start + size) for start in range(0, len(batch), size)]
     table = np.empty((len(batch), len(describer.column_names())), dtype=dtype)
     with ProgressBar(len(batch), "Describing images", verbose) as bar:
         if len(chunks) == 1 or effective_n_jobs(n_jobs) == 1:
@@ -322,8 +323,3 @@ def describe_images(
             table[chunk] = rows
             bar.advance(len(rows))
     return table
-
-
-def _chunks(n_images: int) -> Iterator[slice]:
-    for start in range(0, n_images, CHUNK_IMAGES):
-        yield slice(start, min(start + CHUNK_IMAGES, n_images))

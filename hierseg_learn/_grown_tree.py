@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import tee
 from typing import Any
 
 import numpy as np
+from sklearn.utils import check_consistent_length, column_or_1d
+from sklearn.utils.multiclass import check_classification_targets
 
 from ._describe import OWN_COLUMNS, TreeDescriber, describe_images
 from .images import ImageBatch
@@ -47,7 +50,8 @@ def grow_tree(
     Raises
     ------
     ValueError
-        If metrics are asked for without classes, or a pixel may belong to several leaves.
+        If metrics are asked for without a class for every image, or a pixel may belong to several
+        leaves.
     """
     own = segmenter.tree_
     if PartLookup(own).n_layers > 1:
@@ -60,13 +64,13 @@ def grow_tree(
             f"tree={agglomeration!r} joins parts by their learned metrics, which need classes, but "
             "y is None; pass y, or set metric_weight=0."
         )
+    codes = None if agglomeration.metric_weight == 0 else _codes(y, batch)
     names = _leaf_names(own)
     flat = SegmentTree(
         [*names, own.root_name], [own.n_leaves] * (own.n_leaves + 1), own.leaf_values
     )
     similarity = None
-    if agglomeration.metric_weight > 0:
-        codes = np.unique(np.asarray(y), return_inverse=True)[1]
+    if codes is not None:
         rows = describe_images(
             describer(flat), batch, dtype=np.dtype(float), n_jobs=n_jobs, verbose=0
         )
@@ -82,18 +86,24 @@ def grow_tree(
     )
 
 
+def _codes(y: Any, batch: ImageBatch) -> np.ndarray:
+    """Check the classes, and number them."""
+    y = column_or_1d(y)
+    check_consistent_length(range(len(batch)), y)
+    check_classification_targets(y)
+    return np.unique(y, return_inverse=True)[1]
+
+
 def _measure_parts(segmenter: Segmenter, batch: ImageBatch, tree: SegmentTree) -> PartStatistics:
-    """Statistics of the leaves of a tree in the label maps of a segmenter, read one at a time."""
+    """Statistics of the leaves of a tree in the label maps of a segmenter, some at a time."""
     lookup = PartLookup(tree)
-
-    def label_map(i: int) -> np.ndarray:
-        where = f"image {batch.position(i)} of X"
-        labels = segmenter.label_map(batch.image(i), batch.mask(i), where=where)
-        return lookup.to_leaves(labels, batch.position(i))
-
-    images = (batch.image(i) for i in range(len(batch)))
-    label_maps = (label_map(i) for i in range(len(batch)))
-    return PartStatistics.from_label_maps(images, label_maps, tree.n_leaves)
+    # both run through the same images side by side
+    pixels, labels = tee(segmenter.segmented(batch))
+    return PartStatistics.from_label_maps(
+        (image for image, _ in pixels),
+        (lookup.to_leaves(found, batch.position(i)) for i, (_, found) in enumerate(labels)),
+        tree.n_leaves,
+    )
 
 
 def _leaf_metrics(rows: np.ndarray, codes: np.ndarray, names: list[str]) -> list[np.ndarray]:

@@ -41,7 +41,14 @@ class ImageEstimator(BaseEstimator):
     0.2...
     """
 
-    def _check_images(self, X: Any, *, segments: Any = None, reset: bool) -> ImageBatch:
+    def _check_images(
+        self,
+        X: Any,
+        *,
+        segments: Any = None,
+        reset: bool,
+        names: tuple[str, str] = ("X", "segments"),
+    ) -> ImageBatch:
         """Check X and, with ``reset=True``, learn how its pixels are stored.
 
         Parameters
@@ -52,6 +59,8 @@ class ImageEstimator(BaseEstimator):
             Label maps, unless X brings its own.
         reset : bool
             True in ``fit``; False checks X against what ``fit`` saw.
+        names : tuple of str, default=("X", "segments")
+            What the caller names X and segments, for error messages.
 
         Returns
         -------
@@ -66,8 +75,8 @@ class ImageEstimator(BaseEstimator):
         if is_table(X):
             if not reset and image_shape is None and not hasattr(self, "n_features_in_"):
                 raise ValueError(
-                    "X is a table, but the model was fitted on images; expected images, or a table "
-                    "of flattened images and image_shape."
+                    f"{names[0]} is a table, but the model was fitted on images; expected images, "
+                    "or a table of flattened images and image_shape."
                 )
             # NaN is looked for later, where the message can name the image.
             X = validate_data(self, X, reset=reset, dtype="numeric", ensure_all_finite=False)
@@ -76,13 +85,14 @@ class ImageEstimator(BaseEstimator):
             image_shape=image_shape,
             segments=segments,
             encoding=None if reset else self.encoding_,
+            names=names,
         )
         if index is not None:
             batch.index = index
         if not reset and batch.n_channels != self.encoding_.n_channels:
             raise ValueError(
-                f"X has {batch.n_channels} channel(s) per image, the images seen in fit had "
-                f"{self.encoding_.n_channels}; expected the same."
+                f"{names[0]} has {batch.n_channels} channel(s) per image, the images seen in fit "
+                f"had {self.encoding_.n_channels}; expected the same."
             )
         if reset:
             self.encoding_ = batch.encoding

@@ -21,6 +21,11 @@ class ImageChannels:
     image : ndarray of shape (height, width) or (height, width, 3), float32, C-contiguous
         The image itself.
 
+    Raises
+    ------
+    TypeError, ValueError
+        If the image does not hold floats, or has another shape.
+
     Examples
     --------
     >>> import numpy as np
@@ -33,6 +38,12 @@ class ImageChannels:
     """
 
     def __init__(self, image: np.ndarray) -> None:
+        dtype = np.asarray(image).dtype
+        if dtype.kind != "f":
+            raise TypeError(
+                f"image has dtype {dtype}, expected floats with black 0 and white 1, such as "
+                "skimage.util.img_as_float32 makes them."
+            )
         self.image = np.ascontiguousarray(image, dtype=np.float32)
         if self.image.ndim != 2 and (self.image.ndim != 3 or self.image.shape[2] != 3):
             raise ValueError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from numbers import Integral
 from typing import Any
 
@@ -141,6 +142,7 @@ def _collect(
     X: Any, segments: Any, image_shape: tuple[int, ...] | None, names: tuple[str, str]
 ) -> tuple[RaggedArrays | ImageFiles, Any]:
     X = unwrap(X, names[0], "image")
+    _warn_of_one_image(X, names[0])
     if not (isinstance(X, np.ndarray) and X.ndim == 2):
         return collect_images(X, names[0]), segments
     shape = (1, X.shape[1]) if image_shape is None else _check_image_shape(image_shape)
@@ -154,6 +156,17 @@ def _collect(
         if segments.shape[1] == shape[0] * shape[1]:
             segments = segments.reshape(-1, *shape[:2])
     return collect_images(X.reshape(-1, *shape), names[0]), segments
+
+
+def _warn_of_one_image(X: Any, name: str) -> None:
+    """Warn where a colour image stands in the place of a stack of grey ones."""
+    if isinstance(X, np.ndarray) and X.ndim == 3 and X.shape[2] == 3 and min(X.shape[:2]) >= 16:
+        warnings.warn(
+            f"{name} of shape {X.shape} is taken as {X.shape[0]} grey images of {X.shape[1]} x 3 "
+            f"pixels; pass a list, [{name}], if it is one colour image.",
+            UserWarning,
+            stacklevel=6,
+        )
 
 
 def _check_image_shape(image_shape: Any) -> tuple[int, ...]:

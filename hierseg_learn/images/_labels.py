@@ -30,7 +30,9 @@ def check_unlabelled(unlabelled: Any) -> tuple[int, ...]:
     return tuple(sorted({int(value) for value in ids}))
 
 
-def to_label_map(mask: np.ndarray, unlabelled: tuple[int, ...], where: str) -> np.ndarray:
+def to_label_map(
+    mask: np.ndarray, unlabelled: tuple[int, ...], where: str, *, may_be_empty: bool = False
+) -> np.ndarray:
     """Check one label map and bring it to its standard form.
 
     Parameters
@@ -41,6 +43,8 @@ def to_label_map(mask: np.ndarray, unlabelled: tuple[int, ...], where: str) -> n
         Further ids that mean "unlabelled".
     where : str
         Names the mask in error messages.
+    may_be_empty : bool, default=False
+        Whether all pixels may be unlabelled.
 
     Returns
     -------
@@ -50,7 +54,7 @@ def to_label_map(mask: np.ndarray, unlabelled: tuple[int, ...], where: str) -> n
     Raises
     ------
     ValueError
-        For values that are no part ids, or if no pixel is labelled.
+        For values that are no part ids, or if no pixel is labelled but one has to be.
     """
     if mask.dtype.kind == "f" and not (np.isfinite(mask) & (mask == np.rint(mask))).all():
         raise ValueError(f"{where} holds numbers that are not whole; expected part ids.")
@@ -58,7 +62,7 @@ def to_label_map(mask: np.ndarray, unlabelled: tuple[int, ...], where: str) -> n
     if mask.dtype == np.uint8:
         skip.append(_UINT8_UNLABELLED)
     empty = np.isin(mask, skip)
-    if empty.all():
+    if empty.all() and not may_be_empty:
         raise ValueError(f"{where} is unlabelled everywhere; expected at least one part id.")
     outside = ((mask < 0) | (mask > _MAX_ID)) & ~empty
     if outside.any():

@@ -191,7 +191,9 @@ class Segmenter(ImageEstimator, metaclass=ABCMeta):
                 f"{type(self).__name__} returned labels of dtype {labels.dtype} for {where}; "
                 "expected part ids."
             )
-        return to_label_map(labels, (), f"What {type(self).__name__} returned for {where}")
+        what = f"What {type(self).__name__} returned for {where}"
+        # an image may show nothing of what a segmenter looks for
+        return to_label_map(labels, (), what, may_be_empty=True)
 
     @abstractmethod
     def _fit(self, batch: ImageBatch) -> SegmentTree:

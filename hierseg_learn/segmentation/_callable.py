@@ -20,7 +20,8 @@ class CallableSegmenter(Segmenter):
     function : callable
         Gets an image, an array of shape (height, width) or (height, width, 3) and dtype float32,
         scaled to [0, 1] by what `fit` saw, and returns the part id of every pixel, whole numbers of
-        shape (height, width); -1, and 255 in uint8, is no part. For a model that is to be pickled
+        shape (height, width); -1, and 255 in uint8, is no part, and an image may have none. For a
+        model that is to be pickled
         or used with ``n_jobs``, it must be picklable.
     tree : dict, SegmentTree or None, default=None
         The tree of the parts, a nested dict whose leaves are part ids. None runs the function on
@@ -63,6 +64,11 @@ class CallableSegmenter(Segmenter):
         for i in range(len(batch)):
             labels = self.label_map(batch.image(i), where=f"image {batch.position(i)} of X")
             ids.update(np.unique(labels).tolist())
+        if not ids - {-1}:
+            raise ValueError(
+                "function gives no pixel of any training image a part; expected part ids, or pass "
+                "their tree."
+            )
         return flat_tree(sorted(ids - {-1}))
 
     def _segment(self, image: np.ndarray, mask: np.ndarray | None) -> np.ndarray:

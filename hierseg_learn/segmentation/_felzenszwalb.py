@@ -25,6 +25,8 @@ class FelzenszwalbSegmenter(RegionSegmenter):
     ----------
     scale : float, default=1
         A region may be the more uneven the larger this is; larger makes fewer and larger regions.
+        The default of scikit-image makes thousands of a photo, which a vocabulary takes long for;
+        some 100 leave a hundred.
     sigma : float, default=0.8
         Width of the Gaussian that smooths the image before it is cut, in pixels.
     min_size : int, default=20
@@ -37,7 +39,7 @@ class FelzenszwalbSegmenter(RegionSegmenter):
         stand do; 0 where they may be anywhere.
     max_images : int or None, default=500
         Learn the vocabulary from at most so many images, chosen by `random_state` and their
-        content; None takes all.
+        content; None takes all. Fewer are taken once they have 200,000 regions.
     n_jobs : int or None, default=None
         Number of processes that cut images in ``fit``, as in joblib.
     verbose : int, default=0

@@ -276,9 +276,10 @@ def part_report(
             f"segmenter={segmenter!r} gives a pixel several parts; report on each of its "
             "segmenters_ by itself."
         )
-    batch = segmenter._check_images(images, segments=masks, reset=False)
+    if not isinstance(mask_names, Mapping | None):
+        raise TypeError(f"mask_names must be a dict of ids and names, got {mask_names!r}.")
+    batch = segmenter._check_images(images, segments=masks, reset=False, names=("images", "masks"))
     order = part_order(segmenter)
-    names = tuple(segmenter.tree_.names[leaf] for leaf in segmenter.tree_.leaves[order])
     # position among the leaves -> position in the report; the last entry is for no part
     places = np.append(np.argsort(order), -1)
     areas = np.zeros((len(batch), len(order)))
@@ -290,7 +291,7 @@ def part_report(
             _count_overlaps(counts, parts, batch.mask(i), len(order))
     ids = sorted(counts)
     return PartReport(
-        names,
+        part_names(segmenter),
         areas,
         confusion=np.stack([counts[k] for k in ids], axis=1) if batch.has_masks else None,
         classes=tuple(str((mask_names or {}).get(k, f"class {k}")) for k in ids),
@@ -306,6 +307,12 @@ def part_order(segmenter: Segmenter) -> np.ndarray:
     """Positions among the leaves in the order of part ids."""
     values = [np.min(np.atleast_1d(value)) for value in segmenter.tree_.leaf_values]
     return np.argsort(values, kind="stable")
+
+
+def part_names(segmenter: Segmenter) -> tuple[str, ...]:
+    """Names of the leaves in the order of part ids."""
+    tree = segmenter.tree_
+    return tuple(tree.names[leaf] for leaf in tree.leaves[part_order(segmenter)])
 
 
 def leaf_map(segmenter: Segmenter, lookup: PartLookup, batch: ImageBatch, i: int) -> np.ndarray:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..images import ImageBatch
 from . import _sheet_drawing
 from ._base import Segmenter
-from ._part_report import PartReport, leaf_map, part_order, part_report
+from ._part_report import PartReport, leaf_map, part_names, part_order, part_report
 from ._parts import PartLookup
 
 if TYPE_CHECKING:
@@ -121,20 +123,23 @@ row0_col1: in 100 % of the images, 50.0 % of the pixels.
             raise ValueError(f"n_examples must be an integer of at least 1, got {n_examples!r}.")
         if report is None:
             report = part_report(estimator, X, masks, mask_names=mask_names)
-        batch = estimator._check_images(X, segments=masks, reset=False)
+        batch = estimator._check_images(X, segments=masks, reset=False, names=("X", "masks"))
         if len(batch) != report.n_images:
             raise ValueError(
                 f"report is about {report.n_images} images, but X has {len(batch)}; expected the "
                 "report on X."
             )
+        if report.names != part_names(estimator):
+            raise ValueError(
+                f"report is about the parts {', '.join(report.names)}, but estimator has "
+                f"{', '.join(part_names(estimator))}; expected the report on estimator."
+            )
         shown = _check_parts(parts, len(report.names))
-        lookup, order = PartLookup(estimator.tree_), part_order(estimator)
-        examples: list[list[tuple[np.ndarray, np.ndarray]]] = [[] for _ in report.names]
-        for part in shown:
-            for i in _typical(report.areas[:, part], int(n_examples)):
-                region = leaf_map(estimator, lookup, batch, i) == order[part]
-                examples[part].append((np.clip(batch.image(i), 0, 1), region))
-        return cls(report, examples, parts=shown).plot(ax)
+        chosen = {part: _typical(report.areas[:, part], int(n_examples)) for part in shown}
+        examples = _cut_out(estimator, batch, chosen)
+        return cls(
+            report, [examples.get(part, []) for part in range(len(report.names))], parts=shown
+        ).plot(ax)
 
     def plot(self, ax: Axes | None = None) -> PartSheetDisplay:
         """Draw the sheet.
@@ -169,6 +174,21 @@ row0_col1: in 100 % of the images, 50.0 % of the pixels.
         lines = [f"{self.report.names[part]}: {self.report.describe(part)}." for part in self.parts]
         head = f"{len(self.parts)} parts with up to {self.n_examples} examples each."
         return " ".join([head, *lines])
+
+
+def _cut_out(
+    estimator: Segmenter, batch: ImageBatch, chosen: dict[int, list[int]]
+) -> dict[int, list[tuple[np.ndarray, np.ndarray]]]:
+    """What is around a part in the images chosen for it; each image is cut into parts once."""
+    lookup, order = PartLookup(estimator.tree_), part_order(estimator)
+    found = {}
+    for i in sorted(set(chain(*chosen.values()))):
+        image, leaves = batch.image(i), leaf_map(estimator, lookup, batch, i)
+        for part in (part for part, images in chosen.items() if i in images):
+            region = leaves == order[part]
+            around = _sheet_drawing.surroundings(region)
+            found[part, i] = np.clip(image[around], 0, 1), region[around]
+    return {part: [found[part, i] for i in images] for part, images in chosen.items()}
 
 
 def _check_parts(parts: Sequence[int] | None, n_parts: int) -> list[int]:

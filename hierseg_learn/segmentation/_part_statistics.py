@@ -70,11 +70,21 @@ class PartStatistics:
         Returns
         -------
         PartStatistics
+
+        Raises
+        ------
+        ValueError
+            If a label map holds a part that is not below `n_parts`.
         """
 
         def tables() -> Iterator[tuple[RegionTable, np.ndarray]]:
             for image, labels in zip(images, label_maps, strict=True):
                 parts, regions = np.unique(labels, return_inverse=True)
+                if parts[-1] >= n_parts:
+                    raise ValueError(
+                        f"label_maps holds the part {parts[-1]}, expected parts below "
+                        f"n_parts={n_parts}."
+                    )
                 yield describe_regions(image, regions.reshape(labels.shape)), parts
 
         return cls.from_regions(tables(), n_parts)

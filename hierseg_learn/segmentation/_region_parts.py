@@ -22,6 +22,8 @@ from ._region_features import RegionTable, describe_regions, feature_weights, re
 from ._vocabulary import PartVocabulary
 
 CHUNK_IMAGES = 16
+# of all images together: bounds memory
+MAX_REGIONS = 200_000
 
 
 class RegionSegmenter(Segmenter):
@@ -39,7 +41,7 @@ class RegionSegmenter(Segmenter):
         stand do; 0 where they may be anywhere.
     max_images : int or None, default=500
         Learn the vocabulary from at most so many images, chosen by `random_state` and their
-        content; None takes all.
+        content; None takes all. Fewer are taken once they have 200,000 regions.
     n_jobs : int or None, default=None
         Number of processes that cut images in ``fit``, as in joblib.
     verbose : int, default=0
@@ -121,8 +123,7 @@ class RegionSegmenter(Segmenter):
 
     def _fit(self, batch: ImageBatch) -> SegmentTree:
         seeds = check_random_state(self.random_state).randint(np.iinfo(np.int32).max, size=2)
-        if self.max_images is not None and len(batch) > self.max_images:
-            batch = batch.subset(_choose_by_content(batch, self.max_images, int(seeds[0])))
+        batch = batch.subset(_order_by_content(batch, self.max_images, int(seeds[0])))
         tables = self._describe_all(batch)
         self.vocabulary_ = PartVocabulary.learn(
             np.concatenate([table.features for table in tables]),
@@ -142,7 +143,7 @@ class RegionSegmenter(Segmenter):
         return self.vocabulary_.assign(features)[regions]
 
     def _describe_all(self, batch: ImageBatch) -> list[RegionTable]:
-        """The regions of every image."""
+        """The regions of the first images, or of all."""
         subsets = (batch.subset(chunk) for chunk in gen_batches(len(batch), CHUNK_IMAGES))
         if effective_n_jobs(self.n_jobs) == 1:
             results = map(self._describe, subsets)
@@ -150,11 +151,14 @@ class RegionSegmenter(Segmenter):
             results = Parallel(n_jobs=self.n_jobs, return_as="generator")(
                 delayed(self._describe)(subset) for subset in subsets
             )
-        found = []
+        found, n_regions = [], 0
         with ProgressBar(len(batch), "Finding parts", self.verbose) as bar:
             for tables in results:
                 found += tables
                 bar.advance(len(tables))
+                n_regions += sum(len(table.area) for table in tables)
+                if n_regions >= MAX_REGIONS:
+                    break
         return found
 
     def _describe(self, batch: ImageBatch) -> list[RegionTable]:
@@ -162,15 +166,21 @@ class RegionSegmenter(Segmenter):
         return [describe_regions(image, self._regions(image)) for image in images]
 
 
-def _choose_by_content(batch: ImageBatch, n_images: int, seed: int) -> np.ndarray:
-    """Positions of a random choice of different images that does not depend on their order."""
+def _order_by_content(batch: ImageBatch, most: int | None, seed: int) -> np.ndarray:
+    """Positions of the images in a random order that does not depend on the order given.
+
+    Of more than `most` images the first are taken, each once.
+    """
     salt = seed.to_bytes(8, "little")
     keys = [
-        hashlib.blake2b(batch.image(i).tobytes(), digest_size=8, salt=salt).hexdigest()
-        for i in range(len(batch))
+        hashlib.blake2b(
+            repr(image.shape).encode() + image.tobytes(), digest_size=8, salt=salt
+        ).hexdigest()
+        for image in map(batch.image, range(len(batch)))
     ]
-    _, first = np.unique(keys, return_index=True)
-    return np.sort(first[:n_images])
+    if most is None or len(keys) <= most:
+        return np.argsort(keys, kind="stable")
+    return np.unique(keys, return_index=True)[1][:most]
 
 
 def number_regions(labels: np.ndarray) -> np.ndarray:

@@ -43,7 +43,7 @@ def plot(display: PartSheetDisplay, ax: Axes | None) -> Axes:
     sheet = np.ones((n_rows * step - _GAP, n_columns * step - _GAP, 3))
     for row, part in enumerate(display.parts):
         for column, (photo, region) in enumerate(display.examples[part]):
-            cell = crop(photo, region)
+            cell = framed(photo, region)
             top, left = row * step, column * step
             sheet[top : top + _CELL, left : left + _CELL] = cell
         ax.text(
@@ -60,8 +60,16 @@ def plot(display: PartSheetDisplay, ax: Axes | None) -> Axes:
     return ax
 
 
-def crop(photo: np.ndarray, region: np.ndarray) -> np.ndarray:
-    """Cut out what is around a part, dim the rest, and fit it into a white square.
+def surroundings(region: np.ndarray) -> tuple[slice, slice]:
+    """Rows and columns of a part, (h, w) bool, and of some of what is around it."""
+    rows, columns = (
+        _span(np.flatnonzero(region.any(axis=axis)), region.shape[1 - axis]) for axis in (1, 0)
+    )
+    return rows, columns
+
+
+def framed(photo: np.ndarray, region: np.ndarray) -> np.ndarray:
+    """Dim what is not of a part, and fit the rest into a white square.
 
     Parameters
     ----------
@@ -74,11 +82,7 @@ def crop(photo: np.ndarray, region: np.ndarray) -> np.ndarray:
     -------
     cell : ndarray of shape (96, 96, 3), float64
     """
-    rows, columns = (
-        _span(np.flatnonzero(region.any(axis=axis)), region.shape[1 - axis]) for axis in (1, 0)
-    )
-    photo = np.asarray(photo, dtype=np.float64)[rows, columns]
-    region = region[rows, columns]
+    photo = np.asarray(photo, dtype=np.float64)
     grey = photo if photo.ndim == 2 else photo.mean(axis=2)
     photo = np.stack([photo] * 3, axis=2) if photo.ndim == 2 else photo
     # nearest pixels, so that small images stay sharp and borders stay borders

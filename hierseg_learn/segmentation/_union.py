@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -188,12 +188,33 @@ class SegmenterUnion(Segmenter):
             layers[name] = nested if tree.n_nodes == 1 else nested[tree.root_name]
         return layers
 
+    def segmented(self, batch: ImageBatch) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Cut images that are checked already, as every segmenter does by itself.
+
+        Parameters
+        ----------
+        batch : ImageBatch
+            The images, and their label maps if there are any.
+
+        Yields
+        ------
+        image : ndarray of shape (height, width) or (height, width, 3), float32
+        label_map : ndarray of shape (height, width), int32
+            Part id of every pixel, -1 where it belongs to no part.
+        """
+        runs = zip(*(segmenter.segmented(batch) for _, segmenter in self.segmenters_), strict=True)
+        for i, found in enumerate(runs):
+            yield found[0][0], self._combined([labels for _, labels in found], batch.position(i))
+
     def _segment(self, image: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
-        combined = np.zeros(image.shape[:2], dtype=np.int64)
-        outside = None
-        for place, (_, segmenter) in enumerate(self.segmenters_):
-            known = mask if segmenter.uses_masks else None
-            leaves = self._lookups[place].to_leaves(segmenter.label_map(image, known), 0)
+        found = [segmenter.label_map(image, mask) for _, segmenter in self.segmenters_]
+        return self._combined(found, 0)
+
+    def _combined(self, label_maps: list[np.ndarray], position: int) -> np.ndarray:
+        """Ids of the combinations, from the part ids of every segmenter."""
+        combined, outside = np.int64(0), None
+        for place, labels in enumerate(label_maps):
+            leaves = self._lookups[place].to_leaves(labels, position)
             if outside is None:
                 outside = leaves < 0
             combined = combined * self._sizes[place] + leaves + (place > 0)

@@ -78,7 +78,8 @@ class PartVocabulary:
         constant = deviation <= 1e-9 * np.abs(features).max(axis=0)
         scale = np.where(constant, 0.0, weights / np.where(constant, 1.0, deviation))
         points = (features - offset) * scale
-        n_parts = min(n_parts, len(np.unique(points, axis=0)))
+        # mirrored regions differ in their last bits, and are one part
+        n_parts = min(n_parts, len(np.unique(points.round(9), axis=0)))
         kmeans = KMeans(n_clusters=n_parts, n_init=_N_INIT, random_state=seed)
         # with several threads the sums come in any order, and their last bits with it
         with single_blas_thread(), threadpool_limits(limits=1, user_api="openmp"):

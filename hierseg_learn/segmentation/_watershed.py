@@ -25,7 +25,8 @@ class WatershedSegmenter(RegionSegmenter):
     ----------
     markers : int or None, default=None
         About how many markers are laid out on a grid; each becomes a region. None takes every
-        local minimum of the gradient, which makes many small regions.
+        local minimum of the gradient, which makes tens of thousands of regions of a photo: slow,
+        and a vocabulary is then learned from few photos (see `max_images`). Some 100 are better.
     compactness : float, default=0.0
         Larger makes regions more compact (compact watershed [1]_).
     sigma : float, default=0.8
@@ -38,7 +39,7 @@ class WatershedSegmenter(RegionSegmenter):
         stand do; 0 where they may be anywhere.
     max_images : int or None, default=500
         Learn the vocabulary from at most so many images, chosen by `random_state` and their
-        content; None takes all.
+        content; None takes all. Fewer are taken once they have 200,000 regions.
     n_jobs : int or None, default=None
         Number of processes that cut images in ``fit``, as in joblib.
     verbose : int, default=0

@@ -34,3 +34,8 @@ def test_channels_are_computed_once():
 def test_other_shapes_are_refused(shape):
     with pytest.raises(ValueError, match=r"image must have shape \(height, width\) or"):
         ImageChannels(np.zeros(shape))
+
+
+def test_integers_are_refused():
+    with pytest.raises(TypeError, match="image has dtype uint8, expected floats"):
+        ImageChannels(np.zeros((2, 2, 3), dtype=np.uint8))

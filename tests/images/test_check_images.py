@@ -1,4 +1,5 @@
 import pickle
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -274,3 +275,13 @@ def test_a_collection_from_another_is_accepted():
     batch = check_images(X.images, segments=X.masks)
     assert_array_equal(batch.image(1), check_images(X).image(1))
     assert_array_equal(batch.mask(1), check_images(X).mask(1))
+
+
+def test_one_colour_image_in_the_place_of_many_is_noticed():
+    image = np.zeros((20, 16, 3), dtype=np.uint8)
+    with pytest.warns(UserWarning, match=r"taken as 20 grey images of 16 x 3 pixels; .* \[X\]"):
+        check_images(image)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        check_images([image])
+        check_images(image[:4])

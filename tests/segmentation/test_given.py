@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from sklearn import config_context
 
+from hierseg_learn import SegmentTreeTransformer
 from hierseg_learn.images import SegmentedImages
 from hierseg_learn.segmentation import (
     CallableSegmenter,
@@ -102,7 +103,6 @@ def test_function_gets_scaled_images_and_may_leave_pixels_out():
         (np.zeros((1, 1), int), ValueError, r"labels of shape \(1, 1\) for image 0 of X"),
         (np.full((2, 3), 0.5), ValueError, "image 0 of X holds numbers that are not whole"),
         (np.full((2, 3), -2), ValueError, "image 0 of X holds the id -2"),
-        (np.full((2, 3), -1), ValueError, "image 0 of X is unlabelled everywhere"),
         (np.full((2, 3), "sky"), TypeError, "labels of dtype <U3 for image 0 of X"),
     ],
 )
@@ -158,3 +158,18 @@ def test_make_segmenter_keeps_objects():
 def test_make_segmenter_refuses(spec, error, message):
     with pytest.raises(error, match=message):
         make_segmenter(spec, has_masks=False)
+
+
+def test_an_image_may_show_nothing_of_what_a_function_looks_for():
+    def bright(image):
+        return np.where(image > 0.5, 0, -1)
+
+    images = np.array([[[0.1, 0.9]], [[0.2, 0.3]]])
+    segmenter = CallableSegmenter(bright).fit(images)
+    found = segmenter.segment_images(images)
+    assert [labels.tolist() for labels in found] == [[[-1, 0]], [[-1, -1]]]
+    table = SegmentTreeTransformer(CallableSegmenter(bright), missing="nan").fit_transform(images)
+    assert table["image/part_0|presence"].tolist() == [1, 0]
+    assert table["image|area"].tolist() == [0.5, 0]
+    with pytest.raises(ValueError, match="function gives no pixel of any training image a part"):
+        CallableSegmenter(lambda image: np.full(image.shape, -1)).fit(images)

@@ -250,3 +250,18 @@ def test_a_union_is_not_joined(portraits):
     transformer = SegmentTreeTransformer(SegmenterUnion(), tree="agglomerative")
     with pytest.raises(ValueError, match="gives a pixel several"):
         transformer.fit(portraits.images.images[:4])
+
+
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        ([0, 1], "inconsistent numbers of samples"),
+        ([0.1, 0.2, np.nan], "NaN|Unknown label type"),
+        ([[0, 1]] * 3, "1d array"),
+    ],
+)
+def test_classes_are_checked_before_metrics_are_learned(y, message):
+    images = np.random.default_rng(0).random((3, 12, 12))
+    transformer = SegmentTreeTransformer("grid", tree=PartAgglomeration(metric_weight=1))
+    with pytest.raises(ValueError, match=message):
+        transformer.fit(images, y)

@@ -123,18 +123,19 @@ def test_typical_images_have_the_part_and_differ(areas):
 
 def test_sheet_shows_the_part_and_dims_the_rest():
     pytest.importorskip("matplotlib", reason="draws")
-    from hierseg_learn.segmentation._sheet_drawing import crop
+    from hierseg_learn.segmentation._sheet_drawing import framed, surroundings
 
     photo = np.zeros((10, 10, 3))
     photo[..., 0] = 1.0
     region = np.zeros((10, 10), dtype=bool)
     region[2:8, 2:8] = True
-    cell = crop(photo, region)
+    around = surroundings(region)
+    cell = framed(photo[around], region[around])
     assert cell.shape == (96, 96, 3)
     np.testing.assert_array_equal(cell[48, 48], [1, 0, 0])
     assert np.ptp(cell[2, 2]) == 0
     assert cell[2, 2].min() > 0.7
-    wide = crop(np.zeros((2, 40)), np.ones((2, 40), dtype=bool))
+    wide = framed(np.zeros((2, 40)), np.ones((2, 40), dtype=bool))
     np.testing.assert_array_equal(wide[0, 0], [1, 1, 1])
 
 
@@ -167,3 +168,45 @@ def test_wrong_input(portraits, segmenter):
         PartSheetDisplay("report", [])
     with pytest.raises(ValueError, match="one list per part"):
         PartSheetDisplay(PartReport(("sky",), np.ones((1, 1))), [])
+
+
+def test_a_report_on_another_segmenter_is_refused(portraits, segmenter):
+    pytest.importorskip("matplotlib", reason="draws")
+    grid = GridSegmenter(n_rows=2, n_cols=2).fit(portraits.images.images)
+    with pytest.raises(ValueError, match=r"report is about the parts row0_col0, .* but estimator"):
+        PartSheetDisplay.from_estimator(
+            segmenter, portraits.images, report=part_report(grid, portraits.images)
+        )
+
+
+def test_every_image_is_cut_once_for_a_sheet(portraits, segmenter, monkeypatch):
+    pytest.importorskip("matplotlib", reason="draws")
+    report, cut = part_report(segmenter, portraits.images), []
+    own = type(segmenter)._segment
+    monkeypatch.setattr(
+        type(segmenter), "_segment", lambda *args: cut.append(1) or own(*args), raising=True
+    )
+    PartSheetDisplay.from_estimator(segmenter, portraits.images, report=report)
+    assert len(cut) <= len(portraits.images)
+
+
+@pytest.mark.parametrize(
+    ("masks", "message"),
+    [
+        ([np.zeros((2, 2), int)], "masks holds 1 label maps"),
+        (None, "Image 0 of images has dtype float64"),
+    ],
+)
+def test_arguments_are_called_by_their_names(portraits, segmenter, masks, message):
+    images = portraits.images.images
+    if masks is None:
+        images = [np.zeros((9, 9, 3))]
+    with pytest.raises((ValueError, TypeError), match=message):
+        part_report(segmenter, images, masks)
+
+
+def test_mask_names_must_be_a_dict(portraits, segmenter):
+    with pytest.raises(
+        TypeError, match=r"mask_names must be a dict of ids and names, got \['bg'\]"
+    ):
+        part_report(segmenter, portraits.images, mask_names=["bg"])

@@ -50,3 +50,11 @@ def test_unknown_id_names_image_and_known_ids(strange):
 def test_wrong_trees(tree, error, message):
     with pytest.raises(error, match=message):
         PartLookup(SegmentTree.from_nested(tree))
+
+
+@pytest.mark.parametrize("order", [("head", "body"), ("body", "head")])
+def test_an_id_that_comes_twice_is_a_mistake_in_any_order(order):
+    children = {"head": {"hair": 1, "skin": 2}, "body": {"arm": 2}}
+    tree = SegmentTree.from_nested({"person": {name: children[name] for name in order}})
+    with pytest.raises(ValueError, match="gives part id 2 to"):
+        PartLookup(tree)

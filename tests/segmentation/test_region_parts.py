@@ -258,3 +258,32 @@ def test_vocabulary_numbers_the_largest_part_first():
     assert {sea, sand} == {0, 1}
     total = [area[vocabulary.assign(rows) == k].sum() for k in range(3)]
     assert total[0] >= total[1] >= total[2]
+
+
+def test_regions_that_differ_by_rounding_are_one_part(recwarn):
+    segmenter = SuperpixelSegmenter(n_parts=7, random_state=0).fit([np.full((1, 10), 0.5)])
+    distinct = np.unique(segmenter.vocabulary_.centers.round(6), axis=0)
+    assert segmenter.n_parts_ == len(distinct)
+    assert not recwarn.list
+
+
+def test_enough_regions_are_enough(landscapes, monkeypatch):
+    images = landscapes[0]
+    monkeypatch.setattr("hierseg_learn.segmentation._region_parts.CHUNK_IMAGES", 2)
+    monkeypatch.setattr("hierseg_learn.segmentation._region_parts.MAX_REGIONS", 100)
+    segmenter = SuperpixelSegmenter(n_segments=30, **FAST).fit(images)
+    assert 2 <= segmenter.statistics_.n_images <= 8
+    # the same images, in whatever order they come
+    again = clone(segmenter).fit(images[::-1])
+    np.testing.assert_array_equal(again.vocabulary_.centers, segmenter.vocabulary_.centers)
+
+
+def test_images_of_the_same_numbers_and_other_shapes_are_different():
+    images = [np.full(shape, 0.5) for shape in [(10, 20), (20, 10), (5, 40)]]
+    segmenter = SuperpixelSegmenter(max_images=2, **FAST).fit(images)
+    assert segmenter.statistics_.n_images == 2
+
+
+def test_a_part_that_is_not_there_is_named():
+    with pytest.raises(ValueError, match="label_maps holds the part 3, expected parts below n_pa"):
+        PartStatistics.from_label_maps([np.zeros((1, 2))], [np.array([[0, 3]])], n_parts=2)

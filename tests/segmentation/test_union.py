@@ -166,3 +166,31 @@ def test_wrong_members(members, error, message):
 def test_an_id_that_comes_twice_by_mistake(nested):
     with pytest.raises(ValueError, match="expected one leaf for every part id"):
         PartLookup(SegmentTree.from_nested(nested))
+
+
+def test_an_unknown_id_is_found_in_its_image(portraits):
+    parts = GivenMasks({"image": {"a": 0, "b": 1}})
+    union = SegmenterUnion([("layout", GridSegmenter(2)), ("parts", parts)])
+    masks = np.zeros((3, 24, 20), dtype=int)
+    masks[2, 3, 4] = 7
+    images = portraits.images.images[:3]
+    union.fit(images, segments=masks)
+    with pytest.raises(ValueError, match="image 2 of X holds part id 7"):
+        union.segment_images(images, segments=masks)
+
+
+def test_members_cut_as_many_images_at_once_as_they_like(portraits):
+    sizes = []
+
+    class Batches(GridSegmenter):
+        _images_at_once = 5
+
+        def _segment_many(self, images, masks):
+            sizes.append(len(images))
+            return super()._segment_many(images, masks)
+
+    images = portraits.images.images[:12]
+    union = SegmenterUnion([("a", Batches(2)), ("b", GridSegmenter(3))]).fit(images)
+    found = union.segment_images(images)
+    assert sizes == [5, 5, 2]
+    np.testing.assert_array_equal(found, [union.segment(image) for image in images])
