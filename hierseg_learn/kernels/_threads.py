@@ -28,6 +28,7 @@ class _BlasLimit:
         self.shared = self.own = None
         self.before = []
         self.depth = 0
+        self.thread = threading.local()
 
     def libraries(self) -> None:
         if self.shared is None:
@@ -41,20 +42,26 @@ class _BlasLimit:
             if self.depth == 0:
                 self.before = _set_threads(self.shared, [1] * len(self.shared))
             self.depth += 1
+            self.thread.depth = self._depth_here() + 1
         return _set_threads(self.own, [1] * len(self.own))
 
     def leave(self, own_before: list[int]) -> None:
         _set_threads(self.own, own_before)
         with _lock:
             self.depth -= 1
+            self.thread.depth -= 1
             if self.depth == 0:
                 _set_threads(self.shared, self.before)
 
     def forget(self) -> None:
         """Give up what threads asked for that are not there any more, in a forked child."""
-        if self.depth:
+        if self.depth and not self._depth_here():
             _set_threads(self.shared, self.before)
-            self.depth = 0
+        self.depth = self._depth_here()
+
+    def _depth_here(self) -> int:
+        """How often this very thread is inside."""
+        return getattr(self.thread, "depth", 0)
 
     def enter_for_good(self) -> None:
         """Limit the libraries that hold one limit per thread, in a thread of the pool."""

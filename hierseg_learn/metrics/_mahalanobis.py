@@ -45,6 +45,8 @@ class MahalanobisMixin:
             If `pairs` has another shape, or numbers that are missing or infinite.
         """
         check_is_fitted(self)
+        pairs = np.asarray(pairs, dtype=np.float64)
+        assert_all_finite(pairs, input_name="pairs")
         return row_distances(self.components_, pairs)
 
     def get_metric(self) -> Callable[..., float]:
@@ -132,7 +134,6 @@ def row_distances(components: np.ndarray, pairs: Any) -> np.ndarray:
         raise ValueError(
             f"pairs must have shape (n_pairs, 2, {components.shape[1]}), got {pairs.shape}."
         )
-    assert_all_finite(pairs, input_name="pairs")
     return np.linalg.norm(map_rows(components, pairs[:, 0] - pairs[:, 1]), axis=1)
 
 

@@ -86,7 +86,6 @@ def fit_node_map(learner: Any, X: np.ndarray, codes: np.ndarray, *, name: str) -
     rows = (X[:, used] - mean[used]) / scale[used]
     learner = clone(learner)
     prepare(learner)
-    _limit_components(learner, rows.shape[1], len(np.unique(codes)))
     with quiet_fits():
         fitted = _fit(learner, rows, codes, name)
         linear = _read_linear_map(fitted, rows, name)
@@ -124,13 +123,17 @@ def quiet_fits() -> Iterator[None]:
 
 def _limit_components(learner: Any, n_columns: int, n_classes: int) -> None:
     """Ask our own learners for no more components than this node, on these rows, can give."""
-    if isinstance(learner, LinearMetric) and getattr(learner, "n_components", None) is not None:
-        most = learner._most_components(n_columns, n_classes)
-        learner.set_params(n_components=max(1, min(learner.n_components, most)))
+    params = learner.get_params(deep=False) if isinstance(learner, LinearMetric) else {}
+    # a start that is given has a number of rows of its own
+    if params.get("n_components") is not None and isinstance(params.get("init", ""), str):
+        learner._validate_params()
+        most = max(learner._most_components(n_columns, n_classes), 1)
+        learner.set_params(n_components=min(learner.n_components, most))
 
 
 def _fit(learner: Any, rows: np.ndarray, codes: np.ndarray, name: str) -> Any:
     try:
+        _limit_components(learner, rows.shape[1], len(np.unique(codes)))
         return learner.fit(rows, codes)
     except Exception as error:
         raise ValueError(

@@ -133,7 +133,8 @@ def seeded_learners(learner: Any, paths: tuple[str, ...], seed: int) -> list[Any
     ]
     for path, copy in zip(paths, learners, strict=True):
         seeds = {name: _seed_of(path + name.removesuffix("random_state"), seed) for name in unset}
-        copy.set_params(**seeds)
+        if seeds:
+            copy.set_params(**seeds)
     return learners
 
 

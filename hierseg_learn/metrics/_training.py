@@ -219,7 +219,7 @@ def train(
 def _choose(trace: list[tuple], score: Score | None) -> tuple[np.ndarray, float | None]:
     """Return the last map that is as good as the best within its standard error, and its score.
 
-    The best of twenty scores of few rows is mostly luck; later maps are trained better. None that
+    The best of many scores of few rows is mostly luck; later maps are trained better. None that
     scores below the start is taken.
     """
     if score is None:

@@ -22,8 +22,9 @@ class Segmenter(ImageEstimator, metaclass=ABCMeta):
     """Base class: cut images into parts that mean the same in every image.
 
     A new segmenter overrides ``_fit``, which gets the checked images and returns the tree of the
-    parts, and ``_segment``, which gets one checked image and returns its label map. One that is
-    faster with several images at once also overrides ``_segment_many`` and ``_images_at_once``.
+    parts, and ``_segment``, which gets one checked image and returns its label map. An image may
+    have no part at all. One that is faster with several images at once also overrides
+    ``_segment_many`` and ``_images_at_once``.
 
     Attributes
     ----------
@@ -147,10 +148,8 @@ class Segmenter(ImageEstimator, metaclass=ABCMeta):
         for chunk in gen_batches(len(batch), self._images_at_once):
             places = range(chunk.start, chunk.stop)
             images = [batch.image(i) for i in places]
-            found = self._segment_many(images, [batch.mask(i) for i in places])
-            for i, image, labels in zip(places, images, found, strict=True):
-                where = f"image {batch.position(i)} of X"
-                yield image, self._check_labels(labels, image, where)
+            masks = [batch.mask(i) for i in places]
+            yield from zip(images, self._cut(images, masks, [batch.position(i) for i in places]))
 
     def label_map(
         self, image: np.ndarray, mask: np.ndarray | None = None, *, where: str = "the image"
@@ -202,6 +201,21 @@ class Segmenter(ImageEstimator, metaclass=ABCMeta):
     @abstractmethod
     def _segment(self, image: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
         """Part id of every pixel of one image, whole numbers; -1 (255 in uint8) for no part."""
+
+    def _cut(
+        self,
+        images: Sequence[np.ndarray],
+        masks: Sequence[np.ndarray | None],
+        positions: Sequence[int],
+    ) -> list[np.ndarray]:
+        """Cut any number of images, and check what comes; positions are for messages."""
+        found: list[np.ndarray] = []
+        for chunk in gen_batches(len(images), self._images_at_once):
+            found += self._segment_many(images[chunk], masks[chunk])
+        return [
+            self._check_labels(labels, image, f"image {position} of X")
+            for labels, image, position in zip(found, images, positions, strict=True)
+        ]
 
     def _segment_many(
         self, images: Sequence[np.ndarray], masks: Sequence[np.ndarray | None]

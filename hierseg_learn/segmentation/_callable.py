@@ -21,8 +21,7 @@ class CallableSegmenter(Segmenter):
         Gets an image, an array of shape (height, width) or (height, width, 3) and dtype float32,
         scaled to [0, 1] by what `fit` saw, and returns the part id of every pixel, whole numbers of
         shape (height, width); -1, and 255 in uint8, is no part, and an image may have none. For a
-        model that is to be pickled
-        or used with ``n_jobs``, it must be picklable.
+        model that is to be pickled or used with ``n_jobs``, it must be picklable.
     tree : dict, SegmentTree or None, default=None
         The tree of the parts, a nested dict whose leaves are part ids. None runs the function on
         all training images and hangs the ids found side by side below one root.

@@ -75,7 +75,7 @@ row0_col1: in 100 % of the images, 50.0 % of the pixels.
                 f"examples must have one list per part, {len(report.names)}, got {len(examples)}."
             )
         self.report = report
-        self.examples = [list(photos) for photos in examples]
+        self.examples = [[_sheet_drawing.crop(*example) for example in row] for row in examples]
         self.parts = _check_parts(parts, len(report.names))
 
     @classmethod
@@ -136,10 +136,10 @@ row0_col1: in 100 % of the images, 50.0 % of the pixels.
             )
         shown = _check_parts(parts, len(report.names))
         chosen = {part: _typical(report.areas[:, part], int(n_examples)) for part in shown}
-        examples = _cut_out(estimator, batch, chosen)
-        return cls(
-            report, [examples.get(part, []) for part in range(len(report.names))], parts=shown
-        ).plot(ax)
+        display = cls(report, [[] for _ in report.names], parts=shown)
+        for part, examples in _cut_out(estimator, batch, chosen).items():
+            display.examples[part] = examples
+        return display.plot(ax)
 
     def plot(self, ax: Axes | None = None) -> PartSheetDisplay:
         """Draw the sheet.
@@ -186,8 +186,7 @@ def _cut_out(
         image, leaves = batch.image(i), leaf_map(estimator, lookup, batch, i)
         for part in (part for part, images in chosen.items() if i in images):
             region = leaves == order[part]
-            around = _sheet_drawing.surroundings(region)
-            found[part, i] = np.clip(image[around], 0, 1), region[around]
+            found[part, i] = _sheet_drawing.crop(np.clip(image, 0, 1), region)
     return {part: [found[part, i] for i in images] for part, images in chosen.items()}
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from numbers import Integral
 from typing import Any
@@ -17,10 +16,10 @@ _SHOWN_IDS = 20
 class PartLookup:
     """Translate part ids into positions among the leaves of a tree.
 
-    The leaves share the part ids out among themselves. There is one exception: a tree of
-    :class:`SegmenterUnion` holds several *layers*, each a child of the root with everything below
-    it, such as a layout and the parts of a photo. Its ids stand for combinations of a leaf of the
-    first layer with a leaf, or none, of each of the others; a pixel belongs to one leaf of each.
+    The leaves share the part ids out among themselves. There is one exception: a tree, such as that
+    of :class:`SegmenterUnion`, may hold several *layers*, each a child of the root with everything
+    below it, such as a layout and the parts of a photo. The first has all the ids, and each of the
+    others has some of every leaf of the first; a pixel belongs to one leaf of each layer.
 
     Parameters
     ----------
@@ -45,12 +44,11 @@ class PartLookup:
            [ 1,  1],
            [-1,  1]], dtype=int32)
 
-    Two layers, two leaves each: six combinations.
+    Two layers, as :class:`SegmenterUnion` makes them: every pixel has a leaf in each.
 
-    >>> layout = {"left": [0, 1, 2], "right": [3, 4, 5]}
-    >>> layers = {"layout": layout, "parts": {"sky": [1, 4], "sea": [2, 5]}}
+    >>> layers = {"layout": {"left": [0, 1], "right": [2, 3]}, "parts": {"sky": [0, 2], "sea": 3}}
     >>> lookup = PartLookup(SegmentTree.from_nested({"photo": layers}))
-    >>> [lookup.to_leaves(np.array([[1, 0, 5]]), 0, layer).tolist() for layer in range(2)]
+    >>> [lookup.to_leaves(np.array([[0, 1, 3]]), 0, layer).tolist() for layer in range(2)]
     [[[0, 0, 1]], [[2, -1, 3]]]
     """
 
@@ -126,23 +124,19 @@ class PartLookup:
 
 
 def _layers(tree: SegmentTree, claims: list[list[int]]) -> tuple[np.ndarray, ...]:
-    """Positions of the leaves of every layer: all leaves, unless ids stand for combinations.
+    """Positions of the leaves of every layer: all leaves, unless children of the root are layers.
 
-    They do where there is one for every leaf of the first layer with every leaf, or none, of each
-    of the others, as `SegmenterUnion` numbers them; any other id that comes twice is a mistake.
+    They are where the first has all the ids, and each of the others meets every leaf of the first,
+    as a spatial layout and the parts of photos do. Any other id that comes twice is a mistake.
     """
     children = tree.children(tree.root)
     groups = tuple(np.flatnonzero(np.isin(tree.leaves, tree.subtree(node))) for node in children)
     used = [{part for leaf in leaves for part in claims[leaf]} for leaves in groups]
-    n_combinations = math.prod(len(leaves) + (k > 0) for k, leaves in enumerate(groups))
     layered = (
         len(children) > 1
         and not tree.is_leaf[list(children)].any()
-        and used[0] == set(range(n_combinations))
-        and all(
-            len(ids) * (len(leaves) + 1) == n_combinations * len(leaves)
-            for ids, leaves in zip(used[1:], groups[1:])
-        )
+        and all(ids <= used[0] for ids in used)
+        and all(not ids.isdisjoint(claims[leaf]) for ids in used[1:] for leaf in groups[0])
     )
     return groups if layered else (np.arange(tree.n_leaves),)
 

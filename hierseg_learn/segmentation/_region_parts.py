@@ -41,7 +41,7 @@ class RegionSegmenter(Segmenter):
         stand do; 0 where they may be anywhere.
     max_images : int or None, default=500
         Learn the vocabulary from at most so many images, chosen by `random_state` and their
-        content; None takes all. Fewer are taken once they have 200,000 regions.
+        content; None takes all. Fewer are used where they have more than 200,000 regions.
     n_jobs : int or None, default=None
         Number of processes that cut images in ``fit``, as in joblib.
     verbose : int, default=0
@@ -123,8 +123,9 @@ class RegionSegmenter(Segmenter):
 
     def _fit(self, batch: ImageBatch) -> SegmentTree:
         seeds = check_random_state(self.random_state).randint(np.iinfo(np.int32).max, size=2)
-        batch = batch.subset(_order_by_content(batch, self.max_images, int(seeds[0])))
-        tables = self._describe_all(batch)
+        if self.max_images is not None and len(batch) > self.max_images:
+            batch = batch.subset(_choose_by_content(batch, self.max_images, int(seeds[0])))
+        tables = self._describe_all(batch, int(seeds[0]))
         self.vocabulary_ = PartVocabulary.learn(
             np.concatenate([table.features for table in tables]),
             np.concatenate([table.area for table in tables]),
@@ -142,45 +143,55 @@ class RegionSegmenter(Segmenter):
         features, _ = region_features(image, regions)
         return self.vocabulary_.assign(features)[regions]
 
-    def _describe_all(self, batch: ImageBatch) -> list[RegionTable]:
-        """The regions of the first images, or of all."""
+    def _describe_all(self, batch: ImageBatch, seed: int) -> list[RegionTable]:
+        """The regions of every image, or of some that do not depend on their order."""
         subsets = (batch.subset(chunk) for chunk in gen_batches(len(batch), CHUNK_IMAGES))
         if effective_n_jobs(self.n_jobs) == 1:
-            results = map(self._describe, subsets)
+            results = (self._describe(subset, seed) for subset in subsets)
         else:
             results = Parallel(n_jobs=self.n_jobs, return_as="generator")(
-                delayed(self._describe)(subset) for subset in subsets
+                delayed(self._describe)(subset, seed) for subset in subsets
             )
-        found, n_regions = [], 0
+        found, limit = [], None
         with ProgressBar(len(batch), "Finding parts", self.verbose) as bar:
             for tables in results:
-                found += tables
+                found, limit = _bounded(found + tables, limit)
                 bar.advance(len(tables))
-                n_regions += sum(len(table.area) for table in tables)
-                if n_regions >= MAX_REGIONS:
-                    break
-        return found
+        return [table for _, table in found]
 
-    def _describe(self, batch: ImageBatch) -> list[RegionTable]:
+    def _describe(self, batch: ImageBatch, seed: int) -> list[tuple[str, RegionTable]]:
         images = (batch.image(i) for i in range(len(batch)))
-        return [describe_regions(image, self._regions(image)) for image in images]
+        return [
+            (_content_key(image, seed), describe_regions(image, self._regions(image)))
+            for image in images
+        ]
 
 
-def _order_by_content(batch: ImageBatch, most: int | None, seed: int) -> np.ndarray:
-    """Positions of the images in a random order that does not depend on the order given.
+def _choose_by_content(batch: ImageBatch, n_images: int, seed: int) -> np.ndarray:
+    """Positions of a random choice of different images that does not depend on their order."""
+    keys = [_content_key(batch.image(i), seed) for i in range(len(batch))]
+    _, first = np.unique(keys, return_index=True)
+    return np.sort(first[:n_images])
 
-    Of more than `most` images the first are taken, each once.
-    """
-    salt = seed.to_bytes(8, "little")
-    keys = [
-        hashlib.blake2b(
-            repr(image.shape).encode() + image.tobytes(), digest_size=8, salt=salt
-        ).hexdigest()
-        for image in map(batch.image, range(len(batch)))
-    ]
-    if most is None or len(keys) <= most:
-        return np.argsort(keys, kind="stable")
-    return np.unique(keys, return_index=True)[1][:most]
+
+def _content_key(image: np.ndarray, seed: int) -> str:
+    """Random rank of an image among others, by what it shows."""
+    content = repr(image.shape).encode() + image.tobytes()
+    return hashlib.blake2b(content, digest_size=8, salt=seed.to_bytes(8, "little")).hexdigest()
+
+
+def _bounded(
+    found: list[tuple[str, RegionTable]], limit: str | None
+) -> tuple[list[tuple[str, RegionTable]], str | None]:
+    """Drop the images of the last ranks, and whatever comes behind them, until regions are few."""
+    found = [(key, table) for key, table in found if limit is None or key < limit]
+    while (
+        sum(len(table.area) for _, table in found) > MAX_REGIONS
+        and len({key for key, _ in found}) > 1
+    ):
+        limit = max(key for key, _ in found)
+        found = [(key, table) for key, table in found if key < limit]
+    return found, limit
 
 
 def number_regions(labels: np.ndarray) -> np.ndarray:

@@ -60,12 +60,12 @@ def plot(display: PartSheetDisplay, ax: Axes | None) -> Axes:
     return ax
 
 
-def surroundings(region: np.ndarray) -> tuple[slice, slice]:
-    """Rows and columns of a part, (h, w) bool, and of some of what is around it."""
+def crop(photo: np.ndarray, region: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Copy out of a photo and of the pixels of a part what is around the part."""
     rows, columns = (
         _span(np.flatnonzero(region.any(axis=axis)), region.shape[1 - axis]) for axis in (1, 0)
     )
-    return rows, columns
+    return photo[rows, columns].copy(), region[rows, columns].copy()
 
 
 def framed(photo: np.ndarray, region: np.ndarray) -> np.ndarray:

@@ -38,7 +38,7 @@ class SuperpixelSegmenter(RegionSegmenter):
         stand do; 0 where they may be anywhere.
     max_images : int or None, default=500
         Learn the vocabulary from at most so many images, chosen by `random_state` and their
-        content; None takes all. Fewer are taken once they have 200,000 regions.
+        content; None takes all. Fewer are used where they have more than 200,000 regions.
     n_jobs : int or None, default=None
         Number of processes that cut images in ``fit``, as in joblib.
     verbose : int, default=0

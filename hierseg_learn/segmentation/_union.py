@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -149,6 +149,12 @@ class SegmenterUnion(Segmenter):
         ]
         trees = [segmenter.tree_ for _, segmenter in self.segmenters_]
         lookups = [PartLookup(tree) for tree in trees]
+        for (name, _), lookup in zip(members, lookups):
+            if lookup.n_layers > 1:
+                raise ValueError(
+                    f"segmenters has {name!r}, which gives a pixel several parts; expected "
+                    "segmenters of one part for a pixel: put those of a union into this one."
+                )
         # 0 stands for no part, in all trees but the first
         sizes = [tree.n_leaves + (place > 0) for place, tree in enumerate(trees)]
         if np.prod(sizes, dtype=float) > MAX_COMBINATIONS:
@@ -188,23 +194,21 @@ class SegmenterUnion(Segmenter):
             layers[name] = nested if tree.n_nodes == 1 else nested[tree.root_name]
         return layers
 
-    def segmented(self, batch: ImageBatch) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Cut images that are checked already, as every segmenter does by itself.
+    @property
+    def _images_at_once(self) -> int:  # type: ignore[override]
+        return max(segmenter._images_at_once for _, segmenter in self.segmenters_)
 
-        Parameters
-        ----------
-        batch : ImageBatch
-            The images, and their label maps if there are any.
-
-        Yields
-        ------
-        image : ndarray of shape (height, width) or (height, width, 3), float32
-        label_map : ndarray of shape (height, width), int32
-            Part id of every pixel, -1 where it belongs to no part.
-        """
-        runs = zip(*(segmenter.segmented(batch) for _, segmenter in self.segmenters_), strict=True)
-        for i, found in enumerate(runs):
-            yield found[0][0], self._combined([labels for _, labels in found], batch.position(i))
+    def _cut(
+        self,
+        images: Sequence[np.ndarray],
+        masks: Sequence[np.ndarray | None],
+        positions: Sequence[int],
+    ) -> list[np.ndarray]:
+        found = [segmenter._cut(images, masks, positions) for _, segmenter in self.segmenters_]
+        return [
+            self._combined(list(label_maps), position)
+            for position, *label_maps in zip(positions, *found, strict=True)
+        ]
 
     def _segment(self, image: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
         found = [segmenter.label_map(image, mask) for _, segmenter in self.segmenters_]

@@ -303,7 +303,23 @@ def _send_depth(connection):
 
 @needs_fork
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-def test_a_forked_child_is_not_held_to_the_limit_of_its_parent():
-    with single_blas_thread():
-        assert _threads._blas_limit.depth == 1
-        assert in_forked_child(_send_depth) == 0
+def test_a_forked_child_is_held_to_the_limit_of_its_own_thread_only():
+    inside, release = threading.Event(), threading.Event()
+
+    def wait_inside():
+        with single_blas_thread():
+            inside.set()
+            release.wait(60)
+
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(wait_inside)
+        try:
+            assert inside.wait(60)
+            assert in_forked_child(_send_depth) == 0
+            with single_blas_thread():
+                assert _threads._blas_limit.depth == 2
+                assert in_forked_child(_send_depth) == 1
+        finally:
+            release.set()
+        waiting.result()
+    assert _threads._blas_limit.depth == 0

@@ -242,3 +242,17 @@ def test_a_node_gives_as_many_components_as_it_can(learner):
     assert len(found.components) == min(learner.n_components, most)
     with pytest.raises(ValueError, match="PCA could not be fitted for the node 'sky'"):
         fit_node_map(PCA(4), X, codes, name="sky")
+
+
+@pytest.mark.parametrize("n_components", [0, -3, "x", 1.5])
+def test_components_that_make_no_sense_are_not_taken_for_few(n_components):
+    X, codes = np.random.default_rng(0).normal(size=(40, 3)), np.arange(40) % 2
+    for learner in (ShrinkageLDA(n_components), NCA(n_components)):
+        with pytest.raises(ValueError, match=r"the node 'sky' .* 'n_components' parameter"):
+            fit_node_map(learner, X, codes, name="sky")
+
+
+def test_a_start_that_is_given_keeps_its_rows():
+    X, codes = np.random.default_rng(0).normal(size=(40, 3)), np.arange(40) % 2
+    with pytest.raises(ValueError, match="init asks for 4 components, expected at most 3"):
+        fit_node_map(NCA(4, init=np.ones((4, 3))), X, codes, name="sky")

@@ -123,14 +123,13 @@ def test_typical_images_have_the_part_and_differ(areas):
 
 def test_sheet_shows_the_part_and_dims_the_rest():
     pytest.importorskip("matplotlib", reason="draws")
-    from hierseg_learn.segmentation._sheet_drawing import framed, surroundings
+    from hierseg_learn.segmentation._sheet_drawing import crop, framed
 
     photo = np.zeros((10, 10, 3))
     photo[..., 0] = 1.0
     region = np.zeros((10, 10), dtype=bool)
     region[2:8, 2:8] = True
-    around = surroundings(region)
-    cell = framed(photo[around], region[around])
+    cell = framed(*crop(photo, region))
     assert cell.shape == (96, 96, 3)
     np.testing.assert_array_equal(cell[48, 48], [1, 0, 0])
     assert np.ptp(cell[2, 2]) == 0
@@ -210,3 +209,20 @@ def test_mask_names_must_be_a_dict(portraits, segmenter):
         TypeError, match=r"mask_names must be a dict of ids and names, got \['bg'\]"
     ):
         part_report(segmenter, portraits.images, mask_names=["bg"])
+
+
+def test_a_sheet_by_hand_is_the_sheet_of_the_estimator(portraits, segmenter):
+    pytest.importorskip("matplotlib", reason="draws")
+    images = portraits.images.images
+    report = part_report(segmenter, images)
+    photo, labels = (
+        segmenter._check_images(images, reset=False).image(0),
+        segmenter.segment(images[0]),
+    )
+    part = int(report.areas[0].argmax())
+    examples = [[] for _ in report.names]
+    examples[part].append((photo, labels == part))
+    display = PartSheetDisplay(report, examples, parts=[part])
+    (shown, region), whole = display.examples[part][0], labels == part
+    assert region.sum() == whole.sum()
+    np.testing.assert_array_equal(shown[region], photo[whole])

@@ -52,6 +52,11 @@ def test_wrong_trees(tree, error, message):
         PartLookup(SegmentTree.from_nested(tree))
 
 
+def test_layers_by_hand():
+    layers = {"layout": {"left": [0, 1], "right": [2, 3]}, "parts": {"sky": [0, 2], "sea": [1, 3]}}
+    assert PartLookup(SegmentTree.from_nested({"photo": layers})).n_layers == 2
+
+
 @pytest.mark.parametrize("order", [("head", "body"), ("body", "head")])
 def test_an_id_that_comes_twice_is_a_mistake_in_any_order(order):
     children = {"head": {"hair": 1, "skin": 2}, "body": {"arm": 2}}

@@ -146,6 +146,7 @@ def test_a_member_of_one_part(portraits):
         ([("a", GridSegmenter()), ("b", "grid")], TypeError, "pairs"),
         ([("a", GridSegmenter()), ("a", PyramidSegmenter())], ValueError, "names that differ"),
         ([("a__b", GridSegmenter()), ("c", PyramidSegmenter())], ValueError, "a__b"),
+        ([("a", SegmenterUnion()), ("c", GridSegmenter())], ValueError, "'a', which gives a pixel"),
         ([("random_state", GridSegmenter()), ("c", PyramidSegmenter())], ValueError, "none of"),
     ],
 )
