@@ -68,8 +68,8 @@ class HierarchicalMetricClassifier(
     combination : {"projection", "weighted", "scatter"} or Combination, default="projection"
         How a parent's metric is made from those of its children: by a full projection; by
         non-negative weights, under which no contribution is negative; or by discriminants of all
-        columns below it, with a scatter drawn towards that of the children, which is best where
-        the nodes have hundreds of columns, and needs ``node_metric="lda"``.
+        columns below it, with a scatter drawn towards that of the children, which takes less
+        memory where the nodes have hundreds of columns, and needs ``node_metric="lda"``.
     n_components : int, default=None
         Most dimensions of the root's embedding, which is cut by its principal components where the
         combination gives more; this mixes the nodes, also under ``combination="weighted"``. None
