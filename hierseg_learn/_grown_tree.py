@@ -90,6 +90,8 @@ def _codes(y: Any, batch: ImageBatch) -> np.ndarray:
     """Check the classes, and number them."""
     y = column_or_1d(y)
     check_consistent_length(range(len(batch)), y)
+    if (y != y).any():
+        raise ValueError("y contains NaN; expected a class for every image.")
     check_classification_targets(y)
     return np.unique(y, return_inverse=True)[1]
 
