@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from _cells import Row, met, signed
+from _cells import Row, met, points, signed
 from _node_learners import FAST, LEARNERS, ML_LMNN, ML_NCA, SKLEARN_NCA
 
 Entry = dict[str, Any]
@@ -22,13 +22,14 @@ MOST_EXPONENT = 1.15
 
 
 def tables_of_node_metrics(results: Entry) -> dict[str, list[Row]]:
-    """Bars, one table per data set, the curve, the scaling, the ceiling."""
+    """Bars, one table per data set, the curve, the scaling, the ceiling, the folds."""
     return {
         "bars": [["bar", "data", "against", "found", "met"], *bars(results)],
         **{name: comparison(case) for name, case in results["tables"].items()},
         "curve": curve(results["curve"].get("points", {})),
         "scaling": scaling(results["scaling"]),
         "ceiling": ceiling(results),
+        "folds": folds(results["folds"].get("tables", {})),
     }
 
 
@@ -99,6 +100,23 @@ def ceiling(results: Entry) -> list[Row]:
             [f"bar: best peer and {100 * GAIN:.0f} points", number(max(theirs) + GAIN, 3), ""]
         )
     return rows
+
+
+def folds(tables: dict[str, Entry]) -> list[Row]:
+    """Defaults against the best peer, with intervals."""
+    return [
+        ["data", f"{DEFAULT}, defaults", "best peer", "its accuracy", f"{DEFAULT} less it, points"],
+        *[
+            [
+                name,
+                number(entry["accuracy"], 3),
+                entry["peer"],
+                number(entry["peer_accuracy"], 3),
+                points(entry["difference"]),
+            ]
+            for name, entry in tables.items()
+        ],
+    ]
 
 
 def bars(results: Entry) -> Iterator[Row]:
