@@ -9,22 +9,18 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 from _harness import repeated_cv_interval
-from _node_fits import N_NEIGHBORS
-from _node_learners import LDA, LEARNERS, ML_LMNN
+from _node_fits import neighbor_accuracy
+from _node_learners import DEFAULT, LDA, LEARNERS, ML_LMNN
 from _sized import MOST_COMPONENTS
 from sklearn.model_selection import RepeatedStratifiedKFold
-from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import StandardScaler
 
-DEFAULT = "NCA"
 # what was ahead of the defaults on the test rows
 PEERS = {"digits": ML_LMNN, "ccp_parts": LDA, "cifar10_dev": LDA}
 N_SPLITS, N_REPEATS, SEED = 5, 2, 0
 
 
-def compare_on_folds(
-    tables: dict[str, Callable], n_repeats: int = N_REPEATS
-) -> Iterator[tuple[str, dict]]:
+def compare_on_folds(tables: dict[str, Callable]) -> Iterator[tuple[str, dict]]:
     """Yield for every table the peer, both accuracies, and their difference with its interval."""
     for name, peer in PEERS.items():
         if name not in tables or not LEARNERS[peer].is_installed:
@@ -32,7 +28,7 @@ def compare_on_folds(
         table = tables[name]()
         X, y = table["X"], table["y"]
         splits = RepeatedStratifiedKFold(
-            n_splits=N_SPLITS, n_repeats=n_repeats, random_state=SEED
+            n_splits=N_SPLITS, n_repeats=N_REPEATS, random_state=SEED
         ).split(X, y)
         scores = {DEFAULT: [], peer: []}
         for train, test in splits:
@@ -57,5 +53,5 @@ def score(name: str, X: np.ndarray, y: np.ndarray, asked: np.ndarray, truth: np.
     """Accuracy of the neighbours under a learner's map."""
     learner = LEARNERS[name]
     n_components = min(X.shape[1], MOST_COMPONENTS)
-    L = learner.load(learner.params)(X, y, n_components, None, SEED)
-    return float(KNeighborsClassifier(N_NEIGHBORS).fit(X @ L.T, y).score(asked @ L.T, truth))
+    components = learner.load(learner.params)(X, y, n_components, None, SEED)
+    return neighbor_accuracy(components, X, y, asked, truth)

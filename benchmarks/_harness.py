@@ -238,6 +238,14 @@ def record(
     return file
 
 
+def results_on_record(arguments: argparse.Namespace, name: str) -> dict[str, Any]:
+    """Return the results that earlier runs have written to NAME.json, if any have."""
+    file = arguments.results / f"{name}.json"
+    if not file.is_file():
+        return {}
+    return json.loads(file.read_text(encoding="utf-8"))["results"]
+
+
 def describe_machine() -> dict[str, Any]:
     """Model of the processor, cores and memory; nothing that says whose machine it is."""
     processor = platform.processor() or platform.machine()

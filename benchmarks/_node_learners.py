@@ -184,4 +184,5 @@ LEARNERS = {
     ML_NCA: Learner(load_metric_learn("NCA"), "metric_learn", grid=(10, 30, 100)),
     ML_LMNN: Learner(load_metric_learn("LMNN"), "metric_learn", grid=(100, 300, 1000)),
 }
+DEFAULT = "NCA"
 OURS = [name for name, learner in LEARNERS.items() if learner.ours]

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from _cells import Row, met, points, signed
-from _node_learners import FAST, LEARNERS, ML_LMNN, ML_NCA, SKLEARN_NCA
+from _node_learners import DEFAULT, FAST, LEARNERS, ML_LMNN, ML_NCA, SKLEARN_NCA
 
 Entry = dict[str, Any]
 
-DEFAULT, FASTER = "NCA", ("NCA", FAST)
+FASTER = (DEFAULT, FAST)
 OURS = tuple(name for name, learner in LEARNERS.items() if learner.ours)
 REAL = ("digits", "ccp_parts", "cifar10_dev")
 # how many times faster at an accuracy that is not lower, by peer

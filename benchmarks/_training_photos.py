@@ -89,6 +89,21 @@ def summarise(
     return summary
 
 
+def rows_of_changes(summary: dict[str, dict[str, Any]], **more: str) -> list[dict[str, Any]]:
+    """Rows of the printed table: accuracies, differences, and more numbers by their titles."""
+    return [
+        {
+            "change": name,
+            "accuracy": entry["accuracy"]["mean"],
+            "less defaults": entry["difference"]["mean"],
+            "low": entry["difference"]["low"],
+            "high": entry["difference"]["high"],
+            **{title: entry.get(key) for key, title in more.items()},
+        }
+        for name, entry in summary.items()
+    ]
+
+
 def settings_of_folds(names: Sequence[str]) -> dict[str, Any]:
     """Return what has to be known to draw the same folds."""
     return {

@@ -10,7 +10,6 @@ photos. Runs can be made in pieces, each kept in the JSON: ``--sizes``, ``--seed
 from __future__ import annotations
 
 import argparse
-import json
 import time
 import tracemalloc
 from collections.abc import Callable, Sequence
@@ -36,6 +35,7 @@ from _harness import (
     parse_arguments,
     print_table,
     record,
+    results_on_record,
 )
 from _models import hog_features, root_columns
 from sklearn.utils import Bunch
@@ -65,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     say = Progress()
     shared = prepare(arguments)
     say(f"described {len(shared.data.target)} photos of {shared.data.name}")
-    runs = load_runs(arguments)
+    runs = results_on_record(arguments, NAME).get("runs", {})
     for n_per_class in arguments.sizes:
         for seed in arguments.seeds:
             key = f"{arguments.atoms} atoms, {n_per_class}"
@@ -239,14 +239,6 @@ def right_of(entry: dict[str, Any], n_test: int) -> np.ndarray:
     """Which test photos were right, as numbers."""
     packed = np.frombuffer(bytes.fromhex(entry["right"]), dtype=np.uint8)
     return np.unpackbits(packed)[:n_test].astype(np.float64)
-
-
-def load_runs(arguments: argparse.Namespace) -> dict[str, Any]:
-    """What is on record already."""
-    file = arguments.results / f"{NAME}.json"
-    if not file.is_file():
-        return {}
-    return json.loads(file.read_text(encoding="utf-8"))["results"]["runs"]
 
 
 def save(arguments: argparse.Namespace, shared: Bunch, runs: dict[str, Any]) -> None:

@@ -36,6 +36,7 @@ from _training_photos import (
     PORTRAITS,
     folds,
     loaders,
+    rows_of_changes,
     settings_of_folds,
     summarise,
 )
@@ -143,7 +144,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             found.append(fold)
             say(f"{name}: fold {len(found)} of {len(splits)}")
         results[name] = summarise(found, splits)
-        print_table(rows_of(results[name]), name)
+        shares = {"inner_share": "inner", "negative_share": "negative"}
+        print_table(rows_of_changes(results[name], **shares), name)
         question = __doc__.partition("\n")[0]
         record(arguments, NAME, question, settings(patches, results), {"data": results})
 
@@ -222,22 +224,6 @@ def readability(model: HierarchicalMetricClassifier, rows: pd.DataFrame) -> dict
 def vote_name(vote: dict[str, Any]) -> str:
     """Name of a way to vote."""
     return ", ".join(f"{key}={value!r}" for key, value in vote.items())
-
-
-def rows_of(summary: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
-    """Rows of the printed table."""
-    return [
-        {
-            "change": name,
-            "accuracy": entry["accuracy"]["mean"],
-            "less defaults": entry["difference"]["mean"],
-            "low": entry["difference"]["low"],
-            "high": entry["difference"]["high"],
-            "inner": entry.get("inner_share"),
-            "negative": entry.get("negative_share"),
-        }
-        for name, entry in summary.items()
-    ]
 
 
 def settings(patches: dict, results: dict[str, Any]) -> dict[str, Any]:

@@ -9,15 +9,23 @@ by one: what a run finds is merged into the results on record.
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from _harness import Progress, parse_arguments, print_table, record, workers
+from _harness import Progress, parse_arguments, print_table, record, results_on_record, workers
 from _models import N_NEIGHBORS, fit_tree
-from _training_photos import CCP, EVERYWHERE, N_SPLITS, folds, loaders, settings_of_folds, summarise
+from _training_photos import (
+    CCP,
+    EVERYWHERE,
+    N_SPLITS,
+    folds,
+    loaders,
+    rows_of_changes,
+    settings_of_folds,
+    summarise,
+)
 from joblib import delayed
 from sklearn.utils import Bunch
 
@@ -45,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = parse_arguments(__doc__, argv, add_options)
     changes, params = (QUICK, SMALL) if arguments.quick else (CHANGES, {})
     say = Progress()
-    results = results_so_far(arguments)
+    results = results_on_record(arguments, NAME).get("data", {})
     for name, load in loaders(arguments.quick).items():
         if name not in arguments.data:
             continue
@@ -62,7 +70,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             found[fold][change] = entry
             say(f"{name}: fold {fold + 1}, {change}: {entry['accuracy']:.3f}")
         results[name] = summarise(found, splits)
-        print_table(rows_of(results[name]), name)
+        print_table(rows_of_changes(results[name], milliseconds="milliseconds a photo"), name)
         settings = {
             **settings_of_folds(list(results)),
             "n_neighbors": N_NEIGHBORS,
@@ -78,14 +86,6 @@ def main(argv: Sequence[str] | None = None) -> None:
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Let data sets be run one by one."""
     parser.add_argument("--data", nargs="+", choices=EVERYWHERE, default=list(EVERYWHERE))
-
-
-def results_so_far(arguments: argparse.Namespace) -> dict[str, Any]:
-    """What other runs have found."""
-    file = arguments.results / f"{NAME}.json"
-    if not file.is_file():
-        return {}
-    return json.loads(file.read_text(encoding="utf-8"))["results"]["data"]
 
 
 def run_change(
@@ -105,21 +105,6 @@ def run_change(
         "accuracy": float((model.predict(asked) == data.target[test]).mean()),
         "milliseconds": 1000 * seconds / len(test),
     }
-
-
-def rows_of(summary: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
-    """Rows of the printed table."""
-    return [
-        {
-            "change": name,
-            "accuracy": entry["accuracy"]["mean"],
-            "less defaults": entry["difference"]["mean"],
-            "low": entry["difference"]["low"],
-            "high": entry["difference"]["high"],
-            "milliseconds a photo": entry["milliseconds"],
-        }
-        for name, entry in summary.items()
-    ]
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import datetime
-import json
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -21,7 +20,7 @@ from typing import Any
 import numpy as np
 from _ceiling import CEILING_TABLE, N_STEPS, find_ceilings
 from _folds import N_REPEATS, compare_on_folds
-from _harness import Progress, data_folder, parse_arguments, print_table, record
+from _harness import Progress, data_folder, parse_arguments, print_table, record, results_on_record
 from _node_fits import N_NEIGHBORS, fit_alone, store
 from _node_learners import LEARNERS, OURS, SKLEARN_NCA
 from _node_plot import plot
@@ -126,11 +125,8 @@ def choose(arguments: argparse.Namespace) -> tuple[dict[str, Callable], list[str
 
 def results_so_far(arguments: argparse.Namespace) -> dict[str, Any]:
     """Return what other runs have found."""
-    file = arguments.results / f"{NAME}.json"
-    found: dict[str, Any] = {"tables": {}, CURVE: {}, SCALING: {}, CEILING: {}, FOLDS: {}}
-    if file.is_file():
-        found |= json.loads(file.read_text(encoding="utf-8"))["results"]
-    return found
+    nothing: dict[str, Any] = {"tables": {}, CURVE: {}, SCALING: {}, CEILING: {}, FOLDS: {}}
+    return nothing | results_on_record(arguments, NAME)
 
 
 @contextmanager

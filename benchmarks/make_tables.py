@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -210,37 +210,35 @@ def score_or_gap(value: float | None) -> str:
 
 def tables_of_defaults(results: dict[str, Any]) -> dict[str, list[Row]]:
     """One table per data set."""
-    head = ["change", "accuracy", "less defaults, points", "inner nodes' own", "negative"]
-    return {
-        data: [
-            head,
-            *[
-                [
-                    name,
-                    share(entry["accuracy"]["mean"]),
-                    points(entry["difference"]) if place else "",
-                    percent(entry.get("inner_share")),
-                    percent(entry.get("negative_share")),
-                ]
-                for place, (name, entry) in enumerate(summary.items())
-            ],
-        ]
-        for data, summary in results["data"].items()
-    }
+    return tables_of_changes(
+        results,
+        {
+            "inner nodes' own": lambda entry: percent(entry.get("inner_share")),
+            "negative": lambda entry: percent(entry.get("negative_share")),
+        },
+    )
 
 
 def tables_of_dictionary(results: dict[str, Any]) -> dict[str, list[Row]]:
     """One table per data set."""
-    head = ["change", "accuracy", "less defaults, points", "milliseconds a photo"]
+    return tables_of_changes(
+        results, {"milliseconds a photo": lambda entry: f"{entry['milliseconds']:.1f}"}
+    )
+
+
+def tables_of_changes(
+    results: dict[str, Any], more: dict[str, Callable[[dict[str, Any]], str]]
+) -> dict[str, list[Row]]:
+    """One table per data set: changes of the defaults, the first being none, and more columns."""
     return {
         data: [
-            head,
+            ["change", "accuracy", "less defaults, points", *more],
             *[
                 [
                     name,
                     share(entry["accuracy"]["mean"]),
                     points(entry["difference"]) if place else "",
-                    f"{entry['milliseconds']:.1f}",
+                    *[write(entry) for write in more.values()],
                 ]
                 for place, (name, entry) in enumerate(summary.items())
             ],

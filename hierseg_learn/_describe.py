@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
 from scipy.ndimage import maximum_filter, minimum_filter
+from sklearn.utils import gen_batches
 
 from ._layout import AREA, PRESENCE, column_name
 from ._progress import ProgressBar
@@ -310,7 +311,7 @@ def describe_images(
         The same bits for any `n_jobs`: an image's row depends on that image only.
     """
     size = max(CHUNK_IMAGES, describer.segmenter._images_at_once)
-    chunks = [slice(start, start + size) for start in range(0, len(batch), size)]
+    chunks = list(gen_batches(len(batch), size))
     table = np.empty((len(batch), len(describer.column_names())), dtype=dtype)
     with ProgressBar(len(batch), "Describing images", verbose) as bar:
         if len(chunks) == 1 or effective_n_jobs(n_jobs) == 1:

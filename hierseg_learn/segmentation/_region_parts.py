@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from abc import abstractmethod
 from numbers import Integral, Real
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -152,11 +153,16 @@ class RegionSegmenter(Segmenter):
             results = Parallel(n_jobs=self.n_jobs, return_as="generator")(
                 delayed(self._describe)(subset, seed) for subset in subsets
             )
-        found, limit = [], None
+        found, n_regions, limit = [], 0, None
         with ProgressBar(len(batch), "Finding parts", self.verbose) as bar:
             for tables in results:
-                found, limit = _bounded(found + tables, limit)
                 bar.advance(len(tables))
+                kept = [entry for entry in tables if limit is None or entry[0] < limit]
+                found += kept
+                n_regions += _count_regions(kept)
+                if n_regions > MAX_REGIONS:
+                    found, limit = _bounded(found)
+                    n_regions = _count_regions(found)
         return [table for _, table in found]
 
     def _describe(self, batch: ImageBatch, seed: int) -> list[tuple[str, RegionTable]]:
@@ -180,18 +186,23 @@ def _content_key(image: np.ndarray, seed: int) -> str:
     return hashlib.blake2b(content, digest_size=8, salt=seed.to_bytes(8, "little")).hexdigest()
 
 
+def _count_regions(found: list[tuple[str, RegionTable]]) -> int:
+    return sum(len(table.area) for _, table in found)
+
+
 def _bounded(
-    found: list[tuple[str, RegionTable]], limit: str | None
+    found: list[tuple[str, RegionTable]],
 ) -> tuple[list[tuple[str, RegionTable]], str | None]:
-    """Drop the images of the last ranks, and whatever comes behind them, until regions are few."""
-    found = [(key, table) for key, table in found if limit is None or key < limit]
-    while (
-        sum(len(table.area) for _, table in found) > MAX_REGIONS
-        and len({key for key, _ in found}) > 1
-    ):
-        limit = max(key for key, _ in found)
-        found = [(key, table) for key, table in found if key < limit]
-    return found, limit
+    """Keep the images of the first ranks while their regions are few, one rank at least.
+
+    The second thing returned is the first rank that is left out, None if none is.
+    """
+    n_regions, ranked = 0, sorted(found, key=itemgetter(0))
+    for key, table in ranked:
+        n_regions += len(table.area)
+        if n_regions > MAX_REGIONS and key > ranked[0][0]:
+            return [entry for entry in found if entry[0] < key], key
+    return found, None
 
 
 def number_regions(labels: np.ndarray) -> np.ndarray:
