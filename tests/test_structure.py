@@ -1,4 +1,4 @@
-"""Rules about the code as a whole: imports point one way, a file is one idea, names are documented."""
+"""Rules about the whole code: imports point one way, a file is one idea, names are documented."""
 
 import ast
 import inspect
