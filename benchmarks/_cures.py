@@ -168,7 +168,7 @@ CURES = [
     Cure("exchange, rows added", swap(1)),
     Cure("exchange, rows replaced", swap(0)),
     Cure("exchange, node found: context declared", swap_found(context=NODE)),
-    Cure("exchange, node found: unlabelled photos", swap_found(unlabeled=True)),
+    Cure("exchange, node found: unlabeled photos", swap_found(unlabeled=True)),
 ]
 ON_IMAGES = Cure("exchange on images, rows replaced", swap_images)
 BLOCK_CURES = [

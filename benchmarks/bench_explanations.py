@@ -2,7 +2,7 @@
 
 The same fitted classifier and the same segments for all. Every explainer says what the parts of an
 image account for; deletion and insertion then ask the classifier itself, by two removals of a part
-that recompute all columns above it: *mute* (the pixels become unlabelled) and *exchange* (the part
+that recompute all columns above it: *mute* (the pixels become unlabeled) and *exchange* (the part
 of other training images takes its place; mean over some of them). SHAP and LIME explain the share
 of the votes under the very removal by which they are judged, but with other donors. Portraits have
 their signal planted in one part, each part in turn; ccp_parts are real photos.

@@ -114,7 +114,7 @@ class ImageEstimator(BaseEstimator):
         image : ndarray of shape (h, w) or (h, w, 3), float32
             Scaled as in ``fit``.
         mask : ndarray of shape (h, w), int32, or None
-            Part ids, -1 where unlabelled.
+            Part ids, -1 where unlabeled.
         """
         check_is_fitted(self, "encoding_")
         image_shape = getattr(self, "image_shape", None)

@@ -751,13 +751,13 @@ WRONG = {
     ),
     "mask without a label": (
         lambda w: fit(w.images, w.spoiled("masks", 1, lambda m: np.full_like(m, -1))),
-        r"Mask 1 of segments is unlabelled everywhere; expected at least one part id",
+        r"Mask 1 of segments is unlabeled everywhere; expected at least one part id",
     ),
     "mask without a label at transform": (
         lambda w: fit(w.images, w.masks).transform(
             w.images, w.spoiled("masks", 2, lambda m: np.full_like(m, -1))
         ),
-        r"Mask 2 of segments is unlabelled everywhere; expected at least one part id",
+        r"Mask 2 of segments is unlabeled everywhere; expected at least one part id",
     ),
     "columns in another order": (
         lambda w: fit(pd.DataFrame(w.table).rename(columns="c{}".format)).transform(

@@ -76,7 +76,7 @@ def make_biased(
         it independent of the label; so does None. As in :func:`make_portraits`.
     context : int, str, or list of int and str, default=0
         What is the background: part ids, or names or paths of nodes of `tree`. All else is cut out.
-        Unlabelled pixels go with the part that is nearest.
+        Unlabeled pixels go with the part that is nearest.
     tree : dict or SegmentTree, default=None
         The segment tree, to name nodes in `context`, and to be handed on.
     random_state : int, RandomState instance or None, default=None
@@ -149,7 +149,7 @@ def make_biased(
         for i, seed in enumerate(seeds)
     ]
     return Bunch(
-        images=SegmentedImages(composed, list(given.masks), given.unlabelled or None),
+        images=SegmentedImages(composed, list(given.masks), given.unlabeled or None),
         target=target.astype(np.int64),
         target_names=names.tolist(),
         groups=groups,

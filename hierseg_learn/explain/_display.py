@@ -40,7 +40,7 @@ class SegmentContributionDisplay:
     images : list of one or two ndarrays of shape (h, w) or (h, w, 3)
         The photos, uint8 or float in [0, 1], of any sizes.
     label_maps : list of ndarrays of shape (h, w), int
-        For every photo, the node id of the leaf that a pixel belongs to, -1 where unlabelled.
+        For every photo, the node id of the leaf that a pixel belongs to, -1 where unlabeled.
     level : int, default=None
         Depth of the nodes to draw, 0 for the root; leaves that are less deep stay. None draws
         the leaves.

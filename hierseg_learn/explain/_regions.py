@@ -76,7 +76,7 @@ def make_region(photo: np.ndarray, labels: np.ndarray, drawn: np.ndarray) -> Reg
         times = -(-_SMALLEST // longest)
         gray, labels = (np.kron(array, np.ones((times, times))) for array in (gray, labels))
         labels = labels.astype(np.intp)
-    # The entry appended for -1 is what unlabelled pixels get.
+    # The entry appended for -1 is what unlabeled pixels get.
     nodes = np.append(drawn, -1)[labels]
     return Region(np.clip(gray, 0, 1), nodes, find_boundaries(nodes + 1, mode="inner"))
 
@@ -133,6 +133,6 @@ def _check_label_map(
         is_inner = 0 <= wrong < tree.n_nodes
         what = f", which is the inner node {tree.path(wrong)!r}" if is_inner else ""
         raise ValueError(
-            f"{name} must hold node ids of leaves (or -1 for unlabelled), got {wrong}{what}."
+            f"{name} must hold node ids of leaves (or -1 for unlabeled), got {wrong}{what}."
         )
     return read_only(array)

@@ -44,7 +44,7 @@ class VotesExplanation(OneSample, SignedExplanation):
     players : array-like of int, shape (n_players,)
         The nodes that were taken out and put in, each as a whole.
     removal : {"mute", "exchange"}
-        Whether parts out of the coalition are unlabelled, or those of other images.
+        Whether parts out of the coalition are unlabeled, or those of other images.
     present : array-like of bool, shape (n_nodes,), default=None
         Whether the sample has the node at all; None if that is not known.
     name : str, default="the sample"

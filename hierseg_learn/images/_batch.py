@@ -31,8 +31,8 @@ class ImageBatch:
         Their label maps.
     encoding : PixelEncoding
         How pixel values become float32.
-    unlabelled : tuple of int, default=()
-        Ids that mean "unlabelled", besides -1 and, in uint8, 255.
+    unlabeled : tuple of int, default=()
+        Ids that mean "unlabeled", besides -1 and, in uint8, 255.
     names : tuple of str, default=("X", "segments")
         Argument names of images and masks, for error messages.
     index : pandas.Index, default=None
@@ -68,7 +68,7 @@ class ImageBatch:
         masks: RaggedArrays | ImageFiles | None,
         *,
         encoding: PixelEncoding,
-        unlabelled: tuple[int, ...] = (),
+        unlabeled: tuple[int, ...] = (),
         names: tuple[str, str] = ("X", "segments"),
         index: pd.Index | None = None,
         positions: np.ndarray | None = None,
@@ -76,7 +76,7 @@ class ImageBatch:
         self._images = images
         self._masks = masks
         self.encoding = encoding
-        self._unlabelled = unlabelled
+        self._unlabeled = unlabeled
         self._names = names
         self.index = index
         self._positions = np.arange(len(images)) if positions is None else positions
@@ -172,12 +172,12 @@ class ImageBatch:
         Returns
         -------
         ndarray of shape (h, w), int32, or None
-            Part ids, -1 where unlabelled; None without masks.
+            Part ids, -1 where unlabeled; None without masks.
 
         Raises
         ------
         ValueError
-            If its file is unreadable, of another size than the image, unlabelled
+            If its file is unreadable, of another size than the image, unlabeled
             everywhere, or holds anything but part ids.
         """
         if self._masks is None:
@@ -185,7 +185,7 @@ class ImageBatch:
         where = self._where("Mask", i)
         raw = self._read(self._masks, i, where)
         check_same_size(raw.shape, self.image_size(i), where)
-        return to_label_map(raw, self._unlabelled, where)
+        return to_label_map(raw, self._unlabeled, where)
 
     def subset(self, indices: Any) -> ImageBatch:
         """Take some of the images.
@@ -205,7 +205,7 @@ class ImageBatch:
             self._images[items],
             None if self._masks is None else self._masks[items],
             encoding=self.encoding,
-            unlabelled=self._unlabelled,
+            unlabeled=self._unlabeled,
             names=self._names,
             index=None if self.index is None else self.index[items],
             positions=self._positions[items],

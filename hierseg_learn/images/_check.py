@@ -103,9 +103,9 @@ def check_images(
     _check_one_source(X, segments, names)
     if isinstance(X, ImageBatch):
         return X
-    unlabelled: tuple[int, ...] = ()
+    unlabeled: tuple[int, ...] = ()
     if isinstance(X, SegmentedImages):
-        images, masks, unlabelled, names = X.images, X.masks, X.unlabelled, names[:1] * 2
+        images, masks, unlabeled, names = X.images, X.masks, X.unlabeled, names[:1] * 2
     else:
         images, segments = _collect(X, segments, image_shape, names)
         masks = None if segments is None else pair_masks(images, segments, (), names[1])
@@ -119,7 +119,7 @@ def check_images(
         images,
         masks,
         encoding=encoding,
-        unlabelled=unlabelled,
+        unlabeled=unlabeled,
         names=names,
         index=X.index if hasattr(X, "iloc") else None,
     )

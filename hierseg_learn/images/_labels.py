@@ -12,44 +12,44 @@ from ._collect import unwrap
 from ._files import ImageFiles
 from ._ragged import RaggedArrays
 
-_UINT8_UNLABELLED = 255
+_UINT8_UNLABELED = 255
 _MAX_ID = np.iinfo(np.int32).max
 
 
-def check_unlabelled(unlabelled: Any) -> tuple[int, ...]:
-    """Return the ids that stand for "unlabelled", besides -1, as a sorted tuple."""
-    if unlabelled is None:
+def check_unlabeled(unlabeled: Any) -> tuple[int, ...]:
+    """Return the ids that stand for "unlabeled", besides -1, as a sorted tuple."""
+    if unlabeled is None:
         return ()
-    ids = unlabelled if isinstance(unlabelled, Iterable) else [unlabelled]
+    ids = unlabeled if isinstance(unlabeled, Iterable) else [unlabeled]
     ids = list(ids)
     for value in ids:
         if not isinstance(value, Integral) or isinstance(value, bool):
             raise TypeError(
-                f"unlabelled={unlabelled!r} holds {value!r}; expected an int or a list of ints."
+                f"unlabeled={unlabeled!r} holds {value!r}; expected an int or a list of ints."
             )
     return tuple(sorted({int(value) for value in ids}))
 
 
 def to_label_map(
-    mask: np.ndarray, unlabelled: tuple[int, ...], where: str, *, may_be_empty: bool = False
+    mask: np.ndarray, unlabeled: tuple[int, ...], where: str, *, may_be_empty: bool = False
 ) -> np.ndarray:
     """Check one label map and bring it to its standard form.
 
     Parameters
     ----------
     mask : ndarray of shape (h, w)
-        Bool, integers, or floats that are whole numbers. 255 in uint8 is unlabelled.
-    unlabelled : tuple of int
-        Further ids that mean "unlabelled".
+        Bool, integers, or floats that are whole numbers. 255 in uint8 is unlabeled.
+    unlabeled : tuple of int
+        Further ids that mean "unlabeled".
     where : str
         Names the mask in error messages.
     may_be_empty : bool, default=False
-        Whether all pixels may be unlabelled.
+        Whether all pixels may be unlabeled.
 
     Returns
     -------
     ndarray of shape (h, w), int32
-        Part ids, -1 where unlabelled.
+        Part ids, -1 where unlabeled.
 
     Raises
     ------
@@ -58,17 +58,17 @@ def to_label_map(
     """
     if mask.dtype.kind == "f" and not (np.isfinite(mask) & (mask == np.rint(mask))).all():
         raise ValueError(f"{where} holds numbers that are not whole; expected part ids.")
-    skip = [-1, *unlabelled]
+    skip = [-1, *unlabeled]
     if mask.dtype == np.uint8:
-        skip.append(_UINT8_UNLABELLED)
+        skip.append(_UINT8_UNLABELED)
     empty = np.isin(mask, skip)
     if empty.all() and not may_be_empty:
-        raise ValueError(f"{where} is unlabelled everywhere; expected at least one part id.")
+        raise ValueError(f"{where} is unlabeled everywhere; expected at least one part id.")
     outside = ((mask < 0) | (mask > _MAX_ID)) & ~empty
     if outside.any():
         raise ValueError(
             f"{where} holds the id {mask[outside][0]}; expected part ids from 0 to {_MAX_ID}, "
-            "or -1 for unlabelled."
+            "or -1 for unlabeled."
         )
     with np.errstate(invalid="ignore"):
         labels = mask.astype(np.int32, order="C")
@@ -77,7 +77,7 @@ def to_label_map(
 
 
 def pair_masks(
-    images: RaggedArrays | ImageFiles, masks: Any, unlabelled: tuple[int, ...], name: str
+    images: RaggedArrays | ImageFiles, masks: Any, unlabeled: tuple[int, ...], name: str
 ) -> RaggedArrays | ImageFiles:
     """Make one collection of label maps that fits the images.
 
@@ -87,8 +87,8 @@ def pair_masks(
         Their images.
     masks : array, list of arrays, list of paths, Series, RaggedArrays or ImageFiles
         What the user passed.
-    unlabelled : tuple of int
-        Ids that mean "unlabelled", besides -1 and, in uint8, 255.
+    unlabeled : tuple of int
+        Ids that mean "unlabeled", besides -1 and, in uint8, 255.
     name : str
         Argument name for error messages.
 
@@ -106,8 +106,8 @@ def pair_masks(
         )
     if isinstance(items, ImageFiles):
         return ImageFiles(items.paths, "mask")
-    masks = _store(items, unlabelled, name)
-    _check_content(masks, unlabelled, name)
+    masks = _store(items, unlabeled, name)
+    _check_content(masks, unlabeled, name)
     if isinstance(images, RaggedArrays):
         for i in np.flatnonzero((images.shapes[:, :2] != masks.shapes).any(axis=1))[:1]:
             check_same_size(masks.shapes[i], images.shapes[i], f"Mask {i} of {name}")
@@ -124,7 +124,7 @@ def check_same_size(mask_shape: Any, image_shape: Any, where: str) -> None:
         )
 
 
-def _store(items: Any, unlabelled: tuple[int, ...], name: str) -> RaggedArrays:
+def _store(items: Any, unlabeled: tuple[int, ...], name: str) -> RaggedArrays:
     if isinstance(items, np.ndarray):
         items = RaggedArrays.from_stack(items)
     dtypes = {items.dtype} if isinstance(items, RaggedArrays) else {item.dtype for item in items}
@@ -134,20 +134,20 @@ def _store(items: Any, unlabelled: tuple[int, ...], name: str) -> RaggedArrays:
         if item.ndim != 2:
             raise ValueError(f"Mask {i} of {name} has shape {item.shape}; expected (h, w).")
     if len(dtypes) > 1 or next(iter(dtypes)).kind == "f":
-        # 255 means "unlabelled" in uint8 only, so mixed dtypes are told apart first.
+        # 255 means "unlabeled" in uint8 only, so mixed dtypes are told apart first.
         items = [
-            to_label_map(item, unlabelled, f"Mask {i} of {name}") for i, item in enumerate(items)
+            to_label_map(item, unlabeled, f"Mask {i} of {name}") for i, item in enumerate(items)
         ]
     return items if isinstance(items, RaggedArrays) else RaggedArrays.from_arrays(items)
 
 
-def _check_content(masks: RaggedArrays, unlabelled: tuple[int, ...], name: str) -> None:
+def _check_content(masks: RaggedArrays, unlabeled: tuple[int, ...], name: str) -> None:
     sizes = masks.shapes.prod(axis=1)
     for i in np.flatnonzero(sizes == 0)[:1]:
         raise ValueError(f"Mask {i} of {name} has no pixel.")
     low, high = masks.ranges()
-    skip = [-1, *unlabelled, *([_UINT8_UNLABELLED] if masks.dtype == np.uint8 else [])]
-    # Only a mask whose extremes are both unlabelled can be unlabelled everywhere.
+    skip = [-1, *unlabeled, *([_UINT8_UNLABELED] if masks.dtype == np.uint8 else [])]
+    # Only a mask whose extremes are both unlabeled can be unlabeled everywhere.
     suspicious = (np.isin(low, skip) & np.isin(high, skip)) | (low < -1) | (high > _MAX_ID)
     for i in np.flatnonzero(suspicious):
-        to_label_map(masks[i], unlabelled, f"Mask {i} of {name}")
+        to_label_map(masks[i], unlabeled, f"Mask {i} of {name}")

@@ -10,7 +10,7 @@ import numpy as np
 from ._collect import collect_images
 from ._files import ImageFiles
 from ._keys import resolve_key
-from ._labels import check_same_size, check_unlabelled, pair_masks
+from ._labels import check_same_size, check_unlabeled, pair_masks
 from ._ragged import RaggedArrays
 
 
@@ -50,16 +50,16 @@ class SegmentedImages:
         arrays or paths will do.
     masks : array of shape (n, h, w), list of arrays, list of paths
         One label map per image, of the same height and width: the part id of every
-        pixel. -1, and 255 in uint8, mean "unlabelled". Palette files keep their index.
-    unlabelled : int or list of int, default=None
-        Further ids that mean "unlabelled".
+        pixel. -1, and 255 in uint8, mean "unlabeled". Palette files keep their index.
+    unlabeled : int or list of int, default=None
+        Further ids that mean "unlabeled".
 
     Attributes
     ----------
     images, masks : RaggedArrays or ImageFiles
         Sequences that take an integer, a slice, a boolean mask or an index array.
-    unlabelled : tuple of int
-        Further ids that mean "unlabelled".
+    unlabeled : tuple of int
+        Further ids that mean "unlabeled".
     shape : tuple of int
         ``(n,)``.
 
@@ -67,7 +67,7 @@ class SegmentedImages:
     ------
     ValueError, TypeError
         If there are fewer or more masks than images, a mask has another size than its
-        image, a mask is unlabelled everywhere or holds anything but part ids, or an
+        image, a mask is unlabeled everywhere or holds anything but part ids, or an
         image has an alpha channel or no pixel. Files are checked when they are read.
 
     Examples
@@ -83,26 +83,26 @@ class SegmentedImages:
     SegmentedImages(n_images=2, images in memory, masks in memory)
     """
 
-    def __init__(self, images: Any, masks: Any, unlabelled: Any = None) -> None:
+    def __init__(self, images: Any, masks: Any, unlabeled: Any = None) -> None:
         for name, value in (("images", images), ("masks", masks)):
             if isinstance(value, SegmentedImages):
                 raise TypeError(f"{name} is SegmentedImages already; pass its .{name}.")
         self.images = collect_images(images, "images")
-        self.unlabelled = check_unlabelled(unlabelled)
-        self.masks = pair_masks(self.images, masks, self.unlabelled, "masks")
+        self.unlabeled = check_unlabeled(unlabeled)
+        self.masks = pair_masks(self.images, masks, self.unlabeled, "masks")
 
     @classmethod
     def _from_parts(
         cls,
         images: RaggedArrays | ImageFiles,
         masks: RaggedArrays | ImageFiles,
-        unlabelled: tuple[int, ...],
+        unlabeled: tuple[int, ...],
     ) -> SegmentedImages:
         # Parts of a checked collection need no second check.
         collection = cls.__new__(cls)
         collection.images = images
         collection.masks = masks
-        collection.unlabelled = unlabelled
+        collection.unlabeled = unlabeled
         return collection
 
     @property
@@ -116,7 +116,7 @@ class SegmentedImages:
     def __getitem__(self, key: Any) -> SegmentedImage | SegmentedImages:
         item = resolve_key(key, len(self))
         if not isinstance(item, int):
-            return self._from_parts(self.images[item], self.masks[item], self.unlabelled)
+            return self._from_parts(self.images[item], self.masks[item], self.unlabeled)
         pair = SegmentedImage(self.images[item], self.masks[item])
         check_same_size(pair.mask.shape, pair.image.shape, f"Mask {item}")
         return pair

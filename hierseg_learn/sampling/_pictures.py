@@ -58,7 +58,7 @@ class Pictures:
             for receiver, donor in zip(plan.receivers[is_copy], plan.donors[is_copy])
         )
         images, masks = zip(*pairs)
-        return SegmentedImages(list(images), list(masks), unlabelled=self.images.unlabelled)
+        return SegmentedImages(list(images), list(masks), unlabeled=self.images.unlabeled)
 
     def _stored(self, row: int) -> tuple[np.ndarray, np.ndarray]:
         """One image and its label map; True and False in a label map are parts 1 and 0."""

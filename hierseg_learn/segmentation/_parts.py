@@ -111,8 +111,8 @@ class PartLookup:
         positions = np.searchsorted(self._ids, label_map)
         positions[positions == len(self._ids)] = 0
         known = self._ids[positions] == label_map
-        unlabelled = label_map == -1
-        strange = ~(known | unlabelled)
+        unlabeled = label_map == -1
+        strange = ~(known | unlabeled)
         if strange.any():
             shown = ", ".join(map(str, self._ids[:_SHOWN_IDS]))
             more = ", ..." if len(self._ids) > _SHOWN_IDS else ""
@@ -120,7 +120,7 @@ class PartLookup:
                 f"The label map of image {image_index} of X holds part id {label_map[strange][0]}, "
                 f"which the tree does not know; it knows {shown}{more}."
             )
-        return np.where(unlabelled, np.int32(-1), self._leaves[layer, positions])
+        return np.where(unlabeled, np.int32(-1), self._leaves[layer, positions])
 
 
 def _layers(tree: SegmentTree, claims: list[list[int]]) -> tuple[np.ndarray, ...]:

@@ -43,7 +43,7 @@ def explain_votes(
     donors : images, or rows of the table, default=None
         Images like those of `fit`, whose parts take the place of those that are taken out, one
         donor at a time; the worth of a set is the mean over the donors. None mutes parts instead:
-        they are unlabelled, as with :func:`without_nodes`.
+        they are unlabeled, as with :func:`without_nodes`.
     level : int, default=None
         Depth of the nodes that are taken out, 1 for the children of the root; a leaf higher up
         stands for itself. None takes leaves.

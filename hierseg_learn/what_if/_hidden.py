@@ -1,4 +1,4 @@
-"""Describe images as if some parts had not been photographed: unlabelled, and painted over."""
+"""Describe images as if some parts had not been photographed: unlabeled, and painted over."""
 
 from __future__ import annotations
 

@@ -105,13 +105,13 @@ def test_size_dtype_and_range_are_kept(dtype, channels):
             assert_array_equal(new.image[mask == 1], old[mask == 1])
 
 
-def test_unlabelled_pixels_go_with_the_nearest_part():
+def test_unlabeled_pixels_go_with_the_nearest_part():
     image = np.full((1, 6), 0.5)
     mask = np.array([[1, 1, -1, -1, 0, 0]])
     made = make_biased([image, image], [mask, mask], [0, 1], FLAT, bias=1, random_state=0)
     assert_array_equal(made.images[1].image, [[0.5, 0.5, 0.5, 1, 1, 1]])
     assert_array_equal(made.images[1].mask, mask)
-    ids = SegmentedImages([image, image], [np.where(mask < 0, 9, mask)] * 2, unlabelled=9)
+    ids = SegmentedImages([image, image], [np.where(mask < 0, 9, mask)] * 2, unlabeled=9)
     again = make_biased(ids, None, [0, 1], FLAT, bias=1, random_state=0)
     assert_array_equal(again.images[1].image, made.images[1].image)
 

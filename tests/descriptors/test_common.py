@@ -69,7 +69,7 @@ def an_image(descriptor, height, width, seed):
 
 
 def some_regions(height, width, n_regions, seed):
-    # -1 is unlabelled; with few pixels some of the regions are missing
+    # -1 is unlabeled; with few pixels some of the regions are missing
     return np.random.default_rng([seed, 1]).integers(-1, n_regions, (height, width))
 
 

@@ -105,14 +105,14 @@ def test_mask_values():
         (np.int16, [[0, 255, -1], [-1, 1, 2]]),
         (np.float32, [[0, 255, -1], [-1, 1, 2]]),
     ]:
-        X = SegmentedImages(GREY[:1], mask.astype(dtype), unlabelled=[7, 9])
+        X = SegmentedImages(GREY[:1], mask.astype(dtype), unlabeled=[7, 9])
         assert_array_equal(check_images(X).mask(0), np.int32(labels), strict=True)
     assert_array_equal(check_images(GREY[:1], segments=mask > 5).mask(0), mask[0] > 5)
 
 
-def test_a_negative_id_may_be_named_unlabelled():
+def test_a_negative_id_may_be_named_unlabeled():
     masks = np.array([[[-2, 0, -1]]])
-    X = SegmentedImages(np.zeros((1, 1, 3)), masks, unlabelled=-2)
+    X = SegmentedImages(np.zeros((1, 1, 3)), masks, unlabeled=-2)
     assert_array_equal(check_images(X).mask(0), [[-1, 0, -1]])
 
 
@@ -231,9 +231,9 @@ def with_mask(i, mask):
             r"Mask 2 of masks has shape \(2, 3, 3",
         ),
         (np.zeros((3, 6), int), ValueError, r"masks has shape \(3, 6\); expected label maps"),
-        (with_mask(1, np.full((2, 3), -1)), ValueError, "Mask 1 of masks is unlabelled everywhere"),
-        (with_mask(1, np.full((2, 3), 8)), ValueError, "Mask 1 of masks is unlabelled everywhere"),
-        (np.full((3, 2, 3), 255, np.uint8), ValueError, "Mask 0 of masks is unlabelled everyw"),
+        (with_mask(1, np.full((2, 3), -1)), ValueError, "Mask 1 of masks is unlabeled everywhere"),
+        (with_mask(1, np.full((2, 3), 8)), ValueError, "Mask 1 of masks is unlabeled everywhere"),
+        (np.full((3, 2, 3), 255, np.uint8), ValueError, "Mask 0 of masks is unlabeled everyw"),
         (with_mask(2, np.full((2, 3), -5)), ValueError, "Mask 2 of masks holds the id -5"),
         (with_mask(2, np.full((2, 3), 2**31)), ValueError, "Mask 2 of masks holds the id 21474"),
         (with_mask(2, np.full((2, 3), 0.5)), ValueError, "Mask 2 of masks holds .* not whole"),
@@ -248,16 +248,16 @@ def with_mask(i, mask):
 )
 def test_wrong_masks(masks, error, match):
     with pytest.raises(error, match=match):
-        SegmentedImages([np.zeros((2, 3))] * 3, masks, unlabelled=8)
-    if masks is not None and "unlabelled" not in match:
+        SegmentedImages([np.zeros((2, 3))] * 3, masks, unlabeled=8)
+    if masks is not None and "unlabeled" not in match:
         with pytest.raises(error, match=match.replace("masks", "segments")):
             check_images([np.zeros((2, 3))] * 3, segments=masks)
 
 
-@pytest.mark.parametrize("unlabelled", ["255", 0.5, [1, None], True])
-def test_wrong_unlabelled(unlabelled):
-    with pytest.raises(TypeError, match=r"unlabelled=.*expected an int or a list of ints"):
-        SegmentedImages(GREY, np.zeros((2, 2, 3), int), unlabelled=unlabelled)
+@pytest.mark.parametrize("unlabeled", ["255", 0.5, [1, None], True])
+def test_wrong_unlabeled(unlabeled):
+    with pytest.raises(TypeError, match=r"unlabeled=.*expected an int or a list of ints"):
+        SegmentedImages(GREY, np.zeros((2, 2, 3), int), unlabeled=unlabeled)
 
 
 def test_masks_given_twice():

@@ -132,7 +132,7 @@ def test_dtypes_of_masks(grey_images, masks):
     mixed += [np.where(mask == 3, 255, mask).astype(np.int64) for mask in masks[1:]]
     X = SegmentedImages(grey_images, mixed)
     assert X.masks.dtype == np.int32
-    # 255 is "unlabelled" in 8 bits, and an ordinary part id in more.
+    # 255 is "unlabeled" in 8 bits, and an ordinary part id in more.
     assert_array_equal(X[0].mask == -1, mixed[0] == 255)
     assert_array_equal(X[1].mask, mixed[1])
     floats = SegmentedImages(grey_images, [mask.astype(float) for mask in masks])
@@ -142,9 +142,9 @@ def test_dtypes_of_masks(grey_images, masks):
 @pytest.mark.parametrize(
     ("given_ids", "ids"), [(None, ()), (7, (7,)), ([9, 7, 9], (7, 9)), (np.array([0]), (0,))]
 )
-def test_unlabelled_ids(given_ids, ids):
-    X = SegmentedImages(np.zeros((1, 2, 2)), np.array([[[0, 1], [7, 9]]]), unlabelled=given_ids)
-    assert X.unlabelled == X[:1].unlabelled == ids
+def test_unlabeled_ids(given_ids, ids):
+    X = SegmentedImages(np.zeros((1, 2, 2)), np.array([[[0, 1], [7, 9]]]), unlabeled=given_ids)
+    assert X.unlabeled == X[:1].unlabeled == ids
 
 
 def test_it_is_no_array(grey_images, masks):

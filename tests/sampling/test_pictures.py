@@ -57,18 +57,18 @@ def test_same_images_for_any_number_of_jobs():
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
-def test_sizes_dtypes_and_unlabelled_ids(dtype):
+def test_sizes_dtypes_and_unlabeled_ids(dtype):
     rng = np.random.default_rng(0)
     shapes = [(12, 10, 3), (9, 14, 3), (11, 11, 3), (8, 8, 3)]
     pictures = [(100 * rng.random(shape)).astype(dtype) for shape in shapes]
     masks = [rng.integers(0, 2, shape[:2]) for shape in shapes]
     masks[0][0, 0] = 9
     _, images, _ = resampled(
-        SegmentedImages(pictures, masks, unlabelled=9), [0, 0, 1, 1], "part_1", tree=None
+        SegmentedImages(pictures, masks, unlabeled=9), [0, 0, 1, 1], "part_1", tree=None
     )
     assert [image.image.shape for image in images] == shapes * 2
     assert {image.image.dtype for image in images} == {np.dtype(dtype)}
-    assert images.unlabelled == (9,)
+    assert images.unlabeled == (9,)
     assert images[4].mask[0, 0] == 9
 
 

@@ -105,7 +105,7 @@ def test_sizes_may_differ_and_the_part_stands_where_the_old_one_stood():
     np.testing.assert_allclose(image, np.where(masks[0], 0.9, 0.1))
 
 
-def test_unlabelled_pixels_stay_and_are_never_pasted():
+def test_unlabeled_pixels_stay_and_are_never_pasted():
     tree = SegmentTree.from_nested({"photo": {"sky": 0, "boat": [1, 2]}})
     A, B = np.full((9, 9), 10, dtype=np.uint8), np.full((9, 9), 90, dtype=np.uint8)
     masks = [np.full((9, 9), 255, dtype=np.uint8) for _ in range(2)]

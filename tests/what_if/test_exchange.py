@@ -50,11 +50,11 @@ def test_a_table_with_a_margin_fits_together(tree, seed, margin):
     images, masks = (np.repeat(np.repeat(values, 4, 1), 4, 2) for values in (images, masks))
     transformer, exchange, rows = fitted(tree, images, masks, margin=margin)
     leaves = rng.random(tree.n_leaves) < 0.5
-    unlabelled = np.where(np.isin(masks, np.array(tree.leaf_values)[leaves]), -1, masks)
-    some_left = (unlabelled >= 0).any(axis=(1, 2))
+    unlabeled = np.where(np.isin(masks, np.array(tree.leaf_values)[leaves]), -1, masks)
+    some_left = (unlabeled >= 0).any(axis=(1, 2))
     muted = exchange.mute(exchange.read(rows), leaves)
     if some_left.any():
-        expected = transformer.transform(SegmentedImages(images[some_left], unlabelled[some_left]))
+        expected = transformer.transform(SegmentedImages(images[some_left], unlabeled[some_left]))
         np.testing.assert_allclose(muted[some_left], expected, rtol=2e-3, atol=2e-4)
 
 
@@ -68,16 +68,16 @@ def test_muting_is_unlabelling(tree, seed, describe_inner, missing):
     )
     node = int(rng.integers(tree.n_nodes))
     leaves = exchange.leaves(node)
-    unlabelled = np.where(np.isin(masks, np.array(tree.leaf_values)[leaves]), -1, masks)
-    some_left = (unlabelled >= 0).any(axis=(1, 2))
+    unlabeled = np.where(np.isin(masks, np.array(tree.leaf_values)[leaves]), -1, masks)
+    some_left = (unlabeled >= 0).any(axis=(1, 2))
     muted = exchange.mute(exchange.read(rows), leaves)
     assert np.isin(np.isnan(muted).any(), [False, missing == "nan"])
     if some_left.any():
-        expected = transformer.transform(SegmentedImages(images[some_left], unlabelled[some_left]))
+        expected = transformer.transform(SegmentedImages(images[some_left], unlabeled[some_left]))
         np.testing.assert_allclose(muted[some_left], expected, rtol=2e-3, atol=2e-4)
     assert muted.dtype == rows.dtype
     area = muted[:, exchange.column_names.index(f"{tree.paths[tree.root]}|area")]
-    np.testing.assert_allclose(area, (unlabelled >= 0).mean(axis=(1, 2)), atol=1e-6)
+    np.testing.assert_allclose(area, (unlabeled >= 0).mean(axis=(1, 2)), atol=1e-6)
 
 
 @few

@@ -77,7 +77,7 @@ def test_accuracy_falls_to_chance(model, train, test):
     assert without_nodes(model, "background").score(*test) > 0.9
 
 
-def test_table_is_that_of_unlabelled_images(portraits, model, train, test):
+def test_table_is_that_of_unlabeled_images(portraits, model, train, test):
     muted = without_nodes(model, "hair")
     with pytest.warns(UserWarning, match="'hair' never occurred"):
         transformer = clone(model[0]).fit(unlabel(train[0]))
