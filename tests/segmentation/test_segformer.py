@@ -253,8 +253,9 @@ def test_nothing_is_cropped_away(images, tmp_path):
     from hierseg_learn.segmentation._network import load_network
 
     network = load_network(save("mobilevit", tmp_path), "cpu")
-    prepared = network._prepare(images[4].astype(np.float32) / 255)
-    assert prepared.shape == (3, 32, 66)
+    views, inputs = network._prepare(images[4].astype(np.float32) / 255, 0)
+    assert views.is_plain
+    assert [values["pixel_values"].shape for values in inputs] == [(3, 32, 66)]
 
 
 def test_a_pickle_holds_no_network(checkpoint, images):
