@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import groupby
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -113,9 +114,7 @@ class SegmentationNetwork:
         classes: list[Any] = [None] * len(images)
         with torch.inference_mode():
             for members in groups.values():
-                # a photo that is split brings several inputs
-                for start in range(0, len(members), len(images)):
-                    some = members[start : start + len(images)]
+                for some in _batches(members, len(images)):
                     for given, answer in zip(some, self._answers(some), strict=True):
                         i = given.position
                         said[i][given.view] = answer
@@ -167,9 +166,10 @@ class SegmentationNetwork:
         if views.is_complete and views.shape == resized:
             return Preparation(resized, settings, views)
         names = ("do_center_crop", "crop_size", "crop_pct", "do_resize", "size")
-        known = [f"{name}={getattr(self.processor, name)}" for name in names if hasattr(self.processor, name)]
+        known = [name for name in names if hasattr(self.processor, name)]
+        told = ", ".join(f"{name}={getattr(self.processor, name)}" for name in known)
         raise ValueError(
-            f"it shows the network a part of it only, and cannot be told otherwise ({', '.join(known)})"
+            f"it shows the network a part of it only, and cannot be told otherwise ({told})"
         )
 
     def _views(self, size: tuple[int, int], settings: dict[str, Any]) -> PhotoViews:
@@ -190,6 +190,8 @@ class SegmentationNetwork:
     ) -> tuple[list[dict[str, np.ndarray]], list[int] | None]:
         """What the processor makes of one photo, and where its pieces start if it is split."""
         prepared = self.processor(pixels, input_data_format="channels_last", **settings)
+        if "pixel_values" not in prepared or np.ndim(prepared["pixel_values"][0]) != 3:
+            raise ValueError("what it gives a network are no photos (pixel_values)")
         inputs = [
             {"pixel_values": np.asarray(values, dtype=np.float32)}
             for values in prepared["pixel_values"]
@@ -247,6 +249,18 @@ class SegmentationNetwork:
         return largest_class(answers, views, size)
 
 
+def _batches(inputs: Sequence[_Input], most: int) -> Iterator[list[_Input]]:
+    """Inputs that go through the network together: at most so many, or the pieces of one photo."""
+    batch: list[_Input] = []
+    for _, pieces in groupby(inputs, key=lambda given: given.position):
+        some = list(pieces)
+        if batch and len(batch) + len(some) > most:
+            yield batch
+            batch = []
+        batch += some
+    yield batch
+
+
 def largest_class(answers: Sequence[Any], views: PhotoViews, size: tuple[int, ...]) -> Any:
     """Class of every pixel, of what a network says of the views of an image.
 
@@ -300,7 +314,7 @@ def _on_image(answers: Sequence[Any], views: PhotoViews, size: tuple[int, ...], 
         if view == 0:
             total = values.new_zeros((len(values), *views.shape))
             seen = values.new_zeros(views.shape)
-        on_photo, in_view = views.on_photo(view), views.in_view(view)
+        on_photo, in_view = views.on_photo(view), views.shown[view]
         total[:, *on_photo] += values[:, *in_view]
         seen[on_photo] += 1
     return _interpolated(torch.div(total, seen), size)

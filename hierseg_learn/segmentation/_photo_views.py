@@ -25,11 +25,14 @@ class PhotoViews:
         Row and column of the first pixel of every view; negative where padding comes first.
     sizes : tuple of tuple of int
         Height and width of every view.
+    shown : tuple of tuple of slice
+        Rows and columns of every view that show the photo; the others are padding.
     """
 
     shape: tuple[int, int]
     corners: tuple[tuple[int, int], ...]
     sizes: tuple[tuple[int, int], ...]
+    shown: tuple[tuple[slice, slice], ...]
 
     @property
     def is_plain(self) -> bool:
@@ -46,15 +49,9 @@ class PhotoViews:
 
     def on_photo(self, view: int) -> tuple[slice, slice]:
         """Rows and columns of the resized photo that one view shows."""
-        places = zip(self.corners[view], self.sizes[view], self.shape, strict=True)
-        rows, cols = (slice(max(at, 0), min(at + n, whole)) for at, n, whole in places)
-        return rows, cols
-
-    def in_view(self, view: int) -> tuple[slice, slice]:
-        """Rows and columns of one view that show the photo; the others are padding."""
         rows, cols = (
-            slice(shown.start - at, shown.stop - at)
-            for at, shown in zip(self.corners[view], self.on_photo(view), strict=True)
+            slice(shown.start + at, shown.stop + at)
+            for at, shown in zip(self.corners[view], self.shown[view], strict=True)
         )
         return rows, cols
 
@@ -100,8 +97,11 @@ def find_views(process: Process, size: tuple[int, int]) -> PhotoViews:
         extent, at = locate(_joined(views, firsts), size[axis])
         extents.append(extent)
         corners.append([first - at for first in firsts])
+    shown = tuple(
+        (_content(along_rows), _content(along_cols)) for along_rows, along_cols in profiles
+    )
     return PhotoViews(
-        (extents[0], extents[1]), tuple(zip(corners[0], corners[1], strict=True)), sizes
+        (extents[0], extents[1]), tuple(zip(corners[0], corners[1], strict=True)), sizes, shown
     )
 
 
@@ -127,11 +127,9 @@ def locate(seen: np.ndarray, n: int) -> tuple[int, int]:
     ValueError
         If the rows are those of no photo that was resized, then cropped or padded.
     """
-    shown = np.flatnonzero(seen >= 0)
-    if len(shown) == 0 or shown[-1] - shown[0] + 1 != len(shown):
-        raise ValueError("padding lies amid the photo")
-    first, last = int(shown[0]), int(shown[-1])
-    numbers = seen[first : last + 1]
+    shown = _content(seen)
+    first, last = shown.start, shown.stop - 1
+    numbers = seen[shown]
     if _agrees(numbers, n, len(numbers), 0):
         return len(numbers), first
     # cropped: of all sizes and places that agree, the one whose middle is nearest
@@ -151,6 +149,14 @@ def locate(seen: np.ndarray, n: int) -> tuple[int, int]:
     if best is None:
         raise ValueError("what it makes of a photo is not the photo resized, cropped or padded")
     return best[1], best[2]
+
+
+def _content(seen: np.ndarray) -> slice:
+    """Where rows show the photo, of the number of the row that each shows or -1."""
+    shown = np.flatnonzero(seen >= 0)
+    if len(shown) == 0 or shown[-1] - shown[0] + 1 != len(shown):
+        raise ValueError("padding lies amid the photo")
+    return slice(int(shown[0]), int(shown[-1]) + 1)
 
 
 def _agrees(numbers: np.ndarray, n: int, extent: int, before: int) -> bool:
@@ -178,15 +184,14 @@ def _numbers(
         views, starts = process(np.ascontiguousarray(digits, dtype=np.uint8))
         values = [view[0].astype(np.int64) for view in views]
         if any(np.any(view != view[:1].astype(np.int64)) for view in views):
-            raise ValueError("it changes gray photos")
+            raise ValueError("it changes the colors of photos")
         if any(np.any((v < 0) | (v > _DIGITS)) for v in values):
             raise ValueError("it changes the brightness of photos")
-        if not found:
-            found = [np.zeros_like(v) for v in values]
-        found = [np.where(v > 0, f + (v - 1) * place, -1) for f, v in zip(found, values, strict=True)]
+        parts = [np.where(v > 0, (v - 1) * place, -1) for v in values]
+        found = [f + part for f, part in zip(found, parts, strict=True)] if found else parts
         place *= _DIGITS
         if place >= n:
-            return found, starts
+            return [np.maximum(f, -1) for f in found], starts
 
 
 def _profiles(rows: np.ndarray, cols: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

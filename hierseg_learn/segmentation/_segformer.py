@@ -76,8 +76,8 @@ class SegFormerSegmenter(Segmenter):
     it is sent the number of every row and column in the place of brightness. Padding is left out of
     the label map, and the pieces of a photo that is split are laid over one another, where they
     overlap by their mean. A processor that would crop is told not to, or, if it cannot be told so,
-    gets the photo in the size that it would crop from. What still does not show all pixels, or bends
-    the photo, is refused by name, and so is a photo whose size the network does not take.
+    gets the photo in the size that it would crop from. What still does not show all pixels, or
+    bends the photo, is refused by name, and so is a photo whose size the network does not take.
 
     A pickle holds the path of the checkpoint and not the network, which is loaded where it is first
     used; so the folder has to be there.
@@ -262,8 +262,8 @@ def _node_names(class_names: Sequence[str]) -> dict[str, str]:
     equal = [name for name, node in names.items() if counts[node] > 1]
     if equal:
         raise ValueError(
-            f"The classes {_listed(equal)} of the checkpoint would be parts of the same name, for a "
-            "'/' or '|' in a name becomes '-'; name their parts by classes."
+            f"The classes {_listed(equal)} of the checkpoint would be parts of one name, for '/' "
+            "and '|' become '-'; name their parts by classes."
         )
     return names
 

@@ -1,5 +1,6 @@
 """Networks as segmenters: classes become parts by name, whatever the batch and the image."""
 
+import json
 import pickle
 import shutil
 import sys
@@ -258,6 +259,211 @@ def test_nothing_is_cropped_away(images, tmp_path):
     assert [values["pixel_values"].shape for values in inputs] == [(3, 32, 66)]
 
 
+def bright(n_classes=2):
+    """Stand-in for a network: bright pixels are class 1, or the only one."""
+    from types import SimpleNamespace
+
+    import torch
+
+    class Bright(torch.nn.Module):
+        device = torch.device("cpu")
+
+        def forward(self, pixel_values):
+            gray = pixel_values.mean(dim=1, keepdim=True)
+            above = gray - (gray.max() + gray.min()) / 2
+            return SimpleNamespace(logits=torch.cat([-above, above][-n_classes:], dim=1))
+
+    return Bright()
+
+
+def side(height, width=None):
+    return {"height": height, "width": width or height}
+
+
+def edges(shortest, longest=None):
+    return {"shortest_edge": shortest, "longest_edge": longest}
+
+
+PROCESSORS = {
+    "padded to a multiple": ("DPT", {"do_resize": False, "do_pad": True, "size_divisor": 64}),
+    "padded to a size": ("Mask2Former", {"size": edges(60, 240), "pad_size": side(256)}),
+    "padded right and below": ("Eomt", {"size": edges(64, 64), "do_pad": True}),
+    "padded by its crop": (
+        "Beit",
+        {"size": side(40), "do_center_crop": True, "crop_size": side(48, 64)},
+    ),
+    "cropped": ("Beit", {"size": side(80), "do_center_crop": True, "crop_size": side(48)}),
+    "cropped, flipped colors": ("MobileViT", {"size": edges(64), "crop_size": side(48)}),
+    "cropped as it is resized": ("ConvNext", {"size": {"shortest_edge": 48}, "crop_pct": 0.875}),
+    "split": ("Eomt", {"size": edges(64), "do_split_image": True}),
+    "split and padded": (
+        "Eomt",
+        {"size": edges(64, 100), "do_split_image": True, "do_pad": True},
+    ),
+    "aspect": ("DPT", {"size": side(64), "keep_aspect_ratio": True, "ensure_multiple_of": 8}),
+}
+
+
+@needs_networks
+@pytest.mark.parametrize("n_classes", [1, 2])
+@pytest.mark.parametrize("case", PROCESSORS)
+def test_any_processor_gives_the_right_pixels(case, n_classes):
+    import transformers
+
+    from hierseg_learn.segmentation._network import SegmentationNetwork
+
+    name, settings = PROCESSORS[case]
+    loader = getattr(transformers, f"{name}ImageProcessor", None)
+    if loader is None:
+        pytest.skip(f"needs a transformers that has {name}")
+    network = SegmentationNetwork(bright(n_classes), loader(**settings), ("dark", "bright"))
+    photos = []
+    for height, width in [(50, 90), (90, 40), (64, 64), (24, 120)]:
+        photo = np.zeros((height, width, 3), np.float32)
+        photo[height // 5 : height - height // 5, 5 * width // 9 : 8 * width // 9] = 1
+        photos.append(photo)
+    for photo in photos:
+        found = network.predict([photo])[0] == n_classes - 1
+        wanted = photo[..., 0] > 0.5
+        assert (found & wanted).sum() > 0.95 * (found | wanted).sum()
+
+
+@needs_networks
+def test_a_photo_that_cannot_be_seen_whole_is_refused_by_name(images):
+    import transformers
+
+    from hierseg_learn.segmentation._network import ImageRefused, SegmentationNetwork
+
+    class Cropping(transformers.ViTImageProcessor):
+        def __call__(self, photo, **settings):
+            return super().__call__(photo[:, :20], **settings)
+
+    network = SegmentationNetwork(bright(), Cropping(size=side(32)), ("dark", "bright"))
+    narrow, wide = (np.zeros((30, width, 3), np.float32) for width in (20, 60))
+    with pytest.raises(
+        ImageRefused, match=r"Cropping cannot prepare a photo of 30 × 60 pixels: it"
+    ):
+        network.predict([narrow, wide])
+
+
+@needs_networks
+def test_a_network_that_does_not_take_the_photo_names_it(tmp_path):
+    """One that needs a fixed size, with a processor that would crop to it."""
+    from transformers import BeitConfig, BeitForSemanticSegmentation, BeitImageProcessor
+
+    config = BeitConfig(
+        hidden_size=8,
+        num_hidden_layers=4,
+        num_attention_heads=1,
+        intermediate_size=8,
+        image_size=32,
+        patch_size=16,
+        out_indices=[1, 2, 3, 4],
+        pool_scales=[1],
+        use_auxiliary_head=False,
+        use_absolute_position_embeddings=True,
+        id2label=dict(enumerate(NAMES)),
+    )
+    BeitForSemanticSegmentation(config).save_pretrained(tmp_path)
+    BeitImageProcessor(size=edges(32), do_center_crop=True, crop_size=side(32)).save_pretrained(
+        tmp_path
+    )
+    square, wide = np.zeros((40, 40, 3), np.uint8), np.zeros((40, 80, 3), np.uint8)
+    segmenter = SegFormerSegmenter(tmp_path, device="cpu").fit([square, wide])
+    assert segmenter.segment(square).shape == (40, 40)
+    message = "Beit.* does not take the image as BeitImageProcessor prepares it whole, with 32 × 64"
+    with pytest.raises(ValueError, match=message):
+        segmenter.segment(wide)
+    with pytest.raises(ValueError, match=f"^Image 1 of X: {message}"):
+        segmenter.segment_images([square, wide])
+
+
+def one_label(folder, bias):
+    import torch
+    from transformers import SegformerConfig, SegformerForSemanticSegmentation
+
+    config = SegformerConfig(**segformer().config.to_diff_dict() | {"id2label": {0: "lesion"}})
+    network = SegformerForSemanticSegmentation(config)
+    with torch.no_grad():
+        network.decode_head.classifier.weight.zero_()
+        network.decode_head.classifier.bias.fill_(bias)
+    network.save_pretrained(folder)
+    processor("segformer").save_pretrained(folder)
+    return folder
+
+
+@needs_networks
+@pytest.mark.parametrize(
+    ("settings", "leaves", "absent", "present"),
+    [
+        ({}, {"background": 0, "lesion": 1}, 0, 1),
+        ({"background": "skin"}, {"skin": 0, "lesion": 1}, 0, 1),
+        ({"background": None}, {"lesion": 0}, -1, 0),
+        ({"classes": {"lesion": "spot"}}, {"background": 0, "spot": 1}, 0, 1),
+        ({"tree": {"image": {"lesion": 4, "background": 7}}}, None, 7, 4),
+        ({"tree": {"image": {"lesion": 4}}, "background": None}, None, -1, 4),
+    ],
+)
+def test_a_network_of_one_label_has_a_background(
+    settings, leaves, absent, present, images, tmp_path
+):
+    for bias, expected in [(-5.0, absent), (0.0, absent), (5.0, present)]:
+        folder = one_label(tmp_path / str(bias), bias)
+        segmenter = SegFormerSegmenter(folder, device="cpu", **settings).fit(images)
+        assert segmenter.class_names_ == ("lesion",)
+        if leaves is not None:
+            assert segmenter.tree_.to_nested() == {"image": leaves}
+        np.testing.assert_array_equal(np.unique(segmenter.segment(images[1])), [expected])
+
+
+@needs_networks
+def test_a_tree_without_a_background_for_one_label_is_refused(images, tmp_path):
+    tree = {"image": {"lesion": 4}}
+    with pytest.raises(ValueError, match="background names the part 'background', which is no"):
+        SegFormerSegmenter(one_label(tmp_path, 0.0), tree=tree, device="cpu").fit(images)
+
+
+@needs_networks
+@pytest.mark.parametrize("key", ["image_processor_type", "feature_extractor_type"])
+def test_old_names_of_processors(checkpoint, images, tmp_path, key):
+    folder = tmp_path / "copy"
+    shutil.copytree(checkpoint, folder)
+    path = folder / "preprocessor_config.json"
+    saved = json.loads(path.read_text())
+    del saved["image_processor_type"]
+    path.write_text(json.dumps(saved | {key: "SegformerFeatureExtractor"}))
+    old, new = (SegFormerSegmenter(f, device="cpu").fit(images) for f in (folder, checkpoint))
+    np.testing.assert_array_equal(old.segment(images[1]), new.segment(images[1]))
+    path.write_text(json.dumps(saved))
+    np.testing.assert_array_equal(old.segment(images[1]), new.segment(images[1]))
+
+
+@needs_networks
+def test_a_processor_that_cannot_be_read(checkpoint, images, tmp_path):
+    folder = tmp_path / "copy"
+    shutil.copytree(checkpoint, folder)
+    (folder / "preprocessor_config.json").write_text("{")
+    with pytest.raises(ValueError, match=r"preprocessor_config\.json .*cannot read it"):
+        SegFormerSegmenter(folder, device="cpu").fit(images)
+
+
+@needs_networks
+@pytest.mark.parametrize(
+    ("id2label", "message"),
+    [
+        ({0: "a", 2: "b"}, r"number the classes from 0 without gaps, got \[0, 2\]"),
+        ({1: "a"}, "from 0"),
+    ],
+)
+def test_classes_with_gaps(checkpoint, images, tmp_path, id2label, message):
+    folder = tmp_path / "copy"
+    shutil.copytree(checkpoint, folder)
+    path = folder / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"id2label": id2label}))
+    with pytest.raises(ValueError, match=message):
+        SegFormerSegmenter(folder, device="cpu").fit(images)
+
+
 def test_a_pickle_holds_no_network(checkpoint, images):
     segmenter = SegFormerSegmenter(checkpoint, device="cpu").fit(images)
     stored = pickle.dumps(segmenter)
@@ -364,6 +570,18 @@ def tree_of(nested):
 def test_parts_of_classes(classes, tree, background, expected):
     tree = None if tree is None else tree_of(tree)
     assert name_parts(NAMES, classes, tree, background) == expected
+
+
+def test_names_that_no_node_can_have():
+    assert name_parts(("a/b", "c|d", "", "e", "e"), None, None, None) == [
+        "a-b",
+        "c-d",
+        "class 2",
+        "e",
+        "e",
+    ]
+    with pytest.raises(ValueError, match="'a/b', 'a-b' of the checkpoint would be parts of one"):
+        name_parts(("a/b", "c", "a-b"), None, None, None)
 
 
 @pytest.mark.parametrize(
