@@ -457,20 +457,21 @@ def _load_processor(folder: str) -> Any:
     import transformers
 
     path = Path(folder, "preprocessor_config.json")
-    saved = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    given = saved.get("image_processor_type") or saved.get("feature_extractor_type") or ""
-    loader = transformers.AutoImageProcessor
-    if given.endswith("FeatureExtractor"):
-        name = given.replace("FeatureExtractor", "ImageProcessor")
-        loader = getattr(transformers, name, loader)
+    given = ""
     try:
+        saved = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        given = saved.get("image_processor_type") or saved.get("feature_extractor_type") or ""
+        loader = transformers.AutoImageProcessor
+        if given.endswith("FeatureExtractor"):
+            name = given.replace("FeatureExtractor", "ImageProcessor")
+            loader = getattr(transformers, name, loader)
         return loader.from_pretrained(folder, local_files_only=True)
     except (ValueError, ImportError, OSError, AttributeError, TypeError) as error:
-        reason = str(error).strip().splitlines()
-        named = f"names its image processor {given!r}" if given else "names no image processor"
+        lines = str(error).strip().splitlines()
+        named = f" names its image processor {given!r}, and" if given else ""
         raise ValueError(
-            f"{path.name} of the checkpoint {named}, and transformers {transformers.__version__} "
-            f"cannot read it: {reason[0][:200] if reason else type(error).__name__}"
+            f"{path.name} of the checkpoint{named} cannot be read by transformers "
+            f"{transformers.__version__}: {lines[0][:200] if lines else type(error).__name__}"
         ) from error
 
 

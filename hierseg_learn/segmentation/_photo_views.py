@@ -182,11 +182,11 @@ def _numbers(
     while True:
         digits = np.broadcast_to(index // place % _DIGITS + 1, (*size, 3))
         views, starts = process(np.ascontiguousarray(digits, dtype=np.uint8))
-        values = [view[0].astype(np.int64) for view in views]
-        if any(np.any(view != view[:1].astype(np.int64)) for view in views):
-            raise ValueError("it changes the colors of photos")
-        if any(np.any((v < 0) | (v > _DIGITS)) for v in values):
+        if any(np.any((v != np.rint(v)) | (v < 0) | (v > _DIGITS)) for v in views):
             raise ValueError("it changes the brightness of photos")
+        if any(np.any(v != v[:1]) for v in views):
+            raise ValueError("it changes the colors of photos")
+        values = [view[0].astype(np.int64) for view in views]
         parts = [np.where(v > 0, (v - 1) * place, -1) for v in values]
         found = [f + part for f, part in zip(found, parts, strict=True)] if found else parts
         place *= _DIGITS

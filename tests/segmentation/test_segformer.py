@@ -108,6 +108,31 @@ def mask2former():
     return network
 
 
+def eomt(n_classes=5):
+    import torch
+    from transformers import EomtConfig, EomtForUniversalSegmentation
+
+    config = EomtConfig(
+        hidden_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        image_size=32,
+        patch_size=8,
+        num_blocks=1,
+        num_queries=8,
+        num_upscale_blocks=1,
+        num_register_tokens=0,
+        layerscale_value=1.0,
+        id2label=dict(enumerate(NAMES[:n_classes])),
+    )
+    network = EomtForUniversalSegmentation(config)
+    with torch.no_grad():
+        for values in network.parameters():
+            if values.ndim > 1:
+                values.normal_(0, 0.5)
+    return network
+
+
 def processor(name):
     import transformers
 
@@ -347,31 +372,63 @@ def test_a_photo_that_cannot_be_seen_whole_is_refused_by_name(images):
 
 
 @needs_networks
-def test_a_network_that_does_not_take_the_photo_names_it(tmp_path):
-    """One that needs a fixed size, with a processor that would crop to it."""
-    from transformers import BeitConfig, BeitForSemanticSegmentation, BeitImageProcessor
+@pytest.mark.parametrize("size", [(32, 64), (64, 32), (40, 100), (32, 32), (20, 30)])
+def test_pieces_of_a_photo_are_merged_as_transformers_does(size, tmp_path):
+    import torch
 
-    config = BeitConfig(
-        hidden_size=8,
-        num_hidden_layers=4,
-        num_attention_heads=1,
-        intermediate_size=8,
-        image_size=32,
-        patch_size=16,
-        out_indices=[1, 2, 3, 4],
-        pool_scales=[1],
-        use_auxiliary_head=False,
-        use_absolute_position_embeddings=True,
-        id2label=dict(enumerate(NAMES)),
-    )
-    BeitForSemanticSegmentation(config).save_pretrained(tmp_path)
-    BeitImageProcessor(size=edges(32), do_center_crop=True, crop_size=side(32)).save_pretrained(
-        tmp_path
-    )
+    transformers = pytest.importorskip("transformers")
+    if not hasattr(transformers, "EomtImageProcessor"):
+        pytest.skip("needs a transformers that has Eomt")
+    torch.manual_seed(0)
+    network = eomt().eval()
+    network.save_pretrained(tmp_path)
+    splitter = transformers.EomtImageProcessor(size=edges(32), do_split_image=True)
+    splitter.save_pretrained(tmp_path)
+    photo = np.kron(np.random.default_rng(0).integers(0, 256, (7, 7, 3)), np.ones((20, 20, 1)))
+    photo = photo[: size[0], : size[1]].astype(np.uint8)
+    inputs = splitter(photo, return_tensors="pt")
+    with torch.inference_mode():
+        outputs = network(**inputs)
+    expected = splitter.post_process_semantic_segmentation(outputs, target_sizes=[size])[0].numpy()
+    found = SegFormerSegmenter(tmp_path, device="cpu").fit([photo, photo]).segment(photo)
+    assert (found == expected).mean() > 0.995
+
+
+@needs_networks
+def test_a_universal_network_of_one_label(images, tmp_path):
+    """Its class is where its sum over the queries is above a half."""
+    import torch
+
+    transformers = pytest.importorskip("transformers")
+    if not hasattr(transformers, "EomtImageProcessor"):
+        pytest.skip("needs a transformers that has Eomt")
+    network = eomt(n_classes=1)
+    for bias, expected in [(-20.0, "background"), (20.0, "wall")]:
+        with torch.no_grad():
+            network.class_predictor.weight.zero_()
+            network.class_predictor.bias.copy_(torch.tensor([bias, 0.0]))
+        network.save_pretrained(tmp_path / str(bias))
+        transformers.EomtImageProcessor(size=edges(32, 32), do_pad=True).save_pretrained(
+            tmp_path / str(bias)
+        )
+        segmenter = SegFormerSegmenter(tmp_path / str(bias), device="cpu").fit(images)
+        leaves = segmenter.tree_.to_nested()["image"]
+        share = (segmenter.segment(images[1]) == leaves[expected]).mean()
+        assert share == 1 if expected == "background" else share > 0
+
+
+@needs_networks
+def test_a_network_that_does_not_take_the_photo_names_it(tmp_path):
+    """One that needs squares, with a processor that keeps the aspect."""
+    transformers = pytest.importorskip("transformers")
+    if not hasattr(transformers, "EomtImageProcessor"):
+        pytest.skip("needs a transformers that has Eomt")
+    eomt().save_pretrained(tmp_path)
+    transformers.EomtImageProcessor(size=edges(32)).save_pretrained(tmp_path)
     square, wide = np.zeros((40, 40, 3), np.uint8), np.zeros((40, 80, 3), np.uint8)
     segmenter = SegFormerSegmenter(tmp_path, device="cpu").fit([square, wide])
     assert segmenter.segment(square).shape == (40, 40)
-    message = "Beit.* does not take the image as BeitImageProcessor prepares it whole, with 32 × 64"
+    message = "Eomt.* does not take the image as EomtImageProcessor prepares it whole, with 32 × 64"
     with pytest.raises(ValueError, match=message):
         segmenter.segment(wide)
     with pytest.raises(ValueError, match=f"^Image 1 of X: {message}"):
@@ -443,7 +500,7 @@ def test_a_processor_that_cannot_be_read(checkpoint, images, tmp_path):
     folder = tmp_path / "copy"
     shutil.copytree(checkpoint, folder)
     (folder / "preprocessor_config.json").write_text("{")
-    with pytest.raises(ValueError, match=r"preprocessor_config\.json .*cannot read it"):
+    with pytest.raises(ValueError, match=r"preprocessor_config\.json .*cannot be read by"):
         SegFormerSegmenter(folder, device="cpu").fit(images)
 
 
