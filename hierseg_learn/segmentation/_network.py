@@ -227,6 +227,16 @@ class SegmentationNetwork:
         names = ["logits"]
         if getattr(outputs, "logits", None) is None:
             names = ["class_queries_logits", "masks_queries_logits"]
+        given, said = stacked["pixel_values"].shape[2:], getattr(outputs, names[-1]).shape[2:]
+        # some lay the patches of any photo out as a square
+        off = [abs(said[i] - said[1 - i] / given[1 - i] * given[i]) for i in (0, 1)]
+        if min(off) > 2:
+            raise ImageRefused(
+                inputs[0].position,
+                f"{type(self.model).__name__} answers {given[0]} × {given[1]} pixels, as "
+                f"{type(self.processor).__name__} prepares the image, with {said[0]} × {said[1]}: "
+                "another aspect.",
+            )
         return [
             SimpleNamespace(**{name: getattr(outputs, name)[i] for name in names})
             for i in range(len(inputs))

@@ -435,6 +435,39 @@ def test_a_network_that_does_not_take_the_photo_names_it(tmp_path):
         segmenter.segment_images([square, wide])
 
 
+@needs_networks
+def test_an_answer_of_another_aspect_is_refused():
+    """As DPT gives for 4 × 16 patches, which it lays out as 8 × 8."""
+    import torch
+    import transformers
+
+    from hierseg_learn.segmentation._network import ImageRefused, SegmentationNetwork
+
+    network = bright()
+    answer = network.forward
+    network.forward = lambda pixel_values: answer(
+        torch.reshape(pixel_values, (len(pixel_values), 3, 64, 64))
+    )
+    processor = transformers.SegformerImageProcessor(size=side(32, 128))
+    photo = np.zeros((30, 110, 3), np.float32)
+    with pytest.raises(ImageRefused, match=r"answers 32 × 128 pixels, .* with 64 × 64"):
+        SegmentationNetwork(network, processor, ("dark", "bright")).predict([photo])
+
+
+@needs_networks
+def test_a_network_that_wants_more_than_photos_is_refused(images, tmp_path):
+    from transformers import OneFormerConfig
+
+    config = OneFormerConfig(id2label=dict(enumerate(NAMES)))
+    config.architectures = ["OneFormerForUniversalSegmentation"]
+    config.save_pretrained(tmp_path)
+    processor("segformer").save_pretrained(tmp_path)
+    with pytest.raises(
+        ValueError, match="OneFormerForUniversalSegmentation also takes task_inputs"
+    ):
+        SegFormerSegmenter(tmp_path, device="cpu").fit(images)
+
+
 def one_label(folder, bias):
     import torch
     from transformers import SegformerConfig, SegformerForSemanticSegmentation
