@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
+import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from numbers import Integral
 from typing import Any
 
 import numpy as np
+from sklearn.utils import gen_batches
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from ..images import ImageBatch
 from ..tree import SegmentTree
 from ._base import Segmenter, read_tree
-from ._network import SegmentationNetwork, load_network
+from ._network import ImageRefused, SegmentationNetwork, load_network
 from ._parts import PartLookup
 
 
@@ -33,7 +36,8 @@ class SegFormerSegmenter(Segmenter):
     classes : dict of str to str, default=None
         Part of every class, by names: ``{"hat": "hair", "hair": "hair", "dress": "clothes"}``.
         Several classes may form one part; what is not named is `background`. None makes every
-        class a part of its own, or, with a `tree`, every class that has the name of a leaf.
+        class a part of its own ("/" and "|" in its name become "-", and classes of equal names are
+        one part), or, with a `tree`, every class that has the name of a leaf.
     tree : dict, SegmentTree or None, default=None
         The tree of the parts, a nested dict whose leaves are part ids; parts are named by the name
         of their leaf or its path. None hangs the parts side by side below ``image``.
@@ -54,7 +58,8 @@ class SegFormerSegmenter(Segmenter):
     class_names_ : tuple of str
         Names of the classes of the network.
     class_parts_ : ndarray of shape (n_classes,), int32
-        Part id of every class; -1 for none.
+        Part id of every class; -1 for none. Of a network of one class it has shape (2,): the part
+        of the class and that of the pixels without it.
 
     See Also
     --------
@@ -62,9 +67,17 @@ class SegFormerSegmenter(Segmenter):
 
     Notes
     -----
-    Images are given to the image processor of the checkpoint with 8 bits a channel, grey ones three
+    Images are given to the image processor of the checkpoint with 8 bits a channel, gray ones three
     times. Logits are interpolated to the size of the image, and the class with the largest one is
-    taken. Where the processor would crop the middle of the image, it is told not to.
+    taken. A network of one class is compared with nothing: a pixel has the class where its logit is
+    above 0, and is `background` elsewhere.
+
+    Where the processor puts a photo is not guessed from its settings: once for every size of photos
+    it is sent the number of every row and column in the place of brightness. Padding is left out of
+    the label map, and the pieces of a photo that is split are laid over one another, where they
+    overlap by their mean. A processor that would crop is told not to, or, if it cannot be told so,
+    gets the photo in the size that it would crop from. What still does not show all pixels, or
+    bends the photo, is refused by name, and so is a photo whose size the network does not take.
 
     A pickle holds the path of the checkpoint and not the network, which is loaded where it is first
     used; so the folder has to be there.
@@ -144,10 +157,14 @@ class SegFormerSegmenter(Segmenter):
         tree = None if self.tree is None else read_tree(self.tree)
         part_of = name_parts(self.class_names_, self.classes, tree, self.background)
         if tree is None:
-            names = list(dict.fromkeys(filter(None, part_of)))
+            # of one class, the pixels without it come last, and take the first id as in masks
+            order = part_of[::-1] if len(self.class_names_) == 1 else part_of
+            names = [name for name in dict.fromkeys(order) if name is not None]
             tree = SegmentTree.from_nested({"image": {name: k for k, name in enumerate(names)}})
         ids = part_ids(tree)
-        self.class_parts_ = np.array([ids.get(name, -1) for name in part_of], dtype=np.int32)
+        self.class_parts_ = np.array(
+            [-1 if name is None else ids[name] for name in part_of], dtype=np.int32
+        )
         return tree
 
     def _segment(self, image: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
@@ -156,8 +173,23 @@ class SegFormerSegmenter(Segmenter):
     def _segment_many(
         self, images: Sequence[np.ndarray], masks: Sequence[np.ndarray | None]
     ) -> list[np.ndarray]:
-        classes = self._network().predict(images)
-        return [self.class_parts_[found] for found in classes]
+        # of one class, -1 is the last entry: the pixels without it
+        return [self.class_parts_[found] for found in self._network().predict(images)]
+
+    def _cut(
+        self,
+        images: Sequence[np.ndarray],
+        masks: Sequence[np.ndarray | None],
+        positions: Sequence[int],
+    ) -> list[np.ndarray]:
+        found: list[np.ndarray] = []
+        for chunk in gen_batches(len(images), self.batch_size):
+            try:
+                found += super()._cut(images[chunk], masks[chunk], positions[chunk])
+            except ImageRefused as error:
+                position = positions[chunk][error.position]
+                raise ValueError(f"Image {position} of X: {error}") from error
+        return found
 
     def _network(self) -> SegmentationNetwork:
         network = load_network(self.checkpoint, self.device)
@@ -188,7 +220,8 @@ def name_parts(
     Returns
     -------
     parts : list of (str or None)
-        Name of the part of every class, None for no part.
+        Name of the part of every class, None for no part. Of one class, a second item: the part of
+        the pixels without it.
 
     Raises
     ------
@@ -196,8 +229,10 @@ def name_parts(
         If a name is not known to the network, or to the tree.
     """
     known = part_ids(tree) if tree is not None else None
-    if classes is None:
-        classes = {name: name for name in class_names if known is None or name in known}
+    if classes is None and known is None:
+        classes = _node_names(class_names)
+    elif classes is None:
+        classes = {name: name for name in class_names if name in known}
     strange = [name for name in classes if name not in class_names]
     if strange or not classes:
         given = f"names {_listed(strange)}" if strange else "names none of its classes"
@@ -206,6 +241,8 @@ def name_parts(
             f"{where} {given}, but the checkpoint knows {_listed(dict.fromkeys(class_names))}."
         )
     parts = [classes.get(name, background) for name in class_names]
+    if len(class_names) == 1:
+        parts.append(background)
     lost = [part for part in dict.fromkeys(parts) if known is not None and part not in known]
     for part in filter(None, lost):
         source = "background" if part not in classes.values() else "classes"
@@ -214,6 +251,21 @@ def name_parts(
             f"{_listed(tree.names[leaf] for leaf in tree.leaves)}."
         )
     return parts
+
+
+def _node_names(class_names: Sequence[str]) -> dict[str, str]:
+    """Name of a node for every class: without what separates the names of a path."""
+    names = {}
+    for i, name in enumerate(class_names):
+        names.setdefault(name, re.sub("[/|]", "-", name) if name.strip() else f"class {i}")
+    counts = Counter(names.values())
+    equal = [name for name, node in names.items() if counts[node] > 1]
+    if equal:
+        raise ValueError(
+            f"The classes {_listed(equal)} of the checkpoint would be parts of one name, for '/' "
+            "and '|' become '-'; name their parts by classes."
+        )
+    return names
 
 
 def part_ids(tree: SegmentTree) -> dict[str, int]:

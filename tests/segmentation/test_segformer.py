@@ -1,5 +1,6 @@
 """Networks as segmenters: classes become parts by name, whatever the batch and the image."""
 
+import json
 import pickle
 import shutil
 import sys
@@ -104,6 +105,31 @@ def mask2former():
     network.class_predictor.bias.data -= said.mean(dim=0)
     network.class_predictor.weight.data *= 10
     network.class_predictor.bias.data *= 10
+    return network
+
+
+def eomt(n_classes=5):
+    import torch
+    from transformers import EomtConfig, EomtForUniversalSegmentation
+
+    config = EomtConfig(
+        hidden_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        image_size=32,
+        patch_size=8,
+        num_blocks=1,
+        num_queries=8,
+        num_upscale_blocks=1,
+        num_register_tokens=0,
+        layerscale_value=1.0,
+        id2label=dict(enumerate(NAMES[:n_classes])),
+    )
+    network = EomtForUniversalSegmentation(config)
+    with torch.no_grad():
+        for values in network.parameters():
+            if values.ndim > 1:
+                values.normal_(0, 0.5)
     return network
 
 
@@ -253,8 +279,279 @@ def test_nothing_is_cropped_away(images, tmp_path):
     from hierseg_learn.segmentation._network import load_network
 
     network = load_network(save("mobilevit", tmp_path), "cpu")
-    prepared = network._prepare(images[4].astype(np.float32) / 255)
-    assert prepared.shape == (3, 32, 66)
+    views, inputs = network._prepare(images[4].astype(np.float32) / 255, 0)
+    assert views.is_plain
+    assert [values["pixel_values"].shape for values in inputs] == [(3, 32, 66)]
+
+
+def bright(n_classes=2):
+    """Stand-in for a network: bright pixels are class 1, or the only one."""
+    from types import SimpleNamespace
+
+    import torch
+
+    class Bright(torch.nn.Module):
+        device = torch.device("cpu")
+
+        def forward(self, pixel_values):
+            gray = pixel_values.mean(dim=1, keepdim=True)
+            above = gray - (gray.max() + gray.min()) / 2
+            return SimpleNamespace(logits=torch.cat([-above, above][-n_classes:], dim=1))
+
+    return Bright()
+
+
+def side(height, width=None):
+    return {"height": height, "width": width or height}
+
+
+def edges(shortest, longest=None):
+    return {"shortest_edge": shortest, "longest_edge": longest}
+
+
+PROCESSORS = {
+    "padded to a multiple": ("DPT", {"do_resize": False, "do_pad": True, "size_divisor": 64}),
+    "padded to a size": ("Mask2Former", {"size": edges(60, 240), "pad_size": side(256)}),
+    "padded right and below": ("Eomt", {"size": edges(64, 64), "do_pad": True}),
+    "padded by its crop": (
+        "Beit",
+        {"size": side(40), "do_center_crop": True, "crop_size": side(48, 64)},
+    ),
+    "cropped": ("Beit", {"size": side(80), "do_center_crop": True, "crop_size": side(48)}),
+    "cropped, flipped colors": ("MobileViT", {"size": edges(64), "crop_size": side(48)}),
+    "cropped as it is resized": ("ConvNext", {"size": {"shortest_edge": 48}, "crop_pct": 0.875}),
+    "split": ("Eomt", {"size": edges(64), "do_split_image": True}),
+    "split and padded": (
+        "Eomt",
+        {"size": edges(64, 100), "do_split_image": True, "do_pad": True},
+    ),
+    "aspect": ("DPT", {"size": side(64), "keep_aspect_ratio": True, "ensure_multiple_of": 8}),
+}
+
+
+@needs_networks
+@pytest.mark.parametrize("n_classes", [1, 2])
+@pytest.mark.parametrize("case", PROCESSORS)
+def test_any_processor_gives_the_right_pixels(case, n_classes):
+    import transformers
+
+    from hierseg_learn.segmentation._network import SegmentationNetwork
+
+    name, settings = PROCESSORS[case]
+    loader = getattr(transformers, f"{name}ImageProcessor", None)
+    if loader is None:
+        pytest.skip(f"needs a transformers that has {name}")
+    network = SegmentationNetwork(bright(n_classes), loader(**settings), ("dark", "bright"))
+    photos = []
+    for height, width in [(50, 90), (90, 40), (64, 64), (24, 120)]:
+        photo = np.zeros((height, width, 3), np.float32)
+        photo[height // 5 : height - height // 5, 5 * width // 9 : 8 * width // 9] = 1
+        photos.append(photo)
+    for photo in photos:
+        found = network.predict([photo])[0] == n_classes - 1
+        wanted = photo[..., 0] > 0.5
+        assert (found & wanted).sum() > 0.95 * (found | wanted).sum()
+
+
+@needs_networks
+def test_a_photo_that_cannot_be_seen_whole_is_refused_by_name(images):
+    import transformers
+
+    from hierseg_learn.segmentation._network import ImageRefused, SegmentationNetwork
+
+    class Cropping(transformers.ViTImageProcessor):
+        def __call__(self, photo, **settings):
+            return super().__call__(photo[:, :20], **settings)
+
+    network = SegmentationNetwork(bright(), Cropping(size=side(32)), ("dark", "bright"))
+    narrow, wide = (np.zeros((30, width, 3), np.float32) for width in (20, 60))
+    with pytest.raises(
+        ImageRefused, match=r"Cropping cannot prepare a photo of 30 × 60 pixels: it"
+    ):
+        network.predict([narrow, wide])
+
+
+@needs_networks
+@pytest.mark.parametrize("size", [(32, 64), (64, 32), (40, 100), (32, 32), (20, 30)])
+def test_pieces_of_a_photo_are_merged_as_transformers_does(size, tmp_path):
+    import torch
+
+    transformers = pytest.importorskip("transformers")
+    if not hasattr(transformers, "EomtImageProcessor"):
+        pytest.skip("needs a transformers that has Eomt")
+    torch.manual_seed(0)
+    network = eomt().eval()
+    network.save_pretrained(tmp_path)
+    splitter = transformers.EomtImageProcessor(size=edges(32), do_split_image=True)
+    splitter.save_pretrained(tmp_path)
+    photo = np.kron(np.random.default_rng(0).integers(0, 256, (7, 7, 3)), np.ones((20, 20, 1)))
+    photo = photo[: size[0], : size[1]].astype(np.uint8)
+    inputs = splitter(photo, return_tensors="pt")
+    with torch.inference_mode():
+        outputs = network(**inputs)
+    expected = splitter.post_process_semantic_segmentation(outputs, target_sizes=[size])[0].numpy()
+    found = SegFormerSegmenter(tmp_path, device="cpu").fit([photo, photo]).segment(photo)
+    assert (found == expected).mean() > 0.995
+
+
+@needs_networks
+def test_a_universal_network_of_one_label(images, tmp_path):
+    """Its class is where its sum over the queries is above a half."""
+    import torch
+
+    transformers = pytest.importorskip("transformers")
+    if not hasattr(transformers, "EomtImageProcessor"):
+        pytest.skip("needs a transformers that has Eomt")
+    network = eomt(n_classes=1)
+    for bias, expected in [(-20.0, "background"), (20.0, "wall")]:
+        with torch.no_grad():
+            network.class_predictor.weight.zero_()
+            network.class_predictor.bias.copy_(torch.tensor([bias, 0.0]))
+        network.save_pretrained(tmp_path / str(bias))
+        transformers.EomtImageProcessor(size=edges(32, 32), do_pad=True).save_pretrained(
+            tmp_path / str(bias)
+        )
+        segmenter = SegFormerSegmenter(tmp_path / str(bias), device="cpu").fit(images)
+        leaves = segmenter.tree_.to_nested()["image"]
+        share = (segmenter.segment(images[1]) == leaves[expected]).mean()
+        assert share == 1 if expected == "background" else share > 0
+
+
+@needs_networks
+def test_a_network_that_does_not_take_the_photo_names_it(tmp_path):
+    """One that needs squares, with a processor that keeps the aspect."""
+    transformers = pytest.importorskip("transformers")
+    if not hasattr(transformers, "EomtImageProcessor"):
+        pytest.skip("needs a transformers that has Eomt")
+    eomt().save_pretrained(tmp_path)
+    transformers.EomtImageProcessor(size=edges(32)).save_pretrained(tmp_path)
+    square, wide = np.zeros((40, 40, 3), np.uint8), np.zeros((40, 80, 3), np.uint8)
+    segmenter = SegFormerSegmenter(tmp_path, device="cpu").fit([square, wide])
+    assert segmenter.segment(square).shape == (40, 40)
+    message = "Eomt.* does not take the image as EomtImageProcessor prepares it whole, with 32 × 64"
+    with pytest.raises(ValueError, match=message):
+        segmenter.segment(wide)
+    with pytest.raises(ValueError, match=f"^Image 1 of X: {message}"):
+        segmenter.segment_images([square, wide])
+
+
+@needs_networks
+def test_an_answer_of_another_aspect_is_refused():
+    """As DPT gives for 4 × 16 patches, which it lays out as 8 × 8."""
+    import torch
+    import transformers
+
+    from hierseg_learn.segmentation._network import ImageRefused, SegmentationNetwork
+
+    network = bright()
+    answer = network.forward
+    network.forward = lambda pixel_values: answer(
+        torch.reshape(pixel_values, (len(pixel_values), 3, 64, 64))
+    )
+    processor = transformers.SegformerImageProcessor(size=side(32, 128))
+    photo = np.zeros((30, 110, 3), np.float32)
+    with pytest.raises(ImageRefused, match=r"answers 32 × 128 pixels, .* with 64 × 64"):
+        SegmentationNetwork(network, processor, ("dark", "bright")).predict([photo])
+
+
+@needs_networks
+def test_a_network_that_wants_more_than_photos_is_refused(images, tmp_path):
+    from transformers import OneFormerConfig
+
+    config = OneFormerConfig(id2label=dict(enumerate(NAMES)))
+    config.architectures = ["OneFormerForUniversalSegmentation"]
+    config.save_pretrained(tmp_path)
+    processor("segformer").save_pretrained(tmp_path)
+    with pytest.raises(
+        ValueError, match="OneFormerForUniversalSegmentation also takes task_inputs"
+    ):
+        SegFormerSegmenter(tmp_path, device="cpu").fit(images)
+
+
+def one_label(folder, bias):
+    import torch
+    from transformers import SegformerConfig, SegformerForSemanticSegmentation
+
+    config = SegformerConfig(**segformer().config.to_diff_dict() | {"id2label": {0: "lesion"}})
+    network = SegformerForSemanticSegmentation(config)
+    with torch.no_grad():
+        network.decode_head.classifier.weight.zero_()
+        network.decode_head.classifier.bias.fill_(bias)
+    network.save_pretrained(folder)
+    processor("segformer").save_pretrained(folder)
+    return folder
+
+
+@needs_networks
+@pytest.mark.parametrize(
+    ("settings", "leaves", "absent", "present"),
+    [
+        ({}, {"background": 0, "lesion": 1}, 0, 1),
+        ({"background": "skin"}, {"skin": 0, "lesion": 1}, 0, 1),
+        ({"background": None}, {"lesion": 0}, -1, 0),
+        ({"classes": {"lesion": "spot"}}, {"background": 0, "spot": 1}, 0, 1),
+        ({"tree": {"image": {"lesion": 4, "background": 7}}}, None, 7, 4),
+        ({"tree": {"image": {"lesion": 4}}, "background": None}, None, -1, 4),
+    ],
+)
+def test_a_network_of_one_label_has_a_background(
+    settings, leaves, absent, present, images, tmp_path
+):
+    for bias, expected in [(-5.0, absent), (0.0, absent), (5.0, present)]:
+        folder = one_label(tmp_path / str(bias), bias)
+        segmenter = SegFormerSegmenter(folder, device="cpu", **settings).fit(images)
+        assert segmenter.class_names_ == ("lesion",)
+        if leaves is not None:
+            assert segmenter.tree_.to_nested() == {"image": leaves}
+        np.testing.assert_array_equal(np.unique(segmenter.segment(images[1])), [expected])
+
+
+@needs_networks
+def test_a_tree_without_a_background_for_one_label_is_refused(images, tmp_path):
+    tree = {"image": {"lesion": 4}}
+    with pytest.raises(ValueError, match="background names the part 'background', which is no"):
+        SegFormerSegmenter(one_label(tmp_path, 0.0), tree=tree, device="cpu").fit(images)
+
+
+@needs_networks
+@pytest.mark.parametrize("key", ["image_processor_type", "feature_extractor_type"])
+def test_old_names_of_processors(checkpoint, images, tmp_path, key):
+    folder = tmp_path / "copy"
+    shutil.copytree(checkpoint, folder)
+    path = folder / "preprocessor_config.json"
+    saved = json.loads(path.read_text())
+    del saved["image_processor_type"]
+    path.write_text(json.dumps(saved | {key: "SegformerFeatureExtractor"}))
+    old, new = (SegFormerSegmenter(f, device="cpu").fit(images) for f in (folder, checkpoint))
+    np.testing.assert_array_equal(old.segment(images[1]), new.segment(images[1]))
+    path.write_text(json.dumps(saved))
+    np.testing.assert_array_equal(old.segment(images[1]), new.segment(images[1]))
+
+
+@needs_networks
+def test_a_processor_that_cannot_be_read(checkpoint, images, tmp_path):
+    folder = tmp_path / "copy"
+    shutil.copytree(checkpoint, folder)
+    (folder / "preprocessor_config.json").write_text("{")
+    with pytest.raises(ValueError, match=r"preprocessor_config\.json .*cannot be read by"):
+        SegFormerSegmenter(folder, device="cpu").fit(images)
+
+
+@needs_networks
+@pytest.mark.parametrize(
+    ("id2label", "message"),
+    [
+        ({0: "a", 2: "b"}, r"number the classes from 0 without gaps, got \[0, 2\]"),
+        ({1: "a"}, "from 0"),
+    ],
+)
+def test_classes_with_gaps(checkpoint, images, tmp_path, id2label, message):
+    folder = tmp_path / "copy"
+    shutil.copytree(checkpoint, folder)
+    path = folder / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"id2label": id2label}))
+    with pytest.raises(ValueError, match=message):
+        SegFormerSegmenter(folder, device="cpu").fit(images)
 
 
 def test_a_pickle_holds_no_network(checkpoint, images):
@@ -363,6 +660,18 @@ def tree_of(nested):
 def test_parts_of_classes(classes, tree, background, expected):
     tree = None if tree is None else tree_of(tree)
     assert name_parts(NAMES, classes, tree, background) == expected
+
+
+def test_names_that_no_node_can_have():
+    assert name_parts(("a/b", "c|d", "", "e", "e"), None, None, None) == [
+        "a-b",
+        "c-d",
+        "class 2",
+        "e",
+        "e",
+    ]
+    with pytest.raises(ValueError, match="'a/b', 'a-b' of the checkpoint would be parts of one"):
+        name_parts(("a/b", "c", "a-b"), None, None, None)
 
 
 @pytest.mark.parametrize(
