@@ -7,11 +7,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.base import ClassifierMixin, clone
 from sklearn.metrics import accuracy_score
 from sklearn.utils import Tags, get_tags
 from sklearn.utils.validation import check_is_fitted
 
+from ..utils import Estimator
 from ._hidden import hidden_rows, mean_of_present
 from ._model import FittedModel, one_row, take_apart
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from ..explain import ContrastExplanation, PairExplanation, PredictionExplanation
 
 
-class MutedClassifier(ClassifierMixin, BaseEstimator):
+class MutedClassifier(ClassifierMixin, Estimator):
     """A model of images that does without some parts, and has not learned anew.
 
     Muted parts are absent from training rows and queries alike, and every node above them is made
