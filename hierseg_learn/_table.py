@@ -36,9 +36,7 @@ def check_table(estimator: Any, X: Any, y: Any) -> tuple[np.ndarray, np.ndarray]
     """
     with _hint_at_missing_parts():
         # a copy: training rows are kept, and the table is its owner's to edit
-        return validate_data(
-            estimator, _named(X), y, dtype=DTYPES, ensure_min_samples=2, copy=True
-        )
+        return validate_data(estimator, _named(X), y, dtype=DTYPES, ensure_min_samples=2, copy=True)
 
 
 def check_rows(estimator: Any, X: Any) -> np.ndarray:

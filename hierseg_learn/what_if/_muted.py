@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
@@ -12,6 +13,7 @@ from sklearn.metrics import accuracy_score
 from sklearn.utils import Tags, get_tags
 from sklearn.utils.validation import check_is_fitted
 
+from .._frozen import thawed
 from ..utils import Estimator
 from ._hidden import hidden_rows, mean_of_present
 from ._model import FittedModel, one_row, take_apart
@@ -255,7 +257,8 @@ class MutedClassifier(ClassifierMixin, Estimator):
 
     def _mute(self, fitted: Any, images: Any, segments: Any) -> Self:
         """Mute a fitted model; `images` are those it was fitted on, if their pixels matter."""
-        model = take_apart(fitted, self.transformer)
+        # its own, whatever becomes of the one that was given
+        model = take_apart(fitted, deepcopy(thawed(self.transformer)))
         leaves = model.exchange.leaves(_check_nodes(self.nodes))
         if leaves.all():
             raise ValueError(f"nodes={self.nodes!r} mute every part; expected some to be left.")
