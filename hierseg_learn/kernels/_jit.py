@@ -34,7 +34,7 @@ def jit(function: Callable, **options: Any) -> Callable:
 
 
 class _ForgivingCache:
-    """A kernel's cache on disk, which Numba does not survive if a file is damaged or a disk full."""
+    """A kernel's cache on disk, where Numba alone fails if a file is damaged or the disk full."""
 
     def __init__(self, on_disk: Any) -> None:
         self._on_disk = on_disk
