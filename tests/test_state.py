@@ -230,6 +230,7 @@ def test_what_is_returned_is_the_callers(estimator):
     assert_says(estimator, data, expected)
 
 
+@pytest.mark.filterwarnings("ignore:X does not have valid feature names")
 @pytest.mark.parametrize("order", ["C", "F"])
 @pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int64])
 @pytest.mark.parametrize("container", [np.asarray, pd.DataFrame, pd.DataFrame.astype, memoryview])
@@ -453,7 +454,7 @@ class Threshold(Segmenter):
         return self
 
     def _fit(self, batch):
-        return GridSegmenter(1, 1).fit(batch).tree_
+        return GridSegmenter(1, n_cols=1).fit(batch).tree_
 
     def _segment(self, image, mask):
         return np.zeros(image.shape[:2], dtype=int)
@@ -461,8 +462,9 @@ class Threshold(Segmenter):
 
 def test_subclasses_of_users_are_whole_too():
     images, *_ = pictures()
+    model = Threshold(fails=True)
     with pytest.raises(OSError, match="no disk"):
-        (model := Threshold(fails=True)).fit(images)
+        model.fit(images)
     assert vars(model) == {"limit": 0.5, "fails": True}
     assert model.set_params(fails=False).fit(images) is model
     assert model.learned_ == 0.5

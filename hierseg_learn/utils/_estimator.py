@@ -21,6 +21,13 @@ _VERSION = "_hierseg_learn_version"
 class PickledVersionWarning(UserWarning):
     """An estimator was saved by another version of this package than the one that loads it.
 
+    Parameters
+    ----------
+    estimator_name : str
+        Class of the estimator.
+    saved_by, loaded_by : str
+        The versions.
+
     Examples
     --------
     >>> import pickle, warnings
@@ -32,6 +39,16 @@ class PickledVersionWarning(UserWarning):
     ...     pickle.loads(saved)
     ShrinkageLDA()
     """
+
+    def __init__(self, estimator_name: str, saved_by: str, loaded_by: str) -> None:
+        super().__init__(estimator_name, saved_by, loaded_by)
+        self.estimator_name, self.saved_by, self.loaded_by = estimator_name, saved_by, loaded_by
+
+    def __str__(self) -> str:
+        return (
+            f"{self.estimator_name} was saved by hierseg_learn {self.saved_by} and is loaded by "
+            f"{self.loaded_by}; it may fail or predict something else. Fit it again."
+        )
 
 
 class Estimator(BaseEstimator):
@@ -77,10 +94,7 @@ class Estimator(BaseEstimator):
         saved_by = state.pop(_VERSION, "unknown")
         if saved_by != __version__:
             warnings.warn(
-                f"{type(self).__name__} was saved by hierseg_learn {saved_by} and is loaded by "
-                f"{__version__}; it may fail or predict something else. Fit it again.",
-                PickledVersionWarning,
-                stacklevel=2,
+                PickledVersionWarning(type(self).__name__, saved_by, __version__), stacklevel=2
             )
         super().__setstate__(state)
 

@@ -9,9 +9,11 @@ import pytest
 from hierseg_learn.utils import check_writable, written_whole
 
 
-def write(path, text="new"):
+def write(path, text="new", error=None):
     with written_whole(path) as beside:
         beside.write_text(text)
+        if error is not None:
+            raise error
 
 
 def no_space(*args, **kwargs):
@@ -37,9 +39,8 @@ def test_what_is_written_to_has_the_suffix_and_the_folder(tmp_path):
 def test_a_failure_keeps_what_is_there(tmp_path, error):
     path = tmp_path / "page.html"
     for before in ([], ["page.html"]):
-        with pytest.raises(error), written_whole(path) as beside:
-            beside.write_text("half of")
-            raise error("in the middle")
+        with pytest.raises(error):
+            write(path, error=error("in the middle"))
         assert os.listdir(tmp_path) == before
         path.write_text("old")
     assert path.read_text() == "old"
