@@ -35,7 +35,8 @@ def check_table(estimator: Any, X: Any, y: Any) -> tuple[np.ndarray, np.ndarray]
         Also if X holds NaN, with a hint where that comes from.
     """
     with _hint_at_missing_parts():
-        return validate_data(estimator, _named(X), y, dtype=DTYPES, ensure_min_samples=2)
+        # a copy: training rows are kept, and the table is its owner's to edit
+        return validate_data(estimator, _named(X), y, dtype=DTYPES, ensure_min_samples=2, copy=True)
 
 
 def check_rows(estimator: Any, X: Any) -> np.ndarray:

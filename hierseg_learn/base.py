@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import clone
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .images import ImageBatch, check_images, is_table
+from .utils import Estimator
 
 
-class ImageEstimator(BaseEstimator):
+class ImageEstimator(Estimator):
     """Base of the estimators that take images: input checks and tags.
 
     A subclass calls :meth:`_check_images` with ``reset=True`` in ``fit`` and with

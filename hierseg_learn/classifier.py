@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from numbers import Integral
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from sklearn.base import (
-    BaseEstimator,
     ClassifierMixin,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
@@ -32,6 +31,12 @@ from .metrics._mahalanobis import MahalanobisMixin, map_rows
 from .metrics._registry import COMBINATIONS, NODE_METRICS
 from .metrics._tree_metric import TreeMetric, fit_tree_metric
 from .tree import SegmentTree
+from .utils import Estimator
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_SERIES = {"node_scores_": "score", "node_outcomes_": "outcome"}
 
 
 class HierarchicalMetricClassifier(
@@ -41,7 +46,7 @@ class HierarchicalMetricClassifier(
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
     ClassifierMixin,
-    BaseEstimator,
+    Estimator,
 ):
     """Classify by a metric that is learned node by node of a tree and comes apart again.
 
@@ -162,6 +167,9 @@ class HierarchicalMetricClassifier(
         "verbose": ["verbose"],
         "random_state": ["random_state"],
     }
+
+    # votes are counted anew, as scikit-learn's neighbors do it; nothing else is looked at
+    _reads_params = False
 
     def __init__(
         self,
@@ -333,13 +341,15 @@ class HierarchicalMetricClassifier(
         return find_copies(X, codes, [self._layout.columns[leaf] for leaf in leaves], present)
 
     def _store_metric(self, metric: TreeMetric) -> None:
-        import pandas as pd
-
-        paths = pd.Index(self.tree_.paths, name="node")
-        self.node_scores_ = pd.Series(metric.scores, paths, name="score")
-        self.node_outcomes_ = pd.Series(metric.outcomes, paths, name="outcome")
+        self.node_scores_ = self._node_series(metric.scores, "score")
+        self.node_outcomes_ = self._node_series(metric.outcomes, "outcome")
         self._metric = metric
         self.components_ = metric.components(self.tree_.root)
+
+    def _node_series(self, values: list, title: str) -> pd.Series:
+        import pandas as pd
+
+        return pd.Series(values, pd.Index(self.tree_.paths, name="node"), name=title)
 
     def _neighbors(self) -> Neighbors:
         return Neighbors(
@@ -380,6 +390,20 @@ class HierarchicalMetricClassifier(
     @property
     def _n_features_out(self) -> int:
         return len(self.components_)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # skops cannot store a Series
+        state = super().__getstate__()
+        for name in _SERIES:
+            if hasattr(state.get(name), "to_list"):
+                state[name] = state[name].to_list()
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        for name, title in _SERIES.items():
+            if isinstance(values := vars(self).get(name), list):
+                setattr(self, name, self._node_series(values, title))
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -22,6 +22,7 @@ from sklearn.utils import Bunch
 from hierseg_learn import HierarchicalMetricClassifier, SegmentTreeTransformer
 from hierseg_learn.datasets import make_portraits
 from hierseg_learn.explain import PairExplanation, SegmentContributionDisplay
+from hierseg_learn.utils import check_writable, written_whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -203,7 +204,7 @@ def draw_to(
     Parameters
     ----------
     path : Path
-        The file; its folder is made.
+        The file, in an existing folder; one that is there is replaced when the picture is complete.
     explanation : PairExplanation
         Why the two differ.
     model : Pipeline
@@ -222,7 +223,6 @@ def draw_to(
         from matplotlib.figure import Figure
     except ImportError:
         return False
-    path.parent.mkdir(parents=True, exist_ok=True)
     figure = Figure(figsize=(14, 8.2), layout="constrained")
     figure.get_layout_engine().set(w_pad=0.12, h_pad=0.12)
     draw(
@@ -232,7 +232,8 @@ def draw_to(
         model[0].label_maps(pair),
         model[-1].node_scores_,
     )
-    figure.savefig(path, dpi=dpi)
+    with written_whole(path) as beside:
+        figure.savefig(beside, dpi=dpi)
     return True
 
 
@@ -245,6 +246,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         Arguments of the command line; None takes those of the process.
     """
     options = _parse(argv)
+    path = options.output / PICTURE
     started = time.perf_counter()
     with _doing(f"Painting {options.n_samples} portraits"):
         portraits = paint(options.n_samples)
@@ -277,7 +279,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     print(replace(classifier.explain_prediction(rows.iloc[0]), name=names[0]).to_text())
 
     _say_title("The picture")
-    path = options.output / PICTURE
     if draw_to(path, explanation, model, portraits.test[pair]):
         print(f"The difference of the two is drawn in {path}.")
     else:
@@ -312,6 +313,11 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     options = parser.parse_args(argv)
     if options.n_samples < 60:
         parser.error(f"--n-samples must be at least 60, got {options.n_samples}")
+    try:
+        options.output.mkdir(parents=True, exist_ok=True)
+        check_writable(options.output / PICTURE, "--output")
+    except OSError as error:
+        parser.error(f"--output must be a folder that can be written: {error}")
     return options
 
 

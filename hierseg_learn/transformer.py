@@ -443,7 +443,7 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
                 f"{', '.join(map(repr, absent))} never occurred in the training images: "
                 "these parts' columns are constant.",
                 UserWarning,
-                stacklevel=5,
+                stacklevel=6,
             )
         totals = np.where(fades, np.nansum(rows, axis=0, dtype=np.float64), 0.0)
         return np.divide(totals, seen, out=np.zeros(len(totals)), where=fades & (seen > 0))

@@ -174,3 +174,13 @@ def test_user_guide_shows_what_its_code_prints(path):
     report = []
     runner = doctest.DocTestRunner(SameWords(), verbose=False, optionflags=flags)
     assert runner.run(test, out=report.append).failed == 0, "".join(report)
+
+
+@pytest.mark.parametrize("name", ["file", "file/folder", demo.PICTURE])
+def test_a_folder_that_cannot_be_written_is_said_before_the_work(tmp_path, capsys, name):
+    (tmp_path / "file").write_text("")
+    (tmp_path / demo.PICTURE).mkdir()
+    folder = tmp_path if name == demo.PICTURE else tmp_path / name
+    with pytest.raises(SystemExit):
+        demo.main(["--output", str(folder)])
+    assert "--output must be a folder that can be written" in capsys.readouterr().err

@@ -160,7 +160,7 @@ class PatchDictionary(Descriptor):
             f"the {len(patches)} patches drawn from the training images; the dictionary has "
             f"{len(patches)} of them.",
             UserWarning,
-            stacklevel=5,
+            stacklevel=6,
         )
         return len(patches)
 

@@ -88,8 +88,7 @@ class NeighborStripDisplay:
         if not neighbors:
             raise ValueError("neighbors must hold at least one Neighbor, got none.")
         self.name = str(name)
-        self.photo = photo
-        self.label_map = label_map
+        self.photo, self.label_map = np.array(photo), np.array(label_map)
         self.prediction = str(prediction)
         self.neighbors = tuple(neighbors)
 

@@ -88,7 +88,7 @@ highest 3 for 0 (sail) and 1 (motor). Mean within classes 1, between classes 2.5
             raise ValueError(
                 f"photos must have one entry per sample, expected {n_samples}, got {len(photos)}."
             )
-        self.photos = photos
+        self.photos = None if photos is None else [np.array(photo) for photo in photos]
         self.order = (
             np.arange(n_samples)
             if self.classes is None

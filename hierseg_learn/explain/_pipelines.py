@@ -148,7 +148,7 @@ def check_targets(y: Any, n_samples: int, name: str = "y") -> np.ndarray | None:
     """Return one class per sample as an array, or None."""
     if y is None:
         return None
-    array = np.asarray(y)
+    array = np.array(y)
     if array.shape != (n_samples,):
         raise ValueError(
             f"{name} must hold one class per sample, expected shape ({n_samples},), "

@@ -165,7 +165,7 @@ def _warn_of_one_image(X: Any, name: str) -> None:
             f"{name} of shape {X.shape} is taken as {X.shape[0]} grey images of {X.shape[1]} x 3 "
             f"pixels; pass a list, [{name}], if it is one colour image.",
             UserWarning,
-            stacklevel=7,
+            stacklevel=8,
         )
 
 

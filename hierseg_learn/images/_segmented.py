@@ -41,7 +41,8 @@ class SegmentedImages:
 
     Images and masks stay together in ``train_test_split``, ``cross_val_score`` and
     ``GridSearchCV``. What is in memory lies in one flat buffer, shared by subsets; what is
-    given as paths is read when needed.
+    given as paths is read when needed. An array is not copied, and items are views: who edits them
+    edits the collection. What is fitted on it keeps nothing of it.
 
     Parameters
     ----------

@@ -7,7 +7,6 @@ from typing import Any, Self
 
 import numpy as np
 from sklearn.base import (
-    BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
     _fit_context,
@@ -16,6 +15,7 @@ from sklearn.utils import Tags
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from ..utils import Estimator
 from ._mahalanobis import MahalanobisMixin, map_rows
 
 
@@ -23,7 +23,7 @@ class LinearMetric(
     MahalanobisMixin,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
-    BaseEstimator,
+    Estimator,
     metaclass=ABCMeta,
 ):
     """Base class: a supervised linear map L, and the metric ``||L (a - b)||`` that it defines.
@@ -54,6 +54,7 @@ class LinearMetric(
     """
 
     _parameter_constraints: dict = {}
+    _reads_params = False
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any) -> Self:
@@ -83,7 +84,7 @@ class LinearMetric(
                 f"y has 1 class, {classes.tolist()[0]!r}; a metric that tells classes apart needs "
                 "at least 2."
             )
-        self.components_ = np.asarray(self._fit(X, codes), dtype=np.float64)
+        self.components_ = np.array(self._fit(X, codes), dtype=np.float64)
         return self
 
     def transform(self, X: Any) -> np.ndarray:

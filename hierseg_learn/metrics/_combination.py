@@ -9,8 +9,9 @@ from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval
+
+from ..utils import Estimator
 
 if TYPE_CHECKING:
     from ..tree import SegmentTree
@@ -41,7 +42,7 @@ class FittedNode:
     outcome: str
 
 
-class Combination(BaseEstimator, ABC):
+class Combination(Estimator, ABC):
     """Base class: how the nodes of a tree get their metrics, parents from their children.
 
     Parameters

@@ -58,7 +58,7 @@ class MahalanobisMixin:
             ``metric(u, v, squared=False)``, for use as `metric` of scikit-learn's neighbours.
         """
         check_is_fitted(self)
-        return MahalanobisMetric(self.components_)
+        return MahalanobisMetric(self.components_.copy())
 
     def get_mahalanobis_matrix(self) -> np.ndarray:
         """Return ``M = components_.T @ components_``, (n_features, n_features)."""

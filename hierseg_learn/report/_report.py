@@ -11,6 +11,7 @@ import numpy as np
 
 from ..audit import group_report, node_reliance
 from ..explain._pipelines import FittedSteps, check_targets, count, row, take, take_apart
+from ..utils import check_writable, written_whole
 from . import _page, _tables
 from ._audit import html_audit
 from ._cases import Case, choose, draw_case, html_case
@@ -48,7 +49,8 @@ def write_report(
     y : array-like of shape (n_samples,)
         The true classes.
     path : str or path-like
-        The file to write, in an existing folder; a file of this name is replaced.
+        The file to write, in an existing folder; a file of this name is replaced when the page is
+        complete, and stays as it was if anything goes wrong.
     n_hits, n_misses : int, default=3
         How many right and wrong predictions are explained: the most confident ones of each true
         class in turn.
@@ -69,7 +71,9 @@ def write_report(
     Raises
     ------
     TypeError
-        If the pipeline is of another kind.
+        If the pipeline is of another kind, or `path` is no path.
+    OSError
+        If `path` cannot be written, which is found before the work.
     ValueError
         If y has another length than X or holds a class that the model does not know, or groups
         has another length or lacks a value.
@@ -98,6 +102,7 @@ def write_report(
     ...     path.name, path.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
     ('report.html', True)
     """
+    check_writable(path)
     steps = take_apart(pipeline, name="pipeline")
     n_samples = count(X)
     if n_samples == 0:
@@ -114,9 +119,9 @@ def write_report(
     cases = [_explain(steps, X, table, target, scores, positions) for positions in chosen]
     title = _TITLE if title is None else str(title)
     html = _compose(pipeline, steps, scores, cases, audit, title)
-    path = Path(path)
-    path.write_text(html, encoding="utf-8")
-    return path
+    with written_whole(path) as beside:
+        beside.write_text(html, encoding="utf-8")
+    return Path(path)
 
 
 def _audit(

@@ -20,6 +20,7 @@ from ..audit import find_shortcuts
 from ..images import SegmentedImages, is_table
 from ..transformer import SegmentTreeTransformer
 from ..tree import SegmentTree
+from ..utils import Estimator
 from ._pictures import Pictures
 from ._plan import SwapPlan, plan_swaps
 from ._tables import DescriptorTable, PlainTable, named_table
@@ -27,7 +28,7 @@ from ._tables import DescriptorTable, PlainTable, named_table
 AUTO = "auto"
 
 
-class SegmentSwapSampler(BaseSampler):
+class SegmentSwapSampler(Estimator, BaseSampler):
     """Exchange segments between images, so that they say nothing about the label any more.
 
     Where every boat is on water, a model learns the water. This sampler adds copies of the training

@@ -66,7 +66,7 @@ class GivenMasks(Segmenter):
                 "X comes without label maps, so every image is taken as one part; pass "
                 "SegmentedImages(images, masks) as X, or label maps as segments.",
                 UserWarning,
-                stacklevel=4,
+                stacklevel=5,
             )
             return SegmentTree(["image"], [0], [0])
         if self.tree is not None:

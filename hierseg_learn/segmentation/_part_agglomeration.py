@@ -8,15 +8,15 @@ from numbers import Real
 import numpy as np
 from scipy.cluster.hierarchy import linkage
 from scipy.spatial.distance import squareform
-from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval
 
 from ..tree import SegmentTree
+from ..utils import Estimator
 from ._part_statistics import PartStatistics
 from ._region_features import feature_weights
 
 
-class PartAgglomeration(BaseEstimator):
+class PartAgglomeration(Estimator):
     r"""Join similar parts step by step into a binary tree.
 
     Two parts are similar if they look alike, touch along much of their borders, and occur in the

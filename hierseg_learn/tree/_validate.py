@@ -142,7 +142,7 @@ def _freeze(value: Any) -> Any:
     """Turn arrays, NumPy scalars and lists into plain immutable Python values."""
     if hasattr(value, "tolist"):
         value = value.tolist()
-    return tuple(value) if isinstance(value, list) else value
+    return tuple(map(_freeze, value)) if isinstance(value, list | tuple) else value
 
 
 def list_names(names: list[str], n_shown: int = 5) -> str:

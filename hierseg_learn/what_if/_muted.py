@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.base import ClassifierMixin, clone
 from sklearn.metrics import accuracy_score
 from sklearn.utils import Tags, get_tags
 from sklearn.utils.validation import check_is_fitted
 
+from .._frozen import thawed
+from ..utils import Estimator
 from ._hidden import hidden_rows, mean_of_present
 from ._model import FittedModel, one_row, take_apart
 
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
     from ..explain import ContrastExplanation, PairExplanation, PredictionExplanation
 
 
-class MutedClassifier(ClassifierMixin, BaseEstimator):
+class MutedClassifier(ClassifierMixin, Estimator):
     """A model of images that does without some parts, and has not learned anew.
 
     Muted parts are absent from training rows and queries alike, and every node above them is made
@@ -254,7 +257,8 @@ class MutedClassifier(ClassifierMixin, BaseEstimator):
 
     def _mute(self, fitted: Any, images: Any, segments: Any) -> Self:
         """Mute a fitted model; `images` are those it was fitted on, if their pixels matter."""
-        model = take_apart(fitted, self.transformer)
+        # its own, whatever becomes of the one that was given
+        model = take_apart(fitted, deepcopy(thawed(self.transformer)))
         leaves = model.exchange.leaves(_check_nodes(self.nodes))
         if leaves.all():
             raise ValueError(f"nodes={self.nodes!r} mute every part; expected some to be left.")

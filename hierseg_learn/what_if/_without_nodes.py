@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from copy import deepcopy
 from typing import Any
 
 from sklearn.frozen import FrozenEstimator
@@ -77,4 +78,4 @@ def without_nodes(
         transformer = FrozenEstimator(transformer)
     nodes = nodes if isinstance(nodes, int | str) else list(nodes)
     muted = MutedClassifier(model, nodes, transformer=transformer, hide_pixels=images is not None)
-    return muted._mute(model, images, segments)
+    return muted._mute(deepcopy(model), images, segments)

@@ -49,9 +49,9 @@ def close_folder(folder):
     folder.write_text("no folder")
 
 
-def start(environment):
+def start(environment, code=CODE):
     return subprocess.Popen(
-        [sys.executable, "-c", CODE],
+        [sys.executable, "-c", code],
         env=environment,
         cwd=environment["PYTHONPATH"],
         stdout=subprocess.PIPE,
@@ -60,10 +60,11 @@ def start(environment):
     )
 
 
-def finish(process, package):
+def finish(process, package, warned=False):
     """Return the cache folder and the number of cache hits of a process that must succeed."""
     output, errors = process.communicate(timeout=120)
     assert process.returncode == 0, errors
+    assert errors.count("RuntimeWarning: Compiled code") == warned, errors
     file, cache_path, hits = json.loads(output)
     assert Path(file).parent == package
     return cache_path and Path(cache_path), hits
@@ -95,7 +96,7 @@ def test_with_nowhere_to_write_every_process_compiles_anew(installed, given):
     close_folder(home)
     if given:
         environment["NUMBA_CACHE_DIR"] = str(home / "numba")
-    assert finish(start(environment), package) == (None, 0)
+    assert finish(start(environment), package, warned=True) == (None, 0)
 
 
 def test_several_processes_start_on_an_empty_cache(installed, tmp_path):
@@ -105,3 +106,32 @@ def test_several_processes_start_on_an_empty_cache(installed, tmp_path):
     folders = {finish(process, package)[0] for process in processes}
     assert len(folders) == 1
     assert finish(start(environment), package) == (folders.pop(), 2)
+
+
+@pytest.mark.parametrize("suffix", ["nbi", "nbc"])
+@pytest.mark.parametrize("damage", [b"", b"garbage", None])
+def test_a_damaged_cache_is_compiled_anew_and_mended(installed, suffix, damage):
+    package, _, environment = installed
+    cache_path, _ = finish(start(environment), package)
+    for file in cache_path.glob(f"_numba_loops.sum_rows-*.{suffix}"):
+        file.write_bytes(file.read_bytes()[:-50] if damage is None else damage)
+    assert finish(start(environment), package, warned=True)[1] < 2
+    assert finish(start(environment), package) == (cache_path, 2)
+
+
+FULL_DISK = """
+import errno, os
+
+def no_space(*args):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+os.replace = no_space
+"""
+
+
+def test_a_full_disk_is_no_obstacle(installed):
+    package, _, environment = installed
+    cache_path, hits = finish(start(environment, FULL_DISK + CODE), package, warned=True)
+    assert hits == 0
+    assert not list(cache_path.glob("*.tmp.*"))
+    assert finish(start(environment), package) == (cache_path, 0)

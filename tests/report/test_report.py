@@ -1,6 +1,7 @@
 """The report as a file: structure, numbers, what may go wrong."""
 
 import base64
+import errno
 import hashlib
 import io
 import re
@@ -251,3 +252,31 @@ def test_all_right_and_prototypes(tmp_path):
     page = Page(path.read_text(encoding="utf-8"))
     assert "No prediction is wrong." in page.text("p")
     assert "prototype" in page.text("th")
+
+
+def test_a_path_that_cannot_be_written_is_said_before_the_work(tmp_path):
+    path = tmp_path / "no" / "such" / "report.html"
+    with pytest.raises(FileNotFoundError, match=r"^path=.*there is no folder"):
+        write_report("no model", None, None, path)
+    with pytest.raises(IsADirectoryError, match=r"^path=.*it is a folder"):
+        write_report("no model", None, None, tmp_path)
+    with pytest.raises(TypeError, match="path must be a str or a path, got None"):
+        write_report("no model", None, None, None)
+
+
+def test_a_full_disk_leaves_the_report_of_yesterday(tmp_path, monkeypatch):
+    fitted = fitted_portraits()
+    table = fitted.model[:-1].transform(fitted.images)
+    path = tmp_path / "report.html"
+    path.write_text("yesterday")
+
+    def no_space(*args, **kwargs):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    for part in ("pathlib.Path.write_text", "os.fsync", "os.replace"):
+        with monkeypatch.context() as patch:
+            patch.setattr(part, no_space)
+            with pytest.raises(OSError, match="No space left"):
+                write_report(fitted.model[-1], table, fitted.target, path, n_hits=0, n_misses=0)
+        assert path.read_text() == "yesterday"
+        assert [file.name for file in tmp_path.iterdir()] == ["report.html"]

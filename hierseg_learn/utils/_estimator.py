@@ -1,0 +1,136 @@
+"""Base of all estimators: a fit happens whole or not at all, and a pickle knows its version."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from functools import wraps
+from inspect import isfunction
+from typing import Any, ClassVar
+
+from sklearn.base import BaseEstimator
+
+from .._version import __version__
+
+FITS = ("fit", "fit_transform", "fit_resample")
+_DRAFT = "_is_draft"
+_FITTED_WITH = "_fitted_with"
+_VERSION = "_hierseg_learn_version"
+
+
+class PickledVersionWarning(UserWarning):
+    """An estimator was saved by another version of this package than the one that loads it.
+
+    Parameters
+    ----------
+    estimator_name : str
+        Class of the estimator.
+    saved_by, loaded_by : str
+        The versions.
+
+    Examples
+    --------
+    >>> import pickle, warnings
+    >>> from hierseg_learn.metrics import ShrinkageLDA
+    >>> from hierseg_learn.utils import PickledVersionWarning
+    >>> saved = pickle.dumps(ShrinkageLDA())
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("error", PickledVersionWarning)
+    ...     pickle.loads(saved)
+    ShrinkageLDA()
+    """
+
+    def __init__(self, estimator_name: str, saved_by: str, loaded_by: str) -> None:
+        super().__init__(estimator_name, saved_by, loaded_by)
+        self.estimator_name, self.saved_by, self.loaded_by = estimator_name, saved_by, loaded_by
+
+    def __str__(self) -> str:
+        return (
+            f"{self.estimator_name} was saved by hierseg_learn {self.saved_by} and is loaded by "
+            f"{self.loaded_by}; it may fail or predict something else. Fit it again."
+        )
+
+
+class Estimator(BaseEstimator):
+    """Base of all estimators of this package.
+
+    `fit`, `fit_transform` and `fit_resample`, also those of subclasses, work on a draft, which
+    takes the estimator's place in one step when they are done. One that fails or is interrupted
+    leaves the estimator as it was: fitted as before, or not fitted. One that looks at its
+    parameters again after `fit` (`_reads_params`) is not fitted either where these have been set
+    since: what it has learned knows nothing about them.
+
+    Saved by one version of the package and loaded by another, an estimator warns.
+
+    Examples
+    --------
+    >>> from hierseg_learn.utils import Estimator
+    >>> class Largest(Estimator):
+    ...     def fit(self, X, y=None):
+    ...         self.n_rows_ = len(X)
+    ...         self.largest_ = max(X)
+    ...         return self
+    >>> model = Largest().fit([3, 1])
+    >>> model.fit([])
+    Traceback (most recent call last):
+    ValueError: max() ...
+    >>> model.n_rows_, model.largest_
+    (2, 3)
+    """
+
+    _reads_params: ClassVar[bool] = True
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        for name in FITS:
+            if isfunction(method := cls.__dict__.get(name)):
+                setattr(cls, name, _whole(method))
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), _VERSION: __version__}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        state = dict(state)
+        saved_by = state.pop(_VERSION, "unknown")
+        if saved_by != __version__:
+            warnings.warn(
+                PickledVersionWarning(type(self).__name__, saved_by, __version__), stacklevel=2
+            )
+        super().__setstate__(state)
+
+
+def _whole(fit: Callable[..., Any]) -> Callable[..., Any]:
+    """Let a method that fits run on a draft, and put that in the estimator's place at the end."""
+
+    @wraps(fit)
+    def fit_whole(self: Estimator, *args: Any, **kwargs: Any) -> Any:
+        if _DRAFT in vars(self):  # one fit calls another
+            return fit(self, *args, **kwargs)
+        draft = object.__new__(type(self))
+        params = _params(self)
+        vars(draft).update(_unfitted(self, params), **{_DRAFT: True})
+        fitted_with = vars(self).get(_FITTED_WITH, params)
+        if any(fitted_with.get(name, self) is not value for name, value in params.items()):
+            self.__dict__ = _unfitted(self, params)
+        result = fit(draft, *args, **kwargs)
+        fitted = {**vars(draft), **({_FITTED_WITH: params} if self._reads_params else {})}
+        del fitted[_DRAFT]
+        self.__dict__ = fitted
+        return self if result is draft else result
+
+    return fit_whole
+
+
+def _params(estimator: Estimator) -> dict[str, Any]:
+    """Parameters of an estimator, those of objects among them left out."""
+    state = vars(estimator)
+    return {name: state[name] for name in estimator._get_param_names() if name in state}
+
+
+def _unfitted(estimator: Estimator, params: dict[str, Any]) -> dict[str, Any]:
+    """State of an estimator without what `fit` has set."""
+    return {
+        name: value
+        for name, value in vars(estimator).items()
+        if name in params or (not name.endswith("_") and name != _FITTED_WITH)
+    }
