@@ -19,6 +19,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from ._layout import AREA, column_name
+from .utils._tables import as_pandas
 
 if TYPE_CHECKING:
     from ._describe import TreeDescriber
@@ -342,7 +343,7 @@ class PartExchange:
         return np.where(changed[:, self.column_nodes], rebuilt, rows)
 
     def _in_order(self, table: Any, name: str) -> np.ndarray:
-        names = self.column_names
+        names, table = self.column_names, as_pandas(table, name)
         if hasattr(table, "columns"):
             found = [str(column) for column in table.columns]
             if sorted(found) != sorted(names):

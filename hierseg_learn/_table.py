@@ -10,6 +10,8 @@ import numpy as np
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from ._layout import PRESENCE, TableLayout, column_name
+from .utils._labels import check_classes
+from .utils._tables import as_pandas
 
 DTYPES = [np.float64, np.float32]
 
@@ -32,10 +34,13 @@ def check_table(estimator: Any, X: Any, y: Any) -> tuple[np.ndarray, np.ndarray]
     Raises
     ------
     ValueError
-        Also if X holds NaN, with a hint where that comes from.
+        Also if X holds NaN, with a hint where that comes from, or y is not one class per row.
     """
     with _hint_at_missing_parts():
-        return validate_data(estimator, _named(X), y, dtype=DTYPES, ensure_min_samples=2)
+        # scikit-learn words the lack of y; all else about it is told by position
+        y_of_none = {"y": None} if y is None else {}
+        X = validate_data(estimator, as_pandas(X), dtype=DTYPES, ensure_min_samples=2, **y_of_none)
+    return X, check_classes(y, "y", len(X), warn_of_column=True)
 
 
 def check_rows(estimator: Any, X: Any) -> np.ndarray:
@@ -55,7 +60,7 @@ def check_rows(estimator: Any, X: Any) -> np.ndarray:
     with _hint_at_missing_parts():
         if _has_columns_of_fit(estimator, X):
             return check_array(X.to_numpy(), dtype=DTYPES, estimator=estimator, input_name="X")
-        return validate_data(estimator, _named(X), dtype=DTYPES, reset=False)
+        return validate_data(estimator, as_pandas(X), dtype=DTYPES, reset=False)
 
 
 def check_row(estimator: Any, row: Any, name: str) -> np.ndarray:
@@ -115,20 +120,6 @@ def _has_columns_of_fit(estimator: Any, X: Any) -> bool:
         and all(dtype in DTYPES for dtype in X.dtypes.unique())
         and bool((X.columns.to_numpy() == names).all())
     )
-
-
-def _named(X: Any) -> Any:
-    """Put a data frame that is not of pandas, such as of polars, into one that is.
-
-    scikit-learn 1.6 does not read the column names of new releases of polars, and without names
-    there is no tree.
-    """
-    names = [] if hasattr(X, "iloc") else list(getattr(X, "columns", []))
-    if not names or not all(isinstance(name, str) for name in names):
-        return X
-    import pandas as pd
-
-    return pd.DataFrame(np.asarray(X), columns=names)
 
 
 @contextmanager

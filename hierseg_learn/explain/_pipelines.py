@@ -14,6 +14,7 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import check_is_fitted
 
 from ..images import check_images
+from ..utils._labels import check_labels
 from ._base import Explanation
 
 if TYPE_CHECKING:
@@ -146,15 +147,7 @@ def check_titles(titles: Any, n_samples: int, name: str = "titles") -> list[str]
 
 def check_targets(y: Any, n_samples: int, name: str = "y") -> np.ndarray | None:
     """Return one class per sample as an array, or None."""
-    if y is None:
-        return None
-    array = np.asarray(y)
-    if array.shape != (n_samples,):
-        raise ValueError(
-            f"{name} must hold one class per sample, expected shape ({n_samples},), "
-            f"got {array.shape}."
-        )
-    return array
+    return None if y is None else check_labels(y, name, n_samples)
 
 
 def _kind(estimator: Any, steps: list[Any]) -> str:

@@ -12,6 +12,7 @@ from sklearn.metrics import accuracy_score
 from sklearn.utils import Tags, get_tags
 from sklearn.utils.validation import check_is_fitted
 
+from ..utils._labels import check_labels, check_same_kind
 from ._hidden import hidden_rows, mean_of_present
 from ._model import FittedModel, one_row, take_apart
 
@@ -185,7 +186,10 @@ class MutedClassifier(ClassifierMixin, BaseEstimator):
         -------
         accuracy : float
         """
-        return float(accuracy_score(y, self.predict(X, segments)))
+        predicted = self.predict(X, segments)
+        y = check_labels(y, "y", len(predicted))
+        check_same_kind(y, "y", self.classes_, "the classes of the model are")
+        return float(accuracy_score(y, predicted))
 
     def explain_pair(self, a: Any, b: Any) -> PairExplanation:
         """Say what every node that is left contributes to the squared distance of two samples.
