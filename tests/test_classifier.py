@@ -290,9 +290,9 @@ def test_wrong_tables(table):
     [
         (lambda y: y * 0, "y has 1 class, 0; a classifier needs at least 2."),
         (lambda y: np.full(90, "cat"), "y has 1 class, 'cat'; a classifier"),
-        (lambda y: np.where(y == 0, np.nan, y), "Input y contains NaN"),
+        (lambda y: np.where(y == 0, np.nan, y), r"y has no value \(nan\) at positions"),
         (lambda y: y + 0.5, "Unknown label type: continuous"),
-        (lambda y: y[1:], "inconsistent numbers of samples"),
+        (lambda y: y[1:], "y must hold one class per sample, expected 90, got 89"),
     ],
 )
 def test_wrong_classes(labels, sentence, table):

@@ -106,10 +106,10 @@ def _columns(groups: Any) -> tuple[list[str] | None, list[Any]]:
         if hasattr(groups, "iloc"):
             return list(map(str, names)), [groups.iloc[:, i] for i in range(len(names))]
         return list(map(str, names)), [groups[name] for name in names]
-    if isinstance(groups, list) and groups and all(isinstance(g, list | tuple) for g in groups):
+    rows = groups if isinstance(groups, list | tuple) else []
+    if all(isinstance(row, list | tuple) for row in rows) and len(set(map(len, rows))) == 1:
         # several values of each sample, which may be of several kinds
-        if len(set(map(len, groups))) == 1 and groups[0]:
-            return None, [list(column) for column in zip(*groups)]
+        return None, [list(column) for column in zip(*rows)]
     if isinstance(groups, np.ndarray) and groups.ndim == 2 and groups.shape[1] > 1:
         return None, list(groups.T)
     return None, [groups]

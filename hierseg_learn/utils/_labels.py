@@ -79,7 +79,8 @@ def check_labels(
     if values.ndim != 1 or values.dtype.names is not None:
         raise ValueError(
             f"{name} must hold one {noun} per sample in one dimension, got shape {values.shape}"
-            f"{' of records' if values.dtype.names else ''}; pass one column of it."
+            f"{' of records' if values.dtype.names else ''}; pass one column of it, or, of columns "
+            "of 0 and 1, y.argmax(axis=1)."
         )
     if not len(values) or (n_samples is not None and len(values) != n_samples):
         expected = "at least one" if n_samples is None else n_samples
@@ -99,6 +100,11 @@ def check_classes(
         raise ValueError(
             f"Unknown label type: {name} holds {kind} such as {y[0]!r}; expected classes as text, "
             "whole numbers or booleans."
+        )
+    infinite = np.flatnonzero(np.isinf(y)) if y.dtype.kind == "f" else ()
+    if len(infinite):
+        raise ValueError(
+            f"{name} holds infinity at {_positions(infinite, len(y))}, which is no class."
         )
     check_classification_targets(y)
     return y
@@ -176,7 +182,9 @@ def _refuse_other_than_sequences(labels: Any, name: str, noun: str) -> None:
         got = f"a {type(labels).__name__}, whose items have no place among the samples"
     elif hasattr(labels, "toarray"):
         got = "a sparse array"
-    elif np.ndim(labels) == 0 if isinstance(labels, np.ndarray) else not isinstance(labels, Sized):
+    elif isinstance(labels, np.generic) or not (
+        isinstance(labels, Sized) or hasattr(labels, "__array__")
+    ):
         got = f"the single value {labels!r}"
     if got is not None:
         raise ValueError(

@@ -23,8 +23,7 @@ def check_in_memory(X: Any, name: str, error: type[Exception] = TypeError) -> No
     else:
         return
     raise error(
-        f"{name} is a {type(X).__name__} of {library}, which is not in memory; pass "
-        f"{name}.{method}()."
+        f"{name} is a {library} {type(X).__name__}, which is not in memory; pass {name}.{method}()."
     )
 
 
@@ -56,6 +55,15 @@ def as_pandas(X: Any, name: str = "X") -> Any:
     import pandas as pd
 
     return pd.DataFrame({column: np.asarray(X[column]) for column in names})
+
+
+def take_rows(values: Any, indices: np.ndarray) -> Any:
+    """Rows of a column or table of any library, or of a list, with a new index where it has one."""
+    if isinstance(values, list):
+        return [values[i] for i in indices]
+    if hasattr(values, "iloc"):
+        return values.take(indices).reset_index(drop=True)
+    return values.take(indices) if hasattr(values, "to_pylist") else values[indices]
 
 
 def like(X: Any, table: Any) -> Any:

@@ -112,7 +112,11 @@ def explain_votes(
     players &= present[fitted.tree.leaves]
     donor_rows = [None] if given is None else [given[[i]] for i in range(len(given))]
     scores = np.mean([_proba(fitted, row, donor, players) for donor in donor_rows], axis=0)
-    code = int(scores[-1].argmax()) if target is None else class_code(target, "target", fitted.classifier.classes_)
+    code = (
+        int(scores[-1].argmax())
+        if target is None
+        else class_code(target, "target", fitted.classifier.classes_)
+    )
     own = np.zeros(fitted.tree.n_nodes)
     own[nodes] = shapley_values(lambda kept: scores[:, code], len(nodes))
     return VotesExplanation(
