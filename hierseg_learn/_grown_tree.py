@@ -136,4 +136,5 @@ def _leaf_names(tree: SegmentTree) -> list[str]:
     names = [tree.names[leaf] for leaf in tree.leaves]
     if len(set(names)) == len(names):
         return names
-    return [" ".join(tree.paths[leaf].split("/")[1:]) for leaf in tree.leaves]
+    above = [[*tree.ancestors(int(leaf))[-2::-1], leaf] for leaf in tree.leaves]
+    return [" ".join(tree.names[node] for node in nodes) for nodes in above]
