@@ -223,7 +223,10 @@ def _values(labels: Any, name: str, noun: str) -> tuple[np.ndarray, np.ndarray |
 
 def _array_of_objects(items: list[Any], name: str, noun: str) -> np.ndarray:
     """Items of a list, (n_samples,), or (n_samples, n_columns) of a list of rows."""
-    widths = {len(item) if isinstance(item, list | np.ndarray) else -1 for item in items}
+    is_row = [
+        isinstance(item, list | np.ndarray) and getattr(item, "ndim", 1) > 0 for item in items
+    ]
+    widths = {len(item) if wide else -1 for item, wide in zip(items, is_row)}
     if len(widths) > 1 and max(widths) >= 0:
         raise ValueError(
             f"{name} must hold one {noun} per sample, got a list whose items are lists of unequal "

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+from sklearn import get_config
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.metrics import accuracy_score
 from sklearn.utils import Tags, get_tags
@@ -85,6 +86,11 @@ class MutedClassifier(ClassifierMixin, BaseEstimator):
     False
     """
 
+    __metadata_request__fit = {"segments": True}
+    __metadata_request__predict = {"segments": True}
+    __metadata_request__predict_proba = {"segments": True}
+    __metadata_request__score = {"segments": True}
+
     def __init__(
         self,
         estimator: Any,
@@ -113,8 +119,20 @@ class MutedClassifier(ClassifierMixin, BaseEstimator):
         Returns
         -------
         self : MutedClassifier
+
+        Raises
+        ------
+        ValueError
+            Also if segments are given and metadata routing is not enabled.
         """
         params = {} if segments is None else {"segments": segments}
+        if params and not get_config()["enable_metadata_routing"]:
+            raise ValueError(
+                "segments was given, but metadata routing, by which they reach the transformer, is "
+                "not enabled: pass SegmentedImages(images, masks) as X, or call "
+                "sklearn.set_config(enable_metadata_routing=True); set_fit_request(segments=True) "
+                "of the transformer is its default."
+            )
         fitted = clone(self.estimator).fit(X, y, **params)
         return self._mute(fitted, X if self.hide_pixels else None, segments)
 
