@@ -351,6 +351,7 @@ class PartExchange:
                 lacking = [column for column in names if column not in set(found)]
                 what = (
                     f"the column {strange[0]!r}, which the transformer does not make"
+                    f"{_hint_at_prefix(strange[0], names)}"
                     if strange
                     else f"no column {lacking[0]!r}"
                     if lacking
@@ -386,3 +387,13 @@ class PartExchange:
                 f"{rebuilt[i, column]:.4g}; expected the table as the transformer returned it, "
                 "neither scaled nor edited."
             )
+
+
+def _hint_at_prefix(strange: str, names: tuple[str, ...]) -> str:
+    """Hint at where a strange column has its name from, if that can be told."""
+    if strange.partition("__")[2] not in names:
+        return ""
+    return (
+        " (ColumnTransformer and FeatureUnion put a prefix before it; pass "
+        "verbose_feature_names_out=False to them)"
+    )

@@ -142,12 +142,12 @@ def _check_one_root(owners: list[str]) -> None:
         f"{', ...' if len(roots) > 5 else ''}; a tree has one. "
     )
     prefixes, _, ends = zip(*(root.partition("__") for root in roots))
-    if all(ends) and len(set(ends)) < len(ends):
+    if all(ends):
         raise ValueError(
             f"{start}{prefixes[0] + '__'!r} and the like stem from ColumnTransformer or "
             "FeatureUnion: pass verbose_feature_names_out=False to it. Two SegmentTreeTransformers "
-            "with the same tree make columns of the same name: put what they describe into the "
-            "descriptors of one."
+            "are better one: descriptors=[...] takes all that they describe, and a SegmenterUnion "
+            "all their segmenters."
         )
     raise ValueError(
         f"{start}Name columns below one root, as {'photo/' + owners[0] + '|...'!r}: X.columns = "
