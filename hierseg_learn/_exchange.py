@@ -19,6 +19,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from ._layout import AREA, column_name
+from .utils._tables import as_pandas
 
 if TYPE_CHECKING:
     from ._describe import TreeDescriber
@@ -342,7 +343,7 @@ class PartExchange:
         return np.where(changed[:, self.column_nodes], rebuilt, rows)
 
     def _in_order(self, table: Any, name: str) -> np.ndarray:
-        names = self.column_names
+        names, table = self.column_names, as_pandas(table, name)
         if hasattr(table, "columns"):
             found = [str(column) for column in table.columns]
             if sorted(found) != sorted(names):
@@ -350,6 +351,7 @@ class PartExchange:
                 lacking = [column for column in names if column not in set(found)]
                 what = (
                     f"the column {strange[0]!r}, which the transformer does not make"
+                    f"{_hint_at_prefix(strange[0], names)}"
                     if strange
                     else f"no column {lacking[0]!r}"
                     if lacking
@@ -385,3 +387,13 @@ class PartExchange:
                 f"{rebuilt[i, column]:.4g}; expected the table as the transformer returned it, "
                 "neither scaled nor edited."
             )
+
+
+def _hint_at_prefix(strange: str, names: tuple[str, ...]) -> str:
+    """Hint at where a strange column has its name from, if that can be told."""
+    if strange.partition("__")[2] not in names:
+        return ""
+    return (
+        " (ColumnTransformer and FeatureUnion put a prefix before it; pass "
+        "verbose_feature_names_out=False to them)"
+    )

@@ -14,6 +14,7 @@ from ._layout import split_column
 from ._table import check_row, presence_columns
 from .kernels._threads import single_blas_thread
 from .metrics import node_contributions
+from .utils._labels import class_code
 
 if TYPE_CHECKING:
     from .explain import (
@@ -280,14 +281,7 @@ class ExplainMixin(ExplainClassesMixin):
 
     def _code(self, label: Any, name: str) -> int | None:
         """Position of a class in `classes_`; None stays None."""
-        if label is None:
-            return None
-        classes = self.classes_.tolist()
-        value = label.item() if isinstance(label, np.generic) else label
-        if value not in classes:
-            shown = classes if len(classes) <= 10 else [*classes[:10], "..."]
-            raise ValueError(f"{name} must be one of the classes, {shown}, got {label!r}.")
-        return classes.index(value)
+        return None if label is None else class_code(label, name, self.classes_)
 
     def _contributions(self, delta: np.ndarray) -> np.ndarray:
         return node_contributions(

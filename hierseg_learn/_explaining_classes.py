@@ -6,10 +6,11 @@ from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sklearn.utils import check_consistent_length, check_random_state
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from ._permuting import permutation_drops
+from .utils._labels import check_known, check_labels
 
 if TYPE_CHECKING:
     from .explain import ClassExplanation, ModelExplanation
@@ -85,7 +86,8 @@ class ExplainClassesMixin:
         Raises
         ------
         ValueError
-            If only one of X and y is given, they do not fit, or no class has two rows.
+            If only one of X and y is given, they do not fit, y lacks a value or holds what is no
+            class of the model, or no class has two rows.
         """
         from .explain import ModelExplanation
 
@@ -106,8 +108,8 @@ class ExplainClassesMixin:
         if X is None:
             return ModelExplanation(self.tree_, own)
         decision, table = contrasts.decision, self._check_rows(X)
-        y = np.asarray(y)
-        check_consistent_length(table, y)
+        y = check_labels(y, "y", len(table))
+        check_known(y, "y", self.classes_)
         drops = permutation_drops(
             lambda rows: float((self.classes_[decision.proba(rows).argmax(axis=1)] == y).mean()),
             table,

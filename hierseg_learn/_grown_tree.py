@@ -7,8 +7,6 @@ from itertools import tee
 from typing import Any
 
 import numpy as np
-from sklearn.utils import check_consistent_length, column_or_1d
-from sklearn.utils.multiclass import check_classification_targets
 
 from ._describe import OWN_COLUMNS, TreeDescriber, describe_images
 from .images import ImageBatch
@@ -16,6 +14,7 @@ from .metrics import ShrinkageLDA, metric_similarity
 from .metrics._node import fit_node_map, quiet_fits
 from .segmentation import PartAgglomeration, PartLookup, PartStatistics, Segmenter
 from .tree import SegmentTree
+from .utils._labels import check_classes
 
 
 def grow_tree(
@@ -64,7 +63,9 @@ def grow_tree(
             f"tree={agglomeration!r} joins parts by their learned metrics, which need classes, but "
             "y is None; pass y, or set metric_weight=0."
         )
-    codes = None if agglomeration.metric_weight == 0 else _codes(y, batch)
+    codes = None
+    if agglomeration.metric_weight > 0:
+        codes = np.unique(check_classes(y, "y", len(batch)), return_inverse=True)[1]
     names = _leaf_names(own)
     flat = SegmentTree(
         [*names, own.root_name], [own.n_leaves] * (own.n_leaves + 1), own.leaf_values
@@ -84,16 +85,6 @@ def grow_tree(
         root_name=own.root_name,
         metric_similarity=similarity,
     )
-
-
-def _codes(y: Any, batch: ImageBatch) -> np.ndarray:
-    """Check the classes, and number them."""
-    y = column_or_1d(y)
-    check_consistent_length(range(len(batch)), y)
-    if (y != y).any():
-        raise ValueError("y contains NaN; expected a class for every image.")
-    check_classification_targets(y)
-    return np.unique(y, return_inverse=True)[1]
 
 
 def _measure_parts(segmenter: Segmenter, batch: ImageBatch, tree: SegmentTree) -> PartStatistics:
@@ -145,4 +136,5 @@ def _leaf_names(tree: SegmentTree) -> list[str]:
     names = [tree.names[leaf] for leaf in tree.leaves]
     if len(set(names)) == len(names):
         return names
-    return [" ".join(tree.paths[leaf].split("/")[1:]) for leaf in tree.leaves]
+    above = [[*tree.ancestors(int(leaf))[-2::-1], leaf] for leaf in tree.leaves]
+    return [" ".join(tree.names[node] for node in nodes) for nodes in above]

@@ -92,7 +92,10 @@ def read_layout(
         If a leaf holds anything but column names and positions.
     """
     if isinstance(tree, Mapping):
-        tree = SegmentTree.from_nested(tree)
+        try:
+            tree = SegmentTree.from_nested(tree)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"tree does not describe a segment tree: {error}") from error
     if isinstance(tree, SegmentTree):
         return _layout_from_leaves(tree, names, n_features, complete)
     hierarchical = [PATH_SEPARATOR in name for name in names] if names is not None else [False]
@@ -120,12 +123,36 @@ def read_layout(
 
 def _layout_from_names(names: Sequence[str]) -> TableLayout:
     owners = [split_column(name)[0] for name in names]
+    _check_one_root(owners)
     tree = SegmentTree.from_paths(dict.fromkeys(owners))
     ids = {path: node for node, path in enumerate(tree.paths)}
     columns: list[list[int]] = [[] for _ in tree.paths]
     for position, owner in enumerate(owners):
         columns[ids[owner]].append(position)
     return TableLayout(tree, tuple(np.array(c, dtype=np.intp) for c in columns))
+
+
+def _check_one_root(owners: list[str]) -> None:
+    """Raise if columns belong to several trees, with a hint at what makes that of one."""
+    roots = list(dict.fromkeys(owner.split("/")[0] for owner in owners))
+    if len(roots) < 2:
+        return
+    start = (
+        f"The columns of X belong to {len(roots)} roots, {', '.join(map(repr, roots[:5]))}"
+        f"{', ...' if len(roots) > 5 else ''}; a tree has one. "
+    )
+    prefixes, _, ends = zip(*(root.partition("__") for root in roots))
+    if all(ends):
+        raise ValueError(
+            f"{start}{prefixes[0] + '__'!r} and the like stem from ColumnTransformer or "
+            "FeatureUnion: pass verbose_feature_names_out=False to it. Two SegmentTreeTransformers "
+            "are better one: descriptors=[...] takes all that they describe, and a SegmenterUnion "
+            "all their segmenters."
+        )
+    raise ValueError(
+        f"{start}Name columns below one root, as {'photo/' + owners[0] + '|...'!r}: X.columns = "
+        "'photo/' + X.columns does so."
+    )
 
 
 def _layout_from_leaves(

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import reprlib
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from numbers import Number
 from typing import Any
 
 import numpy as np
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from ._layout import PRESENCE, TableLayout, column_name
+from .images import SegmentedImage, SegmentedImages, is_table
+from .utils._labels import check_classes
+from .utils._tables import as_pandas
 
 DTYPES = [np.float64, np.float32]
+_HINT_AT_IMAGES = (
+    " A SegmentTreeTransformer makes one of images: pipeline[:-1].transform(images[[i]]) "
+    "is a row of it, make_pipeline(transformer, classifier) takes images, and "
+    "SegmentContributionDisplay.from_estimator("
+    "pipeline, images[[i, j]]) explains two of them."
+)
 
 
 def check_table(estimator: Any, X: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -32,11 +43,17 @@ def check_table(estimator: Any, X: Any, y: Any) -> tuple[np.ndarray, np.ndarray]
     Raises
     ------
     ValueError
-        Also if X holds NaN, with a hint where that comes from.
+        Also if X holds NaN, with a hint where that comes from, or y is not one class per row.
     """
     with _hint_at_missing_parts():
+        # scikit-learn words the lack of y; all else about it is told by position
+        y_of_none = {"y": None} if y is None else {}
+        _refuse_images(X, "X")
         # a copy: training rows are kept, and the table is its owner's to edit
-        return validate_data(estimator, _named(X), y, dtype=DTYPES, ensure_min_samples=2, copy=True)
+        X = validate_data(
+            estimator, as_pandas(X), dtype=DTYPES, ensure_min_samples=2, copy=True, **y_of_none
+        )
+    return X, check_classes(y, "y", len(X), warn_of_column=True)
 
 
 def check_rows(estimator: Any, X: Any) -> np.ndarray:
@@ -53,10 +70,13 @@ def check_rows(estimator: Any, X: Any) -> np.ndarray:
     -------
     ndarray of shape (n_samples, n_features), float32 or float64
     """
+    X = as_pandas(X)
+    _refuse_images(X, "X")
+    _refuse_one_row(X)
     with _hint_at_missing_parts():
         if _has_columns_of_fit(estimator, X):
             return check_array(X.to_numpy(), dtype=DTYPES, estimator=estimator, input_name="X")
-        return validate_data(estimator, _named(X), dtype=DTYPES, reset=False)
+        return validate_data(estimator, X, dtype=DTYPES, reset=False)
 
 
 def check_row(estimator: Any, row: Any, name: str) -> np.ndarray:
@@ -81,15 +101,21 @@ def check_row(estimator: Any, row: Any, name: str) -> np.ndarray:
         If it is not one row, or not like those of `fit`.
     """
     check_is_fitted(estimator)
-    if hasattr(row, "to_frame"):
+    row = as_pandas(row, name)
+    if hasattr(row, "to_frame") and not hasattr(row, "columns"):
         row = row.to_frame().T.infer_objects()
-    shape = np.shape(row)
-    if not shape:
-        raise TypeError(f"{name} must be one row of a table, got {row!r}.")
-    if len(shape) == 1:
+    is_image = isinstance(row, SegmentedImage | SegmentedImages)
+    shape = () if is_image or isinstance(row, Mapping) else np.shape(row)
+    if len(shape) == 1 and np.asarray(row).dtype.kind in "biuf":
         row = np.reshape(row, (1, -1))
-    elif len(shape) > 2 or shape[0] != 1:
-        raise ValueError(f"{name} must be one row of a table, got shape {shape}.")
+    elif len(shape) != 2 or shape[0] != 1:
+        got = type(row).__name__ + (f" of shape {shape}" if shape else "")
+        fits = shape[1:] == (estimator.n_features_in_,)
+        hint = " One row of it is X[[i]], or X.iloc[[i]]." if fits else _HINT_AT_IMAGES
+        raise (ValueError if shape else TypeError)(
+            f"{name} must be one row of a table, got {got}"
+            f"{'.' if shape or is_image else f', {reprlib.repr(row)}.'}{hint}"
+        )
     return check_rows(estimator, row).astype(np.float64)
 
 
@@ -118,18 +144,26 @@ def _has_columns_of_fit(estimator: Any, X: Any) -> bool:
     )
 
 
-def _named(X: Any) -> Any:
-    """Put a data frame that is not of pandas, such as of polars, into one that is.
+def _refuse_images(X: Any, name: str) -> None:
+    """Raise for images in the place of a table."""
+    n_axes = getattr(X, "ndim", 0)
+    is_list = isinstance(X, list | tuple) and not is_table(X)
+    if isinstance(X, SegmentedImage | SegmentedImages) or n_axes > 2 or (is_list and len(X)):
+        got = "a list of images" if is_list else type(X).__name__
+        got = f"an array of shape {X.shape}" if n_axes > 2 else got
+        raise TypeError(f"{name} must be a table, got {got}.{_HINT_AT_IMAGES}")
 
-    scikit-learn 1.6 does not read the column names of new releases of polars, and without names
-    there is no tree.
-    """
-    names = [] if hasattr(X, "iloc") else list(getattr(X, "columns", []))
-    if not names or not all(isinstance(name, str) for name in names):
-        return X
-    import pandas as pd
 
-    return pd.DataFrame(np.asarray(X), columns=names)
+def _refuse_one_row(X: Any) -> None:
+    """Raise for a single row that comes without its second axis."""
+    is_list = isinstance(X, list | tuple) and len(X) > 0 and isinstance(X[0], Number)
+    if getattr(X, "ndim", 0) == 1 or is_list:
+        one = "X.iloc[[i]]" if hasattr(X, "iloc") else "X[[i]]"
+        raise ValueError(
+            f"X has one axis, shape {np.shape(X)}; expected a table of shape (n_samples, "
+            f"n_features). Reshape your data: one row of a table is {one}, or "
+            "row.reshape(1, -1)."
+        )
 
 
 @contextmanager

@@ -9,8 +9,9 @@ from sklearn.base import clone
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from .images import ImageBatch, check_images, is_table
+from .images import ImageBatch, SegmentedImage, check_images, is_table
 from .utils import Estimator
+from .utils._tables import as_pandas
 
 
 class ImageEstimator(Estimator):
@@ -71,13 +72,16 @@ class ImageEstimator(Estimator):
             self._forget_columns()
         else:
             check_is_fitted(self, "encoding_")
+        X = as_pandas(X, names[0])
+        self._refuse_one_image(X, names[0], reset)
         index = X.index if hasattr(X, "iloc") else None
         image_shape = getattr(self, "image_shape", None)
         if is_table(X):
             if not reset and image_shape is None and not hasattr(self, "n_features_in_"):
                 raise ValueError(
                     f"{names[0]} is a table, but the model was fitted on images; expected images, "
-                    "or a table of flattened images and image_shape."
+                    "or a table of flattened images and image_shape. One grey image is passed as "
+                    f"[{names[0]}]."
                 )
             # NaN is looked for later, where the message can name the image.
             X = validate_data(self, X, reset=reset, dtype="numeric", ensure_all_finite=False)
@@ -128,6 +132,17 @@ class ImageEstimator(Estimator):
             names=("image", "mask"),
         )
         return batch.image(0), batch.mask(0)
+
+    def _refuse_one_image(self, X: Any, name: str, reset: bool) -> None:
+        """Raise for a single image in the place of several."""
+        shape = np.shape(X) if isinstance(X, np.ndarray) else ()
+        is_color = not reset and self.encoding_.n_channels == 3 and len(shape) == 3
+        if isinstance(X, SegmentedImage) or (is_color and shape[2] == 3):
+            got = f"an array of shape {shape}" if shape else type(X).__name__
+            raise ValueError(
+                f"{name} is one image, {got}; expected several, or a collection of one: "
+                f"images[[i]] of SegmentedImages or of an array, or the list [{name}]."
+            )
 
     def _forget_columns(self) -> None:
         # A second fit may get images where the first got a table.

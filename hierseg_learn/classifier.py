@@ -13,9 +13,9 @@ from sklearn.base import (
     TransformerMixin,
     _fit_context,
 )
+from sklearn.metrics import accuracy_score
 from sklearn.utils import Tags
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 from ._decision import Neighbors, Prototypes, neighbor_score
@@ -32,6 +32,7 @@ from .metrics._registry import COMBINATIONS, NODE_METRICS
 from .metrics._tree_metric import TreeMetric, fit_tree_metric
 from .tree import SegmentTree
 from .utils import Estimator
+from .utils._labels import check_labels, check_same_kind
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -222,7 +223,6 @@ class HierarchicalMetricClassifier(
         """
         get_backend(self.device)  # a GPU that is asked for and missing is an error at once
         X, y = check_table(self, X, y)
-        check_classification_targets(y)
         self.classes_, codes = np.unique(y, return_inverse=True)
         self._check_enough(codes)
         self._layout = read_layout(self.tree, self._names(), X.shape[1])
@@ -269,6 +269,33 @@ class HierarchicalMetricClassifier(
         """
         X = self._check_rows(X)
         return self._decide().proba(X)
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Share of rows that get their class.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows like those of `fit`.
+        y : array-like of shape (n_samples,)
+            Their classes.
+        sample_weight : array-like of shape (n_samples,), default=None
+            How much a row counts.
+
+        Returns
+        -------
+        accuracy : float
+
+        Raises
+        ------
+        ValueError
+            If y is not one class per row, lacks a value, or is of another kind than `classes_`,
+            such as numbers where these are text.
+        """
+        predicted = self.predict(X)
+        y = check_labels(y, "y", len(predicted))
+        check_same_kind(y, "y", self.classes_, "the classes of the model are")
+        return float(accuracy_score(y, predicted, sample_weight=sample_weight))
 
     def kneighbors(
         self, X: Any = None, n_neighbors: int | None = None, return_distance: bool = True

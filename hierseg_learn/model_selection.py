@@ -76,10 +76,8 @@ def segment_scorer(scoring: str | Callable) -> Callable:
     >>> portraits = make_portraits(40, strength=1.0, random_state=0)
     >>> images, masks = portraits.images.images, portraits.images.masks
     >>> with config_context(enable_metadata_routing=True):
-    ...     step = SegmentTreeTransformer(descriptors="color").set_fit_request(segments=True)
-    ...     step = step.set_transform_request(segments=True)
     ...     scores = cross_val_score(
-    ...         make_pipeline(step, KNeighborsClassifier()),
+    ...         make_pipeline(SegmentTreeTransformer(descriptors="color"), KNeighborsClassifier()),
     ...         images,
     ...         portraits.target,
     ...         cv=2,

@@ -136,6 +136,10 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
         "random_state": ["random_state"],
     }
 
+    # with metadata routing enabled, label maps need no further request
+    __metadata_request__fit = {"segments": True}
+    __metadata_request__transform = {"segments": True}
+
     def __init__(
         self,
         segmenter: Any = "auto",
@@ -355,7 +359,9 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
         if self.segmenter_.uses_masks and not batch.has_masks:
             raise ValueError(
                 "X comes without label maps, but the model was fitted on images with label maps; "
-                "pass SegmentedImages(images, masks) as X, or label maps as segments."
+                "pass SegmentedImages(images, masks) as X, or label maps as segments. They reach a "
+                "step of a pipeline only with sklearn.set_config(enable_metadata_routing=True), "
+                "and unless set_fit_request or set_transform_request(segments=False) keeps them."
             )
         if batch.has_masks and not self._fitted_with_masks:
             raise ValueError(

@@ -4,8 +4,9 @@ from hypothesis import strategies as st
 
 from hierseg_learn.tree import SegmentTree
 
-# Short names come again elsewhere in the tree; some need escaping in HTML or in a plot.
+# Short names come again elsewhere in the tree; some need escaping in HTML, in a plot or in a path.
 NAMES = ("hair", "skin", "head", "body", "sky", "Ärmel", "a b", "x<y>&", "c$o$st", "lab_mean.0")
+NAMES += ("hair/beard", "a|b", "100%", "%2F/%7C%25")
 
 
 @st.composite

@@ -9,7 +9,6 @@ import pytest
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.datasets import load_digits
-from sklearn.exceptions import UnsetMetadataPassedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import (
     GridSearchCV,
@@ -28,6 +27,7 @@ from hierseg_learn.descriptors import ColorDescriptor
 from hierseg_learn.metrics import ShrinkageLDA, WeightedCombination
 from hierseg_learn.model_selection import segment_scorer
 from hierseg_learn.segmentation import SuperpixelSegmenter
+from hierseg_learn.what_if import MutedClassifier
 
 
 @pytest.fixture(scope="module")
@@ -163,9 +163,7 @@ def test_a_fitted_model_holds_no_training_image(X, y):
 @pytest.fixture
 def routed(portraits):
     with config_context(enable_metadata_routing=True):
-        model = make_model(portraits.tree)
-        model[0].set_fit_request(segments=True).set_transform_request(segments=True)
-        yield model
+        yield make_model(portraits.tree)
 
 
 def test_segments_reach_fit_predict_and_score(routed, portraits, X, y):
@@ -189,9 +187,20 @@ def test_segments_reach_fit_transform(routed, portraits, X):
     pd.testing.assert_frame_equal(found, expected.fit_transform(X))
 
 
-def test_segments_that_nobody_asked_for_are_an_error(portraits, X, y):
-    with config_context(enable_metadata_routing=True), pytest.raises(UnsetMetadataPassedError):
-        make_model(portraits.tree).fit(X.images, y, segments=X.masks)
+def test_segments_that_somebody_declined_do_not_arrive(routed, X, y):
+    routed[0].set_fit_request(segments=False).set_transform_request(segments=False)
+    with pytest.raises(TypeError, match="not routed to any object"):
+        routed.fit(X.images, y, segments=X.masks)
+
+
+def test_segments_without_routing_name_the_way_out(portraits, X, y):
+    model = make_model(portraits.tree)
+    for call in (
+        lambda: model.fit(X, y).predict(X.images, segments=X.masks),
+        lambda: MutedClassifier(model, "hair").fit(X.images, y, segments=X.masks),
+    ):
+        with pytest.raises(ValueError, match=r"SegmentedImages\(images, masks\).*set_fit_request"):
+            call()
 
 
 def test_forgotten_segments_name_the_way_out(routed, X, y):

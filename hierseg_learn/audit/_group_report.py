@@ -8,8 +8,8 @@ from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sklearn.utils.validation import check_consistent_length
 
+from ..utils._labels import check_truth
 from ._groups import check_groups
 from ._intervals import INTERVALS
 from ._words import html_block, html_table, share, text_table
@@ -320,7 +320,8 @@ def group_report(
     Raises
     ------
     ValueError
-        If lengths differ, there is no sample, or a group is missing.
+        If lengths differ, there is no sample, a class or a group is missing, or the classes are of
+        two kinds, such as text and numbers.
 
     See Also
     --------
@@ -347,13 +348,7 @@ best and worst cell lie 100 points.
             boat  3     100 %  44 % to 100 %
              car  1       0 %    0 % to 79 %  tiny
     """
-    y_true, y_pred = np.asarray(y_true), np.asarray(y_pred)
-    check_consistent_length(y_true, y_pred)
-    if y_true.ndim != 1 or y_pred.ndim != 1 or not len(y_true):
-        raise ValueError(
-            "y_true and y_pred must hold one class per sample, and at least one, got shapes "
-            f"{y_true.shape} and {y_pred.shape}."
-        )
+    y_true, y_pred = check_truth(y_true, y_pred)
     found = check_groups(groups, len(y_true))
     classes = np.unique(np.concatenate([y_true, y_pred]))
     shape = (len(found), len(classes), len(classes))

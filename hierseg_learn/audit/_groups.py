@@ -8,6 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from ..utils._labels import check_labels
+from ..utils._tables import check_in_memory, column_names
+
 # what joins the values of several columns
 TIMES = ", "
 
@@ -50,18 +53,21 @@ def check_groups(groups: Any, n_samples: int) -> Groups:
     Raises
     ------
     ValueError
-        If their number is wrong, or a value is missing.
+        If their number is wrong, a value is missing, or a column mixes kinds, such as text and
+        numbers.
     """
     if groups is None:
         raise ValueError("groups must hold one group per sample, got None.")
     names, columns = _columns(groups)
-    if not columns or any(len(column) != n_samples for column in columns):
-        got = [len(column) for column in columns]
-        raise ValueError(
-            f"groups must hold one group per sample, expected {n_samples}, got {got or 'none'}."
-        )
-    read = [_values_and_codes(column) for column in columns]
-    if len(read) == 1 and names is None:
+    read = []
+    for i, column in enumerate(columns):
+        if len(columns) == 1:
+            name = "groups"
+        else:
+            name = f"groups[:, {i}]" if names is None else f"groups[{names[i]!r}]"
+        labels = check_labels(column, name, n_samples, noun="group")
+        read.append(_distinct(labels))
+    if len(read) == 1:
         return Groups(tuple(read[0][0]), read[0][1])
     codes = np.zeros(n_samples, dtype=np.intp)
     for values, own in read:
@@ -76,37 +82,34 @@ def check_groups(groups: Any, n_samples: int) -> Groups:
     return Groups(tuple(labels), codes)
 
 
-def _columns(groups: Any) -> tuple[list[str] | None, list[np.ndarray]]:
-    """Names of the columns, None where there are none or only one, and the columns."""
-    if hasattr(groups, "columns"):
-        names = [str(name) for name in groups.columns]
-        columns = [np.asarray(groups[name]) for name in groups.columns]
-        return (names if len(names) > 1 else None), columns
-    array = np.asarray(groups)
-    if array.ndim == 1:
-        return None, [array]
-    if array.ndim != 2:
-        raise ValueError(
-            "groups must be one value per sample, or a table with one row per sample, got an "
-            f"array of {array.ndim} dimensions."
-        )
-    return None, list(array.T)
-
-
-def _values_and_codes(column: np.ndarray) -> tuple[list[Any], np.ndarray]:
+def _distinct(labels: np.ndarray) -> tuple[list[Any], np.ndarray]:
     """Distinct values, sorted, and where every sample's is among them."""
-    items = column.tolist()
-    for i, item in enumerate(items):
-        # NaN is the only value that differs from itself
-        if item is None or item != item:
-            raise ValueError(
-                f"groups has no value for sample {i}; give samples of unknown group one of their "
-                "own, such as 'unknown'."
-            )
-    distinct = set(items)
+    if labels.dtype.kind in "Mm":
+        labels = labels.astype(f"{labels.dtype.kind}8[us]")  # finer ones become numbers in a list
     try:
-        values = sorted(distinct)
+        values, codes = np.unique(labels, return_inverse=True)
     except TypeError:
-        values = sorted(distinct, key=lambda value: (type(value).__name__, str(value)))
-    places = {value: code for code, value in enumerate(values)}
-    return values, np.array([places[item] for item in items], dtype=np.intp)
+        values = np.empty(len(set(labels.tolist())), dtype=object)
+        values[:] = sorted(set(labels.tolist()), key=str)
+        places = {value: code for code, value in enumerate(values)}
+        codes = np.array([places[label] for label in labels.tolist()], dtype=np.intp)
+    return values.tolist(), codes
+
+
+def _columns(groups: Any) -> tuple[list[str] | None, list[Any]]:
+    """Names of the columns, None where there are none, and the columns as they came."""
+    check_in_memory(groups, "groups", ValueError)
+    names = column_names(groups)
+    if names is not None:
+        if not names:
+            raise ValueError("groups must have a column at least, got a table without any.")
+        if hasattr(groups, "iloc"):
+            return list(map(str, names)), [groups.iloc[:, i] for i in range(len(names))]
+        return list(map(str, names)), [groups[name] for name in names]
+    rows = groups if isinstance(groups, list | tuple) else []
+    if all(isinstance(row, list | tuple) for row in rows) and len(set(map(len, rows))) == 1:
+        # several values of each sample, which may be of several kinds
+        return None, [list(column) for column in zip(*rows)]
+    if isinstance(groups, np.ndarray) and groups.ndim == 2 and groups.shape[1] > 1:
+        return None, list(groups.T)
+    return None, [groups]

@@ -13,6 +13,7 @@ from .._exchange import PartExchange
 from .._frozen import thawed
 from ..images import is_table
 from ..transformer import SegmentTreeTransformer
+from ..utils._labels import check_known, check_labels
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,14 @@ class AuditedModel:
             return self.exchange.read(X, "X")
         params = {} if segments is None else {"segments": segments}
         return np.asarray(self.transformer.transform(X, **params))
+
+    def check_classes(self, y: Any, n_samples: int) -> np.ndarray:
+        """Read the true classes of samples, which must be classes of the model."""
+        target = check_labels(y, "y", n_samples)
+        known = getattr(self.classifier, "classes_", None)
+        if known is not None:
+            check_known(target, "y", np.asarray(known))
+        return target
 
     def predict(self, rows: np.ndarray) -> np.ndarray:
         """Classes of rows."""

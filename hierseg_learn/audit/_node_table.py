@@ -15,6 +15,7 @@ from ..descriptors import ShapeDescriptor
 from ..images import is_table
 from ..transformer import SegmentTreeTransformer
 from ..tree import SegmentTree
+from ..utils._tables import as_pandas, column_names
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,8 @@ class TableReader:
                 "them, or that transformer as transformer=."
             )
         else:
-            names = tuple(map(str, X.columns)) if hasattr(X, "columns") else None
+            found = column_names(as_pandas(X))
+            names = None if found is None else tuple(map(str, found))
         n_columns = np.shape(X)[1] if names is None else len(names)
         return cls(read_layout(tree, names, n_columns), names, transformer, appearance_only)
 
@@ -116,6 +118,7 @@ class TableReader:
         return "" if self.names is None else split_column(self.names[column])[1]
 
     def _in_order(self, X: Any, name: str) -> Any:
+        X = as_pandas(X, name)
         if self.names is None or not hasattr(X, "columns"):
             return X
         found = tuple(map(str, X.columns))

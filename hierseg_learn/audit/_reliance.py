@@ -88,8 +88,8 @@ def node_reliance(
     TypeError
         If the model has no transformer, or cannot predict.
     ValueError
-        If lengths differ, X is a single sample or a scaled or edited table, or a node is not in
-        the tree.
+        If lengths differ, a class or a group is missing, y holds a class that the model does not
+        know, X is a single sample or a scaled or edited table, or a node is not in the tree.
 
     See Also
     --------
@@ -117,13 +117,9 @@ def node_reliance(
     """
     audited = AuditedModel.of(model, transformer)
     rows = audited.rows(X, segments)
-    target = np.asarray(y)
     if len(rows) < 2:
         raise ValueError(f"X must hold at least two samples to exchange nodes, got {len(rows)}.")
-    if target.shape != (len(rows),):
-        raise ValueError(
-            f"y must hold one class per sample, expected shape ({len(rows)},), got {target.shape}."
-        )
+    target = audited.check_classes(y, len(rows))
     tree = audited.exchange.tree
     chosen = list(range(tree.n_nodes)) if nodes is None else node_ids(tree, nodes, "nodes")
     found = (

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 from sklearn.utils.metadata_routing import MetadataRequest
-from sklearn.utils.validation import check_consistent_length
 
+from ..utils._labels import check_truth
 from ._groups import check_groups
 
 
@@ -35,7 +35,8 @@ def worst_group_accuracy_score(
     Raises
     ------
     ValueError
-        If lengths differ, there is no sample, or a group is missing.
+        If lengths differ, there is no sample, a class or a group is missing, or the classes are of
+        two kinds, such as text and numbers.
 
     See Also
     --------
@@ -58,10 +59,7 @@ def worst_group_accuracy_score(
     >>> worst_group_accuracy_score(y_true, y_pred, groups=groups, by_class=False)
     0.5
     """
-    y_true, y_pred = np.asarray(y_true), np.asarray(y_pred)
-    check_consistent_length(y_true, y_pred)
-    if not len(y_true):
-        raise ValueError("y_true must hold at least one class, got none.")
+    y_true, y_pred = check_truth(y_true, y_pred)
     found = check_groups(groups, len(y_true))
     cells = found.codes
     if by_class:

@@ -12,6 +12,7 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, validate_params
 
+from ..utils._labels import check_classes, check_labels, check_same_kind
 from ._evidence import (
     Evidence,
     context_evidence,
@@ -236,11 +237,7 @@ def _folds(codes: np.ndarray, cv: int, seed: int) -> np.ndarray:
 
 def _check_classes(y: Any, n_rows: int) -> tuple[np.ndarray, np.ndarray]:
     """Classes and codes, in the order in which they first come: names do not matter."""
-    y = np.asarray(y)
-    if y.shape != (n_rows,):
-        raise ValueError(
-            f"y must hold one class per row of X, expected shape ({n_rows},), got {y.shape}."
-        )
+    y = check_classes(y, "y", n_rows)
     names, first, inverse = np.unique(y, return_index=True, return_inverse=True)
     order = np.argsort(first)
     codes = np.argsort(order)[inverse]
@@ -263,12 +260,8 @@ def _check_unbiased(
             f"{type(unbiased).__name__}."
         )
     new = reader.read(unbiased[0], "unbiased[0]")
-    labels = np.asarray(unbiased[1])
-    if labels.shape != (len(new),):
-        raise ValueError(
-            f"unbiased[1] must hold one class per row, expected shape ({len(new)},), got "
-            f"{labels.shape}."
-        )
+    labels = check_labels(unbiased[1], "unbiased[1]", len(new))
+    check_same_kind(labels, "unbiased[1]", classes, "y holds")
     places = {label: code for code, label in enumerate(classes.tolist())}
     strange = [label for label in labels.tolist() if label not in places]
     if strange:

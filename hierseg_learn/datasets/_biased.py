@@ -13,6 +13,7 @@ from sklearn.utils._param_validation import Interval, validate_params
 from .._fill import nearest_labels
 from ..images import ImageBatch, SegmentedImages, check_images
 from ..tree import SegmentTree
+from ..utils._labels import check_classes
 from ._backdrops import PaintedBackdrops, PictureBackdrops
 from ._cut_out import place_before
 
@@ -136,9 +137,7 @@ def make_biased(
         )
     given = images if masks is None else SegmentedImages(images, masks)
     batch = check_images(given)
-    names, target = np.unique(np.asarray(y), return_inverse=True)
-    if target.shape != (len(batch),):
-        raise ValueError(f"y must have one label for each of {len(batch)} images, got {len(y)}.")
+    names, target = np.unique(check_classes(y, "y", len(batch)), return_inverse=True)
     backdrops = _check_backgrounds(backgrounds, len(names))
     behind = _context_ids(context, tree)
     rng = check_random_state(random_state)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import json
 import os
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -84,8 +86,8 @@ def load_segmented_folder(
     FileNotFoundError
         If the folder, one of its files, or the photo or mask of a row is missing.
     ValueError
-        If a column, a value or the tree is missing, an id is doubled or fits several files, or
-        no row belongs to `split`.
+        If a column, a value or the tree is missing, an id is doubled or fits several files, no
+        row belongs to `split`, or a file is not in UTF-8.
 
     Examples
     --------
@@ -127,7 +129,7 @@ def load_segmented_folder(
         ids=ids,
         filenames=filenames,
         mask_filenames=mask_filenames,
-        DESCR=readme.read_text(encoding="utf-8") if readme.is_file() else "",
+        DESCR=readme.read_text(encoding="utf-8", errors="replace") if readme.is_file() else "",
     )
     columns: dict[str, Any] = {
         name: [row[name] for row in rows] for name in rows[0] if name != "id"
@@ -142,13 +144,16 @@ def _read_index(file: Path, *, needs_split: bool) -> list[dict[str, str]]:
         raise FileNotFoundError(
             f"path must hold an index of the images, but {str(file)!r} is missing."
         )
-    with file.open(newline="", encoding="utf-8-sig") as stream:
-        reader = csv.DictReader(stream)
-        found = list(reader.fieldnames or [])
-        rows = list(reader)
+    reader = csv.DictReader(StringIO(_read_text(file), newline=""))
+    found = list(reader.fieldnames or [])
+    rows = list(reader)
     for column in ("id", "label", "split")[: 3 if needs_split else 2]:
         if column not in found:
-            raise ValueError(f"{file.name} must have a column {column!r}; it has {found}.")
+            other = next((mark for mark in ";\t" if len(found) == 1 and mark in found[0]), None)
+            hint = (
+                "" if other is None else f" Its columns are separated by {other!r}, expected ','."
+            )
+            raise ValueError(f"{file.name} must have a column {column!r}; it has {found}.{hint}")
     if not rows:
         raise ValueError(f"{file.name} names no image.")
     seen: set[str] = set()
@@ -162,6 +167,30 @@ def _read_index(file: Path, *, needs_split: bool) -> list[dict[str, str]]:
             raise ValueError(f"line {line} of {file.name} repeats the id {row['id']!r}.")
         seen.add(row["id"])
     return rows
+
+
+def _read_text(file: Path) -> str:
+    """Text of a file in UTF-8, with or without a byte order mark."""
+    content = file.read_bytes()
+    cure = "save it as UTF-8 (in Excel: 'CSV UTF-8'; on a command line: iconv -t UTF-8)."
+    is_utf_32 = content[:4] in (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)
+    if is_utf_32 or content[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        name = "UTF-32" if is_utf_32 else "UTF-16"
+        raise ValueError(f"{str(file)!r} is in {name}, as its first bytes say; {cure}")
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise ValueError(
+            f"{str(file)!r} is not in UTF-8: byte {content[error.start]:#04x} at position "
+            f"{error.start}, in line {line}, is none of a text in UTF-8; {cure}"
+        ) from error
+    if "\0" in text:
+        raise ValueError(
+            f"{str(file)!r} is not in UTF-8: it holds a zero byte at position "
+            f"{content.index(0)}, as texts in UTF-16 do; {cure}"
+        )
+    return text
 
 
 def _keep_split(rows: list[dict[str, str]], split: str) -> list[dict[str, str]]:
@@ -180,7 +209,7 @@ def _read_parts(file: Path) -> tuple[dict, dict[int, str]]:
             f"path must hold the tree of the parts, but {str(file)!r} is missing."
         )
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = json.loads(_read_text(file))
     except json.JSONDecodeError as error:
         raise ValueError(f"{file.name} is not valid JSON: {error}.") from error
     if not isinstance(content, dict) or not isinstance(content.get("tree"), dict):

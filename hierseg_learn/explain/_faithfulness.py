@@ -14,6 +14,7 @@ import numpy as np
 from scipy.stats import rankdata
 from sklearn.utils import Bunch, check_random_state
 
+from ..utils._labels import check_labels
 from ._checks import check_numbers
 
 Explain = Callable[[Any], np.ndarray]
@@ -236,7 +237,7 @@ def randomization_check(
     """
     if n_permutations < 1:
         raise ValueError(f"n_permutations must be at least 1, got {n_permutations}.")
-    y = np.asarray(y)
+    y = check_labels(y, "y")
     rng = check_random_state(random_state)
     seed, other = rng.randint(np.iinfo(np.int32).max, size=2).tolist()
     true = fit_explain(y, seed)

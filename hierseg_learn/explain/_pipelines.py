@@ -14,6 +14,8 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import check_is_fitted
 
 from ..images import check_images
+from ..utils._labels import check_labels
+from ..utils._tables import as_pandas, check_in_memory
 from ._base import Explanation
 
 if TYPE_CHECKING:
@@ -101,11 +103,12 @@ def take_apart(
 
 def take(X: Any, positions: Sequence[int] | np.ndarray) -> Any:
     """Return some photos, or rows, of any container that an estimator takes."""
-    return _safe_indexing(X, np.asarray(positions, dtype=np.intp))
+    return _safe_indexing(as_pandas(X), np.asarray(positions, dtype=np.intp))
 
 
 def count(X: Any, name: str = "X") -> int:
     """Return how many photos or rows there are."""
+    check_in_memory(X, name)
     shape = getattr(X, "shape", None)
     if shape is None and not hasattr(X, "__len__"):
         raise TypeError(f"{name} must hold photos or rows, got {type(X).__name__}.")
@@ -114,7 +117,7 @@ def count(X: Any, name: str = "X") -> int:
 
 def row(table: Any, i: int) -> Any:
     """Return one row of a table, as a table."""
-    return _safe_indexing(table, np.array([i]))
+    return _safe_indexing(as_pandas(table), np.array([i]))
 
 
 def explain(steps: FittedSteps, X: Any, titles: Sequence[str] | None = None) -> Explanation:
@@ -146,15 +149,7 @@ def check_titles(titles: Any, n_samples: int, name: str = "titles") -> list[str]
 
 def check_targets(y: Any, n_samples: int, name: str = "y") -> np.ndarray | None:
     """Return one class per sample as an array, or None."""
-    if y is None:
-        return None
-    array = np.array(y)
-    if array.shape != (n_samples,):
-        raise ValueError(
-            f"{name} must hold one class per sample, expected shape ({n_samples},), "
-            f"got {array.shape}."
-        )
-    return array
+    return None if y is None else check_labels(y, name, n_samples)
 
 
 def _kind(estimator: Any, steps: list[Any]) -> str:

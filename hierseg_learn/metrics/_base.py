@@ -12,9 +12,9 @@ from sklearn.base import (
     _fit_context,
 )
 from sklearn.utils import Tags
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
+from .._table import check_rows, check_table
 from ..utils import Estimator
 from ._mahalanobis import MahalanobisMixin, map_rows
 
@@ -76,8 +76,7 @@ class LinearMetric(
         ValueError
             If X or y is not what it should be, or there are fewer than two classes.
         """
-        X, y = validate_data(self, X, y, dtype=[np.float64, np.float32], ensure_min_samples=2)
-        check_classification_targets(y)
+        X, y = check_table(self, X, y)
         classes, codes = np.unique(y, return_inverse=True)
         if len(classes) < 2:
             raise ValueError(
@@ -101,8 +100,7 @@ class LinearMetric(
             ``X @ components_.T``.
         """
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
-        return map_rows(self.components_, X)
+        return map_rows(self.components_, check_rows(self, X))
 
     @abstractmethod
     def _fit(self, X: np.ndarray, codes: np.ndarray) -> np.ndarray:

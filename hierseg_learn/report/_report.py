@@ -12,6 +12,7 @@ import numpy as np
 from ..audit import group_report, node_reliance
 from ..explain._pipelines import FittedSteps, check_targets, count, row, take, take_apart
 from ..utils import check_writable, written_whole
+from ..utils._labels import check_known
 from . import _page, _tables
 from ._audit import html_audit
 from ._cases import Case, choose, draw_case, html_case
@@ -205,11 +206,7 @@ def _html_group(cases: list[Case], n_all: int, kind: str, noun: str) -> str:
 def _check_classes(target: np.ndarray | None, steps: FittedSteps) -> np.ndarray:
     if target is None:
         raise ValueError("y must hold the true classes, got None.")
-    known = steps.classifier.classes_.tolist()
-    for value in np.unique(target).tolist():
-        if value not in known:
-            shown = known if len(known) <= 10 else [*known[:10], "..."]
-            raise ValueError(f"y holds {value!r}, which the model does not know; expected {shown}.")
+    check_known(target, "y", steps.classifier.classes_)
     return target
 
 

@@ -10,9 +10,8 @@ import numpy as np
 from imblearn.base import BaseSampler
 from imblearn.utils import check_sampling_strategy, check_target_type
 from sklearn.frozen import FrozenEstimator
-from sklearn.utils import Tags, _safe_indexing, check_consistent_length
+from sklearn.utils import Tags
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._frozen import thawed
@@ -21,6 +20,8 @@ from ..images import SegmentedImages, is_table
 from ..transformer import SegmentTreeTransformer
 from ..tree import SegmentTree
 from ..utils import Estimator
+from ..utils._labels import check_classes, check_labels
+from ..utils._tables import as_pandas, like, take_rows
 from ._pictures import Pictures
 from ._plan import SwapPlan, plan_swaps
 from ._tables import DescriptorTable, PlainTable, named_table
@@ -178,8 +179,7 @@ class SegmentSwapSampler(Estimator, BaseSampler):
         self : SegmentSwapSampler
         """
         self._validate_params()
-        check_classification_targets(y)
-        X, labels, _ = self._check_X_y(X, y)
+        X, labels, _ = self._check_X_y(as_pandas(X), y)
         self._choose_nodes(self._source(X), X, labels)
         self._set_sizes(labels)
         return self
@@ -190,7 +190,8 @@ class SegmentSwapSampler(Estimator, BaseSampler):
         Parameters
         ----------
         X : DataFrame, array-like or sparse array of shape (n_rows, n_columns), or SegmentedImages
-            The table, as the transformer returned it (neither scaled nor edited), or images.
+            The table, as the transformer returned it (neither scaled nor edited), or images. A
+            DataFrame may be one of pandas, polars, pyarrow or narwhals.
         y : array-like of shape (n_rows,)
             Labels.
         groups : array-like of shape (n_rows,), default=None
@@ -200,38 +201,41 @@ class SegmentSwapSampler(Estimator, BaseSampler):
         Returns
         -------
         X_resampled : DataFrame, list, ndarray, sparse array or SegmentedImages
-            Of the kind, dtype and columns of `X`; images are held in memory.
+            Of the kind, library, dtype and columns of `X`; images are held in memory.
         y_resampled : Series, list or ndarray of shape (n_new,)
-            Of the kind of `y`.
+            Of the kind and library of `y`.
 
         Raises
         ------
         ValueError
             If X has one node only or is not what the transformer made, `nodes` names what is not
-            there, or y has one class.
+            there, y has one class, or y or groups lacks a value or has another length than X.
         TypeError
             If X is images without label maps.
         """
         # the base class reads X as a table, and makes tables, lists and Series out of the result
+        labels = _read_target(y)
         if is_table(X):
-            return super().fit_resample(X, y, groups=groups)
-        self._validate_params()
-        check_classification_targets(y)
-        images, labels, _ = self._check_X_y(X, y)
-        resampled, _ = self._fit_resample(images, labels, groups)
-        y = _safe_indexing(y, self.sample_indices_)
-        return resampled, y.reset_index(drop=True) if hasattr(y, "reset_index") else y
+            resampled, new_labels = super().fit_resample(as_pandas(X), labels, groups=groups)
+            resampled = like(X, resampled)
+        else:
+            self._validate_params()
+            images, labels, _ = self._check_X_y(X, labels)
+            resampled, new_labels = self._fit_resample(images, labels, groups)
+        is_array = isinstance(y, np.ndarray)
+        return resampled, new_labels if is_array else take_rows(y, self.sample_indices_)
 
     def _fit_resample(self, X: Any, y: np.ndarray, groups: Any = None) -> tuple[Any, np.ndarray]:
         """Make the new set from checked X and y."""
-        check_consistent_length(y, groups)
+        if groups is not None:
+            groups = check_labels(groups, "groups", len(y), noun="group")
         source = self._source(X)
         nodes = self._choose_nodes(source, X, y)
         sizes = self._set_sizes(y)
         if nodes.all:
             plan = plan_swaps(
                 y,
-                None if groups is None else np.asarray(groups),
+                groups,
                 n_copies=self.n_copies,
                 class_sizes=sizes,
                 may_give=source.may_give(nodes),
@@ -246,14 +250,14 @@ class SegmentSwapSampler(Estimator, BaseSampler):
 
     def _check_X_y(self, X: Any, y: Any, accept_sparse: Any = None) -> tuple[Any, np.ndarray, bool]:
         """Check X and y; return what is in X, labels, and whether y was one-vs-all."""
-        y, is_binarized = check_target_type(y, indicate_one_vs_all=True)
+        y, is_binarized = check_target_type(_read_target(y), indicate_one_vs_all=True)
         if is_table(X):
             # a transformer's table may have NaN where a part is missing
             finite = True if self.transformer is None else "allow-nan"
-            X, y = validate_data(
-                self, X, y, reset=True, accept_sparse=["csr", "csc"], ensure_all_finite=finite
+            X = validate_data(
+                self, X, reset=True, accept_sparse=["csr", "csc"], ensure_all_finite=finite
             )
-            return X, y, is_binarized
+            return X, check_labels(y, "y", X.shape[0]), is_binarized
         if not isinstance(X, SegmentedImages):
             raise TypeError(
                 "X must be a table or SegmentedImages(images, masks), as parts of images without "
@@ -262,8 +266,7 @@ class SegmentSwapSampler(Estimator, BaseSampler):
         for name in ("n_features_in_", "feature_names_in_"):
             if hasattr(self, name):
                 delattr(self, name)
-        check_consistent_length(X, y)
-        return X, np.asarray(y), is_binarized
+        return X, check_labels(y, "y", len(X)), is_binarized
 
     def _source(self, X: Any) -> DescriptorTable | PlainTable | Pictures:
         """What exchanges nodes in data of this kind."""
@@ -334,3 +337,10 @@ class SegmentSwapSampler(Estimator, BaseSampler):
         tags = super().__sklearn_tags__()
         tags.sampler_tags.sample_indices = True
         return tags
+
+
+def _read_target(y: Any) -> np.ndarray:
+    """Classes; one column of 0 and 1 for each of them stays, as imbalanced-learn reads it."""
+    if getattr(y, "ndim", 1) == 2 and np.shape(y)[1] > 1:
+        return np.asarray(y)
+    return check_classes(y, "y")

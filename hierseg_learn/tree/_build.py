@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ._validate import SHOWN_LEVELS, check_name, join_path, list_names
+from ._validate import SHOWN_LEVELS, check_name, join_path, list_names, name_in_path, names_of_path
 
 if TYPE_CHECKING:
     from ._segment_tree import SegmentTree
@@ -80,9 +80,11 @@ def read_nested(nested: Any) -> TreeArrays:
         if not nested:
             raise ValueError("nested is an empty dict: a tree has at least one node.")
         if len(nested) > 1:
+            first = next(iter(nested))
             raise ValueError(
                 "nested must have one root, that is one key at the top, "
-                f"got {len(nested)}: {list_names([str(key) for key in nested])}."
+                f"got {len(nested)}: {list_names([str(key) for key in nested])}. Put them below "
+                f"one, such as {{'photo': {{{first!r}: ..., ...}}}}."
             )
         [(name, content)] = nested.items()
         return _grow(name, content, _expand_mapping)
@@ -181,8 +183,13 @@ def read_paths(paths: Iterable[str]) -> TreeArrays:
             raise TypeError(
                 f"paths[{i}] must be a string, got {path!r} of type {type(path).__name__}."
             )
+        if "|" in path:
+            raise ValueError(
+                f"paths[{i}] = {path!r} holds '|', which separates a path from a descriptor in the "
+                "names of columns; pass paths alone, and write '%7C' for it inside of a name."
+            )
         node = -1
-        for part in path.split("/"):
+        for part in names_of_path(path):
             name = check_name(part, f"in paths[{i}] = {path!r}")
             child = by_name.setdefault((node, name), len(names))
             if child == len(names):
@@ -199,7 +206,8 @@ def read_paths(paths: Iterable[str]) -> TreeArrays:
     roots = [name for parent, name in by_name if parent == -1]
     if len(roots) > 1:
         raise ValueError(
-            f"paths must start at one root, got {len(roots)} of them: {list_names(roots)}."
+            f"paths must start at one root, got {len(roots)} of them: {list_names(roots)}. Put "
+            f"them below one, such as 'photo/{name_in_path(roots[0])}'."
         )
     return post_order(names, children, 0, None)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ._validate import list_names
+from ._validate import list_names, name_in_path, names_of_path
 
 if TYPE_CHECKING:
     from ._segment_tree import SegmentTree
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 def find_node(tree: SegmentTree, key: Any) -> int:
     """Id of the node with this id, path or unique short name."""
     if isinstance(key, str):
-        return _find_path(tree, key) if "/" in key else _find_name(tree, key)
+        # a name may hold a "/" itself; what is a path is never taken for a name
+        is_name = "/" not in key or (key in tree.names and key not in tree.paths)
+        return _find_name(tree, key) if is_name else _find_path(tree, key)
     try:
         # True would pass as node 1.
         node = None if isinstance(key, (bool, np.bool_)) else operator.index(key)
@@ -35,7 +37,7 @@ def find_node(tree: SegmentTree, key: Any) -> int:
 
 
 def _find_path(tree: SegmentTree, path: str) -> int:
-    first, *rest = path.split("/")
+    first, *rest = names_of_path(path)
     if first != tree.root_name:
         raise ValueError(
             f"No node has the path {path!r}: paths start at the root {tree.root_name!r}."
@@ -54,9 +56,11 @@ def _find_path(tree: SegmentTree, path: str) -> int:
 
 def _find_name(tree: SegmentTree, name: str) -> int:
     # The root's path is its name, and a path is never ambiguous.
-    if name == tree.root_name:
+    if name in (tree.root_name, tree.paths[tree.root]):
         return tree.root
     found = [node for node, known in enumerate(tree.names) if known == name]
+    # as it stands in a path
+    found = found or [node for node, known in enumerate(tree.names) if name_in_path(known) == name]
     if not found:
         raise ValueError(f"No node is named {name!r}; {_hint(name, tree.names)}")
     if len(found) > 1:

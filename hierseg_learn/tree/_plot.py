@@ -39,8 +39,8 @@ class _Layout(NamedTuple):
 
 def plot(
     tree: SegmentTree,
-    ax: Axes | None,
     values: Any,
+    ax: Axes | None,
     *,
     fmt: str | None,
     cmap: Any,
@@ -55,6 +55,8 @@ def plot(
         ) from error
 
     numbers, texts = None, list(tree.names)
+    if hasattr(values, "get_subplotspec"):
+        raise TypeError(f"values is {type(values).__name__}; pass axes as ax=.")
     if values is not None:
         aligned = align_values(tree, values)
         numbers = _check_numbers(tree, aligned)

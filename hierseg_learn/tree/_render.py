@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..utils._tables import column_names
+from ._validate import list_names
+
 if TYPE_CHECKING:
     from ._segment_tree import SegmentTree
 
@@ -16,6 +19,12 @@ _OPEN_UP_TO = 60
 
 def align_values(tree: SegmentTree, values: Any) -> list[Any]:
     """One value per node in the order of ids; None where a mapping has none."""
+    names = column_names(values)
+    if names is not None:
+        raise ValueError(
+            "values must have one entry per node, got a table; pass one of its columns, "
+            f"{list_names(list(map(str, names)))}."
+        )
     if isinstance(values, Mapping) or (hasattr(values, "keys") and hasattr(values, "items")):
         aligned: list[Any] = [None] * tree.n_nodes
         given: dict[int, Any] = {}

@@ -26,8 +26,9 @@ class SegmentTree:
     Parameters
     ----------
     names : sequence of str, length n_nodes
-        Name of every node. Names are not empty, hold neither ``/`` nor ``|`` nor a line break,
-        and differ between siblings; the same name may come again elsewhere in the tree.
+        Name of every node. Names are not empty, hold no line break, and differ between siblings;
+        the same name may come again elsewhere in the tree. Paths, and with them columns of tables,
+        write ``/`` and ``|`` inside of a name as ``%2F`` and ``%7C``.
     parents : array-like of int, shape (n_nodes,)
         Id of every node's parent, larger than the node's own id. The root is its own parent.
     leaf_values : sequence of length n_leaves, default=None
@@ -138,8 +139,9 @@ class SegmentTree:
         Parameters
         ----------
         paths : iterable of str
-            Names joined by ``/`` from the root, in any order. Nodes on the way to a listed node
-            are implied. Siblings keep the order in which they first come up.
+            Names joined by ``/`` from the root, in any order; ``%2F`` and ``%7C`` stand for ``/``
+            and ``|`` inside of a name. Nodes on the way to a listed node are implied. Siblings keep
+            the order in which they first come up.
 
         Returns
         -------
@@ -158,6 +160,8 @@ class SegmentTree:
         >>> from hierseg_learn.tree import SegmentTree
         >>> SegmentTree.from_paths(["photo/person/hair", "photo/sky"]).names
         ('hair', 'person', 'sky', 'photo')
+        >>> SegmentTree.from_paths(["photo/hair%2Fbeard"]).names
+        ('hair/beard', 'photo')
         """
         return cls(*_build.read_paths(paths))
 
@@ -273,11 +277,14 @@ class SegmentTree:
 
     @cached_property
     def paths(self) -> tuple[str, ...]:
-        """Names joined by ``/`` from the root, for every node."""
+        """Names joined by ``/`` from the root, for every node.
+
+        A ``/`` inside of a name is written ``%2F`` there, and a ``|`` is written ``%7C``.
+        """
         parents = self.parents.tolist()
-        paths = list(self.names)
+        paths = list(map(_validate.name_in_path, self.names))
         for node in range(self.root - 1, -1, -1):
-            paths[node] = f"{paths[parents[node]]}/{self.names[node]}"
+            paths[node] = f"{paths[parents[node]]}/{paths[node]}"
         return tuple(paths)
 
     @cached_property
@@ -318,9 +325,9 @@ class SegmentTree:
         return _lookup.find_node(self, key)
 
     def path(self, node: int | str) -> str:
-        """Names from the root to a node, joined by ``/``."""
+        """Names from the root to a node, joined by ``/`` as in `paths`."""
         node = self.index(node)
-        return "/".join(self.names[i] for i in [*self.ancestors(node)[::-1], node])
+        return self.paths[node]
 
     def children(self, node: int | str) -> tuple[int, ...]:
         """Ids of a node's children in ascending order; empty for a leaf."""
@@ -442,9 +449,9 @@ class SegmentTree:
 
     def plot(
         self,
-        ax: Axes | None = None,
         values: Any = None,
         *,
+        ax: Axes | None = None,
         fmt: str | None = None,
         cmap: str = "cividis",
         label: str | None = None,
@@ -453,12 +460,13 @@ class SegmentTree:
 
         Parameters
         ----------
+        values : array-like of shape (n_nodes,), Series or mapping, default=None
+            Numbers to colour nodes by, as in `export_text`: one per node id, or a Series or dict
+            by path, short name or id, such as `node_scores_` of a classifier. Nodes without a
+            finite value are white with a dashed border. Values are also written beside the names.
         ax : matplotlib Axes, default=None
             Where to draw. By default a new figure of the size that the tree needs; in given
             axes the type is made smaller until the tree fits.
-        values : array-like of shape (n_nodes,), or mapping, default=None
-            Numbers to colour nodes by, as in `export_text`. Nodes without a finite value are
-            white with a dashed border. Values are also written beside the names.
         fmt : str, default=None
             Format of the numbers, as in `export_text`.
         cmap : str or matplotlib Colormap, default="cividis"
@@ -476,7 +484,7 @@ class SegmentTree:
         ImportError
             If Matplotlib is not installed.
         TypeError
-            If `values` are not numbers.
+            If `values` are not numbers, or are axes.
         ValueError
             As in `export_text`.
 
@@ -484,11 +492,11 @@ class SegmentTree:
         --------
         >>> from hierseg_learn.tree import SegmentTree
         >>> tree = SegmentTree.from_nested({"photo": {"sky": 0, "sea": {"boat": 1, "water": 2}}})
-        >>> ax = tree.plot(values={"sky": 0.2, "sea": 0.8}, label="area share")
+        >>> ax = tree.plot({"sky": 0.2, "sea": 0.8}, label="area share")
         >>> ax.texts[0].get_text()
         'sky  0.2'
         """
-        return _plot.plot(self, ax, values, fmt=fmt, cmap=cmap, label=label)
+        return _plot.plot(self, values, ax, fmt=fmt, cmap=cmap, label=label)
 
 
 def _read_only(array: np.ndarray) -> np.ndarray:

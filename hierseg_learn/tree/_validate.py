@@ -2,20 +2,38 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
-_FORBIDDEN = {"/": "'/'", "|": "'|'", "\n": "a line break", "\r": "a line break"}
+_FORBIDDEN = {"\n": "a line break", "\r": "a line break"}
 SHOWN_LEVELS = 5
+# Paths join names by "/", columns add "|" and a descriptor: in a path, names write these two as
+# URLs do, and a percent sign only where it would be read as one of the three.
+_ESCAPES = {"/": "%2F", "|": "%7C"}
+_LIKE_ESCAPE = re.compile(r"%(?=2F|7C|25)")
+_ESCAPED = re.compile(r"%(?:2F|7C|25)")
+
+
+def name_in_path(name: str) -> str:
+    """Name of a node as it stands in a path."""
+    escaped = _LIKE_ESCAPE.sub("%25", name)
+    for character, code in _ESCAPES.items():
+        escaped = escaped.replace(character, code)
+    return escaped
+
+
+def names_of_path(path: str) -> list[str]:
+    """Names that a path joins, from the root."""
+    return [_ESCAPED.sub(lambda code: chr(int(code[0][1:], 16)), part) for part in path.split("/")]
 
 
 def join_path(parts: list[str]) -> str:
     """Path for a message: whole when short, else only its last names."""
-    if len(parts) > SHOWN_LEVELS:
-        parts = ["…", *parts[-SHOWN_LEVELS:]]
-    return "/".join(parts)
+    shown = [name_in_path(part) for part in parts[-SHOWN_LEVELS:]]
+    return "/".join(["…", *shown] if len(parts) > SHOWN_LEVELS else shown)
 
 
 def check_name(name: Any, where: str) -> str:

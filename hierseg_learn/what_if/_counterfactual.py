@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from ..utils._labels import class_code
 from ._exchanged import Counterfactual
 from ._model import FittedModel, one_row
 from ._muted import open_model
-from ._players import check_count, class_code, find_players
+from ._players import check_count, find_players
 from ._search import SubsetSearch
 
 
@@ -151,7 +152,7 @@ def _code(fitted: FittedModel, target: Any, old: int) -> int | None:
     """Position of the target among the classes."""
     if target is None:
         return None
-    code = class_code(fitted, target)
+    code = class_code(target, "target", fitted.classifier.classes_)
     if code == old:
         raise ValueError(
             f"target={target!r} is what the model predicts for x already; expected another class."

@@ -8,10 +8,11 @@ import numpy as np
 
 from ..explain import VotesExplanation, shapley_values
 from ..explain._shapley import MOST_PLAYERS
+from ..utils._labels import class_code
 from ._coalitions import map_coalitions
 from ._model import FittedModel, one_row
 from ._muted import open_model
-from ._players import class_code, find_players
+from ._players import find_players
 
 
 def explain_votes(
@@ -111,7 +112,11 @@ def explain_votes(
     players &= present[fitted.tree.leaves]
     donor_rows = [None] if given is None else [given[[i]] for i in range(len(given))]
     scores = np.mean([_proba(fitted, row, donor, players) for donor in donor_rows], axis=0)
-    code = int(scores[-1].argmax()) if target is None else class_code(fitted, target)
+    code = (
+        int(scores[-1].argmax())
+        if target is None
+        else class_code(target, "target", fitted.classifier.classes_)
+    )
     own = np.zeros(fitted.tree.n_nodes)
     own[nodes] = shapley_values(lambda kept: scores[:, code], len(nodes))
     return VotesExplanation(

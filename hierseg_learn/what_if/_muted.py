@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+from sklearn import get_config
 from sklearn.base import ClassifierMixin, clone
 from sklearn.metrics import accuracy_score
 from sklearn.utils import Tags, get_tags
@@ -15,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._frozen import thawed
 from ..utils import Estimator
+from ..utils._labels import check_labels, check_same_kind
 from ._hidden import hidden_rows, mean_of_present
 from ._model import FittedModel, one_row, take_apart
 
@@ -87,6 +89,11 @@ class MutedClassifier(ClassifierMixin, Estimator):
     False
     """
 
+    __metadata_request__fit = {"segments": True}
+    __metadata_request__predict = {"segments": True}
+    __metadata_request__predict_proba = {"segments": True}
+    __metadata_request__score = {"segments": True}
+
     def __init__(
         self,
         estimator: Any,
@@ -115,8 +122,20 @@ class MutedClassifier(ClassifierMixin, Estimator):
         Returns
         -------
         self : MutedClassifier
+
+        Raises
+        ------
+        ValueError
+            Also if segments are given and metadata routing is not enabled.
         """
         params = {} if segments is None else {"segments": segments}
+        if params and not get_config()["enable_metadata_routing"]:
+            raise ValueError(
+                "segments was given, but metadata routing, by which they reach the transformer, is "
+                "not enabled: pass SegmentedImages(images, masks) as X, or call "
+                "sklearn.set_config(enable_metadata_routing=True); set_fit_request(segments=True) "
+                "of the transformer is its default."
+            )
         fitted = clone(self.estimator).fit(X, y, **params)
         return self._mute(fitted, X if self.hide_pixels else None, segments)
 
@@ -188,7 +207,10 @@ class MutedClassifier(ClassifierMixin, Estimator):
         -------
         accuracy : float
         """
-        return float(accuracy_score(y, self.predict(X, segments)))
+        predicted = self.predict(X, segments)
+        y = check_labels(y, "y", len(predicted))
+        check_same_kind(y, "y", self.classes_, "the classes of the model are")
+        return float(accuracy_score(y, predicted))
 
     def explain_pair(self, a: Any, b: Any) -> PairExplanation:
         """Say what every node that is left contributes to the squared distance of two samples.

@@ -43,15 +43,6 @@ def find_players(
     return np.array(free, dtype=np.intp)
 
 
-def class_code(fitted: FittedModel, target: Any) -> int:
-    """Position of a class among those of the model."""
-    classes = fitted.classifier.classes_
-    matches = np.flatnonzero(classes == target)
-    if len(matches) != 1:
-        raise ValueError(f"target must be one of the classes {classes.tolist()}, got {target!r}.")
-    return int(matches[0])
-
-
 def check_count(value: Any, name: str) -> int:
     """Return an integer of at least 1."""
     if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:

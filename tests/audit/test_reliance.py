@@ -206,7 +206,7 @@ def test_wrong_arguments(fitted, biased):
         node_reliance(small, X, y, transformer=transformer)
     with pytest.raises(ValueError, match="neither scaled nor edited"):
         node_reliance(fitted, X * 2, y, transformer=transformer)
-    with pytest.raises(ValueError, match=r"expected shape \(160,\), got \(3,\)"):
+    with pytest.raises(ValueError, match="y must hold one class per sample, expected 160, got 3"):
         node_reliance(fitted, X, y[:3], transformer=transformer)
     with pytest.raises(ValueError, match="at least two samples"):
         node_reliance(fitted, X.iloc[:1], y[:1], transformer=transformer)

@@ -201,7 +201,7 @@ def test_says_what_it_found():
 
 def test_wrong_arguments():
     X, y, _ = toy_table(60, 0.5, 0)
-    with pytest.raises(ValueError, match=r"y must hold one class per row of X.*\(60,\)"):
+    with pytest.raises(ValueError, match="y must hold one class per sample, expected 60"):
         find_shortcuts(X, y[:3])
     with pytest.raises(ValueError, match="two classes of 5 rows"):
         find_shortcuts(X, np.zeros(60))

@@ -143,7 +143,7 @@ IMAGE, MASK = np.zeros((2, 2)), np.eye(2, dtype=int)
 @pytest.mark.parametrize(
     ("changes", "error", "message"),
     [
-        ({"y": [0]}, ValueError, "one label for each of 2 images, got 1"),
+        ({"y": [0]}, ValueError, "y must hold one class per sample, expected 2, got 1"),
         ({"backgrounds": FLAT[:1]}, ValueError, "one entry for each of 2 classes, got 1"),
         (
             {"backgrounds": [np.zeros((2, 2, 4)), FLAT[1]]},

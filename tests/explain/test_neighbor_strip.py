@@ -97,7 +97,7 @@ def test_wrong_arguments():
     make = NeighborStripDisplay.from_estimator
     with pytest.raises(ValueError, match="X must hold one photo, got 2"):
         make(fitted.model, query[:2], images, target)
-    with pytest.raises(ValueError, match=r"y_train must hold one class per sample, .*\(40,\)"):
+    with pytest.raises(ValueError, match="y_train must hold one class per sample, expected 40"):
         make(fitted.model, query[:1], images, target[:3])
     with pytest.raises(ValueError, match="n_neighbors must be an integer of at least 1, got 0"):
         make(fitted.model, query[:1], images, target, n_neighbors=0)

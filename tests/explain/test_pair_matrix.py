@@ -85,7 +85,7 @@ def test_photos_stay_in_their_squares(plt):
         ([[1.0, 2.0]], {}, r"values must have shape \(n_samples, n_samples\)"),
         ([[1.0]], {}, "of two samples or more"),
         (VALUES, {"names": "xyz"}, "names must be a list of one string per sample, expected 3"),
-        (VALUES, {"classes": [1, 2]}, r"classes must hold one class per sample, .*\(3,\)"),
+        (VALUES, {"classes": [1, 2]}, "classes must hold one class per sample, expected 3"),
         (VALUES, {"photos": []}, "photos must have one entry per sample, expected 3, got 0"),
     ],
 )

@@ -108,7 +108,7 @@ def test_a_learner_gets_codes_whatever_the_classes(iris):
         ([1, 1, 1], "y has 1 class, 1; a metric that tells classes apart needs at least 2"),
         (["a"] * 3, "y has 1 class, 'a'; a metric"),
         ([0.1, 0.2, 0.7], "Unknown label type: continuous"),
-        ([0, 1], "inconsistent numbers of samples"),
+        ([0, 1], "y must hold one class per sample, expected 3, got 2"),
     ],
 )
 def test_wrong_classes(y, message):

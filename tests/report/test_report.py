@@ -230,9 +230,9 @@ def test_wrong_arguments(tmp_path):
     path = tmp_path / "never.html"
     with pytest.raises(TypeError, match=r"pipeline must be .*, got LogisticRegression\."):
         write_report(LogisticRegression(), images, target, path)
-    with pytest.raises(ValueError, match="y holds 'zoe', which the model does not know; expected"):
+    with pytest.raises(ValueError, match=r"y holds 'zoe' at position .*, which the model"):
         write_report(fitted.model, images[:1], ["zoe"], path)
-    with pytest.raises(ValueError, match=r"y must hold one class per sample, .*\(30,\)"):
+    with pytest.raises(ValueError, match="y must hold one class per sample, expected 30"):
         write_report(fitted.model, images, target[:2], path)
     with pytest.raises(ValueError, match="n_misses must be an integer of at least 0, got -1"):
         write_report(fitted.model, images, target, path, n_misses=-1)

@@ -84,7 +84,7 @@ def test_text_holds_every_node_below_its_parent(tree):
     for line in tree.export_text(tree.paths).splitlines():
         drawn, path = line.rsplit("  ", 1)
         depth = tree.depths[tree.index(path)]
-        assert drawn[4 * depth :].strip() == path.split("/")[-1]
+        assert drawn[4 * depth :].strip() == tree.names[tree.index(path)]
         open_nodes[depth:] = [path]
         assert "/".join(path.split("/")[:-1]) == (open_nodes[depth - 1] if depth else "")
         seen.append(path)
@@ -180,7 +180,7 @@ def test_plot_boxes_of_60_nodes_fit_and_do_not_overlap(plt, layout):
     )
     assert 50 <= tree.n_nodes <= 60
     given_ax = None if layout is None else plt.figure(figsize=(4, 5), layout=layout).subplots()
-    ax = tree.plot(given_ax, values=np.linspace(0, 1, tree.n_nodes))
+    ax = tree.plot(ax=given_ax, values=np.linspace(0, 1, tree.n_nodes))
     assert given_ax is None or ax is given_ax
     ax.figure.canvas.draw()
     boxes = [text.get_bbox_patch().get_window_extent() for text in ax.texts]
@@ -207,10 +207,16 @@ def test_plot_of_one_node_and_of_constant_or_no_finite_values(plt):
 
 
 def test_plot_wrong_values(plt):
+    ax = TREE.plot()
+    plt.close()
     with pytest.raises(TypeError, match=r"must be numbers .* got 'x' for 'photo/background'"):
         TREE.plot(values={"background": "x"})
     with pytest.raises(ValueError, match="one entry per node"):
         TREE.plot(values=[1.0])
+    with pytest.raises(ValueError, match="got a table; pass one of its columns, 'own', 'total'"):
+        TREE.plot(pd.DataFrame({"own": [1.0], "total": [2.0]}))
+    with pytest.raises(TypeError, match="values is Axes; pass axes as ax="):
+        TREE.plot(ax)
     assert plt.get_fignums() == []
 
 
@@ -222,6 +228,6 @@ def test_plot_without_matplotlib(monkeypatch):
 
 def test_plot_in_a_subfigure(plt):
     left, _ = plt.figure(figsize=(8, 3)).subfigures(1, 2)
-    ax = TREE.plot(left.subplots(), values=np.arange(7))
+    ax = TREE.plot(ax=left.subplots(), values=np.arange(7))
     assert len(ax.texts) == 7
     assert ax.figure is left

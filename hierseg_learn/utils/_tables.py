@@ -1,0 +1,78 @@
+"""Tables as users give them: of pandas, polars, pyarrow and narwhals, in memory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+
+def check_in_memory(X: Any, name: str, error: type[Exception] = TypeError) -> None:
+    """Raise for tables and columns that are still to be computed.
+
+    They pass for tables in memory where attributes are looked at, and scikit-learn computes those
+    of dask without their column names, and with them the tree.
+    """
+    # a dask array has chunks, and becomes an array as any other
+    if hasattr(X, "__dask_graph__") and not hasattr(X, "chunks"):
+        library, method = "dask", "compute"
+    elif type(X).__name__ in ("LazyFrame", "LazySeries") and hasattr(X, "collect"):
+        library, method = type(X).__module__.partition(".")[0], "collect"
+    elif hasattr(X, "toPandas"):
+        library, method = "Spark", "toPandas"
+    else:
+        return
+    raise error(
+        f"{name} is a {library} {type(X).__name__}, which is not in memory; pass {name}.{method}()."
+    )
+
+
+def column_names(X: Any) -> list[Any] | None:
+    """Names of the columns of a table, whatever library it is of; None for anything else."""
+    names = getattr(X, "column_names", None)  # pyarrow, where `columns` holds the columns
+    if names is None or callable(names):
+        names = getattr(X, "columns", None)
+    return None if names is None or callable(names) else list(names)
+
+
+def as_pandas(X: Any, name: str = "X") -> Any:
+    """Put a table of another library, such as polars, into one of pandas; all else stays.
+
+    scikit-learn 1.6 does not read the column names of new releases of polars, and without names
+    there is no tree.
+
+    Raises
+    ------
+    TypeError
+        If the table is not in memory.
+    """
+    check_in_memory(X, name)
+    names = None if hasattr(X, "iloc") else column_names(X)
+    if not names or not all(isinstance(column, str) for column in names):
+        return X
+    if hasattr(X, "column_names"):
+        return X.to_pandas()
+    import pandas as pd
+
+    return pd.DataFrame({column: np.asarray(X[column]) for column in names})
+
+
+def take_rows(values: Any, indices: np.ndarray) -> Any:
+    """Rows of a column or table of any library, or of a list, with a new index where it has one."""
+    if isinstance(values, list):
+        return [values[i] for i in indices]
+    if hasattr(values, "iloc"):
+        return values.take(indices).reset_index(drop=True)
+    return values.take(indices) if hasattr(values, "to_pylist") else values[indices]
+
+
+def like(X: Any, table: Any) -> Any:
+    """Put a table of pandas into one of the library of X, where that is polars or pyarrow."""
+    if hasattr(X, "iloc") or column_names(X) is None:
+        return table
+    if hasattr(X, "to_native"):
+        import narwhals
+
+        return narwhals.from_native(like(X.to_native(), table))
+    make = getattr(type(X), "from_pydict", type(X))
+    return make({name: table[name].to_numpy() for name in table.columns})
