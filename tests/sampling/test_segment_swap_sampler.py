@@ -391,7 +391,12 @@ def test_labels_and_groups_of_any_container(column):
 def test_missing_labels_and_groups_are_named(call):
     gone = Y.tolist()
     gone[3] = np.nan
-    for given in (gone, pd.Series(gone), pd.DataFrame({"y": gone}), pl.Series([*gone[:3], None])):
+    for given in (
+        gone,
+        pd.Series(gone),
+        pd.DataFrame({"y": gone}),
+        pl.Series([*gone[:3], None, *gone[4:]]),
+    ):
         with pytest.raises(ValueError, match=r"(y|groups) has no value \(.*\) at position 3"):
             call(given)
     with pytest.raises(ValueError, match=r"(y|groups) is a polars LazyFrame"):
