@@ -90,7 +90,9 @@ def test_a_column_name_comes_apart_again(path, descriptor):
         ("columns", ["a", "b"], ValueError, "got names without '|', such as 'a'"),
         ("auto", ["p|a", "b"], ValueError, "The column 'b' of X has no '|' in its name"),
         ("columns", ["a", "p|b"], ValueError, "The column 'a' of X has no '|' in its name"),
-        ("auto", ["p|a", "q|a"], ValueError, "root"),
+        ("auto", ["p|a", "q|a"], ValueError, "as 'photo/p|...': X.columns = 'photo/' + X.columns"),
+        ("auto", ["s__p|a", "r__p|a"], ValueError, "pass verbose_feature_names_out=False to it"),
+        ("auto", ["a__p/x|a", "b__q/x|a"], ValueError, "descriptors=[...]"),
         ({"t": {"a": 0, "b": 0}}, None, ValueError, "gives column 0 to both 't/a' and 't/b'"),
         ({"t": {"a": ["x", "x"]}}, ["x", "y"], ValueError, "column 'x' to both 't/a' and 't/a'"),
         ({"t": {"a": "x"}}, ["x", "y"], ValueError, "leaves out 1 of the 2 columns of X, such as"),
@@ -101,7 +103,12 @@ def test_a_column_name_comes_apart_again(path, descriptor):
         ({"t": {"a": [0, -1]}}, None, ValueError, "gives column -1 to the node 't/a', but X has 2"),
         ({"t": {"a": [0, 1.0]}}, None, TypeError, "names or positions in its leaves, got 1.0 for"),
         ({"t": {"a": [True]}}, None, TypeError, "names or positions in its leaves, got True for"),
-        ({"t": {"a": 0}, "u": 1}, None, ValueError, "root"),
+        (
+            {"t": {"a": 0}, "u": 1},
+            None,
+            ValueError,
+            "below one, such as {'photo': {'t': ..., ...}}",
+        ),
         (SegmentTree(["t"], [0]), None, ValueError, "tree has leaves without values"),
     ],
 )
@@ -109,3 +116,12 @@ def test_wrong_trees_get_a_sentence(tree, names, error, sentence):
     with pytest.raises(error) as caught:
         read_layout(tree, names, 2)
     assert sentence in str(caught.value)
+
+
+def test_names_with_separators_come_back_from_columns():
+    tree = SegmentTree.from_nested({"photo": {"hair/beard": 0, "a|b": 1, "%7C": {"c": 2}}})
+    layout = read_layout("columns", [column_name(path, "x|y/z") for path in tree.paths], 6)
+    assert layout.tree.paths == tree.paths
+    assert layout.tree.names == tree.names
+    dictionary = {"photo": {"a/b": ["sky|area"], "c|d": [1]}}
+    assert read_layout(dictionary, ["sky|area", "x"], 2).tree.names == ("a/b", "c|d", "photo")

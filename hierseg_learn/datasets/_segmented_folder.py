@@ -177,20 +177,19 @@ def _read_text(file: Path) -> str:
     if is_utf_32 or content[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
         name = "UTF-32" if is_utf_32 else "UTF-16"
         raise ValueError(f"{str(file)!r} is in {name}, as its first bytes say; {cure}")
+    if b"\0" in content:
+        raise ValueError(
+            f"{str(file)!r} is not in UTF-8: it holds a zero byte at position "
+            f"{content.index(0)}, as texts in UTF-16 do; {cure}"
+        )
     try:
-        text = content.decode("utf-8-sig")
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise ValueError(
             f"{str(file)!r} is not in UTF-8: byte {content[error.start]:#04x} at position "
             f"{error.start}, in line {line}, is none of a text in UTF-8; {cure}"
         ) from error
-    if "\0" in text:
-        raise ValueError(
-            f"{str(file)!r} is not in UTF-8: it holds a zero byte at position "
-            f"{content.index(0)}, as texts in UTF-16 do; {cure}"
-        )
-    return text
 
 
 def _keep_split(rows: list[dict[str, str]], split: str) -> list[dict[str, str]]:

@@ -52,3 +52,21 @@ def test_series_and_rows_of_several_kinds():
 def test_wrong_groups(given, message):
     with pytest.raises(ValueError, match=message):
         check_groups(given, 3)
+
+
+@pytest.mark.parametrize(
+    ("frame", "message"),
+    [
+        ({"place": ["sea", None], "day": [1, 2]}, r"groups\['place'\] has no value .* position 1"),
+        ({"place": ["sea", "land"], "day": ["x", 2]}, r"groups\['day'\] mixes text"),
+    ],
+)
+def test_columns_are_named(frame, message):
+    pd = pytest.importorskip("pandas")
+    pl = pytest.importorskip("polars")
+    with pytest.raises(ValueError, match=message):
+        check_groups(pd.DataFrame(frame), 2)
+    with pytest.raises(ValueError, match=r"groups\['place'\] has no value"):
+        check_groups(pl.DataFrame({"place": ["sea", None], "day": [1, 2]}), 2)
+    with pytest.raises(ValueError, match="groups is a polars LazyFrame"):
+        check_groups(pl.LazyFrame({"place": ["sea", "land"]}), 2)

@@ -219,3 +219,17 @@ def test_wrong_arguments(fitted, biased):
         NodeReliance(
             tree, [0], ("a",), sizes=[[1, 1]], hits=[[1, 1, 1]], exchanged_hits=[[[[1, 1]]]]
         )
+
+
+def test_classes_that_the_model_does_not_know(fitted, biased):
+    X, y, params = biased.table, biased.target, {"transformer": biased.transformer, "nodes": "hair"}
+    changed = y.copy()
+    changed[[2, 5]] = 7
+    with pytest.raises(
+        ValueError, match=r"y holds 7 at positions 2, 5 .* which the model does not"
+    ):
+        node_reliance(fitted, X, changed, **params)
+    with pytest.raises(ValueError, match=r"y holds text such as .* the model are numbers"):
+        node_reliance(fitted, X, y.astype(str), **params)
+    with pytest.raises(ValueError, match=r"y has no value \(nan\) at position 2"):
+        node_reliance(fitted, X, np.where(np.arange(len(y)) == 2, np.nan, y), **params)

@@ -1,5 +1,6 @@
 """Folders of photos with label maps."""
 
+import codecs
 import json
 
 import numpy as np
@@ -156,3 +157,48 @@ def test_clothing_photos(shared_data):
     first = train.images[0]
     assert first.image.shape == (*first.mask.shape, 3)
     assert train.DESCR.startswith("# CCP parts")
+
+
+def rewrite(folder, name, encoding, *, mark=b""):
+    file = folder / name
+    file.write_bytes(mark + file.read_text(encoding="utf-8").encode(encoding))
+
+
+@pytest.mark.parametrize("name", ["index.csv", "parts.json"])
+def test_a_byte_order_mark_of_utf_8_is_taken(folder, name):
+    before = load_segmented_folder(folder)
+    rewrite(folder, name, "utf-8", mark=codecs.BOM_UTF8)
+    after = load_segmented_folder(folder)
+    assert (after.ids, after.tree, after.target_names) == (
+        before.ids,
+        before.tree,
+        before.target_names,
+    )
+
+
+@pytest.mark.parametrize(
+    ("encoding", "sentence"),
+    [
+        ("utf-16", "is in UTF-16, as its first bytes say; save it as UTF-8"),
+        ("utf-32", "is in UTF-32, as its first bytes say"),
+        ("utf-16-le", "is not in UTF-8: it holds a zero byte at position 1"),
+        ("latin-1", r"is not in UTF-8: byte 0xe9 at position \d+, in line \d+"),
+        ("cp1252", r"is not in UTF-8: byte 0xe9 at position \d+, in line \d+"),
+    ],
+)
+@pytest.mark.parametrize("name", ["index.csv", "parts.json"])
+def test_other_encodings_are_named(folder, name, encoding, sentence):
+    file = folder / name
+    text = file.read_text(encoding="utf-8")
+    word = "beach" if name == "index.csv" else '"parts"'
+    file.write_text(text.replace(word, word[:-1] + "é" + word[-1:]), encoding="utf-8")
+    rewrite(folder, name, encoding)
+    with pytest.raises(ValueError, match=f"{name}.*{sentence}"):
+        load_segmented_folder(folder)
+
+
+def test_semicolons_are_named(folder):
+    index = folder / "index.csv"
+    index.write_text(index.read_text(encoding="utf-8").replace(",", ";"), encoding="utf-8")
+    with pytest.raises(ValueError, match=r"must have a column 'id'.* separated by ';', expected"):
+        load_segmented_folder(folder)

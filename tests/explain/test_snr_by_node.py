@@ -81,5 +81,5 @@ def test_arrays_and_wrong_rows(model):
     flat = HierarchicalMetricClassifier(random_state=0).fit(X.to_numpy(), y)
     assert snr_by_node(flat, X.to_numpy()[0], X.to_numpy()[1]).index.tolist() == ["table"]
     assert len(frame) == named.tree_.n_nodes
-    with pytest.raises(ValueError, match="b must be one row of a table, got shape"):
+    with pytest.raises(ValueError, match="b must be one row of a table, got DataFrame of shape"):
         snr_by_node(named, X.iloc[[0]], X.iloc[[0, 1]])

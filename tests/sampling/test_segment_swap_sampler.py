@@ -4,8 +4,11 @@ import pickle
 import subprocess
 import sys
 
+import narwhals as nw
 import numpy as np
 import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
 from scipy import sparse
 from sklearn import config_context
@@ -26,6 +29,7 @@ pytest.importorskip("imblearn")
 from imblearn.pipeline import make_pipeline
 
 from hierseg_learn.sampling import SegmentSwapSampler
+from hierseg_learn.utils._tables import as_pandas
 
 DATA = make_portraits(
     60, bias=1.0, missing={"hair": 0.3}, image_size=(36, 30), random_state=0, noise=0.0
@@ -337,3 +341,63 @@ def test_imbalanced_learn_is_optional():
         "    raise AssertionError\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+LIBRARIES = {
+    "polars": pl.from_pandas,
+    "pyarrow": lambda frame: pa.Table.from_pandas(frame, preserve_index=False),
+    "narwhals": lambda frame: nw.from_native(pl.from_pandas(frame)),
+}
+
+
+@pytest.mark.parametrize("make", LIBRARIES.values(), ids=LIBRARIES)
+def test_tables_of_other_libraries_come_back_as_they_came(make):
+    expected, labels = sampler().fit_resample(TABLE, Y, groups=DATA.groups)
+    result = sampler()
+    found, y = result.fit_resample(make(TABLE), pl.Series("y", Y), groups=pl.Series(DATA.groups))
+    assert type(found) is type(make(TABLE))
+    pd.testing.assert_frame_equal(as_pandas(found), expected)
+    assert y.name == "y"
+    assert y.to_list() == labels.tolist()
+    assert result.fit(make(TABLE), Y).nodes_ == ["portrait/background"]
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        lambda v: pd.DataFrame({"g": v}),
+        lambda v: np.asarray(v)[:, np.newaxis],
+        lambda v: pd.Series(v, dtype="category"),
+        lambda v: pa.array(v.tolist()),
+        lambda v: v.tolist(),
+    ],
+)
+def test_labels_and_groups_of_any_container(column):
+    plain, labels = sampler().fit_resample(TABLE, Y, groups=DATA.groups)
+    found, y = sampler().fit_resample(TABLE, column(Y), groups=column(np.asarray(DATA.groups)))
+    pd.testing.assert_frame_equal(found, plain)
+    assert np.asarray(y).ravel().tolist() == labels.tolist()
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda gone: sampler().fit_resample(TABLE, gone),
+        lambda gone: sampler().fit(TABLE, gone),
+        lambda gone: sampler(transformer=None).fit_resample(DATA.images, gone),
+        lambda gone: sampler().fit_resample(TABLE, Y, groups=gone),
+    ],
+)
+def test_missing_labels_and_groups_are_named(call):
+    gone = Y.tolist()
+    gone[3] = np.nan
+    for given in (
+        gone,
+        pd.Series(gone),
+        pd.DataFrame({"y": gone}),
+        pl.Series([*gone[:3], None, *gone[4:]]),
+    ):
+        with pytest.raises(ValueError, match=r"(y|groups) has no value \(.*\) at position 3"):
+            call(given)
+    with pytest.raises(ValueError, match=r"(y|groups) is a polars LazyFrame"):
+        call(pl.LazyFrame({"y": Y}))

@@ -104,7 +104,7 @@ def test_targets():
         assert found.new_prediction == target == found.donor_class == data.target[found.donor]
     with pytest.raises(ValueError, match="what the model predicts for x already"):
         counterfactual(model, data.images[0], data.target[0])
-    with pytest.raises(ValueError, match=r"one of the classes \[0, 1, 2\], got 'cat'"):
+    with pytest.raises(ValueError, match=r"one of the classes, \[0, 1, 2\], got 'cat'"):
         counterfactual(model, data.images[0], "cat")
 
 
