@@ -486,7 +486,7 @@ def test_pickles_know_the_version(estimator, monkeypatch):
         assert_says(copy.deepcopy(model), data, expected)
     assert vars(same).keys() == vars(model).keys()
     with monkeypatch.context() as patch:
-        patch.setattr("hierseg_learn.utils._estimator.__version__", "0.0.7")
+        patch.setitem(Estimator.__getstate__.__globals__, "__version__", "0.0.7")
         saved = pickle.dumps(model)
     with pytest.warns(PickledVersionWarning, match=r"saved by hierseg_learn 0\.0\.7 and is loaded"):
         assert_says(pickle.loads(saved), data, expected)
