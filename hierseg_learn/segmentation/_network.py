@@ -214,7 +214,7 @@ class SegmentationNetwork:
         }
         try:
             outputs = self.model(**stacked)
-        except torch.OutOfMemoryError:
+        except torch.cuda.OutOfMemoryError:
             raise
         except (ValueError, RuntimeError) as error:
             shape = stacked["pixel_values"].shape
