@@ -35,7 +35,7 @@ def check_table(estimator: Any, X: Any, y: Any) -> tuple[np.ndarray, np.ndarray]
         Also if X holds NaN, with a hint where that comes from.
     """
     with _hint_at_missing_parts():
-        return validate_data(estimator, _named(X), y, dtype=DTYPES, ensure_min_samples=2)
+        return validate_data(estimator, _named(X), y, dtype=DTYPES, order="C", ensure_min_samples=2)
 
 
 def check_rows(estimator: Any, X: Any) -> np.ndarray:
@@ -54,8 +54,9 @@ def check_rows(estimator: Any, X: Any) -> np.ndarray:
     """
     with _hint_at_missing_parts():
         if _has_columns_of_fit(estimator, X):
-            return check_array(X.to_numpy(), dtype=DTYPES, estimator=estimator, input_name="X")
-        return validate_data(estimator, _named(X), dtype=DTYPES, reset=False)
+            table = X.to_numpy()
+            return check_array(table, dtype=DTYPES, order="C", estimator=estimator, input_name="X")
+        return validate_data(estimator, _named(X), dtype=DTYPES, order="C", reset=False)
 
 
 def check_row(estimator: Any, row: Any, name: str) -> np.ndarray:

@@ -19,16 +19,17 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
-from ._decision import Neighbors, Prototypes, neighbor_score
+from ._decision import Embedding, Neighbors, Order, Prototypes, neighbor_score
 from ._explaining import ExplainMixin
-from ._layout import read_layout
+from ._layout import TableLayout, read_layout
 from ._progress import ProgressBar
 from ._spaces import NodeSpacesMixin
 from ._table import check_rows, check_table, presence_columns
 from .kernels import get_backend
 from .metrics import Combination, make_combination, make_node_metric
+from .metrics._canonical import canonical_order
 from .metrics._copies import find_copies
-from .metrics._mahalanobis import MahalanobisMixin, map_rows
+from .metrics._mahalanobis import MahalanobisMixin
 from .metrics._registry import COMBINATIONS, NODE_METRICS
 from .metrics._tree_metric import TreeMetric, fit_tree_metric
 from .tree import SegmentTree
@@ -155,7 +156,7 @@ class HierarchicalMetricClassifier(
         "combination": [StrOptions(set(COMBINATIONS)), Combination],
         "n_components": [Interval(Integral, 1, None, closed="left"), None],
         "n_neighbors": [Interval(Integral, 1, None, closed="left")],
-        "weights": [StrOptions({"uniform", "distance"}), callable],
+        "weights": [StrOptions({"uniform", "distance"}), callable, None],
         "decision": [StrOptions({"neighbors", "prototypes"})],
         "device": [StrOptions({"auto", "cpu", "cuda"})],
         "n_jobs": [Integral, None],
@@ -171,7 +172,7 @@ class HierarchicalMetricClassifier(
         combination: Any = "projection",
         n_components: int | None = None,
         n_neighbors: int = 5,
-        weights: str | Callable = "uniform",
+        weights: str | Callable | None = "uniform",
         decision: str = "neighbors",
         device: str = "auto",
         n_jobs: int | None = None,
@@ -221,12 +222,23 @@ class HierarchicalMetricClassifier(
         self.tree_ = self._layout.tree
         backend = get_backend(self.device, n_values=X.size)
         self.device_ = backend.name
-        self._store_metric(self._fit_metric(X, codes, backend))
-        self.prototypes_ = np.stack(
-            [X[codes == code].mean(axis=0, dtype=np.float64) for code in range(len(self.classes_))]
-        )
+        names, by_name = self._names(), np.arange(X.shape[1])
+        if names is not None:
+            by_name = np.array(sorted(by_name, key=names.__getitem__))
+        # learned from rows, columns and classes in an order that their contents and names set
+        table = X[:, by_name]
+        order, self._class_ranks = canonical_order(table, codes)
+        self._row_ranks = np.argsort(order)
+        table, table_codes = np.ascontiguousarray(table[order]), self._class_ranks[codes[order]]
+        self._store_metric(self._fit_metric(table, table_codes, by_name, backend))
+        self.prototypes_ = np.empty((len(self.classes_), X.shape[1]))
+        for code, rank in enumerate(self._class_ranks):
+            members = table[table_codes == rank]
+            self.prototypes_[code, by_name] = members.mean(axis=0, dtype=np.float64)
+        self._centre = np.empty(X.shape[1])
+        self._centre[by_name] = table.mean(axis=0, dtype=np.float64)
         self._X, self._codes = X, codes
-        self._embedding = map_rows(self.components_, X, dtype=np.float64)
+        self._embedding = Embedding.of(self.components_, X, self._centre).points
         return self
 
     def predict(self, X: Any) -> np.ndarray:
@@ -242,8 +254,7 @@ class HierarchicalMetricClassifier(
         y : ndarray of shape (n_samples,)
             The class with the most votes, or of the nearest prototype; the first of several.
         """
-        codes = self.predict_proba(X).argmax(axis=1)
-        return self.classes_[codes]
+        return self.classes_[self._decide().decide(self._check_rows(X)).winners]
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Predict the probabilities of the classes.
@@ -305,16 +316,22 @@ class HierarchicalMetricClassifier(
         check_is_fitted(self)
         return self._metric.components(self.tree_.index(node))
 
-    def _fit_metric(self, X: np.ndarray, codes: np.ndarray, backend: Any) -> TreeMetric:
-        combination = make_combination(self.combination)
-        n_nodes = self.tree_.n_nodes
-        n_steps = combination.n_steps(n_nodes) if n_nodes > 1 else 1
+    def _fit_metric(
+        self, X: np.ndarray, codes: np.ndarray, by_name: np.ndarray, backend: Any
+    ) -> TreeMetric:
+        """Fit a table whose columns are those of `fit` in another order."""
+        names = None if self._names() is None else [self._names()[i] for i in by_name]
+        layout = self._layout.take(by_name)
+        if isinstance(self.tree, str):
+            layout = read_layout(self.tree, names, X.shape[1])
+        tree, combination = layout.tree, make_combination(self.combination)
+        n_steps = combination.n_steps(tree.n_nodes) if tree.n_nodes > 1 else 1
         with ProgressBar(n_steps, "Fitting nodes", self.verbose) as bar:
-            return fit_tree_metric(
+            metric = fit_tree_metric(
                 X,
                 codes,
-                self.tree_,
-                self._layout.columns,
+                tree,
+                layout.columns,
                 make_node_metric(self.node_metric, device=self.device),
                 combination,
                 n_components=self.n_components,
@@ -322,15 +339,9 @@ class HierarchicalMetricClassifier(
                 n_jobs=self.n_jobs,
                 random_state=self.random_state,
                 on_step=bar.advance,
-                copies=self._find_copies(X, codes) if n_nodes > 1 else None,
+                copies=_find_copies(X, codes, layout, names) if tree.n_nodes > 1 else None,
             )
-
-    def _find_copies(self, X: np.ndarray, codes: np.ndarray) -> np.ndarray:
-        """Rows that samplers made of others: what is learned of one is not judged on the other."""
-        leaves = self.tree_.leaves
-        presence = presence_columns(self._names(), self._layout)
-        present = None if presence is None else X[:, presence[leaves]] > 0
-        return find_copies(X, codes, [self._layout.columns[leaf] for leaf in leaves], present)
+        return metric.take([tree.index(path) for path in self.tree_.paths], by_name)
 
     def _store_metric(self, metric: TreeMetric) -> None:
         import pandas as pd
@@ -343,12 +354,11 @@ class HierarchicalMetricClassifier(
 
     def _neighbors(self) -> Neighbors:
         return Neighbors(
-            self.components_,
             self._layout,
             self._X,
-            self._embedding,
+            Embedding(self.components_, self._centre, self._embedding),
             self._codes,
-            len(self.classes_),
+            self._order(),
             self.n_neighbors,
             self.weights,
             get_backend(self.device, n_values=self._embedding.size),
@@ -356,8 +366,11 @@ class HierarchicalMetricClassifier(
 
     def _decide(self) -> Neighbors | Prototypes:
         if self.decision == "prototypes":
-            return Prototypes(self.components_, self._layout, self.prototypes_)
+            return Prototypes(self.components_, self._layout, self.prototypes_, self._order())
         return self._neighbors()
+
+    def _order(self) -> Order:
+        return Order(self._row_ranks, self._class_ranks)
 
     def _names(self) -> list[str] | None:
         names = getattr(self, "feature_names_in_", None)
@@ -385,3 +398,13 @@ class HierarchicalMetricClassifier(
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
+
+
+def _find_copies(
+    X: np.ndarray, codes: np.ndarray, layout: TableLayout, names: list[str] | None
+) -> np.ndarray:
+    """Rows that samplers made of others: what is learned of one is not judged on the other."""
+    leaves = layout.tree.leaves
+    presence = presence_columns(names, layout)
+    present = None if presence is None else X[:, presence[leaves]] > 0
+    return find_copies(X, codes, [layout.columns[leaf] for leaf in leaves], present)

@@ -16,6 +16,7 @@ from sklearn.utils import Tags
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from ._canonical import canonical_order
 from ._mahalanobis import MahalanobisMixin, map_rows
 
 
@@ -75,7 +76,9 @@ class LinearMetric(
         ValueError
             If X or y is not what it should be, or there are fewer than two classes.
         """
-        X, y = validate_data(self, X, y, dtype=[np.float64, np.float32], ensure_min_samples=2)
+        X, y = validate_data(
+            self, X, y, dtype=[np.float64, np.float32], order="C", ensure_min_samples=2
+        )
         check_classification_targets(y)
         classes, codes = np.unique(y, return_inverse=True)
         if len(classes) < 2:
@@ -83,7 +86,10 @@ class LinearMetric(
                 f"y has 1 class, {classes.tolist()[0]!r}; a metric that tells classes apart needs "
                 "at least 2."
             )
-        self.components_ = np.asarray(self._fit(X, codes), dtype=np.float64)
+        # whatever the order of rows and the names of classes, the same is learned to the bit
+        order, ranks = canonical_order(X, codes)
+        components = self._fit_rows(X, order, ranks[codes[order]])
+        self.components_ = np.asarray(components, dtype=np.float64)
         return self
 
     def transform(self, X: Any) -> np.ndarray:
@@ -100,8 +106,12 @@ class LinearMetric(
             ``X @ components_.T``.
         """
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
+        X = validate_data(self, X, dtype=[np.float64, np.float32], order="C", reset=False)
         return map_rows(self.components_, X)
+
+    def _fit_rows(self, X: np.ndarray, order: np.ndarray, codes: np.ndarray) -> np.ndarray:
+        """Learn the map from the rows of a table in some order, and their classes in that order."""
+        return self._fit(X[order], codes)
 
     @abstractmethod
     def _fit(self, X: np.ndarray, codes: np.ndarray) -> np.ndarray:
