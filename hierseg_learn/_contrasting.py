@@ -107,9 +107,8 @@ class Contrasts:
         if target is not None and against is not None:
             targets, againsts = np.full(len(rows), target), np.full(len(rows), against)
         else:
-            decided = self.decision.decide(rows)
-            proba = decided.proba
-            targets = decided.winners if target is None else np.full(len(rows), target)
+            proba = self.decision.proba(rows)
+            targets = proba.argmax(axis=1) if target is None else np.full(len(rows), target)
             againsts = np.full(len(rows), against)
             if against is None:
                 againsts = self._runners_up(rows, proba, targets)
@@ -139,7 +138,8 @@ class Contrasts:
         """
         n_nodes = self.decision.layout.tree.n_nodes
         own, squared = np.zeros((len(rows), n_nodes)), np.zeros((len(rows), 2))
-        found = [np.full((len(rows), 1), -1) for _ in range(2)]
+        width = 1 if self.by_prototypes else self.n_neighbors
+        found = [np.full((len(rows), width), -1) for _ in range(2)]
         for position, (codes, sign) in enumerate(((targets, -1), (againsts, 1))):
             for code in np.unique(codes):
                 chosen = np.flatnonzero(codes == code)

@@ -23,22 +23,6 @@ MOST_LISTED = 100
 
 
 @dataclass(frozen=True)
-class Decided:
-    """What comes of the votes on rows.
-
-    Parameters
-    ----------
-    proba : ndarray of shape (n_rows, n_classes), float64
-        Probabilities of the classes.
-    winners : ndarray of shape (n_rows,), int
-        Codes of the classes that rows get.
-    """
-
-    proba: np.ndarray
-    winners: np.ndarray
-
-
-@dataclass(frozen=True)
 class Votes:
     """Who decides about rows, and what comes of it.
 
@@ -50,21 +34,20 @@ class Votes:
         Their classes.
     weights : ndarray of shape (n_rows, n_voters), float64
         Weights of their votes, summing to 1 in every row.
-    decided : Decided
-        What comes of it.
+    proba : ndarray of shape (n_rows, n_classes), float64
+        Probabilities of the classes.
     """
 
     indices: np.ndarray
     codes: np.ndarray
     weights: np.ndarray
-    decided: Decided
+    proba: np.ndarray
 
     def of_first(self, references: np.ndarray) -> Voters:
         """Who decides about the first row, with their rows among the references."""
         kept = self.indices[0] >= 0
         found, codes, weights = (a[0, kept] for a in (self.indices, self.codes, self.weights))
-        proba, winner = self.decided.proba[0], int(self.decided.winners[0])
-        return Voters(found, references[found], codes, weights, proba, winner)
+        return Voters(found, references[found], codes, weights, self.proba[0])
 
 
 @dataclass(frozen=True)
@@ -83,8 +66,6 @@ class Voters:
         Weights of their votes, summing to 1.
     proba : ndarray of shape (n_classes,), float64
         Probabilities of the classes.
-    winner : int
-        Code of the class that the row gets.
     """
 
     indices: np.ndarray
@@ -92,7 +73,6 @@ class Voters:
     codes: np.ndarray
     weights: np.ndarray
     proba: np.ndarray
-    winner: int
 
 
 @dataclass(frozen=True)
@@ -110,9 +90,16 @@ class Order:
     rows: np.ndarray
     classes: np.ndarray
 
-    def first_class(self, leads: np.ndarray) -> np.ndarray:
-        """Code of the first of the leading classes, (n_rows,), from a mask (n_rows, n_classes)."""
-        return np.where(leads, self.classes, len(self.classes)).argmin(axis=1)
+    def settle(self, proba: np.ndarray, leads: np.ndarray) -> np.ndarray:
+        """Raise the first of the leading classes, by a mask, just above all: (n_rows, n_classes).
+
+        So the class with the largest probability is one and the same for whoever looks for it.
+        """
+        first = np.where(leads, self.classes, np.inf).argmin(axis=1)
+        level = np.flatnonzero(proba.argmax(axis=1) != first)
+        settled = proba.copy()
+        settled[level, first[level]] = np.nextafter(proba[level].max(axis=1), 1)
+        return settled
 
 
 @dataclass(frozen=True)
@@ -226,21 +213,17 @@ class Neighbors:
         order = np.argsort(squared, axis=1, kind="stable")
         return np.take_along_axis(squared, order, 1), np.take_along_axis(indices, order, 1)
 
-    def decide(self, rows: np.ndarray) -> Decided:
-        """Probabilities, which are shares of the votes, and classes of rows."""
-        found = self._find(rows)
-        return self._decide(found, self._vote_weights(found))
-
     def proba(self, rows: np.ndarray) -> np.ndarray:
-        """Shares of the votes, (n_rows, n_classes)."""
-        return self.decide(rows).proba
+        """Shares of the votes, (n_rows, n_classes), the largest that of the predicted class."""
+        found = self._find(rows)
+        return self._proba(found, self._vote_weights(found))
 
     def proba_of_mapped(self, mapped: np.ndarray) -> np.ndarray:
         """Shares of the votes for rows that are mapped already, (n_rows, n_components)."""
         moved = self.embedding.move(mapped)
         sizes = np.linalg.norm(mapped, axis=1) + np.linalg.norm(moved, axis=1)
         found = self._search(moved, sizes)
-        return self._decide(found, self._vote_weights(found)).proba
+        return self._proba(found, self._vote_weights(found))
 
     def votes(self, rows: np.ndarray) -> Votes:
         """Who votes about every row.
@@ -251,7 +234,7 @@ class Neighbors:
         found = self._find(rows)
         weights = self._vote_weights(found)
         indices, listed = self._list_voters(rows, found, weights, np.arange(len(self.X)))
-        return Votes(indices, self.codes[indices], listed, self._decide(found, weights))
+        return Votes(indices, self.codes[indices], listed, self._proba(found, weights))
 
     def voters(self, row: np.ndarray) -> Voters:
         """Who votes about one row, (1, n_features)."""
@@ -376,10 +359,10 @@ class Neighbors:
             shares.append(np.full(len(kept), len(of_class) / len(tied) / len(kept)))
         return np.concatenate(chosen), np.concatenate(shares)
 
-    def _decide(self, found: TiedNeighbors, weights: np.ndarray) -> Decided:
+    def _proba(self, found: TiedNeighbors, weights: np.ndarray) -> np.ndarray:
         votes, lengths = found.count_votes(self.codes, weights)
-        winners = self.order.first_class(found.find_leaders(votes, lengths))
-        return Decided(votes / votes.sum(axis=1, keepdims=True), winners)
+        leads = found.find_leaders(votes, lengths)
+        return self.order.settle(votes / votes.sum(axis=1, keepdims=True), leads)
 
     def _vote_weights(self, found: TiedNeighbors) -> np.ndarray:
         """Weights of the votes of all places, (n_rows, n_neighbors), summing to 1."""
@@ -448,12 +431,6 @@ class Prototypes:
     prototypes: np.ndarray
     order: Order
 
-    def decide(self, rows: np.ndarray) -> Decided:
-        """Probabilities of the classes, and the classes of rows."""
-        proba = self.proba(rows)
-        leads = proba >= proba.max(axis=1, keepdims=True) * (1 - SAME_VOTES)
-        return Decided(proba, self.order.first_class(leads))
-
     def proba(self, rows: np.ndarray) -> np.ndarray:
         """Softmax of minus half the squared distances, (n_rows, n_classes)."""
         everyone = np.tile(np.arange(len(self.prototypes)), (len(rows), 1))
@@ -465,24 +442,28 @@ class Prototypes:
             self.layout.column_nodes(),
             self.layout.tree.n_nodes,
         )
-        return softmax(-0.5 * squared, axis=1)
+        return self._settled(softmax(-0.5 * squared, axis=1))
 
     def proba_of_mapped(self, mapped: np.ndarray) -> np.ndarray:
         """Probabilities for rows that are mapped already, (n_rows, n_components)."""
         prototypes = map_rows(self.components, self.prototypes)
         squared = ((mapped[:, np.newaxis] - prototypes) ** 2).sum(axis=-1)
-        return softmax(-0.5 * squared, axis=1)
+        return self._settled(softmax(-0.5 * squared, axis=1))
 
     def votes(self, rows: np.ndarray) -> Votes:
         """All prototypes for every row, the whole vote with the one that decides."""
-        decided = self.decide(rows)
+        proba = self.proba(rows)
         codes = np.tile(np.arange(len(self.prototypes)), (len(rows), 1))
-        weights = (codes == decided.winners[:, None]).astype(np.float64)
-        return Votes(codes, codes, weights, decided)
+        weights = (codes == proba.argmax(axis=1)[:, None]).astype(np.float64)
+        return Votes(codes, codes, weights, proba)
 
     def voters(self, row: np.ndarray) -> Voters:
         """All prototypes, the whole vote with the one that decides about a row, (1, n_features)."""
         return self.votes(row).of_first(self.prototypes)
+
+    def _settled(self, proba: np.ndarray) -> np.ndarray:
+        leads = proba >= proba.max(axis=1, keepdims=True) * (1 - SAME_VOTES)
+        return self.order.settle(proba, leads)
 
 
 def neighbor_score(backend: Any, n_neighbors: int = SCORE_NEIGHBORS) -> Callable[..., float]:

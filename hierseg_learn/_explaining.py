@@ -90,7 +90,7 @@ class ExplainMixin(ExplainClassesMixin):
         return PredictionExplanation(
             self.tree_,
             self._contributions(row - voters.rows),
-            prediction=self.classes_[voters.winner],
+            prediction=self.classes_[voters.proba.argmax()],
             classes=self.classes_,
             proba=voters.proba,
             neighbors=voters.indices,
@@ -182,9 +182,9 @@ class ExplainMixin(ExplainClassesMixin):
         return PredictionExplanations(
             self.tree_,
             contrasts.contributions(rows, votes.indices),
-            predictions=self.classes_[votes.decided.winners],
+            predictions=self.classes_[votes.proba.argmax(axis=1)],
             classes=self.classes_,
-            proba=votes.decided.proba,
+            proba=votes.proba,
             neighbors=votes.indices,
             neighbor_classes=self.classes_[votes.codes],
             vote_weights=votes.weights,

@@ -109,7 +109,7 @@ class ExplainClassesMixin:
         y = np.asarray(y)
         check_consistent_length(table, y)
         drops = permutation_drops(
-            lambda rows: float((self.classes_[decision.decide(rows).winners] == y).mean()),
+            lambda rows: float((self.classes_[decision.proba(rows).argmax(axis=1)] == y).mean()),
             table,
             self._layout,
             n_repeats,

@@ -254,7 +254,8 @@ class HierarchicalMetricClassifier(
         y : ndarray of shape (n_samples,)
             The class with the most votes, or of the nearest prototype; the first of several.
         """
-        return self.classes_[self._decide().decide(self._check_rows(X)).winners]
+        codes = self.predict_proba(X).argmax(axis=1)
+        return self.classes_[codes]
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Predict the probabilities of the classes.

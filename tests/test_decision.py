@@ -6,7 +6,14 @@ from numpy.testing import assert_allclose
 from scipy.special import softmax
 from sklearn.neighbors import KNeighborsClassifier
 
-from hierseg_learn._decision import SCORE_NEIGHBORS, Neighbors, Prototypes, neighbor_score
+from hierseg_learn._decision import (
+    SCORE_NEIGHBORS,
+    Embedding,
+    Neighbors,
+    Order,
+    Prototypes,
+    neighbor_score,
+)
 from hierseg_learn._layout import read_layout
 from hierseg_learn.kernels import get_backend
 
@@ -17,8 +24,10 @@ CODES = np.array([0, 0, 1, 1, 2])
 
 
 def neighbors(weights="uniform", n_neighbors=3, *, rows=X, codes=CODES):
+    embedding = Embedding.of(L, rows, rows.mean(axis=0))
+    order = Order(np.arange(len(rows)), np.arange(3))
     return Neighbors(
-        L, LAYOUT, rows, rows @ L.T, codes, 3, n_neighbors, weights, get_backend("cpu")
+        LAYOUT, rows, embedding, codes, order, n_neighbors, weights, get_backend("cpu")
     )
 
 
@@ -38,9 +47,26 @@ def test_distances_and_votes_by_hand():
     assert_allclose(voters.weights, [3 / 7, 3 / 7, 1 / 7])
 
 
-def test_weights_that_are_all_zero_count_alike():
-    query = np.array([[1.5, 0.0, 0.0]])
-    assert_allclose(neighbors(np.zeros_like).proba(query), [[2 / 3, 1 / 3, 0]])
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (np.zeros_like, "weight above 0 .* only zeros for row 0"),
+        (
+            lambda d: np.full(d.shape, np.nan),
+            "missing or infinite ones, such as nan for neighbor 0",
+        ),
+        (lambda d: np.where(d > d[:, :1], np.inf, 1.0), "such as inf for neighbor 2 of row 0"),
+        (lambda d: 1 - d, "negative ones, such as -0.5 for neighbor 2 of row 0"),
+    ],
+)
+def test_weights_that_cannot_vote_are_refused(make, words):
+    with pytest.raises(ValueError, match=f"weights must return .*{words}"):
+        neighbors(make).proba(np.array([[1.5, 0.0, 0.0]]))
+
+
+def test_weights_that_are_no_numbers_are_refused():
+    with pytest.raises(TypeError, match="weights must return numbers"):
+        neighbors(lambda d: d.astype(str)).proba(X[:1])
 
 
 @pytest.mark.parametrize("factor", [1e-150, 1e-9, 1e9, 1e140])
@@ -81,7 +107,7 @@ def test_the_weights_of_one_row_are_those_of_many():
 
 def test_prototypes_by_hand():
     prototypes = np.array([[0.5, 0, 0], [3, 0, 0], [0, 1, 0]])
-    decision = Prototypes(L, LAYOUT, prototypes)
+    decision = Prototypes(L, LAYOUT, prototypes, Order(np.arange(3), np.arange(3)))
     query = np.array([[1.5, 0.0, 0.0]])
     assert_allclose(decision.proba(query), softmax([[-0.5, -1.125, -5.625]], axis=1))
     voters = decision.voters(query)

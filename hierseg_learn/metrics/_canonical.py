@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import numpy as np
 
-FIRST_COLUMNS = 8
+FIRST_COLUMNS = 2
 # numbers that are compared at once: bounds memory
-BLOCK_VALUES = 2**22
+BLOCK_VALUES = 2**17
+BLOCK_ROWS = 4096
 
 
 def canonical_order(X: np.ndarray, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -41,7 +42,7 @@ def canonical_order(X: np.ndarray, codes: np.ndarray) -> tuple[np.ndarray, np.nd
     >>> bool((X[order] == X[moved][canonical_order(X[moved], codes[moved])[0]]).all())
     True
     """
-    places = rank_rows(X)
+    places = rank_rows(X, order_columns(X))
     members = [
         np.sort(places[codes == code]).tolist() for code in range(int(codes.max(initial=-1)) + 1)
     ]
@@ -51,22 +52,50 @@ def canonical_order(X: np.ndarray, codes: np.ndarray) -> tuple[np.ndarray, np.nd
     return order[np.random.RandomState(0).permutation(len(order))], ranks
 
 
-def rank_rows(X: np.ndarray) -> np.ndarray:
+def order_columns(X: np.ndarray) -> np.ndarray:
+    """Order columns by what they hold, whatever the order of the rows: (n_used,), no constant ones.
+
+    By their extremes, where these are equal by all of their sorted values.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hierseg_learn.metrics._canonical import order_columns
+    >>> order_columns(np.array([[9.0, 1.0, 2.0, 5.0], [0.0, 0.0, 2.0, 0.0], [0.0, 0.0, 2.0, 9.0]]))
+    array([1, 0, 3])
+    """
+    blocks = [X[start : start + BLOCK_ROWS] for start in range(0, len(X), BLOCK_ROWS)]
+    low = np.min([block.min(axis=0) for block in blocks], axis=0)
+    high = np.max([block.max(axis=0) for block in blocks], axis=0)
+    keys = np.column_stack([low, high]).astype(np.float64) + 0.0
+    ranks = np.unique(keys, axis=0, return_inverse=True)[1].ravel()
+    used = np.flatnonzero(low != high)
+    shared = np.bincount(ranks)[ranks] > 1
+
+    def key(column: int) -> tuple:
+        if not shared[column]:
+            return (ranks[column],)
+        return ranks[column], np.sort(X[:, column].astype(np.float64)).tolist()
+
+    return np.array(sorted(used, key=key), dtype=np.intp)
+
+
+def rank_rows(X: np.ndarray, columns: np.ndarray) -> np.ndarray:
     """Rank rows by their values, column after column: (n_samples,), equal rows have equal ranks.
 
     Examples
     --------
     >>> import numpy as np
     >>> from hierseg_learn.metrics._canonical import rank_rows
-    >>> rank_rows(np.array([[2.0, 1.0], [-1.0, 7.0], [2.0, 0.0], [2.0, 1.0]]))
+    >>> rank_rows(np.array([[2.0, 1.0], [-1.0, 7.0], [2.0, 0.0], [2.0, 1.0]]), np.arange(2))
     array([2, 0, 1, 2])
     """
-    n_rows, n_columns = X.shape
+    n_rows, n_columns = len(X), len(columns)
     ranks = np.zeros(n_rows, dtype=np.int64)
     open_rows, first, width = np.arange(n_rows), 0, FIRST_COLUMNS
     while first < n_columns and len(open_rows) > 1:
         width = max(1, min(width, BLOCK_VALUES // len(open_rows)))
-        keys = _sortable(X[open_rows, first : first + width], ranks[open_rows])
+        keys = _sortable(X[np.ix_(open_rows, columns[first : first + width])], ranks[open_rows])
         order = np.argsort(keys, kind="stable")
         keys, open_rows = keys[order], open_rows[order]
         is_first = np.append(True, keys[1:] != keys[:-1])

@@ -149,8 +149,8 @@ class MutedClassifier(ClassifierMixin, BaseEstimator):
         -------
         y : ndarray of shape (n_samples,)
         """
-        table = self.table(X, segments)
-        return self.classifier_.predict(table)
+        codes = self.predict_proba(X, segments).argmax(axis=1)
+        return self.classes_[codes]
 
     def predict_proba(self, X: Any, segments: Any = None) -> np.ndarray:
         """Predict the probabilities of the classes without the muted parts.
