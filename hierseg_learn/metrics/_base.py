@@ -88,8 +88,8 @@ class LinearMetric(
             )
         # whatever the order of rows and the names of classes, the same is learned to the bit
         order, ranks = canonical_order(X, codes)
-        components = self._fit_rows(X, order, ranks[codes[order]])
-        self.components_ = np.asarray(components, dtype=np.float64)
+        codes = ranks[codes[order]]
+        self.components_ = np.asarray(self._fit_rows(X, order, codes), dtype=np.float64)
         return self
 
     def transform(self, X: Any) -> np.ndarray:

@@ -103,7 +103,9 @@ class SpanRows(Rows):
         left, sizes, basis = np.linalg.svd(table, full_matrices=False)
         kept = sizes > SPANNED * sizes[0]
         kept[0] = True  # rows that are all equal span a point
-        self.X, self.basis = left[:, kept] * sizes[kept], basis[kept]
+        # turned, since Adam's steps are of one size for all columns: principal ones would be small
+        turn = np.linalg.qr(np.random.RandomState(0).standard_normal((kept.sum(), kept.sum())))[0]
+        self.X, self.basis = (left[:, kept] * sizes[kept]) @ turn.T, turn @ basis[kept]
         self._order = np.arange(len(rows))
         self.mean, self.scale = np.zeros(len(self.basis)), np.ones(len(self.basis))
 

@@ -106,7 +106,7 @@ def node_mass(model, node):
 def test_noise_nodes_fall_in_the_tree():
     noise = ["noise_1", "noise_2", "noise_3"]
     paths = [f"photo/{name}" for name in ("signal", *noise)]
-    X, y = named_table(150, paths=paths, n_columns=4)
+    X, y = named_table(300, paths=paths, n_columns=4)
     model = HierarchicalMetricClassifier(combination="weighted", random_state=0).fit(X, y)
     assert model.node_outcomes_["photo"] == "weights"
 
