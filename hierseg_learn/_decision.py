@@ -95,10 +95,12 @@ class Order:
 
         So the class with the largest probability is one and the same for whoever looks for it.
         """
-        first = np.where(leads, self.classes, np.inf).argmin(axis=1)
-        level = np.flatnonzero(proba.argmax(axis=1) != first)
+        rows, first = np.arange(len(proba)), np.where(leads, self.classes, np.inf).argmin(axis=1)
+        others = proba.copy()
+        others[rows, first] = -np.inf
+        level = np.flatnonzero(others.max(axis=1) >= proba[rows, first])
         settled = proba.copy()
-        settled[level, first[level]] = np.nextafter(proba[level].max(axis=1), 1)
+        settled[level, first[level]] = np.nextafter(others[level].max(axis=1), 1)
         return settled
 
 

@@ -76,9 +76,12 @@ class HierarchicalMetricClassifier(
         combination gives more; this mixes the nodes, also under ``combination="weighted"``. None
         keeps all.
     n_neighbors : int, default=5
-        Number of neighbours that vote.
-    weights : {"uniform", "distance"} or callable, default="uniform"
-        Weight of a neighbour's vote, as in :class:`~sklearn.neighbors.KNeighborsClassifier`.
+        Number of neighbours that vote. Where more rows are as far as the last of them, as rows are
+        that lack a part, all of these share the last votes.
+    weights : {"uniform", "distance"}, callable or None, default="uniform"
+        Weight of a neighbour's vote by its distance, as in
+        :class:`~sklearn.neighbors.KNeighborsClassifier`; None is "uniform". Unlike there, weights
+        of a callable that are negative, missing, infinite or all zero for a row are an error.
     decision : {"neighbors", "prototypes"}, default="neighbors"
         Whether the nearest training rows vote, or the nearest of the class means decides.
     device : {"auto", "cpu", "cuda"}, default="auto"
@@ -125,6 +128,10 @@ class HierarchicalMetricClassifier(
     -----
     With M = L'L and Δ the difference of two rows, the columns of node v contribute Δ_v'(MΔ)_v to
     the squared distance: the Shapley value of the game in which only some nodes differ.
+
+    What is learned does not depend on the order of the rows, on the order of named columns, on how
+    the table lies in memory or on the names of the classes: folds and batches are drawn from rows
+    in an order that their contents set.
 
     Parents are chosen on held-out rows. Rows that share at least half of their parts with one of
     their class, to the bit, are copies of it, as over-sampling and
@@ -252,7 +259,10 @@ class HierarchicalMetricClassifier(
         Returns
         -------
         y : ndarray of shape (n_samples,)
-            The class with the most votes, or of the nearest prototype; the first of several.
+            The class with the most votes, or of the nearest prototype: the one of the largest
+            probability. Of classes with as many votes it is the one whose voters are nearer, and
+            if they are as near, the one that comes first by the rows that `fit` saw, whatever its
+            name (scikit-learn takes the first name).
         """
         codes = self.predict_proba(X).argmax(axis=1)
         return self.classes_[codes]
@@ -269,7 +279,9 @@ class HierarchicalMetricClassifier(
         -------
         proba : ndarray of shape (n_samples, n_classes)
             Shares of the votes; for prototypes the softmax of minus half the squared distances,
-            which is the posterior of normal classes that share the metric as covariance.
+            which is the posterior of normal classes that share the metric as covariance. Rows sum
+            to 1. Of probabilities that are level, that of the predicted class is larger by a
+            rounding.
         """
         X = self._check_rows(X)
         return self._decide().proba(X)
@@ -293,7 +305,8 @@ class HierarchicalMetricClassifier(
         distances : ndarray of shape (n_queries, n_neighbors)
             Only if `return_distance`. Their squares are the sums of the nodes' contributions.
         indices : ndarray of shape (n_queries, n_neighbors)
-            Positions of the training rows, nearest first.
+            Positions of the training rows, nearest first. Of rows that are equally far some are
+            left out where there are more than asked for; for a prediction all of them vote.
         """
         check_is_fitted(self)
         rows = None if X is None else self._check_rows(X)

@@ -31,7 +31,8 @@ class GradientMetric(LinearMetric):
     """Base class: a linear map trained on batches, from a good start, judged on held-out rows.
 
     A new learner defines `_objective` and, if its loss knows no scale, sets `_scale_free`.
-    Columns are standardised and computed with in float32; `components_` is about raw columns.
+    Columns are standardised and computed with in float32; `components_` is about raw columns. Where
+    rows are fewer than columns, the map knows the directions only in which rows differ.
     """
 
     _parameter_constraints: dict = {
