@@ -1,4 +1,4 @@
-"""What must not change a model: the order of rows and columns, names of classes, memory, batches."""
+"""What must not change a model: order, names, memory layout, the rows asked along."""
 
 import numpy as np
 import pandas as pd
