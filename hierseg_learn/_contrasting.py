@@ -10,10 +10,7 @@ import numpy as np
 from ._decision import Neighbors, Prototypes
 from .metrics import node_contributions
 from .metrics._contributions import BLOCK_VALUES
-from .metrics._mahalanobis import map_rows
-
-# votes are sums of shares: closer ones are equal
-_SAME_VOTES = 1e-9
+from .metrics._ties import SAME_VOTES
 
 
 @dataclass(frozen=True)
@@ -23,7 +20,7 @@ class Side:
     Parameters
     ----------
     indices : ndarray of shape (n_queries, n_rows), int
-        Training rows, or prototypes, nearest first.
+        Training rows, or prototypes, nearest first; -1 behind the last of a query that has fewer.
     own : ndarray of shape (n_queries, n_nodes)
         Contributions to the mean squared distance to these rows.
     """
@@ -48,7 +45,7 @@ class Contrasted:
     squared_distances : ndarray of shape (n_queries, 2)
         Mean squared distances to `target` and `against`.
     target_neighbors, against_neighbors : ndarray of shape (n_queries, n_neighbors), int
-        Rows of either side, nearest first; -1 behind those of a class that has fewer.
+        Rows of either side, nearest first; -1 behind the last of a query that has fewer.
     """
 
     own: np.ndarray
@@ -142,14 +139,16 @@ class Contrasts:
         n_nodes = self.decision.layout.tree.n_nodes
         own, squared = np.zeros((len(rows), n_nodes)), np.zeros((len(rows), 2))
         width = 1 if self.by_prototypes else self.n_neighbors
-        found = np.full((2, len(rows), width), -1)
+        found = [np.full((len(rows), width), -1) for _ in range(2)]
         for position, (codes, sign) in enumerate(((targets, -1), (againsts, 1))):
             for code in np.unique(codes):
                 chosen = np.flatnonzero(codes == code)
                 side = self.class_side(rows[chosen], code)
                 own[chosen] += sign * side.own
                 squared[chosen, position] = side.squared
-                found[position, chosen, : side.indices.shape[1]] = side.indices
+                more = max(side.indices.shape[1] - found[position].shape[1], 0)
+                found[position] = np.pad(found[position], ((0, 0), (0, more)), constant_values=-1)
+                found[position][chosen, : side.indices.shape[1]] = side.indices
         return Contrasted(own, squared, *found)
 
     def class_side(self, rows: np.ndarray, code: int) -> Side:
@@ -190,22 +189,9 @@ class Contrasts:
         -------
         Side
         """
-        decision = self.decision
-        asarray, to_numpy = decision.backend.asarray, decision.backend.to_numpy
-        exclude = None if itself is None else asarray(np.searchsorted(members, itself))
-        found, _ = decision.backend.nearest(
-            asarray(map_rows(decision.components, rows)),
-            asarray(decision.embedding[members]),
-            n_found,
-            exclude,
-        )
-        indices = members[to_numpy(found)]
+        indices, weights = self.decision.nearest_members(rows, members, n_found, itself)
         own = self.contributions(rows, indices)
-        squared = np.maximum(own.sum(axis=-1), 0.0)
-        order = np.argsort(squared, axis=1, kind="stable")
-        weights = decision._vote_weights(np.take_along_axis(squared, order, 1))
-        own = np.take_along_axis(own, order[..., np.newaxis], 1)
-        return Side(np.take_along_axis(indices, order, 1), np.einsum("qr,qrv->qv", weights, own))
+        return Side(indices, np.einsum("qr,qrv->qv", weights, own))
 
     def against_others(self, rows: np.ndarray, positions: np.ndarray, code: int) -> np.ndarray:
         """Compare training rows of one class with the nearest of all others, and of their own.
@@ -252,7 +238,7 @@ class Contrasts:
     def _runners_up(self, rows: np.ndarray, proba: np.ndarray, targets: np.ndarray) -> np.ndarray:
         others = proba.copy()
         others[np.arange(len(rows)), targets] = -np.inf
-        tied = others >= others.max(axis=1, keepdims=True) - _SAME_VOTES
+        tied = others >= others.max(axis=1, keepdims=True) - SAME_VOTES
         unclear = tied.sum(axis=1) > 1
         squared = np.where(tied, 0.0, np.inf)
         for code in range(len(self.classes)):

@@ -81,7 +81,9 @@ class ExplainMixin(ExplainClassesMixin):
         -------
         explanation : PredictionExplanation
             Its contributions add up to the mean squared distance to the neighbours that vote,
-            weighted by their votes; for prototypes, to the one of the predicted class.
+            weighted by their votes; for prototypes, to the one of the predicted class. Rows that
+            tie for the last places are all listed, up to 100; of more, some of every class stand
+            for the others, which are as far.
         """
         from .explain import PredictionExplanation
 

@@ -36,7 +36,7 @@ class ExplainClassesMixin:
             Means, with standard errors, over the training rows of the class: of the contrast
             between the nearest rows of all other classes together and those of the own class
             without the row itself; for prototypes, between the nearest other one and the own. Of
-            more than 1,000 rows, 1,000 are taken at equal steps through the training order.
+            more than 1,000 rows, 1,000 are taken, whatever their order in the table.
 
         Raises
         ------
@@ -55,7 +55,7 @@ class ExplainClassesMixin:
                 f"label must be a class with 2 training rows at least, so that a row has another "
                 f"one of its class to compare with; {label!r} has {len(rows)}."
             )
-        rows = _spread(rows)
+        rows = self._spread(rows)
         own = self._contrasts(None).against_others(self._X[rows].astype(np.float64), rows, code)
         return ClassExplanation(self.tree_, own, label=self.classes_[code], rows=rows)
 
@@ -97,7 +97,7 @@ class ExplainClassesMixin:
         if isinstance(n_repeats, bool) or not isinstance(n_repeats, Integral) or n_repeats < 1:
             raise ValueError(f"n_repeats must be an integer of at least 1, got {n_repeats!r}.")
         counts = np.bincount(self._codes)
-        rows = _spread(np.flatnonzero(counts[self._codes] > 1))
+        rows = self._spread(np.flatnonzero(counts[self._codes] > 1))
         if not len(rows):
             raise ValueError("no class has 2 training rows, so there is nothing to contrast with.")
         contrasts, own = self._contrasts(None), np.zeros((len(rows), self.tree_.n_nodes))
@@ -121,9 +121,8 @@ class ExplainClassesMixin:
             self.tree_, own, accuracy=drops[0], drops_own=drops[1], drops_below=drops[2]
         )
 
-
-def _spread(rows: np.ndarray) -> np.ndarray:
-    """At most `MAX_ROWS` of the rows, at equal steps."""
-    if len(rows) <= MAX_ROWS:
-        return rows
-    return rows[np.arange(MAX_ROWS) * len(rows) // MAX_ROWS]
+    def _spread(self, rows: np.ndarray) -> np.ndarray:
+        """At most `MAX_ROWS` of the training rows, those that come first by their contents."""
+        if len(rows) <= MAX_ROWS:
+            return rows
+        return np.sort(rows[np.argsort(self._row_ranks[rows])[:MAX_ROWS]])

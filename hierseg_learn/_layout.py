@@ -48,6 +48,11 @@ class TableLayout:
             nodes[columns] = node
         return nodes
 
+    def take(self, order: np.ndarray) -> TableLayout:
+        """The layout of a table with columns in another order, (n_features,)."""
+        places = np.argsort(order)
+        return TableLayout(self.tree, tuple(np.sort(places[own]) for own in self.columns))
+
 
 def column_name(path: str, descriptor: str) -> str:
     """Name of a column: the path of its node and the descriptor."""

@@ -25,7 +25,9 @@ _HINT_AT_IMAGES = (
 )
 
 
-def check_table(estimator: Any, X: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
+def check_table(
+    estimator: Any, X: Any, y: Any, *, copy: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
     """Check the table and the classes of a fit.
 
     Parameters
@@ -34,6 +36,8 @@ def check_table(estimator: Any, X: Any, y: Any) -> tuple[np.ndarray, np.ndarray]
         Gets `n_features_in_` and `feature_names_in_`.
     X, y : array-like
         As passed to `fit`.
+    copy : bool, default=False
+        Whether rows are kept, so that they must not be the caller's, who may edit them.
 
     Returns
     -------
@@ -49,9 +53,14 @@ def check_table(estimator: Any, X: Any, y: Any) -> tuple[np.ndarray, np.ndarray]
         # scikit-learn words the lack of y; all else about it is told by position
         y_of_none = {"y": None} if y is None else {}
         _refuse_images(X, "X")
-        # a copy: training rows are kept, and the table is its owner's to edit
         X = validate_data(
-            estimator, as_pandas(X), dtype=DTYPES, ensure_min_samples=2, copy=True, **y_of_none
+            estimator,
+            as_pandas(X),
+            dtype=DTYPES,
+            order="C",
+            copy=copy,
+            ensure_min_samples=2,
+            **y_of_none,
         )
     return X, check_classes(y, "y", len(X), warn_of_column=True)
 
@@ -75,8 +84,9 @@ def check_rows(estimator: Any, X: Any) -> np.ndarray:
     _refuse_one_row(X)
     with _hint_at_missing_parts():
         if _has_columns_of_fit(estimator, X):
-            return check_array(X.to_numpy(), dtype=DTYPES, estimator=estimator, input_name="X")
-        return validate_data(estimator, X, dtype=DTYPES, reset=False)
+            table = X.to_numpy()
+            return check_array(table, dtype=DTYPES, order="C", estimator=estimator, input_name="X")
+        return validate_data(estimator, X, dtype=DTYPES, order="C", reset=False)
 
 
 def check_row(estimator: Any, row: Any, name: str) -> np.ndarray:

@@ -18,16 +18,17 @@ from sklearn.utils import Tags
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from ._decision import Neighbors, Prototypes, neighbor_score
+from ._decision import Embedding, Neighbors, Order, Prototypes, neighbor_score
 from ._explaining import ExplainMixin
-from ._layout import read_layout
+from ._layout import TableLayout, read_layout
 from ._progress import ProgressBar
 from ._spaces import NodeSpacesMixin
 from ._table import check_rows, check_table, presence_columns
 from .kernels import get_backend
 from .metrics import Combination, make_combination, make_node_metric
+from .metrics._canonical import canonical_order
 from .metrics._copies import find_copies
-from .metrics._mahalanobis import MahalanobisMixin, map_rows
+from .metrics._mahalanobis import MahalanobisMixin
 from .metrics._registry import COMBINATIONS, NODE_METRICS
 from .metrics._tree_metric import TreeMetric, fit_tree_metric
 from .tree import SegmentTree
@@ -81,9 +82,12 @@ class HierarchicalMetricClassifier(
         combination gives more; this mixes the nodes, also under ``combination="weighted"``. None
         keeps all.
     n_neighbors : int, default=5
-        Number of neighbours that vote.
-    weights : {"uniform", "distance"} or callable, default="uniform"
-        Weight of a neighbour's vote, as in :class:`~sklearn.neighbors.KNeighborsClassifier`.
+        Number of neighbours that vote. Where more rows are as far as the last of them, as rows are
+        that lack a part, all of these share the last votes.
+    weights : {"uniform", "distance"}, callable or None, default="uniform"
+        Weight of a neighbour's vote by its distance, as in
+        :class:`~sklearn.neighbors.KNeighborsClassifier`; None is "uniform". Unlike there, weights
+        of a callable that are negative, missing, infinite or all zero for a row are an error.
     decision : {"neighbors", "prototypes"}, default="neighbors"
         Whether the nearest training rows vote, or the nearest of the class means decides.
     device : {"auto", "cpu", "cuda"}, default="auto"
@@ -131,6 +135,10 @@ class HierarchicalMetricClassifier(
     With M = L'L and Δ the difference of two rows, the columns of node v contribute Δ_v'(MΔ)_v to
     the squared distance: the Shapley value of the game in which only some nodes differ.
 
+    What is learned does not depend on the order of the rows, on the order of named columns, on how
+    the table lies in memory or on the names of the classes: folds and batches are drawn from rows
+    in an order that their contents set.
+
     Parents are chosen on held-out rows. Rows that share at least half of their parts with one of
     their class, to the bit, are copies of it, as over-sampling and
     :class:`~hierseg_learn.sampling.SegmentSwapSampler` make them, and are held out together.
@@ -161,7 +169,7 @@ class HierarchicalMetricClassifier(
         "combination": [StrOptions(set(COMBINATIONS)), Combination],
         "n_components": [Interval(Integral, 1, None, closed="left"), None],
         "n_neighbors": [Interval(Integral, 1, None, closed="left")],
-        "weights": [StrOptions({"uniform", "distance"}), callable],
+        "weights": [StrOptions({"uniform", "distance"}), callable, None],
         "decision": [StrOptions({"neighbors", "prototypes"})],
         "device": [StrOptions({"auto", "cpu", "cuda"})],
         "n_jobs": [Integral, None],
@@ -180,7 +188,7 @@ class HierarchicalMetricClassifier(
         combination: Any = "projection",
         n_components: int | None = None,
         n_neighbors: int = 5,
-        weights: str | Callable = "uniform",
+        weights: str | Callable | None = "uniform",
         decision: str = "neighbors",
         device: str = "auto",
         n_jobs: int | None = None,
@@ -222,19 +230,30 @@ class HierarchicalMetricClassifier(
             expected.
         """
         get_backend(self.device)  # a GPU that is asked for and missing is an error at once
-        X, y = check_table(self, X, y)
+        X, y = check_table(self, X, y, copy=True)
         self.classes_, codes = np.unique(y, return_inverse=True)
         self._check_enough(codes)
         self._layout = read_layout(self.tree, self._names(), X.shape[1])
         self.tree_ = self._layout.tree
         backend = get_backend(self.device, n_values=X.size)
         self.device_ = backend.name
-        self._store_metric(self._fit_metric(X, codes, backend))
-        self.prototypes_ = np.stack(
-            [X[codes == code].mean(axis=0, dtype=np.float64) for code in range(len(self.classes_))]
-        )
+        names, by_name = self._names(), np.arange(X.shape[1])
+        if names is not None:
+            by_name = np.array(sorted(by_name, key=names.__getitem__))
+        # learned from rows, columns and classes in an order that their contents and names set
+        table = X[:, by_name]
+        order, self._class_ranks = canonical_order(table, codes)
+        self._row_ranks = np.argsort(order)
+        table, table_codes = np.ascontiguousarray(table[order]), self._class_ranks[codes[order]]
+        self._store_metric(self._fit_metric(table, table_codes, by_name, backend))
+        self.prototypes_ = np.empty((len(self.classes_), X.shape[1]))
+        for code, rank in enumerate(self._class_ranks):
+            members = table[table_codes == rank]
+            self.prototypes_[code, by_name] = members.mean(axis=0, dtype=np.float64)
+        self._centre = np.empty(X.shape[1])
+        self._centre[by_name] = table.mean(axis=0, dtype=np.float64)
         self._X, self._codes = X, codes
-        self._embedding = map_rows(self.components_, X, dtype=np.float64)
+        self._embedding = Embedding.of(self.components_, X, self._centre).points
         return self
 
     def predict(self, X: Any) -> np.ndarray:
@@ -248,7 +267,10 @@ class HierarchicalMetricClassifier(
         Returns
         -------
         y : ndarray of shape (n_samples,)
-            The class with the most votes, or of the nearest prototype; the first of several.
+            The class with the most votes, or of the nearest prototype: the one of the largest
+            probability. Of classes with as many votes it is the one whose voters are nearer, and
+            if they are as near, the one that comes first by the rows that `fit` saw, whatever its
+            name (scikit-learn takes the first name).
         """
         codes = self.predict_proba(X).argmax(axis=1)
         return self.classes_[codes]
@@ -265,7 +287,9 @@ class HierarchicalMetricClassifier(
         -------
         proba : ndarray of shape (n_samples, n_classes)
             Shares of the votes; for prototypes the softmax of minus half the squared distances,
-            which is the posterior of normal classes that share the metric as covariance.
+            which is the posterior of normal classes that share the metric as covariance. Rows sum
+            to 1. Of probabilities that are level, that of the predicted class is larger by a
+            rounding.
         """
         X = self._check_rows(X)
         return self._decide().proba(X)
@@ -316,7 +340,8 @@ class HierarchicalMetricClassifier(
         distances : ndarray of shape (n_queries, n_neighbors)
             Only if `return_distance`. Their squares are the sums of the nodes' contributions.
         indices : ndarray of shape (n_queries, n_neighbors)
-            Positions of the training rows, nearest first.
+            Positions of the training rows, nearest first. Of rows that are equally far some are
+            left out where there are more than asked for; for a prediction all of them vote.
         """
         check_is_fitted(self)
         rows = None if X is None else self._check_rows(X)
@@ -340,16 +365,22 @@ class HierarchicalMetricClassifier(
         check_is_fitted(self)
         return self._metric.components(self.tree_.index(node))
 
-    def _fit_metric(self, X: np.ndarray, codes: np.ndarray, backend: Any) -> TreeMetric:
-        combination = make_combination(self.combination)
-        n_nodes = self.tree_.n_nodes
-        n_steps = combination.n_steps(n_nodes) if n_nodes > 1 else 1
+    def _fit_metric(
+        self, X: np.ndarray, codes: np.ndarray, by_name: np.ndarray, backend: Any
+    ) -> TreeMetric:
+        """Fit a table whose columns are those of `fit` in another order."""
+        names = None if self._names() is None else [self._names()[i] for i in by_name]
+        layout = self._layout.take(by_name)
+        if isinstance(self.tree, str):
+            layout = read_layout(self.tree, names, X.shape[1])
+        tree, combination = layout.tree, make_combination(self.combination)
+        n_steps = combination.n_steps(tree.n_nodes) if tree.n_nodes > 1 else 1
         with ProgressBar(n_steps, "Fitting nodes", self.verbose) as bar:
-            return fit_tree_metric(
+            metric = fit_tree_metric(
                 X,
                 codes,
-                self.tree_,
-                self._layout.columns,
+                tree,
+                layout.columns,
                 make_node_metric(self.node_metric, device=self.device),
                 combination,
                 n_components=self.n_components,
@@ -357,15 +388,9 @@ class HierarchicalMetricClassifier(
                 n_jobs=self.n_jobs,
                 random_state=self.random_state,
                 on_step=bar.advance,
-                copies=self._find_copies(X, codes) if n_nodes > 1 else None,
+                copies=_find_copies(X, codes, layout, names) if tree.n_nodes > 1 else None,
             )
-
-    def _find_copies(self, X: np.ndarray, codes: np.ndarray) -> np.ndarray:
-        """Rows that samplers made of others: what is learned of one is not judged on the other."""
-        leaves = self.tree_.leaves
-        presence = presence_columns(self._names(), self._layout)
-        present = None if presence is None else X[:, presence[leaves]] > 0
-        return find_copies(X, codes, [self._layout.columns[leaf] for leaf in leaves], present)
+        return metric.take([tree.index(path) for path in self.tree_.paths], by_name)
 
     def _store_metric(self, metric: TreeMetric) -> None:
         self.node_scores_ = self._node_series(metric.scores, "score")
@@ -380,12 +405,11 @@ class HierarchicalMetricClassifier(
 
     def _neighbors(self) -> Neighbors:
         return Neighbors(
-            self.components_,
             self._layout,
             self._X,
-            self._embedding,
+            Embedding(self.components_, self._centre, self._embedding),
             self._codes,
-            len(self.classes_),
+            self._order(),
             self.n_neighbors,
             self.weights,
             get_backend(self.device, n_values=self._embedding.size),
@@ -393,8 +417,11 @@ class HierarchicalMetricClassifier(
 
     def _decide(self) -> Neighbors | Prototypes:
         if self.decision == "prototypes":
-            return Prototypes(self.components_, self._layout, self.prototypes_)
+            return Prototypes(self.components_, self._layout, self.prototypes_, self._order())
         return self._neighbors()
+
+    def _order(self) -> Order:
+        return Order(self._row_ranks, self._class_ranks)
 
     def _names(self) -> list[str] | None:
         names = getattr(self, "feature_names_in_", None)
@@ -436,3 +463,13 @@ class HierarchicalMetricClassifier(
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
+
+
+def _find_copies(
+    X: np.ndarray, codes: np.ndarray, layout: TableLayout, names: list[str] | None
+) -> np.ndarray:
+    """Rows that samplers made of others: what is learned of one is not judged on the other."""
+    leaves = layout.tree.leaves
+    presence = presence_columns(names, layout)
+    present = None if presence is None else X[:, presence[leaves]] > 0
+    return find_copies(X, codes, [layout.columns[leaf] for leaf in leaves], present)

@@ -296,7 +296,7 @@ def test_a_search_over_both_steps_of_the_package(portraits, X, y):
     grid = {
         "segmenttreetransformer__color__n_bins": [2, 6],
         "hierarchicalmetricclassifier__node_metric__shrinkage": ["auto", 1.0],
-        "hierarchicalmetricclassifier__n_neighbors": [1, 5],
+        "hierarchicalmetricclassifier__n_neighbors": [1, 15],
     }
     searches = [
         GridSearchCV(clone(model), grid, cv=2, n_jobs=n_jobs, error_score="raise").fit(X, y)

@@ -34,7 +34,8 @@ class PredictionExplanations(ExplanationBatch):
     proba : array-like of shape (n_samples, n_classes)
         Their probabilities.
     neighbors : array-like of int, shape (n_samples, n_neighbors)
-        Numbers of the training rows, or of the prototypes, that vote.
+        Numbers of the training rows, or of the prototypes, that vote; -1 behind the last voter of a
+        sample that has fewer than others.
     neighbor_classes : array-like of shape (n_samples, n_neighbors)
         Their classes.
     vote_weights : array-like of shape (n_samples, n_neighbors)
@@ -124,15 +125,16 @@ class PredictionExplanations(ExplanationBatch):
         return {"prediction": self.predictions}
 
     def _single(self, i: int) -> PredictionExplanation:
+        votes = self.neighbors[i] != -1
         return PredictionExplanation(
             self.tree,
-            self.own_by_neighbor[i],
+            self.own_by_neighbor[i, votes],
             prediction=self.predictions[i],
             classes=self.classes,
             proba=self.proba[i],
-            neighbors=self.neighbors[i],
-            neighbor_classes=self.neighbor_classes[i],
-            vote_weights=self.vote_weights[i],
+            neighbors=self.neighbors[i, votes],
+            neighbor_classes=self.neighbor_classes[i, votes],
+            vote_weights=self.vote_weights[i, votes],
             kind=self.kind,
             **self._of(i),
         )

@@ -46,6 +46,25 @@ def check_neighbors(Q: Any, X: Any, n_neighbors: int, exclude: Any) -> None:
         )
 
 
+def check_counts(
+    Q: Any, X: Any, codes: Any, n_classes: int, low: Any, high: Any, exclude: Any
+) -> None:
+    """Raise unless points have classes in ``[0, n_classes)`` and queries a range of distances."""
+    check_columns(Q, X)
+    if tuple(codes.shape) != (X.shape[0],):
+        raise ValueError(f"codes must have shape ({X.shape[0]},), got {tuple(codes.shape)}.")
+    _check_integers("codes", codes)
+    for name, array in (("low", low), ("high", high), ("exclude", exclude)):
+        if array is not None and tuple(array.shape) != (Q.shape[0],):
+            raise ValueError(f"{name} must have shape ({Q.shape[0]},), got {tuple(array.shape)}.")
+    xp = namespace(codes)
+    if X.shape[0] and not 0 <= int(xp.min(codes)) <= int(xp.max(codes)) < n_classes:
+        raise ValueError(
+            f"codes must lie in [0, {n_classes}), got values from {int(xp.min(codes))} to "
+            f"{int(xp.max(codes))}."
+        )
+
+
 def check_embedding(Z: Any, codes: Any) -> None:
     """Raise unless `Z` is a 2-D float32 or float64 array with one integer code per row."""
     if Z.ndim != 2 or tuple(codes.shape) != tuple(Z.shape[:1]):

@@ -50,6 +50,31 @@ def scan_points(products, Q, X, query_norms, norms, first, slack, exclude, indic
 
 
 @jit
+def count_points(
+    products, Q, X, codes, query_norms, norms, first, slack, low, high, exclude, counts
+):
+    """Add the points ``first:`` of one block to the class counts of the queries they are near.
+
+    As in `scan_points`: products rule points out, the others are measured by differences.
+    """
+    for row in range(products.shape[0]):
+        for column in range(products.shape[1]):
+            point = first + column
+            norm = query_norms[row] + norms[point]
+            about = norm - 2 * products[row, column]
+            if about - slack * norm > high[row] or about + slack * norm < low[row]:
+                continue
+            if point == exclude[row]:
+                continue
+            exact = 0.0
+            for feature in range(Q.shape[1]):
+                difference = np.float64(Q[row, feature]) - np.float64(X[point, feature])
+                exact += difference * difference
+            if low[row] <= exact <= high[row]:
+                counts[row, codes[point]] += 1
+
+
+@jit
 def squared_distances(products, norms, defined, start):
     """Turn inner products of the rows ``start:`` into squared distances over `defined` of the row.
 

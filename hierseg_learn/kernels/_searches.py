@@ -21,6 +21,7 @@ from ._arrays import (
 )
 from ._checks import (
     check_columns,
+    check_counts,
     check_neighbors,
     check_region_range,
     check_regions,
@@ -81,6 +82,39 @@ def stacked_nearest(Q: Array, X: Array, n_points: Array, n_neighbors: int) -> tu
     """As `reference.stacked_nearest`."""
     check_stacked_neighbors(Q, X, n_points, n_neighbors)
     return member_neighbors(nearest, Q, X, n_points, n_neighbors)
+
+
+def count_classes(
+    Q: Array,
+    X: Array,
+    codes: Array,
+    n_classes: int,
+    low: Array,
+    high: Array,
+    exclude: Array | None = None,
+) -> Array:
+    """As `reference.count_classes`: distances by differences, counts by a one-hot product."""
+    xp = namespace(X)
+    check_counts(Q, X, codes, n_classes, low, high, exclude)
+    exclude = None if exclude is None else astype(xp, exclude, xp.int64)
+    codes, columns = astype(xp, codes, xp.int64), xp.arange(n_classes, dtype=xp.int64)
+    width = max(Q.shape[1] + n_classes, 1)
+    n_points = max(1, min(POINT_ROWS, ONE_HOT_SIZE // width))
+    counts = [xp.zeros((0, n_classes), dtype=xp.float64)]
+    for rows in row_blocks(Q.shape[0], max(1, ONE_HOT_SIZE // (n_points * width))):
+        queries = astype(xp, Q[rows, :], xp.float64)[:, None, :]
+        total = xp.zeros((queries.shape[0], n_classes), dtype=xp.float64)
+        for points in row_blocks(X.shape[0], n_points):
+            differences = astype(xp, X[points, :], xp.float64)[None, :, :] - queries
+            squared = xp.sum(differences * differences, axis=2)
+            counted = (squared >= low[rows][:, None]) & (squared <= high[rows][:, None])
+            if exclude is not None:
+                numbers = xp.arange(points.start, points.stop, dtype=xp.int64)
+                counted = counted & (numbers[None, :] != exclude[rows][:, None])
+            one_hot = astype(xp, codes[points][:, None] == columns[None, :], xp.float64)
+            total = total + astype(xp, counted, xp.float64) @ one_hot
+        counts.append(total)
+    return concat(xp, counts)
 
 
 def snr_distances(Q: Array, X: Array) -> Array:

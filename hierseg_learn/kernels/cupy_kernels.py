@@ -12,7 +12,7 @@ from collections.abc import Callable
 import cupy
 import numpy as np
 
-from . import _pair_losses, _patch_sums
+from . import _pair_losses, _patch_sums, _searches
 from ._arrays import centre, centre_columns, row_blocks, squared_norms, stable_argsort
 from ._checks import (
     check_columns,
@@ -111,6 +111,22 @@ def stacked_nearest(
     check_stacked_neighbors(Q, X, n_points, n_neighbors)
     exclude = cupy.full(Q.shape[:2], -1, dtype=cupy.int64)
     return _nearest_stack(Q, X, n_points.astype(cupy.int64), n_neighbors, exclude)
+
+
+def count_classes(
+    Q: cupy.ndarray,
+    X: cupy.ndarray,
+    codes: cupy.ndarray,
+    n_classes: int,
+    low: cupy.ndarray,
+    high: cupy.ndarray,
+    exclude: cupy.ndarray | None = None,
+) -> cupy.ndarray:
+    """As `reference.count_classes`."""
+    Q, X = _alike(Q, X)
+    codes, low, high = (cupy.asarray(array) for array in (codes, low, high))
+    exclude = None if exclude is None else cupy.asarray(exclude)
+    return _searches.count_classes(Q, X, codes, n_classes, low, high, exclude)
 
 
 def nca_loss_grad(Z: cupy.ndarray, codes: cupy.ndarray) -> tuple[float, cupy.ndarray]:

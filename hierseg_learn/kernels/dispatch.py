@@ -16,6 +16,7 @@ KERNELS = (
     "activation_sums",
     "nearest",
     "stacked_nearest",
+    "count_classes",
     "nca_loss_grad",
     "stacked_nca_loss_grad",
     "triplet_loss_grad",

@@ -9,6 +9,7 @@ the number of threads.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from . import _patch_loops as patch_loops
 from ._arrays import centre, centre_columns, squared_norms
 from ._checks import (
     check_columns,
+    check_counts,
     check_dictionary,
     check_embedding,
     check_list_range,
@@ -118,38 +120,19 @@ def nearest(
     Q: np.ndarray, X: np.ndarray, n_neighbors: int, exclude: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """As `reference.nearest`: matrix products rule points out, the others are measured exactly."""
-    Q, X = _floating(Q), _floating(X)
-    if Q.dtype != X.dtype:
-        Q, X = Q.astype(np.float64), X.astype(np.float64)
-    exclude = None if exclude is None else np.ascontiguousarray(exclude, dtype=np.int64)
+    Q, X = _alike(Q, X)
+    exclude = None if exclude is None else np.asarray(exclude)
     check_neighbors(Q, X, n_neighbors, exclude)
-    if exclude is None:
-        exclude = np.full(len(Q), -1, dtype=np.int64)
+    exclude = _left_out(exclude, len(Q))
     indices = np.zeros((len(Q), n_neighbors), dtype=np.int64)
     distances = np.full((len(Q), n_neighbors), np.inf)
-    query_norms, norms = squared_norms(np, Q), squared_norms(np, X)
-    # bound on the rounding of |q|^2 + |x|^2 - 2 q'x, relative to |q|^2 + |x|^2
-    slack = (X.shape[1] + 8) * np.finfo(X.dtype).eps
 
-    def block(start: int, stop: int) -> None:
-        rows = slice(start, stop)
-        for first in range(0, len(X), POINT_ROWS):
-            points = slice(first, min(first + POINT_ROWS, len(X)))
-            loops.scan_points(
-                Q[rows] @ X[points].T,
-                Q[rows],
-                X,
-                query_norms[rows],
-                norms,
-                first,
-                slack,
-                exclude[rows],
-                indices[rows],
-                distances[rows],
-            )
+    def scan(rows: slice, products: np.ndarray, *block: Any) -> None:
+        loops.scan_points(
+            products, Q[rows], X, *block, exclude[rows], indices[rows], distances[rows]
+        )
 
-    with single_blas_thread():
-        map_blocks(block, 0, len(Q), QUERY_ROWS)
+    _scan_blocks(Q, X, scan)
     return indices, distances
 
 
@@ -160,6 +143,33 @@ def stacked_nearest(
     Q, X, n_points = np.asarray(Q), np.asarray(X), np.asarray(n_points)
     check_stacked_neighbors(Q, X, n_points, n_neighbors)
     return member_neighbors(nearest, Q, X, n_points, n_neighbors)
+
+
+def count_classes(
+    Q: np.ndarray,
+    X: np.ndarray,
+    codes: np.ndarray,
+    n_classes: int,
+    low: np.ndarray,
+    high: np.ndarray,
+    exclude: np.ndarray | None = None,
+) -> np.ndarray:
+    """As `reference.count_classes`: products rule points out, the others are measured exactly."""
+    Q, X, codes = *_alike(Q, X), np.asarray(codes)
+    low, high = (np.array(bound, dtype=np.float64) for bound in (low, high))
+    exclude = None if exclude is None else np.asarray(exclude)
+    check_counts(Q, X, codes, n_classes, low, high, exclude)
+    # copies, since Numba compiles read-only arrays apart
+    codes, exclude = np.array(codes, dtype=np.int64), _left_out(exclude, len(Q))
+    counts = np.zeros((len(Q), n_classes))
+
+    def scan(rows: slice, products: np.ndarray, *block: Any) -> None:
+        loops.count_points(
+            products, Q[rows], X, codes, *block, low[rows], high[rows], exclude[rows], counts[rows]
+        )
+
+    _scan_blocks(Q, X, scan)
+    return counts
 
 
 def nca_loss_grad(Z: np.ndarray, codes: np.ndarray) -> tuple[float, np.ndarray]:
@@ -278,6 +288,39 @@ def lmnn_loss_grad(
 def _pair_loss_grad(Z: np.ndarray, step: Callable) -> tuple[float, np.ndarray]:
     with single_blas_thread():
         return pair_loss_grad(Z, step, map_blocks)
+
+
+def _scan_blocks(Q: np.ndarray, X: np.ndarray, scan: Callable) -> None:
+    """Hand the inner products of all queries and points to a loop, block by block.
+
+    ``scan(rows, products, query_norms, norms, first, slack)`` gets those of some queries with the
+    points ``first:``; the slack bounds the rounding of ``|q|^2 + |x|^2 - 2 q'x``, relative to
+    ``|q|^2 + |x|^2``.
+    """
+    query_norms, norms = squared_norms(np, Q), squared_norms(np, X)
+    slack = (X.shape[1] + 8) * np.finfo(X.dtype).eps
+
+    def block(start: int, stop: int) -> None:
+        rows = slice(start, stop)
+        for first in range(0, len(X), POINT_ROWS):
+            products = Q[rows] @ X[first : first + POINT_ROWS].T
+            scan(rows, products, query_norms[rows], norms, first, slack)
+
+    with single_blas_thread():
+        map_blocks(block, 0, len(Q), QUERY_ROWS)
+
+
+def _alike(Q: np.ndarray, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return both as floats of one dtype."""
+    Q, X = _floating(Q), _floating(X)
+    return (Q, X) if Q.dtype == X.dtype else (Q.astype(np.float64), X.astype(np.float64))
+
+
+def _left_out(exclude: np.ndarray | None, n_queries: int) -> np.ndarray:
+    """Return the point that every query leaves out, -1 for none."""
+    if exclude is None:
+        return np.full(n_queries, -1, dtype=np.int64)
+    return np.ascontiguousarray(exclude, dtype=np.int64)
 
 
 def _floating(array: np.ndarray) -> np.ndarray:

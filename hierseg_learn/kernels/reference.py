@@ -11,6 +11,7 @@ import numpy as np
 
 from ._checks import (
     check_columns,
+    check_counts,
     check_embedding,
     check_list_range,
     check_lists,
@@ -158,6 +159,70 @@ def stacked_nearest(
     Q, X, n_points = np.asarray(Q), np.asarray(X), np.asarray(n_points)
     check_stacked_neighbors(Q, X, n_points, n_neighbors)
     return member_neighbors(nearest, Q, X, n_points, n_neighbors)
+
+
+def count_classes(
+    Q: np.ndarray,
+    X: np.ndarray,
+    codes: np.ndarray,
+    n_classes: int,
+    low: np.ndarray,
+    high: np.ndarray,
+    exclude: np.ndarray | None = None,
+) -> np.ndarray:
+    """Count by class the rows of `X` whose squared distance to a query lies in a range.
+
+    However many rows are equally far from a query, they are counted, never listed.
+
+    Parameters
+    ----------
+    Q : ndarray of shape (n_queries, n_features)
+        Query points.
+    X : ndarray of shape (n_samples, n_features)
+        Points that are counted.
+    codes : ndarray of shape (n_samples,), integer
+        Their classes.
+    n_classes : int
+        Number of classes.
+    low, high : ndarray of shape (n_queries,), float64
+        Squared distances that the counted points lie between, both included.
+    exclude : ndarray of shape (n_queries,), integer, default=None
+        For every query the row of `X` to leave out (itself, say); -1 leaves out none.
+
+    Returns
+    -------
+    counts : ndarray of shape (n_queries, n_classes), float64
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not match, `codes` are no integers, or a code lies outside
+        ``[0, n_classes)``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hierseg_learn.kernels.reference import count_classes
+    >>> X, codes = np.array([[3.0], [1.0], [-1.0]]), np.array([0, 1, 1])
+    >>> count_classes(np.array([[0.0]]), X, codes, 2, np.array([1.0]), np.array([1.0]))
+    array([[0., 2.]])
+    """
+    Q, X, codes = (
+        np.asarray(Q, dtype=np.float64),
+        np.asarray(X, dtype=np.float64),
+        np.asarray(codes),
+    )
+    low, high = np.asarray(low), np.asarray(high)
+    exclude = None if exclude is None else np.asarray(exclude)
+    check_counts(Q, X, codes, n_classes, low, high, exclude)
+    counts = np.zeros((len(Q), n_classes))
+    for row, query in enumerate(Q):
+        distances = np.sum((X - query) ** 2, axis=1)
+        counted = (distances >= low[row]) & (distances <= high[row])
+        if exclude is not None and exclude[row] >= 0:
+            counted[exclude[row]] = False
+        counts[row] = np.bincount(codes[counted], minlength=n_classes)
+    return counts
 
 
 def nca_loss_grad(Z: np.ndarray, codes: np.ndarray) -> tuple[float, np.ndarray]:

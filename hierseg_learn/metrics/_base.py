@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._table import check_rows, check_table
 from ..utils import Estimator
+from ._canonical import canonical_order
 from ._mahalanobis import MahalanobisMixin, map_rows
 
 
@@ -83,7 +84,10 @@ class LinearMetric(
                 f"y has 1 class, {classes.tolist()[0]!r}; a metric that tells classes apart needs "
                 "at least 2."
             )
-        self.components_ = np.array(self._fit(X, codes), dtype=np.float64)
+        # whatever the order of rows and the names of classes, the same is learned to the bit
+        order, ranks = canonical_order(X, codes)
+        codes = ranks[codes[order]]
+        self.components_ = np.array(self._fit_rows(X, order, codes), dtype=np.float64)
         return self
 
     def transform(self, X: Any) -> np.ndarray:
@@ -101,6 +105,10 @@ class LinearMetric(
         """
         check_is_fitted(self)
         return map_rows(self.components_, check_rows(self, X))
+
+    def _fit_rows(self, X: np.ndarray, order: np.ndarray, codes: np.ndarray) -> np.ndarray:
+        """Learn the map from the rows of a table in some order, and their classes in that order."""
+        return self._fit(X[order], codes)
 
     @abstractmethod
     def _fit(self, X: np.ndarray, codes: np.ndarray) -> np.ndarray:

@@ -18,7 +18,7 @@ from ..kernels._compile_clock import CompileClock
 from ..kernels._threads import single_blas_thread
 from ._base import LinearMetric
 from ._held_out import NeighborScore, hold_out
-from ._rows import Batches, Rows
+from ._rows import Batches, Rows, SpanRows
 from ._start_choice import discriminant_start
 from ._starts import Moments, class_moments, principal_rows
 from ._training import Objective, best_scale, train
@@ -31,7 +31,8 @@ class GradientMetric(LinearMetric):
     """Base class: a linear map trained on batches, from a good start, judged on held-out rows.
 
     A new learner defines `_objective` and, if its loss knows no scale, sets `_scale_free`.
-    Columns are standardised and computed with in float32; `components_` is about raw columns.
+    Columns are standardised and computed with in float32; `components_` is about raw columns. Where
+    rows are fewer than columns, the map knows the directions only in which rows differ.
     """
 
     _parameter_constraints: dict = {
@@ -70,11 +71,22 @@ class GradientMetric(LinearMetric):
         return self.batch_size
 
     def _fit(self, X: np.ndarray, codes: np.ndarray) -> np.ndarray:
+        return self._fit_rows(X, np.arange(len(X)), codes)
+
+    def _fit_rows(self, X: np.ndarray, order: np.ndarray, codes: np.ndarray) -> np.ndarray:
         n_components, given = self._check_start(X.shape[1])
         backend = get_backend(self.device, n_values=X.size)
         random_state = check_random_state(self.random_state)
         with single_blas_thread(), CompileClock(runs=bool(self.verbose)) as clock:
-            rows = Rows(X)
+            standardised = rows = Rows(X, order)
+            if given is not None:
+                # a constant column has no scale; what a map says about it has no effect
+                given = given * np.where(np.isfinite(rows.scale), rows.scale, 0.0)
+            if len(rows) < X.shape[1]:
+                rows = SpanRows(standardised)
+                n_components = n_components or len(rows.basis)
+                given = None if given is None else given @ rows.basis.T
+            n_components = n_components or X.shape[1]
             train_rows, score = np.arange(len(X)), None
             if self.early_stopping:
                 train_rows, held_out = hold_out(codes, self.validation_fraction, random_state)
@@ -88,8 +100,10 @@ class GradientMetric(LinearMetric):
             discriminants = partial(
                 discriminant_start, backend, rows, codes, train_rows, moments, n_components
             )
-            named = partial(self._named_start, n_components, moments, discriminants, random_state)
-            start = self._start(named, given, rows, moments, objective)
+            named = partial(
+                self._named_start, n_components, moments, discriminants, random_state, rows
+            )
+            start = self._start(named, given, moments, objective)
             training = train(
                 start,
                 objective,
@@ -105,10 +119,13 @@ class GradientMetric(LinearMetric):
         self.n_iter_ = training.n_iter
         self.loss_curve_ = training.loss_curve
         self.best_validation_score_ = training.best_score
-        return self._metric_map(training.components) / rows.scale
+        components = self._metric_map(training.components)
+        if isinstance(rows, SpanRows):
+            components = components @ rows.basis
+        return components / standardised.scale
 
-    def _check_start(self, n_features: int) -> tuple[int, np.ndarray | None]:
-        """Return the number of components and the start if one is given."""
+    def _check_start(self, n_features: int) -> tuple[int | None, np.ndarray | None]:
+        """Return the number of components, if one is asked for, and the start if one is given."""
         n_components, given = self.n_components, None
         if not isinstance(self.init, str):
             given = check_array(self.init, dtype=np.float64, input_name="init")
@@ -122,8 +139,7 @@ class GradientMetric(LinearMetric):
                     "other."
                 )
             n_components = len(given)
-        n_components = n_features if n_components is None else n_components
-        if n_components > n_features:
+        if n_components is not None and n_components > n_features:
             name = "n_components" if given is None else "init"
             raise ValueError(
                 f"{name} asks for {n_components} components, expected at most {n_features}, the "
@@ -135,17 +151,11 @@ class GradientMetric(LinearMetric):
         self,
         named: Callable[[], np.ndarray],
         given: np.ndarray | None,
-        rows: Rows,
         moments: Moments,
         objective: Objective,
     ) -> np.ndarray:
         """Return the start over standardised columns, at the scale of the smallest loss."""
-        if given is not None:
-            # a constant column has no scale; what a map says about it has no effect
-            start = given * np.where(np.isfinite(rows.scale), rows.scale, 0.0)
-        else:
-            start = named()
-        start = self._trained_map(start)
+        start = self._trained_map(named() if given is None else given)
         objective.draw(start)
         if self._scale_free:
             return start
@@ -159,14 +169,17 @@ class GradientMetric(LinearMetric):
         moments: Moments,
         discriminants: Callable[[], np.ndarray],
         random_state: np.random.RandomState,
+        rows: Rows,
     ) -> np.ndarray:
-        """Return the start that `init` names, over standardised columns."""
+        """Return the start that `init` names, over the columns of the rows."""
         name = self._auto_start if self.init == "auto" else self.init
         if name == "lda":
             return discriminants()
         if name == "pca":
             return principal_rows(moments, n_components)
         if name == "identity":
+            if isinstance(rows, SpanRows) and self.n_components is not None:
+                return rows.basis[:, :n_components].T  # the first columns
             return np.eye(n_components, len(moments.within))
         return random_state.standard_normal((n_components, len(moments.within)))
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from ..kernels import Backend
 from ._rows import Rows
+from ._ties import TiedNeighbors, count_tied, find_tied
 
 MOST_HELD_OUT = 2000
 MOST_REFERENCES = 10000
@@ -47,7 +49,7 @@ def hold_out(
 
 
 class NeighborScore:
-    """Mean share of mates among the nearest training rows of every row held out.
+    """Mean share of mates among the nearest training rows of every row held out; all ties count.
 
     It is smoother than the share of right votes, which on few rows moves in large steps.
 
@@ -64,14 +66,14 @@ class NeighborScore:
 
     Attributes
     ----------
-    n_rows : int
-        Number of rows held out.
+    n_rows, n_classes : int
+        Number of rows held out and of classes.
     references, queries : array of shape (n_references or n_rows, n_features), float32
         The rows that are searched and those that ask, on the device.
     reference_codes, query_codes : ndarray of int
         Their classes.
-    n_neighbors : int
-        How many neighbours are looked at.
+    n_neighbors, n_listed : int
+        How many neighbours are looked at, and with the one that tells of ties behind them.
     """
 
     def __init__(
@@ -90,18 +92,35 @@ class NeighborScore:
         self.references = backend.asarray(rows.take(train))
         self.queries = backend.asarray(rows.take(held_out))
         self.reference_codes, self.query_codes = codes[train], codes[held_out]
-        self.n_rows = len(held_out)
+        self.n_rows, self.n_classes = len(held_out), int(codes.max()) + 1
         self.n_neighbors = min(SCORE_NEIGHBORS, len(train))
+        self.n_listed = min(SCORE_NEIGHBORS + 1, len(train))
 
     def __call__(self, L: np.ndarray) -> float:
         """Score a map of shape (n_components, n_features)."""
         down = self._backend.asarray(self._metric_map(L).astype(np.float32)).T
-        neighbors, _ = self._backend.nearest(
-            self.queries @ down, self.references @ down, self.n_neighbors
+        found = find_tied(
+            self._backend,
+            self._backend.to_numpy(self.queries @ down),
+            self._backend.to_numpy(self.references @ down),
+            self.reference_codes,
+            self.n_classes,
+            self.n_neighbors,
         )
-        return self.share_of_mates(self._backend.to_numpy(neighbors))
+        return self.share_of_mates(found)
 
-    def share_of_mates(self, neighbors: np.ndarray) -> float:
-        """Score neighbour lists of shape (n_rows, n_neighbors)."""
-        found = self.reference_codes[neighbors]
-        return float(np.mean(found == self.query_codes[:, None]))
+    def score_lists(
+        self, backend: Backend, Q: Any, X: Any, indices: np.ndarray, squared: np.ndarray
+    ) -> float:
+        """Score mapped queries and references, on a device, by lists of (n_rows, n_listed)."""
+        n_classes, n_neighbors = self.n_classes, self.n_neighbors
+        lengths = np.linalg.norm(backend.to_numpy(Q).astype(np.float64), axis=1)
+        lists = (self.reference_codes, n_classes, n_neighbors, indices, squared, lengths)
+        return self.share_of_mates(count_tied(backend, Q, X, *lists))
+
+    def share_of_mates(self, found: TiedNeighbors) -> float:
+        """Score the neighbors of all rows."""
+        ones = np.ones(found.indices.shape)
+        votes, _ = found.count_votes(self.reference_codes, ones)
+        mates = votes[np.arange(self.n_rows), self.query_codes]
+        return float(np.mean(mates) / self.n_neighbors)

@@ -84,6 +84,9 @@ class ShrinkageLDA(LinearMetric):
         self.n_whitened = n_whitened
 
     def _fit(self, X: np.ndarray, codes: np.ndarray) -> np.ndarray:
+        return self._fit_rows(X, np.arange(len(X)), codes)
+
+    def _fit_rows(self, X: np.ndarray, order: np.ndarray, codes: np.ndarray) -> np.ndarray:
         n_classes = int(codes.max()) + 1
         most = self._most_components(X.shape[1], n_classes)
         if self.n_components is not None and self.n_components > most:
@@ -91,7 +94,7 @@ class ShrinkageLDA(LinearMetric):
                 f"n_components={self.n_components} must be at most {most}: {n_classes} classes and "
                 f"{X.shape[1]} features give no more discriminants."
             )
-        rows = Rows(X)
+        rows = Rows(X, order)
         # one thread: the bits of a product depend on the number of threads
         with single_blas_thread():
             scatter = _scatter(rows, codes, n_classes)

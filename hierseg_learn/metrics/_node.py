@@ -78,7 +78,9 @@ def fit_node_map(learner: Any, X: np.ndarray, codes: np.ndarray, *, name: str) -
     >>> fit_node_map(PCA(), X, np.array([0, 0, 1]), name="sky").components.round(3)
     array([[0.122, 0.   ]])
     """
-    X = np.asarray(X, dtype=np.float64)  # in float32 the rounding of a constant passes for data
+    X = np.ascontiguousarray(
+        X, dtype=np.float64
+    )  # in float32 the rounding of a constant passes for data
     mean, scale = X.mean(axis=0), X.std(axis=0)
     used = varies(X, scale)
     if not used.any():
@@ -143,6 +145,8 @@ def _fit(learner: Any, rows: np.ndarray, codes: np.ndarray, name: str) -> Any:
 
 
 def _read_linear_map(fitted: Any, rows: np.ndarray, name: str) -> np.ndarray:
+    if isinstance(fitted, LinearMetric) and type(fitted).transform is LinearMetric.transform:
+        return fitted.components_
     n_columns = rows.shape[1]
     probes = np.random.default_rng(0).standard_normal((N_PROBES, n_columns))
     points = np.concatenate([np.zeros((1, n_columns)), np.eye(n_columns), probes, rows[:N_PROBES]])

@@ -10,6 +10,8 @@ BLOCK_ROWS = 4096
 GROUP_ROWS = 4
 # a standard deviation below this share of the column's largest value is rounding
 CONSTANT = 1e-9
+# a direction in which rows spread less than this share of the largest spread is rounding
+SPANNED = 1e-7
 
 
 class Rows:
@@ -19,6 +21,8 @@ class Rows:
     ----------
     X : ndarray of shape (n_samples, n_features), float32 or float64
         The table; a memory map is read only where rows are asked for.
+    order : ndarray of shape (n_samples,), int, default=None
+        What row of the table each row is; None takes them as they come.
 
     Attributes
     ----------
@@ -34,8 +38,9 @@ class Rows:
     array([[1., 0.]], dtype=float32)
     """
 
-    def __init__(self, X: np.ndarray) -> None:
+    def __init__(self, X: np.ndarray, order: np.ndarray | None = None) -> None:
         self.X = X
+        self._order = np.arange(len(X)) if order is None else order
         n_features = X.shape[1]
         self.mean, self.scale = np.zeros(n_features), np.zeros(n_features)
         total, largest = np.zeros(n_features), np.zeros(n_features)
@@ -67,13 +72,42 @@ class Rows:
         """Yield (indices, rows in float64) in blocks of a fixed size."""
         for start in range(0, len(indices), BLOCK_ROWS):
             block = indices[start : start + BLOCK_ROWS]
-            rows = self.X[block] - self.mean
+            rows = self.X[self._order[block]] - self.mean
             rows /= self.scale
             yield block, rows
 
     def _raw_blocks(self) -> Iterator[np.ndarray]:
         for start in range(0, len(self.X), BLOCK_ROWS):
-            yield np.asarray(self.X[start : start + BLOCK_ROWS], dtype=np.float64)
+            block = self._order[start : start + BLOCK_ROWS]
+            yield np.asarray(self.X[block], dtype=np.float64)
+
+
+class SpanRows(Rows):
+    """Standardised rows in an orthonormal basis of what they span, where they are few.
+
+    A map of rows with more columns than rows need know no direction in which no row differs: its
+    gradient is zero there, and memory would go with the square of the columns.
+
+    Parameters
+    ----------
+    rows : Rows
+
+    Attributes
+    ----------
+    basis : ndarray of shape (n_spanned, n_features), float64
+        Over the standardised columns.
+    """
+
+    def __init__(self, rows: Rows) -> None:
+        table = np.concatenate([block for _, block in rows.blocks(np.arange(len(rows)))])
+        left, sizes, basis = np.linalg.svd(table, full_matrices=False)
+        kept = sizes > SPANNED * sizes[0]
+        kept[0] = True  # rows that are all equal span a point
+        # turned, since Adam's steps are of one size for all columns: principal ones would be small
+        turn = np.linalg.qr(np.random.RandomState(0).standard_normal((kept.sum(), kept.sum())))[0]
+        self.X, self.basis = (left[:, kept] * sizes[kept]) @ turn.T, turn @ basis[kept]
+        self._order = np.arange(len(rows))
+        self.mean, self.scale = np.zeros(len(self.basis)), np.ones(len(self.basis))
 
 
 class Batches:

@@ -80,7 +80,8 @@ class SNRMetric(GradientMetric):
     Parameters
     ----------
     n_components : int, default=None
-        Number of rows of `components_`; None takes the number of features.
+        Number of rows of `components_`; None takes the number of features, of fewer rows
+        the dimensions that they span.
     init : {"auto", "pca", "lda", "identity", "random"} or ndarray, default="auto"
         The start, over columns of unit variance: "lda", shrunken discriminants and behind them the
         other directions, all whitened by the scatter within classes; "pca", the principal

@@ -13,10 +13,11 @@ from sklearn.utils import check_random_state
 
 from ..kernels import Backend, get_backend
 from ..kernels._threads import single_blas_thread
+from ._canonical import canonical_order
 from ._held_out import NeighborScore, hold_out
 from ._nca import NCA
 from ._node import NodeMap, fit_node_map
-from ._rows import Batches, Rows
+from ._rows import Batches, Rows, SpanRows
 from ._stacked_training import Member, StackObjective, StackScore, train_stack
 
 # a node of a tree fitted on some rows: (row numbers, node)
@@ -131,8 +132,10 @@ def _train(learner: NCA, stack: list[Member], backend: Backend) -> list[NodeMap]
 
 def _member(learner: NCA, X: np.ndarray, codes: np.ndarray, start: NodeMap) -> Member:
     """Draw what the learner's own fit draws, in the same order."""
-    rows, random_state = Rows(X), check_random_state(learner.random_state)
     codes = np.unique(codes, return_inverse=True)[1]
+    order, ranks = canonical_order(X, codes)
+    codes = ranks[codes[order]]
+    rows, random_state = Rows(X, order), check_random_state(learner.random_state)
     trains, score = np.arange(len(X)), None
     if learner.early_stopping:
         trains, held_out = hold_out(codes, learner.validation_fraction, random_state)
@@ -143,7 +146,10 @@ def _member(learner: NCA, X: np.ndarray, codes: np.ndarray, start: NodeMap) -> M
     batches = Batches(codes, trains, batch_rows, random_state)
     varies = np.isfinite(rows.scale)
     if isinstance(learner.init, str) and learner.init == "random":
-        random_state.standard_normal((len(start.components), np.count_nonzero(varies)))
+        n_columns = np.count_nonzero(varies)
+        if len(rows) < n_columns:
+            n_columns = len(SpanRows(rows).basis)
+        random_state.standard_normal((len(start.components), n_columns))
     batches.next()  # the one by which the start was scaled
     components = start.components * np.where(varies, rows.scale, 0.0)
     return Member(components, rows, codes, batches, batch_rows, score)

@@ -16,7 +16,15 @@ from ..kernels import Backend
 from ..kernels._arrays import gather, namespace, transposed
 from ._held_out import NeighborScore
 from ._rows import Batches, Rows
-from ._training import DECAY, SQUARE_DECAY, TINY, Training, _choose, evaluation_interval
+from ._training import (
+    DECAY,
+    SQUARE_DECAY,
+    TINY,
+    Training,
+    _choose,
+    evaluation_interval,
+    keep_candidates,
+)
 
 
 @dataclass(frozen=True)
@@ -49,7 +57,7 @@ class Member:
         sizes = (self.batch_rows, *self.start.shape)
         if self.score is not None:
             sizes += (len(self.score.references), len(self.score.queries))
-        return *map(padded, sizes), 0 if self.score is None else self.score.n_neighbors
+        return *map(padded, sizes), 0 if self.score is None else self.score.n_listed
 
     @property
     def size(self) -> int:
@@ -140,7 +148,7 @@ class StackScore:
     def __init__(self, backend: Backend, members: list[Member], dtype: str = "float32") -> None:
         self._backend, self._dtype = backend, dtype
         self._scores = [member.score for member in members]
-        _, _, n_features, n_references, n_queries, self._n_neighbors = members[0].bucket
+        _, _, n_features, n_references, n_queries, self._n_listed = members[0].bucket
         references = np.zeros((len(members), n_references, n_features), dtype=dtype)
         queries = np.zeros((len(members), n_queries, n_features), dtype=dtype)
         for i, score in enumerate(self._scores):
@@ -153,13 +161,18 @@ class StackScore:
     def __call__(self, L: np.ndarray) -> list[float]:
         """Score maps of shape (n_stack, n_components, n_features)."""
         down = _down(self._backend, L, self._dtype)
-        neighbors, _ = self._backend.stacked_nearest(
-            self._queries @ down, self._references @ down, self._n_points, self._n_neighbors
-        )
-        neighbors = self._backend.to_numpy(neighbors)
+        Q, X = self._queries @ down, self._references @ down
+        found = self._backend.stacked_nearest(Q, X, self._n_points, self._n_listed)
+        indices, squared = map(self._backend.to_numpy, found)
         return [
-            score.share_of_mates(found[: score.n_rows])
-            for score, found in zip(self._scores, neighbors, strict=True)
+            score.score_lists(
+                self._backend,
+                Q[m, : score.n_rows, :],
+                X[m, : len(score.references), :],
+                indices[m, : score.n_rows],
+                squared[m, : score.n_rows],
+            )
+            for m, score in enumerate(self._scores)
         ]
 
 
@@ -196,7 +209,7 @@ def train_stack(
     n_rows = np.maximum(np.count_nonzero(row_sizes, axis=1), 1)
     step_sizes = learning_rate * np.sqrt(row_sizes.sum(axis=1) / n_rows)[:, None, None]
     momentum, square = np.zeros_like(L), np.zeros_like(L)
-    found = [None] * len(members) if scores is None else scores(L)
+    begun = found = [None] * len(members) if scores is None else scores(L)
     traces = [[(own, value)] for own, value in zip(L, found, strict=True)]
     records = np.full(len(members), np.inf) if scores is None else np.array(found)
     record_iters, curves = np.zeros(len(members), dtype=int), [[] for _ in members]
@@ -229,7 +242,7 @@ def train_stack(
             improved = alive & (found > records + tol)
             records = np.where(improved, found, records)
             for i in np.flatnonzero(alive):
-                traces[i].append((L[i], float(found[i])))
+                traces[i] = keep_candidates(traces[i], L[i], float(found[i]))
         else:
             improved = np.zeros_like(alive)
         record_iters = np.where(improved, iteration, record_iters)
@@ -237,8 +250,8 @@ def train_stack(
         if not alive.any():
             break
     trainings = []
-    for member, trace, curve in zip(members, traces, curves, strict=True):
-        components, score = _choose(trace, member.score)
+    for member, trace, curve, first in zip(members, traces, curves, begun, strict=True):
+        components, score = _choose(trace, member.score, first)
         n_components, n_features = member.start.shape
         own = components[:n_components, :n_features]
         trainings.append(Training(own, score, len(curve), curve))

@@ -75,7 +75,9 @@ def principal_rows(moments: Moments, n_components: int) -> np.ndarray:
     """
     variances, vectors = np.linalg.eigh(moments.within + moments.between)
     vectors[:, variances <= SINGULAR * variances[-1]] = 0.0
-    return fix_signs(vectors[:, ::-1].T[:n_components])
+    directions = np.zeros((n_components, len(vectors)))
+    directions[: len(vectors)] = vectors[:, ::-1].T[:n_components]
+    return fix_signs(directions)
 
 
 class DiscriminantRows:

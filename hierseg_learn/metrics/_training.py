@@ -180,8 +180,9 @@ def train(
     row_sizes = np.sum(start**2, axis=1)
     step_size = learning_rate * np.sqrt(row_sizes.sum() / max(np.count_nonzero(row_sizes), 1))
     momentum, square = np.zeros_like(L), np.zeros_like(L)
-    trace = [(start, None if score is None else score(start))]
-    record, record_iter, losses = np.inf if score is None else trace[0][1], 0, []
+    begun = None if score is None else score(start)
+    trace = [(start, begun)]
+    record, record_iter, losses = np.inf if score is None else begun, 0, []
     idle, every = 0, evaluation_interval(max_iter, n_iter_no_change)
     for iteration in range(1, max_iter + 1):
         objective.draw(L)
@@ -208,22 +209,38 @@ def train(
         elif iteration % every == 0 or iteration == max_iter:
             found = score(L)
             report(iteration, loss, found)
-            trace.append((L, found))
+            trace = keep_candidates(trace, L, found)
             if found > record + tol:
                 record, record_iter = found, iteration
         if iteration - record_iter >= n_iter_no_change:
             break
-    return Training(*_choose(trace, score), len(losses), losses)
+    return Training(*_choose(trace, score, begun), len(losses), losses)
 
 
-def _choose(trace: list[tuple], score: Score | None) -> tuple[np.ndarray, float | None]:
+def keep_candidates(
+    trace: list[tuple[np.ndarray, float]], L: np.ndarray, found: float
+) -> list[tuple[np.ndarray, float]]:
+    """Add a map and its score to those that `_choose` may take: no earlier one is as bad.
+
+    Examples
+    --------
+    >>> from hierseg_learn.metrics._training import keep_candidates
+    >>> [score for _, score in keep_candidates([("a", 0.9), ("b", 0.5)], "c", 0.7)]
+    [0.9, 0.7]
+    """
+    return [*(candidate for candidate in trace if candidate[1] > found), (L, found)]
+
+
+def _choose(
+    trace: list[tuple], score: Score | None, begun: float | None
+) -> tuple[np.ndarray, float | None]:
     """Return the last map that is as good as the best within its standard error, and its score.
 
     The best of many scores of few rows is mostly luck; later maps are trained better. None that
-    scores below the start is taken.
+    scores below the start, whose score is `begun`, is taken.
     """
     if score is None:
         return trace[-1]
     top = max(found for _, found in trace)
-    least = max(top - np.sqrt(top * (1 - top) / score.n_rows), trace[0][1])
+    least = max(top - np.sqrt(top * (1 - top) / score.n_rows), begun)
     return [(L, found) for L, found in trace if found >= least][-1]

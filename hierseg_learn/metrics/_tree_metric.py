@@ -50,6 +50,33 @@ class TreeMetric:
         components[:, self.columns[node]] = self.maps[node]
         return components
 
+    def take(self, nodes: list[int], columns: np.ndarray) -> TreeMetric:
+        """The same metric with nodes, and the columns that its own are, in another order.
+
+        Parameters
+        ----------
+        nodes : list of int, length n_nodes
+            Where every node of the new order is in this one.
+        columns : ndarray of shape (n_features,), int
+            Where every column of this order is in the new one.
+
+        Returns
+        -------
+        TreeMetric
+        """
+        moved = [columns[self.columns[node]] for node in nodes]
+        orders = [np.argsort(own) for own in moved]
+        return TreeMetric(
+            self.n_features,
+            [own[order] for own, order in zip(moved, orders, strict=True)],
+            [
+                np.ascontiguousarray(self.maps[node][:, order])
+                for node, order in zip(nodes, orders, strict=True)
+            ],
+            [self.scores[node] for node in nodes],
+            [self.outcomes[node] for node in nodes],
+        )
+
 
 def fit_tree_metric(
     X: np.ndarray,

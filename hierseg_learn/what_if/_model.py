@@ -11,11 +11,11 @@ import numpy as np
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
+from .._decision import Embedding
 from .._exchange import PartExchange
 from .._frozen import thawed
 from ..classifier import HierarchicalMetricClassifier
 from ..images import SegmentedImage, SegmentedImages
-from ..metrics._mahalanobis import map_rows
 from ..transformer import SegmentTreeTransformer
 from ..tree import SegmentTree
 
@@ -95,7 +95,7 @@ class FittedModel:
         classifier = copy.copy(self.classifier)
         X = np.ascontiguousarray(rows[:, self.order], dtype=classifier._X.dtype)
         classifier._X = X
-        classifier._embedding = map_rows(classifier.components_, X)
+        classifier._embedding = Embedding.of(classifier.components_, X, classifier._centre).points
         codes = range(len(classifier.classes_))
         classifier.prototypes_ = np.stack(
             [X[self.codes == code].mean(axis=0, dtype=np.float64) for code in codes]

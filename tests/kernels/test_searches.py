@@ -154,3 +154,41 @@ def test_snr_of_itself_is_zero_and_of_nothing_is_one(backend):
     assert np.abs(np.diag(backend.snr_distances(Q, Q))).max() < 1e-12
     # a reference without variance takes nothing away, whatever its level
     np.testing.assert_allclose(backend.snr_distances(Q, np.array([[2.0] * 4])), 1)
+
+
+def count_cases():
+    Q, X = points()
+    codes = np.arange(31) % 3
+    grid = np.random.default_rng(1).integers(0, 3, (40, 2)).astype(float)
+    many = np.repeat(grid[:3], 13, axis=0)
+    return {
+        "random": (Q, X, codes, 3, np.full(13, 1.0), np.full(13, 9.0), None),
+        "nothing in range": (Q, X, codes, 3, np.full(13, 2.0), np.full(13, 1.0), None),
+        "everything": (Q, X, codes, 4, np.zeros(13), np.full(13, np.inf), None),
+        "themselves left out": (X, X, codes, 3, np.zeros(31), np.full(31, 4.0), np.arange(31)),
+        "ties on a grid": (grid, grid, np.arange(40) % 2, 2, np.ones(40), np.ones(40), None),
+        "copies": (grid, many, np.arange(39) % 5, 5, np.zeros(40), np.zeros(40), None),
+        "no query": (Q[:0], X, codes, 3, np.zeros(0), np.zeros(0), None),
+        "no column": (Q[:, :0], X[:, :0], codes, 3, np.zeros(13), np.zeros(13), None),
+        "far from the origin": (grid + 1e4, many + 1e4, np.arange(39) % 2, 2)
+        + (np.ones(40),) * 2
+        + (None,),
+    }
+
+
+@pytest.mark.parametrize("case", count_cases())
+def test_counts_as_the_oracle(backend, dtype, case):
+    Q, X, *rest = count_cases()[case]
+    Q, X = Q.astype(dtype), X.astype(dtype)
+    expected = reference.count_classes(Q, X, *rest)
+    np.testing.assert_array_equal(backend.count_classes(Q, X, *rest), expected)
+    with small_blocks():
+        np.testing.assert_array_equal(backend.count_classes(Q, X, *rest), expected)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_counts_in_any_memory_layout(backend, layout):
+    arrays = [LAYOUTS[layout](np.asarray(a)) for a in (*points(), np.arange(31) % 3)]
+    bounds = [LAYOUTS[layout](np.full(13, bound)) for bound in (0.5, 6.0)]
+    expected = reference.count_classes(*(a.copy() for a in arrays), 3, *bounds)
+    np.testing.assert_array_equal(backend.count_classes(*arrays, 3, *bounds), expected)

@@ -21,7 +21,7 @@ class Fixed(LinearMetric):
         self.components = components
 
     def _fit(self, X, codes):
-        self.codes_ = codes
+        self.X_, self.codes_ = X, codes
         return self.components
 
 
@@ -96,10 +96,20 @@ def test_output_names_follow_the_components(iris):
     assert frame.columns.tolist() == ["fixed0", "fixed1", "fixed2"]
 
 
-def test_a_learner_gets_codes_whatever_the_classes(iris):
+def test_a_learner_gets_the_same_whatever_the_order_the_names_and_the_memory(iris):
     X, y = iris
-    learner = Fixed(np.eye(4)).fit(X, np.array(["c", "a", "b"])[y])
-    np.testing.assert_array_equal(learner.codes_, np.array([2, 0, 1])[y])
+    seen = Fixed(np.eye(4)).fit(X, y)
+    assert sorted(zip(seen.X_.tolist(), seen.codes_)) != sorted(zip(X.tolist(), y[::-1]))
+    order = np.random.default_rng(0).permutation(150)
+    for rows, classes in (
+        (X[order], y[order]),
+        (X, np.array(["c", "a", "b"])[y]),
+        (np.asfortranarray(X), -y),
+        (np.repeat(X, 2, axis=0)[::2], y),
+    ):
+        again = Fixed(np.eye(4)).fit(rows, classes)
+        np.testing.assert_array_equal(again.X_, seen.X_)
+        np.testing.assert_array_equal(again.codes_, seen.codes_)
 
 
 @pytest.mark.parametrize(

