@@ -429,9 +429,7 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
         return tuple(
             None
             if cells is None
-            else Frame.of_cells(
-                lookup.to_leaves(cells, 0, layer), tree.n_leaves, self.descriptors_
-            )
+            else Frame.of_cells(lookup.to_leaves(cells, 0, layer), tree.n_leaves, self.descriptors_)
             for layer, cells in enumerate(layers)
         )
 

@@ -106,9 +106,6 @@ class NodeReliance:
         wanted = {"sizes": cells, "hits": cells}
         n_repeats = np.shape(self.exchanged_hits)[1:2]
         wanted["exchanged_hits"] = (len(values["nodes"]), *n_repeats, *cells)
-        if self.baseline_hits is None:
-            same = np.broadcast_to(values["hits"], wanted["exchanged_hits"])
-            vars(self)["baseline_hits"] = same
         n_nodes = len(values["nodes"])
         wanted["baseline_hits"] = wanted["exchanged_hits"]
         wanted |= {"errors": (n_nodes,), "cell_errors": (n_nodes, *cells)}
@@ -121,6 +118,9 @@ class NodeReliance:
         for name, shape in wanted.items():
             if values[name].shape != shape:
                 raise ValueError(f"{name} must have shape {shape}, got {values[name].shape}.")
+        if self.baseline_hits is None:
+            same = np.broadcast_to(values["hits"], wanted["exchanged_hits"])
+            values["baseline_hits"] = same
         vars(self).update(values)
 
     @property
