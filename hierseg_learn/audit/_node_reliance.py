@@ -190,8 +190,8 @@ class NodeReliance:
         group; `accuracy` is that with nothing exchanged; `exchanged`, `drop` and `drop_std` are
         means and standard deviations over the repeats; `baseline` is the accuracy with the node
         exchanged within cells of group and class, `excess` what the free exchange costs beyond
-        that, `excess_error` its standard error (over all samples); `muted` and `drop_muted` come if nodes were
-        muted, too.
+        that, `excess_error` its standard error (over all samples); `muted` and `drop_muted` come if
+        nodes were muted, too.
         """
         import pandas as pd
 

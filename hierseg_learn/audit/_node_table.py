@@ -39,7 +39,7 @@ class NodeTable:
     rows: np.ndarray
     columns: tuple[np.ndarray, ...]
     present: np.ndarray
-    dtype: np.dtype = np.dtype(np.float64)
+    dtype: type | np.dtype = np.float64
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -171,7 +171,7 @@ def _permuted_within(
 class _FoldFit:
     """Standardised rows and the factor of their shrunken covariance; labels come later."""
 
-    def __init__(self, rows: np.ndarray, dtype: np.dtype) -> None:
+    def __init__(self, rows: np.ndarray, dtype: type | np.dtype) -> None:
         self.mean, scale = rows.mean(axis=0), rows.std(axis=0)
         self.scale = np.where(varies(rows, scale, dtype), scale, 0.0)
         self.rows = standardise(rows, self.mean, self.scale)

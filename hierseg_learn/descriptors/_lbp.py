@@ -17,9 +17,9 @@ class LBPDescriptor(Descriptor):
     """Histogram of the uniform local binary patterns of a region.
 
     Every pixel is compared with its 8 neighbours at distance 1 on the grey image, rounded to 256
-    levels; a pixel at the border has the pattern of its neighbor. Patterns 0 to 8 count the neighbours that are at least as bright,
-    where these are contiguous (0: a bright spot, 4: a straight edge, 8: flat or a dark spot);
-    pattern 9 is the rest.
+    levels; a pixel at the border has the pattern of its neighbor. Patterns 0 to 8 count the
+    neighbours that are at least as bright, where these are contiguous (0: a bright spot, 4: a
+    straight edge, 8: flat or a dark spot); pattern 9 is the rest.
 
     Parameters
     ----------

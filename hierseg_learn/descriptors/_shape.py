@@ -39,9 +39,9 @@ class ShapeDescriptor(Descriptor):
 
     Notes
     -----
-    Rows count from the top, columns from the left. A pixel is a small area, not a point, so a region
-    that covers the same part of the image has the same columns in any resolution: one that fills it
-    has its centroid at (0.5, 0.5), deviations of ``1 / sqrt(12)`` and a flat profile.
+    Rows count from the top, columns from the left. A pixel is a small area, not a point, so a
+    region that covers the same part of the image has the same columns in any resolution: one that
+    fills it has its centroid at (0.5, 0.5), deviations of ``1 / sqrt(12)`` and a flat profile.
     ``shape_row_std`` and ``shape_col_std`` are
     standard deviations, ``shape_cov`` the covariance of row and column: positive where the region
     runs from top left to bottom right. ``shape_row_hist_<k>`` is the profile; bin 0 is at the top.

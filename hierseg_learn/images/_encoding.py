@@ -8,7 +8,7 @@ import numpy as np
 
 _NAMES = {("b", 1): "bool", ("u", 1): "uint8", ("u", 2): "uint16"}
 _FULL_RANGE = {"bool": (0.0, 1.0), "uint8": (0.0, 255.0), "uint16": (0.0, 65535.0)}
-# how many times the range seen in fit a value may lie away: colors and squares stay finite in float32
+# how many times the range seen in fit a value may lie away: what descriptors make of it is finite
 MOST_RANGES = 1e6
 
 

@@ -37,8 +37,9 @@ def write_report(
 
     The page shows what every node of the tree knows by itself, the confusion matrix, what sizes and
     formats of the files alone say about the class, and for some photos what the prediction comes
-    from: drawn over the photo, in sentences, and to be unfolded level by level. It is one file: pictures are part of it, it loads nothing, works without
-    scripts, by keyboard and with a screen reader, and prints with everything unfolded.
+    from: drawn over the photo, in sentences, and to be unfolded level by level. It is one file:
+    pictures are part of it, it loads nothing, works without scripts, by keyboard and with a screen
+    reader, and prints with everything unfolded.
 
     Parameters
     ----------

@@ -10,7 +10,7 @@ LEAST_SHARE = 1e-9
 LEAST_DIGITS = 4
 
 
-def least_spread(largest: np.ndarray, dtype: np.dtype) -> np.ndarray:
+def least_spread(largest: np.ndarray, dtype: type | np.dtype) -> np.ndarray:
     """Return the spread up to which columns are constant.
 
     A deviation says something only if it exceeds what rounding makes of a constant, and rounding is
@@ -42,7 +42,7 @@ def least_spread(largest: np.ndarray, dtype: np.dtype) -> np.ndarray:
     return max(LEAST_SHARE, digits) * np.asarray(largest, dtype=np.float64)
 
 
-def varies(X: np.ndarray, spread: np.ndarray, dtype: np.dtype | None = None) -> np.ndarray:
+def varies(X: np.ndarray, spread: np.ndarray, dtype: type | np.dtype | None = None) -> np.ndarray:
     """Say which columns of `X`, of standard deviations `spread`, differ by more than rounding.
 
     Parameters
