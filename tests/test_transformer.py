@@ -25,7 +25,7 @@ from hierseg_learn.descriptors import (
     PatchDictionary,
     ShapeDescriptor,
 )
-from hierseg_learn.segmentation import GridSegmenter, PyramidSegmenter, SuperpixelSegmenter
+from hierseg_learn.segmentation import GridSegmenter, SuperpixelSegmenter
 from tests.strategies import segment_trees
 
 TREE = {"photo": {"sky": 0, "land": {"field": 1, "house": [2, 3]}}}

@@ -71,8 +71,10 @@ def test_coverage_of_given_masks_and_of_their_table():
 
 def test_a_bare_table_leaves_everything_unchecked():
     report = find_metadata_shortcuts(np.zeros((60, 3)), Y)
-    assert report.facts == () and len(report.unchecked) == 6
-    assert len(report.sentences()) == 1 and report.frame.empty
+    assert report.facts == ()
+    assert len(report.unchecked) == 6
+    assert len(report.sentences()) == 1
+    assert report.frame.empty
 
 
 def test_chance_raises_no_alarm_more_often_than_said():

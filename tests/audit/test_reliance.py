@@ -299,4 +299,5 @@ def test_standard_error_is_that_of_audits_of_other_photos(biased, fitted):
         excess.append(found.excess)
         errors.append(found.errors)
     ratio = np.mean(errors, axis=0) / np.std(excess, axis=0, ddof=1)
-    assert (ratio > 0.6).all() and (ratio < 2).all()
+    assert (ratio > 0.6).all()
+    assert (ratio < 2).all()

@@ -85,9 +85,7 @@ def test_a_range_beyond_floating_point_is_an_error():
         check_images(np.array([[[-1e308, 1e308]]]))
     encoding = check_images(np.array([[[0.0, 2.0]]])).encoding
     batch = check_images(np.array([[[0.0, 1e300]]]), encoding=encoding)
-    with pytest.raises(
-        ValueError, match="Image 0 of X holds values far outside .*0 to 2, such as 1e"
-    ):
+    with pytest.raises(ValueError, match=r"Image 0 of X holds values far outside .* 0 to 2"):
         batch.image(0)
 
 
@@ -97,7 +95,7 @@ def test_values_far_outside_the_range_of_fit_name_the_image(far, shape):
     rng = np.random.default_rng(0)
     images = [rng.random(shape) for _ in range(3)]
     transformer = SegmentTreeTransformer("grid").fit(images)
-    with pytest.raises(ValueError, match="Image 1 of X holds values far outside .*fit, 0 to 1"):
+    with pytest.raises(ValueError, match=r"Image 1 of X holds values far outside .*fit, 0 to 1"):
         transformer.transform([images[0], images[1] * far])
 
 
