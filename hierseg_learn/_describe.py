@@ -11,6 +11,7 @@ from joblib import Parallel, delayed, effective_n_jobs
 from scipy.ndimage import maximum_filter, minimum_filter
 from sklearn.utils import gen_batches
 
+from ._frame import Frame
 from ._layout import AREA, PRESENCE, column_name
 from ._progress import ProgressBar
 from .descriptors import Descriptor, ImageChannels, descriptor_columns
@@ -45,6 +46,8 @@ class TreeDescriber:
         Width in pixels of the rim of every leaf that descriptors of appearance do not see.
     device : {"auto", "cpu", "cuda"}, default="cpu"
         Where kernels run.
+    layouts : tuple of Frame or None, default=()
+        For every layer of the tree where its leaves lie, if in every photo alike; empty if in none.
     """
 
     tree: SegmentTree
@@ -54,6 +57,12 @@ class TreeDescriber:
     describe_inner: bool
     margin: int = 0
     device: str = "cpu"
+    layouts: tuple[Frame | None, ...] = ()
+
+    @property
+    def frames(self) -> tuple[Frame | None, ...]:
+        """Layouts of all layers."""
+        return self.layouts or (None,) * self.lookup.n_layers
 
     def described(self) -> np.ndarray:
         """Whether a node has descriptor columns: bool array of shape (n_nodes,)."""
@@ -105,27 +114,35 @@ class TreeDescriber:
             Sums of all descriptors divided by pixels of the image.
         """
         channels = ImageChannels(image)
-        pooled = [self._pool_layer(channels, leaves) for leaves in layers]
+        pooled = [self._pool_layer(channels, *layer) for layer in zip(layers, self.frames)]
         # a leaf belongs to one layer, and is 0 in the others
         area, sums = (sum(values[1:], start=values[0]) for values in zip(*pooled))
         return area, sums
 
     def _pool_layer(
-        self, channels: ImageChannels, leaves: np.ndarray
+        self, channels: ImageChannels, leaves: np.ndarray, frame: Frame | None
     ) -> tuple[np.ndarray, np.ndarray]:
         """Areas and sums by one map of leaves, (h, w) positions in ``tree.leaves`` or -1."""
         n_leaves = self.tree.n_leaves
         counts = _count_pixels(leaves, n_leaves)
         inner = without_rim(leaves, n_leaves, self.margin)
-        # what is left of a leaf stands for all of it, so that sums and areas still go together
-        weight = counts / np.maximum(_count_pixels(inner, n_leaves), 1)
-        sums = [
-            weight[:, np.newaxis] * d.pool(channels, inner, n_leaves, device=self.device)
-            if d.uses_margin
-            else d.pool(channels, leaves, n_leaves, device=self.device)
-            for _, d in self.descriptors
-        ]
-        return counts / leaves.size, np.concatenate(sums, axis=1)
+        area, pixels = counts / leaves.size, counts
+        if frame is not None:
+            area, whole = frame.shares(leaves, counts)
+            pixels = area * leaves.size
+        # the pixels that are seen stand for the whole leaf, so that sums and areas go together
+        seen = counts, _count_pixels(inner, n_leaves)
+        weights = [(pixels / np.maximum(n, 1))[:, np.newaxis] for n in seen]
+        sums, n_outlines = [], 0
+        for _, descriptor in self.descriptors:
+            regions = inner if descriptor.uses_margin else leaves
+            pooled = descriptor.pool(channels, regions, n_leaves, device=self.device)
+            sums.append(weights[descriptor.uses_margin] * pooled)
+            if frame is not None and not descriptor.uses_margin:
+                layout = frame.outlines(n_outlines, area)
+                sums[-1] = np.where(whole[:, np.newaxis], layout, sums[-1])
+                n_outlines += 1
+        return area, np.concatenate(sums, axis=1)
 
     def node_maps(self, batch: ImageBatch, layer: int = 0) -> list[np.ndarray]:
         """Node of every pixel of all images, in one of the layers of the tree.

@@ -15,6 +15,7 @@ from .metrics._node import fit_node_map, quiet_fits
 from .segmentation import PartAgglomeration, PartLookup, PartStatistics, Segmenter
 from .tree import SegmentTree
 from .utils._labels import check_classes
+from .utils._spread import varies
 
 
 def grow_tree(
@@ -118,7 +119,7 @@ def _leaf_metrics(rows: np.ndarray, codes: np.ndarray, names: list[str]) -> list
     """
     there = ~np.isnan(rows).all(axis=2)
     unit = np.nanstd(rows[there], axis=0) if there.any() else np.ones(rows.shape[2])
-    unit[unit == 0] = 1.0
+    unit[~varies(np.nan_to_num(rows.reshape(-1, rows.shape[2])), unit)] = 1.0
     components = []
     with quiet_fits():
         for leaf, name in enumerate(names):

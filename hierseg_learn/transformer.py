@@ -15,6 +15,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from ._describe import TreeDescriber, describe_images
+from ._frame import Frame, find_frames
 from ._grown_tree import grow_tree
 from .base import ImageEstimator, seeded
 from .descriptors import DEFAULT_DESCRIPTORS, Descriptor, make_descriptors
@@ -385,6 +386,7 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
             for name, descriptor in self._make_descriptors()
         ]
         self.tree_ = self._choose_tree(batch, y)
+        self._layouts = self._find_layouts(batch)
         describer = self._describer()
         dtype = _table_dtype(X)
         rows = describe_images(
@@ -419,12 +421,39 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
             raise type(error)(f"tree does not describe a segment tree: {error}") from error
 
     def _describer(self) -> TreeDescriber:
-        return self._describer_of(self.tree_, self.describe_inner)
+        return self._describer_of(self.tree_, self.describe_inner, self._layouts)
 
     def _leaf_describer(self, tree: SegmentTree) -> TreeDescriber:
-        return self._describer_of(tree, describe_inner=True)
+        return self._describer_of(tree, True, self._declared_layouts(tree))
 
-    def _describer_of(self, tree: SegmentTree, describe_inner: bool) -> TreeDescriber:
+    def _declared_layouts(self, tree: SegmentTree) -> tuple[Frame | None, ...]:
+        """Layouts of the layers of a tree, where the segmenter has one."""
+        lookup, layers = PartLookup(tree), self.segmenter_._cells()
+        if max(len(layers), lookup.n_layers) > 1 and tree is not self.segmenter_.tree_:
+            # another tree may have its layers in any order
+            return (None,) * lookup.n_layers
+        return tuple(
+            None
+            if cells is None
+            else Frame.of_cells(lookup.to_leaves(cells, 0, layer), tree.n_leaves, self.descriptors_)
+            for layer, cells in enumerate(layers)
+        )
+
+    def _find_layouts(self, batch: ImageBatch) -> tuple[Frame | None, ...]:
+        """Layouts of the layers of the tree, also those that only the label maps show."""
+        declared = self._declared_layouts(self.tree_)
+        describer = self._describer_of(self.tree_, self.describe_inner, declared)
+        return find_frames(
+            declared,
+            np.array([batch.image_size(i) for i in range(len(batch))]),
+            lambda order: (layers for _, layers in describer._leaf_maps(batch.subset(order))),
+            self.tree_.n_leaves,
+            self.descriptors_,
+        )
+
+    def _describer_of(
+        self, tree: SegmentTree, describe_inner: bool, layouts: tuple[Frame | None, ...]
+    ) -> TreeDescriber:
         return TreeDescriber(
             tree,
             self.segmenter_,
@@ -433,6 +462,7 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
             describe_inner,
             self.margin,
             self.device,
+            layouts,
         )
 
     def _learn_fill_values(self, describer: TreeDescriber, rows: np.ndarray) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from ._display import BiasAuditDisplay
 from ._group_report import GroupReport, group_report
+from ._metadata import MetadataReport, find_metadata_shortcuts
 from ._node_reliance import NodeReliance
 from ._reliance import node_reliance
 from ._scorer import worst_group_accuracy, worst_group_accuracy_score, worst_group_scorer
@@ -11,8 +12,10 @@ from ._shortcuts import find_shortcuts
 __all__ = [
     "BiasAuditDisplay",
     "GroupReport",
+    "MetadataReport",
     "NodeReliance",
     "ShortcutReport",
+    "find_metadata_shortcuts",
     "find_shortcuts",
     "group_report",
     "node_reliance",

@@ -6,10 +6,11 @@ from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy.stats import norm
 
 from ..explain._text import node_labels
 from ..tree import SegmentTree
-from ._words import html_block, html_table, points, share, text_table
+from ._words import html_block, html_table, number, points, share, text_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 # changes of the accuracy that are worth a sentence: over all samples, and in the small worst cell
 WORTH_SAYING, WORTH_SAYING_OF_CELL = 0.02, 0.05
+# probability that any of the nodes that say nothing is named
+LEVEL = 0.05
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -35,6 +38,13 @@ class NodeReliance:
         Samples by group and true class, and how many of them get their class.
     exchanged_hits : ndarray of shape (n_nodes, n_repeats, n_groups, n_classes), int
         How many do with a node exchanged.
+    baseline_hits : ndarray of shape (n_nodes, n_repeats, n_groups, n_classes), int, default=None
+        How many do with a node exchanged within the cells of group and class, where only the
+        disturbance is new. None stands for an exchange that disturbs nothing.
+    errors : ndarray of shape (n_nodes,), default=None
+        Standard error of `excess`; None if it is not known.
+    cell_errors : ndarray of shape (n_nodes, n_groups, n_classes), default=None
+        The same in every cell.
     muted_hits : ndarray of shape (n_nodes, n_groups, n_classes), int, default=None
         How many do with a node muted.
 
@@ -48,6 +58,13 @@ class NodeReliance:
         Mean over the repeats of what exchanging costs, over all samples.
     worst_drop : ndarray of shape (n_nodes,)
         The same for the accuracy in the worst cell: below 0 where the exchange helps it.
+    disturbance : ndarray of shape (n_nodes,)
+        What exchanging within the cells costs, over all samples: as a node of the same class takes
+        its place, it is the exchange itself that costs this.
+    excess, worst_excess : ndarray of shape (n_nodes,)
+        What exchanging freely costs beyond that, over all samples and in the worst cell.
+    is_relied_on : ndarray of shape (n_nodes,), bool
+        Nodes whose excess is worth saying, and more than chance gives; see there.
 
     See Also
     --------
@@ -77,6 +94,9 @@ class NodeReliance:
     sizes: np.ndarray
     hits: np.ndarray
     exchanged_hits: np.ndarray
+    baseline_hits: np.ndarray | None = None
+    errors: np.ndarray | None = None
+    cell_errors: np.ndarray | None = None
     muted_hits: np.ndarray | None = None
 
     def __post_init__(self) -> None:
@@ -86,12 +106,21 @@ class NodeReliance:
         wanted = {"sizes": cells, "hits": cells}
         n_repeats = np.shape(self.exchanged_hits)[1:2]
         wanted["exchanged_hits"] = (len(values["nodes"]), *n_repeats, *cells)
-        if self.muted_hits is not None:
-            values["muted_hits"] = np.asarray(self.muted_hits)
-            wanted["muted_hits"] = (len(values["nodes"]), *cells)
+        n_nodes = len(values["nodes"])
+        wanted["baseline_hits"] = wanted["exchanged_hits"]
+        wanted |= {"errors": (n_nodes,), "cell_errors": (n_nodes, *cells)}
+        wanted["muted_hits"] = (n_nodes, *cells)
+        for name in wanted.keys() - values.keys():
+            if getattr(self, name) is None:
+                wanted.pop(name)
+            else:
+                values[name] = np.asarray(getattr(self, name))
         for name, shape in wanted.items():
             if values[name].shape != shape:
                 raise ValueError(f"{name} must have shape {shape}, got {values[name].shape}.")
+        if self.baseline_hits is None:
+            same = np.broadcast_to(values["hits"], wanted["exchanged_hits"])
+            values["baseline_hits"] = same
         vars(self).update(values)
 
     @property
@@ -107,12 +136,38 @@ class NodeReliance:
     @property
     def drop(self) -> np.ndarray:
         """What exchanging a node costs over all samples: array of shape (n_nodes,)."""
-        return self._drops()["overall"].mean(axis=1)
+        return (self.accuracy - self._share_of_all(self.exchanged_hits)).mean(axis=1)
 
     @property
     def worst_drop(self) -> np.ndarray:
         """What exchanging a node costs in the worst cell: array of shape (n_nodes,)."""
-        return self._drops()["worst"].mean(axis=1)
+        return (self.worst_accuracy - self._worst(self.exchanged_hits)).mean(axis=1)
+
+    @property
+    def disturbance(self) -> np.ndarray:
+        """What exchanging a node within the cells costs over all samples: (n_nodes,)."""
+        return (self.accuracy - self._share_of_all(self.baseline_hits)).mean(axis=1)
+
+    @property
+    def excess(self) -> np.ndarray:
+        """What exchanging a node freely costs beyond `disturbance`: array of shape (n_nodes,)."""
+        return self.drop - self.disturbance
+
+    @property
+    def worst_excess(self) -> np.ndarray:
+        """The same in the worst cell: array of shape (n_nodes,)."""
+        kept = self.worst_accuracy - self._worst(self.baseline_hits)
+        return self.worst_drop - kept.mean(axis=1)
+
+    @property
+    def is_relied_on(self) -> np.ndarray:
+        """Nodes that the model relies on: bool array of shape (n_nodes,).
+
+        The excess is at least two points, and so many standard errors that it comes with a
+        probability of 5 % for any of the nodes that say nothing. What several nodes say only
+        together, such as whether two colors are the same, is not told from a disturbance.
+        """
+        return (self.excess >= WORTH_SAYING) & self._beyond(self.excess, self.errors)
 
     @property
     def group_drop(self) -> np.ndarray:
@@ -133,8 +188,10 @@ class NodeReliance:
         `node` is the path; `scope` is "overall", "group" or "worst" (the worst cell of group and
         true class, before and after, which need not be the same cell), `group` the name of the
         group; `accuracy` is that with nothing exchanged; `exchanged`, `drop` and `drop_std` are
-        means and standard deviations over the repeats; `muted` and `drop_muted` come if nodes were
-        muted, too.
+        means and standard deviations over the repeats; `baseline` is the accuracy with the node
+        exchanged within cells of group and class, `excess` what the free exchange costs beyond
+        that, `excess_error` its standard error (over all samples); `muted` and `drop_muted` come if
+        nodes were muted, too.
         """
         import pandas as pd
 
@@ -171,20 +228,36 @@ class NodeReliance:
         ]
         # the root holds everything, so it is no news
         parts = np.flatnonzero(self.nodes != self.tree.root)
-        if len(parts) and self.drop[parts].max() >= WORTH_SAYING:
-            top = parts[self.drop[parts].argmax()]
+        excess = np.where(self.is_relied_on, self.excess, -np.inf)[parts]
+        if len(parts) and excess.max() > 0:
+            top = parts[excess.argmax()]
             lines.append(
-                f"The model relies most on {labels[top]}: taken from another image, it costs "
-                f"{100 * self.drop[top]:.0f} points of accuracy."
+                f"The model relies most on {labels[top]}: taken from any other image, it costs "
+                f"{100 * self.excess[top]:.0f} points of accuracy more than taken from one of the "
+                f"same {cells}{self._plus_minus(top)}."
             )
         else:
-            lines.append("Exchanging no single node costs much: what one says, others say, too.")
-        helped = [v for v in parts if self.worst_drop[v] <= -WORTH_SAYING_OF_CELL]
-        if helped:
-            best = min(helped, key=lambda v: self.worst_drop[v])
+            lines.append(
+                "Of no single node the exchange costs clearly more than the exchange within "
+                f"{cells} does: what one says, others say, too."
+            )
+        most = parts[self.disturbance[parts].argmax()] if len(parts) else None
+        if most is not None and self.disturbance[most] >= WORTH_SAYING_OF_CELL:
+            lines.append(
+                f"The exchange itself, which puts together areas, outlines and mixtures that no "
+                f"photo has, costs up to {100 * self.disturbance[most]:.0f} points "
+                f"({labels[most]}); that is not held against the node."
+            )
+        cell = np.unravel_index(self._rates(self.hits).argmin(), self.sizes.shape)
+        errors = None if self.cell_errors is None else self.cell_errors[:, *cell]
+        helped = (self.worst_excess <= -WORTH_SAYING_OF_CELL) & self._beyond(
+            -self.worst_excess, errors
+        )
+        if helped[parts].any():
+            best = min(parts[helped[parts]], key=lambda v: self.worst_excess[v])
             lines.append(
                 f"With {labels[best]} from another image the worst cell gains "
-                f"{-100 * self.worst_drop[best]:.0f} points: there it misleads the model."
+                f"{-100 * self.worst_excess[best]:.0f} points: there it misleads the model."
             )
         return lines
 
@@ -198,7 +271,7 @@ class NodeReliance:
         """
         from ..tree._render import top_down
 
-        heads = ["points of accuracy", "overall", "worst cell"]
+        heads = ["points of accuracy", "overall", "within cells", "excess", "±", "worst cell"]
         heads += [f"group {group}" for group in self.groups] if self.has_groups else []
         heads += ["muted: overall", "worst cell"] if self.muted_hits is not None else []
         place = {int(node): i for i, node in enumerate(self.nodes)}
@@ -208,7 +281,9 @@ class NodeReliance:
                 continue
             i = place[node]
             row = ["  " * int(self.tree.depths[node]) + self.tree.names[node]]
-            row += [points(-self.drop[i]), points(-self.worst_drop[i])]
+            row += [points(-lost[i]) for lost in (self.drop, self.disturbance, self.excess)]
+            row.append("–" if self.errors is None else number(100 * self.errors[i], 0))
+            row.append(points(-self.worst_excess[i]))
             row += [points(-value) for value in self.group_drop[i]] if self.has_groups else []
             if self.muted_hits is not None:
                 row.append(points(self._share_of_all(self.muted_hits[i]) - self.accuracy))
@@ -242,23 +317,35 @@ class NodeReliance:
         return hits[..., k, :].sum(axis=-1) / n if n else hits[..., k, :].sum(axis=-1) * np.nan
 
     def _worst(self, hits: np.ndarray) -> np.ndarray:
-        filled = self.sizes > 0
-        return (hits[..., filled] / self.sizes[filled]).min(axis=-1)
+        return self._rates(hits).min(axis=(-2, -1))
 
-    def _drops(self) -> dict[str, np.ndarray]:
-        return {
-            "overall": self.accuracy - self._share_of_all(self.exchanged_hits),
-            "worst": self.worst_accuracy - self._worst(self.exchanged_hits),
-        }
+    def _rates(self, hits: np.ndarray) -> np.ndarray:
+        """Accuracy in every cell, infinite where there is no sample."""
+        return np.where(self.sizes > 0, hits / np.maximum(self.sizes, 1), np.inf)
+
+    def _beyond(self, values: np.ndarray, errors: np.ndarray | None) -> np.ndarray:
+        """Whether values exceed 0 by more than chance gives for any of the nodes."""
+        if errors is None:
+            return values > 0
+        n_parts = max(int(np.sum(self.nodes != self.tree.root)), 1)
+        return values > norm.isf(LEVEL / n_parts) * errors
+
+    def _plus_minus(self, i: int) -> str:
+        error = np.nan if self.errors is None else self.errors[i]
+        return f" (standard error {100 * error:.0f})" if np.isfinite(error) else ""
 
     def _block(self, scope: str, group: Any, accuracy: Any) -> list[dict[str, Any]]:
         """Rows of the frame for one scope, one per node."""
         before, after = float(accuracy(self.hits)), accuracy(self.exchanged_hits)
+        baseline = accuracy(self.baseline_hits)
+        errors = self.errors if scope == "overall" else None
         rows = []
         for i, node in enumerate(self.nodes):
             row = {"node": self.tree.paths[node], "scope": scope, "group": group}
             row |= {"accuracy": before, "exchanged": after[i].mean()}
             row |= {"drop": before - after[i].mean(), "drop_std": after[i].std()}
+            row |= {"baseline": baseline[i].mean(), "excess": (baseline[i] - after[i]).mean()}
+            row["excess_error"] = np.nan if errors is None else errors[i]
             if self.muted_hits is not None:
                 muted = float(accuracy(self.muted_hits[i]))
                 row |= {"muted": muted, "drop_muted": before - muted}

@@ -32,12 +32,15 @@ class NodeTable:
         For every node the columns that count.
     present : ndarray of shape (n_rows, n_nodes), bool
         Where a node has any pixel.
+    dtype : dtype, default=float64
+        In which the table came: how finely its columns are told apart.
     """
 
     tree: SegmentTree
     rows: np.ndarray
     columns: tuple[np.ndarray, ...]
     present: np.ndarray
+    dtype: type | np.dtype = np.float64
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -96,7 +99,9 @@ class TableReader:
         """
         if self.transformer is not None and not is_table(X):
             X = self.transformer.transform(X)
-        rows = np.asarray(self._in_order(X, name), dtype=np.float64)
+        rows = np.asarray(self._in_order(X, name))
+        dtype = rows.dtype if rows.dtype.kind == "f" else np.dtype(np.float64)
+        rows = rows.astype(np.float64)
         tree, columns = self.layout.tree, self.layout.columns
         if rows.ndim != 2 or not len(rows) or rows.shape[1] != sum(map(len, columns)):
             raise ValueError(
@@ -112,7 +117,7 @@ class TableReader:
             counts = [not (self.appearance_only and _is_geometry(d)) for d in described]
             counted.append(own[np.array(counts, dtype=bool)])
             _check_finite(rows, present[:, node], own, tree.paths[node], name)
-        return NodeTable(tree, rows, tuple(counted), present)
+        return NodeTable(tree, rows, tuple(counted), present, dtype)
 
     def _descriptor(self, column: int) -> str:
         return "" if self.names is None else split_column(self.names[column])[1]

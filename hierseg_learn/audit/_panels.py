@@ -65,12 +65,12 @@ def draw_reliance(ax: Axes, reliance: NodeReliance) -> None:
     order = [node for node in top_down(reliance.tree) if node in place]
     which = [place[node] for node in order]
     rows = np.arange(len(order))
-    drops = reliance.frame
-    spread = drops[drops["scope"] == "overall"]["drop_std"].to_numpy()[which]
-    ax.barh(rows, reliance.drop[which], height=0.62, color=BELOW, label="all samples", zorder=2)
-    ax.errorbar(reliance.drop[which], rows, xerr=spread, **WHISKER)
+    excess = reliance.excess[which]
+    ax.barh(rows, excess, height=0.62, color=BELOW, label="all samples", zorder=2)
+    if reliance.errors is not None:
+        ax.errorbar(excess, rows, xerr=reliance.errors[which], **WHISKER)
     ax.plot(
-        reliance.worst_drop[which],
+        reliance.worst_excess[which],
         rows,
         linestyle="none",
         marker="D",
@@ -81,7 +81,7 @@ def draw_reliance(ax: Axes, reliance: NodeReliance) -> None:
     )
     ax.axvline(0, color="0.4", linewidth=0.8, zorder=3)
     names = [reliance.tree.names[v] for v in order]
-    _label(ax, names, "accuracy lost", "Node taken from another image")
+    _label(ax, names, "accuracy lost", "Node from any image, against one of the same class")
     _percent(ax)
     ax.legend(fontsize=FONT_POINTS - 1, frameon=False, loc="best")
 
@@ -127,11 +127,11 @@ def words_of_nodes(nodes: NodeReliance | ShortcutReport) -> str:
         return f"Balanced accuracy of every node alone: {', '.join(named)}."
     named = [
         f"{labels[node]} {points(-drop)} ({points(-worst)})"
-        for node, drop, worst in zip(nodes.nodes, nodes.drop, nodes.worst_drop)
+        for node, drop, worst in zip(nodes.nodes, nodes.excess, nodes.worst_excess)
     ]
     return (
-        "Points of accuracy if a node is taken from another image, over all samples (in the worst "
-        f"cell): {', '.join(named)}."
+        "Points of accuracy if a node is taken from any other image instead of one of the same "
+        f"class, over all samples (in the worst cell): {', '.join(named)}."
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from numbers import Integral
 from typing import Any
 
@@ -52,6 +53,13 @@ def node_reliance(
     whatever their classes; all columns of its ancestors are made anew, so that nothing of it stays
     readable there. An honest cue costs accuracy everywhere. A shortcut costs accuracy where it
     holds, and *gains* some in the groups in which it misleads.
+
+    An exchange disturbs more than the node: it comes with the area and the outline that it has in
+    the donor, so that areas no longer add up, and its ancestors are mixtures that no photo has.
+    A model may stumble over that even if the node carries nothing. So every node is also exchanged
+    between images of the same class (and group), where what it says about the class stays and only
+    the disturbance is new; the node is worth what the free exchange costs *beyond* that, and it is
+    named only if this excess is larger than its standard error can explain.
 
     Parameters
     ----------
@@ -129,35 +137,70 @@ def node_reliance(
     )
     count = _CellCounter(target, found)
     rng = check_random_state(random_state)
-    donors = [_donors(len(rows), rng) for _ in range(n_repeats)]
+    alike = np.zeros(len(rows), dtype=np.intp)
+    free = np.stack([_donors(alike, rng) for _ in range(n_repeats)])
+    within = np.stack([_donors(count.cells, rng) for _ in range(n_repeats)])
+    exchanged, baseline, errors, cell_errors = [], [], [], []
+    for node in chosen:
+        flags = [_exchanged(audited, rows, target, node, donors) for donors in (free, within)]
+        exchanged.append([count.hits(flag) for flag in flags[0]])
+        baseline.append([count.hits(flag) for flag in flags[1]])
+        error = partial(_standard_error, *flags, free, within)
+        errors.append(error(np.ones(len(rows), dtype=bool)))
+        cell_errors.append([error(count.cells == cell) for cell in range(count.sizes.size)])
     return NodeReliance(
         tree,
         np.array(chosen, dtype=np.intp),
         found.labels,
         sizes=count.sizes,
-        hits=count.hits(audited.predict(rows)),
-        exchanged_hits=_exchanged(audited, rows, chosen, donors, count),
+        hits=count.hits(target == audited.predict(rows)),
+        exchanged_hits=np.array(exchanged),
+        baseline_hits=np.array(baseline),
+        errors=np.array(errors),
+        cell_errors=np.reshape(cell_errors, (len(chosen), *count.sizes.shape)),
         muted_hits=_muted(audited, rows, chosen, count) if mute else None,
     )
 
 
 def _exchanged(
-    audited: AuditedModel,
-    rows: np.ndarray,
-    nodes: list[int],
-    donors: list[np.ndarray],
-    count: _CellCounter,
+    audited: AuditedModel, rows: np.ndarray, target: np.ndarray, node: int, donors: np.ndarray
 ) -> np.ndarray:
-    """Hits by node, repeat, group and class."""
-    hits = np.empty((len(nodes), len(donors), *count.sizes.shape), dtype=np.int64)
-    for i, node in enumerate(nodes):
-        swapped = np.broadcast_to(
-            audited.exchange.leaves(node), (len(rows), audited.exchange.tree.n_leaves)
-        )
-        for repeat, order in enumerate(donors):
-            exchanged = audited.exchange.exchange(rows, rows[order], swapped)
-            hits[i, repeat] = count.hits(audited.predict(exchanged))
-    return hits
+    """Whether every row gets its class with a node of its donor, (n_repeats, n_rows) bool."""
+    leaves = audited.exchange.leaves(node)
+    swapped = np.broadcast_to(leaves, (len(rows), audited.exchange.tree.n_leaves))
+    return np.stack(
+        [
+            target == audited.predict(audited.exchange.exchange(rows, rows[order], swapped))
+            for order in donors
+        ]
+    )
+
+
+def _standard_error(
+    exchanged: np.ndarray,
+    baseline: np.ndarray,
+    free: np.ndarray,
+    within: np.ndarray,
+    counted: np.ndarray,
+) -> float:
+    """Standard error of what exchanging freely costs beyond exchanging within classes.
+
+    An image counts as a receiver and as a donor, so its influence on the mean is the sum of both;
+    the mean is over the rows that are `counted`, (n_rows,) bool.
+    """
+    n_repeats, n_rows = exchanged.shape
+    if not counted.any():
+        return np.nan
+    weights = counted / counted.sum()
+    lost = baseline.mean(axis=0) - exchanged.mean(axis=0)
+    influence = weights * (lost - weights @ lost)
+    for sign, flags, donors in ((-1, exchanged, free), (1, baseline, within)):
+        # a receiver's own mean is not its donors' doing
+        own = flags.mean(axis=0) if n_repeats > 1 else weights @ flags[0]
+        for flag, order in zip(flags, donors):
+            pushed = np.bincount(order, weights * (flag - own), minlength=n_rows)
+            influence += sign * pushed / n_repeats
+    return float(np.sqrt(np.sum(influence**2)))
 
 
 def _muted(
@@ -165,16 +208,16 @@ def _muted(
 ) -> np.ndarray:
     """Hits by node, group and class."""
     exchange = audited.exchange
-    return np.stack(
-        [count.hits(audited.predict(exchange.mute(rows, exchange.leaves(v)))) for v in nodes]
-    )
+    muted = (exchange.mute(rows, exchange.leaves(node)) for node in nodes)
+    return np.stack([count.hits(count.target == audited.predict(row)) for row in muted])
 
 
-def _donors(n_rows: int, rng: np.random.RandomState) -> np.ndarray:
-    """For every row another one, each once."""
-    order = rng.permutation(n_rows)
-    donors = np.empty(n_rows, dtype=np.intp)
-    donors[order] = np.roll(order, 1)
+def _donors(cells: np.ndarray, rng: np.random.RandomState) -> np.ndarray:
+    """For every row another one of its cell, each once; a row that is alone gives to itself."""
+    donors = np.empty(len(cells), dtype=np.intp)
+    for cell in np.unique(cells):
+        order = rng.permutation(np.flatnonzero(cells == cell))
+        donors[order] = np.roll(order, 1)
     return donors
 
 
@@ -186,13 +229,10 @@ class _CellCounter:
         classes, codes = np.unique(target, return_inverse=True)
         self.shape = (len(groups), len(classes))
         self.cells = groups.codes * len(classes) + codes
-        self.sizes = self._count(np.ones(len(target), dtype=bool))
+        self.sizes = self.hits(np.ones(len(target), dtype=bool))
 
-    def hits(self, predicted: np.ndarray) -> np.ndarray:
-        """Right predictions, (n_groups, n_classes)."""
-        return self._count(self.target == predicted)
-
-    def _count(self, flags: np.ndarray) -> np.ndarray:
+    def hits(self, flags: np.ndarray) -> np.ndarray:
+        """Rows that are flagged, (n_groups, n_classes)."""
         return np.bincount(self.cells[flags], minlength=self.shape[0] * self.shape[1]).reshape(
             self.shape
         )

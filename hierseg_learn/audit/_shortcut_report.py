@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
+    from ._metadata import MetadataReport
+
 ALARM, CLEAR, SUSPECT, SILENT = "alarm", "no alarm", "suspect", "says nothing"
 EITHER = "one of two"
 # how many nodes a sentence names
@@ -73,6 +75,8 @@ class ShortcutReport:
         Probability of any false alarm.
     n_rows : int
         Training rows.
+    metadata : MetadataReport, default=None
+        What sizes, formats and coverage alone say about the label.
 
     Attributes
     ----------
@@ -119,6 +123,7 @@ class ShortcutReport:
     is_alarm: np.ndarray
     alpha: float
     n_rows: int
+    metadata: MetadataReport | None = None
 
     @property
     def evidence(self) -> tuple[str, ...]:
@@ -197,7 +202,10 @@ class ShortcutReport:
         -------
         str
         """
-        return "\n".join([*self.sentences(), "", text_table(*self.table())])
+        lines = [*self.sentences(), "", text_table(*self.table())]
+        if self.metadata is not None and self.metadata.facts:
+            lines += ["", text_table(*self.metadata.table())]
+        return "\n".join(lines)
 
     def sentences(self) -> list[str]:
         """Say in words what was found and how sure that is.
@@ -224,7 +232,8 @@ class ShortcutReport:
         lines = [first]
         if suspects:
             lines.append(f"Not judged, and say most about the label: {enumerate_words(suspects)}.")
-        return [*lines, self.certainty]
+        told = [] if self.metadata is None else self.metadata.sentences()
+        return [*lines, self.certainty, *told]
 
     def table(self) -> tuple[list[str], list[list[str]]]:
         """Heads and rows of a table to read, the most suspicious node first.
@@ -306,7 +315,10 @@ class ShortcutReport:
 
     def _repr_html_(self) -> str:
         caption = f"Nodes by what they say about the label, {self.n_rows} training rows"
-        return html_block("shortcuts", self.sentences(), html_table(caption, *self.table()))
+        tables = [html_table(caption, *self.table())]
+        if self.metadata is not None:
+            tables.append(html_table("What the files alone say", *self.metadata.table()))
+        return html_block("shortcuts", self.sentences(), *tables)
 
     def __repr__(self) -> str:
         kinds = ", ".join(self.evidence) or "none"

@@ -36,6 +36,7 @@ from ._solo import LEAST_ROWS, SoloNode, fit_solo
         "unbiased": "no_validation",
         "transformer": "no_validation",
         "tree": "no_validation",
+        "images": "no_validation",
         "appearance_only": ["boolean"],
         "alpha": [Interval(Real, 0, 1, closed="neither")],
         "cv": [Interval(Integral, 2, None, closed="left")],
@@ -53,6 +54,7 @@ def find_shortcuts(
     unbiased: tuple[Any, Any] | None = None,
     transformer: Any = None,
     tree: Any = "auto",
+    images: Any = None,
     appearance_only: bool = True,
     alpha: float = 0.001,
     cv: int = 5,
@@ -90,6 +92,10 @@ def find_shortcuts(
     tree : "auto", "columns", dict or SegmentTree, default="auto"
         Where the nodes of the columns come from if there is no transformer, as in
         :class:`~hierseg_learn.HierarchicalMetricClassifier`.
+    images : photos or SegmentedImages, default=None
+        For a table: the photos that it was made of, so that the report says what their sizes,
+        formats and label maps alone tell of the class, as `find_metadata_shortcuts` does. Of a
+        table without photos it says what could not be checked.
     appearance_only : bool, default=True
         Whether presence, area and columns of the shape descriptor are left out. The outline of a
         background is that of what stands before it, so with them every background would be accused.
@@ -118,6 +124,7 @@ def find_shortcuts(
 
     See Also
     --------
+    find_metadata_shortcuts : What sizes and formats of the files say, without the nodes.
     node_reliance : Whether a model uses a node; this function needs no model.
 
     Notes
@@ -146,6 +153,8 @@ def find_shortcuts(
     >>> report.alarms
     ('portrait/background',)
     """
+    from ._metadata import find_metadata_shortcuts
+
     reader = TableReader.of(X, transformer, tree, appearance_only)
     table = reader.read(X, "X")
     classes, codes = _check_classes(y, len(table))
@@ -177,7 +186,15 @@ def find_shortcuts(
         scores = _new_scores(solos, new, folds, seeds[2])
         root = table.tree.root
         found.append(unbiased_evidence(solos, codes, scores, new_codes, root, level, seeds[3]))
-    return _report(table, solos, found, alpha, level)
+    metadata = find_metadata_shortcuts(
+        X if images is None else images,
+        y,
+        alpha=alpha,
+        cv=cv,
+        n_permutations=n_permutations,
+        random_state=seeds[0],
+    )
+    return replace(_report(table, solos, found, alpha, level), metadata=metadata)
 
 
 def _report(

@@ -15,14 +15,13 @@ import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 from sklearn.covariance import ledoit_wolf_shrinkage
 
+from ..utils._spread import varies
 from ._node_table import NodeTable
 
 # A class needs so many rows with the node, or the node is not judged by it.
 LEAST_ROWS = 5
 # labellings that are scored at once: bounds memory
 BLOCK_LABELLINGS = 50
-# a spread below this share of the column's size is rounding
-CONSTANT = 1e-6
 # least share of the identity in a covariance, so that constant columns leave it regular
 RIDGE = 1e-4
 
@@ -124,7 +123,7 @@ def fit_solo(
     models = []
     for fold in range(int(folds.max()) + 1):
         held_out, seen = own_folds == fold, own_folds != fold
-        fit = _FoldFit(rows[seen])
+        fit = _FoldFit(rows[seen], table.dtype)
         models.append(fit.model(own_codes[seen], classes, n_classes))
         here = np.flatnonzero(present & (folds == fold))
         scores[here] = models[-1].scores(table.of(node, here))
@@ -172,10 +171,9 @@ def _permuted_within(
 class _FoldFit:
     """Standardised rows and the factor of their shrunken covariance; labels come later."""
 
-    def __init__(self, rows: np.ndarray) -> None:
+    def __init__(self, rows: np.ndarray, dtype: type | np.dtype) -> None:
         self.mean, scale = rows.mean(axis=0), rows.std(axis=0)
-        constant = scale <= CONSTANT * (np.abs(rows).max(axis=0) + CONSTANT)
-        self.scale = np.where(constant, 0.0, scale)
+        self.scale = np.where(varies(rows, scale, dtype), scale, 0.0)
         self.rows = standardise(rows, self.mean, self.scale)
         covariance = self.rows.T @ self.rows / len(rows)
         shrinkage = ledoit_wolf_shrinkage(self.rows, assume_centered=True)

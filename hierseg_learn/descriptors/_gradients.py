@@ -15,8 +15,9 @@ from ._histograms import circular_bin_weights, root_of, square_of
 class GradientDescriptor(Descriptor):
     """Histogram of gradient orientations of a region, and the mean gradient.
 
-    Central differences with repeated borders; in a colour image every pixel takes the channel of
-    the steepest gradient. Orientations are unsigned (a light-to-dark edge is the same as a
+    Central differences; a pixel at the border takes that of its neighbor, so that it counts like
+    any other in photos of any size. In a colour image every pixel takes the channel of the steepest
+    gradient. Orientations are unsigned (a light-to-dark edge is the same as a
     dark-to-light one); a pixel goes to its two nearest orientations in linear shares, weighted by
     its magnitude.
 
@@ -108,9 +109,8 @@ def steepest_gradient(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     turns : ndarray of shape (height, width), float32
         Unsigned orientation in [0, 1] of half a turn, from the column axis to the row axis.
     """
-    padded = np.pad(image, [(1, 1), (1, 1), (0, 0)], mode="edge")
-    along_row = 0.5 * (padded[2:, 1:-1] - padded[:-2, 1:-1])
-    along_col = 0.5 * (padded[1:-1, 2:] - padded[1:-1, :-2])
+    along_row = _central_differences(image)
+    along_col = _central_differences(image.swapaxes(0, 1)).swapaxes(0, 1)
     squared = along_row**2 + along_col**2
     steepest = squared.argmax(axis=-1)[..., np.newaxis]
     row, col, squared = (
@@ -118,3 +118,13 @@ def steepest_gradient(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         for values in (along_row, along_col, squared)
     )
     return np.sqrt(squared), np.arctan2(row, col) / np.float32(np.pi) % 1
+
+
+def _central_differences(image: np.ndarray) -> np.ndarray:
+    """Change per pixel down the first axis, of the shape of `image`; at its ends the neighbor's."""
+    if len(image) < 3:
+        # no pixel has two neighbors: half of the only difference, or 0
+        change = 0.5 * np.diff(image, axis=0).sum(axis=0, keepdims=True)
+        return np.broadcast_to(change, image.shape)
+    inner = 0.5 * (image[2:] - image[:-2])
+    return np.concatenate([inner[:1], inner, inner[-1:]])

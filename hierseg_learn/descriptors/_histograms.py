@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from ._moments import ROUNDING
+
 
 def linear_bin_weights(shares: np.ndarray, n_bins: int) -> np.ndarray:
     """Share every value out between its two nearest bins.
@@ -33,6 +35,41 @@ def linear_bin_weights(shares: np.ndarray, n_bins: int) -> np.ndarray:
     np.abs(weights, out=weights)
     np.subtract(1, weights, out=weights)
     return np.maximum(weights, 0, out=weights)
+
+
+def mean_bin_weights(ends: np.ndarray, n_bins: int) -> np.ndarray:
+    """Mean of `linear_bin_weights` over intervals that follow each other.
+
+    Parameters
+    ----------
+    ends : ndarray of shape (n_intervals + 1,)
+        Where the intervals meet, ascending in [0, 1].
+    n_bins : int
+        Number of bins of equal width.
+
+    Returns
+    -------
+    weights : ndarray of shape (n_intervals, n_bins)
+        Non-negative, summing to 1 over the last axis. An interval is shared out between bins as its
+        points are, so intervals that fill [0, 1] give every bin the same, however many they are.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> mean_bin_weights(np.array([0.0, 0.5, 1.0]), 2)
+    array([[0.75, 0.25],
+           [0.25, 0.75]])
+    """
+    positions = ends * n_bins - 0.5
+    # the share of bins up to k at position t is clip(k + 1 - t, 0, 1); what follows is its integral
+    beyond = np.arange(1, n_bins) - positions[:, np.newaxis]
+    integral = np.where(beyond > 1, beyond - 0.5, 0.5 * np.maximum(beyond, 0) ** 2)
+    length = np.diff(positions)[:, np.newaxis]
+    up_to = np.clip(-np.diff(integral, axis=0) / length, 0, 1)
+    up_to = np.concatenate([np.zeros_like(length), up_to, np.ones_like(length)], axis=1)
+    weights = np.diff(up_to, axis=1)
+    # a square root would make something of what rounding leaves
+    return np.where(weights > ROUNDING, weights, 0.0)
 
 
 def circular_bin_weights(turns: np.ndarray, n_bins: int) -> np.ndarray:

@@ -17,9 +17,9 @@ class LBPDescriptor(Descriptor):
     """Histogram of the uniform local binary patterns of a region.
 
     Every pixel is compared with its 8 neighbours at distance 1 on the grey image, rounded to 256
-    levels; borders are repeated. Patterns 0 to 8 count the neighbours that are at least as bright,
-    where these are contiguous (0: a bright spot, 4: a straight edge, 8: flat or a dark spot);
-    pattern 9 is the rest.
+    levels; a pixel at the border has the pattern of its neighbor. Patterns 0 to 8 count the
+    neighbours that are at least as bright, where these are contiguous (0: a bright spot, 4: a
+    straight edge, 8: flat or a dark spot); pattern 9 is the rest.
 
     Parameters
     ----------
@@ -65,9 +65,11 @@ class LBPDescriptor(Descriptor):
     def _prepare(self, channels: ImageChannels) -> np.ndarray:
         # whole levels: on floats, interpolation noise would decide the ties of flat regions
         levels = np.rint(np.clip(channels.grey, -1e6, 1e6) * N_LEVELS).astype(np.int64)
-        padded = np.pad(levels, 1, mode="edge")
+        # repeated pixels are ties, so only an image too small for a whole neighborhood gets them
+        padded = np.pad(levels, [(int(side < 3),) * 2 for side in levels.shape], mode="edge")
         patterns = local_binary_pattern(padded, N_NEIGHBORS, 1, method="uniform")
-        return patterns[1:-1, 1:-1].astype(np.int8)
+        inner = patterns[1:-1, 1:-1].astype(np.int8)
+        return np.pad(inner, [(int(side >= 3),) * 2 for side in levels.shape], mode="edge")
 
     def _block(self, prepared: np.ndarray, rows: slice) -> np.ndarray:
         patterns = np.arange(N_NEIGHBORS + 2, dtype=np.int8)

@@ -9,17 +9,17 @@ from sklearn.utils._param_validation import Interval
 
 from ._base import Descriptor
 from ._channels import ImageChannels
-from ._histograms import linear_bin_weights, root_of, square_of
+from ._histograms import mean_bin_weights, root_of, square_of
 from ._moments import central_moment
 
 
 class ShapeDescriptor(Descriptor):
     """Centroid, spread, tilt and vertical profile of a region, in fractions of the image's sides.
 
-    The profile says how the region's pixels are spread from top to bottom: a pixel goes to the two
-    nearest of `n_bins` bands in linear shares. There is none from left to right, as what is upright
-    in photos stays at its height and moves sideways. The area share of a node is not among the
-    columns: every node has it anyway.
+    The profile says how the region's pixels are spread from top to bottom: every point of a pixel
+    goes to the two nearest of `n_bins` bands in linear shares. There is none from left to right, as
+    what is upright in photos stays at its height and moves sideways. The area share of a node is
+    not among the columns: every node has it anyway.
 
     Parameters
     ----------
@@ -39,8 +39,10 @@ class ShapeDescriptor(Descriptor):
 
     Notes
     -----
-    Rows count from the top, columns from the left; a pixel's place is its centre, so a region that
-    fills the image has its centroid at (0.5, 0.5). ``shape_row_std`` and ``shape_col_std`` are
+    Rows count from the top, columns from the left. A pixel is a small area, not a point, so a
+    region that covers the same part of the image has the same columns in any resolution: one that
+    fills it has its centroid at (0.5, 0.5), deviations of ``1 / sqrt(12)`` and a flat profile.
+    ``shape_row_std`` and ``shape_col_std`` are
     standard deviations, ``shape_cov`` the covariance of row and column: positive where the region
     runs from top left to bottom right. ``shape_row_hist_<k>`` is the profile; bin 0 is at the top.
 
@@ -54,7 +56,7 @@ class ShapeDescriptor(Descriptor):
     ['shape_row', 'shape_col', 'shape_row_std', 'shape_col_std', 'shape_cov', 'shape_row_hist_0']
     >>> diagonal = np.where(np.eye(4), 0, -1)
     >>> shape.from_sums(shape.pool(ImageChannels(image), diagonal, 1), [0.25])[:, :5].round(3)
-    array([[0.5  , 0.5  , 0.28 , 0.28 , 0.078]])
+    array([[0.5  , 0.5  , 0.289, 0.289, 0.078]])
     """
 
     _parameter_constraints: dict = {
@@ -74,17 +76,21 @@ class ShapeDescriptor(Descriptor):
         profile = [f"row_hist_{k}" for k in range(self.n_bins)]
         return ["row", "col", "row_std", "col_std", "cov", *profile]
 
-    def _prepare(self, channels: ImageChannels) -> tuple[np.ndarray, np.ndarray]:
+    def _prepare(self, channels: ImageChannels) -> tuple[np.ndarray, ...]:
         height, width = channels.shape
-        return (np.arange(height) + 0.5) / height, (np.arange(width) + 0.5) / width
+        rows, cols = (np.arange(side + 1) / side for side in (height, width))
+        row, col = ((ends[1:] + ends[:-1]) / 2 for ends in (rows, cols))
+        # the mean square over a pixel exceeds that of its center
+        squares = row**2 + 1 / (12 * height**2), col**2 + 1 / (12 * width**2)
+        return row, col, *squares, mean_bin_weights(rows, self.n_bins)
 
-    def _block(self, prepared: tuple[np.ndarray, np.ndarray], rows: slice) -> np.ndarray:
-        row, col = prepared[0][rows], prepared[1]
-        maps = np.empty((len(row), len(col), self.n_sums_))
-        down = row[:, np.newaxis]
-        for k, moment in enumerate((down, col, down**2, col**2, down * col)):
+    def _block(self, prepared: tuple[np.ndarray, ...], rows: slice) -> np.ndarray:
+        row, col, row_square, col_square, profile = prepared
+        down, down_square = row[rows, np.newaxis], row_square[rows, np.newaxis]
+        maps = np.empty((len(down), len(col), self.n_sums_))
+        for k, moment in enumerate((down, col, down_square, col_square, down * col)):
             maps[..., k] = moment
-        maps[..., 5:] = linear_bin_weights(row, self.n_bins)[:, np.newaxis]
+        maps[..., 5:] = profile[rows, np.newaxis]
         return maps
 
     def _from_means(self, means: np.ndarray) -> np.ndarray:

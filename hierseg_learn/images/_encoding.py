@@ -8,6 +8,8 @@ import numpy as np
 
 _NAMES = {("b", 1): "bool", ("u", 1): "uint8", ("u", 2): "uint16"}
 _FULL_RANGE = {"bool": (0.0, 1.0), "uint8": (0.0, 255.0), "uint16": (0.0, 65535.0)}
+# how many times the range seen in fit a value may lie away: what descriptors make of it is finite
+MOST_RANGES = 1e6
 
 
 def pixel_kind(dtype: np.dtype, where: str) -> str:
@@ -41,7 +43,8 @@ class PixelEncoding:
 
     bool, uint8 and uint16 are divided by their dtype's largest value. Other numbers stay
     as they are if all images of ``fit`` lie within [0, 1]; otherwise the range seen in
-    ``fit`` is mapped to [0, 1]. Later values outside of that range are not clipped.
+    ``fit`` is mapped to [0, 1]. Later values outside of that range are not clipped; a million times
+    the range away they are an error, as no descriptor has numbers for them.
 
     Parameters
     ----------
@@ -109,7 +112,8 @@ class PixelEncoding:
         Raises
         ------
         ValueError
-            If the dtype is of another kind than in ``fit``, or a value is NaN or infinite.
+            If the dtype is of another kind than in ``fit``, or a value is NaN, infinite, or a
+            million times the range seen in ``fit`` away from it.
         """
         self.check_dtype(array.dtype, where)
         # A constant range maps to 0: any divisor does.
@@ -120,7 +124,14 @@ class PixelEncoding:
             else:
                 scaled = np.subtract(array, self.low, dtype=np.float64, casting="unsafe")
                 scaled = np.ascontiguousarray(scaled / span, dtype=np.float32)
-        if self.kind == "number" and not np.isfinite(scaled).all():
+        # NaN fails the comparison as well
+        if self.kind == "number" and not np.abs(scaled).max(initial=0) <= MOST_RANGES:
+            if np.isfinite(array).all():
+                raise ValueError(
+                    f"{where} holds values far outside the range seen in fit, {self.low:g} to "
+                    f"{self.high:g}, such as {array.flat[np.abs(scaled).argmax()]:g}; expected "
+                    "images on the scale of those that the model was fitted on."
+                )
             raise_not_finite(array, where)
         return scaled
 
@@ -153,11 +164,6 @@ def describe_kind(kind: str) -> str:
 
 
 def raise_not_finite(array: np.ndarray, where: str) -> None:
-    """Raise the error about NaN, infinite or far too large values in `array`."""
-    if np.isnan(array).any():
-        problem = "contains NaN"
-    elif np.isinf(array).any():
-        problem = "contains infinity"
-    else:
-        problem = f"contains values too large for float32, such as {np.abs(array).max():g}"
+    """Raise the error about NaN or infinite values in `array`."""
+    problem = "contains NaN" if np.isnan(array).any() else "contains infinity"
     raise ValueError(f"{where} {problem}; expected finite numbers.")

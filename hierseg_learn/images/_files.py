@@ -133,6 +133,27 @@ class ImageFiles:
         with self._open(i, where) as image:
             return self._layout(image, where)
 
+    def facts(self, i: int) -> tuple[int, int, str, str]:
+        """Read what the header of file `i` says, also of files that hold no image for a model.
+
+        Parameters
+        ----------
+        i : int
+            Position, from 0.
+
+        Returns
+        -------
+        height, width : int
+            Upright, as the photo is shown.
+        format, mode : str
+            As Pillow names them, such as ``"JPEG"`` and ``"RGB"``.
+        """
+        with self._open(i, self.label(i, f"{self.role.capitalize()} {i}")) as image:
+            width, height = image.size
+            if _orientation(image) in (5, 6, 7, 8):
+                width, height = height, width
+            return height, width, image.format or "", image.mode
+
     @contextmanager
     def _open(self, i: int, where: str) -> Iterator[Image.Image]:
         from PIL import Image

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.linalg import solve_triangular
 
+from ..utils._spread import varies
 from ._discriminants import ClassScatter, Discriminants
 from ._krylov import N_STEPS, ClassMoments, KrylovDiscriminants
-from ._node import varies
 
 if TYPE_CHECKING:
     from ..tree import SegmentTree
@@ -145,7 +145,7 @@ def _places(tree: SegmentTree, widths: list[int]) -> tuple[list[slice], list[sli
 def _varying(X: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
     """The columns that are not constant."""
     own = X[np.ix_(rows, columns)].astype(np.float64)
-    return columns[varies(own, own.std(axis=0))]
+    return columns[varies(own, own.std(axis=0), X.dtype)]
 
 
 def _own_whitener(learner: ShrinkageLDA, rows: np.ndarray, codes: np.ndarray) -> np.ndarray:

@@ -12,9 +12,9 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
+from ..utils._spread import varies
 from ._base import LinearMetric
 from ._metric_learn import ignore_noise, prepare
-from ._rows import CONSTANT
 
 N_PROBES = 8
 LINEAR_TOLERANCE = 1e-6
@@ -78,11 +78,11 @@ def fit_node_map(learner: Any, X: np.ndarray, codes: np.ndarray, *, name: str) -
     >>> fit_node_map(PCA(), X, np.array([0, 0, 1]), name="sky").components.round(3)
     array([[0.122, 0.   ]])
     """
-    X = np.ascontiguousarray(
-        X, dtype=np.float64
-    )  # in float32 the rounding of a constant passes for data
+    dtype = np.asarray(X).dtype
+    # in float32 the rounding of a constant passes for data
+    X = np.ascontiguousarray(X, dtype=np.float64)
     mean, scale = X.mean(axis=0), X.std(axis=0)
-    used = varies(X, scale)
+    used = varies(X, scale, dtype)
     if not used.any():
         return NodeMap(np.zeros((0, X.shape[1])), 0, "constant")
     rows = (X[:, used] - mean[used]) / scale[used]
@@ -94,11 +94,6 @@ def fit_node_map(learner: Any, X: np.ndarray, codes: np.ndarray, *, name: str) -
     components = np.zeros((len(linear), X.shape[1]))
     components[:, used] = linear / scale[used]
     return NodeMap(components, getattr(fitted, "n_leading_", len(linear)), "fitted")
-
-
-def varies(X: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    """Whether columns of standard deviations `scale` differ by more than rounding: a mask."""
-    return scale > CONSTANT * np.abs(X).max(axis=0, initial=0.0)
 
 
 @contextmanager

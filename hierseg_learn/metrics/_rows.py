@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from ..utils._spread import least_spread
+
 BLOCK_ROWS = 4096
 GROUP_ROWS = 4
-# a standard deviation below this share of the column's largest value is rounding
-CONSTANT = 1e-9
 # a direction in which rows spread less than this share of the largest spread is rounding
 SPANNED = 1e-7
 
@@ -54,7 +54,7 @@ class Rows:
             differences = block - self.mean
             squares += np.square(differences, out=differences).sum(axis=0)
         deviation = np.sqrt(squares / len(X))
-        self.scale = np.where(deviation > CONSTANT * largest, deviation, np.inf)
+        self.scale = np.where(deviation > least_spread(largest, X.dtype), deviation, np.inf)
 
     def __len__(self) -> int:
         return len(self.X)

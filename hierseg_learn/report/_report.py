@@ -9,15 +9,17 @@ from typing import Any
 
 import numpy as np
 
-from ..audit import group_report, node_reliance
+from ..audit import find_metadata_shortcuts, group_report, node_reliance
 from ..explain._pipelines import FittedSteps, check_targets, count, row, take, take_apart
 from ..utils import check_writable, written_whole
 from ..utils._labels import check_known
 from . import _page, _tables
-from ._audit import html_audit
+from ._audit import html_audit, html_metadata
 from ._cases import Case, choose, draw_case, html_case
 from ._scores import Scores, measure
 
+# what the check of the files needs of a class
+LEAST_ROWS = 5
 _TITLE = "What the model goes by"
 
 
@@ -35,10 +37,11 @@ def write_report(
 ) -> Path:
     """Write a fitted model's scores, its tree and some explained predictions to an HTML file.
 
-    The page shows what every node of the tree knows by itself, the confusion matrix, and for some
-    photos what the prediction comes from: drawn over the photo, in sentences, and to be unfolded
-    level by level. It is one file: pictures are part of it, it loads nothing, works without
-    scripts, by keyboard and with a screen reader, and prints with everything unfolded.
+    The page shows what every node of the tree knows by itself, the confusion matrix, what sizes and
+    formats of the files alone say about the class, and for some photos what the prediction comes
+    from: drawn over the photo, in sentences, and to be unfolded level by level. It is one file:
+    pictures are part of it, it loads nothing, works without scripts, by keyboard and with a screen
+    reader, and prints with everything unfolded.
 
     Parameters
     ----------
@@ -119,7 +122,7 @@ def write_report(
     audit = None if groups is None else _audit(pipeline, X, target, scores, groups, n_repeats)
     cases = [_explain(steps, X, table, target, scores, positions) for positions in chosen]
     title = _TITLE if title is None else str(title)
-    html = _compose(pipeline, steps, scores, cases, audit, title)
+    html = _compose(pipeline, steps, scores, cases, audit, _metadata(X, target), title)
     with written_whole(path) as beside:
         beside.write_text(html, encoding="utf-8")
     return Path(path)
@@ -134,6 +137,17 @@ def _audit(
     if hasattr(pipeline, "steps"):
         reliance = node_reliance(pipeline, X, target, groups, n_repeats=n_repeats, random_state=0)
     return html_audit(report, reliance)
+
+
+def _metadata(X: Any, target: np.ndarray) -> str:
+    """The section about what the files alone say; it takes some samples of two classes."""
+    counts = np.unique(target, return_counts=True)[1]
+    if (counts >= LEAST_ROWS).sum() < 2:
+        return (
+            f"<p>Not checked: that takes two classes of at least {LEAST_ROWS} samples, to learn "
+            "from some and ask about the others.</p>"
+        )
+    return html_metadata(find_metadata_shortcuts(X, target, random_state=0))
 
 
 def _explain(
@@ -171,6 +185,7 @@ def _compose(
     scores: Scores,
     cases: list[list[Case]],
     audit: str | None,
+    metadata: str,
     title: str,
 ) -> str:
     """Put the sections of the page together."""
@@ -181,6 +196,7 @@ def _compose(
     sections = [
         ("scores", "Right and wrong", _tables.html_scores(scores, noun)),
         *([] if audit is None else [("groups", "Group by group", audit)]),
+        ("files", "What the files alone say", metadata),
         ("tree", "What every node knows", _tables.html_nodes(steps.classifier, scores.baseline)),
         ("hits", "Explained hits", _html_group(hits, n_right, "right", noun)),
         ("misses", "Explained misses", _html_group(misses, n_wrong, "wrong", noun)),

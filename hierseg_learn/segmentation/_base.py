@@ -52,6 +52,14 @@ class Segmenter(ImageEstimator, metaclass=ABCMeta):
     uses_masks: bool = False
     _images_at_once: int = 1
 
+    def _cells(self) -> list[np.ndarray | None]:
+        """For every layer of the tree the part ids of its cells, (n_rows, n_cols), where they lie.
+
+        None for parts that are content. Cells are of one size and cover every image, whatever it
+        shows, so that their outlines say nothing about it.
+        """
+        return [None]
+
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any = None, segments: Any = None) -> Self:
         """Learn the parts and their tree.

@@ -76,6 +76,9 @@ class GivenMasks(Segmenter):
             ids.update(np.unique(batch.mask(i)).tolist())
         return flat_tree(sorted(ids - {-1}))
 
+    def _cells(self) -> list[np.ndarray | None]:
+        return [None if self.uses_masks else np.zeros((1, 1), dtype=np.int32)]
+
     def _segment(self, image: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
         if self.uses_masks and mask is None:
             raise ValueError(

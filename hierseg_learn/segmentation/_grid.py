@@ -63,9 +63,11 @@ class GridSegmenter(Segmenter):
         }
         return SegmentTree.from_nested({"image": cells})
 
+    def _cells(self) -> list[np.ndarray | None]:
+        return [np.arange(self.n_rows_ * self.n_cols_).reshape(self.n_rows_, self.n_cols_)]
+
     def _segment(self, image: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
-        ids = np.arange(self.n_rows_ * self.n_cols_).reshape(self.n_rows_, self.n_cols_)
-        return spread_cells(ids, image.shape)
+        return spread_cells(self._cells()[0], image.shape)
 
 
 def spread_cells(ids: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

@@ -12,6 +12,7 @@ from sklearn.utils._param_validation import Interval
 
 from ..tree import SegmentTree
 from ..utils import Estimator
+from ..utils._spread import varies
 from ._part_statistics import PartStatistics
 from ._region_features import feature_weights
 
@@ -207,7 +208,7 @@ def _appearance(statistics: PartStatistics, position_weight: float) -> np.ndarra
     """
     # 3 of texture and 2 of position besides mean and deviation of every channel
     n_channels = (statistics.features.shape[1] - 5) // 2
-    constant = statistics.spread <= 1e-9 * np.abs(statistics.features).max(axis=0)
+    constant = ~varies(statistics.features, statistics.spread)
     scale = feature_weights(n_channels, position_weight) / np.where(constant, 1, statistics.spread)
     points = statistics.features * np.where(constant, 0.0, scale)
     distances = np.sqrt(sum((column[:, np.newaxis] - column) ** 2 for column in points.T))

@@ -70,6 +70,9 @@ class PyramidSegmenter(Segmenter):
         nested, _ = _divide(self.cells_, 0)
         return SegmentTree.from_nested({"image": nested})
 
+    def _cells(self) -> list[np.ndarray | None]:
+        return [self.cells_]
+
     def _segment(self, image: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
         return spread_cells(self.cells_, image.shape)
 

@@ -194,6 +194,20 @@ class SegmenterUnion(Segmenter):
             layers[name] = nested if tree.n_nodes == 1 else nested[tree.root_name]
         return layers
 
+    def _cells(self) -> list[np.ndarray | None]:
+        combinations = np.arange(np.prod(self._sizes)).reshape(self._sizes)
+        layers: list[np.ndarray | None] = []
+        for place, (_, segmenter) in enumerate(self.segmenters_):
+            (cells,) = segmenter._cells()
+            if cells is not None:
+                # any combination with the cell will do
+                leaves = self._lookups[place].to_leaves(cells, 0) + (place > 0)
+                cells = np.take(combinations, leaves, axis=place)
+                cells = np.moveaxis(cells, (place, place + 1), (0, 1))
+                cells = cells.reshape(*leaves.shape, -1)[..., 0]
+            layers.append(cells)
+        return layers
+
     @property
     def _images_at_once(self) -> int:  # type: ignore[override]
         return max(segmenter._images_at_once for _, segmenter in self.segmenters_)

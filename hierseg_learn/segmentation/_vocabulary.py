@@ -9,6 +9,7 @@ from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits
 
 from ..kernels._threads import single_blas_thread
+from ..utils._spread import varies
 
 # with 5, two seeds find clearly different parts in photos
 _N_INIT = 20
@@ -75,7 +76,7 @@ class PartVocabulary:
         offset = counted @ features
         deviation = np.sqrt(counted @ (features - offset) ** 2)
         # what varies by rounding only would be blown up
-        constant = deviation <= 1e-9 * np.abs(features).max(axis=0)
+        constant = ~varies(features, deviation)
         scale = np.where(constant, 0.0, weights / np.where(constant, 1.0, deviation))
         points = (features - offset) * scale
         # mirrored regions differ in their last bits, and are one part

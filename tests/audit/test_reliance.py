@@ -12,6 +12,7 @@ from sklearn.preprocessing import StandardScaler
 from hierseg_learn import HierarchicalMetricClassifier, SegmentTreeTransformer
 from hierseg_learn._exchange import PartExchange
 from hierseg_learn.audit import NodeReliance, _model, node_reliance
+from hierseg_learn.datasets import make_portraits
 from hierseg_learn.tree import SegmentTree
 from tests.audit.conftest import SHORTCUT
 
@@ -233,3 +234,84 @@ def test_classes_that_the_model_does_not_know(fitted, biased):
         node_reliance(fitted, X, y.astype(str), **params)
     with pytest.raises(ValueError, match=r"y has no value \(nan\) at position 2"):
         node_reliance(fitted, X, np.where(np.arange(len(y)) == 2, np.nan, y), **params)
+
+
+def test_what_the_exchange_itself_disturbs_is_not_held_against_a_node(biased):
+    class Areas(ClassifierMixin, BaseEstimator):
+        """Right as long as the areas add up as they do in photos."""
+
+        def fit(self, X, y):
+            self.feature_names_in_, self.n_features_in_ = np.array(X.columns), X.shape[1]
+            self.truth_ = np.asarray(y)
+            return self
+
+        def predict(self, X):
+            whole = np.abs(X["portrait|area"].to_numpy() - 1) < 1e-4
+            return np.where(whole, self.truth_, 1 - self.truth_)
+
+    model = Areas().fit(biased.table, biased.target)
+    found = node_reliance(
+        model, biased.table, biased.target, transformer=biased.transformer, random_state=0
+    )
+    hair = found.nodes == found.tree.index("hair")
+    assert found.drop[hair] > 0.5
+    assert found.disturbance[hair] > 0.5
+    assert not found.is_relied_on[found.nodes != found.tree.root].any()
+    assert "not held against" in found.to_text()
+
+
+def test_nodes_that_carry_nothing_are_not_named_and_a_planted_one_is():
+    named, n_silent, found = 0, 0, []
+    for seed in range(3):
+        data = make_portraits(
+            120, signal=("hair",), strength=1.0, image_size=(30, 25), random_state=seed
+        )
+        transformer = SegmentTreeTransformer(tree=data.tree, descriptors=["color", "shape"])
+        table = transformer.fit_transform(data.images)
+        shuffled = np.random.default_rng(seed).permutation(data.target)
+        for y in (data.target, shuffled):
+            model = make_pipeline(StandardScaler(), LogisticRegression()).fit(table[:60], y[:60])
+            reliance = node_reliance(
+                model, table[60:], y[60:], transformer=transformer, random_state=0
+            )
+            hair = reliance.tree.index("hair")
+            above = [hair, *reliance.tree.ancestors(hair)]
+            silent = ~np.isin(reliance.nodes, above) | (y is shuffled)
+            named += reliance.is_relied_on[silent].sum()
+            n_silent += silent.sum()
+            if y is not shuffled:
+                found.append(bool(reliance.is_relied_on[reliance.nodes == hair].all()))
+    assert all(found)
+    assert named <= 0.05 * n_silent
+
+
+def test_standard_error_is_that_of_audits_of_other_photos(biased, fitted):
+    # many disjoint samples: the spread of the excess over them is what the error estimates
+    n_repeats, excess, errors = 5, [], []
+    data = make_portraits(
+        600,
+        signal=("hair", "clothes"),
+        strength=0.15,
+        noise=0.1,
+        bias=0.95,
+        missing=0.1,
+        image_size=(30, 25),
+        random_state=9,
+    )
+    table = biased.transformer.transform(data.images)
+    for k in range(15):
+        some = slice(40 * k, 40 * k + 40)
+        found = node_reliance(
+            fitted,
+            table[some],
+            data.target[some],
+            nodes=["hair", "background"],
+            n_repeats=n_repeats,
+            transformer=biased.transformer,
+            random_state=k,
+        )
+        excess.append(found.excess)
+        errors.append(found.errors)
+    ratio = np.mean(errors, axis=0) / np.std(excess, axis=0, ddof=1)
+    assert (ratio > 0.6).all()
+    assert (ratio < 2).all()

@@ -194,7 +194,9 @@ def test_says_what_it_found():
     assert row["value"] > row["threshold"]
     assert row["verdict"] == "alarm"
     html = report._repr_html_()
-    assert html.count("<tr>") == 1 + len(NODES)
+    assert html.count("<tr>") == 1 + len(NODES) + 1 + len(report.metadata.facts)
+    # a table without photos says what it cannot say
+    assert "Not checked, as the input does not tell: height, width" in text
     assert "ShortcutReport(1 alarms, evidence: unbiased)" in repr(report)
     json.dumps(report.alarms)
 

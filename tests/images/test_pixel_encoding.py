@@ -5,6 +5,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.testing import assert_allclose, assert_array_equal
 
+from hierseg_learn import SegmentTreeTransformer
+from hierseg_learn.descriptors import PatchDictionary
 from hierseg_learn.images import PixelEncoding, check_images
 
 FINITE = st.floats(-1e6, 1e6, width=32)
@@ -83,5 +85,34 @@ def test_a_range_beyond_floating_point_is_an_error():
         check_images(np.array([[[-1e308, 1e308]]]))
     encoding = check_images(np.array([[[0.0, 2.0]]])).encoding
     batch = check_images(np.array([[[0.0, 1e300]]]), encoding=encoding)
-    with pytest.raises(ValueError, match="Image 0 of X contains values too large for float32"):
+    with pytest.raises(ValueError, match=r"Image 0 of X holds values far outside .* 0 to 2"):
         batch.image(0)
+
+
+@pytest.mark.parametrize("far", [1e30, -1e30, 1e7])
+@pytest.mark.parametrize("shape", [(9, 8), (9, 8, 3)])
+def test_values_far_outside_the_range_of_fit_name_the_image(far, shape):
+    rng = np.random.default_rng(0)
+    images = [rng.random(shape) for _ in range(3)]
+    transformer = SegmentTreeTransformer("grid").fit(images)
+    with pytest.raises(ValueError, match=r"Image 1 of X holds values far outside .*fit, 0 to 1"):
+        transformer.transform([images[0], images[1] * far])
+
+
+@pytest.mark.parametrize("factor", [255, 9e5, -9e5])
+@pytest.mark.parametrize("shape", [(9, 8), (9, 8, 3)])
+def test_values_outside_the_range_of_fit_give_finite_columns(factor, shape):
+    rng = np.random.default_rng(0)
+    images = [rng.random(shape) for _ in range(3)]
+    patches = PatchDictionary(n_atoms=4, n_patches=50, random_state=0)
+    families = ["color", "gradients", "lbp", "shape", ("patches", patches)]
+    transformer = SegmentTreeTransformer("grid", descriptors=families, missing="nan").fit(images)
+    assert np.isfinite(transformer.transform([images[0] * factor]).to_numpy()).all()
+
+
+def test_a_narrow_range_is_no_reason_for_missing_values():
+    images = [np.random.default_rng(i).random((9, 8)) * 1e-30 - 1e-30 for i in range(3)]
+    transformer = SegmentTreeTransformer("grid", missing="nan").fit(images)
+    assert np.isfinite(transformer.transform(images).to_numpy()).all()
+    with pytest.raises(ValueError, match="Image 0 of X holds values far outside"):
+        transformer.transform([np.full((9, 8), 0.5)])
