@@ -149,7 +149,7 @@ def make_biased(
         for i, seed in enumerate(seeds)
     ]
     return Bunch(
-        images=SegmentedImages(composed, list(given.masks), given.unlabeled or None),
+        images=SegmentedImages(composed, list(given.masks), given.unlabeled),
         target=target.astype(np.int64),
         target_names=names.tolist(),
         groups=groups,

@@ -4,8 +4,10 @@ from ._batch import ImageBatch
 from ._check import check_images, is_table
 from ._encoding import PixelEncoding
 from ._files import ImageFiles
+from ._flat import flat_image_shape
+from ._item import SegmentedImage
 from ._ragged import RaggedArrays
-from ._segmented import SegmentedImage, SegmentedImages
+from ._segmented import SegmentedImages
 
 __all__ = [
     "ImageBatch",
@@ -15,5 +17,6 @@ __all__ = [
     "SegmentedImage",
     "SegmentedImages",
     "check_images",
+    "flat_image_shape",
     "is_table",
 ]
