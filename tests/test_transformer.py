@@ -518,11 +518,12 @@ def test_files_give_what_their_pixels_give(tmp_path):
         image_module.fromarray(image).save(paths[-1][0])
         image_module.fromarray(mask).save(paths[-1][1])
     files, mask_files = zip(*paths)
-    expected = SegmentTreeTransformer(tree=TREE).fit_transform(images, segments=masks)
-    found = SegmentTreeTransformer(tree=TREE).fit_transform(SegmentedImages(files, mask_files))
+    transformer = SegmentTreeTransformer(tree=TREE, unlabeled=255)
+    expected = transformer.fit_transform(images, segments=masks)
+    found = transformer.fit_transform(SegmentedImages(files, mask_files))
     pd.testing.assert_frame_equal(found, expected)
     series = pd.Series([str(file) for file in files])
-    found = SegmentTreeTransformer(tree=TREE).fit_transform(series, segments=list(mask_files))
+    found = transformer.fit_transform(series, segments=list(mask_files))
     pd.testing.assert_frame_equal(found, expected)
 
 

@@ -11,7 +11,8 @@ from sklearn.utils import Bunch, check_random_state
 from sklearn.utils._param_validation import Interval, validate_params
 
 from .._fill import nearest_labels
-from ..images import ImageBatch, SegmentedImages, check_images
+from ..images import ImageBatch, SegmentedImages, check_images, join_items
+from ..segmentation import GivenMasks
 from ..tree import SegmentTree
 from ._backdrops import PaintedBackdrops, PictureBackdrops
 from ._cut_out import place_before
@@ -34,6 +35,7 @@ class with probability {bias}, otherwise one of the others at random.
         "bias": [Interval(Real, 0, 1, closed="both"), None],
         "context": [Integral, str, list, tuple],
         "tree": [Mapping, SegmentTree, None],
+        "unlabeled": ["array-like", Integral, None],
         "random_state": ["random_state"],
     },
     prefer_skip_nested_validation=True,
@@ -47,6 +49,7 @@ def make_biased(
     bias: float | None = 0.95,
     context: int | str | Iterable[int | str] = 0,
     tree: Mapping[str, Any] | SegmentTree | None = None,
+    unlabeled: Any = None,
     random_state: int | np.random.RandomState | None = None,
 ) -> Bunch:
     """Put the foreground of segmented images before backgrounds that follow the label.
@@ -79,6 +82,9 @@ def make_biased(
         Unlabeled pixels go with the part that is nearest.
     tree : dict or SegmentTree, default=None
         The segment tree, to name nodes in `context`, and to be handed on.
+    unlabeled : int or list of int, default=None
+        Ids that are no part, besides -1, where `images` does not say so itself; as in
+        :class:`~hierseg_learn.SegmentedImages`.
     random_state : int, RandomState instance or None, default=None
         Seed of everything that is drawn.
 
@@ -128,14 +134,16 @@ def make_biased(
     >>> biased.images
     SegmentedImages(n_images=8, images in memory, masks in memory)
     """
+    images = join_items(images, "images")
     if (masks is None) != isinstance(images, SegmentedImages):
         raise TypeError(
             "masks must be given, unless images is SegmentedImages, which bring their own; got "
             f"masks={'None' if masks is None else 'another set'} and images of type "
             f"{type(images).__name__}."
         )
-    given = images if masks is None else SegmentedImages(images, masks)
-    batch = check_images(given)
+    given = images if masks is None else SegmentedImages(images, masks, unlabeled)
+    reader = GivenMasks(tree, unlabeled=unlabeled).fit(given)
+    batch = check_images(given).settled(reader.unlabeled_, reader._parts)
     names, target = np.unique(np.asarray(y), return_inverse=True)
     if target.shape != (len(batch),):
         raise ValueError(f"y must have one label for each of {len(batch)} images, got {len(y)}.")
@@ -178,7 +186,7 @@ def _compose(
     rng: np.random.RandomState,
 ) -> np.ndarray:
     """Image i before a background of a kind, stored as it was."""
-    stored, mask = given[i].image, batch.mask(i)
+    stored, mask = given.images[i], batch.mask(i)
     front = ~np.isin(nearest_labels(mask, mask >= 0), behind)
     if not front.any():
         raise ValueError(f"Image {i} shows nothing but the context {behind}.")

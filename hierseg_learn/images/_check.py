@@ -116,7 +116,7 @@ def check_images(
     array([[0.        , 0.14285715],
            [0.2857143 , 0.42857143]], dtype=float32)
     """
-    X, items, said = _join_items(X, names[0]), X, check_unlabeled(unlabeled)
+    X, items, said = join_items(X, names[0]), X, check_unlabeled(unlabeled)
     _check_one_source(X, segments, names)
     if isinstance(X, ImageBatch):
         return X
@@ -143,8 +143,33 @@ def check_images(
     )
 
 
-def _join_items(X: Any, name: str) -> Any:
-    """Make a collection of items of SegmentedImages; anything else stays as it is."""
+def join_items(X: Any, name: str = "X") -> Any:
+    """Make a collection of items of SegmentedImages; anything else stays as it is.
+
+    Parameters
+    ----------
+    X : object
+        What a user passed as images: perhaps one item, or items in a list, a Series or an array.
+    name : str
+        What the caller names X, for error messages.
+
+    Returns
+    -------
+    SegmentedImages or object
+
+    Raises
+    ------
+    TypeError
+        If only some of the images bring their label maps.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hierseg_learn.images import SegmentedImages, join_items
+    >>> X = SegmentedImages(np.zeros((3, 2, 2)), np.zeros((3, 2, 2), dtype=int))
+    >>> join_items([X[2], X[0]])
+    SegmentedImages(n_images=2, images in memory, masks in memory)
+    """
     if isinstance(X, (ImageBatch, SegmentedImages, RaggedArrays, ImageFiles)):
         return X
     items = [X] if isinstance(X, SegmentedImage) else as_list(X)

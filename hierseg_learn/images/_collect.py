@@ -160,9 +160,22 @@ def _unwrap_list(items: list, name: str, noun: str) -> list[np.ndarray] | ImageF
 
 
 def as_pixels(item: Any, where: str, role: str = "image") -> np.ndarray:
-    """Bring one image or label map in memory to an array, (h, w) or (h, w, 3).
+    """Bring one image or label map in memory to an array.
 
     A Pillow image is read as its file would be, turned upright.
+
+    Parameters
+    ----------
+    item : array-like or Pillow image
+        An array is not checked.
+    where : str
+        Names it in error messages.
+    role : {"image", "mask"}, default="image"
+        Which it is.
+
+    Returns
+    -------
+    ndarray of shape (h, w) or (h, w, 3)
     """
     if not is_pillow(item):
         return np.asarray(item)

@@ -74,6 +74,7 @@ class IdRule:
                 f"unlabeled={list(unlabeled)}; expected the same ids, or None for one of them."
             )
         said = self.unlabeled if unlabeled is None else unlabeled
+        parts = self.parts | parts
         for part in sorted(parts.intersection(said or ())):
             raise ValueError(
                 f"unlabeled={list(said)} names the id {part}, which is a part of the tree; "

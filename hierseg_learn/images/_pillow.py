@@ -26,7 +26,17 @@ _TIFF_WIDTH, _TIFF_HEIGHT = 256, 257
 
 
 def is_pillow(item: Any) -> bool:
-    """Say whether an object is an image of Pillow, without importing it."""
+    """Say whether an object is an image of Pillow, without importing it.
+
+    Parameters
+    ----------
+    item : object
+        Anything.
+
+    Returns
+    -------
+    bool
+    """
     module = sys.modules.get("PIL.Image")
     return module is not None and isinstance(item, module.Image)
 

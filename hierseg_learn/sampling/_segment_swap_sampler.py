@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._frozen import thawed
 from ..audit import find_shortcuts
-from ..images import SegmentedImages, is_table
+from ..images import SegmentedImages, is_table, join_items
 from ..transformer import SegmentTreeTransformer
 from ..tree import SegmentTree
 from ._pictures import Pictures
@@ -216,7 +216,7 @@ class SegmentSwapSampler(BaseSampler):
             return super().fit_resample(X, y, groups=groups)
         self._validate_params()
         check_classification_targets(y)
-        images, labels, _ = self._check_X_y(X, y)
+        images, labels, _ = self._check_X_y(join_items(X), y)
         resampled, _ = self._fit_resample(images, labels, groups)
         y = _safe_indexing(y, self.sample_indices_)
         return resampled, y.reset_index(drop=True) if hasattr(y, "reset_index") else y

@@ -109,13 +109,7 @@ class Segmenter(ImageEstimator, metaclass=ABCMeta):
         """Warn of pixels that are of no part though nobody said so; return whether there are."""
         share = 0.0 if OPEN_ID in self._parts else batch.dropped_share
         if share:
-            warnings.warn(
-                f"{OPEN_ID} in uint8 label maps is no part where nobody says otherwise, and "
-                f"{100 * share:.2g}% of the pixels have it; pass unlabeled={OPEN_ID} if that is "
-                f"right, and unlabeled=[], or a tree= that names {OPEN_ID}, if it is a part.",
-                UserWarning,
-                stacklevel=5,
-            )
+            warn_of_dropped(share)
         return share > 0
 
     def segment(self, image: Any, mask: Any = None) -> np.ndarray:
@@ -296,3 +290,14 @@ def flat_tree(part_ids: np.ndarray) -> SegmentTree:
 def read_tree(tree: Any) -> SegmentTree:
     """Take a SegmentTree as it is and build one from a nested dict."""
     return tree if isinstance(tree, SegmentTree) else SegmentTree.from_nested(tree)
+
+
+def warn_of_dropped(share: float) -> None:
+    """Warn of the share of the pixels that are of no part though nobody said so."""
+    warnings.warn(
+        f"{OPEN_ID} in uint8 label maps is no part where nobody says otherwise, and "
+        f"{100 * share:.2g}% of the pixels have it; pass unlabeled={OPEN_ID} if that is right, and "
+        f"unlabeled=[], or a tree= that names {OPEN_ID}, if it is a part.",
+        UserWarning,
+        stacklevel=6,
+    )

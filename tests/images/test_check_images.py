@@ -101,7 +101,7 @@ def test_label_maps_beside_any_images(wrap):
 def test_mask_values():
     mask = np.array([[[0, 255, 7], [9, 1, 2]]])
     for dtype, labels in [
-        (np.uint8, [[0, -1, -1], [-1, 1, 2]]),
+        (np.uint8, [[0, 255, -1], [-1, 1, 2]]),
         (np.int16, [[0, 255, -1], [-1, 1, 2]]),
         (np.float32, [[0, 255, -1], [-1, 1, 2]]),
     ]:
@@ -233,7 +233,6 @@ def with_mask(i, mask):
         (np.zeros((3, 6), int), ValueError, r"masks has shape \(3, 6\); expected label maps"),
         (with_mask(1, np.full((2, 3), -1)), ValueError, "Mask 1 of masks is unlabeled everywhere"),
         (with_mask(1, np.full((2, 3), 8)), ValueError, "Mask 1 of masks is unlabeled everywhere"),
-        (np.full((3, 2, 3), 255, np.uint8), ValueError, "Mask 0 of masks is unlabeled everyw"),
         (with_mask(2, np.full((2, 3), -5)), ValueError, "Mask 2 of masks holds the id -5"),
         (with_mask(2, np.full((2, 3), 2**31)), ValueError, "Mask 2 of masks holds the id 21474"),
         (with_mask(2, np.full((2, 3), 0.5)), ValueError, "Mask 2 of masks holds .* not whole"),
@@ -242,6 +241,7 @@ def with_mask(i, mask):
         (with_mask(2, np.zeros((2, 3), complex)), TypeError, "Mask 2 of masks has dtype complex"),
         (with_mask(1, [[0, 0, 0]] * 2), TypeError, "Mask 1 of masks is a list; expected an array"),
         ([], ValueError, "masks is empty"),
+        (with_mask(0, np.full((2, 3), 255, np.uint8)), ValueError, "Mask 0 of masks is uint8 and"),
         (None, TypeError, "masks is a NoneType; expected an array, a list"),
         ("masks.npy", TypeError, "masks is a single path"),
     ],

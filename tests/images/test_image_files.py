@@ -152,7 +152,7 @@ def test_mask_files_are_checked_when_read(save_images):
     masks = [np.zeros((3, 5)), np.zeros((2, 5)), np.full((3, 5), 255), np.full((3, 5), 3)]
     paths = save_images([mask.astype(np.uint8) for mask in masks], "mask")
     for images in (save_images([COLOR] * 4), [COLOR] * 4):
-        X = SegmentedImages(images, paths, unlabeled=3)
+        X = SegmentedImages(images, paths, unlabeled=[3, 255])
         batch = check_images(X)
         assert_array_equal(batch.mask(0), np.zeros((3, 5), dtype=np.int32), strict=True)
         with pytest.raises(ValueError, match=r"Mask 1 of X \(.*\) is 2 x 5 pixels, .* 3 x 5"):
