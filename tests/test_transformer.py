@@ -527,6 +527,14 @@ def test_files_give_what_their_pixels_give(tmp_path):
     pd.testing.assert_frame_equal(found, expected)
 
 
+def test_digits_without_a_shape_are_warned_of_once():
+    X = load_digits().data[:50]
+    match = r"rows look like images of shape \(8, 8\).*pass image_shape=\(8, 8\)"
+    with pytest.warns(UserWarning, match=match) as said:
+        SegmentTreeTransformer(descriptors="color").fit(X).transform(X)
+    assert len(said) == 1
+
+
 def test_digits_just_work():
     X = load_digits().data[:50]
     transformer = SegmentTreeTransformer(image_shape=(8, 8))

@@ -156,7 +156,7 @@ def _refuse_photo_formats(image: Image.Image, where: str) -> None:
     raise _LayoutError(
         f"{where} is a {kind}, which does not keep part ids: it holds "
         f"{describe_ids(ids, counts)}. Save label maps as PNG; to repair this one, round every "
-        f"pixel to the nearest of {nearest_ids(ids, counts)}."
+        f"pixel to the nearest id that it had, perhaps {nearest_ids(ids, counts)}."
     )
 
 

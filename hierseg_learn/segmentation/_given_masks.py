@@ -138,6 +138,6 @@ def _refuse_interpolated(counts: Counter[int], lonely: Counter[int]) -> None:
         raise ValueError(
             f"The label maps of X hold {describe_ids(ids, pixels)}; most are in single pixels, as "
             "JPEG or resizing with interpolation leaves them. Make the label maps anew (PNG, "
-            "nearest neighbor), round every pixel to the nearest of "
+            "nearest neighbor), round every pixel to the nearest id that it had, perhaps "
             f"{nearest_ids(ids, pixels)}, or pass tree= if they are parts."
         )

@@ -134,10 +134,10 @@ def test_dtypes_of_masks(grey_images, masks):
     with pytest.raises(ValueError, match="Mask 0 of masks is uint8 and holds 255 among masks"):
         SegmentedImages(grey_images, mixed)
     for unlabeled, instead in ((255, -1), ([], 255)):
-        X = SegmentedImages(grey_images, mixed, unlabeled)
+        X = SegmentedImages(grey_images[:2], mixed[:2], unlabeled)
         assert X.masks.dtype == np.int32
         for i in (0, 1):
-            assert_array_equal(X[i].mask, np.where(mixed[i] == 255, instead, mixed[i]))
+            assert_array_equal(X[i].mask, np.where(mixed[i] == 255, instead, mixed[i].astype(int)))
     floats = SegmentedImages(grey_images, [mask.astype(float) for mask in masks])
     assert_array_equal(floats[1].mask, masks[1])
 
