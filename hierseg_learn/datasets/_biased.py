@@ -12,7 +12,7 @@ from sklearn.utils._param_validation import Interval, validate_params
 
 from .._fill import nearest_labels
 from ..images import ImageBatch, SegmentedImages, check_images, join_items
-from ..segmentation import GivenMasks
+from ..images._labels import OPEN_ID
 from ..tree import SegmentTree
 from ._backdrops import PaintedBackdrops, PictureBackdrops
 from ._cut_out import place_before
@@ -142,13 +142,13 @@ def make_biased(
             f"{type(images).__name__}."
         )
     given = images if masks is None else SegmentedImages(images, masks, unlabeled)
-    reader = GivenMasks(tree, unlabeled=unlabeled).fit(given)
-    batch = check_images(given).settled(reader.unlabeled_, reader._parts)
+    batch = check_images(given)
     names, target = np.unique(np.asarray(y), return_inverse=True)
     if target.shape != (len(batch),):
         raise ValueError(f"y must have one label for each of {len(batch)} images, got {len(y)}.")
     backdrops = _check_backgrounds(backgrounds, len(names))
     behind = _context_ids(context, tree)
+    batch = batch.settled(None, _named_parts(batch, behind, tree))
     rng = check_random_state(random_state)
     groups = draw_kinds(rng, target, len(names), bias)
     seeds = rng.randint(2**31 - 1, size=len(batch))
@@ -164,6 +164,25 @@ def make_biased(
         tree=tree,
         DESCR=DESCR.format(n_kinds=len(names), bias=1 / len(names) if bias is None else bias),
     )
+
+
+def _named_parts(
+    batch: ImageBatch, behind: list[int], tree: Mapping[str, Any] | SegmentTree | None
+) -> frozenset[int]:
+    """Ids that are parts though they may be 255 in uint8."""
+    if batch.unlabeled is not None:
+        return frozenset()
+    known = SegmentTree.from_nested(tree) if isinstance(tree, Mapping) else tree
+    if known is not None and known.leaf_values is not None:
+        return frozenset(behind).union(
+            int(part) for value in known.leaf_values for part in np.atleast_1d(value)
+        )
+    ids: set[int] = set()
+    for i in range(len(batch)):
+        ids.update(np.unique(batch.mask(i, may_be_empty=True)).tolist())
+    # black and white: 255 is the object
+    is_object = batch.dropped_share > 0 and ids == {-1, 0}
+    return frozenset([*behind, *([OPEN_ID] if is_object else [])])
 
 
 def draw_kinds(

@@ -176,6 +176,13 @@ def as_pixels(item: Any, where: str, role: str = "image") -> np.ndarray:
     Returns
     -------
     ndarray of shape (h, w) or (h, w, 3)
+
+    Examples
+    --------
+    >>> from PIL import Image
+    >>> from hierseg_learn.images import as_pixels
+    >>> as_pixels(Image.new("L", (3, 1), 7), "image")
+    array([[7, 7, 7]], dtype=uint8)
     """
     if not is_pillow(item):
         return np.asarray(item)

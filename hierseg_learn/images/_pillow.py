@@ -36,6 +36,12 @@ def is_pillow(item: Any) -> bool:
     Returns
     -------
     bool
+
+    Examples
+    --------
+    >>> from hierseg_learn.images import is_pillow
+    >>> is_pillow([[0, 1]])
+    False
     """
     module = sys.modules.get("PIL.Image")
     return module is not None and isinstance(item, module.Image)

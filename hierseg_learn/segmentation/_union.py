@@ -136,6 +136,10 @@ class SegmenterUnion(Segmenter):
                 ]
         return super().set_params(**params)
 
+    def _say_dropped(self, batch: ImageBatch) -> bool:
+        said = [segmenter._dropped_in_fit for _, segmenter in self.segmenters_]
+        return any(said) or super()._say_dropped(batch)
+
     def _members(self) -> Sequence[tuple[str, Segmenter]]:
         if self.segmenters is None:
             return [("layout", PyramidSegmenter()), ("parts", MergeTreeSegmenter())]
