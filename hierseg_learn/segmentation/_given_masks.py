@@ -100,10 +100,11 @@ class GivenMasks(Segmenter):
         empty = []
         for i in range(len(batch)):
             labels = batch.mask(i, may_be_empty=True)
-            ids, places, found = np.unique(labels, return_inverse=True, return_counts=True)
+            ids, found = np.unique(labels, return_counts=True)
             counts.update(dict(zip(ids.tolist(), found.tolist())))
             if len(ids) > _FEW_IDS:
-                alone = np.bincount(places.ravel(), lonely_pixels(labels).ravel()).astype(int)
+                places = np.searchsorted(ids, labels[lonely_pixels(labels)])
+                alone = np.bincount(places, minlength=len(ids))
                 lonely.update(dict(zip(ids.tolist(), alone.tolist())))
             if ids[-1] == -1:
                 empty.append(i)
