@@ -332,12 +332,18 @@ def describe_images(
     table = np.empty((len(batch), len(describer.column_names())), dtype=dtype)
     with ProgressBar(len(batch), "Describing images", verbose) as bar:
         if len(chunks) == 1 or effective_n_jobs(n_jobs) == 1:
-            results = (describer.rows(batch.subset(chunk)) for chunk in chunks)
+            results = (_described(describer, batch.subset(chunk)) for chunk in chunks)
         else:
             results = Parallel(n_jobs=n_jobs, return_as="generator")(
-                delayed(describer.rows)(batch.subset(chunk)) for chunk in chunks
+                delayed(_described)(describer, batch.subset(chunk)) for chunk in chunks
             )
-        for chunk, rows in zip(chunks, results, strict=True):
+        for chunk, (rows, drops) in zip(chunks, results, strict=True):
             table[chunk] = rows
+            batch.drops[chunk] = drops
             bar.advance(len(rows))
     return table
+
+
+def _described(describer: TreeDescriber, batch: ImageBatch) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of some images, and what was counted of dropped pixels, also in another process."""
+    return describer.rows(batch), batch.drops

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from scipy.ndimage import map_coordinates
 
+from .images import as_pixels
 from .tree import SegmentTree
 
 # Pixels at the ends that do not count for where a part begins: masks have stray pixels.
@@ -26,7 +27,7 @@ class Picture:
 
     @classmethod
     def check(cls, image: Any, mask: Any, tree: SegmentTree, name: str, mask_name: str) -> Picture:
-        image, mask = np.asarray(image), np.asarray(mask)
+        image, mask = as_pixels(image, name), as_pixels(mask, mask_name, "mask")
         if image.ndim not in (2, 3) or image.shape[2:] not in ((), (3,)) or not image.size:
             raise ValueError(f"{name} must have shape (h, w) or (h, w, 3), got {image.shape}.")
         if image.dtype.kind not in "buif":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ from sklearn.base import clone
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from .images import ImageBatch, SegmentedImage, check_images, is_table
+from .images import ImageBatch, SegmentedImage, check_images, flat_image_shape, is_table
 from .utils import Estimator
 from .utils._tables import as_pandas
 
@@ -55,7 +56,7 @@ class ImageEstimator(Estimator):
 
         Parameters
         ----------
-        X : array, table, list of arrays, list of paths, SegmentedImages or ImageBatch
+        X : array, table, list of images, list of paths, SegmentedImages or ImageBatch
             The images.
         segments : array, list of arrays or list of paths, default=None
             Label maps, unless X brings its own.
@@ -85,10 +86,13 @@ class ImageEstimator(Estimator):
                 )
             # NaN is looked for later, where the message can name the image.
             X = validate_data(self, X, reset=reset, dtype="numeric", ensure_all_finite=False)
+            if reset and image_shape is None:
+                self._warn_of_flat_images(X, names[0])
         batch = check_images(
             X,
             image_shape=image_shape,
             segments=segments,
+            unlabeled=self._unlabeled_masks() if reset else None,
             encoding=None if reset else self.encoding_,
             names=names,
         )
@@ -101,14 +105,40 @@ class ImageEstimator(Estimator):
             )
         if reset:
             self.encoding_ = batch.encoding
+            return batch
+        return self._settled(batch)
+
+    def _unlabeled_masks(self) -> Any:
+        """Ids of no part in the label maps that come with the images, as the user gave them."""
+        return getattr(self, "unlabeled", None)
+
+    def _settled(self, batch: ImageBatch) -> ImageBatch:
+        """Read label maps as those of `fit` were read."""
         return batch
+
+    def _warn_of_flat_images(self, X: Any, name: str) -> None:
+        """Warn where the rows of a table look like images of several rows of pixels."""
+        shape = flat_image_shape(X)
+        if shape is None:
+            return
+        cure = f"image_shape={shape}"
+        if shape[0] == 3:
+            cure = f"{name}.reshape{(-1, *shape)}.transpose(0, 2, 3, 1)"
+        elif "image_shape" not in self.get_params(deep=False):
+            cure = f"{name}.reshape{(-1, *shape)}"
+        warnings.warn(
+            f"{name} is a table whose rows look like images of shape {shape}, and without a shape "
+            f"every row is an image of one row of pixels; pass {cure} if they are.",
+            UserWarning,
+            stacklevel=5,
+        )
 
     def _check_image(self, image: Any, mask: Any = None) -> tuple[np.ndarray, np.ndarray | None]:
         """Check and decode one raw image with its label map.
 
         Parameters
         ----------
-        image : array of shape (h, w) or (h, w, 3), or path
+        image : array of shape (h, w) or (h, w, 3), Pillow image, path or SegmentedImage
             One image as stored, of the kind seen in ``fit``; with ``image_shape`` also a
             row of a table.
         mask : array of shape (h, w), or path, default=None
@@ -123,7 +153,11 @@ class ImageEstimator(Estimator):
         """
         check_is_fitted(self, "encoding_")
         image_shape = getattr(self, "image_shape", None)
-        is_row = image_shape is not None and np.ndim(image) == 1
+        is_row = (
+            image_shape is not None
+            and not isinstance(image, SegmentedImage)
+            and np.ndim(image) == 1
+        )
         batch = check_images(
             np.asarray(image)[np.newaxis] if is_row else [image],
             image_shape=image_shape,
@@ -131,17 +165,17 @@ class ImageEstimator(Estimator):
             encoding=self.encoding_,
             names=("image", "mask"),
         )
+        batch = self._settled(batch)
         return batch.image(0), batch.mask(0)
 
     def _refuse_one_image(self, X: Any, name: str, reset: bool) -> None:
         """Raise for a single image in the place of several."""
         shape = np.shape(X) if isinstance(X, np.ndarray) else ()
         is_color = not reset and self.encoding_.n_channels == 3 and len(shape) == 3
-        if isinstance(X, SegmentedImage) or (is_color and shape[2] == 3):
-            got = f"an array of shape {shape}" if shape else type(X).__name__
+        if is_color and shape[2] == 3:
             raise ValueError(
-                f"{name} is one image, {got}; expected several, or a collection of one: "
-                f"images[[i]] of SegmentedImages or of an array, or the list [{name}]."
+                f"{name} is one image, an array of shape {shape}; expected several, or "
+                f"a collection of one: images[[i]], or the list [{name}]."
             )
 
     def _forget_columns(self) -> None:

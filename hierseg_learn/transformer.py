@@ -20,6 +20,7 @@ from ._grown_tree import grow_tree
 from .base import ImageEstimator, seeded
 from .descriptors import DEFAULT_DESCRIPTORS, Descriptor, make_descriptors
 from .images import ImageBatch, is_table
+from .images._labels import check_unlabeled
 from .kernels import get_backend
 from .segmentation import PartAgglomeration, PartLookup, Segmenter, make_segmenter
 from .segmentation._registry import SEGMENTERS
@@ -61,7 +62,12 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
         textures reach across borders: without a margin a part shows its neighbours, too.
     image_shape : tuple of int, default=None
         ``(h, w)`` or ``(h, w, 3)``: shape of the images in a 2-D table. Without it every row is an
-        image of one row of pixels.
+        image of one row of pixels; a warning says so where the rows look like images.
+    unlabeled : int or list of int, default=None
+        Ids in label maps that are no part, besides -1, for what comes as `segments`, from a
+        callable or without a word of its own. None stands for 255 in uint8, unless the tree names
+        it or it is the only id besides 0; what is dropped so is said in a warning. ``[]`` for none.
+        The model keeps to what it was fitted with, and images that say otherwise are an error.
     missing : {"mean", "nan"}, default="mean"
         What stands in the descriptor columns of a part that an image lacks: the mean over the
         training images that have it, or NaN.
@@ -130,6 +136,7 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
         "describe_inner": ["boolean"],
         "margin": [Interval(Integral, 0, None, closed="left")],
         "image_shape": [tuple, list, None],
+        "unlabeled": ["array-like", Integral, None],
         "missing": [StrOptions({"mean", "nan"})],
         "device": [StrOptions({"auto", "cpu", "cuda"})],
         "n_jobs": [Integral, None],
@@ -150,6 +157,7 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
         describe_inner: bool = True,
         margin: int = 0,
         image_shape: tuple[int, ...] | None = None,
+        unlabeled: Any = None,
         missing: str = "mean",
         device: str = "auto",
         n_jobs: int | None = None,
@@ -162,6 +170,7 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
         self.describe_inner = describe_inner
         self.margin = margin
         self.image_shape = image_shape
+        self.unlabeled = unlabeled
         self.missing = missing
         self.device = device
         self.n_jobs = n_jobs
@@ -173,9 +182,10 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
 
         Parameters
         ----------
-        X : array, list of arrays, list of paths, 2-D table or SegmentedImages
-            The images: ``(n, h, w)`` grey, ``(n, h, w, 3)`` colour, a list of such images of any
-            size or of their files, or a table of flattened images with `image_shape`.
+        X : array, list of images, list of paths, 2-D table or SegmentedImages
+            The images: ``(n, h, w)`` grey, ``(n, h, w, 3)`` colour, a list of images of any size
+            (arrays, Pillow images, items of SegmentedImages) or of their files, or a table of
+            flattened images with `image_shape`.
         y : array-like of shape (n_images,), default=None
             Classes. Only a `tree` that joins parts by their learned metrics looks at them.
         segments : array, list of arrays or list of paths, default=None
@@ -199,7 +209,7 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
 
         Parameters
         ----------
-        X : array, list of arrays, list of paths, 2-D table or SegmentedImages
+        X : array, list of images, list of paths, 2-D table or SegmentedImages
             The images.
         y : array-like of shape (n_images,), default=None
             Classes, as in `fit`.
@@ -219,7 +229,7 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
 
         Parameters
         ----------
-        X : array, list of arrays, list of paths, 2-D table or SegmentedImages
+        X : array, list of images, list of paths, 2-D table or SegmentedImages
             Images of the kind that `fit` saw.
         segments : array, list of arrays or list of paths, default=None
             One label map per image, if the model was fitted on label maps and X does not bring its
@@ -245,6 +255,8 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
             n_jobs=self.n_jobs,
             verbose=self.verbose,
         )
+        if not self.segmenter_._dropped_in_fit:
+            self.segmenter_._say_dropped(batch)
         return self._finish(rows, batch)
 
     def label_maps(self, X: Any, segments: Any = None, *, layer: int = 0) -> list[np.ndarray]:
@@ -252,7 +264,7 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
 
         Parameters
         ----------
-        X : array, list of arrays, list of paths, 2-D table or SegmentedImages
+        X : array, list of images, list of paths, 2-D table or SegmentedImages
             Images of the kind that `fit` saw.
         segments : array, list of arrays or list of paths, default=None
             One label map per image, as in `transform`.
@@ -286,6 +298,9 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
         """
         batch = self._check_batch(X, segments)
         return self._describer().node_maps(batch, layer)
+
+    def _settled(self, batch: ImageBatch) -> ImageBatch:
+        return self.segmenter_._settled(batch)
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Return the names of the columns.
@@ -379,7 +394,12 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
         rng = None if self.random_state is None else check_random_state(self.random_state)
         segmenter = make_segmenter(self.segmenter, has_masks=batch.has_masks)
         segmenter = _handed_down(segmenter, rng, self.verbose)
+        tree = self._given_tree()
+        if tree is not None:
+            segmenter._outer_parts = frozenset(PartLookup(tree).part_ids.tolist())
+        segmenter.set_params(**self._open_params(segmenter, tree))
         self.segmenter_ = segmenter.fit(batch)
+        batch = self.segmenter_._settled(batch)
         self._fitted_with_masks = batch.has_masks
         self.descriptors_ = [
             (name, _handed_down(descriptor, rng, self.verbose).fit(batch))
@@ -393,7 +413,25 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
             describer, batch, dtype=dtype, n_jobs=self.n_jobs, verbose=self.verbose
         )
         self.fill_values_ = self._learn_fill_values(describer, rows)
+        if not self.segmenter_._dropped_in_fit:
+            self.segmenter_._dropped_in_fit = self.segmenter_._say_dropped(batch)
         return rows, batch
+
+    def _open_params(self, segmenter: Segmenter, tree: SegmentTree | None) -> dict[str, Any]:
+        """Parameters of the segmenter, and of those in it, that it leaves to the transformer."""
+        params, given = segmenter.get_params(), check_unlabeled(self.unlabeled)
+        # a tree spares it to look for the ids in all label maps
+        found = {"tree": tree} if "tree" in params and params["tree"] is None else {}
+        for name, value in params.items() if given is not None else ():
+            if name.split("__")[-1] != "unlabeled":
+                continue
+            if value is not None and check_unlabeled(value) != given:
+                raise ValueError(
+                    f"unlabeled={self.unlabeled!r}, but the segmenter has {name}={value!r}; "
+                    "expected the same ids, or None for one of them."
+                )
+            found[name] = list(given)
+        return found
 
     def _make_descriptors(self) -> list[tuple[str, Descriptor]]:
         named = make_descriptors(self.descriptors)
@@ -413,8 +451,12 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
             return grow_tree(
                 agglomeration, self.segmenter_, batch, y, self._leaf_describer, self.n_jobs
             )
-        if isinstance(self.tree, SegmentTree):
-            return self.tree
+        return self._given_tree()
+
+    def _given_tree(self) -> SegmentTree | None:
+        """The tree of the parameter, None where it is to be found."""
+        if isinstance(self.tree, PartAgglomeration | str | SegmentTree | None):
+            return self.tree if isinstance(self.tree, SegmentTree) else None
         try:
             return SegmentTree.from_nested(self.tree)
         except (TypeError, ValueError) as error:

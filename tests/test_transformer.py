@@ -520,12 +520,21 @@ def test_files_give_what_their_pixels_give(tmp_path):
         image_module.fromarray(image).save(paths[-1][0])
         image_module.fromarray(mask).save(paths[-1][1])
     files, mask_files = zip(*paths)
-    expected = SegmentTreeTransformer(tree=TREE).fit_transform(images, segments=masks)
-    found = SegmentTreeTransformer(tree=TREE).fit_transform(SegmentedImages(files, mask_files))
+    transformer = SegmentTreeTransformer(tree=TREE, unlabeled=255)
+    expected = transformer.fit_transform(images, segments=masks)
+    found = transformer.fit_transform(SegmentedImages(files, mask_files))
     pd.testing.assert_frame_equal(found, expected)
     series = pd.Series([str(file) for file in files])
-    found = SegmentTreeTransformer(tree=TREE).fit_transform(series, segments=list(mask_files))
+    found = transformer.fit_transform(series, segments=list(mask_files))
     pd.testing.assert_frame_equal(found, expected)
+
+
+def test_digits_without_a_shape_are_warned_of_once():
+    X = load_digits().data[:50]
+    match = r"rows look like images of shape \(8, 8\).*pass image_shape=\(8, 8\)"
+    with pytest.warns(UserWarning, match=match) as said:
+        SegmentTreeTransformer(descriptors="color").fit(X).transform(X)
+    assert len(said) == 1
 
 
 def test_digits_just_work():

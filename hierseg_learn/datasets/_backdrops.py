@@ -10,6 +10,7 @@ from skimage.color import gray2rgb, lab2rgb, rgb2gray
 from skimage.transform import resize
 from skimage.util import img_as_float64
 
+from ..images import as_pixels, is_pillow
 from ._portrait_styles import PALETTES, style_color, texture
 
 # A crop has at least this share of the sides of the largest that fits into the picture.
@@ -85,10 +86,12 @@ def _in_channels(picture: np.ndarray, is_grey: bool) -> np.ndarray:
 
 def _check_kind(kind: Any, place: int) -> list[np.ndarray]:
     """All pictures of one kind, float64 in [0, 1]."""
-    pictures = [kind] if isinstance(kind, np.ndarray) and kind.ndim in (2, 3) else list(kind)
+    is_one = is_pillow(kind) or (isinstance(kind, np.ndarray) and kind.ndim in (2, 3))
+    pictures = [kind] if is_one else list(kind)
     if not pictures:
         raise ValueError(f"backgrounds[{place}] holds no picture.")
-    return [_check_picture(np.asarray(picture), place) for picture in pictures]
+    where = f"A picture of backgrounds[{place}]"
+    return [_check_picture(as_pixels(picture, where), place) for picture in pictures]
 
 
 def _check_picture(picture: np.ndarray, place: int) -> np.ndarray:

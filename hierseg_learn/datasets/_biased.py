@@ -11,7 +11,8 @@ from sklearn.utils import Bunch, check_random_state
 from sklearn.utils._param_validation import Interval, validate_params
 
 from .._fill import nearest_labels
-from ..images import ImageBatch, SegmentedImages, check_images
+from ..images import ImageBatch, SegmentedImages, check_images, join_items
+from ..images._labels import OPEN_ID
 from ..tree import SegmentTree
 from ..utils._labels import check_classes
 from ._backdrops import PaintedBackdrops, PictureBackdrops
@@ -35,6 +36,7 @@ class with probability {bias}, otherwise one of the others at random.
         "bias": [Interval(Real, 0, 1, closed="both"), None],
         "context": [Integral, str, list, tuple],
         "tree": [Mapping, SegmentTree, None],
+        "unlabeled": ["array-like", Integral, None],
         "random_state": ["random_state"],
     },
     prefer_skip_nested_validation=True,
@@ -48,6 +50,7 @@ def make_biased(
     bias: float | None = 0.95,
     context: int | str | Iterable[int | str] = 0,
     tree: Mapping[str, Any] | SegmentTree | None = None,
+    unlabeled: Any = None,
     random_state: int | np.random.RandomState | None = None,
 ) -> Bunch:
     """Put the foreground of segmented images before backgrounds that follow the label.
@@ -80,6 +83,9 @@ def make_biased(
         Unlabeled pixels go with the part that is nearest.
     tree : dict or SegmentTree, default=None
         The segment tree, to name nodes in `context`, and to be handed on.
+    unlabeled : int or list of int, default=None
+        Ids that are no part, besides -1, where `images` does not say so itself; as in
+        :class:`~hierseg_learn.SegmentedImages`.
     random_state : int, RandomState instance or None, default=None
         Seed of everything that is drawn.
 
@@ -129,17 +135,19 @@ def make_biased(
     >>> biased.images
     SegmentedImages(n_images=8, images in memory, masks in memory)
     """
+    images = join_items(images, "images")
     if (masks is None) != isinstance(images, SegmentedImages):
         raise TypeError(
             "masks must be given, unless images is SegmentedImages, which bring their own; got "
             f"masks={'None' if masks is None else 'another set'} and images of type "
             f"{type(images).__name__}."
         )
-    given = images if masks is None else SegmentedImages(images, masks)
+    given = images if masks is None else SegmentedImages(images, masks, unlabeled)
     batch = check_images(given)
     names, target = np.unique(check_classes(y, "y", len(batch)), return_inverse=True)
     backdrops = _check_backgrounds(backgrounds, len(names))
     behind = _context_ids(context, tree)
+    batch = batch.settled(None, _named_parts(batch, behind, tree))
     rng = check_random_state(random_state)
     groups = draw_kinds(rng, target, len(names), bias)
     seeds = rng.randint(2**31 - 1, size=len(batch))
@@ -148,13 +156,32 @@ def make_biased(
         for i, seed in enumerate(seeds)
     ]
     return Bunch(
-        images=SegmentedImages(composed, list(given.masks), given.unlabeled or None),
+        images=SegmentedImages(composed, list(given.masks), given.unlabeled),
         target=target.astype(np.int64),
         target_names=names.tolist(),
         groups=groups,
         tree=tree,
         DESCR=DESCR.format(n_kinds=len(names), bias=1 / len(names) if bias is None else bias),
     )
+
+
+def _named_parts(
+    batch: ImageBatch, behind: list[int], tree: Mapping[str, Any] | SegmentTree | None
+) -> frozenset[int]:
+    """Ids that are parts though they may be 255 in uint8."""
+    if batch.unlabeled is not None:
+        return frozenset()
+    known = SegmentTree.from_nested(tree) if isinstance(tree, Mapping) else tree
+    if known is not None and known.leaf_values is not None:
+        return frozenset(behind).union(
+            int(part) for value in known.leaf_values for part in np.atleast_1d(value)
+        )
+    ids: set[int] = set()
+    for i in range(len(batch)):
+        ids.update(np.unique(batch.mask(i, may_be_empty=True)).tolist())
+    # black and white: 255 is the object
+    is_object = batch.dropped_share > 0 and ids == {-1, 0}
+    return frozenset([*behind, *([OPEN_ID] if is_object else [])])
 
 
 def draw_kinds(
@@ -177,7 +204,7 @@ def _compose(
     rng: np.random.RandomState,
 ) -> np.ndarray:
     """Image i before a background of a kind, stored as it was."""
-    stored, mask = given[i].image, batch.mask(i)
+    stored, mask = given.images[i], batch.mask(i)
     front = ~np.isin(nearest_labels(mask, mask >= 0), behind)
     if not front.any():
         raise ValueError(f"Image {i} shows nothing but the context {behind}.")

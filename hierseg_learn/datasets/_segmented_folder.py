@@ -7,6 +7,7 @@ import csv
 import json
 import os
 from io import StringIO
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp")
     {
         "path": [str, os.PathLike],
         "split": [str, None],
+        "unlabeled": ["array-like", Integral, None],
         "return_X_y": ["boolean"],
         "as_frame": ["boolean"],
     },
@@ -34,6 +36,7 @@ def load_segmented_folder(
     path: str | os.PathLike,
     *,
     split: str | None = None,
+    unlabeled: Any = None,
     return_X_y: bool = False,
     as_frame: bool = False,
 ) -> Bunch | tuple:
@@ -42,7 +45,8 @@ def load_segmented_folder(
     The folder holds::
 
         images/NAME.jpg   the photos (any format that Pillow reads)
-        masks/NAME.png    label maps of the same size: the part id of every pixel, 255 for none
+        masks/NAME.png    label maps of the same size: the part id of every pixel, 255 for none,
+                          unless the tree names it; no JPEG, which changes ids
         index.csv         one row per photo: id (the NAME), label, and perhaps split
         parts.json        {"parts": {"0": "background", ...}, "tree": {"photo": {...}}}
 
@@ -56,6 +60,8 @@ def load_segmented_folder(
     split : str or None, default=None
         Keep the rows with this value in the column ``split`` ("train", "test", ...); None keeps
         all rows. The codes of the classes are the same for every split.
+    unlabeled : int or list of int, default=None
+        Ids in the masks that are no part; as in :class:`~hierseg_learn.SegmentedImages`.
     return_X_y : bool, default=False
         Return ``(images, target)`` instead of a Bunch.
     as_frame : bool, default=False
@@ -121,7 +127,7 @@ def load_segmented_folder(
     codes = {name: code for code, name in enumerate(target_names)}
     readme = folder / "README.md"
     data = Bunch(
-        images=SegmentedImages(filenames, mask_filenames),
+        images=SegmentedImages(filenames, mask_filenames, unlabeled),
         target=np.array([codes[row["label"]] for row in rows], dtype=np.int64),
         target_names=target_names,
         part_names=part_names,

@@ -13,7 +13,7 @@ import numpy as np
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import check_is_fitted
 
-from ..images import check_images
+from ..images import SegmentedImage, check_images, join_items
 from ..utils._labels import check_labels
 from ..utils._tables import as_pandas, check_in_memory
 from ._base import Explanation
@@ -103,12 +103,14 @@ def take_apart(
 
 def take(X: Any, positions: Sequence[int] | np.ndarray) -> Any:
     """Return some photos, or rows, of any container that an estimator takes."""
-    return _safe_indexing(as_pandas(X), np.asarray(positions, dtype=np.intp))
+    return _safe_indexing(as_pandas(join_items(X)), np.asarray(positions, dtype=np.intp))
 
 
 def count(X: Any, name: str = "X") -> int:
     """Return how many photos or rows there are."""
     check_in_memory(X, name)
+    if isinstance(X, SegmentedImage):
+        return 1
     shape = getattr(X, "shape", None)
     if shape is None and not hasattr(X, "__len__"):
         raise TypeError(f"{name} must hold photos or rows, got {type(X).__name__}.")

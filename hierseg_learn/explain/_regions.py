@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..images import as_pixels
 from ..tree import SegmentTree
 from ._checks import read_only
 
@@ -102,7 +103,7 @@ def _check_list(values: Any, name: str) -> list[Any]:
 
 
 def _check_image(image: Any, name: str) -> np.ndarray:
-    array = np.asarray(image)
+    array = as_pixels(image, name)
     if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] != 3) or not array.size:
         raise ValueError(f"{name} must have shape (h, w) or (h, w, 3), got shape {array.shape}.")
     if array.dtype == np.uint8:

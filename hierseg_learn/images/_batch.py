@@ -10,7 +10,7 @@ from ._collect import check_image_shape
 from ._encoding import PixelEncoding
 from ._files import ImageFiles
 from ._keys import resolve_key
-from ._labels import check_same_size, to_label_map
+from ._labels import IdRule, check_same_size, to_label_map
 from ._ragged import RaggedArrays
 
 if TYPE_CHECKING:
@@ -31,14 +31,17 @@ class ImageBatch:
         Their label maps.
     encoding : PixelEncoding
         How pixel values become float32.
-    unlabeled : tuple of int, default=()
-        Ids that mean "unlabeled", besides -1 and, in uint8, 255.
+    rule : IdRule, default=None
+        Which ids belong to no part; None where nobody said.
     names : tuple of str, default=("X", "segments")
         Argument names of images and masks, for error messages.
     index : pandas.Index, default=None
         Row labels of the input, where it had any.
     positions : ndarray of int, default=None
         Positions of the images in the input; None for all of them in order.
+    drops : ndarray of int, shape (n_images, 2), default=None
+        Pixels of every image that were dropped though nobody said so, and all pixels looked at;
+        filled in place as label maps are read.
 
     Attributes
     ----------
@@ -50,6 +53,10 @@ class ImageBatch:
         Number of images; 1 channel for grey, 3 for colour.
     has_masks : bool
         Whether there are label maps.
+    unlabeled : tuple of int or None
+        Ids that the user said to be of no part, besides -1.
+    dropped_share : float
+        Share of the pixels seen so far that are of no part though nobody said so.
 
     Examples
     --------
@@ -68,18 +75,20 @@ class ImageBatch:
         masks: RaggedArrays | ImageFiles | None,
         *,
         encoding: PixelEncoding,
-        unlabeled: tuple[int, ...] = (),
+        rule: IdRule | None = None,
         names: tuple[str, str] = ("X", "segments"),
         index: pd.Index | None = None,
         positions: np.ndarray | None = None,
+        drops: np.ndarray | None = None,
     ) -> None:
         self._images = images
         self._masks = masks
         self.encoding = encoding
-        self._unlabeled = unlabeled
+        self._rule = IdRule() if rule is None else rule
         self._names = names
         self.index = index
         self._positions = np.arange(len(images)) if positions is None else positions
+        self.drops = np.zeros((len(images), 2), dtype=np.int64) if drops is None else drops
 
     @property
     def n_images(self) -> int:
@@ -95,6 +104,17 @@ class ImageBatch:
     def has_masks(self) -> bool:
         """Whether there are label maps."""
         return self._masks is not None
+
+    @property
+    def unlabeled(self) -> tuple[int, ...] | None:
+        """Ids that the user said to be of no part, besides -1; None where nobody said."""
+        return self._rule.unlabeled
+
+    @property
+    def dropped_share(self) -> float:
+        """Share of the pixels seen so far that are of no part though nobody said so."""
+        dropped, seen = self.drops.sum(axis=0).tolist()
+        return dropped / seen if seen else 0.0
 
     def __len__(self) -> int:
         return self.n_images
@@ -161,13 +181,15 @@ class ImageBatch:
             shape, _ = self._images.header(i, self._where("Image", i))
         return int(shape[0]), int(shape[1])
 
-    def mask(self, i: int) -> np.ndarray | None:
+    def mask(self, i: int, *, may_be_empty: bool = False) -> np.ndarray | None:
         """Decode the label map of one image.
 
         Parameters
         ----------
         i : int
             Position in this batch.
+        may_be_empty : bool, default=False
+            Whether all pixels may be unlabeled.
 
         Returns
         -------
@@ -185,7 +207,39 @@ class ImageBatch:
         where = self._where("Mask", i)
         raw = self._read(self._masks, i, where)
         check_same_size(raw.shape, self.image_size(i), where)
-        return to_label_map(raw, self._unlabeled, where)
+        self.drops[i] = self._rule.n_dropped(raw), raw.size
+        return to_label_map(raw, self._rule, where, may_be_empty=may_be_empty)
+
+    def settled(self, unlabeled: tuple[int, ...] | None, parts: frozenset[int]) -> ImageBatch:
+        """Read the label maps as a model does.
+
+        Parameters
+        ----------
+        unlabeled : tuple of int or None
+            Ids that the model takes for no part; None where nobody said.
+        parts : frozenset of int
+            Part ids that its tree names.
+
+        Returns
+        -------
+        ImageBatch
+            It shares memory with this one, and what is counted of dropped pixels.
+
+        Raises
+        ------
+        ValueError
+            If the images say otherwise, or an id is to be a part and none.
+        """
+        return ImageBatch(
+            self._images,
+            self._masks,
+            encoding=self.encoding,
+            rule=self._rule.settled(unlabeled, parts, self._names[0]),
+            names=self._names,
+            index=self.index,
+            positions=self._positions,
+            drops=self.drops,
+        )
 
     def subset(self, indices: Any) -> ImageBatch:
         """Take some of the images.
@@ -205,10 +259,11 @@ class ImageBatch:
             self._images[items],
             None if self._masks is None else self._masks[items],
             encoding=self.encoding,
-            unlabeled=self._unlabeled,
+            rule=self._rule,
             names=self._names,
             index=None if self.index is None else self.index[items],
             positions=self._positions[items],
+            drops=self.drops[items],
         )
 
     @staticmethod

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import math
 import warnings
-from numbers import Integral
+from numbers import Integral, Number
 from typing import Any
 
 import numpy as np
 
 from ._batch import ImageBatch, check_channels
-from ._collect import collect_images, is_array, is_path, unwrap
+from ._collect import as_list, collect_images, is_path, is_pixels, unwrap
 from ._encoding import PixelEncoding, pixel_kind, raise_not_finite
 from ._files import ImageFiles
-from ._labels import pair_masks
+from ._item import SegmentedImage
+from ._labels import IdRule, check_unlabeled, pair_masks
+from ._pillow import is_pillow
 from ._ragged import RaggedArrays
 from ._segmented import SegmentedImages
 
@@ -29,30 +31,40 @@ def is_table(X: Any) -> bool:
     Returns
     -------
     bool
-        True for arrays of up to two dimensions, sparse matrices, data frames, and lists
-        that hold neither paths nor arrays of two dimensions or more.
+        True for arrays of up to two dimensions, sparse matrices, data frames, and lists of
+        numbers or of rows of numbers. What is neither a table nor images is no table.
 
     Examples
     --------
     >>> import numpy as np
     >>> from hierseg_learn.images import is_table
-    >>> is_table([[1, 2], [3, 4]]), is_table([np.eye(2), np.eye(3)])
-    (True, False)
+    >>> is_table([[1, 2], [3, 4]]), is_table([np.eye(2), np.eye(3)]), is_table([None])
+    (True, False, False)
     """
-    if isinstance(X, (ImageBatch, SegmentedImages, RaggedArrays, ImageFiles)):
+    if isinstance(X, (ImageBatch, SegmentedImages, SegmentedImage, RaggedArrays, ImageFiles)):
         return False
     if hasattr(X, "toarray") or hasattr(X, "columns"):
         return True
-    if not isinstance(X, (list, tuple)):
-        if not hasattr(X, "__array__"):
-            return False
-        n_axes = X.ndim if hasattr(X, "ndim") else np.asarray(X).ndim
-        if n_axes != 1:
-            return n_axes < 3
-        X = np.asarray(X)
-        if X.dtype.kind not in "OUT":
-            return True
-    return len(X) > 0 and not any(is_path(x) or (is_array(x) and np.ndim(x) > 1) for x in X)
+    items = as_list(X)
+    if isinstance(items, list):
+        return len(items) > 0 and all(_is_row(item) for item in items)
+    if not isinstance(items, np.ndarray):
+        return False
+    return items.ndim < 3 and not (items.dtype == object and items.size and _is_big(items.flat[0]))
+
+
+def _is_row(item: Any) -> bool:
+    """Say whether one item of a list is a number or a row of numbers."""
+    if isinstance(item, (list, tuple)) and not isinstance(item, SegmentedImage):
+        return not (len(item) and (isinstance(item[0], (list, tuple)) or _is_big(item[0], 1)))
+    if isinstance(item, Number):
+        return True
+    return not is_path(item) and is_pixels(item) and not _is_big(item)
+
+
+def _is_big(item: Any, n_axes: int = 2) -> bool:
+    """Say whether an object is an array of so many axes or more."""
+    return is_pillow(item) or (is_pixels(item) and np.ndim(item) >= n_axes)
 
 
 def check_images(
@@ -60,6 +72,7 @@ def check_images(
     *,
     image_shape: tuple[int, ...] | None = None,
     segments: Any = None,
+    unlabeled: Any = None,
     encoding: PixelEncoding | None = None,
     names: tuple[str, str] = ("X", "segments"),
 ) -> ImageBatch:
@@ -67,15 +80,18 @@ def check_images(
 
     Parameters
     ----------
-    X : array, list of arrays, list of paths, SegmentedImages or ImageBatch
-        ``(n, h, w)`` grey or ``(n, h, w, 3)`` colour; a list or Series of ``(h, w)`` or
-        ``(h, w, 3)`` arrays of any size, or of paths; a table ``(n, d)`` of flattened
-        images, as an array. An ImageBatch is returned as it is.
+    X : array, list of images, list of paths, SegmentedImages or ImageBatch
+        ``(n, h, w)`` grey or ``(n, h, w, 3)`` colour; a list or Series of images of any size,
+        ``(h, w)`` or ``(h, w, 3)`` arrays, Pillow images or items of SegmentedImages, or of
+        paths; a table ``(n, d)`` of flattened images, as an array. An ImageBatch is returned
+        as it is.
     image_shape : tuple of int, default=None
         ``(h, w)`` or ``(h, w, 3)``: shape of the images in a table. Without it every row
         is an image of one row of pixels. Not used unless X is a table.
     segments : array, list of arrays or list of paths, default=None
         One label map per image; for a table also ``(n, h * w)``.
+    unlabeled : int or list of int, default=None
+        Ids of the label maps that are no part, where X does not say so itself.
     encoding : PixelEncoding, default=None
         That of ``fit``. None learns it from X.
     names : tuple of str, default=("X", "segments")
@@ -100,15 +116,17 @@ def check_images(
     array([[0.        , 0.14285715],
            [0.2857143 , 0.42857143]], dtype=float32)
     """
+    X, items, said = join_items(X, names[0]), X, check_unlabeled(unlabeled)
     _check_one_source(X, segments, names)
     if isinstance(X, ImageBatch):
         return X
-    unlabeled: tuple[int, ...] = ()
+    rule = IdRule(said)
     if isinstance(X, SegmentedImages):
-        images, masks, unlabeled, names = X.images, X.masks, X.unlabeled, names[:1] * 2
+        images, masks, names = X.images, X.masks, names[:1] * 2
+        rule = IdRule(X.unlabeled).settled(said, frozenset(), names[0])
     else:
         images, segments = _collect(X, segments, image_shape, names)
-        masks = None if segments is None else pair_masks(images, segments, (), names[1])
+        masks = None if segments is None else pair_masks(images, segments, rule, names[1])
     if len(images) == 0:
         raise ValueError(f"{names[0]} is empty; expected at least one image.")
     if encoding is None:
@@ -119,10 +137,57 @@ def check_images(
         images,
         masks,
         encoding=encoding,
-        unlabeled=unlabeled,
+        rule=rule,
         names=names,
-        index=X.index if hasattr(X, "iloc") else None,
+        index=items.index if hasattr(items, "iloc") else None,
     )
+
+
+def join_items(X: Any, name: str = "X") -> Any:
+    """Make a collection of items of SegmentedImages; anything else stays as it is.
+
+    Parameters
+    ----------
+    X : object
+        What a user passed as images: perhaps one item, or items in a list, a Series or an array.
+    name : str
+        What the caller names X, for error messages.
+
+    Returns
+    -------
+    SegmentedImages or object
+
+    Raises
+    ------
+    TypeError
+        If only some of the images bring their label maps.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hierseg_learn.images import SegmentedImages, join_items
+    >>> X = SegmentedImages(np.zeros((3, 2, 2)), np.zeros((3, 2, 2), dtype=int))
+    >>> join_items([X[2], X[0]])
+    SegmentedImages(n_images=2, images in memory, masks in memory)
+    """
+    if isinstance(X, (ImageBatch, SegmentedImages, RaggedArrays, ImageFiles)):
+        return X
+    items = [X] if isinstance(X, SegmentedImage) else as_list(X)
+    if not isinstance(items, list):
+        return X
+    bring = [isinstance(item, SegmentedImage) for item in items]
+    if not any(bring):
+        return X
+    if not all(bring):
+        i = bring.index(not bring[0])
+        got = ["an image without its label map", "a SegmentedImage"]
+        raise TypeError(
+            f"Image {i} of {name} is {got[bring[i]]}, image 0 is {got[bring[0]]}; expected all "
+            "images with their label maps, or none."
+        )
+    images, masks = (list(column) for column in zip(*items))
+    images = collect_images(images, name)
+    return SegmentedImages._from_parts(images, pair_masks(images, masks, IdRule(), name), None)
 
 
 def _check_one_source(X: Any, segments: Any, names: tuple[str, str]) -> None:

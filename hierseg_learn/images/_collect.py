@@ -9,6 +9,8 @@ import numpy as np
 
 from ._encoding import describe_kind, pixel_kind
 from ._files import ImageFiles
+from ._item import SegmentedImage
+from ._pillow import is_pillow, read_pixels, readable
 from ._ragged import RaggedArrays
 
 
@@ -17,7 +19,7 @@ def collect_images(images: Any, name: str) -> RaggedArrays | ImageFiles:
 
     Parameters
     ----------
-    images : array, list of arrays, list of paths, Series, RaggedArrays or ImageFiles
+    images : array, list of arrays or Pillow images, list of paths, Series, RaggedArrays, ImageFiles
         Anything but a 2-D table.
     name : str
         Argument name for error messages.
@@ -111,20 +113,32 @@ def unwrap(
     """
     if isinstance(items, (RaggedArrays, ImageFiles)):
         return items
-    if isinstance(items, (str, bytes, os.PathLike)):
+    if is_path(items) or isinstance(items, bytes):
         raise TypeError(f"{name} is a single path ({items!r}); expected a list of paths.")
+    if is_pillow(items):
+        raise TypeError(f"{name} is a single Pillow image; expected a list: pass [{name}].")
     if isinstance(items, np.ma.MaskedArray):
         raise TypeError(f"{name} is a masked array, whose mask would be lost; expected an array.")
-    if not isinstance(items, (list, tuple)):
-        if not hasattr(items, "__array__"):
-            raise TypeError(
-                f"{name} is a {type(items).__name__}; expected an array, a list of arrays or "
-                "a list of paths."
-            )
+    items = as_list(items)
+    if isinstance(items, list):
+        return _unwrap_list(items, name, noun)
+    if not isinstance(items, np.ndarray):
+        raise TypeError(
+            f"{name} is a {type(items).__name__}; expected an array, a list of arrays or of Pillow "
+            "images, or a list of paths."
+        )
+    return items
+
+
+def as_list(items: Any) -> Any:
+    """Make a list of every container of single items; an array of numbers stays an array."""
+    if isinstance(items, (list, tuple)) and not isinstance(items, SegmentedImage):
+        return list(items)
+    if hasattr(items, "__array__") and not is_pillow(items):
         items = np.asarray(items)
-        if items.dtype.kind not in "OUT" or items.ndim != 1:
-            return items
-    return _unwrap_list(list(items), name, noun)
+        if items.dtype.kind in "OUT" and items.ndim == 1:
+            return list(items)
+    return items
 
 
 def _unwrap_list(items: list, name: str, noun: str) -> list[np.ndarray] | ImageFiles:
@@ -135,12 +149,45 @@ def _unwrap_list(items: list, name: str, noun: str) -> list[np.ndarray] | ImageF
         return ImageFiles(items, noun)
     wanted = "a path" if is_path(items[0]) else "an array"
     for i, item in enumerate(items):
-        if is_path(item) != (wanted == "a path") or not (is_path(item) or is_array(item)):
+        if is_path(item) != (wanted == "a path") or not (is_path(item) or is_pixels(item)):
             raise TypeError(
                 f"{noun.capitalize()} {i} of {name} is {_describe_item(item)}; expected "
                 f"{wanted}{', as before it' if i else ' or a path'}."
             )
-    return [np.asarray(item) for item in items]
+    return [
+        as_pixels(item, f"{noun.capitalize()} {i} of {name}", noun) for i, item in enumerate(items)
+    ]
+
+
+def as_pixels(item: Any, where: str, role: str = "image") -> np.ndarray:
+    """Bring one image or label map in memory to an array.
+
+    A Pillow image is read as its file would be, turned upright.
+
+    Parameters
+    ----------
+    item : array-like or Pillow image
+        An array is not checked.
+    where : str
+        Names it in error messages.
+    role : {"image", "mask"}, default="image"
+        Which it is.
+
+    Returns
+    -------
+    ndarray of shape (h, w) or (h, w, 3)
+
+    Examples
+    --------
+    >>> from PIL import Image
+    >>> from hierseg_learn.images import as_pixels
+    >>> as_pixels(Image.new("L", (3, 1), 7), "image")
+    array([[7, 7, 7]], dtype=uint8)
+    """
+    if not is_pillow(item):
+        return np.asarray(item)
+    with readable(where):
+        return read_pixels(item, role, where)
 
 
 def _describe_item(item: Any) -> str:
@@ -153,6 +200,8 @@ def is_path(item: Any) -> bool:
     return isinstance(item, (str, os.PathLike))
 
 
-def is_array(item: Any) -> bool:
-    """Say whether one item of a list is an array."""
+def is_pixels(item: Any) -> bool:
+    """Say whether one item of a list is an array or a Pillow image."""
+    if is_pillow(item):
+        return True
     return hasattr(item, "__array__") and not isinstance(item, np.ma.MaskedArray)

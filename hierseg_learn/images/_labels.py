@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from numbers import Integral
 from typing import Any
 
@@ -12,14 +13,15 @@ from ._collect import unwrap
 from ._files import ImageFiles
 from ._ragged import RaggedArrays
 
-_UINT8_UNLABELED = 255
+# written into 8 bits by some tools where a pixel is of no part, by others where it is of the object
+OPEN_ID = 255
 _MAX_ID = np.iinfo(np.int32).max
 
 
-def check_unlabeled(unlabeled: Any) -> tuple[int, ...]:
-    """Return the ids that stand for "unlabeled", besides -1, as a sorted tuple."""
+def check_unlabeled(unlabeled: Any) -> tuple[int, ...] | None:
+    """Return the ids that belong to no part, besides -1, as a sorted tuple; None says nothing."""
     if unlabeled is None:
-        return ()
+        return None
     ids = unlabeled if isinstance(unlabeled, Iterable) else [unlabeled]
     ids = list(ids)
     for value in ids:
@@ -27,20 +29,71 @@ def check_unlabeled(unlabeled: Any) -> tuple[int, ...]:
             raise TypeError(
                 f"unlabeled={unlabeled!r} holds {value!r}; expected an int or a list of ints."
             )
-    return tuple(sorted({int(value) for value in ids}))
+    return tuple(sorted({int(value) for value in ids} - {-1}))
+
+
+@dataclass(frozen=True)
+class IdRule:
+    """Which ids of a label map belong to no part.
+
+    -1 always; what the user said; and where nobody said anything 255 in uint8, unless it is a part.
+
+    Parameters
+    ----------
+    unlabeled : tuple of int or None
+        What the user said, as `check_unlabeled` returns it.
+    parts : frozenset of int
+        Ids that a tree names.
+    """
+
+    unlabeled: tuple[int, ...] | None = None
+    parts: frozenset[int] = frozenset()
+
+    def drops_open_id(self, dtype: np.dtype) -> bool:
+        """Say whether 255 belongs to no part though nobody said so."""
+        return self.unlabeled is None and dtype == np.uint8 and OPEN_ID not in self.parts
+
+    def skipped(self, dtype: np.dtype) -> list[int]:
+        """Ids of no part in a label map of this dtype."""
+        return [-1, *(self.unlabeled or ()), *([OPEN_ID] if self.drops_open_id(dtype) else ())]
+
+    def n_dropped(self, mask: np.ndarray) -> int:
+        """Count the pixels that belong to no part though nobody said so."""
+        return int(np.count_nonzero(mask == OPEN_ID)) if self.drops_open_id(mask.dtype) else 0
+
+    def settled(
+        self, unlabeled: tuple[int, ...] | None, parts: frozenset[int], name: str
+    ) -> IdRule:
+        """Return the rule of label maps that meet a model with its own.
+
+        `name` is what the caller names the images.
+        """
+        if None not in (self.unlabeled, unlabeled) and self.unlabeled != unlabeled:
+            raise ValueError(
+                f"{name} has unlabeled={list(self.unlabeled)}, the model has "
+                f"unlabeled={list(unlabeled)}; expected the same ids, or None for one of them."
+            )
+        said = self.unlabeled if unlabeled is None else unlabeled
+        parts = self.parts | parts
+        for part in sorted(parts.intersection(said or ())):
+            raise ValueError(
+                f"unlabeled={list(said)} names the id {part}, which is a part of the tree; "
+                "expected an id to be one of the two."
+            )
+        return IdRule(said, parts)
 
 
 def to_label_map(
-    mask: np.ndarray, unlabeled: tuple[int, ...], where: str, *, may_be_empty: bool = False
+    mask: np.ndarray, rule: IdRule, where: str, *, may_be_empty: bool = False
 ) -> np.ndarray:
     """Check one label map and bring it to its standard form.
 
     Parameters
     ----------
     mask : ndarray of shape (h, w)
-        Bool, integers, or floats that are whole numbers. 255 in uint8 is unlabeled.
-    unlabeled : tuple of int
-        Further ids that mean "unlabeled".
+        Bool, integers, or floats that are whole numbers.
+    rule : IdRule
+        Which ids belong to no part.
     where : str
         Names the mask in error messages.
     may_be_empty : bool, default=False
@@ -58,17 +111,20 @@ def to_label_map(
     """
     if mask.dtype.kind == "f" and not (np.isfinite(mask) & (mask == np.rint(mask))).all():
         raise ValueError(f"{where} holds numbers that are not whole; expected part ids.")
-    skip = [-1, *unlabeled]
-    if mask.dtype == np.uint8:
-        skip.append(_UINT8_UNLABELED)
-    empty = np.isin(mask, skip)
+    empty = np.isin(mask, rule.skipped(mask.dtype))
     if empty.all() and not may_be_empty:
-        raise ValueError(f"{where} is unlabeled everywhere; expected at least one part id.")
+        hint = ""
+        if rule.n_dropped(mask):
+            hint = (
+                f"; {OPEN_ID} in uint8 is no part where nobody says otherwise: name it in tree=, "
+                "or pass unlabeled=[]"
+            )
+        raise ValueError(f"{where} is unlabeled everywhere; expected at least one part id{hint}.")
     outside = ((mask < 0) | (mask > _MAX_ID)) & ~empty
     if outside.any():
         raise ValueError(
             f"{where} holds the id {mask[outside][0]}; expected part ids from 0 to {_MAX_ID}, "
-            "or -1 for unlabeled."
+            "or -1 for unlabeled (or name it in unlabeled=)."
         )
     with np.errstate(invalid="ignore"):
         labels = mask.astype(np.int32, order="C")
@@ -77,7 +133,7 @@ def to_label_map(
 
 
 def pair_masks(
-    images: RaggedArrays | ImageFiles, masks: Any, unlabeled: tuple[int, ...], name: str
+    images: RaggedArrays | ImageFiles, masks: Any, rule: IdRule, name: str
 ) -> RaggedArrays | ImageFiles:
     """Make one collection of label maps that fits the images.
 
@@ -87,8 +143,8 @@ def pair_masks(
         Their images.
     masks : array, list of arrays, list of paths, Series, RaggedArrays or ImageFiles
         What the user passed.
-    unlabeled : tuple of int
-        Ids that mean "unlabeled", besides -1 and, in uint8, 255.
+    rule : IdRule
+        Which ids belong to no part.
     name : str
         Argument name for error messages.
 
@@ -106,8 +162,8 @@ def pair_masks(
         )
     if isinstance(items, ImageFiles):
         return ImageFiles(items.paths, "mask")
-    masks = _store(items, unlabeled, name)
-    _check_content(masks, unlabeled, name)
+    masks = _store(items, rule, name)
+    _check_content(masks, rule, name)
     if isinstance(images, RaggedArrays):
         for i in np.flatnonzero((images.shapes[:, :2] != masks.shapes).any(axis=1))[:1]:
             check_same_size(masks.shapes[i], images.shapes[i], f"Mask {i} of {name}")
@@ -124,7 +180,7 @@ def check_same_size(mask_shape: Any, image_shape: Any, where: str) -> None:
         )
 
 
-def _store(items: Any, unlabeled: tuple[int, ...], name: str) -> RaggedArrays:
+def _store(items: Any, rule: IdRule, name: str) -> RaggedArrays:
     if isinstance(items, np.ndarray):
         items = RaggedArrays.from_stack(items)
     dtypes = {items.dtype} if isinstance(items, RaggedArrays) else {item.dtype for item in items}
@@ -132,22 +188,32 @@ def _store(items: Any, unlabeled: tuple[int, ...], name: str) -> RaggedArrays:
         if item.dtype.kind not in "buif":
             raise TypeError(f"Mask {i} of {name} has dtype {item.dtype}; expected integers.")
         if item.ndim != 2:
-            raise ValueError(f"Mask {i} of {name} has shape {item.shape}; expected (h, w).")
+            colors = " (give every color its id)" if item.ndim == 3 else ""
+            raise ValueError(
+                f"Mask {i} of {name} has shape {item.shape}; expected part ids (h, w){colors}."
+            )
     if len(dtypes) > 1 or next(iter(dtypes)).kind == "f":
-        # 255 means "unlabeled" in uint8 only, so mixed dtypes are told apart first.
-        items = [
-            to_label_map(item, unlabeled, f"Mask {i} of {name}") for i, item in enumerate(items)
-        ]
+        # The buffer has one dtype, and would not tell 255 in uint8 from 255 elsewhere.
+        for i, item in enumerate(items if len(dtypes) > 1 else ()):
+            if rule.n_dropped(item):
+                raise ValueError(
+                    f"Mask {i} of {name} is uint8 and holds {OPEN_ID} among masks of other dtypes, "
+                    f"in which that is a part; pass masks of one dtype, unlabeled={OPEN_ID} if it "
+                    "is none, or unlabeled=[] if it is one."
+                )
+        items = [to_label_map(item, rule, f"Mask {i} of {name}") for i, item in enumerate(items)]
     return items if isinstance(items, RaggedArrays) else RaggedArrays.from_arrays(items)
 
 
-def _check_content(masks: RaggedArrays, unlabeled: tuple[int, ...], name: str) -> None:
+def _check_content(masks: RaggedArrays, rule: IdRule, name: str) -> None:
     sizes = masks.shapes.prod(axis=1)
     for i in np.flatnonzero(sizes == 0)[:1]:
         raise ValueError(f"Mask {i} of {name} has no pixel.")
     low, high = masks.ranges()
-    skip = [-1, *unlabeled, *([_UINT8_UNLABELED] if masks.dtype == np.uint8 else [])]
+    # A tree may still make a part of 255, so a mask of nothing else is settled later.
+    rule = IdRule(rule.unlabeled, rule.parts | {OPEN_ID})
+    skip = rule.skipped(masks.dtype)
     # Only a mask whose extremes are both unlabeled can be unlabeled everywhere.
     suspicious = (np.isin(low, skip) & np.isin(high, skip)) | (low < -1) | (high > _MAX_ID)
     for i in np.flatnonzero(suspicious):
-        to_label_map(masks[i], unlabeled, f"Mask {i} of {name}")
+        to_label_map(masks[i], rule, f"Mask {i} of {name}")

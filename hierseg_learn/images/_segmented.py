@@ -3,37 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from ._collect import collect_images
 from ._files import ImageFiles
+from ._item import SegmentedImage
 from ._keys import resolve_key
-from ._labels import check_same_size, check_unlabeled, pair_masks
+from ._labels import IdRule, check_same_size, check_unlabeled, pair_masks, to_label_map
 from ._ragged import RaggedArrays
-
-
-class SegmentedImage(NamedTuple):
-    """One image with its label map, both as stored.
-
-    Parameters
-    ----------
-    image : ndarray of shape (h, w) or (h, w, 3)
-        Pixel values.
-    mask : ndarray of shape (h, w)
-        Part id of every pixel.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from hierseg_learn.images import SegmentedImage
-    >>> SegmentedImage(np.zeros((1, 2)), np.array([[0, 1]])).mask
-    array([[0, 1]])
-    """
-
-    image: np.ndarray
-    mask: np.ndarray
 
 
 class SegmentedImages:
@@ -51,16 +30,18 @@ class SegmentedImages:
         arrays or paths will do.
     masks : array of shape (n, h, w), list of arrays, list of paths
         One label map per image, of the same height and width: the part id of every
-        pixel. -1, and 255 in uint8, mean "unlabeled". Palette files keep their index.
+        pixel. -1 is no part. Palette files keep their index.
     unlabeled : int or list of int, default=None
-        Further ids that mean "unlabeled".
+        Further ids that are no part. None stands for 255 in uint8, unless the tree of a model
+        names it as a part, or it is the only id besides 0; a model that drops it says so. ``[]``
+        stands for none.
 
     Attributes
     ----------
     images, masks : RaggedArrays or ImageFiles
         Sequences that take an integer, a slice, a boolean mask or an index array.
-    unlabeled : tuple of int
-        Further ids that mean "unlabeled".
+    unlabeled : tuple of int or None
+        Further ids that are no part; None where nobody said.
     shape : tuple of int
         ``(n,)``.
 
@@ -90,14 +71,14 @@ class SegmentedImages:
                 raise TypeError(f"{name} is SegmentedImages already; pass its .{name}.")
         self.images = collect_images(images, "images")
         self.unlabeled = check_unlabeled(unlabeled)
-        self.masks = pair_masks(self.images, masks, self.unlabeled, "masks")
+        self.masks = pair_masks(self.images, masks, IdRule(self.unlabeled), "masks")
 
     @classmethod
     def _from_parts(
         cls,
         images: RaggedArrays | ImageFiles,
         masks: RaggedArrays | ImageFiles,
-        unlabeled: tuple[int, ...],
+        unlabeled: tuple[int, ...] | None,
     ) -> SegmentedImages:
         # Parts of a checked collection need no second check.
         collection = cls.__new__(cls)
@@ -118,9 +99,11 @@ class SegmentedImages:
         item = resolve_key(key, len(self))
         if not isinstance(item, int):
             return self._from_parts(self.images[item], self.masks[item], self.unlabeled)
-        pair = SegmentedImage(self.images[item], self.masks[item])
-        check_same_size(pair.mask.shape, pair.image.shape, f"Mask {item}")
-        return pair
+        image, mask = self.images[item], self.masks[item]
+        check_same_size(mask.shape, image.shape, f"Mask {item}")
+        if self.unlabeled is not None:
+            mask = to_label_map(mask, IdRule(self.unlabeled), f"Mask {item}")
+        return SegmentedImage(image, mask)
 
     def __iter__(self) -> Iterator[SegmentedImage]:
         return (self[i] for i in range(len(self)))

@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._frozen import thawed
 from ..audit import find_shortcuts
-from ..images import SegmentedImages, is_table
+from ..images import SegmentedImages, is_table, join_items
 from ..transformer import SegmentTreeTransformer
 from ..tree import SegmentTree
 from ..utils import Estimator
@@ -220,7 +220,7 @@ class SegmentSwapSampler(Estimator, BaseSampler):
             resampled = like(X, resampled)
         else:
             self._validate_params()
-            images, labels, _ = self._check_X_y(X, labels)
+            images, labels, _ = self._check_X_y(join_items(X), labels)
             resampled, new_labels = self._fit_resample(images, labels, groups)
         is_array = isinstance(y, np.ndarray)
         return resampled, new_labels if is_array else take_rows(y, self.sample_indices_)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from abc import ABCMeta, abstractmethod
 from collections.abc import Iterator, Sequence
 from typing import Any, Self
@@ -14,8 +15,9 @@ from sklearn.utils.validation import check_is_fitted
 from .._progress import ProgressBar
 from ..base import ImageEstimator
 from ..images import ImageBatch
-from ..images._labels import to_label_map
+from ..images._labels import OPEN_ID, IdRule, check_unlabeled, to_label_map
 from ..tree import SegmentTree
+from ._parts import PartLookup
 
 
 class Segmenter(ImageEstimator, metaclass=ABCMeta):
@@ -32,6 +34,9 @@ class Segmenter(ImageEstimator, metaclass=ABCMeta):
         The tree of the parts; its leaf values are part ids, or tuples of them.
     uses_masks : bool
         Whether label maps have to be given together with the images.
+    unlabeled_ : tuple of int or None
+        Ids of the given label maps that are no part, besides -1; None where nobody said, or where
+        it takes no label maps.
 
     Examples
     --------
@@ -51,6 +56,9 @@ class Segmenter(ImageEstimator, metaclass=ABCMeta):
 
     uses_masks: bool = False
     _images_at_once: int = 1
+    # ids that the tree of a transformer names
+    _outer_parts: frozenset[int] = frozenset()
+    _parts: frozenset[int] = frozenset()
 
     def _cells(self) -> list[np.ndarray | None]:
         """For every layer of the tree the part ids of its cells, (n_rows, n_cols), where they lie.
@@ -66,7 +74,7 @@ class Segmenter(ImageEstimator, metaclass=ABCMeta):
 
         Parameters
         ----------
-        X : array, list of arrays, list of paths, 2-D table or SegmentedImages
+        X : array, list of images, list of paths, 2-D table or SegmentedImages
             The training images; a 2-D table holds images of one row each.
         y : Ignored
             Present for scikit-learn's conventions.
@@ -83,16 +91,43 @@ class Segmenter(ImageEstimator, metaclass=ABCMeta):
             If an image, a label map or a parameter is not what it should be; the message names the
             argument and the position of the image.
         """
-        self.tree_ = self._fit(self._check_images(X, segments=segments, reset=True))
+        batch = self._check_images(X, segments=segments, reset=True)
+        self._parts = self._named_parts(getattr(self, "tree", None))
+        if self.uses_masks:
+            batch = batch.settled(self._said_of_masks(), self._parts)
+        self.tree_ = self._fit(batch)
+        self._parts = self._named_parts(self.tree_)
+        self.unlabeled_ = batch.unlabeled if self.uses_masks else None
+        self._dropped_in_fit = self._say_dropped(batch)
         return self
+
+    def _said_of_masks(self) -> tuple[int, ...] | None:
+        """Ids of no part in given label maps, by the parameters."""
+        return check_unlabeled(self._unlabeled_masks())
+
+    def _named_parts(self, tree: Any) -> frozenset[int]:
+        """Ids that are parts by a tree: the parameter before `fit`, if any, and that of `fit`."""
+        own = () if tree is None else PartLookup(read_tree(tree)).part_ids.tolist()
+        return self._outer_parts.union(own)
+
+    def _settled(self, batch: ImageBatch) -> ImageBatch:
+        return batch.settled(self.unlabeled_, self._parts) if self.uses_masks else batch
+
+    def _say_dropped(self, batch: ImageBatch) -> bool:
+        """Warn of pixels that are of no part though nobody said so; return whether there are."""
+        share = 0.0 if OPEN_ID in self._parts else batch.dropped_share
+        if share:
+            warn_of_dropped(share)
+        return share > 0
 
     def segment(self, image: Any, mask: Any = None) -> np.ndarray:
         """Cut one image into parts.
 
         Parameters
         ----------
-        image : array of shape (height, width) or (height, width, 3), or path
-            An image of the kind that `fit` saw, of any size.
+        image : array of shape (height, width) or (height, width, 3), Pillow image, path or item
+            An image of the kind that `fit` saw, of any size; an item of SegmentedImages brings its
+            label map.
         mask : array of shape (height, width), or path, default=None
             Its label map. Only a segmenter with `uses_masks` looks at it.
 
@@ -114,7 +149,7 @@ class Segmenter(ImageEstimator, metaclass=ABCMeta):
 
         Parameters
         ----------
-        X : array, list of arrays, list of paths, 2-D table or SegmentedImages
+        X : array, list of images, list of paths, 2-D table or SegmentedImages
             Images of the kind that `fit` saw. Where the segmenter has a parameter `verbose`, 1
             draws a progress bar.
         segments : array, list of arrays or list of paths, default=None
@@ -137,6 +172,8 @@ class Segmenter(ImageEstimator, metaclass=ABCMeta):
             for _, labels in self.segmented(batch):
                 found.append(labels)
                 bar.advance()
+        if not self._dropped_in_fit:
+            self._say_dropped(batch)
         return found
 
     def segmented(self, batch: ImageBatch) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -153,11 +190,13 @@ class Segmenter(ImageEstimator, metaclass=ABCMeta):
         label_map : ndarray of shape (height, width), int32
             Part id of every pixel, -1 where it belongs to no part.
         """
+        batch = self._settled(batch)
         for chunk in gen_batches(len(batch), self._images_at_once):
             places = range(chunk.start, chunk.stop)
             images = [batch.image(i) for i in places]
-            masks = [batch.mask(i) for i in places]
-            yield from zip(images, self._cut(images, masks, [batch.position(i) for i in places]))
+            masks = [batch.mask(i) if self.uses_masks else None for i in places]
+            positions = [batch.position(i) for i in places]
+            yield from zip(images, self._cut(images, masks, positions, batch.drops[chunk]))
 
     def label_map(
         self, image: np.ndarray, mask: np.ndarray | None = None, *, where: str = "the image"
@@ -200,7 +239,12 @@ class Segmenter(ImageEstimator, metaclass=ABCMeta):
             )
         what = f"What {type(self).__name__} returned for {where}"
         # an image may show nothing of what a segmenter looks for
-        return to_label_map(labels, (), what, may_be_empty=True)
+        return to_label_map(labels, self._rule, what, may_be_empty=True)
+
+    @property
+    def _rule(self) -> IdRule:
+        """Which ids are no part in what `_segment` returns."""
+        return IdRule(None, self._parts)
 
     @abstractmethod
     def _fit(self, batch: ImageBatch) -> SegmentTree:
@@ -215,11 +259,19 @@ class Segmenter(ImageEstimator, metaclass=ABCMeta):
         images: Sequence[np.ndarray],
         masks: Sequence[np.ndarray | None],
         positions: Sequence[int],
+        drops: np.ndarray,
     ) -> list[np.ndarray]:
-        """Cut any number of images, and check what comes; positions are for messages."""
+        """Cut any number of images, and check what comes; positions are for messages.
+
+        `drops`, (n_images, 2), counts pixels dropped though nobody said so, and all pixels.
+        """
         found: list[np.ndarray] = []
         for chunk in gen_batches(len(images), self._images_at_once):
             found += self._segment_many(images[chunk], masks[chunk])
+        for labels, counts in zip(found, drops, strict=True):
+            dropped = self._rule.n_dropped(np.asarray(labels))
+            if dropped:
+                counts[:] = max(dropped, counts[0]), np.size(labels)
         return [
             self._check_labels(labels, image, f"image {position} of X")
             for labels, image, position in zip(found, images, positions, strict=True)
@@ -246,3 +298,14 @@ def flat_tree(part_ids: np.ndarray) -> SegmentTree:
 def read_tree(tree: Any) -> SegmentTree:
     """Take a SegmentTree as it is and build one from a nested dict."""
     return tree if isinstance(tree, SegmentTree) else SegmentTree.from_nested(tree)
+
+
+def warn_of_dropped(share: float) -> None:
+    """Warn of the share of the pixels that are of no part though nobody said so."""
+    warnings.warn(
+        f"{OPEN_ID} in uint8 label maps is no part where nobody says otherwise, and "
+        f"{100 * share:.2g}% of the pixels have it; pass unlabeled={OPEN_ID} if that is right, and "
+        f"unlabeled=[], or a tree= that names {OPEN_ID}, if it is a part.",
+        UserWarning,
+        stacklevel=6,
+    )

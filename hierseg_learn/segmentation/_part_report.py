@@ -12,7 +12,8 @@ from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
 from ..images import ImageBatch
-from ._base import Segmenter
+from ..images._labels import check_unlabeled
+from ._base import Segmenter, warn_of_dropped
 from ._part_scores import adjusted_rand, matched_overlap, normalized_mutual_info, purity
 from ._parts import PartLookup
 
@@ -224,6 +225,7 @@ def part_report(
     masks: Any = None,
     *,
     mask_names: Mapping[int, str] | None = None,
+    unlabeled: Any = None,
     stability: bool = False,
 ) -> PartReport:
     """Look at the parts of a segmenter in images.
@@ -240,6 +242,9 @@ def part_report(
         fitted on masks.
     mask_names : dict of int to str, default=None
         Names of the ids in the masks; ``"class <id>"`` by default.
+    unlabeled : int or list of int, default=None
+        Ids in the masks that are no class, besides -1, where `images` does not say so itself. None
+        stands for 255 in uint8, which a warning says; ``[]`` for none.
     stability : bool, default=False
         Whether to fit the segmenter anew on either half of the images, and to see how well its
         parts come again. The halves depend on the content of the images and not on their order.
@@ -279,6 +284,7 @@ def part_report(
     if not isinstance(mask_names, Mapping | None):
         raise TypeError(f"mask_names must be a dict of ids and names, got {mask_names!r}.")
     batch = segmenter._check_images(images, segments=masks, reset=False, names=("images", "masks"))
+    batch = batch.settled(check_unlabeled(unlabeled), frozenset())
     order = part_order(segmenter)
     # position among the leaves -> position in the report; the last entry is for no part
     places = np.append(np.argsort(order), -1)
@@ -289,6 +295,8 @@ def part_report(
         areas[i] = np.bincount(parts[parts >= 0], minlength=len(order)) / parts.size
         if batch.has_masks:
             _count_overlaps(counts, parts, batch.mask(i), len(order))
+    if batch.dropped_share:
+        warn_of_dropped(batch.dropped_share)
     ids = sorted(counts)
     return PartReport(
         part_names(segmenter),

@@ -86,6 +86,7 @@ row0_col1: in 100 % of the images, 50.0 % of the pixels.
         masks: Any = None,
         *,
         mask_names: Mapping[int, str] | None = None,
+        unlabeled: Any = None,
         report: PartReport | None = None,
         parts: Sequence[int] | None = None,
         n_examples: int = 8,
@@ -100,8 +101,8 @@ row0_col1: in 100 % of the images, 50.0 % of the pixels.
         ----------
         estimator : Segmenter
             Fitted.
-        X, masks, mask_names
-            As `images`, `masks` and `mask_names` of `part_report`.
+        X, masks, mask_names, unlabeled
+            As `images`, `masks`, `mask_names` and `unlabeled` of `part_report`.
         report : PartReport, default=None
             A report on the same images, where there is one already.
         parts, ax
@@ -122,7 +123,7 @@ row0_col1: in 100 % of the images, 50.0 % of the pixels.
         if not isinstance(n_examples, Integral) or n_examples < 1:
             raise ValueError(f"n_examples must be an integer of at least 1, got {n_examples!r}.")
         if report is None:
-            report = part_report(estimator, X, masks, mask_names=mask_names)
+            report = part_report(estimator, X, masks, mask_names=mask_names, unlabeled=unlabeled)
         batch = estimator._check_images(X, segments=masks, reset=False, names=("X", "masks"))
         if len(batch) != report.n_images:
             raise ValueError(

@@ -10,6 +10,7 @@ from sklearn.utils import check_random_state
 
 from ..base import seeded
 from ..images import ImageBatch
+from ..images._labels import check_unlabeled
 from ..tree import SegmentTree
 from ._base import Segmenter
 from ._merged_regions import MergeTreeSegmenter
@@ -135,14 +136,46 @@ class SegmenterUnion(Segmenter):
                 ]
         return super().set_params(**params)
 
+    def _say_dropped(self, batch: ImageBatch) -> bool:
+        said = [segmenter._dropped_in_fit for _, segmenter in self.segmenters_]
+        return any(said) or super()._say_dropped(batch)
+
     def _members(self) -> Sequence[tuple[str, Segmenter]]:
         if self.segmenters is None:
             return [("layout", PyramidSegmenter()), ("parts", MergeTreeSegmenter())]
         return self.segmenters
 
-    def _fit(self, batch: ImageBatch) -> SegmentTree:
+    def _unlabeled_masks(self) -> Any:
+        """What the members that take label maps say, which has to be the same."""
         members = self._members()
         self._check_members(members)
+        found = {
+            check_unlabeled(segmenter._unlabeled_masks()): name
+            for name, segmenter in members
+            if segmenter.uses_masks
+        }
+        found.pop(None, None)
+        if len(found) > 1:
+            (first, name), (second, other) = list(found.items())[:2]
+            raise ValueError(
+                f"segmenters has {name!r} with unlabeled={list(first)} and {other!r} with "
+                f"unlabeled={list(second)}; expected the same ids."
+            )
+        return next(iter(found), None)
+
+    def _named_parts(self, tree: Any) -> frozenset[int]:
+        """Ids that are parts in given label maps, by the trees of those that take them."""
+        fitted = tree is not None
+        return frozenset().union(
+            *(
+                segmenter._named_parts(getattr(segmenter, "tree_" if fitted else "tree", None))
+                for _, segmenter in (self.segmenters_ if fitted else self._members())
+                if segmenter.uses_masks
+            )
+        )
+
+    def _fit(self, batch: ImageBatch) -> SegmentTree:
+        members = self._members()
         rng = None if self.random_state is None else check_random_state(self.random_state)
         self.segmenters_ = [
             (name, seeded(segmenter, rng).fit(batch)) for name, segmenter in members
@@ -217,8 +250,11 @@ class SegmenterUnion(Segmenter):
         images: Sequence[np.ndarray],
         masks: Sequence[np.ndarray | None],
         positions: Sequence[int],
+        drops: np.ndarray,
     ) -> list[np.ndarray]:
-        found = [segmenter._cut(images, masks, positions) for _, segmenter in self.segmenters_]
+        found = [
+            segmenter._cut(images, masks, positions, drops) for _, segmenter in self.segmenters_
+        ]
         return [
             self._combined(list(label_maps), position)
             for position, *label_maps in zip(positions, *found, strict=True)

@@ -15,7 +15,7 @@ from .._decision import Embedding
 from .._exchange import PartExchange
 from .._frozen import thawed
 from ..classifier import HierarchicalMetricClassifier
-from ..images import SegmentedImage, SegmentedImages
+from ..images import SegmentedImage, is_pillow
 from ..transformer import SegmentTreeTransformer
 from ..tree import SegmentTree
 
@@ -166,7 +166,7 @@ def one_image(X: Any, n_channels: int, name: str) -> Any:
 
     Parameters
     ----------
-    X : SegmentedImage, array of shape (h, w) or (h, w, 3), or collection of one image
+    X : SegmentedImage, Pillow image, array of shape (h, w) or (h, w, 3), or collection of one image
         What a user passed.
     n_channels : {1, 3}
         Of the images seen in `fit`.
@@ -177,16 +177,16 @@ def one_image(X: Any, n_channels: int, name: str) -> Any:
     -------
     collection of one image
     """
-    if isinstance(X, SegmentedImage):
-        return SegmentedImages([np.asarray(X.image)], [np.asarray(X.mask)])
+    if isinstance(X, SegmentedImage) or is_pillow(X):
+        return [X]
     if isinstance(X, np.ndarray) and X.dtype != object and X.ndim == (2 if n_channels == 1 else 3):
         return [X]
     n_images = len(X) if hasattr(X, "__len__") and not isinstance(X, str) else None
     if n_images != 1:
         got = f"{type(X).__name__}" + (f" of length {n_images}" if n_images is not None else "")
         raise ValueError(
-            f"{name} must be one image: an array, images[i] or images[i : i + 1] of "
-            f"SegmentedImages, or a list of one, got {got}."
+            f"{name} must be one image: an array, a Pillow image, images[i] or images[i : i + 1] "
+            f"of SegmentedImages, or a list of one, got {got}."
         )
     return X
 

@@ -7,7 +7,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 
-from hierseg_learn.images import SegmentedImages, check_images, is_table
+from hierseg_learn.images import SegmentedImages, check_images, flat_image_shape, is_table
 
 GREY = np.arange(12, dtype=np.uint8).reshape(2, 2, 3)
 COLOR = np.arange(36, dtype=np.uint8).reshape(2, 2, 3, 3)
@@ -16,6 +16,13 @@ COLOR = np.arange(36, dtype=np.uint8).reshape(2, 2, 3, 3)
 def as_object_array(items):
     array = np.empty(len(items), dtype=object)
     array[:] = items
+    return array
+
+
+def as_items(items):
+    array = np.empty(len(items), dtype=object)
+    for i, item in enumerate(items):
+        array[i] = item
     return array
 
 
@@ -69,6 +76,100 @@ def test_what_is_neither_table_nor_images(X):
         check_images(X)
 
 
+def segmented(n_images=3, **params):
+    masks = np.arange(6).reshape(2, 3) % 3 + np.zeros((n_images, 1, 1), int)
+    return SegmentedImages(
+        np.arange(6 * n_images, dtype=np.uint8).reshape(-1, 2, 3), masks, **params
+    )
+
+
+@pytest.mark.parametrize("wrap", [list, tuple, as_items, lambda x: pd.Series(list(x))])
+def test_items_of_a_collection_are_images_with_masks(wrap):
+    X = segmented(unlabeled=2)
+    items = wrap(X)
+    assert not is_table(items)
+    batch, expected = check_images(items), check_images(X)
+    for i in range(3):
+        assert_array_equal(batch.image(i), expected.image(i), strict=True)
+        assert_array_equal(batch.mask(i), expected.mask(i), strict=True)
+    one = check_images(X[1])
+    assert len(one) == 1
+    assert_array_equal(one.mask(0), expected.mask(1))
+    with pytest.raises(ValueError, match="segments was given and X is SegmentedImages"):
+        check_images(items, segments=list(X.masks))
+
+
+def test_items_with_and_without_masks():
+    X = segmented()
+    match = "Image 1 of X is an image without its label map, image 0 is a SegmentedImage"
+    with pytest.raises(TypeError, match=match):
+        check_images([X[0], X[1].image])
+    with pytest.raises(TypeError, match=r"Mask 1 of X is missing \(None\)"):
+        check_images([X[0], X[1]._replace(mask=None)])
+
+
+@pytest.mark.parametrize("wrap", [list, tuple, as_items, lambda x: pd.Series(list(x))])
+@pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "CMYK", "I;16", "F"])
+def test_pillow_images_are_images(save_images, wrap, mode):
+    image_module = pytest.importorskip("PIL.Image")
+    images = [
+        image_module.fromarray(array).convert("L" if mode == "I;16" else mode) for array in COLOR
+    ]
+    images = [image.convert(mode) for image in images]
+    X = wrap(images)
+    assert not is_table(X)
+    batch, expected = check_images(X), check_images(save_images(images, suffix=".tif"))
+    for i in range(2):
+        assert_array_equal(batch.image(i), expected.image(i), strict=True)
+
+
+@pytest.mark.parametrize(
+    ("X", "match"),
+    [
+        ([None, 1], "Image 0 of X is missing"),
+        ([{"image": 1}], "Image 0 of X is a dict; expected an array or a path"),
+        ([object()], "Image 0 of X is a object"),
+        ([[[1, 2], [3, 4]]], "Image 0 of X is a list"),
+        ({1, 2}, "X is a set; expected an array, a list of arrays or of Pillow"),
+    ],
+)
+def test_what_is_not_recognized_is_no_table(X, match):
+    assert not is_table(X)
+    with pytest.raises(TypeError, match=match):
+        check_images(X)
+
+
+def test_pillow_images_that_are_refused():
+    image_module = pytest.importorskip("PIL.Image")
+    image = image_module.fromarray(COLOR[0])
+    with pytest.raises(TypeError, match=r"X is a single Pillow image; expected a list: pass \[X\]"):
+        check_images(image)
+    with pytest.raises(ValueError, match=r"Image 1 of X has an alpha channel \(Pillow mode RGBA\)"):
+        check_images([image, image.convert("RGBA")])
+
+
+def test_tables_that_look_like_images():
+    rng = np.random.default_rng(0)
+    blobs = np.zeros((90, 9, 12))
+    for blob, row, column in zip(blobs, rng.integers(0, 6, 90), rng.integers(0, 8, 90)):
+        blob[row : row + 4, column : column + 5] = rng.random()
+    colors = blobs[..., np.newaxis] * rng.random((90, 1, 1, 3))
+    for images, shape in (
+        (blobs[:, :, :9], (9, 9)),
+        (blobs, (9, 12)),
+        (colors, (9, 12, 3)),
+        (colors[:, :, :9].transpose(0, 3, 1, 2), (3, 9, 9)),
+    ):
+        table = images.reshape(90, -1)
+        assert flat_image_shape(table) == shape
+        assert flat_image_shape(rng.permuted(table, axis=1)) is None
+        assert flat_image_shape(table[:, rng.permutation(table.shape[1])]) is None
+    walks = rng.normal(size=(90, 81)).cumsum(axis=1)
+    units = np.where(np.arange(81) % 9 == 0, 1000, 1)
+    for other in (walks, rng.random((90, 81)), blobs[:, :, :9].reshape(90, -1) * units):
+        assert flat_image_shape(other) is None
+
+
 def test_tables_are_reshaped():
     table = GREY.reshape(2, 6)
     assert_array_equal(
@@ -101,7 +202,7 @@ def test_label_maps_beside_any_images(wrap):
 def test_mask_values():
     mask = np.array([[[0, 255, 7], [9, 1, 2]]])
     for dtype, labels in [
-        (np.uint8, [[0, -1, -1], [-1, 1, 2]]),
+        (np.uint8, [[0, 255, -1], [-1, 1, 2]]),
         (np.int16, [[0, 255, -1], [-1, 1, 2]]),
         (np.float32, [[0, 255, -1], [-1, 1, 2]]),
     ]:
@@ -233,7 +334,6 @@ def with_mask(i, mask):
         (np.zeros((3, 6), int), ValueError, r"masks has shape \(3, 6\); expected label maps"),
         (with_mask(1, np.full((2, 3), -1)), ValueError, "Mask 1 of masks is unlabeled everywhere"),
         (with_mask(1, np.full((2, 3), 8)), ValueError, "Mask 1 of masks is unlabeled everywhere"),
-        (np.full((3, 2, 3), 255, np.uint8), ValueError, "Mask 0 of masks is unlabeled everyw"),
         (with_mask(2, np.full((2, 3), -5)), ValueError, "Mask 2 of masks holds the id -5"),
         (with_mask(2, np.full((2, 3), 2**31)), ValueError, "Mask 2 of masks holds the id 21474"),
         (with_mask(2, np.full((2, 3), 0.5)), ValueError, "Mask 2 of masks holds .* not whole"),

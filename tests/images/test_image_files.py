@@ -3,7 +3,7 @@ import pickle
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from PIL import Image
+from PIL import Image, ImageOps
 
 from hierseg_learn.images import ImageFiles, SegmentedImages, check_images
 
@@ -50,13 +50,20 @@ def test_palette_masks_keep_their_index(save_images):
 def test_photos_are_turned_upright(tmp_path, orientation):
     exif = Image.Exif()
     exif[0x0112] = orientation
-    for suffix in ("png", "jpg"):
+    for suffix in ("png", "jpg", "webp", "tif"):
         path = tmp_path / f"photo.{suffix}"
         Image.fromarray(COLOR).save(path, exif=exif)
         files = ImageFiles([path])
         height, width = (5, 3) if orientation > 4 else (3, 5)
         assert files[0].shape == (height, width, 3)
         assert files.header(0)[0] == (height, width, 3)
+        with Image.open(path) as opened:
+            assert_array_equal(check_images([opened]).image(0), check_images(files).image(0))
+        if suffix in ("png", "tif"):
+            turned = Image.fromarray(COLOR)
+            turned.getexif()[0x0112] = orientation
+            upright = ImageOps.exif_transpose(turned)
+            assert_array_equal(files[0], np.asarray(upright))
         batch = check_images([path], segments=[np.zeros((height, width), dtype=int)])
         assert batch.mask(0).shape == batch.image(0).shape[:2] == batch.image_size(0)
 
@@ -152,7 +159,7 @@ def test_mask_files_are_checked_when_read(save_images):
     masks = [np.zeros((3, 5)), np.zeros((2, 5)), np.full((3, 5), 255), np.full((3, 5), 3)]
     paths = save_images([mask.astype(np.uint8) for mask in masks], "mask")
     for images in (save_images([COLOR] * 4), [COLOR] * 4):
-        X = SegmentedImages(images, paths, unlabeled=3)
+        X = SegmentedImages(images, paths, unlabeled=[3, 255])
         batch = check_images(X)
         assert_array_equal(batch.mask(0), np.zeros((3, 5), dtype=np.int32), strict=True)
         with pytest.raises(ValueError, match=r"Mask 1 of X \(.*\) is 2 x 5 pixels, .* 3 x 5"):

@@ -130,17 +130,21 @@ def test_dtypes_of_masks(grey_images, masks):
     assert as_is.masks.dtype == np.uint8
     mixed = [np.where(masks[0] == 3, 255, masks[0]).astype(np.uint8)]
     mixed += [np.where(mask == 3, 255, mask).astype(np.int64) for mask in masks[1:]]
-    X = SegmentedImages(grey_images, mixed)
-    assert X.masks.dtype == np.int32
-    # 255 is "unlabeled" in 8 bits, and an ordinary part id in more.
-    assert_array_equal(X[0].mask == -1, mixed[0] == 255)
-    assert_array_equal(X[1].mask, mixed[1])
+    # 255 would be no part in 8 bits, and an ordinary part id in more.
+    with pytest.raises(ValueError, match="Mask 0 of masks is uint8 and holds 255 among masks"):
+        SegmentedImages(grey_images, mixed)
+    for unlabeled, instead in ((255, -1), ([], 255)):
+        X = SegmentedImages(grey_images[:2], mixed[:2], unlabeled)
+        assert X.masks.dtype == np.int32
+        for i in (0, 1):
+            assert_array_equal(X[i].mask, np.where(mixed[i] == 255, instead, mixed[i].astype(int)))
     floats = SegmentedImages(grey_images, [mask.astype(float) for mask in masks])
     assert_array_equal(floats[1].mask, masks[1])
 
 
 @pytest.mark.parametrize(
-    ("given_ids", "ids"), [(None, ()), (7, (7,)), ([9, 7, 9], (7, 9)), (np.array([0]), (0,))]
+    ("given_ids", "ids"),
+    [(None, None), ([], ()), (-1, ()), (7, (7,)), ([9, 7, 9], (7, 9)), (np.array([0]), (0,))],
 )
 def test_unlabeled_ids(given_ids, ids):
     X = SegmentedImages(np.zeros((1, 2, 2)), np.array([[[0, 1], [7, 9]]]), unlabeled=given_ids)

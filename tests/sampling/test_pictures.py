@@ -69,7 +69,7 @@ def test_sizes_dtypes_and_unlabeled_ids(dtype):
     assert [image.image.shape for image in images] == shapes * 2
     assert {image.image.dtype for image in images} == {np.dtype(dtype)}
     assert images.unlabeled == (9,)
-    assert images[4].mask[0, 0] == 9
+    assert images[4].mask[0, 0] == -1
 
 
 def test_masks_of_two_kinds_of_pixel():

@@ -23,7 +23,7 @@ from hierseg_learn.segmentation import (
 from hierseg_learn.tree import SegmentTree
 
 IMAGES = np.zeros((2, 2, 3), dtype=np.uint8)
-MASKS = np.array([[[0, 0, 4], [4, 4, 255]], [[0, 0, 0], [7, 7, 7]]], dtype=np.uint8)
+MASKS = np.array([[[0, 0, 4], [4, 4, -1]], [[0, 0, 0], [7, 7, 7]]])
 TREE = {"photo": {"sky": 0, "land": {"sea": 4, "sand": 7}}}
 
 
@@ -92,7 +92,7 @@ def test_function_gets_scaled_images_and_may_leave_pixels_out():
         seen.append(image)
         return np.array([[0, 255, 255]] * 2, dtype=np.uint8)
 
-    segmenter = CallableSegmenter(halves).fit(IMAGES + np.uint8(51))
+    segmenter = CallableSegmenter(halves, unlabeled=255).fit(IMAGES + np.uint8(51))
     np.testing.assert_allclose(seen[0], np.full((2, 3), 0.2, dtype=np.float32))
     np.testing.assert_array_equal(segmenter.segment(IMAGES[0]), [[0, -1, -1]] * 2)
 

@@ -30,7 +30,7 @@ def repaint(images, rng, part=HAIR):
 
 def unlabel(images, part=HAIR):
     masks = np.array(list(images.masks))
-    return SegmentedImages(images.images, np.where(masks == part, 255, masks).astype(np.uint8))
+    return SegmentedImages(images.images, np.where(masks == part, -1, masks.astype(int)))
 
 
 def with_rows_of(model, images):
