@@ -9,7 +9,8 @@ import numpy as np
 
 from ..explain._text import node_labels
 from ..tree import SegmentTree
-from ._words import html_block, html_table, points, share, text_table
+from ..utils._numbers import percent
+from ._words import html_block, html_table, points, text_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -166,8 +167,8 @@ class NodeReliance:
         labels = np.array(node_labels(self.tree), dtype=object)[self.nodes]
         cells = "group and class" if self.has_groups else "class"
         lines = [
-            f"{share(self.accuracy)} of {int(self.sizes.sum())} samples get their class; in the "
-            f"worst cell of {cells} {share(self.worst_accuracy)} do."
+            f"{percent(self.accuracy)} of {int(self.sizes.sum())} samples get their class; in the "
+            f"worst cell of {cells} {percent(self.worst_accuracy)} do."
         ]
         # the root holds everything, so it is no news
         parts = np.flatnonzero(self.nodes != self.tree.root)

@@ -14,7 +14,6 @@ BELOW, BELOW_NEGATIVE = "#F2D0B5", "#BBD9EC"
 SEQUENTIAL = "Reds"
 DIVERGING = "RdBu_r"
 HATCH = "//////"
-SHARE_LABEL = "share of the squared distance"
 
 
 def import_pyplot(who: str) -> Any:
@@ -33,3 +32,8 @@ def text_width(text: str, points: float, *, bold: bool = False) -> float:
 
     font = FontProperties(size=points, weight="bold" if bold else "normal")
     return text_to_path.get_text_width_height_descent(text, font, ismath=False)[0]
+
+
+def show_percents(axis: Any, *, signed: bool = True) -> None:
+    """Write the ticks of a matplotlib axis as percents; shares of either side have no signs."""
+    axis.set_major_formatter(lambda value, _: f"{100 * (value if signed else abs(value)):.0f}%")

@@ -10,12 +10,21 @@ if TYPE_CHECKING:
     from ..tree import SegmentTree
 
 
+# what a sample is called that nobody has given a name
+NAMELESS = "the sample"
+
+
 class OneSample:
     """Mixin of explanations that have the fields `tree`, `name` and `present`."""
 
     tree: SegmentTree
     name: str
     present: np.ndarray | None
+
+    @property
+    def _is_named(self) -> bool:
+        """Whether the sample has a name of its own."""
+        return self.name != NAMELESS
 
     def _presence(self) -> dict[str, np.ndarray | None]:
         return {"present": self.present}

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from ..utils._numbers import number
 from ._colors import HATCH, NEGATIVE, POSITIVE, import_pyplot, text_width
-from ._text import share_text
+from ._shares import share_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -45,7 +46,8 @@ def plot(display: WaterfallDisplay, ax: Axes | None) -> Axes:
     joints = np.arange(len(steps))
     ax.vlines(ends, joints + 0.33, joints + 0.67, color=_JOIN, linewidth=0.9, zorder=2)
     _dress(display, ax, steps, np.concatenate([[0.0, total], ends]))
-    numbers = [f"{signed(step.value)}  {share_text(step.share)}" for step in steps]
+    sides = display.explanation._sides
+    numbers = [f"{number(step.value, '+.3g')}  {share_text(step.share, sides)}" for step in steps]
     edges = [*np.maximum(starts, ends), max(total, 0.0)]
     _write_numbers(ax, edges, [*numbers, number(total)])
     return ax
@@ -102,13 +104,3 @@ def _style(value: float) -> dict[str, Any]:
     if value >= 0:
         return {"color": POSITIVE}
     return {"color": NEGATIVE, "hatch": HATCH, "edgecolor": "white", "linewidth": 0}
-
-
-def number(value: float) -> str:
-    """Return a number with a true minus."""
-    return f"{value:.3g}".replace("-", "−")
-
-
-def signed(value: float) -> str:
-    """Return a number with its sign."""
-    return f"{value:+.3g}".replace("-", "−")
