@@ -15,6 +15,7 @@ from ._colors import (
     NEGATIVE,
     POSITIVE,
     import_pyplot,
+    make_room,
     show_percents,
     text_width,
 )
@@ -30,8 +31,6 @@ _INDENT, _GAP = 12.0, 9.0  # points
 _ROW = 0.26  # inches
 _WIDTH, _FRAME = 7.0, 1.1
 _TALLEST = 60.0
-# room for the numbers, as a share of the longest bar
-_ROOM = 0.26
 
 
 def plot(explanation: Explanation, ax: Axes | None) -> Axes:
@@ -47,14 +46,13 @@ def plot(explanation: Explanation, ax: Axes | None) -> Axes:
     inner = ~tree.is_leaf[order]
     rows = np.arange(len(order))
     if inner.any():
-        name = "with everything below"
-        ax.barh(rows[inner], pro[inner], height=0.8, color=BELOW, label=name, zorder=2)
+        ax.barh(rows[inner], pro[inner], height=0.8, color=BELOW, zorder=2)
         if explanation._is_two_sided:
             ax.barh(rows[inner], -contra[inner], height=0.8, color=BELOW_NEGATIVE, zorder=2)
     _draw_own(ax, rows, own)
-    _write_shares(ax, explanation, order)
     _label_rows(ax, explanation, order)
     _dress(ax, explanation, np.concatenate([own, pro, -contra]))
+    _write_shares(ax, explanation, order)
     return ax
 
 
@@ -66,7 +64,6 @@ def _draw_own(ax: Axes, rows: np.ndarray, own: np.ndarray) -> None:
         own,
         height=0.46,
         color=np.where(negative, NEGATIVE, POSITIVE),
-        label="own columns",
         zorder=3,
     )
     for bar, is_negative in zip(bars, negative):
@@ -77,14 +74,15 @@ def _draw_own(ax: Axes, rows: np.ndarray, own: np.ndarray) -> None:
 def _write_shares(ax: Axes, explanation: Explanation, order: list[int]) -> None:
     """Write numbers at the ends of the bars: own, and for inner nodes that of all below."""
     sides, (pro, contra) = explanation._sides, explanation._by_side
-    for row, node in enumerate(order):
-        own, end = share_text(explanation.own_share[node], sides), pro[node]
-        text = own
-        if not explanation.tree.is_leaf[node]:
-            below = share_text(explanation.share[node], sides)
-            if explanation._is_two_sided:
-                below = sides_text(pro[node], contra[node], sides)
-            text = f"{below}, own {own}"
+    texts = []
+    for node in order:
+        own = share_text(explanation.own_share[node], sides)
+        below = share_text(explanation.share[node], sides)
+        if explanation._is_two_sided:
+            below = sides_text(pro[node], contra[node], sides)
+        texts.append(own if explanation.tree.is_leaf[node] else f"{below}, own {own}")
+    make_room(ax, pro[order], texts, _FONT_POINTS - 1)
+    for row, (end, text) in enumerate(zip(pro[order], texts)):
         ax.annotate(
             text,
             (end, row),
@@ -115,12 +113,12 @@ def _label_rows(ax: Axes, explanation: Explanation, order: list[int]) -> None:
 
 def _dress(ax: Axes, explanation: Explanation, values: np.ndarray) -> None:
     """Axes, grid, legend and title."""
+    from matplotlib.patches import Patch
     from matplotlib.ticker import MaxNLocator
 
     low, high = min(float(values.min()), 0.0), max(float(values.max()), 0.0)
     span = high - low or 1.0
-    room = _ROOM * (1.6 if explanation._is_two_sided else 1.0)
-    ax.set_xlim(low - 0.02 * span * (low < 0), high + room * span)
+    ax.set_xlim(low - 0.02 * span * (low < 0), high + 0.02 * span)
     ax.set_ylim(len(explanation.tree) - 0.4, -0.6)
     show_percents(ax.xaxis, signed=False)
     ticks = MaxNLocator(6, steps=[1, 2, 5, 10]).tick_values(low, low + span)
@@ -131,4 +129,8 @@ def _dress(ax: Axes, explanation: Explanation, values: np.ndarray) -> None:
     whole = f" of {number(explanation.squared_distance)}" if not explanation._is_two_sided else ""
     ax.set_xlabel(explanation._share_label() + whole, parse_math=False)
     ax.set_title(explanation._title(), parse_math=False, fontsize=_FONT_POINTS + 2, loc="left")
-    ax.legend(fontsize=_FONT_POINTS - 1, frameon=False, loc="best")
+    named = {"with everything below": BELOW, "own columns": POSITIVE}
+    handles = [Patch(color=color, label=name) for name, color in named.items()]
+    if explanation.tree.n_nodes == 1:
+        handles = handles[1:]
+    ax.legend(handles=handles, fontsize=_FONT_POINTS - 1, frameon=False, loc="best")

@@ -201,6 +201,16 @@ class Explanation(ABC):
             return "share of what sets apart:  ← closer  |  apart →"
         return "share of the squared distance"
 
+    def _share_words(self) -> str:
+        """What tints measure, in words."""
+        if self._is_two_sided:
+            return "share of what sets apart (red) or brings closer (blue)"
+        return "share of the squared distance"
+
+    def _question(self) -> str:
+        """The question without the name of a sample that stands beside it."""
+        return self._title()
+
     def _subject(self) -> str:
         """What the explanation is called in a list of objects."""
         return self._title()

@@ -68,7 +68,7 @@ class ClassExplanation(SignedExplanation):
     >>> print(explanation.to_text())
     Mean over 2 training rows of 'sail': to the nearest rows of other classes the squared distance
     is larger by 2.9 than to those of their own class.
-    What separates them is boat (83%).
+    What separates them is boat (83%); against it: sky (3%).
     All that separates is 100%; what makes alike is 3% of that.
     <BLANKLINE>
     difference 2.9   for  against         own  mean  error

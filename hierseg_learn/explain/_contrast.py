@@ -210,13 +210,10 @@ class ContrastExplanation(OneSample, SignedExplanation):
         return f"share:  ← {class_name(self.against)}  |  {class_name(self.target)} →"
 
     def _question(self) -> str:
-        return f"why {class_name(self.target)} rather than {class_name(self.against)}?"
+        return f"Why {class_name(self.target)} rather than {class_name(self.against)}?"
 
     def _title(self) -> str:
-        question = self._question()
-        if self._is_named:
-            return f"{self.name}: {question}"
-        return question[0].upper() + question[1:]
+        return self._with_name(self._question())
 
     def _subject(self) -> str:
         return f"{self.name}: {class_name(self.target)} rather than {class_name(self.against)}"

@@ -264,7 +264,7 @@ of the squared distance: sky 75% and sea 12%. Not drawn: photo as a whole 12%.
     @property
     def question(self) -> str:
         """What the picture answers, as it stands above the photos."""
-        return self.explanation._title()
+        return self.explanation._question()
 
     @property
     def caption(self) -> str:

@@ -87,10 +87,10 @@ class ModelExplanation(SignedExplanation):
     Over 2 training rows, what tells classes apart is boat (82%).
     Permuting boat costs most: accuracy falls from 0.9 by 0.4 ± 0.1.
     <BLANKLINE>
-    mean net share 1  share   own  drop below  drop own
-    photo             100%  12%         0.4       0.1
-    ├── sky             5%   5%           0         0
-    └── boat           82%  82%         0.4       0.4
+    mean net share 1   for  against  own  drop below  drop own
+    photo             100%       0%  12%         0.4       0.1
+    ├── sky             5%       0%   5%           0         0
+    └── boat           82%       0%  82%         0.4       0.4
     """
 
     tree: SegmentTree

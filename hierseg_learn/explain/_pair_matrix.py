@@ -66,7 +66,7 @@ class PairMatrixDisplay:
     >>> display.order.tolist()
     [1, 0, 2]
     >>> print(display.alt_text)
-    Matrix of 3 samples, distance of each pair: lowest 1 for 0 (sail) and 2 (sail), \
+    Matrix of 3 samples, distance for each pair: lowest 1 for 0 (sail) and 2 (sail), \
 highest 3 for 0 (sail) and 1 (motor). Mean within classes 1, between classes 2.5.
     """
 
@@ -149,7 +149,7 @@ highest 3 for 0 (sail) and 1 (motor). Mean within classes 1, between classes 2.5
             value_name=(
                 "distance"
                 if chosen is None
-                else f"share of {node_labels(steps.tree)[chosen]} in what sets apart"
+                else f"share of {node_labels(steps.tree)[chosen]} in what sets two apart"
             ),
             is_share=chosen is not None,
             names=names,
@@ -187,7 +187,7 @@ highest 3 for 0 (sail) and 1 (motor). Mean within classes 1, between classes 2.5
         rows, columns = np.tril_indices(n_samples, -1)
         pairs = (self.values[rows, columns] + self.values[columns, rows]) / 2
         known = np.isfinite(pairs)
-        first = f"Matrix of {n_samples} samples, {self.value_name} of each pair"
+        first = f"Matrix of {n_samples} samples, {self.value_name} for each pair"
         if not known.any():
             return f"{first}: none."
         rows, columns, pairs = rows[known], columns[known], pairs[known]

@@ -40,9 +40,9 @@ def alt_text(display: SegmentContributionDisplay) -> str:
     named = _list(display, display.shares, node_labels, 8) or "all shares are 0%"
     titles = enumerate_words([title for title in display.titles if title] or [""])
     sentences = [
-        display.question,
+        display.question if display.question.endswith("?") else f"{display.question}.",
         f"{count}{', ' + titles if titles else ''}, each segment tinted by its "
-        f"{display.explanation._share_label()}: {named}.",
+        f"{display.explanation._share_words()}: {named}.",
     ]
     if named := _list(display, display.rest, spoken_labels, 8):
         sentences.append(f"Not drawn: {named}.")

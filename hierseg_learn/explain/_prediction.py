@@ -271,6 +271,14 @@ against it: sky (14%).
         ]
         return f'<div role="group" aria-label="{escape(self._subject())}">{"".join(tables)}</div>'
 
+    def __repr__(self) -> str:
+        if self.contrast is None:
+            return super().__repr__()
+        return (
+            f"{type(self).__name__}({self._subject()}, not "
+            f"{class_name(self.contrast.against)}: {self.contrast._summary()})"
+        )
+
     def _title(self) -> str:
         return f"How {self.name} differs from {self._those()}"
 

@@ -21,10 +21,11 @@ class OneSample:
     name: str
     present: np.ndarray | None
 
-    @property
-    def _is_named(self) -> bool:
-        """Whether the sample has a name of its own."""
-        return self.name != NAMELESS
+    def _with_name(self, question: str) -> str:
+        """A question after the name of the sample, if it has one of its own."""
+        if self.name == NAMELESS:
+            return question
+        return f"{self.name}: {question[0].lower()}{question[1:]}"
 
     def _presence(self) -> dict[str, np.ndarray | None]:
         return {"present": self.present}

@@ -69,9 +69,13 @@ class SignedExplanation(Explanation):
         return {**self._about(), "difference": self.difference, "nodes": nodes}
 
     def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._subject()}: {self._summary()})"
+
+    def _summary(self) -> str:
+        """The difference and the largest contributions in a few words."""
         words = [f"{name} {self._sides.pro}" for name in self._named(1, 2)]
         words += [f"{name} {self._sides.contra}" for name in self._named(-1, 1)]
-        return f"{type(self).__name__}({self._subject()}: {', '.join([self._head(), *words])})"
+        return ", ".join([self._head(), *words])
 
     def _named(self, sign: int, max_nodes: int) -> list[str]:
         return _node_table.named_shares(self.tree, self.own_share, sign, max_nodes)
@@ -95,6 +99,9 @@ class SignedExplanation(Explanation):
         if self.difference < 0:
             pro, contra = contra, pro
         return [f"All that {pro} is 100%; what {contra} is {percent(below)} of that."]
+
+    def _share_words(self) -> str:
+        return "share of what speaks for (red) or against (blue)"
 
     def _presence(self) -> dict[str, np.ndarray | None]:
         return {}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..utils._numbers import number
-from ._colors import HATCH, NEGATIVE, POSITIVE, import_pyplot, text_width
+from ._colors import HATCH, NEGATIVE, POSITIVE, import_pyplot, make_room
 from ._shares import share_text
 
 if TYPE_CHECKING:
@@ -79,13 +79,7 @@ def _dress(display: WaterfallDisplay, ax: Axes, steps: list[Step], ends: np.ndar
 
 def _write_numbers(ax: Axes, edges: Sequence[float], texts: Sequence[str]) -> None:
     """Write numbers behind the bars, and make room for them in the scale."""
-    ax.figure.figure.draw_without_rendering()  # only a draw settles the size of the axes
-    width = ax.get_window_extent().width * 72 / ax.figure.figure.dpi
-    low, high = ax.get_xlim()
-    # Every text must end within the axes: one inequality per row for the right end of the scale.
-    sizes = np.array([text_width(text, _FONT_POINTS - 1) + 6 for text in texts])
-    room = np.maximum(1 - sizes / width, 0.3)
-    ax.set_xlim(low, max(high, float((low + (np.array(edges) - low) / room).max())))
+    make_room(ax, edges, list(texts), _FONT_POINTS - 1)
     for row, (edge, text) in enumerate(zip(edges, texts)):
         ax.annotate(
             text,

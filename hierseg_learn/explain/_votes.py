@@ -183,11 +183,11 @@ class VotesExplanation(OneSample, SignedExplanation):
     def _share_label(self) -> str:
         return f"share:  ← others  |  {class_name(self.label)} →"
 
+    def _question(self) -> str:
+        return f"What do the votes for {class_name(self.label)} come from?"
+
     def _title(self) -> str:
-        question = f"what do the votes for {class_name(self.label)} come from?"
-        if self._is_named:
-            return f"{self.name}: {question}"
-        return question[0].upper() + question[1:]
+        return self._with_name(self._question())
 
     def _subject(self) -> str:
         return f"{self.name}: votes for {class_name(self.label)}"

@@ -36,8 +36,9 @@ def write_report(
 
     The page shows what every node of the tree knows by itself, the confusion matrix, and for some
     photos why they get the predicted class rather than the true one or, for hits, the one that
-    comes next: drawn over the photo, in sentences, and to be unfolded level by level. It is one file: pictures are part of it, it loads nothing, works without
-    scripts, by keyboard and with a screen reader, and prints with everything unfolded.
+    comes next: drawn over the photo, in sentences, and to be unfolded level by level. It is one
+    file: pictures are part of it, it loads nothing, works without scripts, by keyboard and with a
+    screen reader, and prints with everything unfolded.
 
     Parameters
     ----------

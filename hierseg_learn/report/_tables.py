@@ -40,7 +40,8 @@ def html_scores(scores: Scores, noun: str) -> str:
         (noun, str(len(scores.target)), f"{int(scores.is_right.sum())} of them right"),
     ]
     cards = "".join(
-        f"<div><dt>{escape(name)}</dt><dd><b>{escape(value)}</b> <span>{escape(note)}</span></dd></div>"
+        f"<div><dt>{escape(name)}</dt><dd><b>{escape(value)}</b> "
+        f"<span>{escape(note)}</span></dd></div>"
         for name, value, note in figures
     )
     return f'<dl class="figures">{cards}</dl>{_html_confusion(scores)}'
@@ -101,7 +102,8 @@ def html_nodes(classifier: Any, baseline: float) -> str:
     return (
         "<p>For every node, the share of held-out training rows that its metric, with everything "
         "below it, gives their class. The vertical mark is the share of the largest class in this "
-        f"report, {escape(percent(baseline))}: a node whose bar ends before it knows little by itself."
+        f"report, {escape(percent(baseline))}: a node whose bar ends before it knows little by "
+        "itself."
         '</p><div class="scroll" tabindex="0" role="region" aria-label="Scores of the nodes">'
         '<table class="nodes"><caption>The tree and the scores of its nodes</caption><thead><tr>'
         '<th scope="col">node</th><th scope="col">score</th><td aria-hidden="true"></td>'
