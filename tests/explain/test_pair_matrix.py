@@ -36,7 +36,7 @@ def test_negative_values_get_colors_around_zero(plt):
     assert image.get_cmap().name == "RdBu_r"
     assert image.get_array().mask.tolist() == [[True, False], [False, False]]
     texts = {text.get_text() for text in display.ax_.texts}
-    assert texts == {"−20\N{NARROW NO-BREAK SPACE}%", "40\N{NARROW NO-BREAK SPACE}%"}
+    assert texts == {"-20\N{NARROW NO-BREAK SPACE}%", "40\N{NARROW NO-BREAK SPACE}%"}
 
 
 def test_alt_text_names_extremes_and_means():
