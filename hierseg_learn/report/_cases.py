@@ -86,12 +86,13 @@ class Case:
         contrast = explanation.contrast
         if target != prediction:
             contrast = classifier.explain_contrast(row, target=prediction, against=target)
+        explanation = replace(explanation, name=name, contrast=contrast)
         return cls(
             name=name,
             target=target,
             prediction=prediction,
-            prediction_explanation=replace(explanation, name=name, contrast=contrast),
-            contrast=contrast,
+            prediction_explanation=explanation,
+            contrast=explanation.contrast,
             neighbors=neighbors or contrast is None,
         )
 
@@ -146,7 +147,7 @@ def html_case(case: Case) -> str:
 
 def _html_explanation(explanation: Explanation, *, is_open: bool) -> str:
     """Sentences, then the tree, under the question as a heading that folds."""
-    text, title = " ".join(explanation._lines(3)), explanation._title()
+    text, title = " ".join(explanation._lines(3)), explanation._question()
     return (
         f'<details class="block"{" open" if is_open else ""}><summary>{escape(title)}</summary>'
         f"<p>{escape(text)}</p>{html_tree(explanation)}</details>"

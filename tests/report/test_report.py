@@ -158,8 +158,7 @@ def test_hits_and_misses_are_right_and_wrong(page):
             assert predicted[i] != target[i]
             assert words == f"predicted '{predicted[i]}', labeled '{target[i]}'"
             # a miss is told from its true class, whatever came second
-            question = f"why '{predicted[i]}' rather than '{target[i]}'?"
-            assert f"Photo {i}: {question}" in page.text("summary")
+            assert f"Why '{predicted[i]}' rather than '{target[i]}'?" in page.text("summary")
     assert "How Photo" not in page.text("summary")
 
 
@@ -190,7 +189,7 @@ def test_outcomes_in_words(outcome, words):
 
 def test_no_outcome_is_printed_raw(page):
     outcomes = fitted_portraits().model[-1].node_outcomes_
-    metrics = [data for path, data in page.texts if path[-1] == "td"]
+    metrics = [data for path, data in page.texts if path[-1:] == ("td",)]
     assert {_in_words(outcome) for outcome in outcomes} <= set(metrics)
     assert "shrinkage=" not in page.text("td")
 
