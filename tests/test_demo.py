@@ -71,7 +71,7 @@ def test_explains_a_prediction(run):
     body = paragraphs_after(text, "Why did this one get its class?")
     named, predicted = re.match(r"portrait \d+ \((\w+)\) is predicted '(\w+)' ", body).groups()
     assert named == predicted
-    assert re.search(rf"why '{predicted}' rather than 'class_\d'\? Because of ", body)
+    assert re.search(rf"Why '{predicted}' rather than 'class_\d'\? Because of ", body)
     assert "nearest neighbors" in body
 
 

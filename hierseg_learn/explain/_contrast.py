@@ -174,9 +174,11 @@ class ContrastExplanation(OneSample, SignedExplanation):
         ]
 
     def _lines(self, max_nodes: int) -> list[str]:
+        return self._lines_after(self._title(), max_nodes)
+
+    def _lines_after(self, question: str, max_nodes: int) -> list[str]:
         """The answer first, then what it rests on."""
-        lines = super()._lines(max_nodes)
-        return [f"{self._title()} {self._answer(max_nodes)}", *lines]
+        return [f"{question} {self._answer(max_nodes)}", *super()._lines(max_nodes)]
 
     def _sentences(self, max_nodes: int) -> list[str]:
         target = class_name(self.target)

@@ -230,9 +230,15 @@ against it: sky (14%).
         contrast = self._contrast_for(question)
         if contrast is None:
             return super().to_text(max_nodes)
-        apart = "\n".join(self._apart(max_nodes))
-        text = f"{self._verdict()}\n{contrast.to_text(max_nodes)}"
-        return "\n\n".join([text, apart, self._closing()])
+        _node_table.check_max_nodes(max_nodes)
+        text = _node_table.export_text(
+            self.tree,
+            self._why(contrast, max_nodes),
+            contrast._head(),
+            contrast._columns(),
+            contrast._marks(),
+        )
+        return "\n\n".join([text, "\n".join(self._apart(max_nodes)), self._closing()])
 
     def plot(self, ax: Axes | None = None, question: str = "class") -> Axes:
         """Draw one horizontal bar per node: why this class, or how the sample differs from voters.
@@ -264,9 +270,8 @@ against it: sky (14%).
     def _repr_html_(self) -> str:
         if self.contrast is None:
             return super()._repr_html_()
-        lines = [self._verdict(), *self.contrast._lines(3)]
         tables = [
-            _node_table.export_html(self.contrast, lines),
+            _node_table.export_html(self.contrast, self._why(self.contrast, 3)),
             _node_table.export_html(self, self._apart(3), self._closing(), is_open=False),
         ]
         return f'<div role="group" aria-label="{escape(self._subject())}">{"".join(tables)}</div>'
@@ -324,6 +329,10 @@ against it: sky (14%).
 
     def _lines(self, max_nodes: int) -> list[str]:
         return [self._verdict(), *summary(self, self._phrases(), max_nodes)]
+
+    def _why(self, contrast: ContrastExplanation, max_nodes: int) -> list[str]:
+        """Sentences about the class: the prediction, then why this one rather than another."""
+        return [self._verdict(), *contrast._lines_after(contrast._question(), max_nodes)]
 
     def _apart(self, max_nodes: int) -> list[str]:
         """Sentences about the distance to the voters, where the contrast has said all else."""

@@ -177,7 +177,7 @@ def test_a_prediction_says_first_why_this_class(prediction, plt):
     blocks = explanation.to_text().split("\n\n")
     assert blocks[0].splitlines() == [
         "photo 3 is predicted 'cat' (2 of 3 nearest neighbors, 75% of the vote).",
-        "photo 3: why 'cat' rather than 'dog'? Because of sky (60%) and skirt (40%); "
+        "Why 'cat' rather than 'dog'? Because of sky (60%) and skirt (40%); "
         "against it: hair (20%).",
         "photo 3 is closer to 'cat' than to 'dog' (squared distances 1 and 5).",
         "All that speaks for 'cat' is 100%; what speaks against it is 20% of that.",
