@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .._version import __version__
-from ..tree._render import top_down
+from ..explain._text import top_down
 from ..utils._numbers import percent
 from ._scores import Scores
 
