@@ -188,7 +188,11 @@ class Explanation(ABC):
 
     def _head(self) -> str:
         """What stands over the tree."""
-        return f"squared distance {number(self.squared_distance)}"
+        return f"{self._sum_name()} {number(self.squared_distance)}"
+
+    def _sum_name(self) -> str:
+        """What the contributions add up to, in words."""
+        return "squared distance"
 
     def _caption(self) -> str:
         """What the table in a notebook shows."""

@@ -294,7 +294,7 @@ against it: sky (14%).
         """What the voters are called."""
         if self.kind == "prototypes":
             return "the nearest prototype"
-        return "its nearest neighbor" + ("s" if len(self.neighbors) > 1 else "")
+        return "its nearest neighbor" + ("s" if self._is_mean else "")
 
     def _names(self) -> tuple[str, ...]:
         return self.name, self._voter(int(np.argmin(self.squared_distances)))
@@ -337,12 +337,19 @@ against it: sky (14%).
     def _apart(self, max_nodes: int) -> list[str]:
         """Sentences about the distance to the voters, where the contrast has said all else."""
         alone = replace(self, present=None)
-        mean = "squared distance" if len(self.neighbors) == 1 else "mean squared distance"
         lines = summary(alone, self._phrases(), max_nodes)
         if self.squared_distance:
-            owner = "Its" if self.kind == "prototypes" or len(self.neighbors) == 1 else "Their"
-            lines.append(f"{owner} {mean} is {number(self.squared_distance)}.")
+            owner = "Their" if self._is_mean else "Its"
+            lines.append(f"{owner} {self._sum_name()} is {number(self.squared_distance)}.")
         return lines
+
+    @property
+    def _is_mean(self) -> bool:
+        """Whether the contributions are to the mean of several distances."""
+        return self.kind == "neighbors" and len(self.neighbors) > 1
+
+    def _sum_name(self) -> str:
+        return "mean squared distance" if self._is_mean else "squared distance"
 
     def _phrases(self) -> Phrases:
         those = self._those()
@@ -353,8 +360,7 @@ against it: sky (14%).
         )
 
     def _head(self) -> str:
-        mean = "squared distance" if len(self.neighbors) == 1 else "mean squared distance"
-        return f"{mean} {number(self.squared_distance)}"
+        return f"{self._sum_name()} {number(self.squared_distance)}"
 
     def _closing(self) -> str:
         """One line per vote, nearest first."""

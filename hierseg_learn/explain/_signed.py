@@ -86,7 +86,10 @@ class SignedExplanation(Explanation):
 
     def _head(self) -> str:
         """What stands over the tree."""
-        return f"difference {number(self.difference)}"
+        return f"{self._sum_name()} {number(self.difference)}"
+
+    def _sum_name(self) -> str:
+        return "difference"
 
     def _weaker_side(self, pro: str, contra: str) -> list[str]:
         """One sentence that says how strong the weaker side is, none where there is none.

@@ -203,10 +203,7 @@ class WaterfallDisplay:
     @property
     def sum_name(self) -> str:
         """What the values add up to, in words."""
-        if hasattr(self.explanation, "difference"):
-            return "difference"
-        is_mean = len(getattr(self.explanation, "neighbors", ())) > 1
-        return "mean squared distance" if is_mean else "squared distance"
+        return self.explanation._sum_name()
 
     @property
     def alt_text(self) -> str:
