@@ -76,5 +76,5 @@ prediction = replace(classifier.explain_prediction(rows.iloc[0]), name="portrait
 print(prediction.to_text())
 
 # %%
-# The same over the photo: red speaks for the class, blue for the other. A fitted pipeline is enough.
+# The same over the photo: red speaks for the class, blue for the other. A fitted pipeline will do.
 _ = SegmentContributionDisplay.from_estimator(model, X[[303]], titles=["portrait 303"])
