@@ -3,7 +3,7 @@ Why are these two different?
 ============================
 
 The distance between two images is the sum of what every node contributes, exactly. So it can be
-said in words which parts set two images apart, and why an image got its class.
+said in words which parts set two images apart, and why an image got its class rather than another.
 """
 
 # %%
@@ -70,7 +70,11 @@ nearest = classifier.explain_pair(rows.iloc[0], train.iloc[neighbors[0, 0]])
 print(f"{distances[0, 0]:.6f} {nearest.distance:.6f}")
 
 # %%
-# A prediction is explained by what sets the image apart from those who voted on it. Negative
-# shares, if any, are those of nodes whose difference makes up for that of others; with
-# ``combination="weighted"`` there are none.
-print(replace(classifier.explain_prediction(rows.iloc[0]), name="portrait 303").to_text())
+# Why did the first one get its class? What speaks for this class rather than the next one comes
+# first, then who voted. That it also differs from its neighbors is another matter, told last.
+prediction = replace(classifier.explain_prediction(rows.iloc[0]), name="portrait 303")
+print(prediction.to_text())
+
+# %%
+# The same over the photo: red speaks for the class, blue for the other. A fitted pipeline will do.
+_ = SegmentContributionDisplay.from_estimator(model, X[[303]], titles=["portrait 303"])

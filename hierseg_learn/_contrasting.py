@@ -87,8 +87,17 @@ class Contrasts:
         """Whether classes are compared by their prototypes."""
         return isinstance(self.decision, Prototypes)
 
+    @property
+    def by(self) -> str:
+        """What contributions are of: "nodes" or "parts"."""
+        return "nodes" if self.split is None else "parts"
+
     def choose(
-        self, rows: np.ndarray, target: int | None, against: int | None
+        self,
+        rows: np.ndarray,
+        target: int | None,
+        against: int | None,
+        proba: np.ndarray | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Fill in the classes that were not asked for.
 
@@ -99,6 +108,8 @@ class Contrasts:
         target, against : int or None
             Codes of classes; None takes the predicted class, and the one that is most probable
             after the target, among equally probable ones the nearest.
+        proba : ndarray of shape (n_queries, n_classes), default=None
+            Probabilities of the classes, where they are known already.
 
         Returns
         -------
@@ -107,7 +118,7 @@ class Contrasts:
         if target is not None and against is not None:
             targets, againsts = np.full(len(rows), target), np.full(len(rows), against)
         else:
-            proba = self.decision.proba(rows)
+            proba = self.decision.proba(rows) if proba is None else proba
             targets = proba.argmax(axis=1) if target is None else np.full(len(rows), target)
             againsts = np.full(len(rows), against)
             if against is None:

@@ -70,7 +70,7 @@ class ExplainMixin(ExplainClassesMixin):
         return PairExplanation(self.tree_, own, **presence)
 
     def explain_prediction(self, x: Any) -> PredictionExplanation:
-        """Say what every node contributes to the distances that decide about a row.
+        """Say why a row gets its class, and how it differs from those who vote on it.
 
         Parameters
         ----------
@@ -80,16 +80,19 @@ class ExplainMixin(ExplainClassesMixin):
         Returns
         -------
         explanation : PredictionExplanation
-            Its contributions add up to the mean squared distance to the neighbours that vote,
-            weighted by their votes; for prototypes, to the one of the predicted class. Rows that
-            tie for the last places are all listed, up to 100; of more, some of every class stand
-            for the others, which are as far.
+            Its `contrast` is that of `explain_contrast`: why the predicted class rather than the
+            one that comes next. Its contributions add up to the mean squared distance to the
+            neighbors that vote, weighted by their votes; for prototypes, to the one of the
+            predicted class. Rows that tie for the last places are all listed, up to 100; of more,
+            some of every class stand for the others, which are as far.
         """
         from .explain import PredictionExplanation
 
         check_is_fitted(self)
         row = check_row(self, x, "x")
-        voters = self._decide().voters(row)
+        contrasts = self._contrasts(None)
+        voters = contrasts.decision.voters(row)
+        several = len(self.classes_) > 1
         return PredictionExplanation(
             self.tree_,
             self._contributions(row - voters.rows),
@@ -101,6 +104,7 @@ class ExplainMixin(ExplainClassesMixin):
             vote_weights=voters.weights,
             present=self._presence(row),
             kind=self.decision,
+            contrast=self._contrast(row, contrasts, proba=voters.proba[None]) if several else None,
         )
 
     def explain_contrast(
@@ -141,28 +145,11 @@ class ExplainMixin(ExplainClassesMixin):
             If a class is unknown, both are the same, or one has fewer rows than `n_neighbors`; also
             as in `explain_pair` for `by`.
         """
-        from .explain import ContrastExplanation
-
         check_is_fitted(self)
         row = check_row(self, x, "x")
         contrasts = self._contrasts(n_neighbors, by)
-        targets, againsts = contrasts.choose(
-            row, self._code(target, "target"), self._code(against, "against")
-        )
-        result = contrasts.explain(row, targets, againsts)
-        mine, theirs = result.target_neighbors[0], result.against_neighbors[0]
-        return ContrastExplanation(
-            self.tree_,
-            result.own[0],
-            target=self.classes_[targets[0]],
-            against=self.classes_[againsts[0]],
-            squared_distances=result.squared_distances[0],
-            target_neighbors=mine[mine >= 0],
-            against_neighbors=theirs[theirs >= 0],
-            present=self._presence(row),
-            kind=self.decision,
-            by=by,
-        )
+        codes = self._code(target, "target"), self._code(against, "against")
+        return self._contrast(row, contrasts, *codes)
 
     def explain_predictions(self, X: Any) -> PredictionExplanations:
         """Explain the predictions for many rows at once, as `explain_prediction` does for one.
@@ -182,6 +169,7 @@ class ExplainMixin(ExplainClassesMixin):
         rows = self._check_rows(X).astype(np.float64)
         contrasts = self._contrasts(None)
         votes = contrasts.decision.votes(rows)
+        several = len(self.classes_) > 1
         return PredictionExplanations(
             self.tree_,
             contrasts.contributions(rows, votes.indices),
@@ -194,6 +182,9 @@ class ExplainMixin(ExplainClassesMixin):
             present=self._presences(rows),
             samples=_labels(X),
             kind=self.decision,
+            contrasts=(
+                self._all_contrasts(X, rows, contrasts, proba=votes.proba) if several else None
+            ),
         )
 
     def explain_contrasts(
@@ -227,13 +218,51 @@ class ExplainMixin(ExplainClassesMixin):
         ValueError
             As in `explain_contrast`.
         """
-        from .explain import ContrastExplanations
-
         rows = self._check_rows(X).astype(np.float64)
         contrasts = self._contrasts(n_neighbors, by)
-        targets, againsts = contrasts.choose(
-            rows, self._code(target, "target"), self._code(against, "against")
+        codes = self._code(target, "target"), self._code(against, "against")
+        return self._all_contrasts(X, rows, contrasts, *codes)
+
+    def _contrast(
+        self,
+        row: np.ndarray,
+        contrasts: Contrasts,
+        target: int | None = None,
+        against: int | None = None,
+        proba: np.ndarray | None = None,
+    ) -> ContrastExplanation:
+        """Contrast one row, (1, n_features), of two classes given by their codes."""
+        from .explain import ContrastExplanation
+
+        targets, againsts = contrasts.choose(row, target, against, proba)
+        result = contrasts.explain(row, targets, againsts)
+        mine, theirs = result.target_neighbors[0], result.against_neighbors[0]
+        return ContrastExplanation(
+            self.tree_,
+            result.own[0],
+            target=self.classes_[targets[0]],
+            against=self.classes_[againsts[0]],
+            squared_distances=result.squared_distances[0],
+            target_neighbors=mine[mine >= 0],
+            against_neighbors=theirs[theirs >= 0],
+            present=self._presence(row),
+            kind=self.decision,
+            by=contrasts.by,
         )
+
+    def _all_contrasts(
+        self,
+        X: Any,
+        rows: np.ndarray,
+        contrasts: Contrasts,
+        target: int | None = None,
+        against: int | None = None,
+        proba: np.ndarray | None = None,
+    ) -> ContrastExplanations:
+        """Contrast checked rows, (n_samples, n_features), of classes given by their codes."""
+        from .explain import ContrastExplanations
+
+        targets, againsts = contrasts.choose(rows, target, against, proba)
         result = contrasts.explain(rows, targets, againsts)
         return ContrastExplanations(
             self.tree_,
@@ -246,7 +275,7 @@ class ExplainMixin(ExplainClassesMixin):
             present=self._presences(rows),
             samples=_labels(X),
             kind=self.decision,
-            by=by,
+            by=contrasts.by,
         )
 
     def _by_parts(self, a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

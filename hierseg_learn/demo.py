@@ -21,7 +21,11 @@ from sklearn.utils import Bunch
 
 from hierseg_learn import HierarchicalMetricClassifier, SegmentTreeTransformer
 from hierseg_learn.datasets import make_portraits
-from hierseg_learn.explain import PairExplanation, SegmentContributionDisplay
+from hierseg_learn.explain import (
+    ContrastExplanation,
+    PairExplanation,
+    SegmentContributionDisplay,
+)
 from hierseg_learn.utils import check_writable, written_whole
 
 if TYPE_CHECKING:
@@ -149,17 +153,20 @@ def choose_pair(predicted: np.ndarray, target: np.ndarray) -> list[int]:
 
 def draw(
     figure: Figure,
+    contrast: ContrastExplanation,
     explanation: PairExplanation,
     images: Sequence[np.ndarray],
     label_maps: Sequence[np.ndarray],
     node_scores: pd.Series,
 ) -> None:
-    """Draw two photos, what sets them apart over the photos and as bars, and scores per node.
+    """Draw two photos, why the first got its class, what sets the two apart, scores per node.
 
     Parameters
     ----------
     figure : Figure
         An empty figure with constrained layout.
+    contrast : ContrastExplanation
+        Why the first photo is of its class rather than of another.
     explanation : PairExplanation
         Why the two differ.
     images : list of two ndarrays of shape (h, w, 3)
@@ -170,7 +177,7 @@ def draw(
         By node path, the score of its metric.
     """
     axes = figure.subplots(2, 2, width_ratios=[1.15, 1])
-    explanation.plot(axes[0, 1])
+    contrast.plot(axes[0, 1])
     explanation.tree.plot(
         axes[1, 1], node_scores, fmt=".0%", label="held-out rows given their class"
     )
@@ -187,8 +194,8 @@ def draw(
     axes[0, 0].set_axis_off()
     titles = {
         (0, 0): "Two portraits",
-        (0, 1): "What sets them apart, part by part?",
-        (1, 0): "The same, over the photos",
+        (0, 1): f"Why '{contrast.target}' rather than '{contrast.against}'?",
+        (1, 0): "What sets the two apart?",
         (1, 1): "Which parts tell the classes apart in general?",
     }
     for place, title in titles.items():
@@ -197,14 +204,22 @@ def draw(
 
 
 def draw_to(
-    path: Path, explanation: PairExplanation, model: Pipeline, pair: Any, *, dpi: int = 110
+    path: Path,
+    contrast: ContrastExplanation,
+    explanation: PairExplanation,
+    model: Pipeline,
+    pair: Any,
+    *,
+    dpi: int = 110,
 ) -> bool:
-    """Draw the explanation of a pair of portraits into a file.
+    """Draw the explanations of a pair of portraits into a file.
 
     Parameters
     ----------
     path : Path
         The file, in an existing folder; one that is there is replaced when the picture is complete.
+    contrast : ContrastExplanation
+        Why the first is of its class rather than of another.
     explanation : PairExplanation
         Why the two differ.
     model : Pipeline
@@ -227,6 +242,7 @@ def draw_to(
     figure.get_layout_engine().set(w_pad=0.12, h_pad=0.12)
     draw(
         figure,
+        contrast,
         explanation,
         [item.image for item in (pair[0], pair[1])],
         model[0].label_maps(pair),
@@ -271,16 +287,17 @@ def main(argv: Sequence[str] | None = None) -> None:
     pair = choose_pair(model.predict(portraits.test), y_test)
     rows = model[:-1].transform(portraits.test[pair])
     names = [f"portrait {n_train + i} ({y_test[i]})" for i in pair]
+    _say_title("Why did this one get its class?")
+    prediction = replace(classifier.explain_prediction(rows.iloc[0]), name=names[0])
+    print(prediction.to_text())
     _say_title("Why are these two different?")
     explanation = classifier.explain_pair(rows.iloc[0], rows.iloc[1])
     explanation = replace(explanation, name_a=names[0], name_b=names[1])
     print(explanation.to_text())
-    _say_title("Why did the first one get its class?")
-    print(replace(classifier.explain_prediction(rows.iloc[0]), name=names[0]).to_text())
 
     _say_title("The picture")
-    if draw_to(path, explanation, model, portraits.test[pair]):
-        print(f"The difference of the two is drawn in {path}.")
+    if draw_to(path, prediction.contrast, explanation, model, portraits.test[pair]):
+        print(f"Both answers are drawn in {path}.")
     else:
         print("Nothing is drawn: Matplotlib is missing (pip install 'hierseg-learn[plot]').")
     print(f"All of this took {time.perf_counter() - started:.0f} s.")

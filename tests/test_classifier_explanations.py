@@ -113,9 +113,8 @@ def test_a_prediction_by_prototypes_is_the_distance_to_the_nearest(table):
         assert_allclose(found.squared_distance, squared.min(), rtol=1e-6)
         assert found.prediction == squared.argmin() == model.predict(new.iloc[[i]])[0]
         assert_allclose(found.proba, model.predict_proba(new.iloc[[i]])[0])
-    assert f"Of 3 prototypes, the prototype of class {found.prediction} is the nearest." in (
-        found.to_text()
-    )
+    prediction = f"The sample is predicted class {found.prediction}"
+    assert found.to_text().startswith(f"{prediction} (the nearest of 3 prototypes, probability ")
 
 
 def test_a_row_that_is_met_exactly_is_explained_by_itself(table):

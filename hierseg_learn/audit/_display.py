@@ -58,8 +58,8 @@ class BiasAuditDisplay:
     >>> places = ["water", "land", "water", "land"]
     >>> display = BiasAuditDisplay.from_predictions(y_true, y_pred, places)
     >>> print(display.alt_text)
-    Accuracy by group and class, overall 75 %: land × boat 0 % (n=1), land × car 100 % (n=1), \
-water × boat 100 % (n=1), water × car 100 % (n=1).
+    Accuracy by group and class, overall 75%: land × boat 0% (n=1), land × car 100% (n=1), \
+water × boat 100% (n=1), water × car 100% (n=1).
     """
 
     def __init__(

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..utils._labels import check_truth
+from ..utils._numbers import percent
 from ._groups import check_groups
 from ._intervals import INTERVALS
-from ._words import html_block, html_table, share, text_table
+from ._words import html_block, html_table, text_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -192,10 +193,10 @@ class GroupReport:
         cells = self.by_cell
         worst = cells.loc[int(np.nanargmin(cells["accuracy"]))]
         lines = [
-            f"{share(self.accuracy)} of {int(self.confusion.sum())} samples get their class.",
-            f"Worst are samples of class {label} in group {group}: {share(worst['accuracy'])} of "
-            f"{worst['n']} ({share(self.level)} interval {share(worst['low'])} to "
-            f"{share(worst['high'])}); between best and worst cell lie "
+            f"{percent(self.accuracy)} of {int(self.confusion.sum())} samples get their class.",
+            f"Worst are samples of class {label} in group {group}: {percent(worst['accuracy'])} of "
+            f"{worst['n']} ({percent(self.level)} interval {percent(worst['low'])} to "
+            f"{percent(worst['high'])}); between best and worst cell lie "
             f"{100 * self.cell_gap:.0f} points.",
         ]
         words = {"empty": "without any sample", "tiny": f"of less than {self.min_size} samples"}
@@ -215,7 +216,7 @@ class GroupReport:
         heads : list of str
         rows : list of list of str
         """
-        heads = ["group", "class", "n", "accuracy", f"{share(self.level)} interval", "note"]
+        heads = ["group", "class", "n", "accuracy", f"{percent(self.level)} interval", "note"]
         cells, rows = self.by_cell.to_dict("records"), []
         n_classes = len(self._true_classes)
         for i, whole in enumerate(self.by_group.to_dict("records")):
@@ -283,8 +284,8 @@ class GroupReport:
     def __repr__(self) -> str:
         group, label = self.worst_cell
         return (
-            f"GroupReport({len(self.groups)} groups, accuracy {share(self.accuracy)}, worst "
-            f"{group} × {label} {share(self.worst_cell_accuracy)})"
+            f"GroupReport({len(self.groups)} groups, accuracy {percent(self.accuracy)}, worst "
+            f"{group} × {label} {percent(self.worst_cell_accuracy)})"
         )
 
 
@@ -335,18 +336,18 @@ def group_report(
     >>> y_pred = ["boat", "boat", "boat", "car", "car", "car", "car", "boat"]
     >>> places = ["water", "water", "water", "land", "land", "land", "land", "water"]
     >>> print(group_report(y_true, y_pred, places, min_size=2).to_text())
-    75 % of 8 samples get their class.
-    Worst are samples of class boat in group land: 0 % of 1 (95 % interval 0 % to 79 %); between \
+    75% of 8 samples get their class.
+    Worst are samples of class boat in group land: 0% of 1 (95% interval 0% to 79%); between \
 best and worst cell lie 100 points.
     Cells of less than 2 samples: land × boat; water × car.
     <BLANKLINE>
-    group  class  n  accuracy  95 % interval  note
-    land     all  4      75 %   30 % to 95 %
-            boat  1       0 %    0 % to 79 %  tiny
-             car  3     100 %  44 % to 100 %
-    water    all  4      75 %   30 % to 95 %
-            boat  3     100 %  44 % to 100 %
-             car  1       0 %    0 % to 79 %  tiny
+    group  class  n  accuracy  95% interval  note
+    land     all  4      75%   30% to 95%
+            boat  1       0%    0% to 79%  tiny
+             car  3     100%  44% to 100%
+    water    all  4      75%   30% to 95%
+            boat  3     100%  44% to 100%
+             car  1       0%    0% to 79%  tiny
     """
     y_true, y_pred = check_truth(y_true, y_pred)
     found = check_groups(groups, len(y_true))
@@ -361,8 +362,8 @@ best and worst cell lie 100 points.
 
 
 def _in_words(row: dict[str, Any]) -> list[str]:
-    interval = f"{share(row['low'])} to {share(row['high'])}" if row["n"] else "–"
-    return [str(row["n"]), share(row["accuracy"]), interval, row["note"]]
+    interval = f"{percent(row['low'])} to {percent(row['high'])}" if row["n"] else "–"
+    return [str(row["n"]), percent(row["accuracy"]), interval, row["note"]]
 
 
 def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:

@@ -10,7 +10,8 @@ from scipy.stats import norm
 
 from ..explain._text import node_labels
 from ..tree import SegmentTree
-from ._words import html_block, html_table, number, points, share, text_table
+from ..utils._numbers import percent
+from ._words import html_block, html_table, number, points, text_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -223,8 +224,8 @@ class NodeReliance:
         labels = np.array(node_labels(self.tree), dtype=object)[self.nodes]
         cells = "group and class" if self.has_groups else "class"
         lines = [
-            f"{share(self.accuracy)} of {int(self.sizes.sum())} samples get their class; in the "
-            f"worst cell of {cells} {share(self.worst_accuracy)} do."
+            f"{percent(self.accuracy)} of {int(self.sizes.sum())} samples get their class; in the "
+            f"worst cell of {cells} {percent(self.worst_accuracy)} do."
         ]
         # the root holds everything, so it is no news
         parts = np.flatnonzero(self.nodes != self.tree.root)

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..explain._colors import BELOW, HATCH, NEGATIVE, POSITIVE, import_pyplot
+from ..explain._colors import BELOW, HATCH, NEGATIVE, POSITIVE, import_pyplot, show_percents
 from ..explain._text import node_labels
 from ..tree._render import top_down
-from ._words import number, points, share
+from ..utils._numbers import percent
+from ._words import number, points
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -109,10 +110,10 @@ def words_of_groups(report: GroupReport) -> str:
     """The panel of groups in words."""
     cells = report.by_cell
     named = [
-        f"{g} × {c} {share(a)} (n={n})"
+        f"{g} × {c} {percent(a)} (n={n})"
         for g, c, a, n in zip(cells["group"], cells["class"], cells["accuracy"], cells["n"])
     ]
-    return f"Accuracy by group and class, overall {share(report.accuracy)}: {', '.join(named)}."
+    return f"Accuracy by group and class, overall {percent(report.accuracy)}: {', '.join(named)}."
 
 
 def words_of_nodes(nodes: NodeReliance | ShortcutReport) -> str:
@@ -146,7 +147,7 @@ def _label(ax: Axes, names: Sequence[str], axis: str, title: str) -> None:
 
 
 def _percent(ax: Axes) -> None:
-    from matplotlib.ticker import MaxNLocator, PercentFormatter
+    from matplotlib.ticker import MaxNLocator
 
     ax.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
-    ax.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
+    show_percents(ax.xaxis)

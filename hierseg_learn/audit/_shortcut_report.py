@@ -159,7 +159,7 @@ class ShortcutReport:
                     "photos with labels."
                 )
         lines.append(
-            f"If all is as it should be, an alarm comes with probability {100 * self.alpha:g} %."
+            f"If all is as it should be, an alarm comes with probability {100 * self.alpha:g}%."
         )
         return " ".join(lines)
 
@@ -171,7 +171,7 @@ class ShortcutReport:
         alone, cross-validated, and that of guessing. `evidence` says which kind judged the node
         (the stronger, if several did; empty if none), `value` what was measured: the solo accuracy
         for "context", the mean drop of its correlations with the others for "unlabeled", the drop
-        of its solo accuracy for "unbiased", with a 95 % interval `low`, `high`. `expected` is what
+        of its solo accuracy for "unbiased", with a 95% interval `low`, `high`. `expected` is what
         an honest node gives, `threshold` from where on there is an alarm, `z` the standard
         deviations of chance above what is expected, `p_value` the probability that any judged node
         comes so far.

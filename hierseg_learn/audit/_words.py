@@ -10,22 +10,17 @@ import numpy as np
 _CELL = "padding:0 .6em;text-align:{side}"
 
 
-def share(value: float) -> str:
-    """Share in percent; a dash if unknown."""
-    return f"{100 * value:.0f} %" if np.isfinite(value) else "–"
-
-
 def points(value: float) -> str:
     """Difference of two shares in percentage points, with its sign; a dash if unknown."""
     if not np.isfinite(value):
         return "–"
     whole = round(100 * value)
-    return f"{whole:+d}".replace("-", "−") if whole else "0"
+    return f"{whole:+d}" if whole else "0"
 
 
 def number(value: float, digits: int = 2) -> str:
     """Number with some digits after the point; a dash if unknown."""
-    return f"{value:.{digits}f}".replace("-", "−") if np.isfinite(value) else "–"
+    return f"{value:.{digits}f}" if np.isfinite(value) else "–"
 
 
 def probability(value: float) -> str:

@@ -7,17 +7,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..tree._render import top_down
+from ..utils._numbers import number
 from ._colors import (
     BELOW,
     BELOW_NEGATIVE,
     HATCH,
     NEGATIVE,
     POSITIVE,
-    SHARE_LABEL,
     import_pyplot,
+    make_room,
+    show_percents,
     text_width,
 )
-from ._text import share_text
+from ._shares import share_text, sides_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,8 +31,6 @@ _INDENT, _GAP = 12.0, 9.0  # points
 _ROW = 0.26  # inches
 _WIDTH, _FRAME = 7.0, 1.1
 _TALLEST = 60.0
-# room for the numbers, as a share of the longest bar
-_ROOM = 0.26
 
 
 def plot(explanation: Explanation, ax: Axes | None) -> Axes:
@@ -41,22 +41,18 @@ def plot(explanation: Explanation, ax: Axes | None) -> Axes:
     if ax is None:
         height = min(_FRAME + _ROW * len(order), _TALLEST)
         _, ax = plt.subplots(figsize=(_WIDTH, height), layout="constrained")
-    own, share = explanation.own_share[order], explanation.share[order]
+    own = explanation.own_share[order]
+    pro, contra = (side[order] for side in explanation._by_side)
     inner = ~tree.is_leaf[order]
     rows = np.arange(len(order))
     if inner.any():
-        ax.barh(
-            rows[inner],
-            share[inner],
-            height=0.8,
-            color=np.where(share[inner] < 0, BELOW_NEGATIVE, BELOW),
-            label="with everything below",
-            zorder=2,
-        )
+        ax.barh(rows[inner], pro[inner], height=0.8, color=BELOW, zorder=2)
+        if explanation._is_two_sided:
+            ax.barh(rows[inner], -contra[inner], height=0.8, color=BELOW_NEGATIVE, zorder=2)
     _draw_own(ax, rows, own)
-    _write_shares(ax, rows, own, share, inner)
     _label_rows(ax, explanation, order)
-    _dress(ax, explanation, np.concatenate([own, share[inner]]))
+    _dress(ax, explanation, np.concatenate([own, pro, -contra]))
+    _write_shares(ax, explanation, order)
     return ax
 
 
@@ -68,7 +64,6 @@ def _draw_own(ax: Axes, rows: np.ndarray, own: np.ndarray) -> None:
         own,
         height=0.46,
         color=np.where(negative, NEGATIVE, POSITIVE),
-        label="own columns",
         zorder=3,
     )
     for bar, is_negative in zip(bars, negative):
@@ -76,15 +71,18 @@ def _draw_own(ax: Axes, rows: np.ndarray, own: np.ndarray) -> None:
             bar.set(hatch=HATCH, edgecolor="white", linewidth=0)
 
 
-def _write_shares(
-    ax: Axes, rows: np.ndarray, own: np.ndarray, share: np.ndarray, inner: np.ndarray
-) -> None:
+def _write_shares(ax: Axes, explanation: Explanation, order: list[int]) -> None:
     """Write numbers at the ends of the bars: own, and for inner nodes that of all below."""
-    for row, own_share, total, is_inner in zip(rows, own, share, inner):
-        text = share_text(own_share)
-        if is_inner:
-            text = f"{share_text(total)}, own {text}"
-        end = max(own_share, total if is_inner else 0.0, 0.0)
+    sides, (pro, contra) = explanation._sides, explanation._by_side
+    texts = []
+    for node in order:
+        own = share_text(explanation.own_share[node], sides)
+        below = share_text(explanation.share[node], sides)
+        if explanation._is_two_sided:
+            below = sides_text(pro[node], contra[node], sides)
+        texts.append(own if explanation.tree.is_leaf[node] else f"{below}, own {own}")
+    make_room(ax, pro[order], texts, _FONT_POINTS - 1)
+    for row, (end, text) in enumerate(zip(pro[order], texts)):
         ax.annotate(
             text,
             (end, row),
@@ -115,18 +113,24 @@ def _label_rows(ax: Axes, explanation: Explanation, order: list[int]) -> None:
 
 def _dress(ax: Axes, explanation: Explanation, values: np.ndarray) -> None:
     """Axes, grid, legend and title."""
-    from matplotlib.ticker import MaxNLocator, PercentFormatter
+    from matplotlib.patches import Patch
+    from matplotlib.ticker import MaxNLocator
 
     low, high = min(float(values.min()), 0.0), max(float(values.max()), 0.0)
     span = high - low or 1.0
-    ax.set_xlim(low - 0.02 * span * (low < 0), high + _ROOM * span)
+    ax.set_xlim(low - 0.02 * span * (low < 0), high + 0.02 * span)
     ax.set_ylim(len(explanation.tree) - 0.4, -0.6)
-    ax.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
+    show_percents(ax.xaxis, signed=False)
     ticks = MaxNLocator(6, steps=[1, 2, 5, 10]).tick_values(low, low + span)
     ax.set_xticks([tick for tick in ticks if low - 1e-9 <= tick <= low + span + 1e-9])
     ax.grid(axis="x", color="0.9", zorder=0)
     ax.axvline(0, color="0.4", linewidth=0.8, zorder=3.5)
     ax.spines[["top", "right", "left"]].set_visible(False)
-    ax.set_xlabel(f"{SHARE_LABEL} of {explanation.squared_distance:.3g}")
+    whole = f" of {number(explanation.squared_distance)}" if not explanation._is_two_sided else ""
+    ax.set_xlabel(explanation._share_label() + whole, parse_math=False)
     ax.set_title(explanation._title(), parse_math=False, fontsize=_FONT_POINTS + 2, loc="left")
-    ax.legend(fontsize=_FONT_POINTS - 1, frameon=False, loc="best")
+    named = {"with everything below": BELOW, "own columns": POSITIVE}
+    handles = [Patch(color=color, label=name) for name, color in named.items()]
+    if explanation.tree.n_nodes == 1:
+        handles = handles[1:]
+    ax.legend(handles=handles, fontsize=_FONT_POINTS - 1, frameon=False, loc="best")

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from ..metrics import sum_below
-from . import _bars, _html, _text
+from ..utils._numbers import number, percent
+from . import _bars, _node_table, _shares, _text
 from ._checks import read_only
+from ._shares import APART, LEAST, Sides, both_sides, signed_shares
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,14 +24,6 @@ if TYPE_CHECKING:
 ROUNDING = 1e-12
 
 
-class Phrases(NamedTuple):
-    """How an explanation speaks of its distance; the first two go before a list of nodes."""
-
-    mostly: str
-    many: str
-    none: str
-
-
 class Explanation(ABC):
     """Contributions of the nodes of a tree to one squared distance.
 
@@ -39,6 +33,8 @@ class Explanation(ABC):
 
     tree: SegmentTree
     own: np.ndarray
+
+    _sides: ClassVar[Sides] = APART
 
     @property
     def squared_distance(self) -> float:
@@ -57,28 +53,28 @@ class Explanation(ABC):
 
     @cached_property
     def share(self) -> np.ndarray:
-        """`total` as a share of the squared distance; all 0 where that is 0 up to rounding."""
+        """`total` as shares of what sets apart; all 0 where the distance is 0 up to rounding."""
         return read_only(self._as_share(self.total))
 
     @cached_property
     def own_share(self) -> np.ndarray:
-        """`own` as a share of the squared distance; all 0 where that is 0 up to rounding."""
+        """`own` as shares of what sets apart; all 0 where the distance is 0 up to rounding."""
         return read_only(self._as_share(self.own))
 
     def _as_share(self, values: np.ndarray) -> np.ndarray:
-        squared = self.squared_distance
-        if squared <= ROUNDING * np.abs(self.own).sum():
+        if self.squared_distance <= ROUNDING * np.abs(self.own).sum():
             return np.zeros(self.tree.n_nodes)
-        return values / squared
+        return signed_shares(values, self.own)
 
     @property
     def contributions(self) -> pd.DataFrame:
         """A new DataFrame with one row per node, in the tree's order, by path.
 
         Its columns are `own`, what the node's own columns contribute to the squared distance;
-        `total`, the same with everything below the node; `share`, `total` as a share of the
-        squared distance (0 in every row where the distance is 0); and whether the part is there
-        at all, with missing values where the table does not say.
+        `total`, the same with everything below the node; `share`, `total` as a share of all
+        positive `own` together, negative where the node makes up for others (0 in every row where
+        the distance is 0); and whether the part is there at all, with missing values where the
+        table does not say.
         """
         import pandas as pd
 
@@ -103,10 +99,19 @@ class Explanation(ABC):
         -------
         str
             Sentences, then one line per node: the share of the node with everything below it, and
-            the share of its own columns. Shares in the first column of one level add up; those in
-            the second column add up to 100 %.
+            that of its own columns, "own". Those of the own columns add up to 100%. Where nodes
+            make up for others, there are two columns for everything below: what sets apart
+            ("apart") adds up to 100%, what brings closer to how strong it is beside that.
         """
-        return _text.full_text(self, max_nodes)
+        _node_table.check_max_nodes(max_nodes)
+        text = _node_table.export_text(
+            self.tree,
+            self._lines(max_nodes),
+            self._head(),
+            self._columns(),
+            self._marks(),
+        )
+        return "\n\n".join(filter(None, [text, self._closing()]))
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain Python values, ready for :func:`json.dumps`.
@@ -157,10 +162,62 @@ class Explanation(ABC):
         return _bars.plot(self, ax)
 
     def _repr_html_(self) -> str:
-        return _html.export_html(self)
+        return _node_table.export_html(self, self._lines(3), self._closing())
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self._title()}: {_text.short_summary(self)})"
+        return f"{type(self).__name__}({self._subject()}: {_text.short_summary(self)})"
+
+    @cached_property
+    def _by_side(self) -> tuple[np.ndarray, np.ndarray]:
+        """Shares with everything below on either side, without signs: two of shape (n_nodes,)."""
+        return both_sides(self.tree, self.own_share)
+
+    @property
+    def _is_two_sided(self) -> bool:
+        """Whether there is anything to say of the other side."""
+        return bool(self._by_side[1][self.tree.root] >= LEAST)
+
+    def _columns(self) -> dict[str, list[str]]:
+        """Shares as they are written, by the head of their column."""
+        own = [_shares.share_text(value, self._sides) for value in self.own_share]
+        if not self._is_two_sided:
+            below = [_shares.share_text(value, self._sides) for value in self.share]
+            return {"share": below, "own": own}
+        pro, contra = ([percent(value) for value in side] for side in self._by_side)
+        return {self._sides.pro: pro, self._sides.contra: contra, "own": own}
+
+    def _head(self) -> str:
+        """What stands over the tree."""
+        return f"{self._sum_name()} {number(self.squared_distance)}"
+
+    def _sum_name(self) -> str:
+        """What the contributions add up to, in words."""
+        return "squared distance"
+
+    def _caption(self) -> str:
+        """What the table in a notebook shows."""
+        what = "Shares of what sets apart" if self._is_two_sided else "Shares"
+        return f"{what} in the squared distance, {number(self.squared_distance)}, by node"
+
+    def _share_label(self) -> str:
+        """What bars and tints measure."""
+        if self._is_two_sided:
+            return "share of what sets apart:  ← closer  |  apart →"
+        return "share of the squared distance"
+
+    def _share_words(self) -> str:
+        """What tints measure, in words."""
+        if self._is_two_sided:
+            return "share of what sets apart (red) or brings closer (blue)"
+        return "share of the squared distance"
+
+    def _question(self) -> str:
+        """The question without the name of a sample that stands beside it."""
+        return self._title()
+
+    def _subject(self) -> str:
+        """What the explanation is called in a list of objects."""
+        return self._title()
 
     @abstractmethod
     def _presence(self) -> dict[str, np.ndarray | None]:
@@ -172,15 +229,15 @@ class Explanation(ABC):
 
     @abstractmethod
     def _title(self) -> str:
-        """What the explanation is about, in one line without a full stop."""
+        """The question that is answered, in one line."""
 
     @abstractmethod
     def _names(self) -> tuple[str, ...]:
         """What the photos that go with the explanation are called, the first one at least."""
 
     @abstractmethod
-    def _phrases(self) -> Phrases:
-        """How to speak of the distance."""
+    def _lines(self, max_nodes: int) -> list[str]:
+        """Sentences, each naming so many nodes at most."""
 
     @abstractmethod
     def _about(self) -> dict[str, Any]:
@@ -189,10 +246,6 @@ class Explanation(ABC):
     @abstractmethod
     def _missing(self) -> dict[str, np.ndarray]:
         """Beginnings of sentences about missing parts, each with the nodes that it holds for."""
-
-    def _opening(self) -> list[str]:
-        """Sentences before those about nodes."""
-        return []
 
     def _closing(self) -> str:
         """Text after the tree."""

@@ -54,6 +54,13 @@ def check_items(values: Any, name: str, shape: tuple[int | str, ...]) -> np.ndar
     return read_only(array)
 
 
+def check_question(question: Any) -> str:
+    """Return "class" or "neighbors"."""
+    if question not in ("class", "neighbors"):
+        raise ValueError(f"question must be 'class' or 'neighbors', got {question!r}.")
+    return question
+
+
 def check_by(by: Any) -> str:
     """Return "nodes" or "parts"."""
     if by not in ("nodes", "parts"):

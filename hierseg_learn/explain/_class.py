@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..metrics import sum_below
-from ._base import Phrases
+from ..utils._numbers import number
 from ._checks import check_items, check_numbers, check_tree, read_only
-from ._node_table import number_text, speak
 from ._signed import SignedExplanation, class_name, plain
 from ._text import enumerate_words
 
@@ -48,7 +47,7 @@ class ClassExplanation(SignedExplanation):
         Their standard errors, the standard deviation over the rows divided by the root of their
         number; NaN for a single row. Rows share neighbours, so these are a little too small.
     share, own_share : ndarray of shape (n_nodes,)
-        `total` and `own`, divided by the sum of the absolute values of `own`; 0 where that is 0.
+        `total` and `own` as shares of the stronger side, as in :class:`ContrastExplanation`.
     difference : float
         The sum of `own`.
     contributions : DataFrame
@@ -67,14 +66,15 @@ class ClassExplanation(SignedExplanation):
     ...     tree, [[0.1, 2.0, 0.5], [-0.3, 3.0, 0.5]], label="sail", rows=[4, 9]
     ... )
     >>> print(explanation.to_text())
-    Mean over 2 training rows of class sail: to the nearest rows of other classes the squared
-    distance is larger by 2.9 than to those of their own class.
-    What separates them is mostly boat (81 %); sky (−3 %) speaks against it.
+    Mean over 2 training rows of 'sail': to the nearest rows of other classes the squared distance
+    is larger by 2.9 than to those of their own class.
+    What separates them is boat (83%); against it: sky (3%).
+    All that separates is 100%; what makes alike is 3% of that.
     <BLANKLINE>
-    difference 2.9  share   own  mean  error
-    photo            94 %  16 %   0.5      0
-    ├── sky          −3 %  −3 %  −0.1    0.2
-    └── boat         81 %  81 %   2.5    0.5
+    difference 2.9   for  against         own  mean  error
+    photo           100%       3%         17%   0.5      0
+    ├── sky           0%       3%  3% against  -0.1    0.2
+    └── boat         83%       0%         83%   2.5    0.5
     """
 
     tree: SegmentTree
@@ -118,8 +118,8 @@ class ClassExplanation(SignedExplanation):
     def _columns(self) -> dict[str, list[str]]:
         return {
             **super()._columns(),
-            "mean": [number_text(value) for value in self.own],
-            "error": [number_text(value) for value in self.own_error],
+            "mean": [number(value) for value in self.own],
+            "error": [number(value) for value in self.own_error],
         }
 
     def _opening(self) -> list[str]:
@@ -128,32 +128,30 @@ class ClassExplanation(SignedExplanation):
         return [
             f"Mean over {n_rows} training row{'s' if n_rows > 1 else ''} of "
             f"{class_name(self.label)}: to the nearest rows of other classes the squared distance "
-            f"is {side} by {abs(self.difference):.3g} than to those of their own class."
+            f"is {side} by {number(abs(self.difference))} than to those of their own class."
         ]
 
     def _sentences(self, max_nodes: int) -> list[str]:
         pro, contra = self._named(1, max_nodes), self._named(-1, max_nodes)
-        phrases = self._phrases()
+        against = f"; against it: {enumerate_words(contra)}." if contra else "."
         if not pro:
-            return [phrases.none]
-        sentence = phrases.mostly + enumerate_words(pro)
-        return [sentence + (f"; {speak(contra)} against it." if contra else ".")]
+            return [f"No node separates them{against}"]
+        return [
+            f"What separates them is {enumerate_words(pro)}{against}",
+            *self._weaker_side("separates", "makes alike"),
+        ]
 
     def _title(self) -> str:
+        return f"What sets {class_name(self.label)} apart from all other classes?"
+
+    def _subject(self) -> str:
         return f"{class_name(self.label)} against all others"
 
-    def _phrases(self) -> Phrases:
-        return Phrases(
-            mostly="What separates them is mostly ",
-            many="What separates them is ",
-            none="No node separates them.",
-        )
-
     def _caption(self) -> str:
-        return f"Shares of all pulls towards {class_name(self.label)}, by node"
+        return f"Shares of what sets {class_name(self.label)} apart, by node"
 
-    def _axis_label(self) -> str:
-        return f"share of all pulls:  ← other classes  |  {class_name(self.label)} →"
+    def _share_label(self) -> str:
+        return f"share:  ← other classes  |  {class_name(self.label)} →"
 
     def _about(self) -> dict[str, Any]:
         return {"kind": "class", "label": plain(self.label), "rows": self.rows.tolist()}

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 POSITIVE = "#D55E00"
 NEGATIVE = "#0072B2"
 BELOW, BELOW_NEGATIVE = "#F2D0B5", "#BBD9EC"
 SEQUENTIAL = "Reds"
 DIVERGING = "RdBu_r"
 HATCH = "//////"
-SHARE_LABEL = "share of the squared distance"
 
 
 def import_pyplot(who: str) -> Any:
@@ -33,3 +34,19 @@ def text_width(text: str, points: float, *, bold: bool = False) -> float:
 
     font = FontProperties(size=points, weight="bold" if bold else "normal")
     return text_to_path.get_text_width_height_descent(text, font, ismath=False)[0]
+
+
+def make_room(ax: Any, ends: Any, texts: list[str], points: float) -> None:
+    """Lengthen the x axis until texts behind bars, which end at `ends`, fit into the axes."""
+    ax.figure.figure.draw_without_rendering()  # only a draw settles the size of the axes
+    width = ax.get_window_extent().width * 72 / ax.figure.figure.dpi
+    low, high = ax.get_xlim()
+    # Every text must end within the axes: one inequality per text for the right end of the scale.
+    sizes = np.array([text_width(text, points) + 6 for text in texts])
+    room = np.maximum(1 - sizes / width, 0.3)
+    ax.set_xlim(low, max(high, float((low + (np.asarray(ends) - low) / room).max())))
+
+
+def show_percents(axis: Any, *, signed: bool = True) -> None:
+    """Write the ticks of a matplotlib axis as percents; shares of either side have no signs."""
+    axis.set_major_formatter(lambda value, _: f"{100 * (value if signed else abs(value)):.0f}%")

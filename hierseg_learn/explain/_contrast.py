@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ._base import Phrases
+from ..utils._numbers import number
 from ._checks import check_by, check_items, check_numbers, check_presence, check_tree
-from ._node_table import speak
-from ._sample import OneSample
+from ._sample import NAMELESS, OneSample
+from ._shares import size_share
 from ._signed import SignedExplanation, class_name, plain
 from ._text import enumerate_words, split_sentence
 
@@ -28,8 +28,10 @@ class ContrastExplanation(OneSample, SignedExplanation):
     What is explained is a difference of squared distances: the mean one to the sample's nearest
     training rows of the class `against`, minus the mean one to those of the class `target` (or the
     two prototypes), with the rows kept fixed. A node with a positive number is more like the target
-    than like the other class. Numbers of either sign may cancel, so shares are shares of the sum of
-    their absolute values: those of the nodes' own columns add up to 100 % without their signs.
+    than like the other class. Numbers of either sign may cancel, so shares are shares of all that
+    speaks for the target: they add up to 100%, and what speaks against it to how strong it is
+    beside that (the other way round where more speaks against the target). In words, tables and
+    pictures a share has the word of its side, and no sign.
 
     Parameters
     ----------
@@ -60,7 +62,8 @@ class ContrastExplanation(OneSample, SignedExplanation):
     total : ndarray of shape (n_nodes,)
         Contributions of nodes with everything below them.
     share, own_share : ndarray of shape (n_nodes,)
-        `total` and `own`, divided by the sum of the absolute values of `own`; 0 where that is 0.
+        `total` and `own`, divided by the sum of the positive `own` or that of the negative ones,
+        whichever is larger; 0 where both are 0. Negative where a node speaks against the target.
     contributions : DataFrame
         One row per node, by path: `own`, `total`, `share`, `present`.
 
@@ -99,16 +102,16 @@ class ContrastExplanation(OneSample, SignedExplanation):
     ...     squared_distances=[1.0, 3.8],
     ... )
     >>> print(explanation.to_text())
-    The sample is closer to class ballet than to class tennis (squared distances 1 and 3.8).
-    It is class ballet rather than class tennis mostly because of hair (75 %);
-    skirt (−15 %) speaks against it.
+    Why 'ballet' rather than 'tennis'? Because of hair (88%); against it: skirt (18%).
+    The sample is closer to 'ballet' than to 'tennis' (squared distances 1 and 3.8).
+    All that speaks for 'ballet' is 100%; what speaks against it is 18% of that.
     <BLANKLINE>
-    difference 2.8    share    own
-    photo              70 %    0 %
-    ├── sky             2 %    2 %
-    └── person         68 %    8 %
-        ├── hair       75 %   75 %
-        └── skirt     −15 %  −15 %
+    difference 2.8     for  against          own
+    photo             100%      18%           0%
+    ├── sky             3%       0%           3%
+    └── person         97%      18%           9%
+        ├── hair       88%       0%          88%
+        └── skirt       0%      18%  18% against
     >>> explanation.contributions["own"].sum().round(3).item()
     2.8
     """
@@ -122,7 +125,7 @@ class ContrastExplanation(OneSample, SignedExplanation):
     target_neighbors: np.ndarray | None = None
     against_neighbors: np.ndarray | None = None
     present: np.ndarray | None = None
-    name: str = "the sample"
+    name: str = NAMELESS
     kind: str = "neighbors"
     by: str = "nodes"
 
@@ -157,7 +160,7 @@ class ContrastExplanation(OneSample, SignedExplanation):
 
     def _opening(self) -> list[str]:
         target, against = class_name(self.target), class_name(self.against)
-        numbers = [f"{value:.3g}" for value in self.squared_distances]
+        numbers = [number(value) for value in self.squared_distances]
         if self.difference < 0:
             target, against, numbers = against, target, numbers[::-1]
         if self.difference == 0:
@@ -170,37 +173,51 @@ class ContrastExplanation(OneSample, SignedExplanation):
             f"(squared distances {numbers[0]} and {numbers[1]})."
         ]
 
+    def _lines(self, max_nodes: int) -> list[str]:
+        return self._lines_after(self._title(), max_nodes)
+
+    def _lines_after(self, question: str, max_nodes: int) -> list[str]:
+        """The answer first, then what it rests on."""
+        return [f"{question} {self._answer(max_nodes)}", *super()._lines(max_nodes)]
+
     def _sentences(self, max_nodes: int) -> list[str]:
-        sentences = self._pulls(max_nodes)
+        target = class_name(self.target)
+        sentences = self._weaker_side(f"speaks for {target}", "speaks against it")
         if self.by == "parts":
-            rest = np.abs(self.own_share[~self.tree.is_leaf]).sum()
-            sentences.append(split_sentence(float(rest)))
+            sentences.append(split_sentence(size_share(self.own, ~self.tree.is_leaf)))
         return sentences
 
-    def _pulls(self, max_nodes: int) -> list[str]:
-        pro, contra = self._named(1, max_nodes), self._named(-1, max_nodes)
-        phrases = self._phrases()
+    def _answer(self, max_nodes: int) -> str:
+        """What to say to the question, in a sentence."""
+        if self.tree.n_nodes == 1:
+            return "The tree has a single node, which all of the difference comes from."
+        pro, contra = (enumerate_words(self._named(sign, max_nodes) or [""]) for sign in (1, -1))
         if not pro and not contra:
-            return [phrases.none]
+            return "No node speaks for either: all contributions are 0."
         if not pro:
-            return [f"Nothing speaks for {class_name(self.target)}; {speak(contra)} against it."]
-        sentence = (phrases.mostly if self.difference > 0 else phrases.many) + enumerate_words(pro)
-        if contra:
-            sentence += f"; {speak(contra)} against it"
-        return [sentence + ("." if self.difference >= 0 else ", and more strongly.")]
+            return f"Nothing speaks for it; against it: {contra}."
+        if self.difference > 0:
+            return f"Because of {pro}" + (f"; against it: {contra}." if contra else ".")
+        strength = "just as strong" if self.difference == 0 else "stronger"
+        return f"For it: {pro}; against it, and {strength}: {contra}."
 
     def _caption(self) -> str:
         squared = self.squared_distances
         return (
-            f"Shares of all pulls, by node; squared distances {squared[0]:.3g} to "
-            f"{class_name(self.target)} and {squared[1]:.3g} to {class_name(self.against)}"
+            f"Shares by node; squared distances {number(squared[0])} to {class_name(self.target)} "
+            f"and {number(squared[1])} to {class_name(self.against)}"
         )
 
-    def _axis_label(self) -> str:
-        left, right = class_name(self.against), class_name(self.target)
-        return f"share of all pulls:  ← {left}  |  {right} →"
+    def _share_label(self) -> str:
+        return f"share:  ← {class_name(self.against)}  |  {class_name(self.target)} →"
+
+    def _question(self) -> str:
+        return f"Why {class_name(self.target)} rather than {class_name(self.against)}?"
 
     def _title(self) -> str:
+        return self._with_name(self._question())
+
+    def _subject(self) -> str:
         return f"{self.name}: {class_name(self.target)} rather than {class_name(self.against)}"
 
     def _names(self) -> tuple[str, ...]:
@@ -211,14 +228,6 @@ class ContrastExplanation(OneSample, SignedExplanation):
         if self.kind == "prototypes":
             return (self.name, *(f"prototype of {class_name(label)}" for _, label in sides))
         return (self.name, *(f"training row {rows[0]}" for rows, _ in sides))
-
-    def _phrases(self) -> Phrases:
-        target, against = class_name(self.target), class_name(self.against)
-        return Phrases(
-            mostly=f"It is {target} rather than {against} mostly because of ",
-            many=f"What speaks for {target} is ",
-            none=f"Nothing speaks for {target} or against it: all contributions are 0.",
-        )
 
     def _about(self) -> dict[str, Any]:
         rows = {

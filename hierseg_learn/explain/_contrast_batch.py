@@ -10,7 +10,7 @@ import numpy as np
 from ._batch import ExplanationBatch
 from ._checks import check_items, check_numbers, check_tree
 from ._contrast import ContrastExplanation
-from ._node_table import signed_shares
+from ._shares import signed_shares
 
 if TYPE_CHECKING:
     from ..tree import SegmentTree

@@ -15,6 +15,7 @@ from ._base import Explanation
 from ._checks import check_level
 from ._pipelines import check_titles, count, explain, take_apart
 from ._regions import check_pictures, drawn_nodes
+from ._sample import NAMELESS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,21 +23,28 @@ if TYPE_CHECKING:
 
 
 class SegmentContributionDisplay:
-    """One or two photos, every segment tinted by its share of a squared distance.
+    """One or two photos, every segment tinted by its share in the answer to a question.
+
+    Of one photo the question is "Why this class rather than another?": red speaks for the class,
+    blue for the other. How a photo differs from its nearest neighbors, which says little about its
+    class, has to be asked for. Of two photos it is what sets them apart. The question stands above
+    the photos.
 
     At the deepest level a segment is a leaf of the tree and is tinted by what its own columns
     contribute. At another `level` all leaves below a node of that depth have one tint, that of
     the node with everything below it. What inner nodes above the drawn ones contribute themselves
     describes the pixels of all their parts together; it is not spread over them, but told in the
-    caption. So the shares of the drawn segments and those of the caption add up to 100 %.
+    caption. So the shares of the drawn segments and those of the caption add up to 100%, less what
+    the other side undoes.
 
     Both photos of a pair show the same numbers: a share belongs to the comparison, and not to
     one of the photos.
 
     Parameters
     ----------
-    explanation : PairExplanation or PredictionExplanation
-        The contributions.
+    explanation : ContrastExplanation, PairExplanation, PredictionExplanation or another
+        The contributions. Those of a prediction are the distance to its neighbors; its `contrast`
+        says why it has its class.
     images : list of one or two ndarrays of shape (h, w) or (h, w, 3)
         The photos, uint8 or float in [0, 1], of any sizes.
     label_maps : list of ndarrays of shape (h, w), int
@@ -46,7 +54,7 @@ class SegmentContributionDisplay:
         the leaves.
     titles : list of str, default=None
         What stands above the photos. By default the names in the explanation; a second photo
-        beside that of a predicted sample is taken for its nearest neighbour.
+        beside that of a single sample is taken for its nearest neighbor.
 
     Attributes
     ----------
@@ -54,8 +62,11 @@ class SegmentContributionDisplay:
         The axes that hold all photos; set by `plot`.
     figure_ : matplotlib Figure
         The figure of these axes; set by `plot`.
+    question : str
+        What the picture answers.
     shares : dict of str to float
-        Share of every drawn node, by path, whether or not a photo has pixels of it.
+        Share of every drawn node, by path, whether or not a photo has pixels of it; negative where
+        it is on the other side.
     rest : dict of str to float
         Share of the own columns of every inner node above the drawn ones, by path.
     alt_text : str
@@ -78,8 +89,8 @@ class SegmentContributionDisplay:
     >>> display.shares
     {'photo/sky': 0.75, 'photo/sea': 0.125}
     >>> print(display.alt_text)
-    2 photos, beach and storm, each segment tinted by its share of the squared distance: \
-sky 75 % and sea 12 %. Not drawn: photo as a whole 12 %.
+    What sets beach and storm apart? 2 photos, beach and storm, each segment tinted by its share \
+of the squared distance: sky 75% and sea 12%. Not drawn: photo as a whole 12%.
     """
 
     def __init__(
@@ -93,7 +104,7 @@ sky 75 % and sea 12 %. Not drawn: photo as a whole 12 %.
     ) -> None:
         if not isinstance(explanation, Explanation):
             raise TypeError(
-                "explanation must be a PairExplanation or a PredictionExplanation, "
+                "explanation must be a ContrastExplanation, a PairExplanation or another one, "
                 f"got {type(explanation).__name__}."
             )
         self.explanation = explanation
@@ -137,21 +148,30 @@ sky 75 % and sea 12 %. Not drawn: photo as a whole 12 %.
         estimator: Any,
         X: Any,
         *,
+        question: str = "class",
+        target: Any = None,
+        against: Any = None,
         level: int | None = None,
         titles: Sequence[str] | None = None,
         ax: Axes | None = None,
         max_labels: int = 6,
         alpha: float = 0.65,
     ) -> SegmentContributionDisplay:
-        """Explain one photo or two by a fitted pipeline, and draw it.
+        """Explain the class of one photo, or the distance of two, by a fitted pipeline; draw it.
 
         Parameters
         ----------
         estimator : Pipeline
             Fitted, of a SegmentTreeTransformer and a HierarchicalMetricClassifier.
         X : photos
-            One photo, whose prediction is explained, or two, whose distance is, in a container as
-            the estimator takes it, such as ``images[3:4]``.
+            One photo, whose class is explained, or two, whose distance is, in a container as the
+            estimator takes it, such as ``images[3:4]``.
+        question : {"class", "neighbors"}, default="class"
+            Of one photo: why it is of its class rather than of another, or how it differs from the
+            training photos that vote on it.
+        target, against : object, default=None
+            The class to speak for, and the one to speak against; None takes the predicted one, and
+            the one that comes next.
         level, titles
             As for the class; titles are also what the explanation calls the photos.
         ax, max_labels, alpha
@@ -167,12 +187,12 @@ sky 75 % and sea 12 %. Not drawn: photo as a whole 12 %.
         TypeError
             If the estimator is of another kind.
         ValueError
-            If X does not hold one photo or two.
+            If X does not hold one photo or two, or a class is unknown.
         """
         steps = take_apart(estimator, needs_photos=True)
         titles = check_titles(titles, count(X))
         display = cls(
-            explain(steps, X, titles),
+            explain(steps, X, titles, question=question, target=target, against=against),
             steps.photos(X),
             steps.label_maps(X),
             level=level,
@@ -185,8 +205,8 @@ sky 75 % and sea 12 %. Not drawn: photo as a whole 12 %.
     ) -> SegmentContributionDisplay:
         """Draw the photos side by side, in grey under their tints.
 
-        The colours run from white (no share) to dark red (the largest share); if any share
-        is negative, from blue (makes up for others) over white (none) to red.
+        The colors run from white (no share) to dark red (the largest share); with two sides, from
+        blue (against, or closer) over white (none) to red (for, or apart).
 
         Parameters
         ----------
@@ -242,6 +262,11 @@ sky 75 % and sea 12 %. Not drawn: photo as a whole 12 %.
         }
 
     @property
+    def question(self) -> str:
+        """What the picture answers, as it stands above the photos."""
+        return self.explanation._question()
+
+    @property
     def caption(self) -> str:
         """What the tints leave out, one sentence per line; empty if nothing."""
         return _photo_words.caption(self)
@@ -253,7 +278,9 @@ sky 75 % and sea 12 %. Not drawn: photo as a whole 12 %.
 
     def _check_titles(self, titles: Sequence[str] | None) -> list[str]:
         if titles is None:
-            return list(self.explanation._names()[: len(self.images)])
+            names = self.explanation._names()[: len(self.images)]
+            # a photo alone that nobody has named needs no title beside the question
+            return [""] if names == (NAMELESS,) else list(names)
         if isinstance(titles, str) or len(titles) != len(self.images):
             raise ValueError(
                 f"titles must be a list of one string per photo, expected {len(self.images)}, "

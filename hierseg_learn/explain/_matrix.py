@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ._colors import DIVERGING, SEQUENTIAL, import_pyplot, text_width
+from ._colors import DIVERGING, SEQUENTIAL, import_pyplot, show_percents, text_width
 from ._thumbnails import ink_on, thumbnail
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def _write_values(display: PairMatrixDisplay, ax: Axes, values: np.ndarray, mapp
         ax.text(
             j + 0.5,
             i + 0.5,
-            display.text(values[i, j]).replace(" %", "\N{NARROW NO-BREAK SPACE}%"),
+            display.text(values[i, j]).replace(" ", "\n"),
             ha="center",
             va="center",
             fontsize=_FONT_POINTS - 1,
@@ -105,7 +105,7 @@ def _draw_classes(display: PairMatrixDisplay, ax: Axes) -> None:
 
 def _dress(display: PairMatrixDisplay, ax: Axes, mappable: Any, edge: float) -> None:
     """Names, colour bar, limits."""
-    from matplotlib.ticker import MaxNLocator, PercentFormatter
+    from matplotlib.ticker import MaxNLocator
 
     n_samples = len(display.values)
     middles = np.arange(n_samples) + 0.5
@@ -121,7 +121,7 @@ def _dress(display: PairMatrixDisplay, ax: Axes, mappable: Any, edge: float) -> 
     bar.ax.tick_params(labelsize=_FONT_POINTS)
     bar.ax.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
     if display.is_share:
-        bar.ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
+        show_percents(bar.ax.yaxis, signed=False)
     bar.outline.set_visible(False)
 
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..metrics import sum_below
-from ._base import Phrases
+from ..utils._numbers import number
 from ._checks import check_numbers, check_tree, read_only
 from ._class import standard_error
-from ._node_table import number_text, signed_shares, speak
+from ._shares import signed_shares
 from ._signed import SignedExplanation
 from ._text import enumerate_words, spoken_labels
 
@@ -51,8 +51,8 @@ class ModelExplanation(SignedExplanation):
     Attributes
     ----------
     own, total : ndarray of shape (n_nodes,)
-        Mean shares, of a node's own columns and with everything below it; each row's shares add up
-        to 1 without their signs.
+        Mean shares, of a node's own columns and with everything below it; those of a row are shares
+        of its stronger side, as in :class:`ContrastExplanation`.
     own_error, total_error : ndarray of shape (n_nodes,)
         Their standard errors.
     share, own_share : ndarray of shape (n_nodes,)
@@ -84,13 +84,13 @@ class ModelExplanation(SignedExplanation):
     ...     drops_below=[[0.0, 0.5, 0.5], [0.0, 0.3, 0.3]],
     ... )
     >>> print(explanation.to_text())
-    Over 2 training rows, what tells classes apart is mostly boat (82 %).
+    Over 2 training rows, what tells classes apart is boat (82%).
     Permuting boat costs most: accuracy falls from 0.9 by 0.4 ± 0.1.
     <BLANKLINE>
-    mean net share 1  share   own  drop below  drop own
-    photo             100 %  12 %         0.4       0.1
-    ├── sky             5 %   5 %           0         0
-    └── boat           82 %  82 %         0.4       0.4
+    mean net share 1   for  against  own  drop below  drop own
+    photo             100%       0%  12%         0.4       0.1
+    ├── sky             5%       0%   5%           0         0
+    └── boat           82%       0%  82%         0.4       0.4
     """
 
     tree: SegmentTree
@@ -151,17 +151,22 @@ class ModelExplanation(SignedExplanation):
         columns = super()._columns()
         if self.accuracy is not None:
             for name, drops in (("drop below", self.drops_below), ("drop own", self.drops_own)):
-                columns[name] = [number_text(value) for value in drops.mean(axis=0)]
+                columns[name] = [number(value) for value in drops.mean(axis=0)]
         return columns
 
     def _head(self) -> str:
-        return f"mean net share {number_text(self.difference)}"
+        return f"mean net share {number(self.difference)}"
 
     def _sentences(self, max_nodes: int) -> list[str]:
         pro, contra = self._named(1, max_nodes), self._named(-1, max_nodes)
-        phrases = self._phrases()
-        lines = [phrases.mostly + enumerate_words(pro) if pro else phrases.none]
-        lines[0] += f"; {speak(contra)} against it." if pro and contra else "." if pro else ""
+        n_rows = len(self.own_by_row)
+        rows = f"Over {n_rows} training row{'s' if n_rows > 1 else ''}, "
+        against = f"; against it: {enumerate_words(contra)}." if contra else "."
+        lines = [
+            f"{rows}what tells classes apart is {enumerate_words(pro)}{against}"
+            if pro
+            else f"{rows}no node tells classes apart{against}"
+        ]
         if self.accuracy is not None:
             drops = self.drops_own.mean(axis=0)
             worst = int(drops.argmax())
@@ -171,28 +176,22 @@ class ModelExplanation(SignedExplanation):
                 name = spoken_labels(self.tree)[worst]
                 lines.append(
                     f"Permuting {name} costs most: accuracy falls from "
-                    f"{number_text(self.accuracy)} by {number_text(drops[worst])} ± "
-                    f"{number_text(self.drops_own[:, worst].std())}."
+                    f"{number(self.accuracy)} by {number(drops[worst])} ± "
+                    f"{number(self.drops_own[:, worst].std())}."
                 )
         return lines
 
     def _title(self) -> str:
+        return "What does the model rely on?"
+
+    def _subject(self) -> str:
         return "what the model relies on"
 
-    def _phrases(self) -> Phrases:
-        n_rows = len(self.own_by_row)
-        rows = f"Over {n_rows} training row{'s' if n_rows > 1 else ''}, "
-        return Phrases(
-            mostly=f"{rows}what tells classes apart is mostly ",
-            many=f"{rows}what tells classes apart is ",
-            none=f"{rows}no node tells classes apart.",
-        )
-
     def _caption(self) -> str:
-        return f"Mean shares of all pulls over {len(self.own_by_row)} training rows, by node"
+        return f"Mean shares over {len(self.own_by_row)} training rows, by node"
 
-    def _axis_label(self) -> str:
-        return "mean share of all pulls towards the own class"
+    def _share_label(self) -> str:
+        return "mean share:  ← other classes  |  own class →"
 
     def _about(self) -> dict[str, Any]:
         drops = {

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..utils._numbers import number, percent
 from ._nearest import Neighbor, explain_neighbors
 from ._pipelines import check_targets, count, take_apart
-from ._text import enumerate_words, node_labels, share_text
+from ._text import enumerate_words, node_labels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -195,7 +196,7 @@ class NeighborStripDisplay:
         for neighbor in self.neighbors:
             clauses = [
                 f"{neighbor.name}, class {neighbor.label}, distance "
-                f"{neighbor.explanation.distance:.3g}"
+                f"{number(neighbor.explanation.distance)}"
             ]
             if neighbor.differ:
                 clauses.append(f"differs in {enumerate_words(self.differences(neighbor))}")
@@ -207,7 +208,7 @@ class NeighborStripDisplay:
     def differences(self, neighbor: Neighbor) -> list[str]:
         """Names and shares of the segments that set a neighbour apart."""
         labels = node_labels(neighbor.explanation.tree)
-        return [f"{labels[node]} {share_text(share)}" for node, share in neighbor.differ.items()]
+        return [f"{labels[node]} {percent(share)}" for node, share in neighbor.differ.items()]
 
     def likenesses(self, neighbor: Neighbor) -> list[str]:
         """Names of the segments in which a neighbour is alike."""

@@ -1,37 +1,34 @@
-"""Sentences and a table of nodes, as text and as HTML, for results of either sign."""
+"""Sentences and a table of nodes, as text and as HTML."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from html import escape
 from numbers import Integral
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..tree import SegmentTree
 from ..tree._render import top_down
+from ..utils._numbers import percent
 from . import _html
-from ._text import enumerate_words, share_text, spoken_labels
+from ._shares import LEAST
+from ._text import spoken_labels
+
+if TYPE_CHECKING:
+    from ._base import Explanation
 
 # nodes are named until they account for this share of the pulls of one sign
 _ENOUGH = 0.8
-# shares that would be shown as 0 % are not worth a word
-_LEAST = 0.005
+# with less of it named, "mostly" would be wrong
+_MOSTLY = 0.5
 
 
 def check_max_nodes(max_nodes: int) -> None:
     """Raise unless a sentence may name at least one node."""
     if isinstance(max_nodes, bool) or not isinstance(max_nodes, Integral) or max_nodes < 1:
         raise ValueError(f"max_nodes must be an integer of at least 1, got {max_nodes!r}.")
-
-
-def signed_shares(values: np.ndarray, own: np.ndarray) -> np.ndarray:
-    """Values as shares of the sum of the absolute values of `own` along the last axis.
-
-    All 0 where that is 0: numbers of either sign may cancel, so their sum is no measure.
-    """
-    scale = np.abs(own).sum(axis=-1, keepdims=True)
-    return np.divide(values, scale, out=np.zeros_like(values), where=scale > 0)
 
 
 def named_shares(tree: SegmentTree, own: np.ndarray, sign: int, max_nodes: int) -> list[str]:
@@ -51,26 +48,21 @@ def named_shares(tree: SegmentTree, own: np.ndarray, sign: int, max_nodes: int) 
     Returns
     -------
     list of str
-        "hair (55 %)" and so on, largest first.
+        "hair (55%)" and so on, largest first; "many nodes, most of all hair (5%)" where those that
+        may be named are not most of it; empty where the side is not worth a word.
     """
     side = np.maximum(sign * own, 0.0)
-    labels, named, seen = spoken_labels(tree), [], 0.0
+    labels, named, seen, whole = spoken_labels(tree), [], 0.0, side.sum()
+    if whole < LEAST:
+        return []
     for node in np.argsort(-side, kind="stable")[:max_nodes].tolist():
-        if side[node] < _LEAST or seen >= _ENOUGH * side.sum():
+        if seen >= _ENOUGH * whole or (named and side[node] < LEAST):
             break
-        named.append(f"{labels[node]} ({share_text(own[node])})")
+        named.append(f"{labels[node]} ({percent(side[node])})")
         seen += side[node]
+    if seen < _MOSTLY * whole and np.count_nonzero(side) > 2 * len(named):
+        named[0] = f"many nodes, most of all {named[0]}"
     return named
-
-
-def speak(named: Sequence[str]) -> str:
-    """Join names with the verb that goes with them."""
-    return f"{enumerate_words(named)} {'speaks' if len(named) == 1 else 'speak'}"
-
-
-def number_text(value: float) -> str:
-    """Three digits and a true minus; "–" for no number."""
-    return "–" if np.isnan(value) else f"{value:.3g}".replace("-", "−")
 
 
 def export_text(
@@ -118,45 +110,36 @@ def export_text(
 
 
 def export_html(
-    tree: SegmentTree,
-    title: str,
-    sentences: Sequence[str],
-    caption: str,
-    columns: Mapping[str, Sequence[str]],
-    bars: tuple[np.ndarray, np.ndarray],
-    marks: Sequence[str] | None = None,
+    explanation: Explanation, sentences: Sequence[str], closing: str = "", *, is_open: bool = True
 ) -> str:
     """Sentences, and one row per node with a bar; long tables are folded.
 
     Parameters
     ----------
-    tree : SegmentTree
-        The tree.
-    title, caption : str
-        What the whole is called, and the table.
+    explanation : Explanation
+        Has the tree, the columns, the marks and the shares.
     sentences : sequence of str
         One per line.
-    columns : mapping of str to sequence of str, length n_nodes
-        Texts of the nodes by the title of their column.
-    bars : pair of ndarray of shape (n_nodes,)
-        Lengths of the bars with everything below a node, and of its own; of any scale.
-    marks : sequence of str, length n_nodes, default=None
-        Remarks, shown if there is any.
+    closing : str, default=""
+        Text below the table, in lines of its own.
+    is_open : bool, default=True
+        Whether a short table is unfolded.
 
     Returns
     -------
     str
     """
-    below, own = bars
-    scale = max(np.abs(below).max(), np.abs(own).max()) or 1.0
-    marks = [""] * tree.n_nodes if marks is None else list(marks)
+    tree, columns, marks = explanation.tree, explanation._columns(), explanation._marks()
+    pro, contra = explanation._by_side
+    scale = float((pro + contra).max()) or 1.0
+    caption = escape(explanation._caption())
     heads = [("left", "node"), *(("right", name) for name in columns)]
     lines = "<br>".join(map(escape, sentences))
     parts = [
-        f'<div role="group" aria-label="{escape(title)}"><p>{lines}</p>',
-        f"<details{' open' if len(tree) <= _html._OPEN_UP_TO else ''}>",
-        f"<summary>{escape(caption)}</summary>",
-        f'<table style="border-collapse:collapse" aria-label="{escape(caption)}"><thead><tr>',
+        f'<div role="group" aria-label="{escape(explanation._title())}"><p>{lines}</p>',
+        f"<details{' open' if is_open and len(tree) <= _html._OPEN_UP_TO else ''}>",
+        f"<summary>{caption}</summary>",
+        f'<table style="border-collapse:collapse" aria-label="{caption}"><thead><tr>',
         *(_html._HEAD.format(side=side, text=escape(text)) for side, text in heads),
         '<td aria-hidden="true"></td>',
         _html._HEAD.format(side="left", text="presence") if any(marks) else "",
@@ -165,7 +148,8 @@ def export_html(
     for node in top_down(tree):
         weight = "normal" if tree.is_leaf[node] else "bold"
         indent = 0.3 + 1.4 * tree.depths[node]
-        bar = _html._bar(below[node] / scale, own[node] / scale, bool(tree.is_leaf[node]))
+        own = explanation.own_share[node] / scale
+        bar = _html._bar(pro[node] / scale, contra[node] / scale, own, bool(tree.is_leaf[node]))
         parts += [
             f'<tr><th scope="row" title="{escape(tree.paths[node])}" '
             f'style="text-align:left;font-weight:{weight};padding-left:{indent:.1f}em">'
@@ -178,4 +162,5 @@ def export_html(
             f'<td style="text-align:left">{escape(marks[node])}</td>' if any(marks) else "",
             "</tr>",
         ]
-    return "".join([*parts, "</tbody></table></details></div>"])
+    tail = f"<pre>{escape(closing)}</pre>" if closing else ""
+    return "".join([*parts, f"</tbody></table></details>{tail}</div>"])

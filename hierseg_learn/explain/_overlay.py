@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ._colors import DIVERGING, SEQUENTIAL, import_pyplot, text_width
+from ._colors import DIVERGING, SEQUENTIAL, import_pyplot, show_percents, text_width
 from ._labels import LabelWriter
-from ._photo_words import share_name
 from ._regions import Region, label_spot, make_region
-from ._text import node_labels, share_text
+from ._shares import LEAST, share_text
+from ._text import node_labels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,8 +29,6 @@ _GAP, _BAR = 0.05, 0.04
 _DARKEST, _LIGHTEST = 0.15, 1.0
 _MEAN_GRAY = 0.7
 _BORDER = (0.1, 0.1, 0.1, 0.9)
-# smaller shares get no label
-_LEAST = 0.005
 
 
 def plot(
@@ -55,23 +53,24 @@ def plot(
     for region, start, width in zip(regions, starts, widths):
         _draw_photo(ax, region, tints, (float(start), float(start + width), 1.0, 0.0))
     _write_titles(ax, display, starts, widths)
-    _draw_bar(ax, mappable, total, alpha, share_name(display))
+    _draw_bar(ax, mappable, total, alpha, display.explanation._share_label())
     ax.set(xlim=(0, total + _room(ax, total)), ylim=(1, 0), aspect="equal", xticks=[], yticks=[])
     ax.spines[:].set_visible(False)
+    _write_question(ax, display, total)
     _write_caption(ax, display.caption, total)
     _write_labels(ax, display, regions, starts, max_labels)
     return ax
 
 
 def _make_colors(display: SegmentContributionDisplay) -> Any:
-    """Colours of shares: from zero up, or around zero if any is negative."""
+    """Colors of shares: from zero up, or around zero where there are two sides."""
     import matplotlib as mpl
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
 
     values = np.array(list(display.shares.values()))
     top = float(np.abs(values).max()) or 1.0
-    is_signed = bool((values < 0).any())
+    is_signed = display.explanation._is_two_sided or bool((values < 0).any())
     norm = Normalize(-top if is_signed else 0.0, top)
     return ScalarMappable(norm, mpl.colormaps[DIVERGING if is_signed else SEQUENTIAL])
 
@@ -115,14 +114,15 @@ def _draw_bar(ax: Axes, mappable: Any, total: float, alpha: float, label: str) -
     """Colour bar of the photos' height, in the colours that tints have on a photo of mean grey."""
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import ListedColormap
-    from matplotlib.ticker import MaxNLocator, PercentFormatter
+    from matplotlib.ticker import MaxNLocator
 
     pure = mappable.cmap(np.linspace(0, 1, 256))[:, :3]
     seen = ListedColormap(alpha * pure + (1 - alpha) * _MEAN_GRAY)
     bar_ax = ax.inset_axes((total + _GAP, 0, _BAR, 1), transform=ax.transData)
-    bar = ax.figure.colorbar(ScalarMappable(mappable.norm, seen), cax=bar_ax, label=label)
+    bar = ax.figure.colorbar(ScalarMappable(mappable.norm, seen), cax=bar_ax)
+    bar.set_label(label, parse_math=False)
     bar.ax.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
-    bar.ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
+    show_percents(bar.ax.yaxis, signed=False)
     bar.outline.set_visible(False)
 
 
@@ -134,17 +134,28 @@ def _room(ax: Axes, total: float) -> float:
     return _BESIDE / scale
 
 
+def _write_question(ax: Axes, display: SegmentContributionDisplay, total: float) -> None:
+    """Write the question above the photos and their titles."""
+    size = _FONT_POINTS + 2
+    lines = _fit(ax, display.question, total + _room(ax, total), size)
+    pad = 6 + 1.5 * size * any(display.titles)
+    ax.set_title(lines, loc="left", fontsize=size, pad=pad, parse_math=False)
+
+
 def _write_caption(ax: Axes, caption: str, total: float) -> None:
     """Write the caption below the photos, in lines as long as they are wide."""
-    ax.figure.figure.draw_without_rendering()  # only a draw settles the size of the axes
-    (left, _), (right, _) = ax.transData.transform([(0, 0), (total, 0)])
-    points = (right - left) * 72 / ax.figure.figure.dpi
     size = _FONT_POINTS - 0.5
-    lines = []
-    for sentence in caption.replace(" %", "\N{NO-BREAK SPACE}%").splitlines():
-        letters = int(0.95 * points * len(sentence) / text_width(sentence, size))
-        lines += wrap(sentence, max(letters, 20))
+    lines = [_fit(ax, sentence, total, size) for sentence in caption.splitlines()]
     ax.set_xlabel("\n".join(lines), loc="left", fontsize=size, parse_math=False)
+
+
+def _fit(ax: Axes, text: str, width: float, size: float) -> str:
+    """Break a text into lines of a width in heights of a photo."""
+    ax.figure.figure.draw_without_rendering()  # only a draw settles the size of the axes
+    (left, _), (right, _) = ax.transData.transform([(0, 0), (width, 0)])
+    points = (right - left) * 72 / ax.figure.figure.dpi
+    letters = int(0.95 * points * len(text) / (text_width(text, size) or 1.0))
+    return "\n".join(wrap(text, max(letters, 20)))
 
 
 def _write_labels(
@@ -161,10 +172,10 @@ def _write_labels(
         height, width = region.nodes.shape
         sides = float(start), float(start) + width / height
         shown = [int(node) for node in np.unique(region.nodes) if node >= 0]
-        shown = [node for node in shown if abs(share[node]) >= _LEAST]
+        shown = [node for node in shown if abs(share[node]) >= LEAST]
         shown.sort(key=lambda node: -abs(share[node]))
         for node in shown[:max_labels]:
             row, column, radius = label_spot(region.nodes == node)
             spot = float(start) + (column + 0.5) / height, (row + 0.5) / height
-            text = f"{names[node]} {share_text(share[node])}"
+            text = f"{names[node]} {share_text(share[node], display.explanation._sides)}"
             writer.write(text, spot, radius / height, sides)

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ._base import Explanation, Phrases
+from ._base import Explanation
 from ._checks import check_numbers, check_presence, check_tree
+from ._text import Phrases, summary
 
 if TYPE_CHECKING:
     from ..tree import SegmentTree
@@ -37,7 +38,8 @@ class PairExplanation(Explanation):
     total : ndarray of shape (n_nodes,)
         Contributions of nodes with everything below them.
     share, own_share : ndarray of shape (n_nodes,)
-        `total` and `own` as shares of the squared distance; 0 where that is 0.
+        `total` and `own` as shares of all positive `own` together, which is the squared distance
+        where none is negative; 0 where the distance is 0. No share is above 1.
     contributions : DataFrame
         One row per node, by path: `own`, `total`, `share`, `present_a`, `present_b`.
 
@@ -62,15 +64,15 @@ class PairExplanation(Explanation):
     ...     name_b="photo 8",
     ... )
     >>> print(explanation.to_text())
-    photo 3 and photo 8 differ mostly because of skirt (60 %) and person as a whole (20 %).
+    photo 3 and photo 8 differ mostly because of skirt (60%) and person as a whole (20%).
     Only photo 3 has skirt.
     <BLANKLINE>
-    squared distance 4    share   own
-    photo                 100 %   0 %
-    ├── sky                 8 %   8 %
-    └── person             92 %  20 %
-        ├── hair           12 %  12 %
-        └── skirt          60 %  60 %  only photo 3
+    squared distance 4  share  own
+    photo                100%   0%
+    ├── sky                8%   8%
+    └── person            92%  20%
+        ├── hair          12%  12%
+        └── skirt         60%  60%  only photo 3
     >>> explanation.contributions["share"]["photo/person"].round(3).item()
     0.925
     """
@@ -122,18 +124,22 @@ class PairExplanation(Explanation):
         }
 
     def _title(self) -> str:
+        return f"What sets {self.name_a} and {self.name_b} apart?"
+
+    def _subject(self) -> str:
         return f"{self.name_a} and {self.name_b}"
 
     def _names(self) -> tuple[str, ...]:
         return self.name_a, self.name_b
 
-    def _phrases(self) -> Phrases:
+    def _lines(self, max_nodes: int) -> list[str]:
         both = f"{self.name_a} and {self.name_b}"
-        return Phrases(
+        phrases = Phrases(
             mostly=f"{both} differ mostly because of ",
             many=f"Many parts set {both} apart; the largest shares are those of ",
             none=f"{both} do not differ: their distance is 0.",
         )
+        return summary(self, phrases, max_nodes)
 
     def _about(self) -> dict[str, Any]:
         return {"kind": "pair", "name_a": self.name_a, "name_b": self.name_b}

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..utils._numbers import number
 from . import _matrix
 from ._checks import read_only
 from ._pipelines import FittedSteps, check_targets, check_titles, count, row, take_apart
-from ._text import node_labels, share_text
+from ._shares import APART, share_text
+from ._text import node_labels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,8 +22,8 @@ if TYPE_CHECKING:
 class PairMatrixDisplay:
     """A matrix of samples against samples, with their photos at the edges.
 
-    Dark cells are large values. A share is that of a node, with everything below it, in the
-    squared distance of the pair; where any share is negative, white is none and blue is negative.
+    Dark cells are large values. A share is that of a node, with everything below it, in what sets
+    the pair apart; where a node brings any pair closer, white is none and blue is closer.
     Cells without a value, such as shares of a distance of 0, are grey and crossed.
 
     Parameters
@@ -31,7 +33,7 @@ class PairMatrixDisplay:
     value_name : str, default="distance"
         What they are.
     is_share : bool, default=False
-        Whether they are written in percent.
+        Whether they are shares, written in percent; a negative one brings a pair closer.
     names : list of str, default=None
         What to call the samples; None counts them.
     classes : array-like of shape (n_samples,), default=None
@@ -64,7 +66,7 @@ class PairMatrixDisplay:
     >>> display.order.tolist()
     [1, 0, 2]
     >>> print(display.alt_text)
-    Matrix of 3 samples, distance of each pair: lowest 1 for 0 (sail) and 2 (sail), \
+    Matrix of 3 samples, distance for each pair: lowest 1 for 0 (sail) and 2 (sail), \
 highest 3 for 0 (sail) and 1 (motor). Mean within classes 1, between classes 2.5.
     """
 
@@ -118,7 +120,7 @@ highest 3 for 0 (sail) and 1 (motor). Mean within classes 1, between classes 2.5
             Their classes.
         node : int or str, default=None
             A node of the tree by id, path or unique name: the share of this node, with everything
-            below it, in each squared distance. None draws distances.
+            below it, in what sets each pair apart. None draws distances.
         names : list of str, default=None
             What to call the samples; None counts them.
         ax : matplotlib Axes, default=None
@@ -147,7 +149,7 @@ highest 3 for 0 (sail) and 1 (motor). Mean within classes 1, between classes 2.5
             value_name=(
                 "distance"
                 if chosen is None
-                else f"share of {node_labels(steps.tree)[chosen]} in the squared distance"
+                else f"share of {node_labels(steps.tree)[chosen]} in what sets two apart"
             ),
             is_share=chosen is not None,
             names=names,
@@ -185,7 +187,7 @@ highest 3 for 0 (sail) and 1 (motor). Mean within classes 1, between classes 2.5
         rows, columns = np.tril_indices(n_samples, -1)
         pairs = (self.values[rows, columns] + self.values[columns, rows]) / 2
         known = np.isfinite(pairs)
-        first = f"Matrix of {n_samples} samples, {self.value_name} of each pair"
+        first = f"Matrix of {n_samples} samples, {self.value_name} for each pair"
         if not known.any():
             return f"{first}: none."
         rows, columns, pairs = rows[known], columns[known], pairs[known]
@@ -203,7 +205,7 @@ highest 3 for 0 (sail) and 1 (motor). Mean within classes 1, between classes 2.5
 
     def text(self, value: float) -> str:
         """Return a number as it is written."""
-        return share_text(value) if self.is_share else f"{value:.3g}".replace("-", "−")
+        return share_text(value, APART) if self.is_share else number(value)
 
     def label(self, sample: int) -> str:
         """Return what a sample is called, with its class."""

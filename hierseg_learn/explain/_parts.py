@@ -12,6 +12,7 @@ from .._layout import AREA
 from ..tree import SegmentTree
 from ._checks import check_items, check_numbers
 from ._pair import PairExplanation
+from ._shares import size_share
 from ._text import split_sentence
 
 if TYPE_CHECKING:
@@ -108,14 +109,14 @@ class PartsExplanation(PairExplanation):
     ...     tree, [0.5, 3.0, 0.5], own_columns=[0.5, 2.0, 1.5], kinds=["leaf", "leaf", "mean"]
     ... )
     >>> print(explanation.to_text())
-    a and b differ mostly because of boat (75 %) and sky (12 %).
+    a and b differ mostly because of boat (75%) and sky (12%).
     <BLANKLINE>
-    squared distance 4  share   own
-    photo               100 %  12 %
-    ├── sky              12 %  12 %
-    └── boat             75 %  75 %
+    squared distance 4  share  own
+    photo                100%  12%
+    ├── sky               12%  12%
+    └── boat              75%  75%
     <BLANKLINE>
-    What inner nodes describe is split over their leaves; 12 % cannot be and stays with them.
+    What inner nodes describe is split over their leaves; 12% cannot be and stays with them.
     """
 
     _: KW_ONLY
@@ -140,7 +141,7 @@ class PartsExplanation(PairExplanation):
         return super().contributions.assign(own_columns=self.own_columns)
 
     def _closing(self) -> str:
-        return split_sentence(float(self.own_share[~self.tree.is_leaf].sum()))
+        return split_sentence(size_share(self.own, ~self.tree.is_leaf))
 
     def _about(self) -> dict[str, Any]:
         kinds, counts = np.unique(self.kinds, return_counts=True)

@@ -6,33 +6,28 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ._colors import SHARE_LABEL
-from ._text import enumerate_words, node_labels, share_text, spoken_labels, start_sentence
+from ..utils._numbers import percent
+from ._shares import LEAST, share_text
+from ._text import enumerate_words, node_labels, spoken_labels, start_sentence
 
 if TYPE_CHECKING:
     from ._display import SegmentContributionDisplay
-
-# smaller shares are left to the table
-_LEAST = 0.005
-
-
-def share_name(display: SegmentContributionDisplay) -> str:
-    """What a share is a share of, in words."""
-    is_contrast = hasattr(display.explanation, "difference")
-    return "share of all pulls" if is_contrast else SHARE_LABEL
 
 
 def caption(display: SegmentContributionDisplay) -> str:
     """What the tints leave out, one sentence per line; empty if nothing."""
     sentences = []
     if any(display.rest.values()):
-        rest = share_text(sum(display.rest.values()))
         named = _list(display, display.rest, node_labels, 3)
-        sentences.append(
-            f"The tinted segments account for {share_text(sum(display.shares.values()))}; "
-            f"{rest} describes several segments together and is not drawn"
-            f"{': ' + named if named else ''}."
-        )
+        named = f": {named}" if named else ""
+        if display.explanation._is_two_sided:
+            sentences.append(f"What describes several segments together is not drawn{named}.")
+        else:
+            drawn, rest = (percent(sum(s.values())) for s in (display.shares, display.rest))
+            sentences.append(
+                f"The tinted segments account for {drawn}; {rest} describes several segments "
+                f"together and is not drawn{named}."
+            )
     if unseen := _list(display, _without_pixels(display), node_labels, 3):
         where = "in either photo" if len(display.images) == 2 else "in the photo"
         sentences.append(f"Without pixels {where}: {unseen}.")
@@ -42,10 +37,12 @@ def caption(display: SegmentContributionDisplay) -> str:
 def alt_text(display: SegmentContributionDisplay) -> str:
     """The picture in words, for those who cannot see it."""
     count = f"{len(display.images)} photos" if len(display.images) > 1 else "Photo"
-    named = _list(display, display.shares, node_labels, 8) or "all shares are 0 %"
+    named = _list(display, display.shares, node_labels, 8) or "all shares are 0%"
+    titles = enumerate_words([title for title in display.titles if title] or [""])
     sentences = [
-        f"{count}, {enumerate_words(display.titles)}, each segment tinted by its "
-        f"{share_name(display)}: {named}."
+        display.question if display.question.endswith("?") else f"{display.question}.",
+        f"{count}{', ' + titles if titles else ''}, each segment tinted by its "
+        f"{display.explanation._share_words()}: {named}.",
     ]
     if named := _list(display, display.rest, spoken_labels, 8):
         sentences.append(f"Not drawn: {named}.")
@@ -55,7 +52,7 @@ def alt_text(display: SegmentContributionDisplay) -> str:
             path: share for path, share in display.shares.items() if tree.index(path) not in seen
         }
         if names := _list(display, lacking, node_labels, 8, with_shares=False):
-            sentences.append(f"{title} has no pixels of {names}.")
+            sentences.append(f"{title or 'the photo'} has no pixels of {names}.")
     return " ".join(map(start_sentence, sentences))
 
 
@@ -80,12 +77,12 @@ def _list(
     with_shares: bool = True,
 ) -> str:
     """The largest of some shares as words, small ones left out."""
-    tree = display.explanation.tree
+    tree, sides = display.explanation.tree, display.explanation._sides
     names = labels(tree)
-    large = {path: share for path, share in shares.items() if abs(share) >= _LEAST}
+    large = {path: share for path, share in shares.items() if abs(share) >= LEAST}
     order = sorted(large, key=lambda path: -abs(large[path]))
     words = [
-        names[tree.index(path)] + (f" {share_text(large[path])}" if with_shares else "")
+        names[tree.index(path)] + (f" {share_text(large[path], sides)}" if with_shares else "")
         for path in order
     ]
     if len(words) > n_shown:

@@ -17,11 +17,12 @@ from ..images import SegmentedImage, check_images, join_items
 from ..utils._labels import check_labels
 from ..utils._tables import as_pandas, check_in_memory
 from ._base import Explanation
+from ._checks import check_question
 
 if TYPE_CHECKING:
     from ..tree import SegmentTree
 
-_CLASSIFIES = ("explain_pair", "explain_prediction")
+_CLASSIFIES = ("explain_pair", "explain_prediction", "explain_contrast")
 _DESCRIBES = ("transform", "label_maps")
 _EXPECTED = "a fitted Pipeline of a SegmentTreeTransformer and a HierarchicalMetricClassifier"
 
@@ -122,20 +123,39 @@ def row(table: Any, i: int) -> Any:
     return _safe_indexing(as_pandas(table), np.array([i]))
 
 
-def explain(steps: FittedSteps, X: Any, titles: Sequence[str] | None = None) -> Explanation:
-    """Explain the prediction for one photo or row, or the distance between two."""
+def explain(
+    steps: FittedSteps,
+    X: Any,
+    titles: Sequence[str] | None = None,
+    *,
+    question: str = "class",
+    target: Any = None,
+    against: Any = None,
+) -> Explanation:
+    """Explain one photo or row, its class or how it differs from its voters, or two by distance."""
     n_samples = count(X)
     if n_samples not in (1, 2):
         raise ValueError(
-            "X must hold one sample, whose prediction is explained, or two, whose distance is; "
+            "X must hold one sample, whose class is explained, or two, whose distance is; "
             f"got {n_samples}."
         )
+    has_class = target is not None or against is not None
+    if check_question(question) == "neighbors" and has_class:
+        raise ValueError("question='neighbors' is about no class; expected no target or against.")
+    if n_samples == 2 and (has_class or question == "neighbors"):
+        raise ValueError(
+            "question, target and against are about one sample, but X holds two, whose distance is "
+            "explained."
+        )
     table = steps.table(X)
-    if n_samples == 1:
+    if n_samples == 2:
+        explanation = steps.classifier.explain_pair(row(table, 0), row(table, 1))
+        return replace(explanation, name_a=titles[0], name_b=titles[1]) if titles else explanation
+    if question == "neighbors":
         explanation = steps.classifier.explain_prediction(row(table, 0))
-        return replace(explanation, name=titles[0]) if titles else explanation
-    explanation = steps.classifier.explain_pair(row(table, 0), row(table, 1))
-    return replace(explanation, name_a=titles[0], name_b=titles[1]) if titles else explanation
+    else:
+        explanation = steps.classifier.explain_contrast(row(table, 0), target, against)
+    return replace(explanation, name=titles[0]) if titles else explanation
 
 
 def check_titles(titles: Any, n_samples: int, name: str = "titles") -> list[str] | None:

@@ -2,39 +2,49 @@
 
 from __future__ import annotations
 
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from functools import cached_property
+from html import escape
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from ._base import Explanation, Phrases
+from ..utils._numbers import number, percent
+from . import _node_table
+from ._base import Explanation
 from ._checks import (
     check_items,
     check_members,
     check_numbers,
     check_presence,
+    check_question,
     check_tree,
     check_weights,
     read_only,
 )
-from ._sample import OneSample
-from ._text import share_text
+from ._contrast import ContrastExplanation
+from ._sample import NAMELESS, OneSample
+from ._signed import class_name
+from ._text import Phrases, enumerate_words, start_sentence, summary
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
 
     from ..tree import SegmentTree
 
 _SHOWN_VOTES = 10
+# votes are sums of shares: closer ones are equal
+_SAME_VOTES = 1e-9
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class PredictionExplanation(OneSample, Explanation):
-    """Who voted on the class of a sample, and which nodes set the sample apart from them.
+    """Why a sample got its class, who voted on it, and how it differs from these.
 
-    What is explained is the mean of the squared distances to all voting neighbours, weighted by
-    their votes: contributions of the nodes add up to it.
+    In words and pictures the `contrast` comes first: why this class rather than another. The
+    contributions are an answer to another question, how the sample differs from the rows that vote
+    on it: they add up to the mean of the squared distances to these rows, weighted by their votes.
 
     Parameters
     ----------
@@ -61,6 +71,8 @@ class PredictionExplanation(OneSample, Explanation):
         What to call the sample.
     kind : {"neighbors", "prototypes"}, default="neighbors"
         Whether training rows vote or prototypes of classes.
+    contrast : ContrastExplanation, default=None
+        Why the predicted class rather than the one that comes next; None if there is no other.
 
     Attributes
     ----------
@@ -73,7 +85,8 @@ class PredictionExplanation(OneSample, Explanation):
     total : ndarray of shape (n_nodes,)
         Contributions of nodes with everything below them.
     share, own_share : ndarray of shape (n_nodes,)
-        `total` and `own` as shares of `squared_distance`; 0 where that is 0.
+        `total` and `own` as shares of all positive `own` together, as in
+        :class:`PairExplanation`.
     contributions : DataFrame
         One row per node, by path: `own`, `total`, `share`, `present`.
     votes : DataFrame
@@ -81,13 +94,21 @@ class PredictionExplanation(OneSample, Explanation):
 
     See Also
     --------
+    ContrastExplanation : Why one class rather than another.
     PairExplanation : Why two samples are as far apart as they are.
 
     Examples
     --------
-    >>> from hierseg_learn.explain import PredictionExplanation
+    >>> from hierseg_learn.explain import ContrastExplanation, PredictionExplanation
     >>> from hierseg_learn.tree import SegmentTree
     >>> tree = SegmentTree.from_nested({"photo": {"sky": 0, "boat": 1}})
+    >>> contrast = ContrastExplanation(
+    ...     tree,
+    ...     [-0.2, 0.9, 0.55],
+    ...     target="sail",
+    ...     against="motor",
+    ...     squared_distances=[0.45, 1.7],
+    ... )
     >>> explanation = PredictionExplanation(
     ...     tree,
     ...     [[0.2, 0.1, 0.0], [0.4, 0.1, 0.1], [0.3, 1.0, 0.4]],
@@ -97,22 +118,28 @@ class PredictionExplanation(OneSample, Explanation):
     ...     neighbors=[7, 31, 4],
     ...     neighbor_classes=["sail", "sail", "motor"],
     ...     vote_weights=[1, 1, 1],
+    ...     contrast=contrast,
     ... )
     >>> explanation.squared_distances
     array([0.3, 0.6, 1.7])
     >>> print(explanation.to_text())
-    The sample is classified as sail (probability 67 %).
-    2 of the 3 training rows that vote are of this class and hold 67 % of the vote.
-    It still differs from those who vote mostly because of boat (46 %) and sky (35 %).
+    The sample is predicted 'sail' (2 of 3 nearest neighbors).
+    Why 'sail' rather than 'motor'? Because of boat (62%) and photo as a whole (38%); \
+against it: sky (14%).
+    The sample is closer to 'sail' than to 'motor' (squared distances 0.45 and 1.7).
+    All that speaks for 'sail' is 100%; what speaks against it is 14% of that.
     <BLANKLINE>
-    squared distance 0.867  share   own
-    photo                   100 %  19 %
-    ├── sky                  35 %  35 %
-    └── boat                 46 %  46 %
+    difference 1.25   for  against          own
+    photo            100%      14%          38%
+    ├── sky            0%      14%  14% against
+    └── boat          62%       0%          62%
     <BLANKLINE>
-    training row 7   class sail   squared distance 0.3  33 % of the vote
-    training row 31  class sail   squared distance 0.6  33 % of the vote
-    training row 4   class motor  squared distance 1.7  33 % of the vote
+    The sample differs from its nearest neighbors mostly because of boat (46%) and sky (35%).
+    Their mean squared distance is 0.867.
+    <BLANKLINE>
+    training row 7   'sail'   squared distance 0.3  33% of the vote
+    training row 31  'sail'   squared distance 0.6  33% of the vote
+    training row 4   'motor'  squared distance 1.7  33% of the vote
     """
 
     tree: SegmentTree
@@ -125,13 +152,19 @@ class PredictionExplanation(OneSample, Explanation):
     neighbor_classes: np.ndarray
     vote_weights: np.ndarray
     present: np.ndarray | None = None
-    name: str = "the sample"
+    name: str = NAMELESS
     kind: Literal["neighbors", "prototypes"] = "neighbors"
+    contrast: ContrastExplanation | None = None
 
     def __post_init__(self) -> None:
         n_nodes = check_tree(self.tree).n_nodes
         if self.kind not in ("neighbors", "prototypes"):
             raise ValueError(f"kind must be 'neighbors' or 'prototypes', got {self.kind!r}.")
+        if not isinstance(self.contrast, ContrastExplanation | None):
+            raise TypeError(
+                "contrast must be a ContrastExplanation or None, got "
+                f"{type(self.contrast).__name__}."
+            )
         own = check_numbers(self.own_by_neighbor, "own_by_neighbor", ("n_neighbors", n_nodes))
         classes = check_items(self.classes, "classes", ("n_classes",))
         voting_classes = check_items(self.neighbor_classes, "neighbor_classes", (len(own),))
@@ -147,6 +180,7 @@ class PredictionExplanation(OneSample, Explanation):
             vote_weights=check_weights(self.vote_weights, "vote_weights", len(own)),
             present=check_presence(self.present, "present", n_nodes),
             name=str(self.name),
+            contrast=self.contrast and replace(self.contrast, name=str(self.name)),
         )
 
     @cached_property
@@ -177,8 +211,90 @@ class PredictionExplanation(OneSample, Explanation):
     def _vote_shares(self) -> np.ndarray:
         return self.vote_weights / self.vote_weights.sum()
 
+    def to_text(self, max_nodes: int = 3, question: str = "class") -> str:
+        """Say in words why the sample got its class, and who voted.
+
+        Parameters
+        ----------
+        max_nodes : int, default=3
+            How many nodes a sentence may name.
+        question : {"class", "neighbors"}, default="class"
+            What the tree shows: the `contrast`, or how the sample differs from those who vote,
+            which is also shown where there is no contrast.
+
+        Returns
+        -------
+        str
+            Sentences, the tree with shares, and a line per vote.
+        """
+        contrast = self._contrast_for(question)
+        if contrast is None:
+            return super().to_text(max_nodes)
+        _node_table.check_max_nodes(max_nodes)
+        text = _node_table.export_text(
+            self.tree,
+            self._why(contrast, max_nodes),
+            contrast._head(),
+            contrast._columns(),
+            contrast._marks(),
+        )
+        return "\n\n".join([text, "\n".join(self._apart(max_nodes)), self._closing()])
+
+    def plot(self, ax: Axes | None = None, question: str = "class") -> Axes:
+        """Draw one horizontal bar per node: why this class, or how the sample differs from voters.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw. By default a new figure that is as high as the tree needs.
+        question : {"class", "neighbors"}, default="class"
+            As for `to_text`.
+
+        Returns
+        -------
+        matplotlib Axes
+            The axes with the bars, as in :meth:`PairExplanation.plot`.
+
+        Raises
+        ------
+        ImportError
+            If Matplotlib is not installed.
+        """
+        contrast = self._contrast_for(question)
+        return super().plot(ax) if contrast is None else contrast.plot(ax)
+
+    def _contrast_for(self, question: str) -> ContrastExplanation | None:
+        """What answers a question but the contributions themselves."""
+        return self.contrast if check_question(question) == "class" else None
+
+    def _repr_html_(self) -> str:
+        if self.contrast is None:
+            return super()._repr_html_()
+        tables = [
+            _node_table.export_html(self.contrast, self._why(self.contrast, 3)),
+            _node_table.export_html(self, self._apart(3), self._closing(), is_open=False),
+        ]
+        return f'<div role="group" aria-label="{escape(self._subject())}">{"".join(tables)}</div>'
+
+    def __repr__(self) -> str:
+        if self.contrast is None:
+            return super().__repr__()
+        return (
+            f"{type(self).__name__}({self._subject()}, not "
+            f"{class_name(self.contrast.against)}: {self.contrast._summary()})"
+        )
+
     def _title(self) -> str:
-        return f"{self.name} is classified as {self.prediction}"
+        return f"How {self.name} differs from {self._those()}"
+
+    def _subject(self) -> str:
+        return f"{self.name} is predicted {class_name(self.prediction)}"
+
+    def _those(self) -> str:
+        """What the voters are called."""
+        if self.kind == "prototypes":
+            return "the nearest prototype"
+        return "its nearest neighbor" + ("s" if self._is_mean else "")
 
     def _names(self) -> tuple[str, ...]:
         return self.name, self._voter(int(np.argmin(self.squared_distances)))
@@ -186,35 +302,65 @@ class PredictionExplanation(OneSample, Explanation):
     def _voter(self, i: int) -> str:
         if self.kind == "neighbors":
             return f"training row {self.neighbors[i]}"
-        label = f"prototype of class {self.neighbor_classes[i]}"
+        label = f"prototype of {class_name(self.neighbor_classes[i])}"
         several = (self.neighbor_classes == self.neighbor_classes[i]).sum() > 1
         return f"{label} ({self.neighbors[i]})" if several else label
 
-    def _opening(self) -> list[str]:
+    def _verdict(self) -> str:
+        """The prediction in a sentence, with the votes for it."""
         agrees = self.neighbor_classes == self.prediction
         proba = self.proba[self.classes.tolist().index(self._plain_prediction)]
-        lines = [f"{self._title()} (probability {share_text(proba)})."]
         if self.kind == "prototypes":
-            nearest = self._voter(int(np.argmin(self.squared_distances)))
-            lines.append(f"Of {len(agrees)} prototypes, the {nearest} is the nearest.")
+            votes = f"the nearest of {len(agrees)} prototypes, probability {percent(proba)}"
+        elif len(agrees) == 1:
+            votes = "the class of its nearest neighbor"
         else:
-            vote = share_text(self._vote_shares[agrees].sum())
-            lines.append(
-                f"{agrees.sum()} of the {len(agrees)} training rows that vote are of this class "
-                f"and hold {vote} of the vote."
-            )
-        return lines
+            votes = f"{agrees.sum()} of {len(agrees)} nearest neighbors"
+            if np.ptp(self.vote_weights) > 0:
+                votes += f", {percent(self._vote_shares[agrees].sum())} of the vote"
+        tied = self.classes[(self.proba >= proba - _SAME_VOTES) & (self.classes != self.prediction)]
+        if len(tied):
+            votes += f"; as much speaks for {enumerate_words([class_name(name) for name in tied])}"
+        return start_sentence(f"{self._subject()} ({votes}).")
 
     @property
     def _plain_prediction(self) -> Any:
         return np.array([self.prediction]).tolist()[0]
 
+    def _lines(self, max_nodes: int) -> list[str]:
+        return [self._verdict(), *summary(self, self._phrases(), max_nodes)]
+
+    def _why(self, contrast: ContrastExplanation, max_nodes: int) -> list[str]:
+        """Sentences about the class: the prediction, then why this one rather than another."""
+        return [self._verdict(), *contrast._lines_after(contrast._question(), max_nodes)]
+
+    def _apart(self, max_nodes: int) -> list[str]:
+        """Sentences about the distance to the voters, where the contrast has said all else."""
+        alone = replace(self, present=None)
+        lines = summary(alone, self._phrases(), max_nodes)
+        if self.squared_distance:
+            owner = "Their" if self._is_mean else "Its"
+            lines.append(f"{owner} {self._sum_name()} is {number(self.squared_distance)}.")
+        return lines
+
+    @property
+    def _is_mean(self) -> bool:
+        """Whether the contributions are to the mean of several distances."""
+        return self.kind == "neighbors" and len(self.neighbors) > 1
+
+    def _sum_name(self) -> str:
+        return "mean squared distance" if self._is_mean else "squared distance"
+
     def _phrases(self) -> Phrases:
+        those = self._those()
         return Phrases(
-            mostly="It still differs from those who vote mostly because of ",
-            many="Many parts set it apart from those who vote; the largest shares are those of ",
-            none="It does not differ from those who vote: the distance to them is 0.",
+            mostly=f"{self.name} differs from {those} mostly because of ",
+            many=f"Many parts set {self.name} apart from {those}; the largest shares are those of ",
+            none=f"{self.name} does not differ from {those}: the distance is 0.",
         )
+
+    def _head(self) -> str:
+        return f"{self._sum_name()} {number(self.squared_distance)}"
 
     def _closing(self) -> str:
         """One line per vote, nearest first."""
@@ -223,9 +369,9 @@ class PredictionExplanation(OneSample, Explanation):
         rows = [
             (
                 self._voter(i),
-                "" if self.kind == "prototypes" else f"class {self.neighbor_classes[i]}",
-                f"squared distance {squared[i]:.3g}",
-                f"{share_text(weights[i])} of the vote",
+                "" if self.kind == "prototypes" else class_name(self.neighbor_classes[i]),
+                f"squared distance {number(squared[i])}",
+                f"{percent(weights[i])} of the vote",
             )
             for i in order
         ]
@@ -249,4 +395,5 @@ class PredictionExplanation(OneSample, Explanation):
             "neighbor_classes": self.neighbor_classes.tolist(),
             "vote_weights": self._vote_shares.tolist(),
             "squared_distances": self.squared_distances.tolist(),
+            "contrast": self.contrast and self.contrast.to_dict(),
         }

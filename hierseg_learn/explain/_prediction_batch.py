@@ -11,7 +11,9 @@ import numpy as np
 from ._base import ROUNDING
 from ._batch import ExplanationBatch
 from ._checks import check_items, check_numbers, check_tree, read_only
+from ._contrast_batch import ContrastExplanations
 from ._prediction import PredictionExplanation
+from ._shares import signed_shares
 
 if TYPE_CHECKING:
     from ..tree import SegmentTree
@@ -46,6 +48,8 @@ class PredictionExplanations(ExplanationBatch):
         Labels of the samples; None numbers them.
     kind : {"neighbors", "prototypes"}, default="neighbors"
         Whether training rows vote or prototypes.
+    contrasts : ContrastExplanations, default=None
+        Of the same samples; None if there is no other class.
 
     Attributes
     ----------
@@ -92,6 +96,7 @@ class PredictionExplanations(ExplanationBatch):
     present: np.ndarray | None = None
     samples: np.ndarray | None = None
     kind: str = "neighbors"
+    contrasts: ContrastExplanations | None = None
 
     def __post_init__(self) -> None:
         n_nodes = check_tree(self.tree).n_nodes
@@ -108,6 +113,11 @@ class PredictionExplanations(ExplanationBatch):
             neighbor_classes=check_items(self.neighbor_classes, "neighbor_classes", votes),
             vote_weights=check_numbers(self.vote_weights, "vote_weights", votes),
         )
+        if self.contrasts is not None and len(self.contrasts) != n:
+            raise ValueError(
+                f"contrasts must have one entry per sample, expected {n}, "
+                f"got {len(self.contrasts)}."
+            )
         self._check(n)
 
     @cached_property
@@ -119,7 +129,7 @@ class PredictionExplanations(ExplanationBatch):
     def _as_share(self, values: np.ndarray) -> np.ndarray:
         squared = self.own.sum(axis=1, keepdims=True)
         clear = squared > ROUNDING * np.abs(self.own).sum(axis=1, keepdims=True)
-        return np.divide(values, squared, out=np.zeros_like(values), where=clear)
+        return np.where(clear, signed_shares(values, self.own), 0.0)
 
     def _labels(self) -> dict[str, np.ndarray]:
         return {"prediction": self.predictions}
@@ -136,5 +146,6 @@ class PredictionExplanations(ExplanationBatch):
             neighbor_classes=self.neighbor_classes[i, votes],
             vote_weights=self.vote_weights[i, votes],
             kind=self.kind,
+            contrast=None if self.contrasts is None else self.contrasts[i],
             **self._of(i),
         )

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 import numpy as np
 
-from . import _bars, _node_table
+from ..utils._numbers import number, percent
+from . import _node_table
 from ._base import Explanation
-from ._text import _cut, _topmost, enumerate_words, share_text, start_sentence
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from ._shares import FOR, LEAST, Sides, signed_shares
+from ._text import missing_lines, start_sentence
 
 
 class SignedExplanation(Explanation):
     """Contributions of the nodes of a tree to a difference of squared distances.
 
-    Contributions of either sign may cancel, so shares are shares of the sum of the absolute values
-    of `own`: those of the nodes' own columns add up to 100 % without their signs.
+    Contributions of either sign may cancel, so shares are shares of the stronger side: of all that
+    speaks for the class or, where that is more, of all that speaks against it.
     """
+
+    _sides: ClassVar[Sides] = FOR
+    _is_two_sided = True
 
     @property
     def difference(self) -> float:
@@ -44,25 +46,7 @@ class SignedExplanation(Explanation):
         )
 
     def _as_share(self, values: np.ndarray) -> np.ndarray:
-        return _node_table.signed_shares(values, self.own)
-
-    def to_text(self, max_nodes: int = 3) -> str:
-        """Say in words which nodes speak for and against, and draw the tree with all shares.
-
-        Parameters
-        ----------
-        max_nodes : int, default=3
-            How many nodes a sentence may name on either side.
-
-        Returns
-        -------
-        str
-            Sentences, then one line per node: its share with everything below it, and the share of
-            its own columns.
-        """
-        return _node_table.export_text(
-            self.tree, self._lines(max_nodes), self._head(), self._columns(), self._marks()
-        )
+        return signed_shares(values, self.own)
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain Python values, ready for :func:`json.dumps`.
@@ -84,65 +68,43 @@ class SignedExplanation(Explanation):
         ]
         return {**self._about(), "difference": self.difference, "nodes": nodes}
 
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw one horizontal bar per node: to the right what speaks for the class.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Where to draw. By default a new figure that is as high as the tree needs.
-
-        Returns
-        -------
-        matplotlib Axes
-            The axes with the bars, as in :meth:`PairExplanation.plot`.
-
-        Raises
-        ------
-        ImportError
-            If Matplotlib is not installed.
-        """
-        ax = _bars.plot(self, ax)
-        ax.set_xlabel(self._axis_label(), parse_math=False)
-        return ax
-
-    def _repr_html_(self) -> str:
-        return _node_table.export_html(
-            self.tree,
-            self._title(),
-            self._lines(3),
-            self._caption(),
-            self._columns(),
-            (self.share, self.own_share),
-            self._marks(),
-        )
-
     def __repr__(self) -> str:
-        named = self._named(1, 2) + self._named(-1, 1)
-        parts = [self._head().replace("−", "-"), *named]
-        return f"{type(self).__name__}({self._title()}: {', '.join(parts)})"
+        return f"{type(self).__name__}({self._subject()}: {self._summary()})"
 
-    def _columns(self) -> dict[str, list[str]]:
-        return {
-            "share": [share_text(value) for value in self.share],
-            "own": [share_text(value) for value in self.own_share],
-        }
+    def _summary(self) -> str:
+        """The difference and the largest contributions in a few words."""
+        words = [f"{name} {self._sides.pro}" for name in self._named(1, 2)]
+        words += [f"{name} {self._sides.contra}" for name in self._named(-1, 1)]
+        return ", ".join([self._head(), *words])
 
     def _named(self, sign: int, max_nodes: int) -> list[str]:
         return _node_table.named_shares(self.tree, self.own_share, sign, max_nodes)
 
     def _lines(self, max_nodes: int) -> list[str]:
-        _node_table.check_max_nodes(max_nodes)
         lines = [*self._opening(), *self._sentences(max_nodes)]
-        for beginning, nodes in self._missing().items():
-            names = _topmost(self.tree, nodes)
-            if names:
-                lines.append(beginning + enumerate_words(_cut(names, max_nodes)) + ".")
-        return [start_sentence(line) for line in lines]
+        return [start_sentence(line) for line in [*lines, *missing_lines(self, max_nodes)]]
 
     def _head(self) -> str:
         """What stands over the tree."""
-        return f"difference {self.difference:.3g}".replace("-", "−")
+        return f"{self._sum_name()} {number(self.difference)}"
+
+    def _sum_name(self) -> str:
+        return "difference"
+
+    def _weaker_side(self, pro: str, contra: str) -> list[str]:
+        """One sentence that says how strong the weaker side is, none where there is none.
+
+        `pro` and `contra` say what speaks, such as "speaks for 'cat'".
+        """
+        below = min(float(side[self.tree.root]) for side in self._by_side)
+        if below < LEAST:
+            return []
+        if self.difference < 0:
+            pro, contra = contra, pro
+        return [f"All that {pro} is 100%; what {contra} is {percent(below)} of that."]
+
+    def _share_words(self) -> str:
+        return "share of what speaks for (red) or against (blue)"
 
     def _presence(self) -> dict[str, np.ndarray | None]:
         return {}
@@ -156,6 +118,10 @@ class SignedExplanation(Explanation):
     def _names(self) -> tuple[str, ...]:
         return (self._title(),)
 
+    def _opening(self) -> list[str]:
+        """Sentences before those about nodes."""
+        return []
+
     @abstractmethod
     def _sentences(self, max_nodes: int) -> list[str]:
         """Sentences about nodes."""
@@ -165,13 +131,13 @@ class SignedExplanation(Explanation):
         """What the table in a notebook shows."""
 
     @abstractmethod
-    def _axis_label(self) -> str:
+    def _share_label(self) -> str:
         """What the bars measure."""
 
 
 def class_name(label: Any) -> str:
-    """How a class is called in a sentence."""
-    return f"class {label}"
+    """How a class is called in a sentence: a name in quotes, anything else by its kind."""
+    return f"'{label}'" if isinstance(label, str) else f"class {label}"
 
 
 def plain(value: Any) -> Any:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ._colors import HATCH, NEGATIVE, POSITIVE, import_pyplot, text_width
-from ._text import share_text
+from ..utils._numbers import number
+from ._colors import HATCH, NEGATIVE, POSITIVE, import_pyplot, make_room
+from ._shares import share_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -45,7 +46,8 @@ def plot(display: WaterfallDisplay, ax: Axes | None) -> Axes:
     joints = np.arange(len(steps))
     ax.vlines(ends, joints + 0.33, joints + 0.67, color=_JOIN, linewidth=0.9, zorder=2)
     _dress(display, ax, steps, np.concatenate([[0.0, total], ends]))
-    numbers = [f"{signed(step.value)}  {share_text(step.share)}" for step in steps]
+    sides = display.explanation._sides
+    numbers = [f"{number(step.value, '+.3g')}  {share_text(step.share, sides)}" for step in steps]
     edges = [*np.maximum(starts, ends), max(total, 0.0)]
     _write_numbers(ax, edges, [*numbers, number(total)])
     return ax
@@ -77,13 +79,7 @@ def _dress(display: WaterfallDisplay, ax: Axes, steps: list[Step], ends: np.ndar
 
 def _write_numbers(ax: Axes, edges: Sequence[float], texts: Sequence[str]) -> None:
     """Write numbers behind the bars, and make room for them in the scale."""
-    ax.figure.figure.draw_without_rendering()  # only a draw settles the size of the axes
-    width = ax.get_window_extent().width * 72 / ax.figure.figure.dpi
-    low, high = ax.get_xlim()
-    # Every text must end within the axes: one inequality per row for the right end of the scale.
-    sizes = np.array([text_width(text, _FONT_POINTS - 1) + 6 for text in texts])
-    room = np.maximum(1 - sizes / width, 0.3)
-    ax.set_xlim(low, max(high, float((low + (np.array(edges) - low) / room).max())))
+    make_room(ax, edges, list(texts), _FONT_POINTS - 1)
     for row, (edge, text) in enumerate(zip(edges, texts)):
         ax.annotate(
             text,
@@ -102,13 +98,3 @@ def _style(value: float) -> dict[str, Any]:
     if value >= 0:
         return {"color": POSITIVE}
     return {"color": NEGATIVE, "hatch": HATCH, "edgecolor": "white", "linewidth": 0}
-
-
-def number(value: float) -> str:
-    """Return a number with a true minus."""
-    return f"{value:.3g}".replace("-", "−")
-
-
-def signed(value: float) -> str:
-    """Return a number with its sign."""
-    return f"{value:+.3g}".replace("-", "−")

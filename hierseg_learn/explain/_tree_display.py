@@ -9,8 +9,9 @@ import numpy as np
 
 from ..tree import SegmentTree
 from ..tree._render import top_down
+from ..utils._numbers import number
 from ._checks import check_tree, read_only
-from ._colors import import_pyplot
+from ._colors import import_pyplot, show_percents
 from ._pipelines import check_targets, count, take_apart
 from ._text import enumerate_words, node_labels
 from ._tree_rows import FONT_POINTS, ROW, TALLEST, write_names
@@ -71,8 +72,8 @@ class NodeScoreDisplay:
     >>> scores = {"sky": 0.55, "boat": 0.8, "photo": 0.85}
     >>> display = NodeScoreDisplay(tree, scores, score_name="accuracy", baseline=0.6, fmt=".0%")
     >>> print(display.alt_text)
-    Tree of 3 nodes with one accuracy each, highest first: photo 85 %, boat 80 % and sky 55 %. \
-Not above the baseline of 60 %: sky.
+    Tree of 3 nodes with one accuracy each, highest first: photo 85%, boat 80% and sky 55%. \
+Not above the baseline of 60%: sky.
     """
 
     def __init__(
@@ -204,11 +205,11 @@ Not above the baseline of 60 %: sky.
         return self._format(self.scores[node])
 
     def _format(self, value: float) -> str:
-        return format(value, self.fmt).replace("-", "−").replace("%", " %")
+        return number(value, self.fmt)
 
     def _dress(self, ax: Axes, order: list[int]) -> None:
         """Scale, names, numbers in a column at the right, baseline."""
-        from matplotlib.ticker import MaxNLocator, PercentFormatter
+        from matplotlib.ticker import MaxNLocator
 
         values = np.append(self.scores[np.isfinite(self.scores)], self.baseline)
         low, high = float(values.min()), float(values.max())
@@ -217,7 +218,7 @@ Not above the baseline of 60 %: sky.
         ax.set_ylim(len(order) - 0.4, -0.6)
         ax.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
         if self.fmt.endswith("%"):
-            ax.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
+            show_percents(ax.xaxis)
         ax.tick_params(axis="x", labelsize=FONT_POINTS)
         ax.set_axisbelow(True)
         ax.grid(axis="x", color="0.9")

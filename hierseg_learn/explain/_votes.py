@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ._base import Phrases
+from ..utils._numbers import number, percent
 from ._checks import check_numbers, check_presence, check_tree, read_only
-from ._node_table import number_text, speak
-from ._sample import OneSample
+from ._sample import NAMELESS, OneSample
 from ._signed import SignedExplanation, class_name, plain
-from ._text import enumerate_words, share_text
+from ._text import enumerate_words
 
 if TYPE_CHECKING:
     from ..tree import SegmentTree
@@ -59,7 +58,7 @@ class VotesExplanation(OneSample, SignedExplanation):
     total : ndarray of shape (n_nodes,)
         Contributions of nodes with everything below them.
     share, own_share : ndarray of shape (n_nodes,)
-        `total` and `own`, divided by the sum of the absolute values of `own`; 0 where that is 0.
+        `total` and `own` as shares of the stronger side, as in :class:`ContrastExplanation`.
     contributions : DataFrame
         One row per node, by path: `own`, `total`, `share`, `present`.
 
@@ -82,15 +81,16 @@ class VotesExplanation(OneSample, SignedExplanation):
     ...     removal="mute",
     ... )
     >>> print(explanation.to_text())
-    80 % of the votes are for class ballet, 30 % if all parts are muted.
-    They are mostly due to skirt (75 %); hair (−8 %) speaks against it.
+    80% of the votes are for 'ballet', 30% if all parts are muted.
+    They are due to skirt (82%); against it: hair (9%).
+    All that brings votes is 100%; what takes votes away is 9% of that.
     <BLANKLINE>
-    difference 0.5  share   own  votes
-    photo            83 %   0 %      0
-    ├── sky          17 %  17 %    0.1
-    └── person       67 %   0 %      0
-        ├── hair     −8 %  −8 %  −0.05
-        └── skirt    75 %  75 %   0.45
+    difference 0.5   for  against         own  votes
+    photo           100%       9%          0%      0
+    ├── sky          18%       0%         18%    0.1
+    └── person       82%       9%          0%      0
+        ├── hair      0%       9%  9% against  -0.05
+        └── skirt    82%       0%         82%   0.45
 
     Any attribution can be judged by the same votes:
 
@@ -107,7 +107,7 @@ class VotesExplanation(OneSample, SignedExplanation):
     players: np.ndarray
     removal: str
     present: np.ndarray | None = None
-    name: str = "the sample"
+    name: str = NAMELESS
 
     def __post_init__(self) -> None:
         n_nodes = check_tree(self.tree).n_nodes
@@ -156,7 +156,7 @@ class VotesExplanation(OneSample, SignedExplanation):
 
     def _opening(self) -> list[str]:
         without = "muted" if self.removal == "mute" else "those of other images"
-        none, everything = (share_text(value) for value in self.proba)
+        none, everything = (percent(value) for value in self.proba)
         return [
             f"{everything} of the votes are for {class_name(self.label)}, {none} if all parts are "
             f"{without}."
@@ -164,35 +164,36 @@ class VotesExplanation(OneSample, SignedExplanation):
 
     def _sentences(self, max_nodes: int) -> list[str]:
         pro, contra = self._named(1, max_nodes), self._named(-1, max_nodes)
-        phrases = self._phrases()
         if not pro and not contra:
-            return [phrases.none]
+            return ["No part adds votes or takes any away."]
         if not pro:
-            return [f"No part brings votes; {speak(contra)} against it."]
-        against = f"; {speak(contra)} against it" if contra else ""
-        return [phrases.mostly + enumerate_words(pro) + against + "."]
+            return [f"No part brings votes; against it: {enumerate_words(contra)}."]
+        against = f"; against it: {enumerate_words(contra)}" if contra else ""
+        return [
+            f"They are due to {enumerate_words(pro)}{against}.",
+            *self._weaker_side("brings votes", "takes votes away"),
+        ]
 
     def _columns(self) -> dict[str, list[str]]:
-        return {**super()._columns(), "votes": [number_text(value) for value in self.own]}
+        return {**super()._columns(), "votes": [number(value) for value in self.own]}
 
     def _caption(self) -> str:
-        return f"Shares of all that parts add to the votes for {class_name(self.label)}, by node"
+        return f"Shares of what parts add to the votes for {class_name(self.label)}, by node"
 
-    def _axis_label(self) -> str:
-        return f"share of all that parts add:  ← others  |  {class_name(self.label)} →"
+    def _share_label(self) -> str:
+        return f"share:  ← others  |  {class_name(self.label)} →"
+
+    def _question(self) -> str:
+        return f"What do the votes for {class_name(self.label)} come from?"
 
     def _title(self) -> str:
+        return self._with_name(self._question())
+
+    def _subject(self) -> str:
         return f"{self.name}: votes for {class_name(self.label)}"
 
     def _names(self) -> tuple[str, ...]:
         return (self.name,)
-
-    def _phrases(self) -> Phrases:
-        return Phrases(
-            mostly="They are mostly due to ",
-            many="They are due to ",
-            none="No part adds votes or takes any away.",
-        )
 
     def _about(self) -> dict[str, Any]:
         return {

@@ -7,12 +7,14 @@ from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 from ..tree._render import top_down
+from ..utils._numbers import number
 from . import _steps
 from ._base import Explanation
 from ._checks import check_level
 from ._pipelines import check_titles, count, explain, take_apart
-from ._steps import Step, number, signed
-from ._text import enumerate_words, node_labels, share_text, spoken_labels
+from ._shares import share_text
+from ._steps import Step
+from ._text import enumerate_words, node_labels, spoken_labels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,7 +41,7 @@ class WaterfallDisplay:
         Depth of the nodes that are drawn, 0 for the root; leaves that are less deep stay. None
         draws what every node's own columns contribute.
     max_bars : int, default=10
-        How many nodes get a bar of their own, the largest first; all others, and those below 0.5 %,
+        How many nodes get a bar of their own, the largest first; all others, and those below 0.5%,
         share one.
 
     Attributes
@@ -66,8 +68,8 @@ class WaterfallDisplay:
     >>> WaterfallDisplay(explanation, level=1).values
     {'photo': 0.5, 'photo/sky': 1.0, 'photo/person': 2.5}
     >>> print(WaterfallDisplay(explanation).alt_text)
-    Waterfall, a and b: skirt +2.5 (62 %), sky +1 (25 %), photo as a whole +0.5 (12 %), \
-person as a whole +0.5 (12 %) and hair −0.5 (−12 %) add up to 4, the squared distance.
+    What sets a and b apart? Waterfall: skirt +2.5 (56%), sky +1 (22%), photo as a whole +0.5 \
+(11%), person as a whole +0.5 (11%) and hair -0.5 (11% closer) add up to 4, the squared distance.
     """
 
     def __init__(
@@ -90,6 +92,9 @@ person as a whole +0.5 (12 %) and hair −0.5 (−12 %) add up to 4, the squared
         estimator: Any,
         X: Any,
         *,
+        question: str = "class",
+        target: Any = None,
+        against: Any = None,
         level: int | None = None,
         max_bars: int = 10,
         titles: Sequence[str] | None = None,
@@ -102,8 +107,10 @@ person as a whole +0.5 (12 %) and hair −0.5 (−12 %) add up to 4, the squared
         estimator : Pipeline or HierarchicalMetricClassifier
             Fitted.
         X : photos or table of one or two rows
-            As the estimator takes them. The prediction for one sample is explained, or the
-            distance between two.
+            As the estimator takes them. For one sample is shown why it gets its class, for two what
+            sets them apart.
+        question, target, against
+            As for :meth:`SegmentContributionDisplay.from_estimator`.
         level, max_bars
             As for the class.
         titles : list of str, default=None
@@ -121,10 +128,17 @@ person as a whole +0.5 (12 %) and hair −0.5 (−12 %) add up to 4, the squared
         TypeError
             If the estimator is of another kind.
         ValueError
-            If X does not hold one sample or two.
+            If X does not hold one sample or two, or a class is unknown.
         """
         steps = take_apart(estimator)
-        explanation = explain(steps, X, check_titles(titles, count(X)))
+        explanation = explain(
+            steps,
+            X,
+            check_titles(titles, count(X)),
+            question=question,
+            target=target,
+            against=against,
+        )
         return cls(explanation, level=level, max_bars=max_bars).plot(ax)
 
     @classmethod
@@ -189,19 +203,20 @@ person as a whole +0.5 (12 %) and hair −0.5 (−12 %) add up to 4, the squared
     @property
     def sum_name(self) -> str:
         """What the values add up to, in words."""
-        is_difference = hasattr(self.explanation, "difference")
-        return "difference" if is_difference else "squared distance"
+        return self.explanation._sum_name()
 
     @property
     def alt_text(self) -> str:
         """The picture in words, for those who cannot see it."""
+        sides = self.explanation._sides
         named = [
-            f"{step.label} {signed(step.value)} ({share_text(step.share)})" for step in self.steps()
+            f"{step.label} {number(step.value, '+.3g')} ({share_text(step.share, sides)})"
+            for step in self.steps()
         ]
         total = number(float(self.explanation.own.sum()))
         verb = "adds up" if len(named) == 1 else "add up"
         return (
-            f"Waterfall, {self.explanation._title()}: {enumerate_words(named)} {verb} to {total}, "
+            f"{self.explanation._title()} Waterfall: {enumerate_words(named)} {verb} to {total}, "
             f"the {self.sum_name}."
         )
 

@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from ..explain import ContrastExplanation, PredictionExplanation
 from ..explain._base import Explanation
 from ..explain._display import SegmentContributionDisplay
-from ..explain._text import share_text
+from ..explain._signed import class_name
+from ..utils._numbers import number, percent
 from . import _pictures
 from ._drill_down import html_tree
 
@@ -45,21 +47,25 @@ class Case:
     ----------
     name : str
         What the sample is called.
-    target, prediction : str
+    target, prediction : object
         True and predicted class.
-    prediction_explanation : Explanation
-        What sets the sample apart from those who vote on it.
-    contrast : Explanation or None
-        What pulls it to the predicted class rather than to another, where the model can say so.
+    prediction_explanation : PredictionExplanation
+        Who votes on it, and how it differs from these.
+    contrast : ContrastExplanation or None
+        Why the predicted class rather than the true one or, for a hit, the one that comes next;
+        None where there is no other class.
+    neighbors : bool
+        Whether to show how the sample differs from those who vote on it, too.
     pictures : tuple of Picture
         The photo, and explanations drawn over it.
     """
 
     name: str
-    target: str
-    prediction: str
-    prediction_explanation: Explanation
-    contrast: Explanation | None
+    target: Any
+    prediction: Any
+    prediction_explanation: PredictionExplanation
+    contrast: ContrastExplanation | None
+    neighbors: bool = False
     pictures: tuple[Picture, ...] = ()
 
     @classmethod
@@ -72,20 +78,22 @@ class Case:
         target: Any,
         prediction: Any,
         is_photo: bool,
+        neighbors: bool,
     ) -> Case:
         """Explain a row: for a miss, why the wrong class rather than the true one."""
         name = f"{'Photo' if is_photo else 'Row'} {position}"
-        contrast = None
-        if hasattr(classifier, "explain_contrast"):
-            against = None if target == prediction else target
-            contrast = classifier.explain_contrast(row, target=prediction, against=against)
-            contrast = replace(contrast, name=name)
+        explanation = classifier.explain_prediction(row)
+        contrast = explanation.contrast
+        if target != prediction:
+            contrast = classifier.explain_contrast(row, target=prediction, against=target)
+        explanation = replace(explanation, name=name, contrast=contrast)
         return cls(
             name=name,
-            target=str(target),
-            prediction=str(prediction),
-            prediction_explanation=replace(classifier.explain_prediction(row), name=name),
-            contrast=contrast,
+            target=target,
+            prediction=prediction,
+            prediction_explanation=explanation,
+            contrast=explanation.contrast,
+            neighbors=neighbors or contrast is None,
         )
 
 
@@ -105,10 +113,12 @@ def draw_case(case: Case, photo: np.ndarray, label_map: np.ndarray) -> Case:
     """Add pictures to a case."""
     source, size = _pictures.encode_photo(photo)
     pictures = [Picture(source, f"{case.name}, as it is", "The photo", "", size)]
-    drawn = [(case.prediction_explanation, "Apart from those who vote")]
+    drawn: list[tuple[Explanation, str]] = []
     if case.contrast is not None:
-        words = f"for {case.contrast.target}, blue for {case.contrast.against}"
-        drawn.insert(0, (case.contrast, f"Red speaks {words}"))
+        sides = class_name(case.contrast.target), class_name(case.contrast.against)
+        drawn.append((case.contrast, f"Red speaks for {sides[0]}, blue for {sides[1]}"))
+    if case.neighbors:
+        drawn.append((case.prediction_explanation, case.prediction_explanation._title()))
     for explanation, title in drawn:
         display = SegmentContributionDisplay(explanation, [photo], [label_map], titles=[case.name])
         source, size = _pictures.encode_display(display)
@@ -120,7 +130,8 @@ def html_case(case: Case) -> str:
     """One sample as an article."""
     is_right = case.target == case.prediction
     mark = ("✓", "right") if is_right else ("✗", "wrong")
-    verdict = case.target if is_right else f"taken for {case.prediction}, is {case.target}"
+    verdict = f"predicted {class_name(case.prediction)}"
+    verdict += ", rightly" if is_right else f", labeled {class_name(case.target)}"
     explanation = case.prediction_explanation
     parts = [
         f'<article class="case {mark[1]}"><h3><span aria-hidden="true">{mark[0]}</span> '
@@ -128,18 +139,15 @@ def html_case(case: Case) -> str:
         _html_pictures(case.pictures),
     ]
     if case.contrast is not None:
-        contrast = case.contrast
-        title = f"Why {contrast.target} rather than {contrast.against}"
-        parts.append(_html_explanation(title, contrast, is_open=True))
-    title = "What sets it apart from those who vote"
-    parts.append(_html_explanation(title, explanation, is_open=case.contrast is None))
+        parts.append(_html_explanation(case.contrast, is_open=True))
+    if case.neighbors:
+        parts.append(_html_explanation(explanation, is_open=case.contrast is None))
     return "".join([*parts, _html_votes(explanation), "</article>"])
 
 
-def _html_explanation(title: str, explanation: Explanation, *, is_open: bool) -> str:
-    """Sentences, then the tree, under one heading that folds."""
-    sentences = explanation.to_text().split("\n\n")[0].split("\n")
-    text = " ".join(sentences)
+def _html_explanation(explanation: Explanation, *, is_open: bool) -> str:
+    """Sentences, then the tree, under the question as a heading that folds."""
+    text, title = " ".join(explanation._lines(3)), explanation._question()
     return (
         f'<details class="block"{" open" if is_open else ""}><summary>{escape(title)}</summary>'
         f"<p>{escape(text)}</p>{html_tree(explanation)}</details>"
@@ -153,7 +161,7 @@ def _html_votes(explanation: Any) -> str:
     who = "prototype" if by_prototypes else "training row"
     rows = [
         f'<tr><th scope="row">{who} {index}</th><td>{escape(str(vote.neighbor_class))}</td>'
-        f"<td>{vote.squared_distance:.3g}</td><td>{share_text(vote.weight)}</td></tr>"
+        f"<td>{number(vote.squared_distance)}</td><td>{escape(percent(vote.weight))}</td></tr>"
         for index, vote in zip(votes.index, votes.itertuples())
     ]
     return (

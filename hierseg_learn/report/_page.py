@@ -26,12 +26,15 @@ READING = """<p>The model compares a sample with training rows (or with the mean
 one squared distance, and every node of the tree contributes a part of it. The contributions add
 up: what a node contributes with everything below it is the sum of what its own columns (“as a
 whole”) and its parts contribute.</p>
-<ul><li><b>Share</b>: contribution as a share of the squared distance. A negative one, hatched in
-blue, makes up for others, so that the others may exceed 100 %.</li>
-<li><b>Why one class rather than another</b>: the squared distance to the nearest rows of the other
-class minus that to the nearest rows of the predicted class. A positive share, in red, speaks for
-the predicted class, a negative one against it; without their signs the shares of single nodes add
-up to 100 %.</li>
+<ul><li><b>Why one class rather than another?</b> The squared distance to the nearest rows of the
+other class minus that to the nearest rows of the predicted class. What makes it larger, in red,
+speaks for the predicted class; what makes it smaller, in blue, against it.</li>
+<li><b>Share</b>: all that speaks for the predicted class adds up to 100%, and what speaks against
+it to how strong it is beside that. Where more speaks against the class, it is the other way
+round. No share is above 100%.</li>
+<li><b>How it differs from its nearest neighbors</b>, where the report shows it: the squared
+distance to those who vote, by node. It says what the sample does not share with its neighbors,
+and not why it is of its class.</li>
 <li><b>As a whole</b>: what describes the pixels of several parts together, and belongs to none of
 them alone.</li></ul>"""
 
@@ -105,7 +108,7 @@ summary{cursor:pointer}
 .tree summary::-webkit-details-marker{display:none}
 .tree summary::before{content:"▸";content:"▸"/"";flex:none;width:1.05rem;color:var(--soft)}
 .tree details[open]>summary::before{content:"▾";content:"▾"/""}
-.row{display:grid;grid-template-columns:minmax(5rem,1fr) 4.2rem minmax(5rem,15rem);gap:.7rem;
+.row{display:grid;grid-template-columns:minmax(5rem,1fr) 10rem minmax(5rem,15rem);gap:.7rem;
 flex:1;align-items:center}
 .tree li>.row{padding-left:1.05rem}
 .row .name{overflow-wrap:anywhere}
@@ -120,7 +123,7 @@ code{font-size:.88em;overflow-wrap:anywhere}
 footer{color:var(--soft);font-size:.9rem;padding:2.5rem 1.25rem 2rem}
 @media (max-width:34rem){h1{font-size:1.5rem}img{height:auto}
 .score{min-width:7rem;width:7rem}
-.row{grid-template-columns:minmax(5rem,1fr) 3.4rem minmax(3rem,6rem);gap:.4rem}
+.row{grid-template-columns:minmax(4rem,1fr) 6.5rem minmax(2rem,5rem);gap:.4rem}
 .tree ul{padding-left:.6rem}}
 @media print{*{print-color-adjust:exact;-webkit-print-color-adjust:exact}
 body{font-size:10pt}header,main,footer{max-width:none;padding:0}
@@ -157,7 +160,6 @@ def render(title: str, lead: str, sections: Sequence[tuple[str, str, str]]) -> s
         f'<h2 id="{name}-title">{escape(text)}</h2>{content}</section>\n'
         for name, text, content in sections
     )
-    bodies = _glue(bodies)
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{escape(policy)}">\n'
@@ -165,17 +167,12 @@ def render(title: str, lead: str, sections: Sequence[tuple[str, str, str]]) -> s
         f'<title>{escape(title)}</title>\n<link rel="icon" href="data:,">\n'
         f"<style>{_style()}</style>\n</head>\n<body>\n"
         '<a class="skip" href="#content">Skip to the content</a>\n'
-        f'<header><h1>{escape(title)}</h1>\n<p class="lead">{_glue(escape(lead))}</p>\n'
+        f'<header><h1>{escape(title)}</h1>\n<p class="lead">{escape(lead)}</p>\n'
         f'<nav aria-label="On this page"><ul>{links}</ul></nav></header>\n'
         f'<main id="content">\n{bodies}</main>\n'
         "<footer>Everything on this page is part of this one file; it loads nothing.</footer>\n"
         f"<script>{_SCRIPT}</script>\n</body>\n</html>\n"
     )
-
-
-def _glue(html: str) -> str:
-    """Keep numbers and their percent signs on one line."""
-    return html.replace(" %", "&nbsp;%")
 
 
 def _style() -> str:

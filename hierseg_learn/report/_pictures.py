@@ -18,9 +18,9 @@ _HEIGHT, _BESIDE = 4.0, 1.05  # inches
 
 
 class _Bare(SegmentContributionDisplay):
-    """A display without a caption, which stands on the page as text."""
+    """A display without question and caption, which stand on the page as text."""
 
-    caption = ""
+    caption = question = ""
 
 
 def encode_photo(photo: np.ndarray) -> tuple[str, tuple[int, int]]:

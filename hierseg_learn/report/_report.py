@@ -31,6 +31,7 @@ def write_report(
     *,
     n_hits: int = 3,
     n_misses: int = 3,
+    neighbors: bool = False,
     groups: Any = None,
     n_repeats: int = 3,
     title: str | None = None,
@@ -38,10 +39,11 @@ def write_report(
     """Write a fitted model's scores, its tree and some explained predictions to an HTML file.
 
     The page shows what every node of the tree knows by itself, the confusion matrix, what sizes and
-    formats of the files alone say about the class, and for some photos what the prediction comes
-    from: drawn over the photo, in sentences, and to be unfolded level by level. It is one file:
-    pictures are part of it, it loads nothing, works without scripts, by keyboard and with a screen
-    reader, and prints with everything unfolded.
+    formats of the files alone say about the class, and for some photos why they get the predicted
+    class rather than the true one or, for hits, the one that comes next: drawn over the photo, in
+    sentences, and to be unfolded level by level. It is one file: pictures are part of it, it loads
+    nothing, works without scripts, by keyboard and with a screen reader, and prints with everything
+    unfolded.
 
     Parameters
     ----------
@@ -58,6 +60,8 @@ def write_report(
     n_hits, n_misses : int, default=3
         How many right and wrong predictions are explained: the most confident ones of each true
         class in turn.
+    neighbors : bool, default=False
+        Whether to show how these differ from the training rows that vote on them, too.
     groups : array-like of shape (n_samples,) or (n_samples, n_columns), or DataFrame, default=None
         Group of every sample, such as what its background shows; the combinations of several
         columns are groups. With it the page says in which group the model is worst, and, of a
@@ -120,7 +124,9 @@ def write_report(
         for flags, number in zip((scores.is_right, ~scores.is_right), wanted)
     ]
     audit = None if groups is None else _audit(pipeline, X, target, scores, groups, n_repeats)
-    cases = [_explain(steps, X, table, target, scores, positions) for positions in chosen]
+    cases = [
+        _explain(steps, X, table, target, scores, positions, neighbors) for positions in chosen
+    ]
     title = _TITLE if title is None else str(title)
     html = _compose(pipeline, steps, scores, cases, audit, _metadata(X, target), title)
     with written_whole(path) as beside:
@@ -157,6 +163,7 @@ def _explain(
     target: np.ndarray,
     scores: Scores,
     positions: list[int],
+    neighbors: bool,
 ) -> list[Case]:
     """Explain some samples, each with its pictures."""
     if not positions:
@@ -174,6 +181,7 @@ def _explain(
             target=target[position],
             prediction=scores.predicted[position],
             is_photo=photo is not None,
+            neighbors=neighbors,
         )
         cases.append(case if photo is None else draw_case(case, photo, labels))
     return cases

@@ -8,13 +8,16 @@ from typing import Any
 import numpy as np
 
 from .._version import __version__
-from ..explain._text import share_text, top_down
+from ..explain._text import top_down
+from ..utils._numbers import percent
 from ._scores import Scores
 
 _OUTCOMES = {
     "leaf": "learned from its own columns",
     "start": "its children's metrics, as they are",
     "weights": "its children's metrics, weighted anew",
+    "projection": "its children's metrics, projected anew",
+    "scatter": "learned from what its children found, together with its own columns",
     "constant": "nothing to learn from",
 }
 
@@ -23,21 +26,22 @@ def summary(scores: Scores, noun: str) -> str:
     """The page in one sentence."""
     n_samples = len(scores.target)
     return (
-        f"{share_text(scores.accuracy)} of {n_samples} {noun} of {len(scores.classes)} classes get "
-        f"their class; always naming the largest class would give {share_text(scores.baseline)}."
+        f"{percent(scores.accuracy)} of {n_samples} {noun} of {len(scores.classes)} classes get "
+        f"their class; always naming the largest class would give {percent(scores.baseline)}."
     )
 
 
 def html_scores(scores: Scores, noun: str) -> str:
     """Figures, and the confusion matrix."""
     figures = [
-        ("accuracy", share_text(scores.accuracy), "all samples count the same"),
-        ("balanced accuracy", share_text(scores.balanced_accuracy), "all classes count the same"),
-        ("largest class", share_text(scores.baseline), "what guessing it would give"),
+        ("accuracy", percent(scores.accuracy), "all samples count the same"),
+        ("balanced accuracy", percent(scores.balanced_accuracy), "all classes count the same"),
+        ("largest class", percent(scores.baseline), "what guessing it would give"),
         (noun, str(len(scores.target)), f"{int(scores.is_right.sum())} of them right"),
     ]
     cards = "".join(
-        f"<div><dt>{escape(name)}</dt><dd><b>{value}</b> <span>{escape(note)}</span></dd></div>"
+        f"<div><dt>{escape(name)}</dt><dd><b>{escape(value)}</b> "
+        f"<span>{escape(note)}</span></dd></div>"
         for name, value, note in figures
     )
     return f'<dl class="figures">{cards}</dl>{_html_confusion(scores)}'
@@ -60,9 +64,9 @@ def _html_confusion(scores: Scores) -> str:
             )
         rows.append(
             f'<tr><th scope="row">{name}</th>{"".join(cells)}'
-            f"<td>{_share_or_dash(scores.recalls[i])}</td></tr>"
+            f"<td>{escape(percent(scores.recalls[i]))}</td></tr>"
         )
-    precisions = "".join(f"<td>{_share_or_dash(value)}</td>" for value in scores.precisions)
+    precisions = "".join(f"<td>{escape(percent(value))}</td>" for value in scores.precisions)
     return (
         '<div class="scroll" tabindex="0" role="region" aria-label="Confusion matrix">'
         '<table class="confusion numbers"><caption>Confusion matrix: one row per true class, one '
@@ -84,13 +88,13 @@ def html_nodes(classifier: Any, baseline: float) -> str:
         known = np.isfinite(score)
         width = 100 * score if known else 0.0
         kind = "high" if known and score > baseline else "low"
-        text = share_text(score) if known else "no score"
+        text = percent(score) if known else "no score"
         outcome = "" if outcomes is None else str(outcomes.iloc[node])
         rows.append(
             f'<tr><th scope="row" class="{"leaf" if tree.is_leaf[node] else "inner"}" '
             f'style="padding-left:{0.4 + 1.3 * tree.depths[node]:.1f}em" '
             f'title="{escape(tree.paths[node])}">{escape(tree.names[node])}</th>'
-            f'<td>{text}</td><td class="score" aria-hidden="true"><span class="track">'
+            f'<td>{escape(text)}</td><td class="score" aria-hidden="true"><span class="track">'
             f'<span class="bar {kind}" style="width:{width:.1f}%"></span>'
             f'<span class="mark" style="left:{100 * baseline:.1f}%"></span></span></td>'
             f"<td>{escape(_in_words(outcome))}</td></tr>"
@@ -98,7 +102,8 @@ def html_nodes(classifier: Any, baseline: float) -> str:
     return (
         "<p>For every node, the share of held-out training rows that its metric, with everything "
         "below it, gives their class. The vertical mark is the share of the largest class in this "
-        f"report, {share_text(baseline)}: a node whose bar ends before it knows little by itself."
+        f"report, {escape(percent(baseline))}: a node whose bar ends before it knows little by "
+        "itself."
         '</p><div class="scroll" tabindex="0" role="region" aria-label="Scores of the nodes">'
         '<table class="nodes"><caption>The tree and the scores of its nodes</caption><thead><tr>'
         '<th scope="col">node</th><th scope="col">score</th><td aria-hidden="true"></td>'
@@ -125,17 +130,12 @@ def html_model(pipeline: Any) -> str:
 
 
 def _in_words(outcome: str) -> str:
-    """Say what became of a node's metric; unknown words stay as they are."""
+    """Say what became of a node's metric, in words of its kind and of how it was shrunk."""
     kind, _, setting = outcome.partition(", shrinkage=")
-    if kind == "projection":
-        return f"its children's, projected anew (shrinkage {setting})"
-    return _OUTCOMES.get(outcome, outcome)
+    words = _OUTCOMES.get(kind, kind)
+    return f"{words} (shrunk by {percent(float(setting))})" if setting else words
 
 
 def _short(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= 300 else f"{text[:300]} …"
-
-
-def _share_or_dash(value: float) -> str:
-    return share_text(value) if np.isfinite(value) else "–"

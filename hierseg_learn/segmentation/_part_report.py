@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..images import ImageBatch
 from ..images._labels import check_unlabeled
+from ..utils._numbers import percent
 from ._base import Segmenter, warn_of_dropped
 from ._part_scores import adjusted_rand, matched_overlap, normalized_mutual_info, purity
 from ._parts import PartLookup
@@ -53,9 +54,9 @@ class PartReport:
     >>> round(report.purity, 3)
     0.875
     >>> print(report.to_text())
-    2 parts in 2 images. The most frequent class of every part covers 87.5 % of the labelled pixels.
-    part_0: in 100 % of the images, 87.5 % of the pixels; 86 % sky, 14 % sea.
-    part_1: in 50 % of the images, 12.5 % of the pixels; 100 % sea.
+    2 parts in 2 images. The most frequent class of every part covers 87.5% of the labelled pixels.
+    part_0: in 100% of the images, 87.5% of the pixels; 86% sky, 14% sea.
+    part_1: in 50% of the images, 12.5% of the pixels; 100% sea.
     """
 
     names: tuple[str, ...]
@@ -157,7 +158,7 @@ class PartReport:
         -------
         str
         """
-        images, pixels = _percent(self.image_share[part]), _percent(self.pixel_share[part], 1)
+        images, pixels = percent(self.image_share[part]), percent(self.pixel_share[part], 1)
         words = [f"in {images} of the images, {pixels} of the pixels"]
         if self.confusion is not None:
             words.append(self.mixture(part))
@@ -166,14 +167,14 @@ class PartReport:
         return "; ".join(words)
 
     def mixture(self, part: int, n_classes: int = 2) -> str:
-        """Most frequent classes of a part with their shares, such as ``"86 % sky, 14 % sea"``.
+        """Most frequent classes of a part with their shares, such as ``"86% sky, 14% sea"``.
 
         Parameters
         ----------
         part : int
             Position in `names`.
         n_classes : int, default=2
-            How many classes to name; those below 5 % are left out.
+            How many classes to name; those below 5% are left out.
 
         Returns
         -------
@@ -185,7 +186,7 @@ class PartReport:
         order = np.argsort(-row, kind="stable")[:n_classes]
         shares = row[order] / row.sum()
         shown = [
-            f"{_percent(share)} {self.classes[k]}"
+            f"{percent(share)} {self.classes[k]}"
             for k, share in zip(order, shares)
             if share >= 0.05
         ]
@@ -200,7 +201,7 @@ class PartReport:
         """
         head = f"{len(self.names)} parts in {self.n_images} images."
         if self.confusion is not None:
-            covered = f"{self.purity:.1%}".replace("%", " %")
+            covered = percent(self.purity, 1)
             head += (
                 f" The most frequent class of every part covers {covered} of the labelled pixels."
             )
@@ -305,10 +306,6 @@ def part_report(
         classes=tuple(str((mask_names or {}).get(k, f"class {k}")) for k in ids),
         stability=_stability(segmenter, batch)[order] if stability else None,
     )
-
-
-def _percent(share: float, digits: int = 0) -> str:
-    return f"{100 * share:.{digits}f} %"
 
 
 def part_order(segmenter: Segmenter) -> np.ndarray:

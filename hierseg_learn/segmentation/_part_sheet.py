@@ -57,8 +57,8 @@ class PartSheetDisplay:
     >>> grid = GridSegmenter(n_rows=1, n_cols=2).fit(photos)
     >>> display = PartSheetDisplay.from_estimator(grid, photos, n_examples=3)
     >>> print(display.alt_text)
-    2 parts with up to 3 examples each. row0_col0: in 100 % of the images, 50.0 % of the pixels. \
-row0_col1: in 100 % of the images, 50.0 % of the pixels.
+    2 parts with up to 3 examples each. row0_col0: in 100% of the images, 50.0% of the pixels. \
+row0_col1: in 100% of the images, 50.0% of the pixels.
     """
 
     def __init__(

@@ -9,6 +9,7 @@ import numpy as np
 
 from .._compose import compose_parts
 from ..tree import SegmentTree
+from ..utils._numbers import percent
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -65,8 +66,8 @@ class Counterfactual:
     ...     row=np.zeros((1, 4)),
     ... )
     >>> print(found.to_text())
-    The prediction is motor (probability 80 %).
-    With boat of training image 17 (class sail) it would be sail (60 %).
+    The prediction is motor (probability 80%).
+    With boat of training image 17 (class sail) it would be sail (60%).
     No smaller exchange with the training images looked at does that (20 exchanges tried).
     """
 
@@ -109,9 +110,9 @@ class Counterfactual:
         tried = f"({self.n_evaluations} exchanges tried)."
         return "\n".join(
             [
-                f"The prediction is {self.prediction} (probability {_percent(self.proba)}).",
+                f"The prediction is {self.prediction} (probability {percent(self.proba.max())}).",
                 f"With {parts} of training image {self.donor} (class {self.donor_class}) it would "
-                f"be {self.new_prediction} ({_percent(self.new_proba)}).",
+                f"be {self.new_prediction} ({percent(self.new_proba.max())}).",
                 f"No smaller exchange with the training images looked at does that {tried}"
                 if self.smallest
                 else f"A smaller exchange may do that, too {tried}",
@@ -177,10 +178,6 @@ class Counterfactual:
             f"Counterfactual({self.prediction} to {self.new_prediction} with "
             f"{', '.join(self._name(node) for node in self.nodes)} of training image {self.donor})"
         )
-
-
-def _percent(proba: np.ndarray) -> str:
-    return f"{100 * proba.max():.0f} %"
 
 
 def _plain(label: Any) -> Any:

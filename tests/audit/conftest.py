@@ -39,7 +39,7 @@ def portraits(n_samples, bias, seed):
 
 @pytest.fixture(scope="session")
 def biased():
-    """Training with a background that follows the label at 95 %."""
+    """Training with a background that follows the label at 95%."""
     return portraits(160, 0.95, 0)
 
 

@@ -38,7 +38,7 @@ class OneColumn(ClassifierMixin, BaseEstimator):
 
 @pytest.fixture
 def biased():
-    """Column 0 is the group, right for 90 %; column 1 is right for 80 % of every group."""
+    """Column 0 is the group, right for 90%; column 1 is right for 80% of every group."""
     rng = np.random.default_rng(0)
     y = np.arange(400) % 2
     groups = np.where(rng.random(400) < 0.9, y, 1 - y)

@@ -188,7 +188,7 @@ def test_says_what_it_found():
     report = find_shortcuts(X, y, random_state=0, **given_)
     text = report.to_text()
     assert text.startswith("Alarm: sky says more about the label than it should.")
-    assert "0.1 %" in report.certainty
+    assert "0.1%" in report.certainty
     row = report.ranking.loc[SHORTCUT]
     assert row["low"] < row["value"] < row["high"]
     assert row["value"] > row["threshold"]

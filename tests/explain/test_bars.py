@@ -22,11 +22,11 @@ def test_one_bar_per_node_and_one_per_inner_node(pair, plt):
     assert_allclose([bar.get_width() for bar in own], [0.1, 0.1, 0.1, 0.2, 0.5])
     assert_allclose([bar.get_width() for bar in below], [1.0, 0.8])
     assert [text.get_text() for text in ax.texts] == [
-        "100 %, own 10 %",
-        "10 %",
-        "80 %, own 10 %",
-        "20 %",
-        "50 %",
+        "100%, own 10%",
+        "10%",
+        "80%, own 10%",
+        "20%",
+        "50%",
     ]
     # A leaf's row is a step further out than that of its parent.
     x = {
@@ -40,7 +40,7 @@ def test_given_axes_are_used(pair, prediction, plt):
     _, (left, right) = plt.subplots(1, 2)
     assert pair.plot(left) is left
     assert prediction.plot(ax=right) is right
-    assert "classified as cat" in right.get_title(loc="left")
+    assert right.get_title(loc="left") == "How the sample differs from its nearest neighbors"
 
 
 def test_negative_bars_differ_in_color_and_hatch(tree, plt):

@@ -23,11 +23,11 @@ def test_class_means_and_errors(tree):
     assert_allclose(frame.loc["photo/person", "total"], person.mean())
     assert_allclose(frame.loc["photo/person", "total_error"], sem(person))
     assert "larger by 7 than" in explanation.to_text()
-    assert "mostly hair (43 %), photo as a whole (29 %) and sky (14 %)." in explanation.to_text()
+    assert "is hair (43%), photo as a whole (29%) and sky (14%)." in explanation.to_text()
     plain = explanation.to_dict()
     assert json.loads(json.dumps(plain)) == plain
     assert plain["rows"] == [3, 5, 8]
-    assert "class cat" in explanation._repr_html_()
+    assert "&#x27;cat&#x27;" in explanation._repr_html_()
 
 
 def test_a_single_row_has_no_error(tree):
@@ -39,13 +39,14 @@ def test_a_single_row_has_no_error(tree):
 
 def test_class_that_is_not_separated(tree):
     text = ClassExplanation(tree, -np.abs(ROWS), label="cat", rows=[3, 5, 8]).to_text()
-    assert "No node separates them." in text
+    assert "No node separates them; against it: hair (36%)" in text
     assert "smaller by" in text
 
 
 def test_importance_is_the_mean_share(tree):
     explanation = ModelExplanation(tree, np.vstack([ROWS, np.zeros((1, 5))]))
-    shares = ROWS / np.abs(ROWS).sum(axis=1, keepdims=True)
+    sides = [np.maximum(sign * ROWS, 0).sum(axis=1, keepdims=True) for sign in (1, -1)]
+    shares = ROWS / np.maximum(*sides)
     assert_allclose(explanation.own, shares.sum(axis=0) / 4)
     assert_allclose(explanation.own_error, sem(np.vstack([shares, np.zeros(5)]), axis=0))
     assert_allclose(explanation.share, explanation.total)
@@ -77,7 +78,7 @@ def test_bars(tree, plt):
         ClassExplanation(tree, ROWS, label="$x", rows=[0, 1, 2]),
     ):
         ax = explanation.plot()
-        assert "share of all pulls" in ax.get_xlabel()
+        assert "share:  ← other classes  |" in ax.get_xlabel()
         ax.figure.canvas.draw()
 
 

@@ -11,6 +11,7 @@ from numpy.testing import assert_allclose
 
 from hierseg_learn.explain import ContrastExplanation
 from hierseg_learn.metrics import node_contributions
+from hierseg_learn.tree import SegmentTree
 from tests.explain.games import node_deltas, quadratic_worths, shapley_values
 from tests.strategies import segment_trees
 
@@ -63,7 +64,8 @@ def test_numbers(explanation):
     tree, own = explanation.tree, explanation.own
     assert_allclose(explanation.difference, own.sum())
     assert_allclose(explanation.difference, np.diff(explanation.squared_distances)[0])
-    assert_allclose(np.abs(explanation.own_share).sum(), 1 if own.any() else 0)
+    sides = [np.maximum(sign * explanation.own_share, 0).sum() for sign in (1, -1)]
+    assert_allclose(max(sides), 1 if own.any() else 0)
     assert (np.sign(explanation.own_share) == np.sign(own)).all()
     assert (np.abs(explanation.share) <= 1 + 1e-12).all()
     for node in tree.bottom_up():
@@ -87,50 +89,64 @@ def test_swapping_the_classes_swaps_the_signs(explanation):
     )
     assert_allclose(swapped.share, -explanation.share)
     if explanation.difference:
-        assert explanation.to_text().splitlines()[0] == swapped.to_text().splitlines()[0]
+        closer = explanation.to_text().splitlines()[1]
+        assert closer.startswith("The sample is closer to ")
+        assert closer == swapped.to_text().splitlines()[1]
 
 
-def test_words(contrast, tree):
+def test_words(contrast):
     assert contrast.to_text().splitlines() == [
-        "photo 3 is closer to class cat than to class dog (squared distances 2 and 8).",
-        "It is class cat rather than class dog mostly because of hair (60 %) and sky (10 %); "
-        "skirt (−20 %) speaks against it.",
+        "photo 3: why 'cat' rather than 'dog'? Because of hair (75%) and sky (12%); "
+        "against it: skirt (25%).",
+        "photo 3 is closer to 'cat' than to 'dog' (squared distances 2 and 8).",
+        "All that speaks for 'cat' is 100%; what speaks against it is 25% of that.",
         "photo 3 lacks skirt.",
         "",
-        "difference 6   share    own",
-        "photo           60 %    0 %",
-        "├── sky         10 %   10 %",
-        "└── person      50 %   10 %",
-        "    ├── hair    60 %   60 %",
-        "    └── skirt  −20 %  −20 %  missing",
+        "difference 6    for  against          own",
+        "photo          100%      25%           0%",
+        "├── sky         12%       0%          12%",
+        "└── person      88%      25%          12%",
+        "    ├── hair    75%       0%          75%",
+        "    └── skirt    0%      25%  25% against  missing",
     ]
-    assert "because of hair (60 %); skirt" in contrast.to_text(max_nodes=1)
+    assert "Because of hair (75%); against it: skirt" in contrast.to_text(max_nodes=1)
 
 
 def test_words_of_a_class_that_is_farther(tree):
     sides = {**SIDES, "squared_distances": [9.0, 4.0]}
     lines = ContrastExplanation(tree, [1, 0, -6, 0, 0], **sides).to_text().splitlines()
-    assert lines[0] == (
-        "The sample is closer to class dog than to class cat (squared distances 4 and 9)."
-    )
-    assert lines[1] == (
-        "What speaks for class cat is sky (14 %); skirt (−86 %) speaks against it, "
-        "and more strongly."
-    )
+    assert lines[:3] == [
+        "Why 'cat' rather than 'dog'? For it: sky (17%); against it, and stronger: skirt (100%).",
+        "The sample is closer to 'dog' than to 'cat' (squared distances 4 and 9).",
+        "All that speaks against it is 100%; what speaks for 'cat' is 17% of that.",
+    ]
     lines = ContrastExplanation(tree, [0, 0, -3, -2, 0], **sides).to_text().splitlines()
-    assert lines[1] == (
-        "Nothing speaks for class cat; skirt (−60 %) and person as a whole (−40 %) "
-        "speak against it."
+    assert lines[0] == (
+        "Why 'cat' rather than 'dog'? Nothing speaks for it; "
+        "against it: skirt (60%) and person as a whole (40%)."
     )
 
 
 def test_words_of_no_difference(tree):
     sides = {**SIDES, "squared_distances": [3.0, 3.0]}
     text = ContrastExplanation(tree, np.zeros(5), **sides).to_text()
-    assert "as close to class cat as to class dog (squared distance 3)" in text
+    assert "as close to 'cat' as to 'dog' (squared distance 3)" in text
     assert "all contributions are 0" in text
     cancelling = ContrastExplanation(tree, [1, -1, 0, 0, 0], **sides)
-    assert cancelling.own_share.tolist() == [0.5, -0.5, 0, 0, 0]
+    assert cancelling.own_share.tolist() == [1, -1, 0, 0, 0]
+    assert "For it: sky (100%); against it, and just as strong: hair (100%)." in str(
+        cancelling.to_text()
+    )
+
+
+def test_words_of_one_node_and_of_many():
+    one = SegmentTree.from_nested({"all": 0})
+    sides = {"target": 3, "against": 4, "squared_distances": [1.0, 3.0]}
+    text = ContrastExplanation(one, [2.0], **sides).to_text()
+    assert text.startswith("Why class 3 rather than class 4? The tree has a single node")
+    many = SegmentTree.from_nested({"photo": {f"cell{i}": i for i in range(400)}})
+    text = ContrastExplanation(many, [*[0.005] * 400, 0.0], **sides).to_text()
+    assert "Because of many nodes, most of all cell0 (<1%)." in text
 
 
 def test_plain_values_and_pickles(contrast, tree):
@@ -142,7 +158,7 @@ def test_plain_values_and_pickles(contrast, tree):
         "path": "photo/person",
         "own": 1.0,
         "total": 5.0,
-        "share": 0.5,
+        "share": 0.625,
         "present": True,
     }
     assert pickle.loads(pickle.dumps(contrast)).to_dict() == plain
@@ -163,12 +179,12 @@ def test_a_difference_has_no_distance(contrast):
 def test_notebook_and_repr(contrast):
     html = contrast._repr_html_()
     assert html.count("<tr>") == 6
-    assert "−20 %" in html
+    assert "25% against" in html
     assert "missing" in html
-    assert "squared distances 2 to class cat and 8 to class dog" in html
+    assert "squared distances 2 to &#x27;cat&#x27; and 8 to &#x27;dog&#x27;" in html
     assert repr(contrast) == (
-        "ContrastExplanation(photo 3: class cat rather than class dog: difference 6, "
-        "hair (60 %), sky (10 %), skirt (−20 %))"
+        "ContrastExplanation(photo 3: 'cat' rather than 'dog': difference 6, "
+        "hair (75%) for, sky (12%) for, skirt (25%) against)"
     )
 
 
@@ -182,9 +198,13 @@ def test_notebook_escapes_names(tree):
 def test_bars(contrast, plt):
     ax = contrast.plot()
     lengths = sorted(bar.get_width() for bar in ax.patches)
-    assert_allclose(lengths, sorted([*contrast.own_share, 0.6, 0.5]))
-    assert ax.get_xlabel() == "share of all pulls:  ← class dog  |  class cat →"
+    assert_allclose(lengths, sorted([*contrast.own_share, 1, 0.875, -0.25, -0.25]))
+    assert ax.get_xlabel() == "share:  ← 'dog'  |  'cat' →"
+    assert ax.get_title(loc="left") == "photo 3: why 'cat' rather than 'dog'?"
     ax.figure.canvas.draw()
+    right = ax.get_window_extent().x1
+    assert all(text.get_window_extent().x1 <= right + 1 for text in ax.texts)
+    assert not [label for label in ax.get_xticklabels() if label.get_text().startswith("−")]
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,7 @@ def test_tints_are_the_colors_of_the_shares(pair, photos, label_maps, plt):
         top = tints[blown_up(labels == SKIRT, tints)]
         assert_allclose(top[:, :3].mean(axis=0), plt.get_cmap("Reds")(1.0)[:3], atol=0.005)
         hair = tints[blown_up(labels == HAIR, tints)]
-        # Colours go by the share, from none: hair has 20 %, the largest has 50 %.
+        # Colours go by the share, from none: hair has 20%, the largest has 50%.
         assert_allclose(hair[0, :3], plt.get_cmap("Reds")(0.4)[:3], atol=0.02)
         assert (tints[blown_up(labels == -1, tints)][:, 3] == 0).all()
     assert display.figure_ is display.ax_.figure
@@ -109,11 +109,11 @@ def test_labels_titles_and_caption(pair, photos, label_maps, plt):
     ax = SegmentContributionDisplay.from_explanation(pair, photos, label_maps).ax_
     texts = [text.get_text() for text in ax.texts]
     assert {"photo 3", "photo 8"} <= set(texts)
-    assert texts.count("skirt 50 %") == 2
-    assert texts.count("sky 10 %") == 2
+    assert texts.count("skirt 50%") == 2
+    assert texts.count("sky 10%") == 2
     caption = ax.get_xlabel().replace("\n", " ").replace("\N{NO-BREAK SPACE}", " ")
-    assert "account for 80 %; 20 % describes several segments together" in caption
-    assert "person 10 %" in caption
+    assert "account for 80%; 20% describes several segments together" in caption
+    assert "person 10%" in caption
     [bar] = ax.child_axes
     assert bar.get_ylabel() == "share of the squared distance"
 
@@ -122,7 +122,7 @@ def test_max_labels_and_titles(pair, photos, label_maps, plt):
     display = SegmentContributionDisplay.from_explanation(
         pair, photos[:1], label_maps[:1], max_labels=1, titles=["c$o$st"]
     )
-    assert [text.get_text() for text in display.ax_.texts] == ["c$o$st", "skirt 50 %"]
+    assert [text.get_text() for text in display.ax_.texts] == ["c$o$st", "skirt 50%"]
 
 
 def test_labels_do_not_cover_each_other(pair, photos, label_maps, plt):
@@ -135,19 +135,24 @@ def test_alt_text_tells_what_is_seen_and_what_is_not(pair, photos, label_maps):
     without_skirt = np.where(label_maps[1] == SKIRT, SKY, label_maps[1])
     display = SegmentContributionDisplay(pair, photos, [label_maps[0], without_skirt])
     assert display.alt_text == (
+        "What sets photo 3 and photo 8 apart? "
         "2 photos, photo 3 and photo 8, each segment tinted by its share of the squared distance: "
-        "skirt 50 %, hair 20 % and sky 10 %. "
-        "Not drawn: photo as a whole 10 % and person as a whole 10 %. "
+        "skirt 50%, hair 20% and sky 10%. "
+        "Not drawn: photo as a whole 10% and person as a whole 10%. "
         "photo 8 has no pixels of skirt."
     )
     alone = SegmentContributionDisplay(pair, photos[1:], [without_skirt])
-    assert "Without pixels in the photo: skirt 50 %." in alone.caption
+    assert "Without pixels in the photo: skirt 50%." in alone.caption
 
 
 def test_photo_of_a_prediction(prediction, photos, label_maps, plt):
     display = SegmentContributionDisplay.from_explanation(prediction, photos, label_maps)
     assert display.titles == ["the sample", "training row 40"]
-    assert display.alt_text.startswith("2 photos, the sample and training row 40, each")
+    question = "How the sample differs from its nearest neighbors"
+    assert display.ax_.get_title(loc="left").replace("\n", " ") == question
+    assert display.alt_text.startswith(
+        f"{question}. 2 photos, the sample and training row 40, each"
+    )
 
 
 def test_given_axes_and_no_distance(tree, photos, label_maps, plt):
@@ -155,7 +160,7 @@ def test_given_axes_and_no_distance(tree, photos, label_maps, plt):
     pair = PairExplanation(tree, np.zeros(5))
     display = SegmentContributionDisplay.from_explanation(pair, photos, label_maps, ax=ax)
     assert display.ax_ is ax
-    assert "all shares are 0 %" in display.alt_text
+    assert "all shares are 0%" in display.alt_text
     display.figure_.canvas.draw()
 
 
@@ -203,7 +208,7 @@ def test_wrong_level(pair, level):
 
 
 def test_wrong_options(pair):
-    with pytest.raises(TypeError, match="explanation must be a PairExplanation or"):
+    with pytest.raises(TypeError, match="explanation must be a ContrastExplanation, a Pair"):
         SegmentContributionDisplay({}, [PHOTO], [LABELS])
     with pytest.raises(
         ValueError, match="titles must be a list of one string per photo, expected 1"

@@ -54,7 +54,7 @@ def test_contributions_are_by_path_in_the_order_of_the_tree(explanation):
     assert frame.index.tolist() == list(explanation.tree.paths)
     assert frame.index.name == "node"
     assert_allclose(frame["own"].sum(), explanation.squared_distance)
-    assert_allclose(frame["share"], frame["total"] / explanation.squared_distance)
+    assert_allclose(frame["share"], frame["total"] / np.maximum(frame["own"], 0).sum())
     assert frame["present_a"].isna().all()
 
 

@@ -18,16 +18,58 @@ from hierseg_learn.explain import (
 from hierseg_learn.explain._pipelines import take_apart
 from tests.explain.fitted import fitted_portraits
 
+DISPLAYS = pytest.mark.parametrize("display", [SegmentContributionDisplay, WaterfallDisplay])
+
+
+@DISPLAYS
+def test_one_photo_is_asked_why_this_class(display, plt):
+    fitted = fitted_portraits()
+    images, classifier = fitted.test[0][:1], fitted.model[-1]
+    row = fitted.model[:-1].transform(images)
+    shown = display.from_estimator(fitted.model, images)
+    expected = classifier.explain_contrast(row)
+    assert_allclose(shown.explanation.own, expected.own, rtol=1e-6)
+    assert expected.target == classifier.predict(row)[0]
+    title = shown.ax_.get_title(loc="left").replace("\n", " ")
+    assert title == f"Why '{expected.target}' rather than '{expected.against}'?"
+    assert shown.alt_text.startswith(title)
+
+
+@DISPLAYS
+def test_other_classes_and_neighbors_are_asked_for(display, plt):
+    fitted = fitted_portraits()
+    images, classifier = fitted.test[0][:1], fitted.model[-1]
+    row = fitted.model[:-1].transform(images)
+    sides = {"target": "eve", "against": "<b>ada</b>"}
+    shown = display.from_estimator(fitted.model, images, **sides)
+    assert_allclose(shown.explanation.own, classifier.explain_contrast(row, **sides).own)
+    assert "Why 'eve' rather than '<b>ada</b>'?" in shown.alt_text
+    shown = display.from_estimator(fitted.model, images, question="neighbors", titles=["Ann"])
+    assert_allclose(shown.explanation.own, classifier.explain_prediction(row).own)
+    assert shown.alt_text.startswith("How Ann differs from its nearest neighbors")
+
+
+@DISPLAYS
+def test_wrong_questions(display):
+    fitted = fitted_portraits()
+    for number, asked, message in (
+        (1, {"question": "votes"}, "question must be 'class' or 'neighbors', got 'votes'"),
+        (1, {"question": "neighbors", "target": "eve"}, "about no class"),
+        (2, {"question": "neighbors"}, "about one sample, but X holds two"),
+        (2, {"against": "eve"}, "about one sample, but X holds two"),
+        (1, {"target": "zoe"}, "target must be one of the classes"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            display.from_estimator(fitted.model, fitted.images[:number], **asked)
+
 
 def test_overlay_of_one_photo_and_of_two(plt):
     fitted = fitted_portraits()
     images, _ = fitted.test
-    one = SegmentContributionDisplay.from_estimator(fitted.model, images[:1], titles=["Ann"])
     rows = fitted.model[:-1].transform(images[:2])
-    assert_allclose(
-        one.explanation.own, fitted.model[-1].explain_prediction(rows.iloc[[0]]).own, rtol=1e-6
-    )
-    assert one.alt_text.startswith("Photo, Ann, each segment tinted")
+    one = SegmentContributionDisplay.from_estimator(fitted.model, images[:1], titles=["Ann"])
+    assert "? Photo, Ann, each segment tinted by its share of what speaks for" in one.alt_text
+    assert "Ann" in [text.get_text() for text in one.ax_.texts]
     two = SegmentContributionDisplay.from_estimator(fitted.model, images[:2], level=1)
     expected = fitted.model[-1].explain_pair(rows.iloc[[0]], rows.iloc[[1]])
     assert_allclose(two.explanation.own, expected.own, rtol=1e-6)

@@ -57,8 +57,8 @@ def test_takes_series_dicts_and_arrays(tree):
 def test_alt_text_names_the_best_and_the_useless(tree):
     display = NodeScoreDisplay(tree, SCORES, baseline=0.5, baseline_name="chance", fmt=".0%")
     assert display.alt_text == (
-        "Tree of 5 nodes with one score each, highest first: hair 90 %, person 80 %, sky 50 % and "
-        "skirt 20 %. Not above the chance of 50 %: sky and skirt. Without a score: photo."
+        "Tree of 5 nodes with one score each, highest first: hair 90%, person 80%, sky 50% and "
+        "skirt 20%. Not above the chance of 50%: sky and skirt. Without a score: photo."
     )
 
 

@@ -92,7 +92,7 @@ def test_negative_bars_are_hatched_and_go_left(tree, plt):
     patches = sorted(display.ax_.patches, key=lambda bar: bar.get_y())
     assert [bool(bar.get_hatch()) for bar in patches] == [False, True, False, False]
     assert patches[1].get_width() == -1
-    assert "hair −1 (−50 %)" in display.alt_text
+    assert "hair -1 (33% closer)" in display.alt_text
     assert display.alt_text.endswith("add up to 2, the squared distance.")
 
 
@@ -108,7 +108,7 @@ def test_a_contrast_is_named_a_difference(tree, plt):
         tree, [-3.0, 1, 0, 0, 0], target="a", against="b", squared_distances=[3.0, 1.0]
     )
     display = WaterfallDisplay.from_explanation(contrast)
-    assert display.alt_text.endswith("add up to −2, the difference.")
+    assert display.alt_text.endswith("add up to -2, the difference.")
     assert bars(display)[-1] == (0, -2)
 
 
@@ -136,10 +136,10 @@ def test_from_estimator_explains_one_or_two(plt):
     fitted = fitted_portraits()
     images, _ = fitted.test
     rows = fitted.model[:-1].transform(images[:2])
-    prediction = WaterfallDisplay.from_estimator(fitted.model, images[:1], titles=["Ann"])
-    expected = fitted.model[-1].explain_prediction(rows.iloc[[0]])
-    assert_allclose(prediction.explanation.own, expected.own)
-    assert prediction.explanation.name == "Ann"
+    contrast = WaterfallDisplay.from_estimator(fitted.model, images[:1], titles=["Ann"])
+    expected = fitted.model[-1].explain_contrast(rows.iloc[[0]])
+    assert_allclose(contrast.explanation.own, expected.own)
+    assert contrast.alt_text.startswith("Ann: why '")
     pair = WaterfallDisplay.from_estimator(fitted.model[-1], rows)
     expected = fitted.model[-1].explain_pair(rows.iloc[[0]], rows.iloc[[1]])
     assert_allclose(pair.explanation.own, expected.own)

@@ -20,6 +20,7 @@ from hierseg_learn.explain import PairExplanation
 from hierseg_learn.report import write_report
 from hierseg_learn.report._cases import choose
 from hierseg_learn.report._drill_down import html_tree
+from hierseg_learn.report._tables import _in_words
 from tests.explain.fitted import fitted_portraits
 from tests.report.conftest import TITLE
 from tests.report.pages import Page
@@ -52,7 +53,7 @@ def test_headings_are_in_order(page):
 
 def test_every_picture_says_what_it_shows(page):
     pictures = page.all("img")
-    assert len(pictures) == 2 * 3
+    assert len(pictures) == 2 * 2
     for picture in pictures:
         assert len(picture["alt"]) > 10
         assert picture["src"].startswith("data:image/jpeg;base64,")
@@ -127,7 +128,7 @@ def test_scores_are_those_of_scikit_learn(page):
     images, target = fitted.test
     predicted = fitted.model.predict(images)
     accuracy, balanced = (
-        f"{round(100 * score(target, predicted))}\xa0%"
+        f"{round(100 * score(target, predicted))}%"
         for score in (accuracy_score, balanced_accuracy_score)
     )
     figures = page.text("dd")
@@ -140,7 +141,7 @@ def test_scores_are_those_of_scikit_learn(page):
     assert [int(cell) for cell in cells[: len(expected)]] == expected
     for path, score in fitted.model[-1].node_scores_.items():
         assert path.rpartition("/")[2] in page.text("th")
-        assert f"{round(100 * score)}\xa0%" in page.text("td")
+        assert f"{round(100 * score)}%" in page.text("td")
 
 
 def test_hits_and_misses_are_right_and_wrong(page):
@@ -152,10 +153,50 @@ def test_hits_and_misses_are_right_and_wrong(page):
     for mark, position, words in titles:
         i = int(position)
         if mark == "✓":
-            assert words == predicted[i] == target[i]
+            assert predicted[i] == target[i]
+            assert words == f"predicted '{predicted[i]}', rightly"
         else:
             assert predicted[i] != target[i]
-            assert words == f"taken for {predicted[i]}, is {target[i]}"
+            assert words == f"predicted '{predicted[i]}', labeled '{target[i]}'"
+            # a miss is told from its true class, whatever came second
+            assert f"Why '{predicted[i]}' rather than '{target[i]}'?" in page.text("summary")
+    assert "How Photo" not in page.text("summary")
+
+
+def test_neighbors_are_asked_for(tmp_path):
+    fitted = fitted_portraits()
+    images, target = fitted.test
+    path = tmp_path / "neighbors.html"
+    write_report(fitted.model, images, target, path, n_hits=1, n_misses=0, neighbors=True)
+    page = Page(path.read_text(encoding="utf-8"))
+    assert len(page.all("img")) == 3
+    assert re.search(r"How Photo \d+ differs from its nearest neighbors", page.text("summary"))
+
+
+@pytest.mark.parametrize(
+    ("outcome", "words"),
+    [
+        ("leaf", "learned from its own columns"),
+        ("start", "its children's metrics, as they are"),
+        ("weights", "its children's metrics, weighted anew"),
+        ("projection, shrinkage=0.5", "its children's metrics, projected anew (shrunk by 50%)"),
+        ("scatter, shrinkage=0.01", "together with its own columns (shrunk by 1%)"),
+        ("constant", "nothing to learn from"),
+    ],
+)
+def test_outcomes_in_words(outcome, words):
+    assert _in_words(outcome).endswith(words)
+
+
+def test_no_outcome_is_printed_raw(page):
+    outcomes = fitted_portraits().model[-1].node_outcomes_
+    metrics = [data for path, data in page.texts if path[-1:] == ("td",)]
+    assert {_in_words(outcome) for outcome in outcomes} <= set(metrics)
+    assert "shrinkage=" not in page.text("td")
+
+
+def test_small_shares_are_escaped(source):
+    assert not re.search(r"<\d", source)
 
 
 def test_same_bits_at_two_runs(source, tmp_path):
@@ -178,12 +219,12 @@ def test_a_table_gets_a_report_without_pictures(tmp_path):
 
 
 def shares(html):
-    """(depth, name, share) of all rows of a drill-down."""
+    """(depth, name, shares) of all rows of a drill-down."""
     page = Page(html)
     rows, name = [], ""
     for path, data in page.texts:
-        if number := re.fullmatch(r"[<>]?([−\d]+) %", data):
-            rows.append((path.count("ul"), name, int(number[1].replace("−", "-"))))
+        if re.match(r"<?\d+%", data):
+            rows.append((path.count("ul"), name, data))
         elif data.strip():
             name = data
     return rows
@@ -193,13 +234,23 @@ def test_drill_down_adds_up():
     tree = SegmentTree.from_nested({"photo": {"sky": 0, "person": {"hair": 1, "skirt": 2}}})
     rows = shares(html_tree(PairExplanation(tree, [1.0, 2.0, 5.0, 1.0, 1.0])))
     assert rows == [
-        (1, "photo", 100),
-        (2, "photo as a whole", 10),
-        (2, "sky", 10),
-        (2, "person", 80),
-        (3, "person as a whole", 10),
-        (3, "hair", 20),
-        (3, "skirt", 50),
+        (1, "photo", "100%"),
+        (2, "photo as a whole", "10%"),
+        (2, "sky", "10%"),
+        (2, "person", "80%"),
+        (3, "person as a whole", "10%"),
+        (3, "hair", "20%"),
+        (3, "skirt", "50%"),
+    ]
+    rows = shares(html_tree(PairExplanation(tree, [2.0, -1.0, 5.0, 1.0, 2.0])))
+    assert [text for *_, text in rows] == [
+        "100% apart, 10% closer",
+        "20% apart",
+        "20% apart",
+        "60% apart, 10% closer",
+        "10% apart",
+        "10% closer",
+        "50% apart",
     ]
 
 

@@ -1,0 +1,34 @@
+"""How numbers are written."""
+
+import math
+
+import pytest
+
+from hierseg_learn.utils._numbers import number, percent
+
+
+@pytest.mark.parametrize(
+    ("share", "digits", "text"),
+    [
+        (0, 0, "0%"),
+        (0.48, 0, "48%"),
+        (0.004, 0, "<1%"),
+        (1e-12, 0, "<1%"),
+        (0.0004, 1, "<0.1%"),
+        (0.614, 1, "61.4%"),
+        (1, 0, "100%"),
+        (-0.25, 0, "-25%"),
+        (-0.004, 0, "-0.4%"),
+        (-1e-12, 0, "0%"),
+        (math.nan, 0, "–"),
+        (math.inf, 0, "–"),
+    ],
+)
+def test_percents(share, digits, text):
+    assert percent(share, digits) == text
+
+
+def test_numbers():
+    assert [number(value) for value in (2.8, -0.05, -0.0, math.nan)] == ["2.8", "-0.05", "0", "–"]
+    assert number(1.5, "+.3g") == "+1.5"
+    assert number(0.8, ".0%") == "80%"
