@@ -221,9 +221,11 @@ def tables_of_defaults(results: dict[str, Any]) -> dict[str, list[Row]]:
 
 def tables_of_dictionary(results: dict[str, Any]) -> dict[str, list[Row]]:
     """One table per data set."""
-    return tables_of_changes(
-        results, {"milliseconds a photo": lambda entry: f"{entry['milliseconds']:.1f}"}
-    )
+    return tables_of_changes(results, {"milliseconds a photo": milliseconds})
+
+
+def milliseconds(entry: dict[str, Any]) -> str:
+    return f"{entry['milliseconds']:.1f}" if "milliseconds" in entry else ""
 
 
 def tables_of_changes(
@@ -313,20 +315,18 @@ def tables_of_parts(results: dict[str, Any]) -> dict[str, list[Row]]:
 
 
 def tables_of_found_segments(results: dict[str, Any]) -> dict[str, list[Row]]:
-    """Accuracy with every kind of segments, and what masks are ahead by."""
-    return {
-        "scores": [
-            ["segments", "accuracy", "given masks less this, points"],
-            *[
-                [
-                    name,
-                    share(entry["mean"]),
-                    points(results["differences"][name]) if name in results["differences"] else "",
-                ]
-                for name, entry in results["scores"].items()
-            ],
-        ]
-    }
+    """Accuracy with every kind of segments, what masks are ahead by, and rivals without masks."""
+    scores: list[Row] = [["segments", "accuracy", "given masks less this, points"]]
+    for name, entry in results["scores"].items():
+        difference = results["differences"].get(name)
+        scores.append([name, share(entry["mean"]), points(difference) if difference else ""])
+    if "gains" not in results:
+        return {"scores": scores}
+    rivals = list(next(iter(results["gains"].values())))
+    gains: list[Row] = [["found in pixels", *[f"less {rival}, points" for rival in rivals]]]
+    for name, by_rival in results["gains"].items():
+        gains.append([name, *[points(by_rival[rival]) for rival in rivals]])
+    return {"scores": scores, "gains": gains}
 
 
 MAKERS = {

@@ -40,13 +40,15 @@ LEARNERS = {
 LEARNED = {"n_parts": 3, "random_state": 0}
 SEGMENTERS = {
     "masks": "masks",
-    "grid": GridSegmenter((2, 2)),
-    "pyramid": PyramidSegmenter((1, 2)),
+    "grid": GridSegmenter(2, n_cols=2),
+    "pyramid": PyramidSegmenter(2),
     "superpixels": SuperpixelSegmenter(6, **LEARNED),
     "merge_tree": MergeTreeSegmenter(5, **LEARNED),
     "felzenszwalb": FelzenszwalbSegmenter(min_size=5, **LEARNED),
     "watershed": WatershedSegmenter(5, **LEARNED),
-    "union": SegmenterUnion([("grid", GridSegmenter((2, 1))), ("parts", SuperpixelSegmenter(6, **LEARNED))]),
+    "union": SegmenterUnion(
+        [("grid", GridSegmenter(2, n_cols=1)), ("parts", SuperpixelSegmenter(6, **LEARNED))]
+    ),
 }
 # what is learned from all images at once, such as a vocabulary of parts, may follow their order
 UNLEARNED = ("masks", "grid", "pyramid")
@@ -224,7 +226,9 @@ def table_of(data, images, masks=None):
 
 
 @cases(15)
-@given(data=pictures(), container=st.sampled_from(["list", "files", "texts", "collection", "tuple"]))
+@given(
+    data=pictures(), container=st.sampled_from(["list", "files", "texts", "collection", "tuple"])
+)
 def test_images_in_any_container(data, container, tmp_path_factory):
     expected = table_of(data, data.images)
     images, masks = list(data.images), data.masks
