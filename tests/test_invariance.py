@@ -77,7 +77,7 @@ def models(draw, learners=tuple(LEARNERS)):
 def tables(draw):
     """Training rows, their classes, other rows, and a generator for what else is drawn."""
     rng = np.random.default_rng(draw(seeds))
-    n_classes, n_rows, n_asked = draw(st.integers(2, 3)), draw(st.integers(15, 30)), 6
+    n_classes, n_rows, n_asked = draw(st.integers(2, 3)), draw(st.integers(12, 24)), 6
     kind = draw(st.sampled_from(["continuous", "whole numbers", "missing parts", "copied rows"]))
     y = rng.permutation(np.arange(n_rows + n_asked) % n_classes)
     columns = {}
@@ -124,7 +124,7 @@ def assert_same_answers(found, expected, rtol=1e-6):
     assert found.outcomes[order].tolist() == expected.outcomes.tolist()
 
 
-@cases(35)
+@cases(15)
 @given(tables(), models())
 def test_rows_in_another_order(data, model):
     expected = answers(model.fit(data.X, data.y), data.asked)
@@ -294,7 +294,11 @@ def test_pixels_far_outside_the_range_of_fit(data, factor):
     table_of(data, images)
     far = images.copy()
     far[1:3] *= np.float32(factor)
-    rows = data.transformer.transform(far, segments=data.masks).to_numpy()
+    try:
+        rows = data.transformer.transform(far, segments=data.masks).to_numpy()
+    except ValueError as error:
+        assert "Image 1 of X" in str(error)
+        return
     assert np.isfinite(rows).all()
     alone = data.transformer.transform(images, segments=data.masks).to_numpy()
     assert_array_equal(rows[[0, 3, 4]], alone[[0, 3, 4]])
