@@ -124,7 +124,7 @@ def assert_same_answers(found, expected, rtol=1e-6):
     assert found.outcomes[order].tolist() == expected.outcomes.tolist()
 
 
-@cases(15)
+@cases(25)
 @given(tables(), models())
 def test_rows_in_another_order(data, model):
     expected = answers(model.fit(data.X, data.y), data.asked)
@@ -133,7 +133,7 @@ def test_rows_in_another_order(data, model):
     assert_same_answers(found, expected)
 
 
-@cases(25)
+@cases(15)
 @given(tables(), models(), st.permutations(["Ärmel", "boat", "zebra"]))
 def test_classes_with_other_names(data, model, names):
     expected = answers(model.fit(data.X, data.y), data.asked)
@@ -146,7 +146,7 @@ def test_classes_with_other_names(data, model, names):
     assert_same_answers(found, expected)
 
 
-@cases(25)
+@cases(15)
 @given(tables(), models())
 def test_columns_in_another_order(data, model):
     expected = answers(model.fit(data.X, data.y), data.asked)
@@ -155,7 +155,7 @@ def test_columns_in_another_order(data, model):
     assert_same_answers(found, expected)
 
 
-@cases(20)
+@cases(15)
 @given(tables(), models(), st.sampled_from(["C", "F", "strided", "read-only"]))
 def test_memory_order_and_containers(data, model, layout):
     model.set_params(tree={"photo": {"sky": [0, 1, 2], "boat": [3, 4, 5], "both": [6, 7, 8]}})
@@ -169,7 +169,7 @@ def test_memory_order_and_containers(data, model, layout):
     assert_allclose(found, expected, rtol=1e-9, atol=1e-9)
 
 
-@cases(20)
+@cases(10)
 @given(tables(), models(), st.integers(2, 3))
 def test_any_number_of_jobs(data, model, n_jobs):
     expected = model.fit(data.X, data.y).components_
@@ -177,7 +177,7 @@ def test_any_number_of_jobs(data, model, n_jobs):
     assert_array_equal(model.components_, expected)
 
 
-@cases(20)
+@cases(15)
 @given(tables(), models())
 def test_a_row_alone_and_among_others(data, model):
     model.fit(data.X, data.y)
@@ -225,7 +225,7 @@ def table_of(data, images, masks=None):
     return data.transformer.fit_transform(images, segments=data.masks if masks is None else masks)
 
 
-@cases(15)
+@cases(25)
 @given(
     data=pictures(), container=st.sampled_from(["list", "files", "texts", "collection", "tuple"])
 )
@@ -246,7 +246,7 @@ def test_images_in_any_container(data, container, tmp_path_factory):
     pd.testing.assert_frame_equal(found, expected, check_exact=True)
 
 
-@cases(15)
+@cases(20)
 @given(pictures(), st.sampled_from(["float32", "float64", "uint16"]))
 def test_any_scale_of_the_pixels(data, dtype):
     expected = table_of(data, data.images)
@@ -257,7 +257,7 @@ def test_any_scale_of_the_pixels(data, dtype):
     assert_allclose(table_of(data, images), expected, rtol=1e-4, atol=1e-4)
 
 
-@cases(10)
+@cases(15)
 @given(pictures(), st.sampled_from(["F", "strided", "read-only"]))
 def test_any_memory_order_of_images(data, layout):
     expected = table_of(data, data.images)
@@ -266,7 +266,7 @@ def test_any_memory_order_of_images(data, layout):
     pd.testing.assert_frame_equal(found, expected, check_exact=True)
 
 
-@cases(10)
+@cases(15)
 @given(pictures(UNLEARNED))
 def test_images_in_another_order(data):
     expected = table_of(data, data.images)
@@ -275,7 +275,7 @@ def test_images_in_another_order(data):
     assert_allclose(found, expected.iloc[order], rtol=1e-6, atol=1e-6)
 
 
-@cases(10)
+@cases(15)
 @given(pictures(), st.sampled_from([None, 2]))
 def test_an_image_alone_and_among_others(data, n_jobs):
     table_of(data, data.images)
@@ -287,7 +287,7 @@ def test_an_image_alone_and_among_others(data, n_jobs):
         assert_array_equal(alone.to_numpy(), rows.iloc[[i]].to_numpy())
 
 
-@cases(10)
+@cases(15)
 @given(pictures(UNLEARNED), st.sampled_from([10.0, 1e3, 1e6, 1e12, 1e30]))
 def test_pixels_far_outside_the_range_of_fit(data, factor):
     images = (data.images / 255).astype(np.float32)
@@ -296,8 +296,8 @@ def test_pixels_far_outside_the_range_of_fit(data, factor):
     far[1:3] *= np.float32(factor)
     try:
         rows = data.transformer.transform(far, segments=data.masks).to_numpy()
-    except ValueError as error:
-        assert "Image 1 of X" in str(error)
+    except ValueError as error:  # too far to mean anything: said of the image
+        assert "Image 1 of X" in str(error)  # noqa: PT017
         return
     assert np.isfinite(rows).all()
     alone = data.transformer.transform(images, segments=data.masks).to_numpy()
