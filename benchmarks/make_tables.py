@@ -329,6 +329,30 @@ def tables_of_found_segments(results: dict[str, Any]) -> dict[str, list[Row]]:
     return {"scores": scores, "gains": gains}
 
 
+def tables_of_nulls(results: dict[str, Any]) -> dict[str, list[Row]]:
+    """How many looks lie outside of what chance gives, and the mean scores of leaves and parents."""
+    tables: dict[str, list[Row]] = {
+        by: [
+            [by, "looks", "outside", "share", "allowed"],
+            *[
+                [name, entry["looks"], entry["outside"], percent(entry["share"]), entry["allowed"]]
+                for name, entry in results[by].items()
+            ],
+        ]
+        for by in ("look", "kind", "segmenter", "combination")
+    }
+    tables["parents"] = [["kind", "chance", "accuracy", "leaves' scores", "parents' scores"]]
+    for kind in results["kind"]:
+        cases = [case for case in results["cases"] if case["kind"] == kind]
+        means = [
+            [case[key] for case in cases if case[key] is not None]
+            for key in ("chance", "accuracy", "leaf_score", "parent_score")
+        ]
+        cells = [share(sum(values) / len(values)) if values else "–" for values in means]
+        tables["parents"].append([kind, *cells])
+    return tables
+
+
 MAKERS = {
     "accuracy": tables_of_accuracy,
     "bias": tables_of_bias,
@@ -340,6 +364,7 @@ MAKERS = {
     "explanations": tables_of_explanations,
     "found_segments": tables_of_found_segments,
     "node_metrics": tables_of_node_metrics,
+    "nulls": tables_of_nulls,
     "parts": tables_of_parts,
     "segments": tables_of_segments,
 }
