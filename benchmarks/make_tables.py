@@ -330,7 +330,7 @@ def tables_of_found_segments(results: dict[str, Any]) -> dict[str, list[Row]]:
 
 
 def tables_of_nulls(results: dict[str, Any]) -> dict[str, list[Row]]:
-    """How many looks lie outside of what chance gives, and the mean scores of leaves and parents."""
+    """How many looks lie outside of what chance gives; mean scores of leaves and parents."""
     tables: dict[str, list[Row]] = {
         by: [
             [by, "looks", "outside", "share", "allowed"],
