@@ -44,6 +44,7 @@ LEVEL = 0.95
 COMBINATIONS = ("projection", "weighted", "scatter")
 WAYS = ("kind", "segmenter", "combination")
 MASKS, TABLE = "masks", "no segmenter"
+UNION = "union"  # whose leaves share pixels, so that none can be exchanged in the table
 PARTS = {"n_parts": 4, "random_state": SEED}
 LOOKS = {
     "accuracy": "right of the test rows; permuted test classes",
@@ -89,7 +90,7 @@ def segmenters(kind: str, quick: bool) -> dict[str, Segmenter | None]:
         "felzenszwalb": FelzenszwalbSegmenter(**PARTS),
         "quickshift": QuickshiftSegmenter(**PARTS),
         "watershed": WatershedSegmenter(12, **PARTS),
-        "union": SegmenterUnion(
+        UNION: SegmenterUnion(
             [("cells", GridSegmenter(2, n_cols=1)), ("parts", SuperpixelSegmenter(12, **PARTS))]
         ),
     }
@@ -147,7 +148,7 @@ def look(data: Bunch, segmenter: Segmenter | None, name: str) -> list[tuple[str,
         ).fit(rows, y[train])
         entry = look_at(model, y[train], y[test], model.predict(asked), groups)
         entry["alarms"] = {"looks": 1, "outside": int(len(shortcuts.alarms) > 0)}
-        if transformer is not None:
+        if transformer is not None and name != UNION:
             reliance = node_reliance(
                 model,
                 asked,
