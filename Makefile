@@ -8,6 +8,9 @@ DEMO_OUTPUT ?= demo_output
 # Paths for `make test` and `make test-oldest`; empty: all tests and docstrings.
 TESTS ?=
 OLDEST_TESTS ?=
+# Seed and time of `make fuzz`; empty: a drawn seed, 18 minutes.
+SEED ?=
+MINUTES ?=
 BENCHMARKS ?= $(sort $(wildcard benchmarks/bench_*.py))
 
 MIN_PYTHON := $(shell sed -n 's/^requires-python = ">=\(.*\)"/\1/p' pyproject.toml)
@@ -19,7 +22,7 @@ PIP := -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-oldest lint format docs bench clean
+.PHONY: help demo test test-oldest fuzz lint format docs bench clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -32,6 +35,9 @@ test: $(VENV)/.with-test ## run all tests with the newest releases of everything
 
 test-oldest: $(OLDEST)/.with-test ## run the tests with the oldest supported releases
 	$(TEST_ENV) $(OLDEST)/bin/python $(PYTEST) $(OLDEST_TESTS)
+
+fuzz: $(VENV)/.with-test ## search for random cases that fail, for 18 minutes
+	$(TEST_ENV) $(VENV)/bin/python tests/fuzz.py $(SEED:%=--seed=%) $(MINUTES:%=--minutes=%) $(TESTS)
 
 lint: $(VENV)/.with-lint ## check style, format and spelling
 	$(VENV)/bin/ruff check

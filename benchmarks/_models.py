@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from skimage.feature import hog
 from skimage.transform import resize
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from sklearn.neighbors import KNeighborsClassifier
@@ -27,6 +28,9 @@ SHRINKAGES = (0.1, 0.3, 0.5, 0.7, 0.9, 0.99)
 SVM_COSTS_SCALED = (0.0001, 0.001, 0.01)
 INNER_FOLDS = 3
 MOST_SEARCHED = 10_000
+# what given masks say of the class without a look at a pixel, and beside the whole image
+MASKS_ONLY, WHOLE_AND_MASKS = "presence and area only", "whole image + presence and area"
+OUTLINES_ONLY = "tree of presence, area and shape only"
 
 Learner = Callable[[pd.DataFrame, np.ndarray, pd.DataFrame], np.ndarray]
 
@@ -51,6 +55,39 @@ def predict_tree(table: pd.DataFrame, y: np.ndarray, rows: pd.DataFrame) -> np.n
 def predict_flat(table: pd.DataFrame, y: np.ndarray, rows: pd.DataFrame) -> np.ndarray:
     """One node with all columns, nearest neighbours."""
     return fit_flat(table, y).predict(rows)
+
+
+def predict_masks_only(table: pd.DataFrame, y: np.ndarray, rows: pd.DataFrame) -> np.ndarray:
+    """Linear discriminants of which parts there are and how large: no pixel is looked at."""
+    lda = make_pipeline(StandardScaler(), LinearDiscriminantAnalysis())
+    return lda.fit(mask_columns(table).to_numpy(np.float64), y).predict(
+        mask_columns(rows).to_numpy(np.float64)
+    )
+
+
+def predict_outlines_only(table: pd.DataFrame, y: np.ndarray, rows: pd.DataFrame) -> np.ndarray:
+    """Tree of what the table knows from the masks alone, outlines too: no pixel is looked at."""
+    outlines = select(table, r"presence|area|shape_.*")
+    return predict_tree(table.loc[:, outlines], y, rows.loc[:, outlines])
+
+
+def predict_whole_and_masks(table: pd.DataFrame, y: np.ndarray, rows: pd.DataFrame) -> np.ndarray:
+    """One node with the columns of the whole image and those of `predict_masks_only`."""
+    both = [pd.concat([root_columns(X), mask_columns(X)], axis=1) for X in (table, rows)]
+    return predict_flat(both[0], y, both[1])
+
+
+def accuracy_of_masks(
+    table: pd.DataFrame, y: np.ndarray, rows: pd.DataFrame, truth: np.ndarray
+) -> dict[str, dict[str, float]]:
+    """Accuracy of what given masks say of the class: alone, and beside the whole image."""
+    rivals = {MASKS_ONLY: predict_masks_only, WHOLE_AND_MASKS: predict_whole_and_masks}
+    if select(table, r"shape_.*").any():
+        rivals[OUTLINES_ONLY] = predict_outlines_only
+    return {
+        name: {"accuracy": float((predict(table, y, rows) == truth).mean())}
+        for name, predict in rivals.items()
+    }
 
 
 def predict_searched_lda(table: pd.DataFrame, y: np.ndarray, rows: pd.DataFrame) -> np.ndarray:
@@ -152,6 +189,18 @@ def select(table: pd.DataFrame, pattern: str) -> np.ndarray:
     return np.array(
         [re.fullmatch(pattern, name.partition("|")[2]) is not None for name in table.columns]
     )
+
+
+def mask_columns(table: pd.DataFrame) -> pd.DataFrame:
+    """Presence and area of the parts, the nodes with no others below them."""
+    return table.loc[:, select(table, r"presence|area") & ~inner_columns(table)]
+
+
+def inner_columns(table: pd.DataFrame) -> np.ndarray:
+    """Columns that belong to nodes with others below them."""
+    paths = [name.partition("|")[0] for name in table.columns]
+    parents = {path.rpartition("/")[0] for path in paths}
+    return np.array([path in parents for path in paths])
 
 
 def root_columns(table: pd.DataFrame) -> pd.DataFrame:

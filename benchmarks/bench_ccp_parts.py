@@ -2,7 +2,8 @@
 
 655 street photos in five classes of lower garment. The tree of node metrics against the same
 learner on the same columns without a tree, on the columns of the whole image alone, and against
-histograms of oriented gradients with a linear SVM. All learners see the same splits, and everything
+histograms of oriented gradients with a linear SVM; and against what the masks say of the class when
+no pixel is looked at. All learners see the same splits, and everything
 that is learned, dictionaries of patches too, is learned from training photos.
 """
 
@@ -27,9 +28,12 @@ from _harness import (
 )
 from _models import (
     INNER_FOLDS,
+    MASKS_ONLY,
     N_NEIGHBORS,
+    OUTLINES_ONLY,
     SHRINKAGES,
     SVM_COSTS_SCALED,
+    WHOLE_AND_MASKS,
     describe,
     fill_missing,
     fit_tree,
@@ -39,8 +43,11 @@ from _models import (
     predict_hog_svm,
     predict_linear_svm,
     predict_majority,
+    predict_masks_only,
+    predict_outlines_only,
     predict_searched_lda,
     predict_tree,
+    predict_whole_and_masks,
     root_columns,
     select,
 )
@@ -68,6 +75,7 @@ TABLE_LEARNERS = {
     "tree": predict_tree,
     "flat": predict_flat,
     "flat, shrinkage searched": predict_searched_lda,
+    WHOLE_AND_MASKS: predict_whole_and_masks,
 }
 HEADLINE = "tree | patches"
 BASELINES = [
@@ -75,10 +83,14 @@ BASELINES = [
     "flat, shrinkage searched | patches",
     "flat, linear SVM | patches",
     "whole image | patches",
+    f"{WHOLE_AND_MASKS} | patches",
     "tree | default",
     "flat | default",
     "flat, shrinkage searched | default",
     "whole image | default",
+    f"{WHOLE_AND_MASKS} | default",
+    MASKS_ONLY,
+    OUTLINES_ONLY,
     "HOG + linear SVM",
 ]
 
@@ -163,6 +175,8 @@ def run_split(
             predicted["flat, linear SVM | patches"] = predict_linear_svm(rows, y, asked)
         whole = predict_flat(root_columns(rows), y, root_columns(asked))
         predicted[f"whole image | {set_name}"] = whole
+    predicted[MASKS_ONLY] = predict_masks_only(rows, y, asked)
+    predicted[OUTLINES_ONLY] = predict_outlines_only(rows, y, asked)
     predicted["HOG + linear SVM"] = predict_hog_svm([shared.hogs], HOG_COSTS, train, y, test)
     predicted["majority class"] = predict_majority(y, len(test))
     return predicted

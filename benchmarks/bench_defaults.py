@@ -24,9 +24,11 @@ from _harness import (
 )
 from _models import (
     N_NEIGHBORS,
+    accuracy_of_masks,
     describe,
     fill_missing,
     fit_tree,
+    inner_columns,
     merge_tables,
     select,
 )
@@ -200,14 +202,11 @@ def run_fold(
                 predicted = model.set_params(**vote).predict(asked)
                 found[vote_name(vote)] = {"accuracy": float((predicted == truth).mean())}
                 model.set_params(n_neighbors=N_NEIGHBORS, weights="uniform", decision="neighbors")
+    if data.tree is not None:
+        pooled = rows.loc[:, select(rows, POOLED)]
+        known, asked = pooled.iloc[: len(train)], pooled.iloc[len(train) :]
+        found |= accuracy_of_masks(known, y, asked, truth)
     return found
-
-
-def inner_columns(table: pd.DataFrame) -> np.ndarray:
-    """Columns that belong to nodes with others below them."""
-    paths = [name.partition("|")[0] for name in table.columns]
-    parents = {path.rpartition("/")[0] for path in paths}
-    return np.array([path in parents for path in paths])
 
 
 def readability(model: HierarchicalMetricClassifier, rows: pd.DataFrame) -> dict[str, float]:

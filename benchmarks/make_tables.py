@@ -221,9 +221,11 @@ def tables_of_defaults(results: dict[str, Any]) -> dict[str, list[Row]]:
 
 def tables_of_dictionary(results: dict[str, Any]) -> dict[str, list[Row]]:
     """One table per data set."""
-    return tables_of_changes(
-        results, {"milliseconds a photo": lambda entry: f"{entry['milliseconds']:.1f}"}
-    )
+    return tables_of_changes(results, {"milliseconds a photo": milliseconds})
+
+
+def milliseconds(entry: dict[str, Any]) -> str:
+    return f"{entry['milliseconds']:.1f}" if "milliseconds" in entry else ""
 
 
 def tables_of_changes(
@@ -313,20 +315,42 @@ def tables_of_parts(results: dict[str, Any]) -> dict[str, list[Row]]:
 
 
 def tables_of_found_segments(results: dict[str, Any]) -> dict[str, list[Row]]:
-    """Accuracy with every kind of segments, and what masks are ahead by."""
-    return {
-        "scores": [
-            ["segments", "accuracy", "given masks less this, points"],
+    """Accuracy with every kind of segments, what masks are ahead by, and rivals without masks."""
+    scores: list[Row] = [["segments", "accuracy", "given masks less this, points"]]
+    for name, entry in results["scores"].items():
+        difference = results["differences"].get(name)
+        scores.append([name, share(entry["mean"]), points(difference) if difference else ""])
+    if "gains" not in results:
+        return {"scores": scores}
+    rivals = list(next(iter(results["gains"].values())))
+    gains: list[Row] = [["found in pixels", *[f"less {rival}, points" for rival in rivals]]]
+    for name, by_rival in results["gains"].items():
+        gains.append([name, *[points(by_rival[rival]) for rival in rivals]])
+    return {"scores": scores, "gains": gains}
+
+
+def tables_of_nulls(results: dict[str, Any]) -> dict[str, list[Row]]:
+    """How many looks lie outside of what chance gives; mean scores of leaves and parents."""
+    tables: dict[str, list[Row]] = {
+        by: [
+            [by, "looks", "outside", "share", "allowed"],
             *[
-                [
-                    name,
-                    share(entry["mean"]),
-                    points(results["differences"][name]) if name in results["differences"] else "",
-                ]
-                for name, entry in results["scores"].items()
+                [name, entry["looks"], entry["outside"], percent(entry["share"]), entry["allowed"]]
+                for name, entry in results[by].items()
             ],
         ]
+        for by in ("look", "kind", "segmenter", "combination")
     }
+    tables["parents"] = [["kind", "chance", "accuracy", "leaves' scores", "parents' scores"]]
+    for kind in results["kind"]:
+        cases = [case for case in results["cases"] if case["kind"] == kind]
+        means = [
+            [case[key] for case in cases if case[key] is not None]
+            for key in ("chance", "accuracy", "leaf_score", "parent_score")
+        ]
+        cells = [share(sum(values) / len(values)) if values else "–" for values in means]
+        tables["parents"].append([kind, *cells])
+    return tables
 
 
 MAKERS = {
@@ -340,6 +364,7 @@ MAKERS = {
     "explanations": tables_of_explanations,
     "found_segments": tables_of_found_segments,
     "node_metrics": tables_of_node_metrics,
+    "nulls": tables_of_nulls,
     "parts": tables_of_parts,
     "segments": tables_of_segments,
 }

@@ -1,5 +1,8 @@
 """Hypothesis strategies that several parts of the package test with."""
 
+import os
+
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from hierseg_learn.tree import SegmentTree
@@ -7,6 +10,15 @@ from hierseg_learn.tree import SegmentTree
 # Short names come again elsewhere in the tree; some need escaping in HTML, in a plot or in a path.
 NAMES = ("hair", "skin", "head", "body", "sky", "Ärmel", "a b", "x<y>&", "c$o$st", "lab_mean.0")
 NAMES += ("hair/beard", "a|b", "100%", "%2F/%7C%25")
+
+# cases of an invariance under ``make fuzz`` for each under ``make test``
+FUZZ_TIMES = 50
+
+
+def cases(n):
+    """Return settings for n cases, and for FUZZ_TIMES as many under ``make fuzz``."""
+    times = FUZZ_TIMES if os.environ.get("HYPOTHESIS_PROFILE") == "fuzz" else 1
+    return settings(max_examples=n * times)
 
 
 @st.composite

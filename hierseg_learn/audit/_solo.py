@@ -193,7 +193,7 @@ class _FoldFit:
         """Class of new rows by every labelling, (n_labellings, n_rows)."""
         weights, offsets = self._discriminants(labellings, n_classes)
         scores = standardise(rows, self.mean, self.scale) @ weights + offsets
-        return scores.reshape(len(rows), len(labellings), -1).argmax(axis=2).T
+        return scores.reshape(len(rows), len(labellings), n_classes).argmax(axis=2).T
 
     def _discriminants(
         self, labellings: np.ndarray, n_classes: int

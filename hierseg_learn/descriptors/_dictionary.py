@@ -11,6 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from .._progress import ProgressBar
 from ..images import ImageBatch
+from ..kernels._patch_sums import normalize_contrast
 from ..kernels._threads import single_blas_thread
 from ._channels import ImageChannels
 
@@ -113,21 +114,13 @@ def learn_dictionary(
 
     The same bits for any number of threads.
     """
-    patches = normalize_contrast(patches)
+    patches = normalize_contrast(np, patches, CONTRAST_FLOOR)
     # one thread: otherwise the bits, and then the clusters, depend on the number of threads
     with single_blas_thread(), threadpool_limits(limits=1, user_api="openmp"):
         mean, whitening = pca_whitening(patches, n_components, eps)
         kmeans = MiniBatchKMeans(n_atoms, batch_size=BATCH_SIZE, n_init=1, random_state=rng)
         kmeans.fit((patches - mean) @ whitening)
     return Dictionary(mean, whitening, kmeans.cluster_centers_)
-
-
-def normalize_contrast(patches: np.ndarray) -> np.ndarray:
-    """Give patches of shape (n_patches, n_values) mean 0 and a standard deviation of about 1."""
-    patches = patches - patches.mean(axis=1, keepdims=True)
-    variance = np.einsum("ij,ij->i", patches, patches) / patches.shape[1]
-    patches /= np.sqrt(variance + patches.dtype.type(CONTRAST_FLOOR))[:, np.newaxis]
-    return patches
 
 
 def pca_whitening(

@@ -7,6 +7,7 @@ from typing import Any
 from . import _searches
 from ._arrays import concat, namespace, squared_distances, squared_norms
 from ._checks import check_dictionary
+from .patches_reference import DISTANCE_RESOLUTION, PATCH_RESOLUTION
 
 Array = Any
 
@@ -40,15 +41,24 @@ def activation_sums(
             for down in range(size)
             for across in range(size)
         ]
-        patches = concat(xp, lines, axis=1)
-        patches = patches - xp.mean(patches, axis=1, keepdims=True)
-        variance = xp.mean(patches * patches, axis=1, keepdims=True)
-        whitened = (patches / xp.sqrt(variance + floor) - mean[None, :]) @ whitening
-        distances = xp.sqrt(
-            squared_distances(xp, whitened, atoms, squared_norms(xp, whitened), norms)
-        )
+        patches = normalize_contrast(xp, concat(xp, lines, axis=1), floor)
+        whitened = (patches - mean[None, :]) @ whitening
+        lengths = squared_norms(xp, whitened)
+        squared = squared_distances(xp, whitened, atoms, lengths, norms)
+        least = DISTANCE_RESOLUTION**2 * (lengths[:, None] + norms[None, :])
+        distances = xp.sqrt(squared + least)
         active = xp.mean(distances, axis=1, keepdims=True) - distances
         active = xp.where(active > 0, active, xp.zeros_like(active))
         labels = xp.reshape(regions[start:stop, :], (-1,))
         sums = sums + _searches.region_sums(active, labels, n_regions)
     return sums
+
+
+def normalize_contrast(xp: Any, patches: Array, floor: float) -> Array:
+    """Give patches (n_patches, n_values) mean 0 and a standard deviation of about 1."""
+    means = xp.mean(patches, axis=1, keepdims=True)
+    patches = patches - means
+    # once more: rounding of the first mean would give a flat patch a contrast
+    patches = patches - xp.mean(patches, axis=1, keepdims=True)
+    variances = xp.mean(patches * patches, axis=1, keepdims=True)
+    return patches / xp.sqrt(variances + ((PATCH_RESOLUTION * means) ** 2 + floor))

@@ -6,6 +6,11 @@ import numpy as np
 
 from ._checks import check_dictionary, check_region_range
 
+# share of its mean below which the spread of a patch is rounding of its float32 values
+PATCH_RESOLUTION = 2.0**-17
+# share of the lengths of two points below which float32 products of them tell no distance
+DISTANCE_RESOLUTION = 2.0**-8
+
 
 def activation_sums(
     image: np.ndarray,
@@ -19,9 +24,12 @@ def activation_sums(
     r"""Sum the activations of the atoms of a dictionary over the pixels of every region.
 
     The patch of a pixel is flattened as (row, column, channel) to a vector p, normalised to
-    :math:`q = (p - \bar p) / \sqrt{\mathrm{var}(p) + floor}`, and whitened to
-    :math:`w = (q - mean)\, whitening`. With :math:`z_k` the distance of w to atom k, the
-    activation of the atom is :math:`\max(0, \bar z - z_k)` [1]_.
+    :math:`q = (p - \bar p) / \sqrt{\mathrm{var}(p) + floor + (\rho \bar p)^2}`, and whitened to
+    :math:`w = (q - mean)\, whitening`. With
+    :math:`z_k = \sqrt{|w - a_k|^2 + \sigma^2 (|w|^2 + |a_k|^2)}` the distance of w to atom k, the
+    activation of the atom is :math:`\max(0, \bar z - z_k)` [1]_. The constants
+    :math:`\rho = 2^{-17}` and :math:`\sigma = 2^{-8}` hide what rounding to float32 makes up: the
+    contrast of flat patches, and the distance of a patch that is an atom.
 
     Parameters
     ----------
@@ -77,7 +85,11 @@ def activation_sums(
         if region < 0:
             continue
         patch = image[row : row + size, column : column + size].ravel()
-        normalised = (patch - patch.mean()) / np.sqrt(patch.var() + floor)
-        distances = np.linalg.norm((normalised - mean) @ whitening - atoms, axis=1)
+        least = floor + (PATCH_RESOLUTION * patch.mean()) ** 2
+        normalised = (patch - patch.mean()) / np.sqrt(patch.var() + least)
+        whitened = (normalised - mean) @ whitening
+        lengths = (whitened**2).sum() + (atoms**2).sum(axis=1)
+        squared = ((whitened - atoms) ** 2).sum(axis=1)
+        distances = np.sqrt(squared + DISTANCE_RESOLUTION**2 * lengths)
         sums[region] += np.maximum(0, distances.mean() - distances)
     return sums

@@ -13,6 +13,7 @@ from hierseg_learn import SegmentTreeTransformer
 from hierseg_learn.audit import find_shortcuts
 from tests.audit.conftest import SHORTCUT as BACKGROUND
 from tests.audit.toys import NODES, SHORTCUT, toy_table
+from tests.tables import named_table
 
 KINDS = ("context", "unlabeled", "unbiased")
 
@@ -227,3 +228,12 @@ def test_wrong_arguments():
         find_shortcuts(X, y, transformer=SegmentTreeTransformer())
     with pytest.raises(ValueError, match="'alpha' parameter"):
         find_shortcuts(X, y, alpha=0)
+
+
+def test_a_node_that_a_whole_fold_lacks():
+    X, y = named_table(40, 2)
+    present = np.arange(40) < 11
+    X["photo/sky|presence"] = present.astype(float)
+    X.loc[~present, [name for name in X if name.startswith("photo/sky|d_")]] = 0.0
+    for seed in range(5):
+        assert find_shortcuts(X, y, cv=8, n_permutations=20, random_state=seed).alarms == ()

@@ -17,6 +17,7 @@ NAMES = [
     "dense",
     "dictionary",
     "found_segments",
+    "nulls",
     "parts",
     "segments",
 ]

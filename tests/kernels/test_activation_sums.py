@@ -48,7 +48,9 @@ def test_by_hand(backend):
     atoms = np.array([[2, -1, -1], [-1, -1, 2]], dtype=np.float32) / np.float32(2**0.5)
     args = [np.array([[2, 0]]), 3, 0.0, np.zeros(3, np.float32), np.eye(3, dtype=np.float32)]
     sums = backend.activation_sums(image, *args, atoms)
-    half = 1.5  # the atoms are 3 apart
+    # the atoms are 3 apart and of squared length 3; the patches are atoms
+    near, far = np.sqrt(np.array([0, 9]) + 6 / 256**2)
+    half = (far - near) / 2
     np.testing.assert_allclose(sums, [[0, half], [0, 0], [half, 0]], atol=1e-6)
 
 
@@ -94,6 +96,40 @@ def test_flat_patches_are_no_patches_of_noise(backend):
     count = np.bincount(args[1][args[1] >= 0], minlength=4)
     expected = count[:, None] * np.maximum(0, distances.mean() - distances)
     np.testing.assert_allclose(backend.activation_sums(*args), expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("level", [0.02, 0.7, 30.0, 1e4, 1e7])
+@pytest.mark.parametrize("contrast", [0, 1e-7, 1e-5, 1e-3, 0.1])
+def test_nearly_flat_patches_are_as_the_oracle_has_them(backend, level, contrast):
+    args = problem(6, 5, size=4)
+    noise = np.random.default_rng(1).standard_normal(args[0].shape)
+    args[0] = (level * (1 + contrast * noise)).astype(np.float32)
+    expected = reference.activation_sums(*args)
+    assert_close(backend.activation_sums(*args), expected, TOLERANCE)
+
+
+@pytest.mark.parametrize("level", [0.7, 1e4, 1e7])
+def test_rounding_of_a_flat_patch_is_no_contrast(backend, level):
+    args = problem(size=4)
+    flat = np.full_like(args[0], level)
+    rounded = np.nextafter(flat, np.random.default_rng(2).choice([0, np.inf], flat.shape))
+    args[0] = flat
+    expected = backend.activation_sums(*args)
+    args[0] = rounded.astype(np.float32)
+    assert_close(backend.activation_sums(*args), expected, 0.05)
+
+
+def test_patches_that_are_atoms(backend):
+    args = problem(5, 4, size=2, n_atoms=20)
+    patches = np.lib.stride_tricks.sliding_window_view(args[0], (2, 2), axis=(0, 1))
+    patches = patches.transpose(0, 1, 3, 4, 2).reshape(20, -1).astype(float)
+    patches -= patches.mean(axis=1, keepdims=True)
+    patches /= np.sqrt(patches.var(axis=1, keepdims=True) + FLOOR)
+    args[6] = ((patches - args[4]) @ args[5]).astype(np.float32)
+    args[1], args[2] = np.arange(20).reshape(5, 4), 20
+    expected = reference.activation_sums(*args)
+    assert (expected.argmax(axis=1) == np.arange(20)).all()
+    assert_close(backend.activation_sums(*args), expected, TOLERANCE)
 
 
 def test_nothing_to_sum(backend):
