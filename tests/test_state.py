@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import re
 import sys
 import threading
 import warnings
@@ -105,7 +106,15 @@ ESTIMATORS = [*image_estimators(), *table_estimators(), *model_estimators()]
 for _estimator in ESTIMATORS:
     if "random_state" in _estimator.get_params(deep=False):
         _estimator.set_params(random_state=0)
-every = pytest.mark.parametrize("estimator", ESTIMATORS, ids=lambda one: repr(one)[:60])
+
+
+def shown(estimator):
+    return re.sub(r" at 0x\w+", "", repr(estimator))[:60]
+
+
+every = pytest.mark.parametrize(
+    "estimator", ESTIMATORS, ids=lambda one: re.sub(" at 0x\\w+", "", repr(one))[:60]
+)
 
 
 class Data:

@@ -15,9 +15,10 @@ from sklearn.utils._param_validation import Interval, validate_params
 from .._layout import AREA
 from ..explain._text import enumerate_words
 from ..images import ImageFiles, SegmentedImages, check_images, is_table
+from ..utils._numbers import percent
 from ._shortcuts import _check_classes, _folds
 from ._solo import _permuted_within, balanced_accuracy
-from ._words import html_block, html_table, number, probability, share, text_table
+from ._words import html_block, html_table, number, probability, text_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -122,11 +123,13 @@ class MetadataReport:
         alone = [fact for fact in self.alarms if fact != TOGETHER]
         lines = []
         if self.alarms:
-            said = [f"{fact} {share(self.accuracy[place[fact]])}" for fact in alone or self.alarms]
+            said = [
+                f"{fact} {percent(self.accuracy[place[fact]])}" for fact in alone or self.alarms
+            ]
             lines.append(
                 "Alarm: the class can be told without looking at a photo, by "
                 f"{enumerate_words(said)} (balanced accuracy; chance is "
-                f"{share(self.chance[place[self.alarms[0]]])}). A model may be right for this "
+                f"{percent(self.chance[place[self.alarms[0]]])}). A model may be right for this "
                 "reason: make the photos of all classes alike in it, or compare within it."
             )
         elif len(self.facts) > 1:

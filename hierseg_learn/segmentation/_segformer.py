@@ -43,7 +43,8 @@ class SegFormerSegmenter(Segmenter):
         of their leaf or its path. None hangs the parts side by side below ``image``.
     background : str or None, default="background"
         Part of the classes that have none; with a `tree`, a leaf of it. None leaves their pixels
-        out.
+        out; where every class is a part of its own there are none, and what a network of one class
+        does not find is a part all the same.
     batch_size : int, default=8
         Number of images that go through the network together; it bounds the memory.
     device : {"auto", "cpu", "cuda"}, default="auto"
@@ -231,6 +232,8 @@ def name_parts(
     known = part_ids(tree) if tree is not None else None
     if classes is None and known is None:
         classes = _node_names(class_names)
+        # what a network of one class does not find is a class of its own, too
+        background = background or ("background" if len(class_names) == 1 else None)
     elif classes is None:
         classes = {name: name for name in class_names if name in known}
     strange = [name for name in classes if name not in class_names]

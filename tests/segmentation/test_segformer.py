@@ -488,7 +488,8 @@ def one_label(folder, bias):
     [
         ({}, {"background": 0, "lesion": 1}, 0, 1),
         ({"background": "skin"}, {"skin": 0, "lesion": 1}, 0, 1),
-        ({"background": None}, {"lesion": 0}, -1, 0),
+        ({"background": None}, {"background": 0, "lesion": 1}, 0, 1),
+        ({"background": None, "classes": {"lesion": "spot"}}, {"spot": 0}, -1, 0),
         ({"classes": {"lesion": "spot"}}, {"background": 0, "spot": 1}, 0, 1),
         ({"tree": {"image": {"lesion": 4, "background": 7}}}, None, 7, 4),
         ({"tree": {"image": {"lesion": 4}}, "background": None}, None, -1, 4),
