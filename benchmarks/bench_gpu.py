@@ -176,12 +176,19 @@ def kernel_cases(device: Device, sizes: Sizes) -> dict[str, tuple[tuple, int, in
     searched = 2 * queries * points * k
     pooled = 4 * pixels * N_CHANNELS + 8 * pixels
     listed = 4 * n * k * (3 + 10)
+    # squared distances up to the mean of random points
+    ranges = [device.backend.asarray(np.full(queries, end)) for end in (0.0, 2.0 * k)]
     Z, codes, lists = floats(n, k), integers(8, n), integers(n, n, 13)
     regions = integers(N_REGIONS, pixels)
     return {
         "region_sums": ((floats(pixels, N_CHANNELS), regions, N_REGIONS), pooled, 0),
         "nearest": (
             (floats(queries, k), floats(points, k), N_NEIGHBORS),
+            2 * 4 * queries * points,
+            searched,
+        ),
+        "count_classes": (
+            (floats(queries, k), floats(points, k), integers(8, points), 8, *ranges),
             2 * 4 * queries * points,
             searched,
         ),

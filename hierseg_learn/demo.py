@@ -179,7 +179,7 @@ def draw(
     axes = figure.subplots(2, 2, width_ratios=[1.15, 1])
     contrast.plot(axes[0, 1])
     explanation.tree.plot(
-        axes[1, 1], node_scores, fmt=".0%", label="held-out rows given their class"
+        node_scores, ax=axes[1, 1], fmt=".0%", label="held-out rows given their class"
     )
     tinted = SegmentContributionDisplay.from_explanation(
         explanation, images, label_maps, titles=["", ""], ax=axes[1, 0]

@@ -396,7 +396,7 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
         segmenter = _handed_down(segmenter, rng, self.verbose)
         tree = self._given_tree()
         if tree is not None:
-            segmenter._outer_parts = frozenset(PartLookup(tree).part_ids.tolist())
+            segmenter._outer_parts = tuple(PartLookup(tree).part_ids.tolist())
         segmenter.set_params(**self._open_params(segmenter, tree))
         self.segmenter_ = segmenter.fit(batch)
         batch = self.segmenter_._settled(batch)

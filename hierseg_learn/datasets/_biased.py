@@ -167,21 +167,20 @@ def make_biased(
 
 def _named_parts(
     batch: ImageBatch, behind: list[int], tree: Mapping[str, Any] | SegmentTree | None
-) -> frozenset[int]:
+) -> tuple[int, ...]:
     """Ids that are parts though they may be 255 in uint8."""
     if batch.unlabeled is not None:
-        return frozenset()
+        return ()
     known = SegmentTree.from_nested(tree) if isinstance(tree, Mapping) else tree
     if known is not None and known.leaf_values is not None:
-        return frozenset(behind).union(
-            int(part) for value in known.leaf_values for part in np.atleast_1d(value)
-        )
+        parts = (int(part) for value in known.leaf_values for part in np.atleast_1d(value))
+        return (*behind, *parts)
     ids: set[int] = set()
     for i in range(len(batch)):
         ids.update(np.unique(batch.mask(i, may_be_empty=True)).tolist())
     # black and white: 255 is the object
     is_object = batch.dropped_share > 0 and ids == {-1, 0}
-    return frozenset([*behind, *([OPEN_ID] if is_object else [])])
+    return (*behind, *([OPEN_ID] if is_object else []))
 
 
 def draw_kinds(

@@ -57,8 +57,8 @@ def mean_bin_weights(ends: np.ndarray, n_bins: int) -> np.ndarray:
     --------
     >>> import numpy as np
     >>> mean_bin_weights(np.array([0.0, 0.5, 1.0]), 2)
-    array([[0.75, 0.25],
-           [0.25, 0.75]])
+    array([[0.875, 0.125],
+           [0.125, 0.875]])
     """
     positions = ends * n_bins - 0.5
     # the share of bins up to k at position t is clip(k + 1 - t, 0, 1); what follows is its integral

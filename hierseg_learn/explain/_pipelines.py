@@ -171,7 +171,8 @@ def check_titles(titles: Any, n_samples: int, name: str = "titles") -> list[str]
 
 def check_targets(y: Any, n_samples: int, name: str = "y") -> np.ndarray | None:
     """Return one class per sample as an array, or None."""
-    return None if y is None else check_labels(y, name, n_samples)
+    # a copy: pictures keep it, and labels are their owner's to edit
+    return None if y is None else np.array(check_labels(y, name, n_samples))
 
 
 def _kind(estimator: Any, steps: list[Any]) -> str:

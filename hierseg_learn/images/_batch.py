@@ -210,14 +210,14 @@ class ImageBatch:
         self.drops[i] = self._rule.n_dropped(raw), raw.size
         return to_label_map(raw, self._rule, where, may_be_empty=may_be_empty)
 
-    def settled(self, unlabeled: tuple[int, ...] | None, parts: frozenset[int]) -> ImageBatch:
+    def settled(self, unlabeled: tuple[int, ...] | None, parts: tuple[int, ...]) -> ImageBatch:
         """Read the label maps as a model does.
 
         Parameters
         ----------
         unlabeled : tuple of int or None
             Ids that the model takes for no part; None where nobody said.
-        parts : frozenset of int
+        parts : tuple of int
             Part ids that its tree names.
 
         Returns

@@ -123,7 +123,7 @@ def check_images(
     rule = IdRule(said)
     if isinstance(X, SegmentedImages):
         images, masks, names = X.images, X.masks, names[:1] * 2
-        rule = IdRule(X.unlabeled).settled(said, frozenset(), names[0])
+        rule = IdRule(X.unlabeled).settled(said, (), names[0])
     else:
         images, segments = _collect(X, segments, image_shape, names)
         masks = None if segments is None else pair_masks(images, segments, rule, names[1])

@@ -42,12 +42,12 @@ class IdRule:
     ----------
     unlabeled : tuple of int or None
         What the user said, as `check_unlabeled` returns it.
-    parts : frozenset of int
+    parts : tuple of int
         Ids that a tree names.
     """
 
     unlabeled: tuple[int, ...] | None = None
-    parts: frozenset[int] = frozenset()
+    parts: tuple[int, ...] = ()
 
     def drops_open_id(self, dtype: np.dtype) -> bool:
         """Say whether 255 belongs to no part though nobody said so."""
@@ -62,7 +62,7 @@ class IdRule:
         return int(np.count_nonzero(mask == OPEN_ID)) if self.drops_open_id(mask.dtype) else 0
 
     def settled(
-        self, unlabeled: tuple[int, ...] | None, parts: frozenset[int], name: str
+        self, unlabeled: tuple[int, ...] | None, parts: tuple[int, ...], name: str
     ) -> IdRule:
         """Return the rule of label maps that meet a model with its own.
 
@@ -74,8 +74,8 @@ class IdRule:
                 f"unlabeled={list(unlabeled)}; expected the same ids, or None for one of them."
             )
         said = self.unlabeled if unlabeled is None else unlabeled
-        parts = self.parts | parts
-        for part in sorted(parts.intersection(said or ())):
+        parts = tuple(sorted({*self.parts, *parts}))
+        for part in sorted(set(parts).intersection(said or ())):
             raise ValueError(
                 f"unlabeled={list(said)} names the id {part}, which is a part of the tree; "
                 "expected an id to be one of the two."
@@ -211,7 +211,7 @@ def _check_content(masks: RaggedArrays, rule: IdRule, name: str) -> None:
         raise ValueError(f"Mask {i} of {name} has no pixel.")
     low, high = masks.ranges()
     # A tree may still make a part of 255, so a mask of nothing else is settled later.
-    rule = IdRule(rule.unlabeled, rule.parts | {OPEN_ID})
+    rule = IdRule(rule.unlabeled, (*rule.parts, OPEN_ID))
     skip = rule.skipped(masks.dtype)
     # Only a mask whose extremes are both unlabeled can be unlabeled everywhere.
     suspicious = (np.isin(low, skip) & np.isin(high, skip)) | (low < -1) | (high > _MAX_ID)

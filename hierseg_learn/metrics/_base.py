@@ -79,6 +79,7 @@ class LinearMetric(
         """
         X, y = check_table(self, X, y)
         classes, codes = np.unique(y, return_inverse=True)
+        del y
         if len(classes) < 2:
             raise ValueError(
                 f"y has 1 class, {classes.tolist()[0]!r}; a metric that tells classes apart needs "

@@ -57,8 +57,8 @@ class Segmenter(ImageEstimator, metaclass=ABCMeta):
     uses_masks: bool = False
     _images_at_once: int = 1
     # ids that the tree of a transformer names
-    _outer_parts: frozenset[int] = frozenset()
-    _parts: frozenset[int] = frozenset()
+    _outer_parts: tuple[int, ...] = ()
+    _parts: tuple[int, ...] = ()
 
     def _cells(self) -> list[np.ndarray | None]:
         """For every layer of the tree the part ids of its cells, (n_rows, n_cols), where they lie.
@@ -105,10 +105,10 @@ class Segmenter(ImageEstimator, metaclass=ABCMeta):
         """Ids of no part in given label maps, by the parameters."""
         return check_unlabeled(self._unlabeled_masks())
 
-    def _named_parts(self, tree: Any) -> frozenset[int]:
+    def _named_parts(self, tree: Any) -> tuple[int, ...]:
         """Ids that are parts by a tree: the parameter before `fit`, if any, and that of `fit`."""
         own = () if tree is None else PartLookup(read_tree(tree)).part_ids.tolist()
-        return self._outer_parts.union(own)
+        return tuple(sorted({*self._outer_parts, *own}))
 
     def _settled(self, batch: ImageBatch) -> ImageBatch:
         return batch.settled(self.unlabeled_, self._parts) if self.uses_masks else batch

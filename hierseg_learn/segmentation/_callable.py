@@ -84,7 +84,7 @@ class CallableSegmenter(Segmenter):
         if batch.dropped_share and ids == {0}:
             # black and white: 255 is the object
             ids.add(OPEN_ID)
-            self._output_rule = IdRule(None, frozenset(ids))
+            self._output_rule = IdRule(None, tuple(sorted(ids)))
         if not ids:
             raise ValueError(
                 "function gives no pixel of any training image a part; expected part ids, or pass "

@@ -285,7 +285,7 @@ def part_report(
     if not isinstance(mask_names, Mapping | None):
         raise TypeError(f"mask_names must be a dict of ids and names, got {mask_names!r}.")
     batch = segmenter._check_images(images, segments=masks, reset=False, names=("images", "masks"))
-    batch = batch.settled(check_unlabeled(unlabeled), frozenset())
+    batch = batch.settled(check_unlabeled(unlabeled), ())
     order = part_order(segmenter)
     # position among the leaves -> position in the report; the last entry is for no part
     places = np.append(np.argsort(order), -1)

@@ -182,11 +182,12 @@ class SegFormerSegmenter(Segmenter):
         images: Sequence[np.ndarray],
         masks: Sequence[np.ndarray | None],
         positions: Sequence[int],
+        drops: np.ndarray,
     ) -> list[np.ndarray]:
         found: list[np.ndarray] = []
         for chunk in gen_batches(len(images), self.batch_size):
             try:
-                found += super()._cut(images[chunk], masks[chunk], positions[chunk])
+                found += super()._cut(images[chunk], masks[chunk], positions[chunk], drops[chunk])
             except ImageRefused as error:
                 position = positions[chunk][error.position]
                 raise ValueError(f"Image {position} of X: {error}") from error

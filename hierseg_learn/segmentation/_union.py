@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any, Self
 
 import numpy as np
@@ -163,16 +164,15 @@ class SegmenterUnion(Segmenter):
             )
         return next(iter(found), None)
 
-    def _named_parts(self, tree: Any) -> frozenset[int]:
+    def _named_parts(self, tree: Any) -> tuple[int, ...]:
         """Ids that are parts in given label maps, by the trees of those that take them."""
         fitted = tree is not None
-        return frozenset().union(
-            *(
-                segmenter._named_parts(getattr(segmenter, "tree_" if fitted else "tree", None))
-                for _, segmenter in (self.segmenters_ if fitted else self._members())
-                if segmenter.uses_masks
-            )
+        named = (
+            segmenter._named_parts(getattr(segmenter, "tree_" if fitted else "tree", None))
+            for _, segmenter in (self.segmenters_ if fitted else self._members())
+            if segmenter.uses_masks
         )
+        return tuple(sorted(set(chain.from_iterable(named))))
 
     def _fit(self, batch: ImageBatch) -> SegmentTree:
         members = self._members()

@@ -57,7 +57,7 @@ def check_labels(
     Returns
     -------
     ndarray of shape (n_samples,)
-        Without missing values, and of one kind: numbers and booleans, or text, and so on. Of
+        May share memory with what came. Without missing values, and of one kind: numbers and booleans, or text, and so on. Of
         dtype object only where NumPy has no dtype for the kind, or objects of text came.
 
     Raises
@@ -87,8 +87,7 @@ def check_labels(
         raise ValueError(
             f"{name} must hold one {noun} per sample, expected {expected}, got {len(values)}."
         )
-    # a copy: what is kept of labels is nobody else's to edit
-    return np.array(_of_one_kind(values, missing, name, noun))
+    return _of_one_kind(values, missing, name, noun)
 
 
 def check_classes(

@@ -71,7 +71,7 @@ def without_nodes(
     >>> bald = without_nodes(model, "hair", images=X)
     >>> bald.muted_
     ('portrait/person/head/hair',)
-    >>> model.score(X, y), bool(bald.score(X, y) < 0.8)
+    >>> model.score(X, y), bool(bald.score(X, y) < 0.9)
     (1.0, True)
     """
     if transformer is not None and not isinstance(transformer, FrozenEstimator):

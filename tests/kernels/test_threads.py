@@ -36,6 +36,7 @@ def arguments(kernel, dtype="float64", seed=0):
     stack, n_points = Z.reshape(2, N // 2, 9), np.array([N // 2, 300])
     return {
         "nearest": (Z, Z[::-1], 4),
+        "count_classes": (Z, Z[::-1], codes, 4, np.zeros(N), np.full(N, 40.0)),
         "stacked_nearest": (stack, stack, n_points, 4),
         "stacked_nca_loss_grad": (0.1 * stack, codes.reshape(2, N // 2), n_points),
         "snr_distances": (Z, Z),

@@ -255,9 +255,9 @@ def test_a_union_is_not_joined(portraits):
 @pytest.mark.parametrize(
     ("y", "message"),
     [
-        ([0, 1], "inconsistent numbers of samples"),
-        ([0.1, 0.2, np.nan], "y contains NaN"),
-        ([[0, 1]] * 3, "1d array"),
+        ([0, 1], "expected 3, got 2"),
+        ([0.1, 0.2, np.nan], "y has no value \\(nan\\) at position 2"),
+        ([[0, 1]] * 3, "in one dimension"),
     ],
 )
 def test_classes_are_checked_before_metrics_are_learned(y, message):

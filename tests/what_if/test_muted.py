@@ -109,7 +109,7 @@ def test_model_stays_as_it_is(model, train, test):
     muted.predict(test[0])
     assert pickle.dumps(model) == before
     np.testing.assert_array_equal(muted.classifier_.components_, model[1].components_)
-    assert muted.estimator_ is model
+    assert muted.estimator_ is not model
 
 
 def test_explanations_leave_muted_parts_out(model, test):
