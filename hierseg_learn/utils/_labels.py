@@ -57,8 +57,9 @@ def check_labels(
     Returns
     -------
     ndarray of shape (n_samples,)
-        May share memory with what came. Without missing values, and of one kind: numbers and booleans, or text, and so on. Of
-        dtype object only where NumPy has no dtype for the kind, or objects of text came.
+        May share memory with what came. Without missing values, and of one kind: numbers and
+        booleans, or text, and so on. Of dtype object only where NumPy has no dtype for the kind,
+        or objects of text came.
 
     Raises
     ------
