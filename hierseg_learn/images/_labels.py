@@ -109,6 +109,8 @@ def to_label_map(
     ValueError
         For values that are no part ids, or if no pixel is labelled but one has to be.
     """
+    # NumPy 2.0 cannot compare foreign byte orders with numbers out of their range
+    mask = mask.astype(mask.dtype.newbyteorder("="), copy=False)
     if mask.dtype.kind == "f" and not (np.isfinite(mask) & (mask == np.rint(mask))).all():
         raise ValueError(f"{where} holds numbers that are not whole; expected part ids.")
     empty = np.isin(mask, rule.skipped(mask.dtype))
