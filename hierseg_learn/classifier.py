@@ -401,7 +401,10 @@ class HierarchicalMetricClassifier(
     def _node_series(self, values: list, title: str) -> pd.Series:
         import pandas as pd
 
-        return pd.Series(values, pd.Index(self.tree_.paths, name="node"), name=title)
+        values = np.array(values, dtype=object if title == "outcome" else np.float64)
+        # pandas before 3 hands out the very array; nobody is to edit it
+        values.flags.writeable = False
+        return pd.Series(values, pd.Index(self.tree_.paths, name="node"), name=title, copy=False)
 
     def _neighbors(self) -> Neighbors:
         return Neighbors(
