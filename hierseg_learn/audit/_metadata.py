@@ -15,10 +15,9 @@ from sklearn.utils._param_validation import Interval, validate_params
 from .._layout import AREA
 from ..explain._text import enumerate_words
 from ..images import ImageFiles, SegmentedImages, check_images, is_table
-from ..utils._numbers import percent
-from ._shortcuts import _check_classes, _folds
-from ._solo import _permuted_within, balanced_accuracy
-from ._words import html_block, html_table, number, probability, text_table
+from ..utils._numbers import number, percent
+from ._solo import balanced_accuracy, make_folds, permuted_within, read_classes
+from ._words import html_block, html_table, probability, text_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -151,7 +150,10 @@ class MetadataReport:
         """
         heads = ["fact alone", "accuracy", "chance", "alarm from", "p"]
         columns = zip(self.facts, self.accuracy, self.chance, self.high, self.p_value)
-        return heads, [[fact, *map(number, row[:3]), probability(row[3])] for fact, *row in columns]
+        return heads, [
+            [fact, *(number(value, ".2f") for value in row[:3]), probability(row[3])]
+            for fact, *row in columns
+        ]
 
     def to_text(self) -> str:
         """Say in words what was found, with all facts below.
@@ -250,10 +252,10 @@ def find_metadata_shortcuts(
     """
     known = _photo_facts(X, segments)
     n_samples = len(next(iter(known.values()))) if known else len(X)
-    _, codes = _check_classes(y, n_samples)
+    _, codes = read_classes(y, n_samples)
     seeds = check_random_state(random_state).randint(np.iinfo(np.int32).max, size=2)
-    folds = _folds(codes, cv, seeds[0])
-    labellings = _permuted_within(codes, folds, n_permutations, seeds[1])
+    folds = make_folds(codes, cv, seeds[0])
+    labellings = permuted_within(codes, folds, n_permutations, seeds[1])
     bins = {fact: _bins(values) for fact, values in known.items()}
     guesses = [[own] for own in bins.values()] + [list(bins.values())] * bool(bins)
     found = np.array([_accuracies(own, labellings, folds) for own in guesses])

@@ -10,8 +10,8 @@ from scipy.stats import norm
 
 from ..explain._text import node_labels
 from ..tree import SegmentTree
-from ..utils._numbers import percent
-from ._words import html_block, html_table, number, points, text_table
+from ..utils._numbers import MISSING, number, percent
+from ._words import html_block, html_table, points, text_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -283,7 +283,7 @@ class NodeReliance:
             i = place[node]
             row = ["  " * int(self.tree.depths[node]) + self.tree.names[node]]
             row += [points(-lost[i]) for lost in (self.drop, self.disturbance, self.excess)]
-            row.append("–" if self.errors is None else number(100 * self.errors[i], 0))
+            row.append(MISSING if self.errors is None else number(100 * self.errors[i], ".0f"))
             row.append(points(-self.worst_excess[i]))
             row += [points(-value) for value in self.group_drop[i]] if self.has_groups else []
             if self.muted_hits is not None:

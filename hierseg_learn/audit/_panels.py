@@ -10,8 +10,8 @@ import numpy as np
 from ..explain._colors import BELOW, HATCH, NEGATIVE, POSITIVE, import_pyplot, show_percents
 from ..explain._text import node_labels
 from ..tree._render import top_down
-from ..utils._numbers import percent
-from ._words import number, points
+from ..utils._numbers import number, percent
+from ._words import points
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -122,7 +122,7 @@ def words_of_nodes(nodes: NodeReliance | ShortcutReport) -> str:
     if hasattr(nodes, "alarms"):
         by_path = dict(zip(nodes.tree.paths, labels))
         named = [
-            f"{by_path[row.Index]} {number(row.solo_accuracy)} ({row.verdict})"
+            f"{by_path[row.Index]} {number(row.solo_accuracy, '.2f')} ({row.verdict})"
             for row in nodes.ranking.itertuples()
         ]
         return f"Balanced accuracy of every node alone: {', '.join(named)}."

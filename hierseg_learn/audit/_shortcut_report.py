@@ -9,8 +9,9 @@ import numpy as np
 
 from ..explain._text import enumerate_words, node_labels
 from ..tree import SegmentTree
+from ..utils._numbers import MISSING, number
 from ._evidence import CARRIES, Evidence
-from ._words import html_block, html_table, number, probability, text_table
+from ._words import html_block, html_table, probability, text_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -248,9 +249,13 @@ class ShortcutReport:
         heads += ["evidence", "value", "alarm from", "p"] if self.found else []
         rows = []
         for row in self.ranking.itertuples():
-            cells = [labels[row.Index], number(row.solo_accuracy), number(row.chance)]
+            cells = [labels[row.Index], number(row.solo_accuracy, ".2f"), number(row.chance, ".2f")]
             if self.found:
-                cells += [row.evidence or "–", number(row.value), number(row.threshold)]
+                cells += [
+                    row.evidence or MISSING,
+                    number(row.value, ".2f"),
+                    number(row.threshold, ".2f"),
+                ]
                 cells.append(probability(row.p_value))
             rows.append([*cells, row.verdict])
         return [*heads, "verdict"], rows

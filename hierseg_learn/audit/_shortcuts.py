@@ -8,11 +8,10 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-from sklearn.model_selection import StratifiedKFold
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, validate_params
 
-from ..utils._labels import check_classes, check_labels, check_same_kind
+from ..utils._labels import check_labels, check_same_kind
 from ._evidence import (
     Evidence,
     context_evidence,
@@ -22,9 +21,10 @@ from ._evidence import (
     unbiased_evidence,
     unlabeled_evidence,
 )
+from ._metadata import find_metadata_shortcuts
 from ._node_table import NodeTable, TableReader, node_ids
 from ._shortcut_report import ShortcutReport
-from ._solo import LEAST_ROWS, SoloNode, fit_solo
+from ._solo import SoloNode, fit_solo, make_folds, read_classes
 
 
 @validate_params(
@@ -153,13 +153,11 @@ def find_shortcuts(
     >>> report.alarms
     ('portrait/background',)
     """
-    from ._metadata import find_metadata_shortcuts
-
     reader = TableReader.of(X, transformer, tree, appearance_only)
     table = reader.read(X, "X")
-    classes, codes = _check_classes(y, len(table))
+    classes, codes = read_classes(y, len(table))
     seeds = check_random_state(random_state).randint(np.iinfo(np.int32).max, size=4)
-    folds = _folds(codes, cv, seeds[0])
+    folds = make_folds(codes, cv, seeds[0])
     solos = _fit(table, codes, folds, n_permutations, seeds[1])
     kinds = [context is not None, unlabeled is not None, unbiased is not None]
     level = alpha / max(sum(kinds), 1)
@@ -235,36 +233,6 @@ def _new_scores(
     n_folds = int(folds.max()) + 1
     new_folds = np.random.default_rng(seed).permutation(np.arange(len(new)) % n_folds)
     return [fold_scores(solo, new, node, new_folds) for node, solo in enumerate(solos)]
-
-
-def _folds(codes: np.ndarray, cv: int, seed: int) -> np.ndarray:
-    """Fold of every row."""
-    usual = np.bincount(codes)
-    n_folds = min(cv, int(usual[usual >= LEAST_ROWS].min()))
-    folds = np.empty(len(codes), dtype=np.intp)
-    # rare classes may be missing in some folds; no node is judged by them
-    frequent = np.flatnonzero(usual[codes] >= LEAST_ROWS)
-    rare = np.flatnonzero(usual[codes] < LEAST_ROWS)
-    folds[rare] = np.arange(len(rare)) % n_folds
-    splitter = StratifiedKFold(n_folds, shuffle=True, random_state=seed)
-    for fold, (_, held_out) in enumerate(splitter.split(frequent, codes[frequent])):
-        folds[frequent[held_out]] = fold
-    return folds
-
-
-def _check_classes(y: Any, n_rows: int) -> tuple[np.ndarray, np.ndarray]:
-    """Classes and codes, in the order in which they first come: names do not matter."""
-    y = check_classes(y, "y", n_rows)
-    names, first, inverse = np.unique(y, return_index=True, return_inverse=True)
-    order = np.argsort(first)
-    codes = np.argsort(order)[inverse]
-    counts = np.bincount(codes)
-    if (counts >= LEAST_ROWS).sum() < 2:
-        raise ValueError(
-            f"y must hold at least two classes of {LEAST_ROWS} rows, got "
-            f"{dict(zip(names[order].tolist(), counts.tolist()))}."
-        )
-    return names[order], codes
 
 
 def _check_unbiased(

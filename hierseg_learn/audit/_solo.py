@@ -10,11 +10,14 @@ true labels and all permuted ones.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 from sklearn.covariance import ledoit_wolf_shrinkage
+from sklearn.model_selection import StratifiedKFold
 
+from ..utils._labels import check_classes
 from ..utils._spread import varies
 from ._node_table import NodeTable
 
@@ -118,7 +121,7 @@ def fit_solo(
     used = present & np.isin(codes, classes)
     rows, own_folds = table.of(node, used), folds[used]
     own_codes = np.searchsorted(classes, codes[used])
-    labellings = _permuted_within(own_codes, own_folds, n_permutations, seed)
+    labellings = permuted_within(own_codes, own_folds, n_permutations, seed)
     guesses = np.empty((1 + n_permutations, len(rows)), dtype=np.int16)
     models = []
     for fold in range(int(folds.max()) + 1):
@@ -156,7 +159,7 @@ def standardise(rows: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> np.nda
     return np.divide(rows - mean, scale, out=np.zeros_like(rows), where=scale > 0)
 
 
-def _permuted_within(
+def permuted_within(
     codes: np.ndarray, folds: np.ndarray, n_permutations: int, seed: int
 ) -> np.ndarray:
     """The labels, then permutations of them within folds: (1 + n_permutations, n_rows)."""
@@ -206,3 +209,33 @@ class _FoldFit:
         weights = cho_solve(self.factor, means.T)
         offsets = np.where(sizes > 0, -0.5 * np.sum(means.T * weights, axis=0), -np.inf)
         return weights, offsets
+
+
+def make_folds(codes: np.ndarray, cv: int, seed: int) -> np.ndarray:
+    """Fold of every row."""
+    usual = np.bincount(codes)
+    n_folds = min(cv, int(usual[usual >= LEAST_ROWS].min()))
+    folds = np.empty(len(codes), dtype=np.intp)
+    # rare classes may be missing in some folds; no node is judged by them
+    frequent = np.flatnonzero(usual[codes] >= LEAST_ROWS)
+    rare = np.flatnonzero(usual[codes] < LEAST_ROWS)
+    folds[rare] = np.arange(len(rare)) % n_folds
+    splitter = StratifiedKFold(n_folds, shuffle=True, random_state=seed)
+    for fold, (_, held_out) in enumerate(splitter.split(frequent, codes[frequent])):
+        folds[frequent[held_out]] = fold
+    return folds
+
+
+def read_classes(y: Any, n_rows: int) -> tuple[np.ndarray, np.ndarray]:
+    """Classes and codes, in the order in which they first come: names do not matter."""
+    y = check_classes(y, "y", n_rows)
+    names, first, inverse = np.unique(y, return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    codes = np.argsort(order)[inverse]
+    counts = np.bincount(codes)
+    if (counts >= LEAST_ROWS).sum() < 2:
+        raise ValueError(
+            f"y must hold at least two classes of {LEAST_ROWS} rows, got "
+            f"{dict(zip(names[order].tolist(), counts.tolist()))}."
+        )
+    return names[order], codes

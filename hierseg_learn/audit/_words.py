@@ -1,4 +1,4 @@
-"""Numbers in words, and tables as text and as HTML without scripts."""
+"""Differences and probabilities in words, and tables as text and as HTML without scripts."""
 
 from __future__ import annotations
 
@@ -7,26 +7,23 @@ from html import escape
 
 import numpy as np
 
+from ..utils._numbers import MISSING
+
 _CELL = "padding:0 .6em;text-align:{side}"
 
 
 def points(value: float) -> str:
     """Difference of two shares in percentage points, with its sign; a dash if unknown."""
     if not np.isfinite(value):
-        return "–"
+        return MISSING
     whole = round(100 * value)
     return f"{whole:+d}" if whole else "0"
-
-
-def number(value: float, digits: int = 2) -> str:
-    """Number with some digits after the point; a dash if unknown."""
-    return f"{value:.{digits}f}" if np.isfinite(value) else "–"
 
 
 def probability(value: float) -> str:
     """Probability, small ones as a bound; a dash if unknown."""
     if not np.isfinite(value):
-        return "–"
+        return MISSING
     return "<0.0001" if value < 1e-4 else f"{value:.2g}"
 
 
