@@ -11,8 +11,8 @@ import pandas as pd
 from _biased_data import NODE, BiasedData, fill_like
 from imblearn.over_sampling import SMOTE, RandomOverSampler
 
-from hierseg_learn._exchange import PartExchange
 from hierseg_learn.sampling import SegmentSwapSampler
+from hierseg_learn.transformer.exchange import PartExchange
 
 Rows = tuple[pd.DataFrame, np.ndarray]
 N_SMOTE_NEIGHBORS = 5

@@ -15,7 +15,7 @@ from sklearn.feature_extraction.image import extract_patches_2d
 from sklearn.metrics import euclidean_distances
 
 from hierseg_learn.descriptors import ImageChannels, PatchDictionary
-from hierseg_learn.descriptors._dictionary import CONTRAST_FLOOR, Dictionary, with_border
+from hierseg_learn.descriptors._patches import CONTRAST_FLOOR, Dictionary, with_border
 
 # pixels that the careful NumPy code takes at a time
 BLOCK_PIXELS = 1024

@@ -11,15 +11,11 @@ import pandas as pd
 from _harness import Progress, load_ccp_parts
 from sklearn.utils import Bunch
 
-from hierseg_learn import (
-    HierarchicalMetricClassifier,
-    SegmentedImages,
-    SegmentTreeTransformer,
-)
-from hierseg_learn._exchange import PartExchange
+from hierseg_learn import HierarchicalMetricClassifier, SegmentedImages, SegmentTreeTransformer
 from hierseg_learn.datasets import make_portraits
-from hierseg_learn.what_if._coalitions import map_coalitions
-from hierseg_learn.what_if._model import take_apart
+from hierseg_learn.fitted.model import take_apart
+from hierseg_learn.transformer.exchange import PartExchange
+from hierseg_learn.what_if._explain_votes import map_coalitions
 
 N_CLASSES, N_NEIGHBORS, NOISE = 3, 15, 0.1
 # How strongly styles show; set on validation portraits so that accuracy is .90 to .97.

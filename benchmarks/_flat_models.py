@@ -14,7 +14,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC
 
 from hierseg_learn.metrics import NCA
-from hierseg_learn.metrics._krylov import ClassMoments, KrylovDiscriminants
+from hierseg_learn.metrics._scatter import ClassMoments, KrylovDiscriminants
 
 SHRINKAGES = (0.99, 0.95, 0.9, 0.8, 0.7, 0.5, 0.3, 0.2, 0.1)
 # neighbours that vote; None is the nearest class mean

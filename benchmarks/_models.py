@@ -20,7 +20,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
 from hierseg_learn import HierarchicalMetricClassifier, SegmentTreeTransformer
-from hierseg_learn.metrics._discriminants import ClassScatter, Discriminants
+from hierseg_learn.metrics._lda import ClassScatter, Discriminants
 
 # Votes of all neighbour learners, fixed; bench_defaults.py tries others on training data.
 N_NEIGHBORS = 15

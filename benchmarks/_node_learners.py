@@ -94,7 +94,7 @@ def load_metric_learn(name: str) -> Callable[[dict[str, Any]], Fit]:
     def load(params: dict[str, Any]) -> Fit:
         import metric_learn
 
-        from hierseg_learn.metrics._metric_learn import prepare
+        from hierseg_learn.metrics.node import prepare
 
         learner = getattr(metric_learn, name)
 

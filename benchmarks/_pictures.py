@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sklearn.utils import Bunch
 
-from hierseg_learn.explain import SegmentContributionDisplay
+from hierseg_learn.displays import SegmentContributionDisplay
 
 N_COLUMNS = 3
 LEGEND = """Every pair: a test photo, and beside it

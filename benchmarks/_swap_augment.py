@@ -16,7 +16,7 @@ from _models import N_NEIGHBORS
 from sklearn.covariance import ledoit_wolf_shrinkage
 from sklearn.neighbors import KNeighborsClassifier
 
-from hierseg_learn.metrics._discriminants import ClassScatter, Discriminants
+from hierseg_learn.metrics._lda import ClassScatter, Discriminants
 
 
 def predict_sketch(

@@ -35,7 +35,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from hierseg_learn import HierarchicalMetricClassifier
-from hierseg_learn._exchange import PartExchange
+from hierseg_learn.transformer.exchange import PartExchange
 
 NAME = "bias"
 N_SEEDS = 10

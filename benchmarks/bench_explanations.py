@@ -55,7 +55,7 @@ from hierseg_learn.explain import (
     pointing_game,
     randomization_check,
 )
-from hierseg_learn.explain._shapley import all_coalitions
+from hierseg_learn.explain.shapley import all_coalitions
 
 NAME = "explanations"
 # Of the portraits; strengths were set with seed 0. All but the localisation uses the first.

@@ -18,10 +18,10 @@ from _gpu import Device, best_rates, counted_transfers, open_gpu
 from _harness import Progress, parse_arguments, print_table, record
 from _sized import SEED, make_sized
 
-from hierseg_learn.kernels import _pair_losses, _searches, get_backend
+from hierseg_learn.kernels import _pair_losses, get_backend, searches
 from hierseg_learn.metrics import LMNN, NCA, SNRMetric, TripletMargin
-from hierseg_learn.metrics._node import fit_node_map
 from hierseg_learn.metrics._stacked_fit import fit_stacked
+from hierseg_learn.metrics.node import fit_node_map
 
 NAME = "gpu"
 CASES = ("flat", "tree", "kernels", "agreement")
@@ -207,7 +207,7 @@ def kernel_cases(device: Device, sizes: Sizes) -> dict[str, tuple[tuple, int, in
 
 def composed_kernel(name: str) -> Callable:
     """The kernel as a chain of array operations."""
-    return getattr(_searches, name, None) or getattr(_pair_losses, name)
+    return getattr(searches, name, None) or getattr(_pair_losses, name)
 
 
 def compare_results(device: Device, sizes: Sizes, repeats: int) -> dict[str, Any]:

@@ -20,14 +20,12 @@ from _harness import (
 from sklearn.utils import Bunch
 
 from hierseg_learn.images import check_images
+from hierseg_learn.parts import PartAgglomeration, PartLookup, PartStatistics
 from hierseg_learn.segmentation import (
     GridSegmenter,
     MergeTreeSegmenter,
-    PartAgglomeration,
-    PartLookup,
     PartReport,
     PartSheetDisplay,
-    PartStatistics,
     Segmenter,
     SuperpixelSegmenter,
     part_report,

@@ -41,7 +41,7 @@ print(explanation.to_text())
 
 # %%
 # The same over the photos. The tint of a segment is its share of the squared distance.
-from hierseg_learn.explain import SegmentContributionDisplay
+from hierseg_learn.displays import SegmentContributionDisplay
 
 images = [item.image for item in pair]
 label_maps = transformer.label_maps(pair)

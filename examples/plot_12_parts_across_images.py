@@ -50,7 +50,8 @@ display = PartSheetDisplay.from_estimator(segmenter, new, report=report, n_examp
 # Parts that look alike, touch, and come together are joined step by step. How much each of these
 # counts can be chosen, also for given masks, whose parts then get a tree that nobody had to draw.
 from hierseg_learn import SegmentTreeTransformer
-from hierseg_learn.segmentation import GivenMasks, PartAgglomeration
+from hierseg_learn.parts import PartAgglomeration
+from hierseg_learn.segmentation import GivenMasks
 
 masks = GivenMasks(portraits.tree)
 transformer = SegmentTreeTransformer(masks, tree=PartAgglomeration(), descriptors="color")

@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .images import ImageBatch, SegmentedImage, check_images, flat_image_shape, is_table
 from .utils import Estimator
-from .utils._tables import as_pandas
+from .utils.tables import as_pandas
 
 
 class ImageEstimator(Estimator):

@@ -19,14 +19,11 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.utils import Bunch
 
-from hierseg_learn import HierarchicalMetricClassifier, SegmentTreeTransformer
-from hierseg_learn.datasets import make_portraits
-from hierseg_learn.explain import (
-    ContrastExplanation,
-    PairExplanation,
-    SegmentContributionDisplay,
-)
-from hierseg_learn.utils import check_writable, written_whole
+from . import HierarchicalMetricClassifier, SegmentTreeTransformer
+from .datasets import make_portraits
+from .displays import SegmentContributionDisplay
+from .explain import ContrastExplanation, PairExplanation
+from .utils import check_writable, written_whole
 
 if TYPE_CHECKING:
     import pandas as pd

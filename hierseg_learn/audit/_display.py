@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..explain._colors import import_pyplot
-from ._group_report import GroupReport, group_report
-from ._node_reliance import NodeReliance
-from ._panels import (
+from ..explain.style import import_pyplot
+from ._axes import (
     WIDTH,
     draw_groups,
     draw_reliance,
@@ -16,7 +14,8 @@ from ._panels import (
     words_of_groups,
     words_of_nodes,
 )
-from ._reliance import node_reliance
+from ._group_report import GroupReport, group_report
+from ._node_reliance import NodeReliance, node_reliance
 from ._shortcut_report import ShortcutReport
 
 if TYPE_CHECKING:
@@ -108,7 +107,7 @@ water × boat 100% (n=1), water × car 100% (n=1).
         BiasAuditDisplay
             The display, drawn.
         """
-        from ._model import AuditedModel
+        from ..fitted.model import AuditedModel
 
         audited = AuditedModel.of(estimator, transformer)
         report = group_report(y, audited.predict(audited.rows(X)), groups)

@@ -15,7 +15,7 @@ import numpy as np
 from scipy.stats import norm
 
 from ..tree import SegmentTree
-from ._intervals import wilson_interval
+from ._group_report import wilson_interval
 from ._node_table import NodeTable
 from ._solo import LEAST_ROWS, SoloNode, guess
 

@@ -12,12 +12,11 @@ from scipy.stats import norm
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, validate_params
 
-from .._layout import AREA
-from ..explain._text import enumerate_words
+from ..explain.words import enumerate_words, html_block, html_table, probability, text_table
 from ..images import ImageFiles, SegmentedImages, check_images, is_table
-from ..utils._numbers import number, percent
+from ..table.layout import AREA
+from ..utils.numbers import number, percent
 from ._solo import balanced_accuracy, make_folds, permuted_within, read_classes
-from ._words import html_block, html_table, probability, text_table
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from .._frozen import thawed
-from .._layout import AREA, PRESENCE, TableLayout, read_layout, split_column
 from ..descriptors import ShapeDescriptor
+from ..fitted.model import thawed
 from ..images import is_table
+from ..table.layout import AREA, PRESENCE, TableLayout, read_layout, split_column
 from ..transformer import SegmentTreeTransformer
 from ..tree import SegmentTree
-from ..utils._tables import as_pandas, column_names
+from ..utils.tables import as_pandas, column_names
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from sklearn.utils.metadata_routing import MetadataRequest
 
-from ..utils._labels import check_truth
-from ._groups import check_groups
+from ..utils.labels import check_truth
+from ._group_report import check_groups
 
 
 def worst_group_accuracy_score(

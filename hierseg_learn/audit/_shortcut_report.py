@@ -7,11 +7,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..explain._text import enumerate_words, node_labels
+from ..explain.words import (
+    enumerate_words,
+    html_block,
+    html_table,
+    node_labels,
+    probability,
+    text_table,
+)
 from ..tree import SegmentTree
-from ..utils._numbers import MISSING, number
+from ..utils.numbers import MISSING, number
 from ._evidence import CARRIES, Evidence
-from ._words import html_block, html_table, probability, text_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -272,7 +278,7 @@ class ShortcutReport:
         -------
         matplotlib Axes
         """
-        from ._panels import draw_shortcuts, new_axes
+        from ._axes import draw_shortcuts, new_axes
 
         ax = new_axes(ax, "ShortcutReport.plot", self.tree.n_nodes)
         draw_shortcuts(ax, self)

@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, validate_params
 
-from ..utils._labels import check_labels, check_same_kind
+from ..utils.labels import check_labels, check_same_kind
 from ._evidence import (
     Evidence,
     context_evidence,

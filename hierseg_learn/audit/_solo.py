@@ -17,8 +17,8 @@ from scipy.linalg import cho_factor, cho_solve
 from sklearn.covariance import ledoit_wolf_shrinkage
 from sklearn.model_selection import StratifiedKFold
 
-from ..utils._labels import check_classes
-from ..utils._spread import varies
+from ..utils.labels import check_classes
+from ..utils.spread import varies
 from ._node_table import NodeTable
 
 # A class needs so many rows with the node, or the node is not judged by it.

@@ -12,9 +12,8 @@ from sklearn.utils import Bunch, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
 from ..images import SegmentedImages
-from ._frames import as_frame_bunch
-from ._portrait_render import render_portrait
-from ._portrait_styles import PART_NAMES
+from ._digits import as_frame_bunch
+from ._portrait_render import PART_NAMES, render_portrait
 
 CUES = ("both", "color", "texture")
 MAY_BE_MISSING = ("hair", "eyes", "mouth", "neck")

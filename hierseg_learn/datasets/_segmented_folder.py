@@ -16,7 +16,7 @@ from sklearn.utils import Bunch
 from sklearn.utils._param_validation import validate_params
 
 from ..images import SegmentedImages
-from ._frames import as_frame_bunch
+from ._digits import as_frame_bunch
 
 # lower case; what Pillow reads and cameras write
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp")

@@ -1,7 +1,6 @@
 """What a region looks like: dense maps of an image, pooled additively over regions."""
 
-from ._base import Descriptor
-from ._channels import ImageChannels
+from ._base import Descriptor, ImageChannels
 from ._color import ColorDescriptor
 from ._gradients import GradientDescriptor
 from ._lbp import LBPDescriptor

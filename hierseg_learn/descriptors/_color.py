@@ -7,10 +7,8 @@ from numbers import Integral
 import numpy as np
 from sklearn.utils._param_validation import Interval
 
-from ._base import Descriptor
-from ._channels import ImageChannels
-from ._histograms import linear_bin_weights, root_of, square_of
-from ._moments import central_moment
+from ._base import Descriptor, ImageChannels
+from ._histograms import central_moment, linear_bin_weights, root_of, square_of
 
 LOWEST = np.array([0.0, -100.0, -100.0], dtype=np.float32)
 HIGHEST = np.array([100.0, 100.0, 100.0], dtype=np.float32)

@@ -7,8 +7,7 @@ from numbers import Integral
 import numpy as np
 from sklearn.utils._param_validation import Interval
 
-from ._base import Descriptor
-from ._channels import ImageChannels
+from ._base import Descriptor, ImageChannels
 from ._histograms import circular_bin_weights, root_of, square_of
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 from skimage.feature import local_binary_pattern
 
-from ._base import Descriptor
-from ._channels import ImageChannels
+from ._base import Descriptor, ImageChannels
 from ._histograms import root_of, square_of
 
 N_NEIGHBORS = 8

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from ..metrics import sum_below
-from ._checks import check_items, check_numbers, check_tree, read_only
+from .explanation import check_items, check_numbers, check_tree, read_only
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from ..tree import SegmentTree
-    from ._base import Explanation
+    from .explanation import Explanation
 
 
 class ExplanationBatch(ABC):

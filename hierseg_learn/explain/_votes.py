@@ -7,11 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..utils._numbers import number, percent
-from ._checks import check_numbers, check_presence, check_tree, read_only
-from ._sample import NAMELESS, OneSample
-from ._signed import SignedExplanation, class_name, plain
-from ._text import enumerate_words
+from ..utils.numbers import number, percent
+from .explanation import (
+    NAMELESS,
+    OneSample,
+    SignedExplanation,
+    check_numbers,
+    check_presence,
+    check_tree,
+    class_name,
+    plain,
+    read_only,
+)
+from .words import enumerate_words
 
 if TYPE_CHECKING:
     from ..tree import SegmentTree

@@ -1,15 +1,14 @@
 """Images and label maps as users have them: collections, pixel scaling, validation."""
 
 from ._batch import ImageBatch
-from ._check import check_images, is_table, join_items
+from ._check import check_images, flat_image_shape, is_table, join_items
 from ._collect import as_pixels
 from ._encoding import PixelEncoding
 from ._files import ImageFiles
-from ._flat import flat_image_shape
 from ._item import SegmentedImage
-from ._pillow import is_pillow
 from ._ragged import RaggedArrays
 from ._segmented import SegmentedImages
+from .pillow import is_pillow
 
 __all__ = [
     "ImageBatch",

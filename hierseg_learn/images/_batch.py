@@ -8,10 +8,9 @@ import numpy as np
 
 from ._collect import check_image_shape
 from ._encoding import PixelEncoding
-from ._files import ImageFiles
-from ._keys import resolve_key
-from ._labels import IdRule, check_same_size, to_label_map
+from ._files import ImageFiles, resolve_key
 from ._ragged import RaggedArrays
+from .labels import IdRule, check_same_size, to_label_map
 
 if TYPE_CHECKING:
     import pandas as pd

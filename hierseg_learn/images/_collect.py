@@ -10,8 +10,8 @@ import numpy as np
 from ._encoding import describe_kind, pixel_kind
 from ._files import ImageFiles
 from ._item import SegmentedImage
-from ._pillow import is_pillow, read_pixels, readable
 from ._ragged import RaggedArrays
+from .pillow import is_pillow, read_pixels, readable
 
 
 def collect_images(images: Any, name: str) -> RaggedArrays | ImageFiles:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ._keys import resolve_key
+from ._files import resolve_key
 
 
 class RaggedArrays:

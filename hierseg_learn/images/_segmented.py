@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 
 from ._collect import collect_images
-from ._files import ImageFiles
+from ._files import ImageFiles, resolve_key
 from ._item import SegmentedImage
-from ._keys import resolve_key
-from ._labels import IdRule, check_same_size, check_unlabeled, pair_masks, to_label_map
 from ._ragged import RaggedArrays
+from .labels import IdRule, check_same_size, check_unlabeled, pair_masks, to_label_map
 
 
 class SegmentedImages:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ._arrays import namespace
+from .arrays import namespace
 
 
 def check_regions(values: Any, regions: Any, n_regions: int) -> None:

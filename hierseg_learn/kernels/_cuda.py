@@ -10,7 +10,7 @@ from importlib import import_module
 from importlib.resources import files
 from typing import Any
 
-from ._compile_clock import compiling
+from .compile_clock import compiling
 
 # what REAL stands for in a source
 C_TYPES = {"float32": "float", "float64": "double"}

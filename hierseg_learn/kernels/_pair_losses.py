@@ -15,7 +15,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ._arrays import (
+from ._checks import check_embedding, check_list_range, check_lists, check_stack
+from ._stacks import stacked_gradient
+from .arrays import (
     astype,
     centre,
     centre_columns,
@@ -32,8 +34,6 @@ from ._arrays import (
     stable_argsort,
     transposed,
 )
-from ._checks import check_embedding, check_list_range, check_lists, check_stack
-from ._stacks import stacked_gradient
 
 Array = Any
 Blocks = Callable[[Callable[[int, int], Any], int, int, int], list[Any]]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from ._arrays import astype, namespace, row_blocks, transposed
+from .arrays import astype, namespace, row_blocks, transposed
 
 Array = Any
 # weights(Z of some members, these members, rows) -> (losses of the rows, whether they count,

@@ -12,8 +12,7 @@ from collections.abc import Callable
 import cupy
 import numpy as np
 
-from . import _pair_losses, _patch_sums, _searches
-from ._arrays import centre, centre_columns, row_blocks, squared_norms, stable_argsort
+from . import _pair_losses, searches
 from ._checks import (
     check_columns,
     check_embedding,
@@ -28,6 +27,7 @@ from ._checks import (
 from ._cuda import launch
 from ._pair_losses import count_triplets
 from ._stacks import block_shape, stacked_gradient
+from .arrays import centre, centre_columns, row_blocks, squared_norms, stable_argsort
 
 BLOCK_SIZE = 2**25
 POINT_ROWS = 8192
@@ -82,7 +82,7 @@ def activation_sums(
     image, mean, whitening, atoms = (
         cupy.asarray(array, dtype=cupy.float32) for array in (image, mean, whitening, atoms)
     )
-    return _patch_sums.activation_sums(
+    return searches.activation_sums(
         image, cupy.asarray(regions), n_regions, floor, mean, whitening, atoms
     )
 
@@ -126,7 +126,7 @@ def count_classes(
     Q, X = _alike(Q, X)
     codes, low, high = (cupy.asarray(array) for array in (codes, low, high))
     exclude = None if exclude is None else cupy.asarray(exclude)
-    return _searches.count_classes(Q, X, codes, n_classes, low, high, exclude)
+    return searches.count_classes(Q, X, codes, n_classes, low, high, exclude)
 
 
 def nca_loss_grad(Z: cupy.ndarray, codes: cupy.ndarray) -> tuple[float, cupy.ndarray]:

@@ -14,8 +14,7 @@ from typing import Any
 import numpy as np
 
 from . import _numba_loops as loops
-from . import _patch_loops as patch_loops
-from ._arrays import centre, centre_columns, squared_norms
+from . import _numba_loops as patch_loops
 from ._checks import (
     check_columns,
     check_counts,
@@ -31,7 +30,8 @@ from ._checks import (
 )
 from ._pair_losses import count_triplets, count_with_mates, pair_loss_grad
 from ._stacks import member_losses, member_neighbors
-from ._threads import map_blocks, single_blas_thread
+from .arrays import centre, centre_columns, squared_norms
+from .threads import map_blocks, single_blas_thread
 
 PIXEL_ROWS = 65536
 MOST_PIXEL_BLOCKS = 16

@@ -14,14 +14,20 @@ from sklearn.utils import check_array, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from ..kernels import Backend, get_backend
-from ..kernels._compile_clock import CompileClock
-from ..kernels._threads import single_blas_thread
-from ._base import LinearMetric
-from ._held_out import NeighborScore, hold_out
-from ._rows import Batches, Rows, SpanRows
-from ._start_choice import discriminant_start
-from ._starts import Moments, class_moments, principal_rows
-from ._training import Objective, best_scale, train
+from ..kernels.compile_clock import CompileClock
+from ..kernels.threads import single_blas_thread
+from ._starts import Moments, class_moments, discriminant_start, principal_rows
+from ._training import (
+    Batches,
+    NeighborScore,
+    Objective,
+    Rows,
+    SpanRows,
+    best_scale,
+    hold_out,
+    train,
+)
+from .base import LinearMetric
 
 INITS = ("auto", "pca", "lda", "identity", "random")
 LEAST_BATCH = 100

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import reduce
 from numbers import Integral, Real
 from operator import add
@@ -10,10 +11,189 @@ from operator import add
 import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from ..kernels._threads import single_blas_thread
-from ._base import LinearMetric
-from ._discriminants import ClassScatter, Discriminants
-from ._rows import Rows
+from ..kernels.threads import single_blas_thread
+from ._training import Rows
+from .base import LinearMetric
+
+# a direction with less than this share of the largest variance has no scale of its own
+FLOOR = 1e-10
+
+
+@dataclass(frozen=True)
+class ClassScatter:
+    """What linear discriminants need to know of some rows; scatters of disjoint rows add up.
+
+    Parameters
+    ----------
+    counts : ndarray of shape (n_classes,), float64
+        Rows of every class.
+    sums : ndarray of shape (n_classes, n_features), float64
+        Their sums.
+    moments : ndarray of shape (n_features, n_features), float64
+        ``U.T @ U`` over all rows.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hierseg_learn.metrics._lda import ClassScatter
+    >>> U, codes = np.array([[0.0], [2.0], [7.0]]), np.array([0, 0, 1])
+    >>> scatter = ClassScatter.of(U, codes, n_classes=2)
+    >>> both = scatter + ClassScatter.of(U[:2], codes[:2], n_classes=2)
+    >>> both.counts, both.n_classes
+    (array([4., 1.]), 2)
+    """
+
+    counts: np.ndarray
+    sums: np.ndarray
+    moments: np.ndarray
+
+    @classmethod
+    def of(cls, U: np.ndarray, codes: np.ndarray, n_classes: int) -> ClassScatter:
+        """Scatter of the rows of U, (n_samples, n_features); they should be centred, roughly."""
+        U = np.asarray(U, dtype=np.float64)
+        sums = np.stack([U[codes == code].sum(axis=0) for code in range(n_classes)])
+        counts = np.bincount(codes, minlength=n_classes).astype(np.float64)
+        return cls(counts, sums, U.T @ U)
+
+    def __add__(self, other: ClassScatter) -> ClassScatter:
+        return ClassScatter(
+            self.counts + other.counts, self.sums + other.sums, self.moments + other.moments
+        )
+
+    @property
+    def n_rows(self) -> float:
+        """Number of rows."""
+        return float(self.counts.sum())
+
+    @property
+    def n_classes(self) -> int:
+        """Number of classes that have rows."""
+        return int((self.counts > 0).sum())
+
+    def means(self) -> np.ndarray:
+        """Mean of every class that has rows: (n_classes, n_features)."""
+        seen = self.counts > 0
+        return self.sums[seen] / self.counts[seen, None]
+
+    def within(self) -> np.ndarray:
+        """Covariance within classes, unbiased: (n_features, n_features)."""
+        means = self.means()
+        between = (means * self.counts[self.counts > 0, None]).T @ means
+        return (self.moments - between) / max(self.n_rows - self.n_classes, 1)
+
+    def between_factor(self) -> np.ndarray:
+        """Return B, (n_classes, n_features), with ``B.T @ B`` the covariance of the class means."""
+        shares = self.counts[self.counts > 0] / self.n_rows
+        means = self.means()
+        return np.sqrt(shares)[:, None] * (means - shares @ means)
+
+    def total(self) -> np.ndarray:
+        """Covariance of all rows: (n_features, n_features)."""
+        mean = self.sums.sum(axis=0) / self.n_rows
+        return self.moments / self.n_rows - np.outer(mean, mean)
+
+
+class Discriminants:
+    r"""Directions that tell the classes of a scatter apart, for any shrinkage at little more cost.
+
+    The within-class covariance W is shrunk towards the identity times its mean variance,
+    :math:`(1 - s) W + s \bar{w} I` [1]_: in coordinates made of trained metrics, the identity *is*
+    these metrics side by side, so the shrinkage s says how much of them stays.
+
+    Parameters
+    ----------
+    scatter : ClassScatter
+        Of the rows to learn from.
+
+    References
+    ----------
+    .. [1] J. H. Friedman. "Regularized Discriminant Analysis". JASA 84, 1989.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hierseg_learn.metrics._lda import ClassScatter, Discriminants
+    >>> U = np.array([[0.0, 1.0], [1.0, -1.0], [4.0, 1.0], [5.0, -1.0]])
+    >>> scatter = ClassScatter.of(U, np.array([0, 0, 1, 1]), n_classes=2)
+    >>> Discriminants(scatter).leading(shrinkage=1.0).round(2)
+    array([[0.89, 0.  ]])
+    """
+
+    def __init__(self, scatter: ClassScatter) -> None:
+        self.scatter = scatter
+        variances, self._vectors = np.linalg.eigh(scatter.within())
+        self._variances = np.maximum(variances, 0.0)
+        self._between = scatter.between_factor() @ self._vectors
+
+    def leading(self, shrinkage: float) -> np.ndarray:
+        """Return the discriminants, by their between-class variance, largest first.
+
+        Parameters
+        ----------
+        shrinkage : float
+            Between 0 and 1.
+
+        Returns
+        -------
+        directions : ndarray of shape (n_leading, n_features), float64
+            As many as classes less one, if they differ in all of them. The shrunk scatter within
+            classes is the identity along them.
+        """
+        whitening = self._whitening(shrinkage)
+        _, sizes, turns = np.linalg.svd(self._between * whitening, full_matrices=False)
+        return fix_signs(turns[: self._count(sizes)] * whitening @ self._vectors.T)
+
+    def basis(self, shrinkage: float, n_rest: int | None = None) -> tuple[np.ndarray, int]:
+        """Return the discriminants and, behind them, the other directions by total variance.
+
+        Parameters
+        ----------
+        shrinkage : float
+            Between 0 and 1.
+        n_rest : int, default=None
+            At most so many other directions; None takes all.
+
+        Returns
+        -------
+        directions : ndarray of shape (n_directions, n_features), float64
+            The shrunk scatter within classes is the identity along all of them.
+        n_leading : int
+            Number of discriminants among them.
+        """
+        whitening = self._whitening(shrinkage)
+        _, sizes, turns = np.linalg.svd(self._between * whitening, full_matrices=True)
+        n_leading = self._count(sizes)
+        rest = turns[n_leading:] * whitening @ self._vectors.T
+        if len(rest):
+            _, turn = np.linalg.eigh(rest @ self.scatter.total() @ rest.T)
+            rest = turn[:, ::-1].T[:n_rest] @ rest
+        leading = turns[:n_leading] * whitening @ self._vectors.T
+        return fix_signs(np.concatenate([leading, rest])), n_leading
+
+    def whitener(self, shrinkage: float) -> np.ndarray:
+        """Square map under which the shrunk scatter within classes is the identity."""
+        return self._whitening(shrinkage)[:, None] * self._vectors.T
+
+    def _whitening(self, shrinkage: float) -> np.ndarray:
+        overall = float(np.trace(self.scatter.total())) / len(self._variances)
+        variances = self._variances
+        # Rows that never differ within a class, or are alone in it, give no scale but their own.
+        if variances.max() <= FLOOR * overall:
+            variances = np.full_like(variances, overall or 1.0)
+        shrunk = (1 - shrinkage) * variances + shrinkage * variances.mean()
+        # A direction without scatter has no scale; it must not get an infinite one.
+        return 1 / np.sqrt(np.maximum(shrunk, FLOOR * max(shrunk.max(), overall)))
+
+    def _count(self, sizes: np.ndarray) -> int:
+        told_apart = int((sizes > FLOOR * max(sizes.max(), np.finfo(float).tiny)).sum())
+        return min(told_apart, self.scatter.n_classes - 1)
+
+
+def fix_signs(basis: np.ndarray) -> np.ndarray:
+    """Make the entry of largest size in every row positive: the same basis on any LAPACK."""
+    largest = np.argmax(np.abs(basis), axis=1)
+    return basis * np.where(basis[np.arange(len(basis)), largest] < 0, -1.0, 1.0)[:, None]
+
 
 Blocks = Iterable[tuple[np.ndarray | slice, np.ndarray]]
 

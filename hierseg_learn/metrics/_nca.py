@@ -8,8 +8,7 @@ import numpy as np
 
 from ..kernels import Backend
 from ._gradient_metric import GradientMetric
-from ._rows import Batches, Rows
-from ._training import Objective, PairObjective
+from ._training import Batches, Objective, PairObjective, Rows
 
 
 class NCA(GradientMetric):

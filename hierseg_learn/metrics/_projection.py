@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ._combination import Score
-from ._cross_fit_combination import CombinedNode, CrossFitCombination, held_out_score
-from ._discriminants import ClassScatter, Discriminants
+from ._lda import ClassScatter, Discriminants
 from ._weighted import metric_groups, stack_scaled, weigh
+from .cross_fitting import CombinedNode, CrossFitCombination, held_out_score
 
 if TYPE_CHECKING:
     from ..tree import SegmentTree
-    from ._cross_fit import CrossFit, View
+    from .cross_fitting import CrossFit, View
 
 # how much of the children's metrics stays, from next to nothing to nearly all
 SHRINKAGES = (0.02, 0.1, 0.3, 0.6, 0.85, 0.97)

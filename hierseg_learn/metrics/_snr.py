@@ -12,8 +12,7 @@ from sklearn.utils._param_validation import Interval
 
 from ..kernels import Backend, get_backend
 from ._gradient_metric import GradientMetric
-from ._rows import Batches, Rows
-from ._training import Objective, PairObjective
+from ._training import Batches, Objective, PairObjective, Rows
 
 
 def snr_distance(Q: Any, X: Any) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from numbers import Integral
 from typing import Any
 
@@ -12,13 +13,262 @@ from sklearn.base import clone
 from sklearn.utils import check_random_state
 
 from ..kernels import Backend, get_backend
-from ..kernels._threads import single_blas_thread
-from ._canonical import canonical_order
-from ._held_out import NeighborScore, hold_out
+from ..kernels.arrays import gather, namespace, transposed
+from ..kernels.threads import single_blas_thread
 from ._nca import NCA
-from ._node import NodeMap, fit_node_map
-from ._rows import Batches, Rows, SpanRows
-from ._stacked_training import Member, StackObjective, StackScore, train_stack
+from ._training import (
+    DECAY,
+    SQUARE_DECAY,
+    TINY,
+    Batches,
+    NeighborScore,
+    Rows,
+    SpanRows,
+    Training,
+    _choose,
+    evaluation_interval,
+    hold_out,
+    keep_candidates,
+)
+from .canonical import canonical_order
+from .node import NodeMap, fit_node_map
+
+
+@dataclass(frozen=True)
+class Member:
+    """One fit of a stack.
+
+    Parameters
+    ----------
+    start : ndarray of shape (n_components, n_features), float64
+        Over standardised columns.
+    rows : Rows
+    codes : ndarray of shape (n_samples,), int
+    batches : Batches
+    batch_rows : int
+        Most rows of a batch.
+    score : NeighborScore or None
+        With its rows as NumPy arrays.
+    """
+
+    start: np.ndarray
+    rows: Rows
+    codes: np.ndarray
+    batches: Batches
+    batch_rows: int
+    score: NeighborScore | None
+
+    @property
+    def bucket(self) -> tuple[int, ...]:
+        """What members of one stack have in common: their sizes, rounded up."""
+        sizes = (self.batch_rows, *self.start.shape)
+        if self.score is not None:
+            sizes += (len(self.score.references), len(self.score.queries))
+        return *map(padded, sizes), 0 if self.score is None else self.score.n_listed
+
+    @property
+    def size(self) -> int:
+        """Numbers that a stack holds for this member."""
+        n_rows = len(self.rows) + self.bucket[0] + sum(self.bucket[3:-1])
+        return n_rows * self.bucket[2]
+
+
+def padded(size: int) -> int:
+    """Round a size up, by a quarter at most from 8 on.
+
+    Examples
+    --------
+    >>> from hierseg_learn.metrics._stacked_fit import padded
+    >>> [padded(size) for size in (1, 8, 9, 40, 41, 1000)]
+    [8, 8, 10, 40, 48, 1024]
+    """
+    step = max(2, 1 << max((size - 1).bit_length() - 3, 0))
+    return max(8, -(-size // step) * step)
+
+
+class StackObjective:
+    """The NCA loss of every member over its batch.
+
+    The rows of all members lie on the device, one table behind the other, so that a batch is a
+    gather there, and what travels per step is row numbers, maps and gradients.
+
+    Parameters
+    ----------
+    backend : Backend
+    members : list of Member
+        Of one bucket.
+    dtype : {"float32", "float64"}, default="float32"
+        What is computed with.
+    """
+
+    def __init__(self, backend: Backend, members: list[Member], dtype: str = "float32") -> None:
+        self._backend, self._members, self._dtype = backend, members, dtype
+        batch_rows, _, n_features, *_ = members[0].bucket
+        sizes = [len(member.rows) for member in members]
+        self._offsets = np.cumsum([0, *sizes])
+        table = np.zeros((self._offsets[-1], n_features), dtype=dtype)
+        for member, first, size in zip(members, self._offsets, sizes):
+            own = member.rows.take(np.arange(size))
+            table[first : first + size, : own.shape[1]] = own
+        self._table = backend.asarray(table)
+        self._codes = np.concatenate([member.codes for member in members])
+        self._places = np.zeros((len(members), batch_rows), dtype=np.int64)
+        self._counts = np.zeros(len(members), dtype=np.int64)
+        self._batches = [None] * len(members)
+
+    def draw(self, alive: np.ndarray) -> None:
+        """Take the next batch of the members that still learn."""
+        changed = False
+        for i in np.flatnonzero(alive):
+            indices = self._members[i].batches.next()
+            if indices is not self._batches[i]:
+                changed = True
+                self._batches[i], self._counts[i] = indices, len(indices)
+                self._places[i, : len(indices)] = self._offsets[i] + indices
+        if changed:
+            places = self._backend.asarray(self._places)
+            self._U = gather(namespace(places), self._table, places)
+            self._batch_codes = self._backend.asarray(self._codes[self._places])
+            self._n_points = self._backend.asarray(self._counts.copy())
+
+    def loss_grad(self, L: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Losses, and gradients by L of shape (n_stack, n_components, n_features)."""
+        Z = self._U @ _down(self._backend, L, self._dtype)
+        losses, gradient = self._backend.stacked_nca_loss_grad(Z, self._batch_codes, self._n_points)
+        by_map = transposed(namespace(gradient), gradient) @ self._U
+        to_numpy = self._backend.to_numpy
+        return to_numpy(losses), to_numpy(by_map).astype(np.float64)
+
+
+class StackScore:
+    """`NeighborScore` of every member.
+
+    Parameters
+    ----------
+    backend : Backend
+    members : list of Member
+        Of one bucket, with scores.
+    dtype : {"float32", "float64"}, default="float32"
+        What is computed with.
+    """
+
+    def __init__(self, backend: Backend, members: list[Member], dtype: str = "float32") -> None:
+        self._backend, self._dtype = backend, dtype
+        self._scores = [member.score for member in members]
+        _, _, n_features, n_references, n_queries, self._n_listed = members[0].bucket
+        references = np.zeros((len(members), n_references, n_features), dtype=dtype)
+        queries = np.zeros((len(members), n_queries, n_features), dtype=dtype)
+        for i, score in enumerate(self._scores):
+            references[i, : len(score.references), : score.references.shape[1]] = score.references
+            queries[i, : len(score.queries), : score.queries.shape[1]] = score.queries
+        self._references, self._queries = backend.asarray(references), backend.asarray(queries)
+        counts = [len(score.references) for score in self._scores]
+        self._n_points = backend.asarray(np.array(counts, dtype=np.int64))
+
+    def __call__(self, L: np.ndarray) -> list[float]:
+        """Score maps of shape (n_stack, n_components, n_features)."""
+        down = _down(self._backend, L, self._dtype)
+        Q, X = self._queries @ down, self._references @ down
+        found = self._backend.stacked_nearest(Q, X, self._n_points, self._n_listed)
+        indices, squared = map(self._backend.to_numpy, found)
+        return [
+            score.score_lists(
+                self._backend,
+                Q[m, : score.n_rows, :],
+                X[m, : len(score.references), :],
+                indices[m, : score.n_rows],
+                squared[m, : score.n_rows],
+            )
+            for m, score in enumerate(self._scores)
+        ]
+
+
+def train_stack(
+    members: list[Member],
+    objective: StackObjective,
+    scores: StackScore | None,
+    *,
+    max_iter: int,
+    learning_rate: float,
+    tol: float,
+    n_iter_no_change: int,
+) -> list[Training]:
+    """Train the members of a stack; every other argument is that of `train`.
+
+    Parameters
+    ----------
+    members : list of Member
+        Of one bucket.
+    objective : StackObjective
+    scores : StackScore or None
+    max_iter, learning_rate, tol, n_iter_no_change
+        As in `train`.
+
+    Returns
+    -------
+    list of Training
+        One per member.
+    """
+    L = np.zeros((len(members), *members[0].bucket[1:3]))
+    for own, member in zip(L, members, strict=True):
+        own[: member.start.shape[0], : member.start.shape[1]] = member.start
+    row_sizes = np.sum(L**2, axis=2)
+    n_rows = np.maximum(np.count_nonzero(row_sizes, axis=1), 1)
+    step_sizes = learning_rate * np.sqrt(row_sizes.sum(axis=1) / n_rows)[:, None, None]
+    momentum, square = np.zeros_like(L), np.zeros_like(L)
+    begun = found = [None] * len(members) if scores is None else scores(L)
+    traces = [[(own, value)] for own, value in zip(L, found, strict=True)]
+    records = np.full(len(members), np.inf) if scores is None else np.array(found)
+    record_iters, curves = np.zeros(len(members), dtype=int), [[] for _ in members]
+    alive, idle = np.ones(len(members), dtype=bool), np.zeros(len(members), dtype=int)
+    n_batches = np.array([member.batches.n_batches for member in members])
+    every = evaluation_interval(max_iter, n_iter_no_change)
+    for iteration in range(1, max_iter + 1):
+        objective.draw(alive)
+        losses, gradient = objective.loss_grad(L)
+        for i in np.flatnonzero(alive):
+            curves[i].append(float(losses[i]))
+        idle = np.where(gradient.any(axis=(1, 2)), 0, idle + 1)
+        alive &= np.isfinite(losses) & (idle < n_batches)
+        momentum = DECAY * momentum + (1 - DECAY) * gradient
+        square = SQUARE_DECAY * square + (1 - SQUARE_DECAY) * gradient**2
+        unbiased = momentum / (1 - DECAY**iteration)
+        deviation = np.sqrt(square / (1 - SQUARE_DECAY**iteration))
+        deviation += TINY * deviation.max(axis=(1, 2), keepdims=True)
+        fade = 0.5 * (1 + np.cos(np.pi * (iteration - 1) / max_iter))
+        # padding has neither a gradient nor a deviation; whoever has stopped stays in place
+        step = np.divide(unbiased, deviation, out=np.zeros_like(L), where=deviation > 0)
+        L = np.where(alive[:, None, None], L - fade * step_sizes * step, L)
+        if scores is None:
+            improved = alive & (losses < records - tol)
+            records = np.where(improved, losses, records)
+            for i in np.flatnonzero(alive):
+                traces[i] = [(L[i], None)]
+        elif iteration % every == 0 or iteration == max_iter:
+            found = np.array(scores(L))
+            improved = alive & (found > records + tol)
+            records = np.where(improved, found, records)
+            for i in np.flatnonzero(alive):
+                traces[i] = keep_candidates(traces[i], L[i], float(found[i]))
+        else:
+            improved = np.zeros_like(alive)
+        record_iters = np.where(improved, iteration, record_iters)
+        alive &= iteration - record_iters < n_iter_no_change
+        if not alive.any():
+            break
+    trainings = []
+    for member, trace, curve, first in zip(members, traces, curves, begun, strict=True):
+        components, score = _choose(trace, member.score, first)
+        n_components, n_features = member.start.shape
+        own = components[:n_components, :n_features]
+        trainings.append(Training(own, score, len(curve), curve))
+    return trainings
+
+
+def _down(backend: Backend, L: np.ndarray, dtype: str) -> Any:
+    """Return the transposed maps on the device."""
+    return backend.asarray(np.ascontiguousarray(L.astype(dtype).transpose(0, 2, 1)))
+
 
 # a node of a tree fitted on some rows: (row numbers, node)
 Task = tuple[np.ndarray, int]

@@ -2,14 +2,179 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
 from ..kernels import Backend
-from ._rows import Batches, Rows
+from ..utils.spread import least_spread
+from .ties import TiedNeighbors, count_tied, find_tied
+
+BLOCK_ROWS = 4096
+GROUP_ROWS = 4
+# a direction in which rows spread less than this share of the largest spread is rounding
+SPANNED = 1e-7
+
+
+class Rows:
+    """Standardised float32 rows of a table, made on demand.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features), float32 or float64
+        The table; a memory map is read only where rows are asked for.
+    order : ndarray of shape (n_samples,), int, default=None
+        What row of the table each row is; None takes them as they come.
+
+    Attributes
+    ----------
+    mean, scale : ndarray of shape (n_features,), float64
+        What a column is moved and divided by; the scale of a constant column is infinite, so
+        that it becomes zero.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hierseg_learn.metrics._training import Rows
+    >>> Rows(np.array([[1.0, 5.0], [3.0, 5.0]])).take(np.array([1]))
+    array([[1., 0.]], dtype=float32)
+    """
+
+    def __init__(self, X: np.ndarray, order: np.ndarray | None = None) -> None:
+        self.X = X
+        self._order = np.arange(len(X)) if order is None else order
+        n_features = X.shape[1]
+        self.mean, self.scale = np.zeros(n_features), np.zeros(n_features)
+        total, largest = np.zeros(n_features), np.zeros(n_features)
+        for block in self._raw_blocks():
+            total += block.sum(axis=0)
+            for extreme in (block.max(axis=0), -block.min(axis=0)):
+                np.maximum(largest, extreme, out=largest)
+        self.mean = total / len(X)
+        squares = np.zeros(n_features)
+        for block in self._raw_blocks():
+            differences = block - self.mean
+            squares += np.square(differences, out=differences).sum(axis=0)
+        deviation = np.sqrt(squares / len(X))
+        self.scale = np.where(deviation > least_spread(largest, X.dtype), deviation, np.inf)
+
+    def __len__(self) -> int:
+        return len(self.X)
+
+    def take(self, indices: np.ndarray) -> np.ndarray:
+        """Return some rows, (n_indices, n_features), float32."""
+        taken = np.empty((len(indices), self.X.shape[1]), dtype=np.float32)
+        place = 0
+        for _, block in self.blocks(indices):
+            taken[place : place + len(block)] = block
+            place += len(block)
+        return taken
+
+    def blocks(self, indices: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield (indices, rows in float64) in blocks of a fixed size."""
+        for start in range(0, len(indices), BLOCK_ROWS):
+            block = indices[start : start + BLOCK_ROWS]
+            rows = self.X[self._order[block]] - self.mean
+            rows /= self.scale
+            yield block, rows
+
+    def _raw_blocks(self) -> Iterator[np.ndarray]:
+        for start in range(0, len(self.X), BLOCK_ROWS):
+            block = self._order[start : start + BLOCK_ROWS]
+            yield np.asarray(self.X[block], dtype=np.float64)
+
+
+class SpanRows(Rows):
+    """Standardised rows in an orthonormal basis of what they span, where they are few.
+
+    A map of rows with more columns than rows need know no direction in which no row differs: its
+    gradient is zero there, and memory would go with the square of the columns.
+
+    Parameters
+    ----------
+    rows : Rows
+
+    Attributes
+    ----------
+    basis : ndarray of shape (n_spanned, n_features), float64
+        Over the standardised columns.
+    """
+
+    def __init__(self, rows: Rows) -> None:
+        table = np.concatenate([block for _, block in rows.blocks(np.arange(len(rows)))])
+        left, sizes, basis = np.linalg.svd(table, full_matrices=False)
+        kept = sizes > SPANNED * sizes[0]
+        kept[0] = True  # rows that are all equal span a point
+        # turned, since Adam's steps are of one size for all columns: principal ones would be small
+        turn = np.linalg.qr(np.random.RandomState(0).standard_normal((kept.sum(), kept.sum())))[0]
+        self.X, self.basis = (left[:, kept] * sizes[kept]) @ turn.T, turn @ basis[kept]
+        self._order = np.arange(len(rows))
+        self.mean, self.scale = np.zeros(len(self.basis)), np.ones(len(self.basis))
+
+
+class Batches:
+    """Batches of rows in which rows have mates, drawn epoch by epoch.
+
+    Parameters
+    ----------
+    codes : ndarray of shape (n_samples,), int
+        Classes.
+    indices : ndarray of int
+        The rows to draw from.
+    batch_size : int
+        Most rows of a batch; a batch holds all rows if they are no more.
+    random_state : RandomState
+
+    Attributes
+    ----------
+    n_batches : int
+        Batches of an epoch.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hierseg_learn.metrics._training import Batches
+    >>> batches = Batches(np.zeros(4, int), np.arange(4), 9, np.random.RandomState(0))
+    >>> batches.next()
+    array([0, 1, 2, 3])
+    """
+
+    def __init__(
+        self,
+        codes: np.ndarray,
+        indices: np.ndarray,
+        batch_size: int,
+        random_state: np.random.RandomState,
+    ) -> None:
+        self._codes, self._indices, self._random_state = codes, indices, random_state
+        self.n_batches = -(-len(indices) // batch_size)
+        # a batch holds two classes at least
+        self._group_rows = min(GROUP_ROWS, max(1, batch_size // 2))
+        self._pending: list[np.ndarray] = []
+
+    def next(self) -> np.ndarray:
+        """Return the row numbers of the next batch, ascending."""
+        if self.n_batches == 1:
+            return self._indices
+        if not self._pending:
+            self._pending = self._shuffle()
+        return self._pending.pop()
+
+    def _shuffle(self) -> list[np.ndarray]:
+        """Cut the rows, shuffled within their classes, into small groups and deal these out.
+
+        With thousands of small classes, rows that are drawn one by one would have no mates.
+        """
+        order = self._random_state.permutation(self._indices)
+        order = order[np.argsort(self._codes[order], kind="stable")]
+        groups = np.arange(len(order)) // self._group_rows
+        rank = self._random_state.permutation(groups[-1] + 1)[groups]
+        order = order[np.argsort(rank, kind="stable")]
+        # ascending, since a file is read faster that way
+        return [np.sort(batch) for batch in np.array_split(order, self.n_batches)]
+
 
 DECAY, SQUARE_DECAY, TINY = 0.9, 0.999, 1e-12
 N_EVALUATIONS = 20
@@ -244,3 +409,118 @@ def _choose(
     top = max(found for _, found in trace)
     least = max(top - np.sqrt(top * (1 - top) / score.n_rows), begun)
     return [(L, found) for L, found in trace if found >= least][-1]
+
+
+MOST_HELD_OUT = 2000
+MOST_REFERENCES = 10000
+SCORE_NEIGHBORS = 5
+
+
+def hold_out(
+    codes: np.ndarray, fraction: float, random_state: np.random.RandomState
+) -> tuple[np.ndarray, np.ndarray]:
+    """Split the rows, class by class, into those that train and those that judge.
+
+    Parameters
+    ----------
+    codes : ndarray of shape (n_samples,), int
+        Classes.
+    fraction : float
+        Share of the rows to hold out, at most a half; no more than `MOST_HELD_OUT` rows are.
+    random_state : RandomState
+
+    Returns
+    -------
+    train, held_out : ndarray of int
+        Ascending row numbers. Every class keeps a row that trains, so that a class of one row has
+        none that judges.
+    """
+    counts = np.bincount(codes)
+    order = random_state.permutation(len(codes))
+    order = order[np.argsort(codes[order], kind="stable")]
+    order = order[counts[codes[order]] > 1]
+    step = max(1 / fraction, len(codes) / MOST_HELD_OUT, 2.0)
+    # every step-th row of the rows in order of their classes: each class gives its share
+    places = np.arange(random_state.uniform(0, step), len(order), step).astype(np.int64)
+    held_out = np.sort(order[places])
+    trains = np.ones(len(codes), dtype=bool)
+    trains[held_out] = False
+    return np.flatnonzero(trains), held_out
+
+
+class NeighborScore:
+    """Mean share of mates among the nearest training rows of every row held out; all ties count.
+
+    It is smoother than the share of right votes, which on few rows moves in large steps.
+
+    Parameters
+    ----------
+    backend : Backend
+    rows : Rows
+    codes : ndarray of shape (n_samples,), int
+    train, held_out : ndarray of int
+        The rows that are searched, of which at most `MOST_REFERENCES` are, and those that ask.
+    random_state : RandomState
+    metric_map : callable
+        Makes the map whose Euclidean distance counts from a trained one.
+
+    Attributes
+    ----------
+    n_rows, n_classes : int
+        Number of rows held out and of classes.
+    references, queries : array of shape (n_references or n_rows, n_features), float32
+        The rows that are searched and those that ask, on the device.
+    reference_codes, query_codes : ndarray of int
+        Their classes.
+    n_neighbors, n_listed : int
+        How many neighbours are looked at, and with the one that tells of ties behind them.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        rows: Rows,
+        codes: np.ndarray,
+        train: np.ndarray,
+        held_out: np.ndarray,
+        random_state: np.random.RandomState,
+        metric_map: Callable[[np.ndarray], np.ndarray],
+    ) -> None:
+        if len(train) > MOST_REFERENCES:
+            train = np.sort(random_state.permutation(train)[:MOST_REFERENCES])
+        self._backend, self._metric_map = backend, metric_map
+        self.references = backend.asarray(rows.take(train))
+        self.queries = backend.asarray(rows.take(held_out))
+        self.reference_codes, self.query_codes = codes[train], codes[held_out]
+        self.n_rows, self.n_classes = len(held_out), int(codes.max()) + 1
+        self.n_neighbors = min(SCORE_NEIGHBORS, len(train))
+        self.n_listed = min(SCORE_NEIGHBORS + 1, len(train))
+
+    def __call__(self, L: np.ndarray) -> float:
+        """Score a map of shape (n_components, n_features)."""
+        down = self._backend.asarray(self._metric_map(L).astype(np.float32)).T
+        found = find_tied(
+            self._backend,
+            self._backend.to_numpy(self.queries @ down),
+            self._backend.to_numpy(self.references @ down),
+            self.reference_codes,
+            self.n_classes,
+            self.n_neighbors,
+        )
+        return self.share_of_mates(found)
+
+    def score_lists(
+        self, backend: Backend, Q: Any, X: Any, indices: np.ndarray, squared: np.ndarray
+    ) -> float:
+        """Score mapped queries and references, on a device, by lists of (n_rows, n_listed)."""
+        n_classes, n_neighbors = self.n_classes, self.n_neighbors
+        lengths = np.linalg.norm(backend.to_numpy(Q).astype(np.float64), axis=1)
+        lists = (self.reference_codes, n_classes, n_neighbors, indices, squared, lengths)
+        return self.share_of_mates(count_tied(backend, Q, X, *lists))
+
+    def share_of_mates(self, found: TiedNeighbors) -> float:
+        """Score the neighbors of all rows."""
+        ones = np.ones(found.indices.shape)
+        votes, _ = found.count_votes(self.reference_codes, ones)
+        mates = votes[np.arange(self.n_rows), self.query_codes]
+        return float(np.mean(mates) / self.n_neighbors)

@@ -10,9 +10,8 @@ from sklearn.utils._param_validation import Interval
 
 from ..kernels import Backend
 from ._gradient_metric import GradientMetric
-from ._neighbor_lists import ListObjective
-from ._rows import Batches, Rows
-from ._training import Objective, PairObjective
+from ._lmnn import ListObjective
+from ._training import Batches, Objective, PairObjective, Rows
 
 MOST_SORTED = 250
 

@@ -10,11 +10,11 @@ import numpy as np
 from scipy.optimize import minimize
 
 from ._combination import Score, thin
-from ._cross_fit_combination import CombinedNode, CrossFitCombination, held_out_score
+from .cross_fitting import CombinedNode, CrossFitCombination, held_out_score
 
 if TYPE_CHECKING:
     from ..tree import SegmentTree
-    from ._cross_fit import CrossFit, View
+    from .cross_fitting import CrossFit, View
 
 # distances held at once while the weights of a node are learned: 16 MB in float64
 MAX_DISTANCES = 2**21

@@ -2,20 +2,142 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from html import escape
+from io import BytesIO
 from typing import Any
 
 import numpy as np
 
+from ..displays import SegmentContributionDisplay
 from ..explain import ContrastExplanation, PredictionExplanation
-from ..explain._base import Explanation
-from ..explain._display import SegmentContributionDisplay
-from ..explain._signed import class_name
-from ..utils._numbers import number, percent
-from . import _pictures
-from ._drill_down import html_tree
+from ..explain.explanation import Explanation, class_name
+from ..explain.style import thumbnail
+from ..explain.words import share_text, sides_text
+from ..utils.numbers import number, percent
+
+# nodes with less unfold no further by themselves
+_OPEN_FROM = 0.25
+
+
+def html_tree(explanation: Explanation) -> str:
+    """Nested lists: a node with everything below it, inside of it its own columns and its parts.
+
+    The shares of what is inside add up to that of the node, on either side.
+    """
+    tree = explanation.tree
+    pro, contra = explanation._by_side
+    scale = float((pro + contra).max()) or 1.0
+    parts = ['<ul class="tree">']
+    # Closing tags wait on the stack as strings, below the nodes that come before them.
+    stack: list[int | str] = ["</ul>", tree.root]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, str):
+            parts.append(item)
+        elif tree.is_leaf[item]:
+            parts.append(f"<li>{_row(explanation, item, scale)}</li>")
+        else:
+            is_open = item == tree.root or max(pro[item], contra[item]) >= _OPEN_FROM
+            parts.append(
+                f"<li><details{' open' if is_open else ''}>"
+                f"<summary>{_row(explanation, item, scale)}</summary><ul>"
+                f"<li>{_own_row(explanation, item, scale)}</li>"
+            )
+            stack += ["</ul></details></li>", *tree.children(item)[::-1]]
+    return "".join(parts)
+
+
+def _row(explanation: Explanation, node: int, scale: float) -> str:
+    tree, sides = explanation.tree, explanation._sides
+    pro, contra = (float(side[node]) for side in explanation._by_side)
+    mark = explanation._marks()[node]
+    name = escape(tree.names[node]) + (f" <small>({escape(mark)})</small>" if mark else "")
+    if explanation._is_two_sided:
+        text = sides_text(pro, contra, sides)
+    else:
+        text = share_text(float(explanation.share[node]), sides)
+    return _line(name, text, pro / scale, contra / scale, "leaf" if tree.is_leaf[node] else "inner")
+
+
+def _own_row(explanation: Explanation, node: int, scale: float) -> str:
+    name = f"<i>{escape(explanation.tree.names[node])} as a whole</i>"
+    share, sides = float(explanation.own_share[node]), explanation._sides
+    pro, contra = max(share, 0.0), max(-share, 0.0)
+    two_sided = explanation._is_two_sided
+    text = sides_text(pro, contra, sides) if two_sided else share_text(share, sides)
+    return _line(name, text, pro / scale, contra / scale, "leaf")
+
+
+def _line(name: str, text: str, pro: float, contra: float, kind: str) -> str:
+    """Name, shares, and a bar for either side, the second behind the first, that repeats them."""
+    ends = (("plus", 0.0, pro), ("minus", pro, contra))
+    bars = "".join(
+        f'<span class="bar {kind} {sign}" style="left:{100 * start:.1f}%;'
+        f'width:{100 * width:.1f}%"></span>'
+        for sign, start, width in ends
+        if width
+    )
+    return (
+        f'<span class="row"><span class="name">{name}</span> '
+        f'<span class="share">{escape(text)}</span> '
+        f'<span class="track" aria-hidden="true">{bars}</span></span>'
+    )
+
+
+# pixels; small photos are enlarged to the first, so that they are seen at all
+_SMALLEST, _LARGEST = 240, 520
+_QUALITY = 82
+_DPI = 110
+_HEIGHT, _BESIDE = 4.0, 1.05  # inches
+
+
+class _Bare(SegmentContributionDisplay):
+    """A display without question and caption, which stand on the page as text."""
+
+    caption = question = ""
+
+
+def encode_photo(photo: np.ndarray) -> tuple[str, tuple[int, int]]:
+    """Return a photo, floats in [0, 1], as a JPEG, with its width and height."""
+    from PIL import Image
+
+    picture = np.round(255 * thumbnail(photo, _LARGEST)).astype(np.uint8)
+    image = Image.fromarray(picture)
+    if max(image.size) < _SMALLEST:
+        times = -(-_SMALLEST // max(image.size))
+        size = (image.width * times, image.height * times)
+        image = image.resize(size, Image.Resampling.NEAREST)
+    stream = BytesIO()
+    image.save(stream, "JPEG", quality=_QUALITY, optimize=True)
+    return _data_uri(stream), image.size
+
+
+def encode_display(display: SegmentContributionDisplay) -> tuple[str, tuple[int, int]]:
+    """Draw a display of one photo into a figure of its own, without title and caption.
+
+    Return it as a JPEG, with its width and height.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    height, width = display.images[0].shape[:2]
+    size = (_HEIGHT * width / height + _BESIDE, _HEIGHT + 0.15)
+    figure = Figure(figsize=size, dpi=_DPI, layout="constrained")
+    # A canvas of its own leaves the figures of the caller alone.
+    canvas = FigureCanvasAgg(figure)
+    _Bare(display.explanation, display.images, display.label_maps, titles=[""]).plot(
+        figure.add_subplot()
+    )
+    stream = BytesIO()
+    figure.savefig(stream, format="jpeg", pil_kwargs={"quality": _QUALITY, "optimize": True})
+    return _data_uri(stream), canvas.get_width_height()
+
+
+def _data_uri(stream: BytesIO) -> str:
+    return f"data:image/jpeg;base64,{b64encode(stream.getvalue()).decode('ascii')}"
 
 
 @dataclass(frozen=True)
@@ -111,7 +233,7 @@ def choose(flags: np.ndarray, target: np.ndarray, confidence: np.ndarray, number
 
 def draw_case(case: Case, photo: np.ndarray, label_map: np.ndarray) -> Case:
     """Add pictures to a case."""
-    source, size = _pictures.encode_photo(photo)
+    source, size = encode_photo(photo)
     pictures = [Picture(source, f"{case.name}, as it is", "The photo", "", size)]
     drawn: list[tuple[Explanation, str]] = []
     if case.contrast is not None:
@@ -121,7 +243,7 @@ def draw_case(case: Case, photo: np.ndarray, label_map: np.ndarray) -> Case:
         drawn.append((case.prediction_explanation, case.prediction_explanation._title()))
     for explanation, title in drawn:
         display = SegmentContributionDisplay(explanation, [photo], [label_map], titles=[case.name])
-        source, size = _pictures.encode_display(display)
+        source, size = encode_display(display)
         pictures.append(Picture(source, display.alt_text, title, display.caption, size))
     return replace(case, pictures=tuple(pictures))
 

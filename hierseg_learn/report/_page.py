@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from hashlib import sha256
 from html import escape
 
-from ..explain._colors import BELOW, BELOW_NEGATIVE, NEGATIVE, POSITIVE
+from ..explain.style import BELOW, BELOW_NEGATIVE, NEGATIVE, POSITIVE
 
 # Folded parts would be missing on paper.
 _SCRIPT = """(() => {

@@ -10,13 +10,12 @@ from typing import Any
 import numpy as np
 
 from ..audit import find_metadata_shortcuts, group_report, node_reliance
-from ..explain._pipelines import FittedSteps, check_targets, count, row, take, take_apart
+from ..fitted.model import FittedSteps, check_targets, count, row, take, take_steps
 from ..utils import check_writable, written_whole
-from ..utils._labels import check_known
+from ..utils.labels import check_known
 from . import _page, _tables
-from ._audit import html_audit, html_metadata
 from ._cases import Case, choose, draw_case, html_case
-from ._scores import Scores, measure
+from ._tables import Scores, html_audit, html_metadata, measure
 
 # what the check of the files needs of a class
 LEAST_ROWS = 5
@@ -111,7 +110,7 @@ def write_report(
     ('report.html', True)
     """
     check_writable(path)
-    steps = take_apart(pipeline, name="pipeline")
+    steps = take_steps(pipeline, name="pipeline")
     n_samples = count(X)
     if n_samples == 0:
         raise ValueError("X must hold at least one sample, got none.")

@@ -14,17 +14,16 @@ from sklearn.utils import Tags
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from .._frozen import thawed
 from ..audit import find_shortcuts
+from ..fitted.model import thawed
 from ..images import SegmentedImages, is_table, join_items
 from ..transformer import SegmentTreeTransformer
 from ..tree import SegmentTree
 from ..utils import Estimator
-from ..utils._labels import check_classes, check_labels
-from ..utils._tables import as_pandas, like, take_rows
-from ._pictures import Pictures
+from ..utils.labels import check_classes, check_labels
+from ..utils.tables import as_pandas, like, take_rows
 from ._plan import SwapPlan, plan_swaps
-from ._tables import DescriptorTable, PlainTable, named_table
+from ._sources import DescriptorTable, Pictures, PlainTable, named_table
 
 AUTO = "auto"
 

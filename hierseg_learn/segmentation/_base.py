@@ -12,12 +12,12 @@ from sklearn.base import _fit_context
 from sklearn.utils import gen_batches
 from sklearn.utils.validation import check_is_fitted
 
-from .._progress import ProgressBar
 from ..base import ImageEstimator
 from ..images import ImageBatch
-from ..images._labels import OPEN_ID, IdRule, check_unlabeled, to_label_map
+from ..images.labels import OPEN_ID, IdRule, check_unlabeled, to_label_map
+from ..parts import PartLookup
 from ..tree import SegmentTree
-from ._parts import PartLookup
+from ..utils.progress import ProgressBar
 
 
 class Segmenter(ImageEstimator, metaclass=ABCMeta):

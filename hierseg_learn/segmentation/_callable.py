@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..images import ImageBatch
-from ..images._labels import OPEN_ID, IdRule, check_unlabeled
+from ..images.labels import OPEN_ID, IdRule, check_unlabeled
 from ..tree import SegmentTree
 from ._base import Segmenter, flat_tree, read_tree
 

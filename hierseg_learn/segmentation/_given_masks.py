@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from ..images import ImageBatch
-from ..images._histogram import describe_ids, lonely_pixels, look_interpolated, nearest_ids
-from ..images._labels import OPEN_ID
+from ..images.labels import OPEN_ID
+from ..images.pillow import describe_ids, lonely_pixels, look_interpolated, nearest_ids
 from ..tree import SegmentTree
 from ._base import Segmenter, flat_tree, read_tree
 

@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils._param_validation import StrOptions
 
-from ._hierarchy import HierarchySegmenter
-from ._merge_tree import MergeTree
+from ._merge_tree import HierarchySegmenter, MergeTree
 
 HIERARCHIES = {
     "area": "watershed_hierarchy_by_area",

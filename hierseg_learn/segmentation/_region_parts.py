@@ -13,14 +13,12 @@ from joblib import Parallel, delayed, effective_n_jobs
 from sklearn.utils import check_random_state, gen_batches
 from sklearn.utils._param_validation import Interval
 
-from .._progress import ProgressBar
 from ..images import ImageBatch, check_images
+from ..parts import PartAgglomeration, PartStatistics, PartVocabulary
+from ..parts.vocabulary import RegionTable, describe_regions, feature_weights, region_features
 from ..tree import SegmentTree
+from ..utils.progress import ProgressBar
 from ._base import Segmenter
-from ._part_agglomeration import PartAgglomeration
-from ._part_statistics import PartStatistics
-from ._region_features import RegionTable, describe_regions, feature_weights, region_features
-from ._vocabulary import PartVocabulary
 
 CHUNK_IMAGES = 16
 # of all images together: bounds memory

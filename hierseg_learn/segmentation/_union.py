@@ -11,12 +11,12 @@ from sklearn.utils import check_random_state
 
 from ..base import seeded
 from ..images import ImageBatch
-from ..images._labels import check_unlabeled
+from ..images.labels import check_unlabeled
+from ..parts import PartLookup
 from ..tree import SegmentTree
 from ._base import Segmenter
-from ._merged_regions import MergeTreeSegmenter
-from ._parts import PartLookup
-from ._pyramid import PyramidSegmenter
+from ._merge_tree import MergeTreeSegmenter
+from .grid import PyramidSegmenter
 
 # more combinations of leaves than this are no tree that anyone reads
 MAX_COMBINATIONS = 1_000_000

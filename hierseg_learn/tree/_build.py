@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from ._validate import SHOWN_LEVELS, check_name, join_path, list_names, name_in_path, names_of_path
-
-if TYPE_CHECKING:
-    from ._segment_tree import SegmentTree
+from ._validate import (
+    SHOWN_LEVELS,
+    TreeShape,
+    check_name,
+    join_path,
+    list_names,
+    name_in_path,
+    names_of_path,
+)
 
 
 class TreeArrays(NamedTuple):
@@ -159,7 +164,7 @@ def _grow(name: Any, content: Any, expand: Any) -> TreeArrays:
     return post_order(nodes.names, nodes.children, 0, nodes.values)
 
 
-def write_nested(tree: SegmentTree) -> dict[str, Any]:
+def write_nested(tree: TreeShape) -> dict[str, Any]:
     """Nested dict of a tree, the inverse of `read_nested`."""
     contents: list[Any] = [{} for _ in tree.names]
     for position, leaf in enumerate(tree.leaves.tolist()):

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ._render import align_values, format_value, top_down
+from ._validate import TreeShape
+from .render import align_values, format_value, top_down
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from ._segment_tree import SegmentTree
 
 # Lengths in inches, at the full size of the type.
 _FONT_POINTS = 9.0
@@ -38,7 +38,7 @@ class _Layout(NamedTuple):
 
 
 def plot(
-    tree: SegmentTree,
+    tree: TreeShape,
     values: Any,
     ax: Axes | None,
     *,
@@ -80,7 +80,7 @@ def plot(
     return ax
 
 
-def _check_numbers(tree: SegmentTree, aligned: list[Any]) -> np.ndarray:
+def _check_numbers(tree: TreeShape, aligned: list[Any]) -> np.ndarray:
     numbers = np.full(tree.n_nodes, np.nan)
     for node, value in enumerate(aligned):
         if value is None:
@@ -93,7 +93,7 @@ def _check_numbers(tree: SegmentTree, aligned: list[Any]) -> np.ndarray:
     return numbers
 
 
-def _arrange(tree: SegmentTree, texts: list[str]) -> _Layout:
+def _arrange(tree: TreeShape, texts: list[str]) -> _Layout:
     """Columns by depth, as wide as their longest text; parents in the middle of their children."""
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import text_to_path
@@ -153,7 +153,7 @@ def _color_by(ax: Axes, numbers: np.ndarray, cmap: Any, label: str | None) -> np
     return faces
 
 
-def _draw_branches(tree: SegmentTree, ax: Axes, layout: _Layout) -> None:
+def _draw_branches(tree: TreeShape, ax: Axes, layout: _Layout) -> None:
     from matplotlib.collections import LineCollection
 
     segments = []

@@ -2,17 +2,113 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from . import _build, _lookup, _plot, _render, _sums, _validate
+from . import _build, _plot, _validate, render
+from ._validate import list_names, name_in_path, names_of_path
 
+if TYPE_CHECKING:
+    pass  # HOUSE
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    pass  # HOUSE
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import ArrayLike
+
+
+def find_node(tree: SegmentTree, key: Any) -> int:
+    """Id of the node with this id, path or unique short name."""
+    if isinstance(key, str):
+        # a name may hold a "/" itself; what is a path is never taken for a name
+        is_name = "/" not in key or (key in tree.names and key not in tree.paths)
+        return _find_name(tree, key) if is_name else _find_path(tree, key)
+    try:
+        # True would pass as node 1.
+        node = None if isinstance(key, (bool, np.bool_)) else operator.index(key)
+    except TypeError:
+        node = None
+    if node is None:
+        raise TypeError(
+            "A node must be given by its id, path or name, "
+            f"got {key!r} of type {type(key).__name__}."
+        )
+    if not 0 <= node < tree.n_nodes:
+        raise ValueError(f"Node ids go from 0 to {tree.root}, got {node}.")
+    return node
+
+
+def _find_path(tree: SegmentTree, path: str) -> int:
+    first, *rest = names_of_path(path)
+    if first != tree.root_name:
+        raise ValueError(
+            f"No node has the path {path!r}: paths start at the root {tree.root_name!r}."
+        )
+    node = tree.root
+    for name in rest:
+        named = {tree.names[child]: child for child in tree.children(node)}
+        if name not in named:
+            hint = _hint(name, list(named)) if named else "it is a leaf."
+            raise ValueError(
+                f"No node has the path {path!r}: {tree.path(node)!r} has no child {name!r}; {hint}"
+            )
+        node = named[name]
+    return node
+
+
+def _find_name(tree: SegmentTree, name: str) -> int:
+    # The root's path is its name, and a path is never ambiguous.
+    if name in (tree.root_name, tree.paths[tree.root]):
+        return tree.root
+    found = [node for node, known in enumerate(tree.names) if known == name]
+    # as it stands in a path
+    found = found or [node for node, known in enumerate(tree.names) if name_in_path(known) == name]
+    if not found:
+        raise ValueError(f"No node is named {name!r}; {_hint(name, tree.names)}")
+    if len(found) > 1:
+        raise ValueError(
+            f"The name {name!r} is not unique; give the path, one of "
+            f"{list_names([tree.path(node) for node in found])}."
+        )
+    return found[0]
+
+
+def _hint(name: str, known: Sequence[str]) -> str:
+    """Close matches of a wrong name, or the first of the known ones."""
+    known = list(dict.fromkeys(known))
+    close = get_close_matches(name, known, n=3)
+    if close:
+        return f"did you mean {' or '.join(map(repr, close))}?"
+    return f"known names are {list_names(known)}."
+
+
+def sum_up(tree: SegmentTree, values: ArrayLike, axis: int) -> np.ndarray:
+    """Values of all nodes from those of the leaves; see `SegmentTree.sum_up`."""
+    values = np.asarray(values)
+    if values.dtype.kind not in "biufc":
+        raise TypeError(f"values must be numbers, got dtype {values.dtype}.")
+    if not -values.ndim <= axis < values.ndim:
+        raise ValueError(f"values of shape {values.shape} have no axis {axis}.")
+    if values.shape[axis] != tree.n_leaves:
+        raise ValueError(
+            f"values must have one entry per leaf, {tree.n_leaves} along axis {axis}, "
+            f"got shape {values.shape}."
+        )
+    axis %= values.ndim
+    shape = (*values.shape[:axis], tree.n_nodes, *values.shape[axis + 1 :])
+    sums = np.zeros(shape, dtype=np.sum(values[..., :0]).dtype)
+    by_node = np.moveaxis(sums, axis, 0)
+    by_node[tree.leaves] = np.moveaxis(values, axis, 0)
+    for node, parent in enumerate(tree.parents[:-1].tolist()):
+        by_node[parent] += by_node[node]
+    return sums
 
 
 class SegmentTree:
@@ -232,7 +328,7 @@ class SegmentTree:
         )
 
     def _repr_html_(self) -> str:
-        return _render.export_html(self)
+        return render.export_html(self)
 
     @property
     def n_nodes(self) -> int:
@@ -322,7 +418,7 @@ class SegmentTree:
         >>> tree.index("sea"), tree.index("photo/sea"), tree.index(1)
         (1, 1, 1)
         """
-        return _lookup.find_node(self, key)
+        return find_node(self, key)
 
     def path(self, node: int | str) -> str:
         """Names from the root to a node, joined by ``/`` as in `paths`."""
@@ -392,7 +488,7 @@ class SegmentTree:
         >>> tree.sum_up([10, 1, 4], axis=-1)
         array([10,  1,  4,  5, 15])
         """
-        return _sums.sum_up(self, values, axis)
+        return sum_up(self, values, axis)
 
     def to_nested(self) -> dict[str, Any]:
         """Nested dict of the tree, as `from_nested` takes it.
@@ -445,7 +541,7 @@ class SegmentTree:
             ├── boat    5%
             └── water
         """
-        return _render.export_text(self, values, fmt)
+        return render.export_text(self, values, fmt)
 
     def plot(
         self,

@@ -2,17 +2,359 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from itertools import combinations
+from math import comb
 from typing import Any
 
 import numpy as np
 
-from ..utils._labels import class_code
-from ._exchanged import Counterfactual
-from ._model import FittedModel, one_row
+from ..compositing.compose import compose_parts
+from ..fitted.model import FittedModel, one_row
+from ..tree import SegmentTree
+from ..utils.labels import class_code
+from ..utils.numbers import percent
+from ._explain_votes import check_count, find_players
 from ._muted import open_model
-from ._players import check_count, find_players
-from ._search import SubsetSearch
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Counterfactual:
+    """Parts which, exchanged with those of a training image, change a prediction.
+
+    Parameters
+    ----------
+    tree : SegmentTree
+        The tree of the transformer.
+    nodes : tuple of int
+        The exchanged nodes.
+    donor : int
+        Position of the donor among the training images.
+    donor_class : object
+        Its class.
+    classes : ndarray of shape (n_classes,)
+        All classes.
+    proba, new_proba : ndarray of shape (n_classes,)
+        Probabilities of the classes before and after.
+    n_evaluations : int
+        How many sets were tried.
+    smallest : bool
+        Whether all smaller sets of all donors that were looked at were tried, and failed.
+    row : DataFrame or ndarray of shape (1, n_columns)
+        The row with the exchanged parts, as the classifier takes it.
+
+    Attributes
+    ----------
+    paths : tuple of str
+        Paths of the exchanged nodes.
+    prediction, new_prediction : object
+        The predicted class before and after.
+
+    See Also
+    --------
+    counterfactual : Finds one.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hierseg_learn.tree import SegmentTree
+    >>> from hierseg_learn.what_if import Counterfactual
+    >>> found = Counterfactual(
+    ...     SegmentTree.from_nested({"photo": {"sky": 0, "boat": 1}}),
+    ...     nodes=(1,),
+    ...     donor=17,
+    ...     donor_class="sail",
+    ...     classes=np.array(["motor", "sail"]),
+    ...     proba=np.array([0.8, 0.2]),
+    ...     new_proba=np.array([0.4, 0.6]),
+    ...     n_evaluations=20,
+    ...     smallest=True,
+    ...     row=np.zeros((1, 4)),
+    ... )
+    >>> print(found.to_text())
+    The prediction is motor (probability 80%).
+    With boat of training image 17 (class sail) it would be sail (60%).
+    No smaller exchange with the training images looked at does that (20 exchanges tried).
+    """
+
+    tree: SegmentTree
+    nodes: tuple[int, ...]
+    donor: int
+    donor_class: Any
+    classes: np.ndarray
+    proba: np.ndarray
+    new_proba: np.ndarray
+    n_evaluations: int
+    smallest: bool
+    row: Any
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Paths of the exchanged nodes."""
+        return tuple(self.tree.paths[node] for node in self.nodes)
+
+    @property
+    def prediction(self) -> Any:
+        """The predicted class before."""
+        return self.classes[self.proba.argmax()]
+
+    @property
+    def new_prediction(self) -> Any:
+        """The predicted class after."""
+        return self.classes[self.new_proba.argmax()]
+
+    def to_text(self) -> str:
+        """Say in words what would have to be exchanged.
+
+        Returns
+        -------
+        str
+            Three sentences, one per line.
+        """
+        names = [self._name(node) for node in self.nodes]
+        parts = " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+        tried = f"({self.n_evaluations} exchanges tried)."
+        return "\n".join(
+            [
+                f"The prediction is {self.prediction} (probability {percent(self.proba.max())}).",
+                f"With {parts} of training image {self.donor} (class {self.donor_class}) it would "
+                f"be {self.new_prediction} ({percent(self.new_proba.max())}).",
+                f"No smaller exchange with the training images looked at does that {tried}"
+                if self.smallest
+                else f"A smaller exchange may do that, too {tried}",
+            ]
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything but the row as plain Python values.
+
+        Returns
+        -------
+        dict
+        """
+        return {
+            "paths": list(self.paths),
+            "donor": self.donor,
+            "donor_class": _plain(self.donor_class),
+            "prediction": _plain(self.prediction),
+            "new_prediction": _plain(self.new_prediction),
+            "classes": self.classes.tolist(),
+            "proba": self.proba.tolist(),
+            "new_proba": self.new_proba.tolist(),
+            "n_evaluations": self.n_evaluations,
+            "smallest": self.smallest,
+        }
+
+    def compose(
+        self, image: Any, mask: Any, donor_image: Any, donor_mask: Any
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Paste the donor's parts into the picture.
+
+        The picture illustrates the exchange and is no proof of it: a donor's part is resized to
+        stand where the receiver's stood, while the table takes it with its own size and place.
+
+        Parameters
+        ----------
+        image, donor_image : array-like of shape (h, w) or (h, w, 3)
+            The explained image, and training image number `donor`; each of its own size.
+        mask, donor_mask : array-like of shape (h, w), integer
+            Their label maps of part ids: the given ones, or what the transformer's
+            ``segmenter_.segment`` returns. -1, and 255 in uint8, belong to no part.
+
+        Returns
+        -------
+        image : ndarray of the shape and dtype of `image`
+            The composed picture; pixels that no exchange concerns are as they were.
+        mask : ndarray of shape (h, w), dtype of `mask`
+            Its label map.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If an image and its mask do not fit, or the images are of different kinds.
+        """
+        return compose_parts(image, mask, donor_image, donor_mask, self.tree, self.nodes)
+
+    def _name(self, node: int) -> str:
+        name = self.tree.names[node]
+        return name if self.tree.names.count(name) == 1 else self.tree.paths[node]
+
+    def __repr__(self) -> str:
+        return (
+            f"Counterfactual({self.prediction} to {self.new_prediction} with "
+            f"{', '.join(self._name(node) for node in self.nodes)} of training image {self.donor})"
+        )
+
+
+def _plain(label: Any) -> Any:
+    return label.item() if isinstance(label, np.generic) else label
+
+
+# largest sets that are chosen from promising players only; beyond, sets are grown
+MOST_GUIDED = 3
+
+
+@dataclass(frozen=True)
+class Found:
+    """A set of players that changes the prediction.
+
+    Parameters
+    ----------
+    donor : int
+        Position among the donors.
+    players : ndarray of shape (n_players,), bool
+        Which are exchanged.
+    proba : ndarray of shape (n_classes,)
+        Probabilities after the exchange.
+    """
+
+    donor: int
+    players: np.ndarray
+    proba: np.ndarray
+
+
+class SubsetSearch:
+    """Tries sets of players, small ones first, and counts what it tried.
+
+    Parameters
+    ----------
+    evaluate : callable
+        ``evaluate(donors, players)`` for positions of donors, (n,) int, and sets, (n, n_players)
+        bool, returns the probabilities of the classes, (n, n_classes), and a lead, (n,): the
+        larger, the nearer the row is to a change.
+    wins : callable
+        ``wins(proba)`` says which rows, (n, n_classes), have the prediction that is sought: (n,)
+        bool.
+    differs : ndarray of shape (n_donors, n_players), bool
+        Where an exchange would change anything: elsewhere the part is absent on both sides.
+    max_evaluations : int
+        Most sets that are tried. All sets of one size are tried as long as they fit; then, for
+        every donor, those of its most promising players, and at last one player after the other.
+    """
+
+    def __init__(
+        self,
+        evaluate: Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]],
+        wins: Callable[[np.ndarray], np.ndarray],
+        differs: np.ndarray,
+        max_evaluations: int,
+    ) -> None:
+        self._evaluate = evaluate
+        self._wins = wins
+        self._differs = differs
+        self._left = max_evaluations
+        self.n_evaluations = 0
+        self.all_tried = 0
+
+    def run(self, max_size: int) -> Found | None:
+        """Find a smallest set.
+
+        Parameters
+        ----------
+        max_size : int
+            Most players in a set.
+
+        Returns
+        -------
+        Found or None
+            None if no set that was tried wins. `all_tried` then, and before, is the size up to
+            which no set of any donor was left out.
+        """
+        n_donors, n_players = self._differs.shape
+        gains = np.full((n_donors, n_players), -np.inf)
+        for size in range(1, max_size + 1):
+            donors, sets, complete = self._sets_of(size, gains)
+            if not len(sets):
+                break
+            found, lead = self._try(donors, sets)
+            if complete and self.all_tried == size - 1 and found is None:
+                self.all_tried = size
+            if found is not None:
+                return found
+            if size == 1:
+                gains[donors, sets.argmax(axis=1)] = lead
+        return self._grow(gains, max_size)
+
+    def _sets_of(self, size: int, gains: np.ndarray) -> tuple[np.ndarray, np.ndarray, bool]:
+        """Sets of one size, donor after donor: all of them, or those of the promising players."""
+        counts = self._differs.sum(axis=1)
+        n_donors, most = self._differs.shape
+        if size == 1:
+            # as many donors as fit, the nearest come first
+            n_donors = max(1, int((counts.cumsum() <= self._left).sum()))
+            complete = n_donors == len(counts)
+        else:
+            # half of what is left, so that something is left to grow sets with
+            budget = self._left // 2
+            complete = sum(comb(int(count), size) for count in counts) <= budget
+            if not complete and size > MOST_GUIDED:
+                most = 0
+            while most and sum(comb(min(int(count), most), size) for count in counts) > budget:
+                most -= 1
+        donors, chosen = [], []
+        for donor in range(n_donors):
+            players = np.flatnonzero(self._differs[donor])
+            players = players[np.argsort(-gains[donor, players], kind="stable")][:most]
+            for subset in combinations(np.sort(players).tolist(), size):
+                donors.append(donor)
+                chosen.append(subset)
+        sets = np.zeros((len(chosen), self._differs.shape[1]), dtype=bool)
+        if chosen:
+            np.put_along_axis(sets, np.array(chosen), True, axis=1)
+        return np.array(donors, dtype=int), sets, complete
+
+    def _grow(self, gains: np.ndarray, max_size: int) -> Found | None:
+        """For every donor add the best player until the prediction changes, then drop some."""
+        best = None
+        for donor in np.argsort(-gains.max(axis=1), kind="stable"):
+            players = np.zeros(self._differs.shape[1], dtype=bool)
+            players[gains[donor].argmax()] = np.isfinite(gains[donor]).any()
+            most = max_size if best is None else best.players.sum() - 1
+            while players.sum() < most:
+                found, lead, sets = self._try_changes(donor, players, add=True)
+                if found is not None:
+                    best = self._shrink(found)
+                    break
+                if lead is None:
+                    break
+                players = sets[lead.argmax()]
+            if self._left <= 0:
+                break
+        return best
+
+    def _shrink(self, found: Found) -> Found:
+        while found.players.sum() > 1:
+            smaller, _, _ = self._try_changes(found.donor, found.players, add=False)
+            if smaller is None:
+                break
+            found = smaller
+        return found
+
+    def _try_changes(
+        self, donor: int, players: np.ndarray, *, add: bool
+    ) -> tuple[Found | None, np.ndarray | None, np.ndarray]:
+        """Try a set with one player more, or one less."""
+        candidates = np.flatnonzero(self._differs[donor] & ~players if add else players)
+        sets = np.repeat(players[np.newaxis], len(candidates), axis=0)
+        sets[np.arange(len(candidates)), candidates] = add
+        if not len(sets) or len(sets) > self._left:
+            return None, None, sets
+        found, lead = self._try(np.full(len(sets), donor), sets)
+        return found, lead, sets
+
+    def _try(self, donors: np.ndarray, sets: np.ndarray) -> tuple[Found | None, np.ndarray]:
+        """Evaluate sets; the best of those that win, by its probabilities, then by its lead."""
+        proba, lead = self._evaluate(donors, sets)
+        self._left -= len(sets)
+        self.n_evaluations += len(sets)
+        wins = np.flatnonzero(self._wins(proba))
+        if not len(wins):
+            return None, lead
+        # ties go to the nearest donor, which comes first
+        order = np.lexsort((donors[wins], -lead[wins], -proba[wins].max(axis=1).round(12)))
+        best = wins[order[0]]
+        return Found(int(donors[best]), sets[best], proba[best]), lead
 
 
 def counterfactual(

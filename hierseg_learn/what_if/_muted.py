@@ -2,26 +2,108 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from copy import deepcopy
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+from scipy.ndimage import distance_transform_edt
 from sklearn import get_config
 from sklearn.base import ClassifierMixin, clone
+from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import accuracy_score
 from sklearn.utils import Tags, get_tags
 from sklearn.utils.validation import check_is_fitted
 
-from .._frozen import thawed
+from ..fitted.model import FittedModel, one_row, take_apart, thawed
+from ..transformer.describe import TreeDescriber, describe_images
 from ..utils import Estimator
-from ..utils._labels import check_labels, check_same_kind
-from ._hidden import hidden_rows, mean_of_present
-from ._model import FittedModel, one_row, take_apart
+from ..utils.labels import check_labels, check_same_kind
 
 if TYPE_CHECKING:
     from ..explain import ContrastExplanation, PairExplanation, PredictionExplanation
+
+
+@dataclass(frozen=True)
+class HidingDescriber(TreeDescriber):
+    """Leaves the pixels of some leaves out, and lets no neighbouring part see them either.
+
+    Gradients, binary patterns and patches of a pixel look at the pixels around it, so a part can
+    be read at the borders of its neighbours even where it has no columns of its own. Here its
+    pixels take the value of the nearest pixel of another part before anything is described.
+
+    Parameters
+    ----------
+    hidden : tuple of int
+        Positions in ``tree.leaves``.
+    """
+
+    hidden: tuple[int, ...] = ()
+
+    def _pool(self, image: np.ndarray, layers: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        """Pool one image over the leaves that are not hidden; see `TreeDescriber`."""
+        (leaves,) = layers
+        hidden = np.isin(leaves, self.hidden)
+        return super()._pool(paint_over(image, hidden), [np.where(hidden, -1, leaves)])
+
+
+def paint_over(image: np.ndarray, hidden: np.ndarray) -> np.ndarray:
+    """Give hidden pixels the value of the nearest other pixel.
+
+    Parameters
+    ----------
+    image : ndarray of shape (h, w) or (h, w, 3)
+        The image.
+    hidden : ndarray of shape (h, w), bool
+        The pixels; if all are, the result is 0.
+
+    Returns
+    -------
+    image : ndarray of the same shape and dtype
+        It does not depend on the hidden pixels.
+    """
+    if hidden.all():
+        return np.zeros_like(image)
+    if not hidden.any():
+        return image
+    rows, cols = distance_transform_edt(hidden, return_distances=False, return_indices=True)
+    return image[rows, cols]
+
+
+def hidden_rows(model: FittedModel, leaves: np.ndarray, images: Any, segments: Any) -> np.ndarray:
+    """Describe images whose muted parts are painted over.
+
+    Parameters
+    ----------
+    model : FittedModel
+        Takes images.
+    leaves : ndarray of shape (n_leaves,), bool
+        Which are muted.
+    images, segments : images and label maps
+        As ``transform`` of the transformer takes them.
+
+    Returns
+    -------
+    rows : ndarray of shape (n_images, n_columns)
+        In the transformer's order of columns; NaN in descriptor columns of absent nodes.
+    """
+    transformer = model.transformer
+    hidden = tuple(np.flatnonzero(leaves).tolist())
+    return describe_images(
+        HidingDescriber(**vars(model.exchange.describer), hidden=hidden),
+        transformer._check_batch(images, segments),
+        dtype=model.classifier._X.dtype,
+        n_jobs=transformer.n_jobs,
+        verbose=transformer.verbose,
+    )
+
+
+def mean_of_present(rows: np.ndarray) -> np.ndarray:
+    """Mean of every column over the rows that are not NaN, 0 where there is none."""
+    seen = (~np.isnan(rows)).sum(axis=0)
+    totals = np.nansum(rows, axis=0, dtype=np.float64)
+    return np.divide(totals, seen, out=np.zeros(len(totals)), where=seen > 0)
 
 
 class MutedClassifier(ClassifierMixin, Estimator):
@@ -347,3 +429,73 @@ def _check_nodes(nodes: Any) -> Any:
     if not isinstance(nodes, int | str) and not len(nodes):
         raise ValueError("nodes is empty; expected at least one node to mute.")
     return nodes
+
+
+def without_nodes(
+    model: Any,
+    nodes: int | str | Iterable[int | str],
+    *,
+    transformer: Any = None,
+    images: Any = None,
+    segments: Any = None,
+) -> MutedClassifier:
+    """Mute parts of a fitted model, without fitting it again.
+
+    Training rows and queries lose the columns of the muted parts, and every node above them is made
+    anew from what is left. The metric stays as it was learned.
+
+    Parameters
+    ----------
+    model : Pipeline or HierarchicalMetricClassifier
+        A fitted Pipeline of a SegmentTreeTransformer and a HierarchicalMetricClassifier, or such a
+        classifier on the table of `transformer`. It is not changed.
+    nodes : int, str or list of int and str
+        Nodes of the transformer's tree by id, path or unique short name. A node stands for all
+        leaves below it.
+    transformer : SegmentTreeTransformer, default=None
+        For a classifier: the fitted transformer whose table it was fitted on.
+    images : images, default=None
+        The images that a pipeline was fitted on, in the same order. If they are given, they are
+        described again with the muted parts painted over, and so is every query
+        (``hide_pixels=True``): then nothing of a muted part is left but its outline. Without them,
+        gradients, binary patterns and patches of its neighbours still see it from across the
+        border.
+    segments : array, list of arrays or list of paths, default=None
+        Label maps of `images`, unless these bring their own.
+
+    Returns
+    -------
+    muted : MutedClassifier
+        Fitted; it takes what `model` takes, and pickles. A clone of it is not fitted.
+
+    Raises
+    ------
+    TypeError
+        If the model is of another kind, or has other steps.
+    ValueError
+        If a node is not in the tree, nothing would be left, or the table that the model was fitted
+        on was scaled or edited.
+
+    Examples
+    --------
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from hierseg_learn import HierarchicalMetricClassifier, SegmentTreeTransformer
+    >>> from hierseg_learn.datasets import make_portraits
+    >>> from hierseg_learn.what_if import without_nodes
+    >>> portraits = make_portraits(80, signal=("hair",), strength=1.0, random_state=0)
+    >>> X, y = portraits.images, portraits.target
+    >>> model = make_pipeline(
+    ...     SegmentTreeTransformer(tree=portraits.tree, descriptors=["color", "lbp"]),
+    ...     HierarchicalMetricClassifier(combination="weighted", random_state=0),
+    ... ).fit(X, y)
+    >>> bald = without_nodes(model, "hair", images=X)
+    >>> bald.muted_
+    ('portrait/person/head/hair',)
+    >>> model.score(X, y), bool(bald.score(X, y) < 0.9)
+    (1.0, True)
+    """
+    if transformer is not None and not isinstance(transformer, FrozenEstimator):
+        transformer = FrozenEstimator(transformer)
+    nodes = nodes if isinstance(nodes, int | str) else list(nodes)
+    muted = MutedClassifier(model, nodes, transformer=transformer, hide_pixels=images is not None)
+    return muted._mute(deepcopy(model), images, segments)

@@ -10,9 +10,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from hierseg_learn import HierarchicalMetricClassifier, SegmentTreeTransformer
-from hierseg_learn._exchange import PartExchange
-from hierseg_learn.audit import NodeReliance, _model, node_reliance
+from hierseg_learn.audit import NodeReliance, node_reliance
 from hierseg_learn.datasets import make_portraits
+from hierseg_learn.fitted import model
+from hierseg_learn.transformer.exchange import PartExchange
 from hierseg_learn.tree import SegmentTree
 from tests.audit.conftest import SHORTCUT
 
@@ -111,11 +112,11 @@ def test_against_brute_force(fitted, biased):
             donors.append([int(np.flatnonzero((rows == g).all(axis=1))[0]) for g in given])
             return super().exchange(rows, given, swapped)
 
-    audited = _model.AuditedModel.of(fitted, biased.transformer)
+    audited = model.AuditedModel.of(fitted, biased.transformer)
     rows = audited.rows(biased.table)
     spy = Spy(audited.exchange.describer, audited.exchange.fill_values)
     patched = pytest.MonkeyPatch()
-    patched.setattr(_model.PartExchange, "from_transformer", lambda _: spy)
+    patched.setattr(model.PartExchange, "from_transformer", lambda _: spy)
     with patched.context():
         reliance = node_reliance(
             fitted,

@@ -13,11 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from hierseg_learn import HierarchicalMetricClassifier, SegmentTreeTransformer
-from hierseg_learn.audit import (
-    worst_group_accuracy,
-    worst_group_accuracy_score,
-    worst_group_scorer,
-)
+from hierseg_learn.audit import worst_group_accuracy, worst_group_accuracy_score, worst_group_scorer
 from hierseg_learn.datasets import make_portraits
 from hierseg_learn.model_selection import segment_scorer
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hierseg_learn.explain import curve_area, deletion_curve, insertion_curve
-from hierseg_learn.explain._shapley import all_coalitions
+from hierseg_learn.explain.shapley import all_coalitions
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -6,15 +6,17 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from hierseg_learn.explain._deletion import curve_area, deletion_curve, insertion_curve
 from hierseg_learn.explain._faithfulness import (
     completeness_error,
+    curve_area,
+    deletion_curve,
+    insertion_curve,
     noise_stability,
     pointing_game,
     randomization_check,
     rank_correlation,
 )
-from hierseg_learn.explain._shapley import shapley_values
+from hierseg_learn.explain.shapley import shapley_values
 
 WEIGHTS = np.array([1.0, 8.0, 2.0, 4.0])
 RNG = np.random.default_rng(0)

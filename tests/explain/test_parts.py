@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose
 
 from hierseg_learn import HierarchicalMetricClassifier, SegmentTreeTransformer
 from hierseg_learn.datasets import make_portraits
-from hierseg_learn.explain._parts import split_over_leaves
+from hierseg_learn.explain.pair import split_over_leaves
 from hierseg_learn.tree import SegmentTree
 from tests.explain.games import coalitions, quadratic_worths, shapley_values
 from tests.strategies import segment_trees

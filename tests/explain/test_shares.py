@@ -8,18 +8,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
+from hierseg_learn.displays import SegmentContributionDisplay, WaterfallDisplay
 from hierseg_learn.explain import (
     ClassExplanation,
     ContrastExplanation,
     ModelExplanation,
     PairExplanation,
     PredictionExplanation,
-    SegmentContributionDisplay,
     VotesExplanation,
-    WaterfallDisplay,
 )
-from hierseg_learn.explain._shares import both_sides, share_text, sides_text, signed_shares
-from hierseg_learn.report._drill_down import html_tree
+from hierseg_learn.explain.words import both_sides, share_text, sides_text, signed_shares
+from hierseg_learn.report._cases import html_tree
 from tests.strategies import segment_trees
 
 PERCENT = re.compile(r"(\S?)(\d+(?:\.\d+)?)%(?! of the vote)")

@@ -8,7 +8,7 @@ import numba
 import numpy as np
 
 from hierseg_learn.kernels import _cuda
-from hierseg_learn.kernels._compile_clock import CompileClock
+from hierseg_learn.kernels.compile_clock import CompileClock
 
 
 def test_only_what_is_compiled_counts():

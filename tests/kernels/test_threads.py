@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from threadpoolctl import ThreadpoolController, threadpool_limits
 
-from hierseg_learn.kernels import _threads, numba_kernels
-from hierseg_learn.kernels._threads import map_blocks, single_blas_thread
+from hierseg_learn.kernels import numba_kernels, threads
 from hierseg_learn.kernels.dispatch import KERNELS
+from hierseg_learn.kernels.threads import map_blocks, single_blas_thread
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 N = 700  # three blocks of rows of the pair losses, six of the searches
@@ -59,7 +59,7 @@ def all_bits(seed=0):
 @pytest.fixture
 def use_threads(monkeypatch):
     def set_number(n_threads):
-        monkeypatch.setattr(_threads, "n_threads", lambda: n_threads)
+        monkeypatch.setattr(threads, "n_threads", lambda: n_threads)
 
     return set_number
 
@@ -133,9 +133,9 @@ def test_an_error_in_a_block_comes_out_and_leaves_the_pool_usable(use_threads, n
 
 def test_number_of_threads_follows_the_environment(monkeypatch):
     monkeypatch.setenv("NUMBA_NUM_THREADS", "3")
-    assert _threads.n_threads() == 3
+    assert threads.n_threads() == 3
     monkeypatch.delenv("NUMBA_NUM_THREADS")
-    assert _threads.n_threads() >= 1
+    assert threads.n_threads() >= 1
 
 
 def test_blas_gets_its_threads_back(blas):
@@ -183,10 +183,10 @@ class PerThreadBlas:
 
 def test_blas_with_a_limit_per_thread_is_limited_in_every_thread(use_threads, monkeypatch):
     library = PerThreadBlas()
-    assert _threads._limit_is_per_thread(library)
-    monkeypatch.setattr(_threads._blas_limit, "own", [library])
-    monkeypatch.setattr(_threads._blas_limit, "shared", [])
-    monkeypatch.setattr(_threads, "_pools", {})
+    assert threads._limit_is_per_thread(library)
+    monkeypatch.setattr(threads._blas_limit, "own", [library])
+    monkeypatch.setattr(threads._blas_limit, "shared", [])
+    monkeypatch.setattr(threads, "_pools", {})
     use_threads(2)
 
     def inside():
@@ -264,7 +264,7 @@ def in_forked_child(function):
 def test_a_forked_child_computes_the_same_after_its_parent_used_the_pool(use_threads):
     use_threads(2)
     expected = all_bits()
-    assert _threads._pools[2]
+    assert threads._pools[2]
     assert in_forked_child(_send_bits) == expected
     assert all_bits() == expected  # and the parent's pool still works
 
@@ -278,7 +278,7 @@ def test_a_fork_in_the_middle_of_another_thread_s_work(use_threads):
 
     def hold():
         # a thread that is caught by the fork while it holds the lock and the pool is busy
-        with _threads._lock:
+        with threads._lock:
             locked.set()
             release.wait(60)
 
@@ -299,7 +299,7 @@ def test_a_fork_in_the_middle_of_another_thread_s_work(use_threads):
 
 
 def _send_depth(connection):
-    connection.send(_threads._blas_limit.depth)
+    connection.send(threads._blas_limit.depth)
 
 
 @needs_fork
@@ -318,9 +318,9 @@ def test_a_forked_child_is_held_to_the_limit_of_its_own_thread_only():
             assert inside.wait(60)
             assert in_forked_child(_send_depth) == 0
             with single_blas_thread():
-                assert _threads._blas_limit.depth == 2
+                assert threads._blas_limit.depth == 2
                 assert in_forked_child(_send_depth) == 1
         finally:
             release.set()
         waiting.result()
-    assert _threads._blas_limit.depth == 0
+    assert threads._blas_limit.depth == 0

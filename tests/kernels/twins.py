@@ -10,13 +10,7 @@ from unittest import mock
 import array_api_strict
 import numpy as np
 
-from hierseg_learn.kernels import (
-    _pair_losses,
-    _patch_sums,
-    _searches,
-    get_backend,
-    numba_kernels,
-)
+from hierseg_learn.kernels import _pair_losses, get_backend, numba_kernels, searches
 from hierseg_learn.kernels.dispatch import KERNELS
 from tests.kernels.host_cuda import launch_on_host, why_not
 
@@ -71,16 +65,16 @@ def composed_kernels(xp):
 
     def in_floats(function):
         def call(first, second, *args):
-            arrays = [first, second] if function is not _searches.region_sums else [first]
+            arrays = [first, second] if function is not searches.region_sums else [first]
             both = all(array.dtype == xp.float32 for array in arrays)
             arrays = [xp.astype(array, xp.float32 if both else xp.float64) for array in arrays]
             return function(*(*arrays, second)[:2], *args)
 
         return call
 
-    searches = {name: f for name, f in vars(_searches).items() if name in KERNELS}
-    composed = vars(_pair_losses) | {name: in_floats(f) for name, f in searches.items()}
-    composed["activation_sums"] = _patch_sums.activation_sums
+    found = {name: f for name, f in vars(searches).items() if name in KERNELS}
+    composed = vars(_pair_losses) | {name: in_floats(f) for name, f in found.items()}
+    composed["activation_sums"] = searches.activation_sums
     return SimpleNamespace(**composed)
 
 
@@ -107,9 +101,11 @@ def small_blocks():
     sizes |= {"BLOCK_VALUES": 400, "BLOCK_PIXELS": (2, 3), "STRIP_PIXELS": 7, "MOST_STRIPS": 300}
     sizes |= {"BLOCK_SIZE": 40, "CHUNK_PIXELS": 3}
     with ExitStack() as stack:
-        modules = [numba_kernels, _pair_losses, _patch_sums, _searches]
+        modules = [numba_kernels, _pair_losses, searches]
         modules += [] if why_not() else [host_kernels()]
         modules += [sys.modules[CUPY_KERNELS]] if CUPY_KERNELS in sys.modules else []
+        unknown = [name for name in sizes if not any(hasattr(module, name) for module in modules)]
+        assert not unknown, f"no kernel module has {unknown} any more"
         for module in modules:
             here = {name: size for name, size in sizes.items() if hasattr(module, name)}
             stack.enter_context(mock.patch.multiple(module, **here))

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hierseg_learn.metrics import _canonical
-from hierseg_learn.metrics._canonical import canonical_order, order_columns, rank_rows
+from hierseg_learn.metrics import canonical
+from hierseg_learn.metrics.canonical import canonical_order, order_columns, rank_rows
 
 
 @settings(max_examples=25, deadline=None)
@@ -38,7 +38,7 @@ def test_neither_units_nor_the_order_of_columns_count(units, monkeypatch):
     rng = np.random.default_rng(0)
     X, codes = rng.gamma(np.arange(1, 5), size=(60, 4)), np.arange(60) % 2
     order = canonical_order(X, codes)[0]
-    monkeypatch.setattr(_canonical, "BLOCK_ROWS", 7)
+    monkeypatch.setattr(canonical, "BLOCK_ROWS", 7)
     np.testing.assert_array_equal(canonical_order(X * units, codes)[0], order)
     columns = rng.permutation(4)
     np.testing.assert_array_equal(canonical_order(X[:, columns], codes)[0], order)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from hierseg_learn.metrics import _contributions as module
+from hierseg_learn.metrics import contributions as module
 from hierseg_learn.metrics import node_contributions, pair_squared_distances, sum_below
 from tests.strategies import segment_trees
 

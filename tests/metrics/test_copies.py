@@ -5,8 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hierseg_learn.metrics._copies import find_copies
-from hierseg_learn.metrics._cross_fit import held_out_folds
+from hierseg_learn.metrics.cross_fitting import find_copies, held_out_folds
 
 LEAVES = [np.array([0, 1]), np.array([2]), np.array([3, 4, 5]), np.array([6])]
 
@@ -107,5 +106,5 @@ def test_without_copies_folds_are_as_ever():
 def test_blocks_of_rows_change_nothing(monkeypatch):
     X, codes = np.tile(draw(15, 2), (3, 1)), np.tile(np.arange(15) % 3, 3)
     expected = find_copies(X, codes, LEAVES)
-    monkeypatch.setattr("hierseg_learn.metrics._copies.BLOCK_PAIRS", 40)
+    monkeypatch.setattr("hierseg_learn.metrics.cross_fitting.BLOCK_PAIRS", 40)
     np.testing.assert_array_equal(find_copies(X, codes, LEAVES), expected)

@@ -7,8 +7,8 @@ from sklearn.decomposition import PCA
 from sklearn.neighbors import KNeighborsClassifier
 
 from hierseg_learn.metrics import ShrinkageLDA
-from hierseg_learn.metrics import _cross_fit as module
-from hierseg_learn.metrics._cross_fit import cross_fit
+from hierseg_learn.metrics import cross_fitting as module
+from hierseg_learn.metrics.cross_fitting import cross_fit
 
 COLUMNS = (np.arange(8), np.arange(8, 11), np.arange(11, 13))
 NAMES = ("t/a", "t/b", "t")

@@ -7,7 +7,7 @@ from sklearn.datasets import load_iris, load_wine
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.preprocessing import StandardScaler
 
-from hierseg_learn.metrics._discriminants import ClassScatter, Discriminants
+from hierseg_learn.metrics._lda import ClassScatter, Discriminants
 
 SHRINKAGES = (0.0, 0.3, 1.0)
 

@@ -16,12 +16,12 @@ from sklearn.datasets import load_digits, load_iris, make_classification
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from hierseg_learn.kernels import Backend, _pair_losses, _patch_sums, _searches
+from hierseg_learn.kernels import Backend, _pair_losses, searches
 from hierseg_learn.metrics import _gradient_metric
-from hierseg_learn.metrics._held_out import hold_out
 from hierseg_learn.metrics._lmnn import LMNN
 from hierseg_learn.metrics._nca import NCA
 from hierseg_learn.metrics._snr import SNRMetric
+from hierseg_learn.metrics._training import hold_out
 from hierseg_learn.metrics._triplet_margin import TripletMargin
 
 LEARNERS = [
@@ -239,7 +239,7 @@ def test_composed_kernels_give_the_same_map(learner, clusters, monkeypatch):
     X, y = clusters[:2]
     learner = clone(learner).set_params(max_iter=5)
     expected = learner.fit(X, y).get_mahalanobis_matrix()
-    kernels = SimpleNamespace(**(vars(_patch_sums) | vars(_searches) | vars(_pair_losses)))
+    kernels = SimpleNamespace(**(vars(searches) | vars(searches) | vars(_pair_losses)))
     backend = Backend("cuda", kernels, asarray=xp.asarray, to_numpy=np.asarray)
     monkeypatch.setattr(_gradient_metric, "get_backend", lambda device, n_values: backend)
     found = learner.fit(X, y).get_mahalanobis_matrix()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from hierseg_learn.metrics._krylov import N_STEPS, ClassMoments, KrylovDiscriminants
+from hierseg_learn.metrics._scatter import N_STEPS, ClassMoments, KrylovDiscriminants
 
 
 def make_rows(n_samples, n_features, n_classes=4, seed=0):

@@ -13,7 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from hierseg_learn.metrics import ShrinkageLDA, _rows
+from hierseg_learn.metrics import ShrinkageLDA, _training
 
 
 @parametrize_with_checks(
@@ -145,7 +145,7 @@ def test_a_memory_map_gives_the_same_bits_and_is_never_copied(tmp_path):
 def test_the_shrinkage_is_the_same_in_blocks(wine, monkeypatch):
     X, y = wine
     whole = ShrinkageLDA().fit(X, y)
-    monkeypatch.setattr(_rows, "BLOCK_ROWS", 7)
+    monkeypatch.setattr(_training, "BLOCK_ROWS", 7)
     blocks = ShrinkageLDA().fit(X, y)
     assert blocks.shrinkage_ == pytest.approx(whole.shrinkage_, rel=1e-10)
     np.testing.assert_allclose(blocks.components_, whole.components_, atol=1e-9)

@@ -22,9 +22,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import hierseg_learn
-from hierseg_learn.metrics import _metric_learn
-from hierseg_learn.metrics._metric_learn import prepare
-from hierseg_learn.metrics._node import fit_node_map
+from hierseg_learn.metrics import node
+from hierseg_learn.metrics.node import fit_node_map, prepare
 
 LEARNERS = {
     "Covariance": {},
@@ -229,21 +228,19 @@ def test_arguments_are_translated():
     def check(array, *, ensure_all_finite=True):
         return array, ensure_all_finite
 
-    renamed = _metric_learn._translated(check, "force_all_finite", "ensure_all_finite")
+    renamed = node._translated(check, "force_all_finite", "ensure_all_finite")
     assert renamed(1, force_all_finite=False) == (1, False)
     assert renamed(1, ensure_all_finite="allow-nan") == (1, "allow-nan")
     assert renamed(1) == (1, True)
     assert renamed.__name__ == "check"
-    assert _metric_learn._translated(check, "start", None)(1, start=2) == (1, True)
+    assert node._translated(check, "start", None)(1, start=2) == (1, True)
 
 
 def test_a_scikit_learn_that_takes_the_old_name_is_left_alone(monkeypatch):
     def check_array(array, *, force_all_finite="deprecated", ensure_all_finite=None):
         return array
 
-    monkeypatch.setattr(
-        _metric_learn, "CHANGES", ((check_array, "force_all_finite", "ensure_all_finite"),)
-    )
+    monkeypatch.setattr(node, "CHANGES", ((check_array, "force_all_finite", "ensure_all_finite"),))
     monkeypatch.setattr(_util, "check_array", check_array)
     prepare(make("LFDA"))
     assert _util.check_array is check_array
@@ -277,7 +274,7 @@ def test_a_fixed_metric_learn_is_left_alone(tmp_path):
     code = """
         import metric_learn, numpy as np, sklearn.covariance, sklearn.utils
         from metric_learn import _util, sdml
-        from hierseg_learn.metrics._node import fit_node_map
+        from hierseg_learn.metrics.node import fit_node_map
         X = np.random.default_rng(0).normal(size=(30, 3))
         for learner in (
             metric_learn.LFDA(),
@@ -334,7 +331,7 @@ def test_fitting_other_learners_does_not_import_metric_learn():
         import sys
         import numpy as np
         from sklearn.decomposition import PCA
-        from hierseg_learn.metrics._node import fit_node_map
+        from hierseg_learn.metrics.node import fit_node_map
         fit_node_map(PCA(), np.eye(4), np.array([0, 1, 0, 1]), name="sky")
         print("metric_learn" in sys.modules)
     """

@@ -15,7 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from hierseg_learn.metrics import NCA, ShrinkageLDA
-from hierseg_learn.metrics._node import fit_node_map
+from hierseg_learn.metrics.node import fit_node_map
 
 LINEAR = [
     LinearDiscriminantAnalysis(),

@@ -7,8 +7,8 @@ from sklearn.datasets import load_digits
 
 from hierseg_learn import HierarchicalMetricClassifier
 from hierseg_learn.metrics import ProjectionCombination, ShrinkageLDA
-from hierseg_learn.metrics._cross_fit import cross_fit
 from hierseg_learn.metrics._projection import SHRINKAGES
+from hierseg_learn.metrics.cross_fitting import cross_fit
 from hierseg_learn.tree import SegmentTree
 from tests.tables import named_table
 

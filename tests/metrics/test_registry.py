@@ -10,12 +10,7 @@ from sklearn.utils._param_validation import InvalidParameterError
 
 from hierseg_learn import metrics
 from hierseg_learn.metrics import make_combination, make_node_metric
-from hierseg_learn.metrics._registry import (
-    COMBINATIONS,
-    N_WHITENED,
-    NODE_METRICS,
-    seeded_learners,
-)
+from hierseg_learn.metrics.registry import COMBINATIONS, N_WHITENED, NODE_METRICS, seeded_learners
 
 
 @pytest.mark.parametrize(("spec", "name"), [(k, v[1]) for k, v in NODE_METRICS.items()])

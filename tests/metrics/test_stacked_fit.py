@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hierseg_learn.kernels import Backend, _pair_losses, _patch_sums, _searches, get_backend
-from hierseg_learn.metrics import LMNN, NCA, _cross_fit, _stacked_fit
-from hierseg_learn.metrics._cross_fit import cross_fit
-from hierseg_learn.metrics._node import fit_node_map
+from hierseg_learn.kernels import Backend, _pair_losses, get_backend, searches
+from hierseg_learn.metrics import LMNN, NCA, _stacked_fit, cross_fitting
 from hierseg_learn.metrics._stacked_fit import fit_stacked, stack_backend
+from hierseg_learn.metrics.cross_fitting import cross_fit
+from hierseg_learn.metrics.node import fit_node_map
 from tests.kernels import host_cuda
 
-COMPOSED = SimpleNamespace(**(vars(_patch_sums) | vars(_searches) | vars(_pair_losses)))
+COMPOSED = SimpleNamespace(**(vars(searches) | vars(searches) | vars(_pair_losses)))
 NAMES = ("a", "b", "c", "d", "e")
 COLUMNS = tuple(map(np.array, ([0, 1, 2], [3, 4, 5, 6], [7], [8, 9, 10], [2, 5, 9])))
 
@@ -146,7 +146,7 @@ def test_a_tree_is_fitted_in_stacks_where_there_is_a_gpu(table, monkeypatch):
         asked.append(n_values)
         return device("numpy")
 
-    monkeypatch.setattr(_cross_fit, "stack_backend", backend)
+    monkeypatch.setattr(cross_fitting, "stack_backend", backend)
     together = cross_fit(*arguments, **options)
     # all rows, twice two thirds of them three times, a third three times
     assert asked == [(150 + 3 * 100 + 3 * 50) * 14]

@@ -8,19 +8,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hierseg_learn.kernels import Backend, _pair_losses, _patch_sums, _searches, get_backend
-from hierseg_learn.metrics._held_out import NeighborScore, hold_out
-from hierseg_learn.metrics._rows import Batches, Rows
-from hierseg_learn.metrics._stacked_training import (
+from hierseg_learn.kernels import Backend, _pair_losses, get_backend, searches
+from hierseg_learn.metrics._stacked_fit import (
     Member,
     StackObjective,
     StackScore,
     padded,
     train_stack,
 )
-from hierseg_learn.metrics._training import train
+from hierseg_learn.metrics._training import Batches, NeighborScore, Rows, hold_out, train
 
-COMPOSED = SimpleNamespace(**(vars(_patch_sums) | vars(_searches) | vars(_pair_losses)))
+COMPOSED = SimpleNamespace(**(vars(searches) | vars(searches) | vars(_pair_losses)))
 OPTIONS = {"max_iter": 30, "learning_rate": 0.05, "tol": 1e-4, "n_iter_no_change": 25}
 
 

@@ -6,10 +6,14 @@ from sklearn.datasets import make_classification
 from sklearn.neighbors import KNeighborsClassifier
 
 from hierseg_learn.kernels import get_backend
-from hierseg_learn.metrics import _start_choice
-from hierseg_learn.metrics._rows import Rows
-from hierseg_learn.metrics._start_choice import SHRINKAGES, discriminant_start
-from hierseg_learn.metrics._starts import DiscriminantRows, class_moments
+from hierseg_learn.metrics import _starts
+from hierseg_learn.metrics._starts import (
+    SHRINKAGES,
+    DiscriminantRows,
+    class_moments,
+    discriminant_start,
+)
+from hierseg_learn.metrics._training import Rows
 
 
 def start_of(X, y, n_components=20):
@@ -26,7 +30,7 @@ def generated(n_samples, seed=0):
 
 
 def test_with_many_rows_it_is_the_oracle_s():
-    X, y = generated(60 * _start_choice.FEW_ROWS)
+    X, y = generated(60 * _starts.FEW_ROWS)
     found, moments = start_of(X, y)
     np.testing.assert_array_equal(found, DiscriminantRows(moments).rows(20))
 
@@ -36,7 +40,7 @@ def test_few_rows_choose_one_of_the_candidates_the_same_every_time():
     found, moments = start_of(X, y)
     np.testing.assert_array_equal(found, start_of(X, y)[0])
     made = DiscriminantRows(moments)
-    candidates = [made.rows(20, s, r) for s in SHRINKAGES for r in _start_choice.RESTS]
+    candidates = [made.rows(20, s, r) for s in SHRINKAGES for r in _starts.RESTS]
     assert any(np.array_equal(found, candidate) for candidate in candidates)
 
 

@@ -7,14 +7,14 @@ from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.preprocessing import StandardScaler
 
-from hierseg_learn.metrics import _rows
-from hierseg_learn.metrics._rows import Batches, Rows
+from hierseg_learn.metrics import _training
 from hierseg_learn.metrics._starts import (
     DiscriminantRows,
     class_moments,
     oracle_shrinkage,
     principal_rows,
 )
+from hierseg_learn.metrics._training import Batches, Rows
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def wine():
 
 
 def test_rows_are_standardised(monkeypatch):
-    monkeypatch.setattr(_rows, "BLOCK_ROWS", 7)
+    monkeypatch.setattr(_training, "BLOCK_ROWS", 7)
     X, _ = load_wine(return_X_y=True)
     indices = np.arange(0, 178, 3)
     found = Rows(X).take(indices)
@@ -33,7 +33,7 @@ def test_rows_are_standardised(monkeypatch):
 
 
 def test_moments_in_blocks(wine, monkeypatch):
-    monkeypatch.setattr(_rows, "BLOCK_ROWS", 7)
+    monkeypatch.setattr(_training, "BLOCK_ROWS", 7)
     X, y = wine
     moments = class_moments(Rows(X), y, np.arange(len(X)))
     residuals = X - np.stack([X[y == c].mean(axis=0) for c in range(3)])[y]

@@ -6,8 +6,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hierseg_learn.kernels import get_backend
-from hierseg_learn.metrics._rows import Batches, Rows
-from hierseg_learn.metrics._training import PairObjective, best_scale, evaluation_interval, train
+from hierseg_learn.metrics._training import (
+    Batches,
+    PairObjective,
+    Rows,
+    best_scale,
+    evaluation_interval,
+    train,
+)
 
 TARGET = np.array([[1.0, -2.0, 0.5], [0.0, 3.0, -1.0]])
 

@@ -8,7 +8,7 @@ from sklearn.decomposition import PCA
 
 from hierseg_learn import HierarchicalMetricClassifier
 from hierseg_learn.metrics import ScatterCombination, ShrinkageLDA, WeightedCombination
-from hierseg_learn.metrics._node import fit_node_map
+from hierseg_learn.metrics.node import fit_node_map
 from tests.tables import named_table
 
 COMBINATIONS = ["projection", "weighted", "scatter"]

@@ -18,8 +18,7 @@ from sklearn.metrics import accuracy_score, balanced_accuracy_score, confusion_m
 from hierseg_learn import SegmentTree
 from hierseg_learn.explain import PairExplanation
 from hierseg_learn.report import write_report
-from hierseg_learn.report._cases import choose
-from hierseg_learn.report._drill_down import html_tree
+from hierseg_learn.report._cases import choose, html_tree
 from hierseg_learn.report._tables import _in_words
 from tests.explain.fitted import fitted_portraits
 from tests.report.conftest import TITLE

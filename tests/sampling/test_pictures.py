@@ -6,7 +6,7 @@ from joblib import parallel_config
 from scipy.ndimage import distance_transform_edt
 
 from hierseg_learn import SegmentedImages
-from hierseg_learn._compose import compose_parts
+from hierseg_learn.compositing.compose import compose_parts
 from hierseg_learn.datasets import make_portraits
 from hierseg_learn.tree import SegmentTree
 

@@ -21,15 +21,15 @@ from sklearn.pipeline import make_pipeline as make_plain_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from hierseg_learn import HierarchicalMetricClassifier, SegmentTreeTransformer
-from hierseg_learn._exchange import PartExchange
 from hierseg_learn.datasets import make_portraits
+from hierseg_learn.transformer.exchange import PartExchange
 
 pytest.importorskip("imblearn")
 
 from imblearn.pipeline import make_pipeline
 
 from hierseg_learn.sampling import SegmentSwapSampler
-from hierseg_learn.utils._tables import as_pandas
+from hierseg_learn.utils.tables import as_pandas
 
 DATA = make_portraits(
     60, bias=1.0, missing={"hair": 0.3}, image_size=(36, 30), random_state=0, noise=0.0

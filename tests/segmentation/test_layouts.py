@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hierseg_learn.segmentation import GridSegmenter, PartLookup, PyramidSegmenter
+from hierseg_learn.parts import PartLookup
+from hierseg_learn.segmentation import GridSegmenter, PyramidSegmenter
 
 SIDES = st.integers(1, 20)
 

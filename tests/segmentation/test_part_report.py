@@ -17,7 +17,7 @@ from hierseg_learn.segmentation import (
     SuperpixelSegmenter,
     part_report,
 )
-from hierseg_learn.segmentation._part_scores import (
+from hierseg_learn.segmentation._part_report import (
     adjusted_rand,
     matched_overlap,
     normalized_mutual_info,
@@ -123,7 +123,7 @@ def test_typical_images_have_the_part_and_differ(areas):
 
 def test_sheet_shows_the_part_and_dims_the_rest():
     pytest.importorskip("matplotlib", reason="draws")
-    from hierseg_learn.segmentation._sheet_drawing import crop, framed
+    from hierseg_learn.segmentation._part_sheet import crop, framed
 
     photo = np.zeros((10, 10, 3))
     photo[..., 0] = 1.0

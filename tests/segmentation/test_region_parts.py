@@ -11,17 +11,16 @@ from sklearn.base import clone
 
 from hierseg_learn import SegmentTreeTransformer
 from hierseg_learn.images import SegmentedImages
+from hierseg_learn.parts import PartStatistics, PartVocabulary
+from hierseg_learn.parts.vocabulary import feature_weights, region_features
 from hierseg_learn.segmentation import (
     FelzenszwalbSegmenter,
     HigraSegmenter,
     MergeTreeSegmenter,
-    PartStatistics,
-    PartVocabulary,
     QuickshiftSegmenter,
     SuperpixelSegmenter,
     WatershedSegmenter,
 )
-from hierseg_learn.segmentation._region_features import feature_weights, region_features
 
 FAST = {"n_parts": 3, "random_state": 0}
 SEGMENTERS = {

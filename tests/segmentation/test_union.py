@@ -7,11 +7,11 @@ from sklearn.pipeline import make_pipeline
 
 from hierseg_learn import HierarchicalMetricClassifier, SegmentTreeTransformer
 from hierseg_learn.datasets import make_portraits
+from hierseg_learn.parts import PartLookup
 from hierseg_learn.segmentation import (
     CallableSegmenter,
     GivenMasks,
     GridSegmenter,
-    PartLookup,
     PyramidSegmenter,
     SegmenterUnion,
     SuperpixelSegmenter,

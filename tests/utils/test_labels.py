@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.exceptions import DataConversionWarning
 
-from hierseg_learn.utils._labels import (
+from hierseg_learn.utils.labels import (
     check_classes,
     check_known,
     check_labels,

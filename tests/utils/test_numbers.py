@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from hierseg_learn.utils._numbers import number, percent
+from hierseg_learn.utils.numbers import number, percent
 
 
 @pytest.mark.parametrize(

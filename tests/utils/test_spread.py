@@ -5,9 +5,9 @@ import pytest
 
 from hierseg_learn import HierarchicalMetricClassifier
 from hierseg_learn.metrics import ShrinkageLDA
-from hierseg_learn.metrics._node import fit_node_map
-from hierseg_learn.metrics._rows import Rows
-from hierseg_learn.utils._spread import least_spread, varies
+from hierseg_learn.metrics._training import Rows
+from hierseg_learn.metrics.node import fit_node_map
+from hierseg_learn.utils.spread import least_spread, varies
 
 CODES = np.arange(40) % 2
 

@@ -7,7 +7,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from hierseg_learn.utils._tables import as_pandas, check_in_memory, column_names, like, take_rows
+from hierseg_learn.utils.tables import as_pandas, check_in_memory, column_names, like, take_rows
 
 FRAME = pd.DataFrame({"b": [1.5, 2.5, 3.5], "a": np.array([1, 2, 3], dtype=np.uint8)})
 TABLES = {

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hierseg_learn import SegmentedImages
-from hierseg_learn._exchange import PartExchange
 from hierseg_learn.datasets import make_portraits
+from hierseg_learn.transformer.exchange import PartExchange
 from hierseg_learn.what_if import counterfactual, without_nodes
-from hierseg_learn.what_if._search import SubsetSearch
+from hierseg_learn.what_if._counterfactual import SubsetSearch
 
 from .conftest import make_model
 

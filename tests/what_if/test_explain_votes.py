@@ -5,8 +5,8 @@ import pytest
 from numpy.testing import assert_allclose
 
 from hierseg_learn import HierarchicalMetricClassifier, SegmentTreeTransformer
-from hierseg_learn._exchange import PartExchange
 from hierseg_learn.explain import shapley_values
+from hierseg_learn.transformer.exchange import PartExchange
 from hierseg_learn.what_if import explain_votes, without_nodes
 
 from .conftest import make_model

@@ -1,0 +1,514 @@
+"""A table with hierarchical columns in, classes and what every node contributed out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from numbers import Integral
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from sklearn.base import (
+    ClassifierMixin,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    _fit_context,
+)
+from sklearn.metrics import accuracy_score
+from sklearn.utils import Tags
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils._set_output import _get_container_adapter
+from sklearn.utils.validation import check_is_fitted
+
+from ..kernels import get_backend
+from ..metrics import Combination, make_combination, make_node_metric
+from ..metrics.base import MahalanobisMixin, map_rows
+from ..metrics.canonical import canonical_order
+from ..metrics.cross_fitting import find_copies
+from ..metrics.registry import COMBINATIONS, NODE_METRICS
+from ..metrics.tree_metric import TreeMetric, fit_tree_metric
+from ..table.checks import check_rows, check_table, presence_columns
+from ..table.layout import TableLayout, read_layout
+from ..tree import SegmentTree
+from ..utils import Estimator
+from ..utils.labels import check_labels, check_same_kind
+from ..utils.progress import ProgressBar
+from ._explain import ExplainMixin
+from .votes import Embedding, Neighbors, Order, Prototypes, neighbor_score
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class NodeSpacesMixin:
+    """Adds `transform` to a classifier that has a linear map for every node.
+
+    scikit-learn wraps the `transform` in a class body and then names columns after the root's
+    components, which fails for a node with more or fewer of them. An inherited `transform` is left
+    alone and names its columns itself.
+    """
+
+    def transform(self, X: Any, node: int | str | None = None) -> np.ndarray:
+        """Map rows into the space in which the Euclidean distance is the metric.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows like those of `fit`.
+        node : int or str, default=None
+            A node of `tree_` by id, path or unique name: the space of its metric over everything
+            below it. None takes the root.
+
+        Returns
+        -------
+        embedding : ndarray of shape (n_samples, n_components)
+            Or a data frame, if `set_output` asks for one.
+        """
+        rows = self._check_rows(X)
+        components = self.components_ if node is None else self.node_components(node)
+        embedding = map_rows(components, rows)
+        adapter = _get_container_adapter("transform", self)
+        if adapter is None:
+            return embedding
+        prefix = type(self).__name__.lower()
+        names = [f"{prefix}{i}" for i in range(len(components))]
+        return adapter.create_container(embedding, X, columns=names)
+
+
+_SERIES = {"node_scores_": "score", "node_outcomes_": "outcome"}
+
+
+class HierarchicalMetricClassifier(
+    ExplainMixin,
+    NodeSpacesMixin,
+    MahalanobisMixin,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    ClassifierMixin,
+    Estimator,
+):
+    """Classify by a metric that is learned node by node of a tree and comes apart again.
+
+    Every node of the tree learns a linear map of its own columns. Bottom-up, every parent combines
+    the metrics of its children, starting from what these learned, until the root gives one distance
+    between two rows. A row gets the class of its nearest neighbours, or of the nearest prototype,
+    and the distance is the sum of what every node contributed.
+
+    The tree is read from column names such as ``photo/person/hair|lab_mean_0``, as
+    :class:`SegmentTreeTransformer` writes them. A table without such names is a tree of one node,
+    and the classifier is then a flat metric learner.
+
+    Parameters
+    ----------
+    tree : {"auto", "columns"}, dict or SegmentTree, default="auto"
+        ``"auto"`` reads the tree from the column names, and takes a table without hierarchical
+        names as one node; ``"columns"`` insists on such names. A nested dict has lists of column
+        names or positions as leaves.
+    node_metric : {"lda", "nca", "lmnn", "triplet", "snr"} or estimator, default="lda"
+        What learns the map of every node: shrinkage linear discriminants, neighbourhood components,
+        large-margin neighbours, triplet margin, signal-to-noise; or any metric-learn or
+        scikit-learn estimator whose `transform` is linear. It is fitted on the node's columns,
+        standardised.
+    combination : {"projection", "weighted", "scatter"} or Combination, default="projection"
+        How a parent's metric is made from those of its children: by a full projection; by
+        non-negative weights, under which no contribution is negative; or by discriminants of all
+        columns below it, with a scatter drawn towards that of the children, which takes less
+        memory where the nodes have hundreds of columns, and needs ``node_metric="lda"``.
+    n_components : int, default=None
+        Most dimensions of the root's embedding, which is cut by its principal components where the
+        combination gives more; this mixes the nodes, also under ``combination="weighted"``. None
+        keeps all.
+    n_neighbors : int, default=5
+        Number of neighbours that vote. Where more rows are as far as the last of them, as rows are
+        that lack a part, all of these share the last votes.
+    weights : {"uniform", "distance"}, callable or None, default="uniform"
+        Weight of a neighbour's vote by its distance, as in
+        :class:`~sklearn.neighbors.KNeighborsClassifier`; None is "uniform". Unlike there, weights
+        of a callable that are negative, missing, infinite or all zero for a row are an error.
+    decision : {"neighbors", "prototypes"}, default="neighbors"
+        Whether the nearest training rows vote, or the nearest of the class means decides.
+    device : {"auto", "cpu", "cuda"}, default="auto"
+        Where the kernels run; "auto" takes a GPU if there is one and the table is not small.
+    n_jobs : int, default=None
+        Number of threads that fit nodes. The result is the same for any number.
+    verbose : int, default=0
+        1 draws a progress bar.
+    random_state : int, RandomState instance or None, default=None
+        Seeds the folds and the node learners.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The classes.
+    tree_ : SegmentTree
+        The tree.
+    components_ : ndarray of shape (n_components, n_features), float64
+        The root's linear map L; the squared distance of two rows is ``||L (a - b)||^2``.
+    node_scores_ : Series of shape (n_nodes,)
+        By node path, the share of held-out rows that the metric of the node, with everything below
+        it, gives their class by their neighbours; NaN where classes are too small to hold rows out.
+        A parent's is the best of about ten that were tried on the same rows, so a little too good.
+    node_outcomes_ : Series of shape (n_nodes,)
+        By node path, what became of the node's metric: ``"leaf"``, ``"start"`` where a parent
+        keeps its children's metrics as they are, or what they were refined to; ``"constant"`` for a
+        leaf that has nothing to learn from.
+    prototypes_ : ndarray of shape (n_classes, n_features)
+        Mean of the training rows of every class.
+    device_ : str
+        "cpu" or "cuda": where `fit` looked for neighbours. Nodes whose learner runs on either go by
+        the size of their own tables.
+    n_features_in_ : int
+        Number of columns.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Column names, if `fit` got a table with string names.
+
+    See Also
+    --------
+    SegmentTreeTransformer : Makes the table from images.
+    sklearn.neighbors.NeighborhoodComponentsAnalysis : A flat metric learner.
+
+    Notes
+    -----
+    With M = L'L and Δ the difference of two rows, the columns of node v contribute Δ_v'(MΔ)_v to
+    the squared distance: the Shapley value of the game in which only some nodes differ.
+
+    What is learned does not depend on the order of the rows, on the order of named columns, on how
+    the table lies in memory or on the names of the classes: folds and batches are drawn from rows
+    in an order that their contents set.
+
+    Parents are chosen on held-out rows. Rows that share at least half of their parts with one of
+    their class, to the bit, are copies of it, as over-sampling and
+    :class:`~hierseg_learn.sampling.SegmentSwapSampler` make them, and are held out together.
+
+    References
+    ----------
+    .. [1] E. Andrews, P. Mishra. "Explainable Metric Learning for Deflating Data Bias".
+       arXiv:2407.04866, 2024. (The idea: local metrics, combined bottom-up. How parents are
+       combined is this package's own design.)
+
+    Examples
+    --------
+    >>> from hierseg_learn import HierarchicalMetricClassifier, SegmentTreeTransformer
+    >>> from hierseg_learn.datasets import make_portraits
+    >>> from sklearn.pipeline import make_pipeline
+    >>> portraits = make_portraits(n_samples=60, signal=("hair",), random_state=0)
+    >>> model = make_pipeline(
+    ...     SegmentTreeTransformer(tree=portraits.tree),
+    ...     HierarchicalMetricClassifier(random_state=0),
+    ... )
+    >>> model.fit(portraits.images, portraits.target).score(portraits.images, portraits.target)
+    1.0
+    """
+
+    _parameter_constraints: dict = {
+        "tree": [StrOptions({"auto", "columns"}), Mapping, SegmentTree],
+        "node_metric": [StrOptions(set(NODE_METRICS)), HasMethods(["fit", "transform"])],
+        "combination": [StrOptions(set(COMBINATIONS)), Combination],
+        "n_components": [Interval(Integral, 1, None, closed="left"), None],
+        "n_neighbors": [Interval(Integral, 1, None, closed="left")],
+        "weights": [StrOptions({"uniform", "distance"}), callable, None],
+        "decision": [StrOptions({"neighbors", "prototypes"})],
+        "device": [StrOptions({"auto", "cpu", "cuda"})],
+        "n_jobs": [Integral, None],
+        "verbose": ["verbose"],
+        "random_state": ["random_state"],
+    }
+
+    # votes are counted anew, as scikit-learn's neighbors do it; nothing else is looked at
+    _reads_params = False
+
+    def __init__(
+        self,
+        tree: Any = "auto",
+        *,
+        node_metric: Any = "lda",
+        combination: Any = "projection",
+        n_components: int | None = None,
+        n_neighbors: int = 5,
+        weights: str | Callable | None = "uniform",
+        decision: str = "neighbors",
+        device: str = "auto",
+        n_jobs: int | None = None,
+        verbose: int = 0,
+        random_state: Any = None,
+    ) -> None:
+        self.tree = tree
+        self.node_metric = node_metric
+        self.combination = combination
+        self.n_components = n_components
+        self.n_neighbors = n_neighbors
+        self.weights = weights
+        self.decision = decision
+        self.device = device
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+        self.random_state = random_state
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X: Any, y: Any) -> Self:
+        """Learn the node metrics and combine them.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            The table, best a DataFrame whose column names carry the tree.
+        y : array-like of shape (n_samples,)
+            The classes.
+
+        Returns
+        -------
+        self : HierarchicalMetricClassifier
+
+        Raises
+        ------
+        ValueError, TypeError
+            If the table, the tree or a parameter is not what it should be, there is one class only,
+            or there are fewer rows than neighbours; the message names what came and what was
+            expected.
+        """
+        get_backend(self.device)  # a GPU that is asked for and missing is an error at once
+        X, y = check_table(self, X, y, copy=True)
+        self.classes_, codes = np.unique(y, return_inverse=True)
+        self._check_enough(codes)
+        self._layout = read_layout(self.tree, self._names(), X.shape[1])
+        self.tree_ = self._layout.tree
+        backend = get_backend(self.device, n_values=X.size)
+        self.device_ = backend.name
+        names, by_name = self._names(), np.arange(X.shape[1])
+        if names is not None:
+            by_name = np.array(sorted(by_name, key=names.__getitem__))
+        # learned from rows, columns and classes in an order that their contents and names set
+        table = X[:, by_name]
+        order, self._class_ranks = canonical_order(table, codes)
+        self._row_ranks = np.argsort(order)
+        table, table_codes = np.ascontiguousarray(table[order]), self._class_ranks[codes[order]]
+        self._store_metric(self._fit_metric(table, table_codes, by_name, backend))
+        self.prototypes_ = np.empty((len(self.classes_), X.shape[1]))
+        for code, rank in enumerate(self._class_ranks):
+            members = table[table_codes == rank]
+            self.prototypes_[code, by_name] = members.mean(axis=0, dtype=np.float64)
+        self._centre = np.empty(X.shape[1])
+        self._centre[by_name] = table.mean(axis=0, dtype=np.float64)
+        self._X, self._codes = X, codes
+        self._embedding = Embedding.of(self.components_, X, self._centre).points
+        return self
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Predict classes.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows like those of `fit`.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,)
+            The class with the most votes, or of the nearest prototype: the one of the largest
+            probability. Of classes with as many votes it is the one whose voters are nearer, and
+            if they are as near, the one that comes first by the rows that `fit` saw, whatever its
+            name (scikit-learn takes the first name).
+        """
+        codes = self.predict_proba(X).argmax(axis=1)
+        return self.classes_[codes]
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Predict the probabilities of the classes.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows like those of `fit`.
+
+        Returns
+        -------
+        proba : ndarray of shape (n_samples, n_classes)
+            Shares of the votes; for prototypes the softmax of minus half the squared distances,
+            which is the posterior of normal classes that share the metric as covariance. Rows sum
+            to 1. Of probabilities that are level, that of the predicted class is larger by a
+            rounding.
+        """
+        X = self._check_rows(X)
+        return self._decide().proba(X)
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Share of rows that get their class.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows like those of `fit`.
+        y : array-like of shape (n_samples,)
+            Their classes.
+        sample_weight : array-like of shape (n_samples,), default=None
+            How much a row counts.
+
+        Returns
+        -------
+        accuracy : float
+
+        Raises
+        ------
+        ValueError
+            If y is not one class per row, lacks a value, or is of another kind than `classes_`,
+            such as numbers where these are text.
+        """
+        predicted = self.predict(X)
+        y = check_labels(y, "y", len(predicted))
+        check_same_kind(y, "y", self.classes_, "the classes of the model are")
+        return float(accuracy_score(y, predicted, sample_weight=sample_weight))
+
+    def kneighbors(
+        self, X: Any = None, n_neighbors: int | None = None, return_distance: bool = True
+    ) -> Any:
+        """Find the nearest training rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_queries, n_features), default=None
+            The queries; None takes every training row, which is then not its own neighbour.
+        n_neighbors : int, default=None
+            How many; None takes the parameter.
+        return_distance : bool, default=True
+            Whether to return the distances, too.
+
+        Returns
+        -------
+        distances : ndarray of shape (n_queries, n_neighbors)
+            Only if `return_distance`. Their squares are the sums of the nodes' contributions.
+        indices : ndarray of shape (n_queries, n_neighbors)
+            Positions of the training rows, nearest first. Of rows that are equally far some are
+            left out where there are more than asked for; for a prediction all of them vote.
+        """
+        check_is_fitted(self)
+        rows = None if X is None else self._check_rows(X)
+        n_neighbors = self.n_neighbors if n_neighbors is None else n_neighbors
+        squared, indices = self._neighbors().search(rows, n_neighbors)
+        return (np.sqrt(squared), indices) if return_distance else indices
+
+    def node_components(self, node: int | str) -> np.ndarray:
+        """Linear map of a node's metric over everything below it.
+
+        Parameters
+        ----------
+        node : int or str
+            A node of `tree_` by id, path or unique name.
+
+        Returns
+        -------
+        components : ndarray of shape (n_components, n_features), float64
+            Zero in the columns outside the node's subtree. That of the root is `components_`.
+        """
+        check_is_fitted(self)
+        return self._metric.components(self.tree_.index(node))
+
+    def _fit_metric(
+        self, X: np.ndarray, codes: np.ndarray, by_name: np.ndarray, backend: Any
+    ) -> TreeMetric:
+        """Fit a table whose columns are those of `fit` in another order."""
+        names = None if self._names() is None else [self._names()[i] for i in by_name]
+        layout = self._layout.take(by_name)
+        if isinstance(self.tree, str):
+            layout = read_layout(self.tree, names, X.shape[1])
+        tree, combination = layout.tree, make_combination(self.combination)
+        n_steps = combination.n_steps(tree.n_nodes) if tree.n_nodes > 1 else 1
+        with ProgressBar(n_steps, "Fitting nodes", self.verbose) as bar:
+            metric = fit_tree_metric(
+                X,
+                codes,
+                tree,
+                layout.columns,
+                make_node_metric(self.node_metric, device=self.device),
+                combination,
+                n_components=self.n_components,
+                score=neighbor_score(backend),
+                n_jobs=self.n_jobs,
+                random_state=self.random_state,
+                on_step=bar.advance,
+                copies=_find_copies(X, codes, layout, names) if tree.n_nodes > 1 else None,
+            )
+        return metric.take([tree.index(path) for path in self.tree_.paths], by_name)
+
+    def _store_metric(self, metric: TreeMetric) -> None:
+        self.node_scores_ = self._node_series(metric.scores, "score")
+        self.node_outcomes_ = self._node_series(metric.outcomes, "outcome")
+        self._metric = metric
+        self.components_ = metric.components(self.tree_.root)
+
+    def _node_series(self, values: list, title: str) -> pd.Series:
+        import pandas as pd
+
+        values = np.array(values, dtype=object if title == "outcome" else np.float64)
+        # pandas before 3 hands out the very array; nobody is to edit it
+        values.flags.writeable = False
+        return pd.Series(values, pd.Index(self.tree_.paths, name="node"), name=title, copy=False)
+
+    def _neighbors(self) -> Neighbors:
+        return Neighbors(
+            self._layout,
+            self._X,
+            Embedding(self.components_, self._centre, self._embedding),
+            self._codes,
+            self._order(),
+            self.n_neighbors,
+            self.weights,
+            get_backend(self.device, n_values=self._embedding.size),
+        )
+
+    def _decide(self) -> Neighbors | Prototypes:
+        if self.decision == "prototypes":
+            return Prototypes(self.components_, self._layout, self.prototypes_, self._order())
+        return self._neighbors()
+
+    def _order(self) -> Order:
+        return Order(self._row_ranks, self._class_ranks)
+
+    def _names(self) -> list[str] | None:
+        names = getattr(self, "feature_names_in_", None)
+        return None if names is None else list(names)
+
+    def _check_rows(self, X: Any) -> np.ndarray:
+        check_is_fitted(self)
+        return check_rows(self, X)
+
+    def _check_enough(self, codes: np.ndarray) -> None:
+        if len(self.classes_) < 2:
+            only = self.classes_.tolist()[0]
+            raise ValueError(f"y has 1 class, {only!r}; a classifier needs at least 2.")
+        if self.decision == "neighbors" and len(codes) < self.n_neighbors:
+            raise ValueError(
+                f"n_neighbors={self.n_neighbors} neighbours cannot be found among n_samples = "
+                f"{len(codes)} training rows; pass more rows or a smaller n_neighbors."
+            )
+
+    @property
+    def _n_features_out(self) -> int:
+        return len(self.components_)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # skops cannot store a Series
+        state = super().__getstate__()
+        for name in _SERIES:
+            if hasattr(state.get(name), "to_list"):
+                state[name] = state[name].to_list()
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        for name, title in _SERIES.items():
+            if isinstance(values := vars(self).get(name), list):
+                setattr(self, name, self._node_series(values, title))
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+
+def _find_copies(
+    X: np.ndarray, codes: np.ndarray, layout: TableLayout, names: list[str] | None
+) -> np.ndarray:
+    """Rows that samplers made of others: what is learned of one is not judged on the other."""
+    leaves = layout.tree.leaves
+    presence = presence_columns(names, layout)
+    present = None if presence is None else X[:, presence[leaves]] > 0
+    return find_copies(X, codes, [layout.columns[leaf] for leaf in leaves], present)

@@ -1,0 +1,1 @@
+"""Pictures cut apart, filled and put together again."""

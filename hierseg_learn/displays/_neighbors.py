@@ -1,0 +1,469 @@
+"""A photo beside its nearest training photos, with what sets each apart and what they share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from numbers import Integral
+from textwrap import wrap
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..explain import PairExplanation
+from ..explain.style import NEGATIVE, POSITIVE, import_pyplot, text_width, thumbnail
+from ..explain.words import enumerate_words, node_labels
+from ..fitted.model import FittedSteps, check_targets, count, row, take, take_steps
+from ..utils.numbers import number, percent
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    pass  # HOUSE
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+_FONT_POINTS = 9.0
+# inches: a photo's height, the widest figure, a line of type
+_HEIGHT, _WIDEST = 2.7, 15.0
+_LINE = 0.165
+# between photos, and behind the query, as shares of a photo's height
+_GAP, _QUERY_GAP = 0.09, 0.16
+# the least width of a column, so that words fit below a narrow photo
+_LEAST_WIDTH = 0.62
+_LARGEST_PHOTO = 700
+
+
+def plot(display: NeighborStripDisplay, ax: Axes | None) -> Axes:
+    """Draw the display; see `NeighborStripDisplay.plot`."""
+    plt = import_pyplot("NeighborStripDisplay.plot")
+    photos = [display.photo, *(neighbor.photo for neighbor in display.neighbors)]
+    # All photos are drawn one unit high, whatever their size.
+    widths = np.array([photo.shape[1] / photo.shape[0] for photo in photos])
+    columns = np.maximum(widths, _LEAST_WIDTH)
+    gaps = np.array([0.0, _QUERY_GAP + _GAP, *[_GAP] * (len(photos) - 2)])
+    starts = np.cumsum(columns + gaps) - columns
+    total = float(starts[-1] + columns[-1])
+    scale = min(_HEIGHT, _WIDEST / total)
+    texts = _texts(display, columns * scale * 72)
+    n_lines = max(sum(len(lines) for lines, _ in blocks) for blocks in texts)
+    below = (n_lines + 0.8) * _LINE / scale
+    if ax is None:
+        size = (scale * total + 0.2, scale * (1 + below) + 0.2)
+        figure, ax = plt.subplots(figsize=size)
+        figure.subplots_adjust(left=0.1 / size[0], right=1 - 0.1 / size[0], bottom=0.02, top=0.98)
+    ax.set(xlim=(0, total), ylim=(1 + below, -0.01), aspect="equal")
+    ax.set_axis_off()
+    for i, photo in enumerate(photos):
+        left = float(starts[i] + (columns[i] - widths[i]) / 2)
+        extent = (left, left + float(widths[i]), 1.0, 0.0)
+        _draw_photo(ax, photo, extent, is_query=i == 0)
+        if i > 0:
+            _outline(ax, display.neighbors[i - 1], extent)
+    middle = float(starts[1]) - (_QUERY_GAP + _GAP) / 2
+    ax.plot([middle, middle], [0, 1 + below * 0.85], color="0.75", linewidth=1.0)
+    for start, width, blocks in zip(starts, columns, texts):
+        _write(ax, float(start + width / 2), blocks)
+    return ax
+
+
+def _texts(
+    display: NeighborStripDisplay, widths: np.ndarray
+) -> list[list[tuple[list[str], dict[str, Any]]]]:
+    """For every photo: blocks of lines that fit below it, each with its looks."""
+    bold = {"fontweight": "bold"}
+    query = [([display.name], bold), ([f"classified as {display.prediction}"], {})]
+    texts = [query]
+    for neighbor in display.neighbors:
+        same = "same class" if neighbor.label == display.prediction else "other class"
+        blocks = [
+            ([neighbor.label], bold),
+            ([f"{same}, distance {neighbor.explanation.distance:.3g}"], {"color": "0.25"}),
+        ]
+        if neighbor.differ:
+            words = f"differs: {_joined(display.differences(neighbor))}"
+            blocks.append(([words], {"color": "#A84300"}))
+        if neighbor.alike:
+            words = f"alike: {_joined(display.likenesses(neighbor))}"
+            blocks.append(([words], {"color": NEGATIVE}))
+        blocks.append(([neighbor.name], {"color": "0.45", "fontsize": _FONT_POINTS - 1.5}))
+        texts.append(blocks)
+    return [
+        [([line for text in lines for line in _fit(text, width)], style) for lines, style in blocks]
+        for blocks, width in zip(texts, widths)
+    ]
+
+
+def _fit(text: str, points: float) -> list[str]:
+    """Lines of a text that are no wider than a column."""
+    letters = int(points * 1.05 * len(text) / text_width(text, _FONT_POINTS))
+    return wrap(text, max(letters, 10), break_on_hyphens=False)
+
+
+def _joined(words: Sequence[str]) -> str:
+    """Words with commas; a name stays on one line with its number."""
+    return ", ".join(word.replace(" ", "\N{NO-BREAK SPACE}") for word in words)
+
+
+def _draw_photo(
+    ax: Axes, photo: np.ndarray, extent: tuple[float, float, float, float], *, is_query: bool
+) -> None:
+    left, right, bottom, top = extent
+    shown = thumbnail(photo, _LARGEST_PHOTO)
+    ax.imshow(shown, cmap="gray", vmin=0, vmax=1, extent=extent, label="photo", zorder=1)
+    ax.plot(
+        [left, right, right, left, left],
+        [top, top, bottom, bottom, top],
+        color="black" if is_query else "0.6",
+        linewidth=2.0 if is_query else 0.6,
+        zorder=2,
+        clip_on=False,
+    )
+
+
+def _outline(ax: Axes, neighbor: Any, extent: tuple[float, float, float, float]) -> None:
+    """Outline the segment with the largest share, warm on white, so that it shows on any photo."""
+    if not neighbor.differ:
+        return
+    mask = neighbor.label_map == next(iter(neighbor.differ))
+    if not mask.any():
+        return
+    left, right, bottom, top = extent
+    height, width = mask.shape
+    # A frame of background closes outlines at the edge of the photo.
+    x = left + (np.arange(-1, width + 1) + 0.5) / width * (right - left)
+    y = top + (np.arange(-1, height + 1) + 0.5) / height * (bottom - top)
+    framed = np.pad(mask.astype(float), 1)
+    box = [np.clip(x, left, right), np.clip(y, min(top, bottom), max(top, bottom))]
+    for color, linewidth in (("white", 2.8), (POSITIVE, 1.4)):
+        ax.contour(*box, framed, levels=[0.5], colors=[color], linewidths=linewidth, zorder=3)
+
+
+def _write(ax: Axes, x: float, blocks: list[tuple[list[str], dict[str, Any]]]) -> None:
+    """Write lines below a photo, one under the other."""
+    down = 5.0
+    for lines, style in blocks:
+        looks = {"fontsize": _FONT_POINTS, "color": "black", **style}
+        for line in lines:
+            ax.annotate(
+                line,
+                (x, 1),
+                (0, -down),
+                textcoords="offset points",
+                ha="center",
+                va="top",
+                parse_math=False,
+                annotation_clip=False,
+                **looks,
+            )
+            down += _LINE * 72
+
+
+_N_NAMED = 3
+# smaller shares are not worth a word
+_LEAST = 0.05
+# alike: the neighbour is so many times closer than the classes are on average
+_CLOSER = 4.0
+# given training photos that are not those of the fit have other distances
+_TOLERANCE = 1e-3
+
+
+@dataclass(frozen=True)
+class Neighbor:
+    """One training photo beside the query.
+
+    Parameters
+    ----------
+    name : str
+        What it is called.
+    label : str
+        Its class.
+    explanation : PairExplanation
+        Of the query and the neighbour.
+    differ : dict of int to float
+        The leaves that the squared distance comes from, with their shares, the largest first.
+    alike : tuple of int
+        The leaves in which it is much closer to the query than the classes are on average.
+    photo : ndarray of shape (h, w) or (h, w, 3)
+        The photo, floats in [0, 1].
+    label_map : ndarray of shape (h, w)
+        Leaf of every pixel.
+    """
+
+    name: str
+    label: str
+    explanation: PairExplanation
+    differ: dict[int, float]
+    alike: tuple[int, ...]
+    photo: np.ndarray
+    label_map: np.ndarray
+
+
+def explain_neighbors(
+    steps: FittedSteps,
+    table: Any,
+    X_train: Any,
+    labels: np.ndarray,
+    distances: np.ndarray,
+    indices: np.ndarray,
+    name: str,
+) -> list[Neighbor]:
+    """Explain the query beside each of its neighbours."""
+    if indices.max() >= len(labels):
+        raise ValueError(
+            f"X_train must be what the estimator was fitted on; it holds {len(labels)} photos, but "
+            f"number {indices.max()} is a neighbour."
+        )
+    chosen = take(X_train, indices)
+    rows, photos, maps = steps.table(chosen), steps.photos(chosen), steps.label_maps(chosen)
+    usual = _usual_contributions(steps, table)
+    neighbors = []
+    for i, index in enumerate(indices.tolist()):
+        pair = steps.classifier.explain_pair(table, row(rows, i))
+        if abs(pair.distance - distances[i]) > _TOLERANCE * (1 + distances[i]):
+            raise ValueError(
+                f"X_train must be what the estimator was fitted on, in the same order: photo "
+                f"{index} is at distance {pair.distance:.3g}, but {distances[i]:.3g} was expected."
+            )
+        neighbors.append(
+            Neighbor(
+                name=f"training photo {index}",
+                label=str(labels[index]),
+                explanation=replace(pair, name_a=name, name_b=f"training photo {index}"),
+                differ=_differ(pair),
+                alike=_alike(pair, usual),
+                photo=photos[i],
+                label_map=maps[i],
+            )
+        )
+    return neighbors
+
+
+def _usual_contributions(steps: FittedSteps, table: Any) -> np.ndarray:
+    """What every node contributes to the squared distances to the class means, on average."""
+    prototypes = steps.classifier.prototypes_
+    if hasattr(table, "columns"):
+        prototypes = type(table)(prototypes, columns=table.columns)
+    pairs = [
+        steps.classifier.explain_pair(table, row(prototypes, i)) for i in range(len(prototypes))
+    ]
+    return np.mean([pair.own for pair in pairs], axis=0)
+
+
+def _differ(pair: PairExplanation) -> dict[int, float]:
+    """Leaves with the largest shares of their own columns."""
+    leaves = np.array(pair.tree.leaves)
+    order = leaves[np.argsort(-pair.own_share[leaves], kind="stable")][:_N_NAMED].tolist()
+    return {node: float(pair.own_share[node]) for node in order if pair.own_share[node] >= _LEAST}
+
+
+def _alike(pair: PairExplanation, usual: np.ndarray) -> tuple[int, ...]:
+    """Leaves that both have and that usually contribute much more, the most telling first."""
+    leaves = np.array(pair.tree.leaves)
+    tells = usual[leaves] >= _LEAST * np.abs(usual).sum()
+    close = np.abs(pair.own[leaves]) * _CLOSER < usual[leaves]
+    both = ~np.isin(leaves, list(_differ(pair)))
+    if pair.present_a is not None and pair.present_b is not None:
+        both &= pair.present_a[leaves] & pair.present_b[leaves]
+    found = leaves[tells & close & both]
+    return tuple(found[np.argsort(-usual[found], kind="stable")][:_N_NAMED].tolist())
+
+
+class NeighborStripDisplay:
+    """A photo, its nearest training photos, and in words what each shares with it or not.
+
+    Below every neighbour stand its class, its distance, the segments that the distance mostly
+    comes from, with their shares, and the segments in which it is alike. The segment with the
+    largest share is outlined in the neighbour. A segment counts as alike if both photos have it,
+    it is not among those named as different, and it contributes less than a quarter of what it
+    contributes on average to the squared distances between the query and the class means; segments
+    that never tell anything are not named.
+
+    Made by `from_estimator`.
+
+    Parameters
+    ----------
+    name : str
+        What the query is called.
+    photo : ndarray of shape (h, w) or (h, w, 3)
+        The query, floats in [0, 1].
+    label_map : ndarray of shape (h, w)
+        Leaf of every pixel, -1 for none.
+    prediction : str
+        Its predicted class.
+    neighbors : sequence of Neighbor
+        Nearest first.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        The axes that hold all photos; set by `plot`.
+    figure_ : matplotlib Figure
+        The figure of these axes; set by `plot`.
+    neighbors : tuple of Neighbor
+        Nearest first.
+    alt_text : str
+        The picture in words.
+
+    See Also
+    --------
+    SegmentContributionDisplay : All shares of one pair over its photos.
+
+    Examples
+    --------
+    >>> from hierseg_learn import HierarchicalMetricClassifier, SegmentTreeTransformer
+    >>> from hierseg_learn.datasets import make_portraits
+    >>> from hierseg_learn.displays import NeighborStripDisplay
+    >>> from sklearn.pipeline import make_pipeline
+    >>> portraits = make_portraits(n_samples=40, signal=("hair",), random_state=0)
+    >>> X, y = portraits.images[:30], portraits.target[:30]
+    >>> model = make_pipeline(
+    ...     SegmentTreeTransformer(tree=portraits.tree, descriptors="color"),
+    ...     HierarchicalMetricClassifier(random_state=0),
+    ... ).fit(X, y)
+    >>> display = NeighborStripDisplay.from_estimator(
+    ...     model, portraits.images[30:31], X, y, n_neighbors=2
+    ... )
+    >>> len(display.neighbors), display.neighbors[0].label == display.prediction
+    (2, True)
+    """
+
+    def __init__(
+        self,
+        name: str,
+        photo: np.ndarray,
+        label_map: np.ndarray,
+        *,
+        prediction: str,
+        neighbors: Sequence[Neighbor],
+    ) -> None:
+        if not neighbors:
+            raise ValueError("neighbors must hold at least one Neighbor, got none.")
+        self.name = str(name)
+        self.photo, self.label_map = np.array(photo), np.array(label_map)
+        self.prediction = str(prediction)
+        self.neighbors = tuple(neighbors)
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: Any,
+        X_train: Any,
+        y_train: Any,
+        *,
+        n_neighbors: int | None = None,
+        name: str = "the sample",
+        ax: Axes | None = None,
+    ) -> NeighborStripDisplay:
+        """Find the nearest training photos of one photo, and draw them.
+
+        Parameters
+        ----------
+        estimator : Pipeline
+            Fitted, of a SegmentTreeTransformer and a HierarchicalMetricClassifier.
+        X : photos
+            One photo, in a container as the estimator takes it, such as ``images[3:4]``.
+        X_train, y_train : photos and array-like of shape (n_samples,)
+            What the estimator was fitted on, in the same order.
+        n_neighbors : int, default=None
+            How many; None takes the classifier's own number.
+        name : str, default="the sample"
+            What to call the query.
+        ax : matplotlib Axes, default=None
+            Where to draw. By default a new figure.
+
+        Returns
+        -------
+        NeighborStripDisplay
+            The display, drawn.
+
+        Raises
+        ------
+        TypeError
+            If the estimator is of another kind.
+        ValueError
+            If X is not one photo, or X_train is not what the estimator was fitted on.
+        """
+        steps = take_steps(estimator, needs_photos=True)
+        if count(X) != 1:
+            raise ValueError(f"X must hold one photo, got {count(X)}.")
+        labels = check_targets(y_train, count(X_train, "X_train"), "y_train")
+        if labels is None:
+            raise ValueError("y_train must hold the classes of X_train, got None.")
+        if n_neighbors is not None and (
+            isinstance(n_neighbors, bool)
+            or not isinstance(n_neighbors, Integral)
+            or n_neighbors < 1
+        ):
+            raise ValueError(f"n_neighbors must be an integer of at least 1, got {n_neighbors!r}.")
+        table = steps.table(X)
+        distances, indices = steps.classifier.kneighbors(table, n_neighbors=n_neighbors)
+        display = cls(
+            name,
+            steps.photos(X)[0],
+            steps.label_maps(X)[0],
+            prediction=str(steps.classifier.predict(table)[0]),
+            neighbors=explain_neighbors(
+                steps, table, X_train, labels, distances[0], indices[0], name
+            ),
+        )
+        return display.plot(ax)
+
+    def plot(self, ax: Axes | None = None) -> NeighborStripDisplay:
+        """Draw the photos side by side, the query at the left.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw. By default a new figure.
+
+        Returns
+        -------
+        NeighborStripDisplay
+            The display itself.
+
+        Raises
+        ------
+        ImportError
+            If Matplotlib is not installed.
+        """
+        pass  # HOUSE
+
+        self.ax_: Axes = plot(self, ax)
+        self.figure_: Figure = self.ax_.figure
+        return self
+
+    @property
+    def alt_text(self) -> str:
+        """The picture in words, for those who cannot see it."""
+        n_neighbors = len(self.neighbors)
+        nearest = (
+            "its nearest training photo" if n_neighbors == 1 else "its nearest training photos"
+        )
+        sentences = [
+            f"{self.name}, classified as {self.prediction}, beside {nearest}, {n_neighbors} in all."
+        ]
+        for neighbor in self.neighbors:
+            clauses = [
+                f"{neighbor.name}, class {neighbor.label}, distance "
+                f"{number(neighbor.explanation.distance)}"
+            ]
+            if neighbor.differ:
+                clauses.append(f"differs in {enumerate_words(self.differences(neighbor))}")
+            if neighbor.alike:
+                clauses.append(f"alike in {enumerate_words(self.likenesses(neighbor))}")
+            sentences.append(f"{'; '.join(clauses)}.")
+        return " ".join(sentence[0].upper() + sentence[1:] for sentence in sentences)
+
+    def differences(self, neighbor: Neighbor) -> list[str]:
+        """Names and shares of the segments that set a neighbour apart."""
+        labels = node_labels(neighbor.explanation.tree)
+        return [f"{labels[node]} {percent(share)}" for node, share in neighbor.differ.items()]
+
+    def likenesses(self, neighbor: Neighbor) -> list[str]:
+        """Names of the segments in which a neighbour is alike."""
+        labels = node_labels(neighbor.explanation.tree)
+        return [labels[node] for node in neighbor.alike]

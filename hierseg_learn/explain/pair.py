@@ -1,0 +1,395 @@
+"""Why two samples are as far apart as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..table.layout import AREA
+from ..tree import SegmentTree
+from .explanation import Explanation, check_items, check_numbers, check_presence, check_tree
+from .words import Phrases, size_share, split_sentence, summary
+
+if TYPE_CHECKING:
+    from ..tree import SegmentTree
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class PairExplanation(Explanation):
+    """Which nodes the distance between two samples comes from.
+
+    Parameters
+    ----------
+    tree : SegmentTree
+        The tree.
+    own : array-like of shape (n_nodes,)
+        What the own columns of every node contribute to the squared distance, of which it is the
+        sum. Single contributions are negative where a node makes up for others.
+    present_a, present_b : array-like of bool, shape (n_nodes,), default=None
+        Whether a sample has the node at all; None, for both, if that is not known.
+    name_a, name_b : str, default="a", "b"
+        What to call the samples.
+
+    Attributes
+    ----------
+    squared_distance, distance : float
+        The sum of `own`, and its square root.
+    total : ndarray of shape (n_nodes,)
+        Contributions of nodes with everything below them.
+    share, own_share : ndarray of shape (n_nodes,)
+        `total` and `own` as shares of all positive `own` together, which is the squared distance
+        where none is negative; 0 where the distance is 0. No share is above 1.
+    contributions : DataFrame
+        One row per node, by path: `own`, `total`, `share`, `present_a`, `present_b`.
+
+    See Also
+    --------
+    PredictionExplanation : Why a sample got its class.
+    SegmentContributionDisplay : The contributions drawn over photos.
+
+    Examples
+    --------
+    >>> from hierseg_learn.explain import PairExplanation
+    >>> from hierseg_learn.tree import SegmentTree
+    >>> tree = SegmentTree.from_nested({"photo": {"sky": 0, "person": {"hair": 1, "skirt": 2}}})
+    >>> tree.names
+    ('sky', 'hair', 'skirt', 'person', 'photo')
+    >>> explanation = PairExplanation(
+    ...     tree,
+    ...     [0.3, 0.5, 2.4, 0.8, 0.0],
+    ...     present_a=[1, 1, 1, 1, 1],
+    ...     present_b=[1, 1, 0, 1, 1],
+    ...     name_a="photo 3",
+    ...     name_b="photo 8",
+    ... )
+    >>> print(explanation.to_text())
+    photo 3 and photo 8 differ mostly because of skirt (60%) and person as a whole (20%).
+    Only photo 3 has skirt.
+    <BLANKLINE>
+    squared distance 4  share  own
+    photo                100%   0%
+    ├── sky                8%   8%
+    └── person            92%  20%
+        ├── hair          12%  12%
+        └── skirt         60%  60%  only photo 3
+    >>> explanation.contributions["share"]["photo/person"].round(3).item()
+    0.925
+    """
+
+    tree: SegmentTree
+    own: np.ndarray
+    _: KW_ONLY
+    present_a: np.ndarray | None = None
+    present_b: np.ndarray | None = None
+    name_a: str = "a"
+    name_b: str = "b"
+
+    def __post_init__(self) -> None:
+        n_nodes = check_tree(self.tree).n_nodes
+        if (self.present_a is None) != (self.present_b is None):
+            lacking = "present_a" if self.present_a is None else "present_b"
+            raise ValueError(
+                f"{lacking} is None, but the other presence is given; expected both or neither."
+            )
+        # The dict is the one way in: the fields of a frozen dataclass cannot be set.
+        vars(self).update(
+            own=check_numbers(self.own, "own", (n_nodes,)),
+            present_a=check_presence(self.present_a, "present_a", n_nodes),
+            present_b=check_presence(self.present_b, "present_b", n_nodes),
+            name_a=str(self.name_a),
+            name_b=str(self.name_b),
+        )
+
+    def _presence(self) -> dict[str, np.ndarray | None]:
+        return {"present_a": self.present_a, "present_b": self.present_b}
+
+    def _marks(self) -> list[str]:
+        if self.present_a is None or self.present_b is None:
+            return [""] * self.tree.n_nodes
+        words = {
+            (True, True): "",
+            (True, False): f"only {self.name_a}",
+            (False, True): f"only {self.name_b}",
+            (False, False): "in neither",
+        }
+        return [words[pair] for pair in zip(self.present_a.tolist(), self.present_b.tolist())]
+
+    def _missing(self) -> dict[str, np.ndarray]:
+        if self.present_a is None or self.present_b is None:
+            return {}
+        return {
+            f"Only {self.name_a} has ": self.present_a & ~self.present_b,
+            f"Only {self.name_b} has ": self.present_b & ~self.present_a,
+        }
+
+    def _title(self) -> str:
+        return f"What sets {self.name_a} and {self.name_b} apart?"
+
+    def _subject(self) -> str:
+        return f"{self.name_a} and {self.name_b}"
+
+    def _names(self) -> tuple[str, ...]:
+        return self.name_a, self.name_b
+
+    def _lines(self, max_nodes: int) -> list[str]:
+        both = f"{self.name_a} and {self.name_b}"
+        phrases = Phrases(
+            mostly=f"{both} differ mostly because of ",
+            many=f"Many parts set {both} apart; the largest shares are those of ",
+            none=f"{both} do not differ: their distance is 0.",
+        )
+        return summary(self, phrases, max_nodes)
+
+    def _about(self) -> dict[str, Any]:
+        return {"kind": "pair", "name_a": self.name_a, "name_b": self.name_b}
+
+
+# rounding of float32 tables, relative to the values of a column
+_TOLERANCE = 1e-5
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class PartsExplanation(PairExplanation):
+    r"""Which parts the distance between two samples comes from.
+
+    As :class:`PairExplanation`, but what inner nodes describe is split over their leaves as far as
+    that can be done exactly. The `own` of a leaf is all that it accounts for, in its own columns
+    and in those of its ancestors; the `own` of an inner node is the rest of its columns, which
+    cannot be split.
+
+    Parameters
+    ----------
+    tree : SegmentTree
+        The tree.
+    own : array-like of shape (n_nodes,)
+        What every leaf, and the rest of every inner node, contribute to the squared distance.
+    present_a, present_b : array-like of bool, shape (n_nodes,), default=None
+        Whether a sample has the node at all; None, for both, if that is not known.
+    name_a, name_b : str, default="a", "b"
+        What to call the samples.
+    own_columns : array-like of shape (n_nodes,)
+        What the nodes' own columns contribute, not split, as in :class:`PairExplanation`.
+    kinds : array-like of str, shape (n_features,)
+        How every column was split: "leaf" (a leaf's own), "area", "mean", "root", or "rest".
+
+    Attributes
+    ----------
+    rest : float
+        What is not split: the sum of `own` over inner nodes.
+    contributions : DataFrame
+        As in :class:`PairExplanation`, and `own_columns`.
+
+    Notes
+    -----
+    Write :math:`a_l` for the area of leaf l and :math:`w_l = a_l / \sum_k a_k` for its share
+    of an inner node u. Three kinds of columns of u come apart exactly:
+
+    *area*, a sum over leaves. Leaf l accounts for :math:`a_l^A - a_l^B`.
+
+    *means*, columns with :math:`c_u = \sum_l w_l c_l` in both images: mean colours, mean
+    positions, histograms without a root. With :math:`r = (c_u^A + c_u^B) / 2`, the leaf
+    accounts for
+
+    .. math::
+        w_l^A (c_l^A - r) - w_l^B (c_l^B - r)
+        = \bar w_l (c_l^A - c_l^B) + (w_l^A - w_l^B) (\bar c_l - r),
+
+    bars being means over both images: the change of the part at its mean area, and the change
+    of its area, which counts by how much the part differs from the whole. The terms sum to
+    :math:`c_u^A - c_u^B` because weights sum to 1, whatever r is; without r, adding a
+    constant to a column would change the shares [1]_. If u is missing in an image, its column
+    holds a filler there; that is r, and the image has no terms.
+
+    *roots*, columns whose squares are such means: square roots of histograms. There
+    :math:`c_u^A - c_u^B = ((c_u^A)^2 - (c_u^B)^2) / (c_u^A + c_u^B)`, and the squares are
+    split as means.
+
+    Other columns (standard deviations, covariances) are not split; they stay with u as its
+    rest. Which kind a column is can be seen in the two rows, so no transformer is
+    needed.
+
+    The players of the game are the leaves and the rests. With :math:`\delta_p` the part of
+    the difference that player p accounts for, in all columns, a coalition S is worth
+    :math:`\lVert L \sum_{p \in S} \delta_p \rVert^2`: again a quadratic game, whose Shapley
+    value is :math:`\delta_p^T M \Delta`. It sums to the squared distance.
+
+    This is not the game in which the parts of S are exchanged between the images and u is
+    computed anew. A mean is a ratio of sums, an exchange changes both of them, and no
+    :math:`\delta_p` give that game. Take a column of one inner node with two leaves of means
+    0 and 1 in both images, of areas (1, 1) in A and (3, 2) in B. A has the mean 1/2; with
+    leaf 1 of B it is 1/4, with leaf 2 of B 2/3, with both 2/5. The worths, squared changes,
+    are 1/16, 1/36 and 1/100; but :math:`(1/4 \pm 1/6)^2` is 1/144 or 25/144. Both games are
+    the same for areas, and for means wherever the parts have the same areas in both images.
+
+    References
+    ----------
+    .. [1] E. M. Kitagawa. "Components of a Difference Between Two Rates". Journal of the American
+       Statistical Association 50, 1955. (The decomposition for one weighted mean.)
+
+    Examples
+    --------
+    >>> from hierseg_learn.explain import PartsExplanation
+    >>> from hierseg_learn.tree import SegmentTree
+    >>> tree = SegmentTree.from_nested({"photo": {"sky": 0, "boat": 1}})
+    >>> explanation = PartsExplanation(
+    ...     tree, [0.5, 3.0, 0.5], own_columns=[0.5, 2.0, 1.5], kinds=["leaf", "leaf", "mean"]
+    ... )
+    >>> print(explanation.to_text())
+    a and b differ mostly because of boat (75%) and sky (12%).
+    <BLANKLINE>
+    squared distance 4  share  own
+    photo                100%  12%
+    ├── sky               12%  12%
+    └── boat              75%  75%
+    <BLANKLINE>
+    What inner nodes describe is split over their leaves; 12% cannot be and stays with them.
+    """
+
+    _: KW_ONLY
+    own_columns: np.ndarray
+    kinds: np.ndarray
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        vars(self).update(
+            own_columns=check_numbers(self.own_columns, "own_columns", (self.tree.n_nodes,)),
+            kinds=check_items(self.kinds, "kinds", ("n_features",)),
+        )
+
+    @property
+    def rest(self) -> float:
+        """What is not split: the sum of `own` over inner nodes."""
+        return float(self.own[~self.tree.is_leaf].sum())
+
+    @property
+    def contributions(self) -> pd.DataFrame:
+        """A new DataFrame as in :class:`PairExplanation`, and `own_columns`."""
+        return super().contributions.assign(own_columns=self.own_columns)
+
+    def _closing(self) -> str:
+        return split_sentence(size_share(self.own, ~self.tree.is_leaf))
+
+    def _about(self) -> dict[str, Any]:
+        kinds, counts = np.unique(self.kinds, return_counts=True)
+        return {
+            **super()._about(),
+            "kind": "parts",
+            "rest": self.rest,
+            "own_columns": self.own_columns.tolist(),
+            "columns_by_kind": dict(zip(kinds.tolist(), counts.tolist())),
+        }
+
+
+def split_over_leaves(
+    tree: SegmentTree,
+    columns: Sequence[np.ndarray],
+    descriptors: Sequence[str],
+    a: np.ndarray,
+    b: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Split differences of rows over the leaves, and the rests of inner nodes.
+
+    Parameters
+    ----------
+    tree : SegmentTree
+        The tree.
+    columns : sequence of ndarray of int, length n_nodes
+        Positions of every node's own columns.
+    descriptors : sequence of str, length n_features
+        What every column describes: its name without the path.
+    a, b : ndarray of shape (n_pairs, n_features)
+        The rows.
+
+    Returns
+    -------
+    deltas : ndarray of shape (n_nodes, n_pairs, n_features), float64
+        What every node accounts for; sums to ``a - b`` over the nodes.
+    kinds : ndarray of shape (n_features,), str
+        "leaf", "area", "mean", "root" or "rest"; the same for all pairs.
+
+    Raises
+    ------
+    ValueError
+        If a leaf has no column for its area, and a node above it has columns.
+    """
+    rows = np.stack([a, b]).astype(np.float64)
+    deltas = np.zeros((tree.n_nodes, *a.shape))
+    kinds = np.full(a.shape[1], "rest")
+    places = [{descriptors[j]: j for j in own.tolist()} for own in columns]
+    for node in range(tree.n_nodes):
+        own = columns[node]
+        deltas[node][:, own] = rows[0][:, own] - rows[1][:, own]
+        if tree.is_leaf[node]:
+            kinds[own] = "leaf"
+            continue
+        if not len(own):
+            continue
+        below = [int(n) for n in tree.subtree(node) if tree.is_leaf[n]]
+        for leaf in below:
+            if AREA not in places[leaf]:
+                raise ValueError(
+                    f"by='parts' weighs parts by their areas and needs a column "
+                    f"'{tree.path(leaf)}|{AREA}', which the table lacks."
+                )
+        shared = [name for name in places[node] if all(name in places[leaf] for leaf in below)]
+        mine = [places[node][name] for name in shared]
+        of_leaves = np.array([[places[leaf][name] for name in shared] for leaf in below])
+        areas = rows[:, :, [places[leaf][AREA] for leaf in below]]
+        kinds[mine], terms = _split(
+            np.array(shared), rows[:, :, mine], rows[:, :, of_leaves], areas
+        )
+        for leaf, given in zip(below, terms):
+            deltas[leaf][:, mine] = given
+        deltas[node][:, mine] -= terms.sum(axis=0)
+    return deltas, kinds
+
+
+def _split(
+    names: np.ndarray, whole: np.ndarray, values: np.ndarray, areas: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Split columns of an inner node: their kinds, and what leaves account for.
+
+    `whole` is (2, n_pairs, n_columns), the columns in both images; `values`, (2, n_pairs, n_leaves,
+    n_columns), and `areas`, (2, n_pairs, n_leaves), are those of the leaves. What leaves account
+    for is (n_leaves, n_pairs, n_columns).
+    """
+    totals = areas.sum(axis=2, keepdims=True)
+    weights = np.divide(areas, totals, out=np.zeros_like(areas), where=totals > 0)[..., np.newaxis]
+    here = totals > 0
+    means = _are_means(whole, values, weights, here) & here.any()
+    roots = _are_means(whole**2, values**2, weights, here) & (whole >= 0).all((0, 1)) & here.any()
+    kinds = np.where(means, "mean", np.where(roots, "root", "rest"))
+    kinds[names == AREA] = "area"
+    scale = whole.sum(axis=0)
+    of_roots = np.divide(
+        _mean_terms(whole**2, values**2, weights, here),
+        scale,
+        out=np.zeros(values.shape[2:3] + scale.shape),
+        where=scale > 0,
+    )
+    of_areas = np.moveaxis(areas[0] - areas[1], 1, 0)[..., np.newaxis]
+    terms = {"mean": _mean_terms(whole, values, weights, here), "root": of_roots, "area": of_areas}
+    return kinds, np.select([kinds == kind for kind in terms], list(terms.values()), 0.0)
+
+
+def _are_means(
+    whole: np.ndarray, values: np.ndarray, weights: np.ndarray, here: np.ndarray
+) -> np.ndarray:
+    """Whether columns are means over the leaves in all images that have any of them."""
+    means = (weights * values).sum(axis=2)
+    scale = np.abs(np.where(weights > 0, values, 0.0)).max(axis=2)
+    return ((np.abs(means - whole) <= _TOLERANCE * scale) | ~here).all(axis=(0, 1))
+
+
+def _mean_terms(
+    whole: np.ndarray, values: np.ndarray, weights: np.ndarray, here: np.ndarray
+) -> np.ndarray:
+    # the filler of an image that lacks the node, or the middle of two that have it
+    reference = np.where(here[0], np.where(here[1], whole.mean(axis=0), whole[1]), whole[0])
+    terms = weights * (values - reference[:, np.newaxis])
+    return np.moveaxis(terms[0] - terms[1], 1, 0)

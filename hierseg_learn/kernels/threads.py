@@ -1,0 +1,163 @@
+"""Threads that never change a result: one helper for BLAS, one for fixed blocks of work."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+import joblib
+from threadpoolctl import ThreadpoolController
+
+_pools: dict[int, ThreadPoolExecutor] = {}
+_lock = threading.Lock()
+
+
+class _BlasLimit:
+    """Count of the callers that want BLAS on one thread; the last one out restores what was.
+
+    Most limits hold for the process. That of OpenBLAS on OpenMP holds for the thread that sets it,
+    so every thread sets its own.
+    """
+
+    def __init__(self) -> None:
+        self.shared = self.own = None
+        self.before = []
+        self.depth = 0
+        self.thread = threading.local()
+
+    def libraries(self) -> None:
+        if self.shared is None:
+            found = ThreadpoolController().select(user_api="blas").lib_controllers
+            self.own = [library for library in found if _limit_is_per_thread(library)]
+            self.shared = [library for library in found if not _limit_is_per_thread(library)]
+
+    def enter(self) -> list[int]:
+        with _lock:
+            self.libraries()
+            if self.depth == 0:
+                self.before = _set_threads(self.shared, [1] * len(self.shared))
+            self.depth += 1
+            self.thread.depth = self._depth_here() + 1
+        return _set_threads(self.own, [1] * len(self.own))
+
+    def leave(self, own_before: list[int]) -> None:
+        _set_threads(self.own, own_before)
+        with _lock:
+            self.depth -= 1
+            self.thread.depth -= 1
+            if self.depth == 0:
+                _set_threads(self.shared, self.before)
+
+    def forget(self) -> None:
+        """Give up what threads asked for that are not there any more, in a forked child."""
+        if self.depth and not self._depth_here():
+            _set_threads(self.shared, self.before)
+        self.depth = self._depth_here()
+
+    def _depth_here(self) -> int:
+        """How often this very thread is inside."""
+        return getattr(self.thread, "depth", 0)
+
+    def enter_for_good(self) -> None:
+        """Limit the libraries that hold one limit per thread, in a thread of the pool."""
+        with _lock:
+            self.libraries()
+        _set_threads(self.own, [1] * len(self.own))
+
+
+def _limit_is_per_thread(library: Any) -> bool:
+    layer = getattr(library, "threading_layer", None)
+    return library.internal_api == "openblas" and layer == "openmp"
+
+
+def _set_threads(libraries: list[Any], numbers: list[int]) -> list[int]:
+    """Set the thread limits and return what they were."""
+    before = [library.num_threads for library in libraries]
+    for library, number in zip(libraries, numbers):
+        # from 3.8 on, threadpoolctl silently ignores all threads but the first that set a limit
+        give_up_control = getattr(library, "clear_controlling_thread", lambda force: None)
+        give_up_control(force=True)
+        library.set_num_threads(number)
+        give_up_control(force=True)
+    return before
+
+
+_blas_limit = _BlasLimit()
+
+
+@contextmanager
+def single_blas_thread() -> Iterator[None]:
+    """Run BLAS and LAPACK on one thread, so that the bits do not depend on the number of threads.
+
+    Contexts may nest and may be entered by several Python threads at once.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hierseg_learn.kernels.threads import single_blas_thread
+    >>> with single_blas_thread():
+    ...     np.eye(2) @ np.ones(2)
+    array([1., 1.])
+    """
+    before = _blas_limit.enter()
+    try:
+        yield
+    finally:
+        _blas_limit.leave(before)
+
+
+def n_threads() -> int:
+    """Return how many threads a kernel may use: NUMBA_NUM_THREADS (joblib sets it), or the CPUs."""
+    return int(os.environ.get("NUMBA_NUM_THREADS") or _n_cpus())
+
+
+@cache
+def _n_cpus() -> int:
+    return joblib.cpu_count()
+
+
+def map_blocks(
+    function: Callable[[int, int], Any], first: int, last: int, block_rows: int
+) -> list[Any]:
+    """Call ``function(start, stop)`` for every block of ``first:last``, results in their order.
+
+    The blocks depend on the arguments alone, so a reduction of the list in its order gives the
+    same bits for any number of threads. `function` must not call `map_blocks`.
+
+    Examples
+    --------
+    >>> from hierseg_learn.kernels.threads import map_blocks
+    >>> map_blocks(lambda start, stop: (start, stop), 0, 5, 2)
+    [(0, 2), (2, 4), (4, 5)]
+    """
+    bounds = [(start, min(start + block_rows, last)) for start in range(first, last, block_rows)]
+    threads = n_threads()
+    if threads == 1 or len(bounds) < 2:
+        return [function(start, stop) for start, stop in bounds]
+    return list(_pool(threads).map(lambda block: function(*block), bounds))
+
+
+def _pool(threads: int) -> ThreadPoolExecutor:
+    with _lock:
+        if threads not in _pools:
+            _pools[threads] = ThreadPoolExecutor(
+                threads, "hierseg_learn", initializer=_blas_limit.enter_for_good
+            )
+        return _pools[threads]
+
+
+def _forget_pools() -> None:
+    # a forked child inherits the pools without their threads, and perhaps a lock held for ever
+    global _lock
+    _lock = threading.Lock()
+    _pools.clear()
+    _blas_limit.forget()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_pools)

@@ -1,0 +1,282 @@
+"""Base of the node learners: linear maps whose Euclidean distance is the learned metric."""
+
+from __future__ import annotations
+
+from abc import ABCMeta, abstractmethod
+from collections.abc import Callable
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import (
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    _fit_context,
+)
+from sklearn.utils import Tags
+from sklearn.utils.validation import assert_all_finite, check_is_fitted
+
+from ..kernels.threads import single_blas_thread
+from ..table.checks import check_rows, check_table
+from ..utils import Estimator
+from .canonical import canonical_order
+
+# rows that are converted at once
+BLOCK_ROWS = 1024
+
+
+class MahalanobisMixin:
+    """The metric of estimators whose `components_` is a linear map L: ``||L (a - b)||``.
+
+    Examples
+    --------
+    >>> from hierseg_learn.metrics import ShrinkageLDA
+    >>> lda = ShrinkageLDA().fit([[0.0], [2.0], [5.0], [7.0]], [0, 0, 1, 1])
+    >>> lda.get_mahalanobis_matrix().round(3)
+    array([[0.5]])
+    """
+
+    components_: np.ndarray
+
+    def pair_distance(self, pairs: Any) -> np.ndarray:
+        """Distance of the rows of every pair.
+
+        Parameters
+        ----------
+        pairs : array-like of shape (n_pairs, 2, n_features)
+            The pairs.
+
+        Returns
+        -------
+        distances : ndarray of shape (n_pairs,)
+
+        Raises
+        ------
+        ValueError
+            If `pairs` has another shape, or numbers that are missing or infinite.
+        """
+        check_is_fitted(self)
+        pairs = np.asarray(pairs, dtype=np.float64)
+        assert_all_finite(pairs, input_name="pairs")
+        return row_distances(self.components_, pairs)
+
+    def get_metric(self) -> Callable[..., float]:
+        """Return the metric as a function of two rows, which can be pickled.
+
+        Returns
+        -------
+        metric : callable
+            ``metric(u, v, squared=False)``, for use as `metric` of scikit-learn's neighbours.
+        """
+        check_is_fitted(self)
+        return MahalanobisMetric(self.components_.copy())
+
+    def get_mahalanobis_matrix(self) -> np.ndarray:
+        """Return ``M = components_.T @ components_``, (n_features, n_features)."""
+        check_is_fitted(self)
+        return self.components_.T @ self.components_
+
+
+def map_rows(components: np.ndarray, rows: np.ndarray, dtype: Any = None) -> np.ndarray:
+    """Rows through a linear map.
+
+    Parameters
+    ----------
+    components : ndarray of shape (n_components, n_features)
+        The map.
+    rows : ndarray of shape (n_samples, n_features), float32 or float64
+        The rows.
+    dtype : dtype, default=None
+        In which to reckon; None takes that of the rows. The rows are not copied whole.
+
+    Returns
+    -------
+    embedding : ndarray of shape (n_samples, n_components)
+        Of that dtype; the same bits for any number of threads.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hierseg_learn.metrics.base import map_rows
+    >>> map_rows(np.array([[3.0, 4.0]]), np.array([[1.0, 0.0], [1.0, 1.0]]))
+    array([[3.],
+           [7.]])
+    """
+    dtype = rows.dtype if dtype is None else np.dtype(dtype)
+    down = components.T.astype(dtype, copy=False)
+    with single_blas_thread():
+        if rows.dtype == dtype:
+            return rows @ down
+        embedding = np.empty((len(rows), len(components)), dtype)
+        for start in range(0, len(rows), BLOCK_ROWS):
+            block = slice(start, start + BLOCK_ROWS)
+            embedding[block] = rows[block].astype(dtype) @ down
+    return embedding
+
+
+def row_distances(components: np.ndarray, pairs: Any) -> np.ndarray:
+    """Distance of the rows of every pair under a linear map.
+
+    Parameters
+    ----------
+    components : ndarray of shape (n_components, n_features)
+        The map.
+    pairs : array-like of shape (n_pairs, 2, n_features)
+        The pairs.
+
+    Returns
+    -------
+    distances : ndarray of shape (n_pairs,), float64
+
+    Raises
+    ------
+    ValueError
+        If `pairs` has another shape.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hierseg_learn.metrics.base import row_distances
+    >>> row_distances(np.array([[3.0, 4.0]]), [[[0.0, 0.0], [1.0, 1.0]]])
+    array([7.])
+    """
+    pairs = np.asarray(pairs, dtype=np.float64)
+    if pairs.ndim != 3 or pairs.shape[1:] != (2, components.shape[1]):
+        raise ValueError(
+            f"pairs must have shape (n_pairs, 2, {components.shape[1]}), got {pairs.shape}."
+        )
+    return np.linalg.norm(map_rows(components, pairs[:, 0] - pairs[:, 1]), axis=1)
+
+
+class MahalanobisMetric:
+    """The metric of a linear map as a function of two rows.
+
+    Parameters
+    ----------
+    components : ndarray of shape (n_components, n_features)
+        The map.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hierseg_learn.metrics.base import MahalanobisMetric
+    >>> float(MahalanobisMetric(np.array([[3.0, 4.0]]))([0, 0], [1, 1]))
+    7.0
+    """
+
+    def __init__(self, components: np.ndarray) -> None:
+        self.components = components
+
+    def __call__(self, u: Any, v: Any, squared: bool = False) -> float:
+        """Distance of two rows of shape (n_features,), or its square."""
+        distance = row_distances(self.components, [[u, v]])[0]
+        return distance**2 if squared else distance
+
+
+class LinearMetric(
+    MahalanobisMixin,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    Estimator,
+    metaclass=ABCMeta,
+):
+    """Base class: a supervised linear map L, and the metric ``||L (a - b)||`` that it defines.
+
+    A new learner overrides ``_fit``, which gets checked rows and integer classes and returns L. The
+    names are those of metric-learn: `components_`, `transform`, `pair_distance`, `get_metric`,
+    `get_mahalanobis_matrix`.
+
+    Attributes
+    ----------
+    components_ : ndarray of shape (n_components, n_features), float64
+        The map L.
+    n_features_in_ : int
+        Number of features.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Column names, if `fit` got a table with string names.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hierseg_learn.metrics import LinearMetric
+    >>> class Spread(LinearMetric):
+    ...     def _fit(self, X, codes):
+    ...         return np.diag(1 / X.std(axis=0))
+    >>> X = np.array([[0.0, 0.0], [2.0, 10.0]])
+    >>> Spread().fit(X, [0, 1]).pair_distance([X])
+    array([2.8284...])
+    """
+
+    _parameter_constraints: dict = {}
+    _reads_params = False
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Any, y: Any) -> Self:
+        """Learn the map.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            The rows.
+        y : array-like of shape (n_samples,)
+            Their classes.
+
+        Returns
+        -------
+        self : LinearMetric
+
+        Raises
+        ------
+        ValueError
+            If X or y is not what it should be, or there are fewer than two classes.
+        """
+        X, y = check_table(self, X, y)
+        classes, codes = np.unique(y, return_inverse=True)
+        del y
+        if len(classes) < 2:
+            raise ValueError(
+                f"y has 1 class, {classes.tolist()[0]!r}; a metric that tells classes apart needs "
+                "at least 2."
+            )
+        # whatever the order of rows and the names of classes, the same is learned to the bit
+        order, ranks = canonical_order(X, codes)
+        codes = ranks[codes[order]]
+        self.components_ = np.array(self._fit_rows(X, order, codes), dtype=np.float64)
+        return self
+
+    def transform(self, X: Any) -> np.ndarray:
+        """Map rows into the space in which the Euclidean distance is the metric.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            The rows.
+
+        Returns
+        -------
+        embedding : ndarray of shape (n_samples, n_components)
+            ``X @ components_.T``.
+        """
+        check_is_fitted(self)
+        return map_rows(self.components_, check_rows(self, X))
+
+    def _fit_rows(self, X: np.ndarray, order: np.ndarray, codes: np.ndarray) -> np.ndarray:
+        """Learn the map from the rows of a table in some order, and their classes in that order."""
+        return self._fit(X[order], codes)
+
+    @abstractmethod
+    def _fit(self, X: np.ndarray, codes: np.ndarray) -> np.ndarray:
+        """Learn the map of shape (n_components, n_features) from checked rows and classes."""
+
+    def _most_components(self, n_features: int, n_classes: int) -> int:
+        """Return the most rows of L that `n_components` may ask for."""
+        return n_features
+
+    @property
+    def _n_features_out(self) -> int:
+        return len(self.components_)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags

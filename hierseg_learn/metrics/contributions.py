@@ -1,0 +1,146 @@
+r"""How a squared distance comes apart into what every node contributed.
+
+With :math:`M = L^T L` and :math:`\Delta` the difference of two rows, node v contributes
+:math:`\varphi_v = \Delta_v^T (M \Delta)_v`. This is the Shapley value of the game over the nodes in
+which only the nodes of a coalition differ: the worth of a coalition S is
+:math:`\sum_{u, v \in S} \Delta_u^T M_{uv} \Delta_v`, a sum of games of one and of two players, and
+the Shapley value splits each equally among its players [1]_.
+
+References
+----------
+.. [1] L. S. Shapley. "A Value for n-Person Games". Contributions to the Theory of Games II, 1953.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..kernels.threads import single_blas_thread
+
+if TYPE_CHECKING:
+    from ..tree import SegmentTree
+
+# values of a difference block held at once: bounds memory at 32 MB
+BLOCK_VALUES = 2**22
+
+
+def node_contributions(
+    components: np.ndarray, delta: np.ndarray, column_nodes: np.ndarray, n_nodes: int
+) -> np.ndarray:
+    """Contribution of every node's own columns to squared distances.
+
+    Parameters
+    ----------
+    components : ndarray of shape (n_components, n_features), float64
+        The linear map L.
+    delta : ndarray of shape (n_pairs, n_features), float64
+        Differences of rows of the table.
+    column_nodes : ndarray of shape (n_features,), int
+        Node of every column.
+    n_nodes : int
+        Number of nodes.
+
+    Returns
+    -------
+    own : ndarray of shape (n_pairs, n_nodes), float64
+        A row sums to the squared distance of its pair. Entries are negative where a node's
+        difference makes up for that of others; never with weights only.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hierseg_learn.metrics import node_contributions
+    >>> components = np.array([[1.0, 1.0], [0.0, 1.0]])
+    >>> node_contributions(components, np.array([[1.0, 2.0]]), np.array([0, 1]), 2)
+    array([[ 3., 10.]])
+    """
+    # one thread: the bits of a product depend on the number of threads
+    with single_blas_thread():
+        shares = (delta @ components.T) @ components * delta
+    own = np.zeros((len(delta), n_nodes))
+    for node in range(n_nodes):
+        own[:, node] = shares[:, column_nodes == node].sum(axis=1)
+    return own
+
+
+def sum_below(tree: SegmentTree, own: np.ndarray) -> np.ndarray:
+    """Add up contributions from the leaves to the root.
+
+    Parameters
+    ----------
+    tree : SegmentTree
+        The tree.
+    own : ndarray of shape (..., n_nodes)
+        What every node contributes itself.
+
+    Returns
+    -------
+    total : ndarray of shape (..., n_nodes)
+        What a node and all nodes below it contribute.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hierseg_learn.metrics import sum_below
+    >>> from hierseg_learn.tree import SegmentTree
+    >>> tree = SegmentTree.from_nested({"photo": {"sky": 0, "sea": 1}})
+    >>> sum_below(tree, np.array([1.0, 2.0, 4.0]))
+    array([1., 2., 7.])
+    """
+    total = np.array(own, dtype=np.float64)
+    for node in range(tree.root):
+        total[..., tree.parents[node]] += total[..., node]
+    return total
+
+
+def pair_squared_distances(
+    components: np.ndarray,
+    queries: np.ndarray,
+    references: np.ndarray,
+    indices: np.ndarray,
+    column_nodes: np.ndarray,
+    n_nodes: int,
+) -> np.ndarray:
+    """Squared distances between queries and given references, as sums of contributions.
+
+    Parameters
+    ----------
+    components : ndarray of shape (n_components, n_features)
+        The linear map L.
+    queries : ndarray of shape (n_queries, n_features)
+        Rows of the table.
+    references : ndarray of shape (n_samples, n_features)
+        Rows of the table.
+    indices : ndarray of shape (n_queries, n_neighbors), int
+        Rows of `references` to compare every query with.
+    column_nodes : ndarray of shape (n_features,), int
+        Node of every column.
+    n_nodes : int
+        Number of nodes.
+
+    Returns
+    -------
+    squared_distances : ndarray of shape (n_queries, n_neighbors), float64
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hierseg_learn.metrics import pair_squared_distances
+    >>> rows = np.array([[0.0, 0.0], [3.0, 4.0]])
+    >>> pair_squared_distances(np.eye(2), rows[:1], rows, np.array([[0, 1]]), np.array([0, 1]), 2)
+    array([[ 0., 25.]])
+    """
+    n_queries, n_neighbors = indices.shape
+    squared = np.empty((n_queries, n_neighbors))
+    rows = max(1, BLOCK_VALUES // max(1, n_neighbors * queries.shape[1]))
+    for start in range(0, n_queries, rows):
+        block = slice(start, min(start + rows, n_queries))
+        delta = np.subtract(queries[block, None], references[indices[block]], dtype=np.float64)
+        own = node_contributions(
+            components, delta.reshape(-1, queries.shape[1]), column_nodes, n_nodes
+        )
+        squared[block] = own.sum(axis=1).reshape(-1, n_neighbors)
+    # The sum of contributions of either sign can end a rounding error below zero.
+    return np.maximum(squared, 0.0)

@@ -1,0 +1,527 @@
+"""Node maps on all rows and on folds, so that their combination learns from rows they never saw.
+
+A node map fitted on few rows separates these very rows too well: what a parent would learn from its
+children's embeddings of the training rows is mostly how much each overfits. So every node map is
+fitted again without each fold, and a combination learns from each row as embedded by maps that did
+not see it. To judge a combination on a fold, it must not have learned from that fold's rows by any
+way: so maps are fitted without each pair of folds, too [1]_.
+
+References
+----------
+.. [1] M. J. van der Laan, E. C. Polley, A. E. Hubbard. "Super Learner". Statistical Applications in
+   Genetics and Molecular Biology 6, 2007.
+"""
+
+from __future__ import annotations
+
+import warnings
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from joblib import Parallel, delayed
+from sklearn.model_selection import StratifiedKFold
+
+from ._combination import MAX_QUERIES, MAX_REFERENCES, Combination, FittedNode, Score, thin
+from ._stacked_fit import fit_stacked, stack_backend
+from .node import NodeMap, fit_node_map, quiet_fits
+
+if TYPE_CHECKING:
+    from ..tree import SegmentTree
+
+    pass  # HOUSE
+
+
+@dataclass(frozen=True)
+class View:
+    """The rows of the table through node maps that were fitted on some of them.
+
+    Parameters
+    ----------
+    references : ndarray of int
+        Rows that the maps were fitted on.
+    held_out : ndarray of int
+        Rows that they were not; empty for the view of all rows.
+    embedding : ndarray of shape (n_samples, n_embedded), float32
+        All rows, through these maps, one block per node; to judge.
+    unseen : ndarray of shape (n_samples, n_embedded), float32
+        The references, each through maps that saw neither it nor the held-out rows; to learn from.
+    nodes : ndarray of shape (n_embedded,), int
+        Node of every embedded column.
+    leading : ndarray of shape (n_embedded,), bool
+        Whether an embedded column belongs to its node's metric, rather than being offered to its
+        parents only.
+    """
+
+    references: np.ndarray
+    held_out: np.ndarray
+    embedding: np.ndarray
+    unseen: np.ndarray
+    nodes: np.ndarray
+    leading: np.ndarray
+
+    def own_map(self, node: int, *, leading_only: bool) -> np.ndarray:
+        """Map of all embedded columns to those of one node, (n_own, n_embedded)."""
+        kept = self.nodes == node
+        return np.eye(len(kept))[kept & self.leading if leading_only else kept]
+
+
+@dataclass(frozen=True)
+class CrossFit:
+    """Node maps, and what a combination may learn from.
+
+    Parameters
+    ----------
+    maps : list of NodeMap
+        One per node, fitted on all rows.
+    views : list of View
+        First that of `maps`, in which no row is held out; then one per fold, if there are any.
+    """
+
+    maps: list[NodeMap]
+    views: list[View]
+
+    @property
+    def folds(self) -> list[View]:
+        """The views with held-out rows; none if there are too few rows of a class."""
+        return self.views[1:]
+
+
+def cross_fit(
+    X: np.ndarray,
+    codes: np.ndarray,
+    columns: tuple[np.ndarray, ...],
+    learners: list[Any],
+    names: tuple[str, ...],
+    *,
+    cv: int,
+    random_state: int,
+    n_jobs: int | None,
+    on_fit: Callable[[], None],
+    copies: np.ndarray | None = None,
+) -> CrossFit:
+    """Fit all node maps, on all rows, without each fold and without each pair of folds.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+        The table.
+    codes : ndarray of shape (n_samples,), int
+        Classes.
+    columns : tuple of ndarray of int
+        Columns of every node.
+    learners : list of estimators
+        One per node, with its own seed.
+    names : tuple of str
+        Paths of the nodes, for messages.
+    cv : int
+        Number of folds; 0 fits no folds, and so do classes too small for them.
+    random_state : int
+        Seed of the folds.
+    n_jobs : int or None
+        Number of threads.
+    on_fit : callable
+        Called whenever one map is ready.
+    copies : ndarray of shape (n_samples,), int, default=None
+        Rows with the same number are copies of each other, and stay in one fold.
+
+    Returns
+    -------
+    CrossFit
+    """
+    folds = held_out_folds(codes, cv, random_state, copies)
+    left_out = [(), *((f,) for f in range(len(folds))), *combinations(range(len(folds)), 2)]
+    fit_rows = [_rows_without(folds, out, len(X)) for out in left_out]
+    all_maps = _fit_maps(X, codes, fit_rows, columns, learners, names, n_jobs, on_fit)
+    centred = X - X.mean(axis=0)
+    fits = {
+        out: _Fit(rows, maps, _embed(centred, columns, maps))
+        for out, rows, maps in zip(left_out, fit_rows, all_maps, strict=True)
+    }
+    views = [_view(out, folds, fits) for out in left_out if len(out) < 2]
+    return CrossFit(all_maps[0], views)
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """One fitting of all node maps: the rows it saw, the maps, all rows through them."""
+
+    rows: np.ndarray
+    maps: list[NodeMap]
+    blocks: list[np.ndarray]
+
+
+def _rows_without(folds: list[np.ndarray], out: tuple[int, ...], n_samples: int) -> np.ndarray:
+    kept = np.ones(n_samples, dtype=bool)
+    for fold in out:
+        kept[folds[fold]] = False
+    return np.flatnonzero(kept)
+
+
+def _view(out: tuple[int, ...], folds: list[np.ndarray], fits: dict[tuple[int, ...], _Fit]) -> View:
+    """The view without some folds; every other fold through maps that left it out, too."""
+    fit = fits[out]
+    embedding = np.concatenate(fit.blocks, axis=1)
+    unseen = embedding.copy()
+    for fold, rows in enumerate(folds):
+        if fold not in out:
+            unseen[rows] = _aligned(fits[tuple(sorted((*out, fold)))], fit)[rows]
+    widths = [block.shape[1] for block in fit.blocks]
+    leading = [np.arange(width) < m.n_leading for width, m in zip(widths, fit.maps, strict=True)]
+    return View(
+        references=fit.rows,
+        held_out=np.concatenate([folds[fold] for fold in out]) if out else fit.rows[:0],
+        embedding=embedding,
+        unseen=unseen,
+        nodes=np.repeat(np.arange(len(fit.maps)), widths),
+        leading=np.concatenate(leading),
+    )
+
+
+def _aligned(fit: _Fit, target: _Fit) -> np.ndarray:
+    """All rows through one fitting's maps, turned to match those of another."""
+    turned = [
+        _align(block, node_map.n_leading, goal, goal_map.n_leading, fit.rows)
+        for block, node_map, goal, goal_map in zip(
+            fit.blocks, fit.maps, target.blocks, target.maps, strict=True
+        )
+    ]
+    return np.concatenate(turned, axis=1)
+
+
+def held_out_folds(
+    codes: np.ndarray, cv: int, random_state: int, copies: np.ndarray | None = None
+) -> list[np.ndarray]:
+    """Rows of stratified folds; none where a pair of folds may leave less than two classes."""
+    if copies is None:
+        copies = np.arange(len(codes))
+    firsts = np.unique(copies)
+    counts = np.bincount(codes[firsts])
+    n_folds = min(cv, int(counts.max()))
+    # Every pair of folds must leave two classes, for that three folds each with a row will do.
+    if cv == 0 or n_folds < 3 or np.sort(counts)[-2] < 3:
+        return []
+    splitter = StratifiedKFold(n_folds, shuffle=True, random_state=random_state)
+    with warnings.catch_warnings():
+        # A rare class is missing in some folds: its rows are then placed by the others alone.
+        warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
+        split = [firsts[held_out] for _, held_out in splitter.split(firsts, codes[firsts])]
+    return [np.flatnonzero(np.isin(copies, held_out)) for held_out in split]
+
+
+def _fit_maps(
+    X: np.ndarray,
+    codes: np.ndarray,
+    fit_rows: list[np.ndarray],
+    columns: tuple[np.ndarray, ...],
+    learners: list[Any],
+    names: tuple[str, ...],
+    n_jobs: int | None,
+    on_fit: Callable[[], None],
+) -> list[list[NodeMap]]:
+    """Fit the map of every node on every set of rows; a list per set of rows."""
+
+    def fit(rows: np.ndarray, node: int) -> NodeMap:
+        node_map = fit_node_map(
+            learners[node], X[np.ix_(rows, columns[node])], codes[rows], name=names[node]
+        )
+        on_fit()
+        return node_map
+
+    tasks = [(rows, node) for rows in fit_rows for node in range(len(columns))]
+    n_values = sum(len(rows) * len(columns[node]) for rows, node in tasks)
+    stacking = stack_backend(learners, n_values)
+    with quiet_fits():
+        if stacking is not None:
+            tables = (X, codes, tasks, columns, learners, names, stacking)
+            maps = fit_stacked(*tables, n_jobs=n_jobs, on_fit=on_fit)
+        else:
+            # Threads, since learners spend their time in compiled code; each task has its own seed.
+            maps = Parallel(n_jobs=n_jobs, prefer="threads")(delayed(fit)(*task) for task in tasks)
+    return [maps[i : i + len(columns)] for i in range(0, len(maps), len(columns))]
+
+
+def _embed(X: np.ndarray, columns: tuple[np.ndarray, ...], maps: list[NodeMap]) -> list[np.ndarray]:
+    return [
+        (X[:, own] @ node_map.components.T).astype(np.float32)
+        for own, node_map in zip(columns, maps, strict=True)
+    ]
+
+
+def _align(
+    block: np.ndarray, n_leading: int, target: np.ndarray, n_target: int, rows: np.ndarray
+) -> np.ndarray:
+    """Turn an embedding of a node to match one by more rows, leading columns apart.
+
+    A metric is free to turn and mirror its embedding; the rotation nearest to the target is the
+    orthogonal Procrustes solution [1]_.
+
+    References
+    ----------
+    .. [1] P. H. Schoenemann. "A Generalized Solution of the Orthogonal Procrustes Problem".
+       Psychometrika 31, 1966.
+    """
+    return np.concatenate(
+        [
+            _turn(block[:, :n_leading], target[:, :n_target], rows),
+            _turn(block[:, n_leading:], target[:, n_target:], rows),
+        ],
+        axis=1,
+    )
+
+
+def _turn(block: np.ndarray, target: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    if not block.shape[1] or not target.shape[1]:
+        return np.zeros_like(target)
+    centre, target_centre = block[rows].mean(axis=0), target[rows].mean(axis=0)
+    u, _, vt = np.linalg.svd((block[rows] - centre).T @ (target[rows] - target_centre), False)
+    return (block - centre) @ (u @ vt) + target_centre
+
+
+@dataclass(frozen=True)
+class CombinedNode:
+    """The metric of one node over everything below it.
+
+    Parameters
+    ----------
+    projection : ndarray of shape (n_components, n_embedded), float64
+        Map of the embedded columns of all nodes; zero outside the node's subtree.
+    score : float
+        How well held-out rows find their class in this metric; NaN without folds.
+    outcome : str
+        What was kept: ``"leaf"``, ``"start"`` (the children's metrics as they are), or what they
+        were refined to.
+    """
+
+    projection: np.ndarray
+    score: float
+    outcome: str
+
+
+class CrossFitCombination(Combination):
+    """Base class: parents that are learned from embeddings of rows that the children never saw.
+
+    Parameters
+    ----------
+    cv : int, default=3
+        Number of folds of the cross-fitting that gives a parent embeddings to learn from; every
+        node is fitted ``1 + cv * (cv + 1) / 2`` times.
+
+    Examples
+    --------
+    >>> from hierseg_learn.metrics import CrossFitCombination, WeightedCombination
+    >>> isinstance(WeightedCombination(cv=4), CrossFitCombination)
+    True
+    """
+
+    def n_steps(self, n_nodes: int) -> int:
+        """Count the fits, on all rows and without each fold and pair of folds, and the parents."""
+        return (1 + self.cv * (self.cv + 1) // 2 + 1) * n_nodes
+
+    def fit_nodes(
+        self,
+        X: np.ndarray,
+        codes: np.ndarray,
+        tree: SegmentTree,
+        columns: tuple[np.ndarray, ...],
+        learners: list[Any],
+        *,
+        score: Score,
+        n_jobs: int | None,
+        random_state: int,
+        on_step: Callable[[], None],
+        copies: np.ndarray | None = None,
+    ) -> list[FittedNode]:
+        """Fit the metrics of all nodes; see `Combination.fit_nodes`."""
+        fitted = cross_fit(
+            X.astype(np.float64, copy=False),
+            codes,
+            columns,
+            learners,
+            tree.paths,
+            cv=self.cv,
+            random_state=random_state,
+            n_jobs=n_jobs,
+            on_fit=on_step,
+            copies=copies,
+        )
+        nodes = self.combine(tree, fitted, codes, score=score, on_node=on_step)
+        return [
+            _over_the_table(tree, node, columns, fitted, combined, X.shape[1])
+            for node, combined in enumerate(nodes)
+        ]
+
+    @abstractmethod
+    def combine(
+        self,
+        tree: SegmentTree,
+        fitted: CrossFit,
+        codes: np.ndarray,
+        *,
+        score: Score,
+        on_node: Callable[[], None],
+    ) -> list[CombinedNode]:
+        """Combine the metrics of all nodes, children before their parents.
+
+        Parameters
+        ----------
+        tree : SegmentTree
+            The tree.
+        fitted : CrossFit
+            The node maps and the rows through them.
+        codes : ndarray of shape (n_samples,), int
+            Classes.
+        score : callable
+            ``score(references, reference_codes, queries, query_codes)``, larger is better.
+        on_node : callable
+            Called whenever a node is ready.
+
+        Returns
+        -------
+        nodes : list of CombinedNode, length n_nodes
+        """
+
+
+def _over_the_table(
+    tree: SegmentTree,
+    node: int,
+    columns: tuple[np.ndarray, ...],
+    fitted: CrossFit,
+    combined: CombinedNode,
+    n_features: int,
+) -> FittedNode:
+    """Map of a combined node over the table: its projection after the maps of its subtree."""
+    components = np.zeros((len(combined.projection), n_features))
+    for part in tree.subtree(node):
+        through = combined.projection[:, fitted.views[0].nodes == part]
+        components[:, columns[part]] = through @ fitted.maps[part].components
+    nothing = combined.outcome == "leaf" and not len(fitted.maps[node].components)
+    return FittedNode(components, combined.score, "constant" if nothing else combined.outcome)
+
+
+def held_out_score(
+    fitted: CrossFit, codes: np.ndarray, projections: list[np.ndarray], score: Score
+) -> float:
+    """Score of a metric on the held-out rows of every fold.
+
+    Parameters
+    ----------
+    fitted : CrossFit
+        The rows as the folds see them.
+    codes : ndarray of shape (n_samples,), int
+        Classes.
+    projections : list of ndarray of shape (n_components, n_embedded)
+        The metric in every view, learned without its held-out rows.
+    score : callable
+        As `Combination.fit_nodes` takes it.
+
+    Returns
+    -------
+    score : float
+        Mean over the held-out rows; NaN without folds.
+    """
+    total = n_rows = 0
+    for view, projection in zip(fitted.folds, projections[1:], strict=True):
+        used = np.flatnonzero(projection.any(axis=0))
+        references, held_out = (
+            thin(view.references, MAX_REFERENCES),
+            thin(view.held_out, MAX_QUERIES),
+        )
+        through = projection[:, used].astype(np.float32).T
+        value = score(
+            view.embedding[np.ix_(references, used)] @ through,
+            codes[references],
+            view.embedding[np.ix_(held_out, used)] @ through,
+            codes[held_out],
+        )
+        total += value * len(held_out)
+        n_rows += len(held_out)
+    return total / n_rows if n_rows else float("nan")
+
+
+# Where rows share values by nature, as in columns of zeros and ones, equality says nothing.
+LEAST_DISTINCT = 0.1
+# pairs of leaves compared at once: bounds memory
+BLOCK_PAIRS = 2**22
+
+
+def find_copies(
+    X: np.ndarray,
+    codes: np.ndarray,
+    leaves: Sequence[np.ndarray],
+    present: np.ndarray | None = None,
+) -> np.ndarray:
+    """Find for every row the first one of its class that it shares half of its parts with.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+        The table.
+    codes : ndarray of shape (n_samples,), int
+        Classes.
+    leaves : sequence of ndarray of int
+        Columns of every leaf.
+    present : ndarray of shape (n_samples, n_leaves), bool, default=None
+        Whether a row has the part at all: what stands for a missing one is equal in all rows. None
+        takes all as present.
+
+    Returns
+    -------
+    groups : ndarray of shape (n_samples,), intp
+        The first row of the group that a row is in; itself if it is no copy.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hierseg_learn.metrics.cross_fitting import find_copies
+    >>> X = np.array([[0.1, 0.2, 0.3], [0.4, 0.5, 0.6], [0.1, 0.2, 0.6], [0.7, 0.8, 0.9]])
+    >>> find_copies(X, np.array([0, 1, 0, 1]), [np.array([0]), np.array([1]), np.array([2])])
+    array([0, 1, 0, 3])
+    """
+    n_rows = len(X)
+    if not len(leaves):
+        return np.arange(n_rows)
+    firsts = np.full((n_rows, len(leaves)), -1, dtype=np.intp)
+    for leaf, columns in enumerate(leaves):
+        known = np.arange(n_rows) if present is None else np.flatnonzero(present[:, leaf])
+        if len(columns) and len(known):
+            found = _first_equal(X[np.ix_(known, columns)], codes[known])
+            if len(np.unique(found)) >= LEAST_DISTINCT * len(known):
+                firsts[known, leaf] = known[found]
+    groups = np.arange(n_rows)
+    block_rows = max(1, BLOCK_PAIRS // len(leaves) ** 2)
+    for start in range(0, n_rows, block_rows):
+        block = slice(start, start + block_rows)
+        groups[block] = _most_shared(firsts[block], start)
+    while (groups[groups] != groups).any():
+        groups = groups[groups]
+    return groups
+
+
+def _first_equal(block: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """First row of the same class and the same values, for every row."""
+    seen: dict[tuple[int, bytes], int] = {}
+    # adding 0 makes -0 and 0 the same bytes
+    rows = np.ascontiguousarray(block) + 0.0
+    return np.array(
+        [
+            seen.setdefault((code, row.tobytes()), i)
+            for i, (code, row) in enumerate(zip(codes, rows))
+        ]
+    )
+
+
+def _most_shared(firsts: np.ndarray, start: int) -> np.ndarray:
+    """Row that shares most leaves with each row, if they are half of those it has."""
+    known = firsts >= 0
+    same = (firsts[:, :, np.newaxis] == firsts[:, np.newaxis]) & known[:, np.newaxis]
+    counts = np.where(known, same.sum(axis=2), 0)
+    own = np.arange(start, start + len(firsts))
+    # a row is the first of its values more often than not; what it shares with others counts
+    counts[firsts == own[:, np.newaxis]] = 0
+    places = np.arange(len(firsts)), counts.argmax(axis=1)
+    is_copy = (counts[places] > 0) & (2 * counts[places] >= known.sum(axis=1))
+    return np.where(is_copy, firsts[places], own)

@@ -1,0 +1,211 @@
+"""Nearest rows when several are equally far: all that tie for the last places share them.
+
+Rows that lack a part are at distance 0 of each other, and a search lists the first of them. So
+those that tie with the last neighbor are counted, by class, however many they are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from ..kernels.arrays import gather, namespace
+
+# Distances that differ by less than so many roundings of the coordinates are equal: what a product
+# of matrices rounds differs with the place of a row in its block.
+ROUNDINGS = {"float32": 64, "float64": 1024}
+# counts by class that are held at once: bounds memory
+BLOCK_COUNTS = 2**20
+# votes are sums of shares: closer ones are equal
+SAME_VOTES = 1e-9
+
+
+@dataclass(frozen=True)
+class TiedNeighbors:
+    """The nearest rows of queries, and who shares the last places.
+
+    Parameters
+    ----------
+    indices : ndarray of shape (n_queries, n_neighbors), int
+        Nearest first.
+    distances : ndarray of shape (n_queries, n_neighbors), float64
+        Euclidean; those of the last places are equal, and what is zero but for rounding is zero.
+    tolerance : ndarray of shape (n_queries,), float64
+        Distances that differ by less are equal.
+    n_nearer : ndarray of shape (n_queries,), int
+        How many of the listed rows are nearer than the last; the places behind them are shared.
+    shares : ndarray of shape (n_queries, n_classes), float64
+        By class, the share of the rows that are as far as the last; every row sums to 1.
+    n_tied : ndarray of shape (n_queries,), int
+        How many these are, listed or not.
+    """
+
+    indices: np.ndarray
+    distances: np.ndarray
+    tolerance: np.ndarray
+    n_nearer: np.ndarray
+    shares: np.ndarray
+    n_tied: np.ndarray
+
+    def measured(self, distances: np.ndarray) -> TiedNeighbors:
+        """The same with distances, (n_queries, n_neighbors), that were measured more exactly."""
+        tied = ~self.is_nearer
+        last = np.where(tied, distances, 0.0).sum(axis=1) / tied.sum(axis=1)
+        distances = np.where(tied, last[:, None], distances)
+        return replace(self, distances=_without_rounding(distances, self.tolerance))
+
+    @property
+    def is_nearer(self) -> np.ndarray:
+        """Which listed rows are nearer than the last, (n_queries, n_neighbors)."""
+        return np.arange(self.indices.shape[1]) < self.n_nearer[:, None]
+
+    def count_votes(self, codes: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Add up votes by class, and votes times distances: two of (n_queries, n_classes).
+
+        `codes` are the classes of all rows, `weights` those of the places.
+        """
+        is_nearer, rows = self.is_nearer, np.arange(len(self.indices))
+        shared = np.where(is_nearer, 0.0, weights).sum(axis=1, keepdims=True) * self.shares
+        votes, lengths = shared, shared * self.distances[:, -1:]
+        for place in range(self.indices.shape[1]):
+            vote = np.where(is_nearer[:, place], weights[:, place], 0.0)
+            votes[rows, codes[self.indices[:, place]]] += vote
+            lengths[rows, codes[self.indices[:, place]]] += vote * self.distances[:, place]
+        return votes, lengths
+
+    def find_leaders(self, votes: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+        """Which classes have the most votes, of equals the nearer ones: mask like the votes."""
+        most = votes.max(axis=1, keepdims=True)
+        leads = votes >= most - SAME_VOTES * votes.sum(axis=1, keepdims=True)
+        mean = np.divide(lengths, votes, out=np.zeros_like(votes), where=votes > 0)
+        mean[~leads] = np.inf
+        nearest = mean.min(axis=1, keepdims=True)
+        return mean <= nearest * (1 + SAME_VOTES) + self.tolerance[:, None]
+
+
+def find_tied(
+    backend: Any,
+    Q: np.ndarray,
+    X: np.ndarray,
+    codes: np.ndarray,
+    n_classes: int,
+    n_neighbors: int,
+    *,
+    exclude: np.ndarray | None = None,
+    sizes: np.ndarray | None = None,
+) -> TiedNeighbors:
+    """Find the nearest rows, and count those that tie with the last.
+
+    Parameters
+    ----------
+    backend : Backend
+        The kernels.
+    Q : ndarray of shape (n_queries, n_components), float32 or float64
+        Queries.
+    X : ndarray of shape (n_samples, n_components)
+        Rows.
+    codes : ndarray of shape (n_samples,), int
+        Their classes.
+    n_classes, n_neighbors : int
+        Number of classes and of neighbors.
+    exclude : ndarray of shape (n_queries,), int, default=None
+        For every query a row to leave out.
+    sizes : ndarray of shape (n_queries,), float64, default=None
+        What rounding is relative to; None takes the lengths of the queries.
+
+    Returns
+    -------
+    TiedNeighbors
+    """
+    on_device = [backend.asarray(array) for array in (Q, X)]
+    left_out = None if exclude is None else backend.asarray(exclude)
+    # one more tells whether a tie goes on behind the list
+    n_listed = min(n_neighbors + 1, len(X) - (exclude is not None))
+    indices, squared = map(backend.to_numpy, backend.nearest(*on_device, n_listed, left_out))
+    if sizes is None:
+        sizes = np.sqrt(np.einsum("ij,ij->i", Q, Q, dtype=np.float64))
+    return count_tied(
+        backend, *on_device, codes, n_classes, n_neighbors, indices, squared, sizes, exclude
+    )
+
+
+def count_tied(
+    backend: Any,
+    Q: Any,
+    X: Any,
+    codes: np.ndarray,
+    n_classes: int,
+    n_neighbors: int,
+    indices: np.ndarray,
+    squared: np.ndarray,
+    sizes: np.ndarray,
+    exclude: np.ndarray | None = None,
+) -> TiedNeighbors:
+    """Count the ties of lists of neighbors that go one place further, where there is one.
+
+    Parameters
+    ----------
+    backend : Backend
+        The kernels.
+    Q, X : array of shape (n_queries or n_samples, n_components)
+        Queries and rows, on the device.
+    codes, n_classes, n_neighbors, sizes, exclude
+        As for `find_tied`.
+    indices, squared : ndarray of shape (n_queries, n_listed)
+        The nearest rows and their squared distances.
+
+    Returns
+    -------
+    TiedNeighbors
+    """
+    distances = np.sqrt(squared)
+    last = distances[:, n_neighbors - 1]
+    tolerance = _resolution(X) * (sizes + last)
+    nearer = distances[:, :n_neighbors] < (last - tolerance)[:, None]
+    n_nearer = nearer.sum(axis=1)
+    counts = np.zeros((len(indices), n_classes))
+    rows = np.arange(len(indices))
+    for place in range(n_neighbors):
+        counts[rows, codes[indices[:, place]]] += ~nearer[:, place]
+    if indices.shape[1] > n_neighbors:
+        goes_on = np.flatnonzero(distances[:, n_neighbors] <= last + tolerance)
+        device_codes = backend.asarray(codes) if len(goes_on) else None
+        block_rows = max(1, BLOCK_COUNTS // n_classes)
+        for start in range(0, len(goes_on), block_rows):
+            some = goes_on[start : start + block_rows]
+            low = np.maximum(last[some] - tolerance[some], 0.0) ** 2
+            high = (last[some] + tolerance[some]) ** 2
+            found = backend.count_classes(
+                gather(namespace(Q), Q, backend.asarray(some)),
+                X,
+                device_codes,
+                n_classes,
+                backend.asarray(low),
+                backend.asarray(high),
+                None if exclude is None else backend.asarray(exclude[some]),
+            )
+            counts[some] = backend.to_numpy(found)
+    n_tied = counts.sum(axis=1)
+    distances = np.where(nearer, distances[:, :n_neighbors], last[:, None])
+    distances = _without_rounding(distances, tolerance)
+    return TiedNeighbors(
+        indices[:, :n_neighbors],
+        distances,
+        tolerance,
+        n_nearer,
+        counts / n_tied[:, None],
+        n_tied.astype(np.int64),
+    )
+
+
+def _without_rounding(distances: np.ndarray, tolerance: np.ndarray) -> np.ndarray:
+    """Distances, (n_queries, n_neighbors), of which those that are but rounding are 0."""
+    return np.where(distances <= tolerance[:, None], 0.0, distances)
+
+
+def _resolution(X: Any) -> float:
+    """Least relative difference of two distances that counts, by the dtype of the points."""
+    name = "float32" if str(X.dtype).endswith("float32") else "float64"
+    return ROUNDINGS[name] * float(np.finfo(name).eps)

@@ -1,0 +1,179 @@
+"""All node metrics of a tree, fitted and combined: what the classifier learns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sklearn.utils import check_random_state
+
+from ..kernels.threads import single_blas_thread
+from ._combination import FittedNode
+from .base import map_rows
+from .node import fit_node_map
+from .registry import seeded_learners
+
+if TYPE_CHECKING:
+    from ..tree import SegmentTree
+    from ._combination import Combination, Score
+
+
+@dataclass(frozen=True)
+class TreeMetric:
+    """The metric of every node over everything below it.
+
+    Parameters
+    ----------
+    n_features : int
+        Columns of the table.
+    columns : list of ndarray of int, length n_nodes
+        For every node the columns of its subtree, ascending.
+    maps : list of ndarray of shape (n_components, n_columns), length n_nodes
+        The linear map of every node over these columns, float64.
+    scores : list of float, length n_nodes
+        Share of held-out rows whose neighbours vote for their class; NaN without folds.
+    outcomes : list of str, length n_nodes
+        What became of every node's metric.
+    """
+
+    n_features: int
+    columns: list[np.ndarray]
+    maps: list[np.ndarray]
+    scores: list[float]
+    outcomes: list[str]
+
+    def components(self, node: int) -> np.ndarray:
+        """Map of a node over the whole table: (n_components, n_features), float64."""
+        components = np.zeros((len(self.maps[node]), self.n_features))
+        components[:, self.columns[node]] = self.maps[node]
+        return components
+
+    def take(self, nodes: list[int], columns: np.ndarray) -> TreeMetric:
+        """The same metric with nodes, and the columns that its own are, in another order.
+
+        Parameters
+        ----------
+        nodes : list of int, length n_nodes
+            Where every node of the new order is in this one.
+        columns : ndarray of shape (n_features,), int
+            Where every column of this order is in the new one.
+
+        Returns
+        -------
+        TreeMetric
+        """
+        moved = [columns[self.columns[node]] for node in nodes]
+        orders = [np.argsort(own) for own in moved]
+        return TreeMetric(
+            self.n_features,
+            [own[order] for own, order in zip(moved, orders, strict=True)],
+            [
+                np.ascontiguousarray(self.maps[node][:, order])
+                for node, order in zip(nodes, orders, strict=True)
+            ],
+            [self.scores[node] for node in nodes],
+            [self.outcomes[node] for node in nodes],
+        )
+
+
+def fit_tree_metric(
+    X: np.ndarray,
+    codes: np.ndarray,
+    tree: SegmentTree,
+    columns: tuple[np.ndarray, ...],
+    learner: Any,
+    combination: Combination,
+    *,
+    n_components: int | None,
+    score: Score,
+    n_jobs: int | None,
+    random_state: Any,
+    on_step: Callable[[], None],
+    copies: np.ndarray | None = None,
+) -> TreeMetric:
+    """Fit the map of every node and combine them bottom-up.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features), float32 or float64
+        The table.
+    codes : ndarray of shape (n_samples,), int
+        Classes.
+    tree : SegmentTree
+        The tree.
+    columns : tuple of ndarray of int, length n_nodes
+        Own columns of every node.
+    learner : estimator
+        What learns the map of a node; cloned for each.
+    combination : Combination
+        What makes a parent's metric.
+    n_components : int or None
+        Most dimensions of the root's embedding, which is cut by its principal components.
+    score : callable
+        As `Combination.fit_nodes` takes it.
+    n_jobs : int or None
+        Number of threads.
+    random_state : int, RandomState instance or None
+        Seeds the folds and, by their paths, the nodes.
+    on_step : callable
+        Called whenever one of `Combination.n_steps` is done.
+    copies : ndarray of shape (n_samples,), int, default=None
+        Rows with the same number are copies of each other, and stay in one fold.
+
+    Returns
+    -------
+    TreeMetric
+    """
+    seed = int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
+    learners = seeded_learners(learner, tree.paths, seed)
+    # one thread: the bits of a product depend on the number of threads
+    with single_blas_thread():
+        if tree.n_nodes == 1:
+            nodes = [_fit_alone(learners[0], X, codes, columns[0], tree.paths[0])]
+            on_step()
+        else:
+            nodes = combination.fit_nodes(
+                X,
+                codes,
+                tree,
+                columns,
+                learners,
+                score=score,
+                n_jobs=n_jobs,
+                random_state=seed,
+                on_step=on_step,
+                copies=copies,
+            )
+        below = [
+            np.sort(np.concatenate([columns[part] for part in tree.subtree(node)]))
+            for node in tree.bottom_up()
+        ]
+        maps = [node.components[:, own] for node, own in zip(nodes, below, strict=True)]
+        maps[-1] = _limit(maps[-1], X, below[-1], n_components)
+    return TreeMetric(
+        X.shape[1], below, maps, [node.score for node in nodes], [node.outcome for node in nodes]
+    )
+
+
+def _fit_alone(
+    learner: Any, X: np.ndarray, codes: np.ndarray, columns: np.ndarray, path: str
+) -> FittedNode:
+    """Fit a tree of one node, which is a flat metric learner."""
+    node_map = fit_node_map(learner, X[:, columns], codes, name=path)
+    components = np.zeros((node_map.n_leading, X.shape[1]))
+    components[:, columns] = node_map.components[: node_map.n_leading]
+    outcome = "leaf" if len(node_map.components) else "constant"
+    return FittedNode(components, float("nan"), outcome)
+
+
+def _limit(
+    components: np.ndarray, X: np.ndarray, columns: np.ndarray, n_components: int | None
+) -> np.ndarray:
+    """Keep the principal components of the rows in the root's space."""
+    if n_components is None or n_components >= len(components):
+        return components
+    rows = map_rows(components, X[:, columns], dtype=np.float64)
+    _, _, axes = np.linalg.svd(rows - rows.mean(axis=0), full_matrices=False)
+    return axes[:n_components] @ components

@@ -1,0 +1,294 @@
+"""A tree over parts, built from what the training images say about them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from numbers import Real
+
+import numpy as np
+from scipy.cluster.hierarchy import linkage
+from scipy.spatial.distance import squareform
+from sklearn.utils._param_validation import Interval
+
+from ..tree import SegmentTree
+from ..utils import Estimator
+from ..utils.spread import varies
+from ._statistics import PartStatistics
+from .vocabulary import feature_weights
+
+
+class PartAgglomeration(Estimator):
+    r"""Join similar parts step by step into a binary tree.
+
+    Two parts are similar if they look alike, touch along much of their borders, and occur in the
+    same images; and, if asked for, if what tells the classes apart is the same in both. Their
+    dissimilarity is the weighted mean
+
+    .. math::
+        d_{ab} = \frac{w_s s_{ab} + w_n (1 - n_{ab}) + w_c (1 - c_{ab}) + w_m (1 - m_{ab})}
+        {w_s + w_n + w_c + w_m}
+
+    of four terms between 0 and 1, where
+
+    - :math:`s` is the distance of the mean colours, textures and positions of the two parts, each
+      divided by its standard deviation over all regions and weighted as in the vocabulary; divided
+      by the largest such distance;
+    - :math:`n` is how much more than by chance they touch: :math:`r / (1 + r)`, where r is the
+      length of their common border over what it would be if the borders of all parts were mixed at
+      random;
+    - :math:`c` is how much oftener than by chance they are in one image, again
+      :math:`r / (1 + r)`, where r is the number of images with both over what it would be if
+      parts came independently;
+    - :math:`m` is the cosine of their learned metrics :math:`M = L^\top L`, as
+      :math:`\langle M_a, M_b \rangle / (\|M_a\| \|M_b\|)` with Frobenius' product.
+
+    The two groups of least mean dissimilarity between their members are joined until one is left
+    (average linkage), so that no join is lower than those that it builds on. The tree depends
+    neither on the order of the images nor on the numbers of the parts.
+
+    It is given to :class:`~hierseg_learn.SegmentTreeTransformer` as `tree`, and works with given
+    masks and with every segmenter.
+
+    Parameters
+    ----------
+    appearance_weight : float, default=1.0
+        Weight :math:`w_s`.
+    adjacency_weight : float, default=0.25
+        Weight :math:`w_n`.
+    cooccurrence_weight : float, default=0.25
+        Weight :math:`w_c`.
+    metric_weight : float, default=0.0
+        Weight :math:`w_m`. More than 0 needs `y`: first the leaves learn their metrics, then they
+        are joined.
+    position_weight : float, default=1.5
+        How much the position of a part counts in :math:`s`; 0 leaves it out.
+
+    See Also
+    --------
+    PartStatistics : What is counted in the training images.
+
+    References
+    ----------
+    .. [1] R. R. Sokal, C. D. Michener. "A statistical method for evaluating systematic
+       relationships". University of Kansas Science Bulletin 38, 1958. (Average linkage.)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hierseg_learn.segmentation import PartAgglomeration, PartStatistics
+    >>> image = np.repeat([0.1, 0.2, 0.9], 4).reshape(6, 2).astype(np.float32)
+    >>> labels = np.repeat([0, 1, 2], 4).reshape(6, 2)
+    >>> found = PartStatistics.from_label_maps([image], [labels], n_parts=3)
+    >>> print(PartAgglomeration().build(found, ["deep sea", "sea", "sky"]).export_text())
+    image
+    ├── sky
+    └── merge_0
+        ├── deep sea
+        └── sea
+    """
+
+    _parameter_constraints: dict = {
+        "appearance_weight": [Interval(Real, 0, None, closed="left")],
+        "adjacency_weight": [Interval(Real, 0, None, closed="left")],
+        "cooccurrence_weight": [Interval(Real, 0, None, closed="left")],
+        "metric_weight": [Interval(Real, 0, None, closed="left")],
+        "position_weight": [Interval(Real, 0, None, closed="left")],
+    }
+
+    def __init__(
+        self,
+        *,
+        appearance_weight: float = 1.0,
+        adjacency_weight: float = 0.25,
+        cooccurrence_weight: float = 0.25,
+        metric_weight: float = 0.0,
+        position_weight: float = 1.5,
+    ) -> None:
+        self.appearance_weight = appearance_weight
+        self.adjacency_weight = adjacency_weight
+        self.cooccurrence_weight = cooccurrence_weight
+        self.metric_weight = metric_weight
+        self.position_weight = position_weight
+
+    def dissimilarity(
+        self, statistics: PartStatistics, metric_similarity: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Compute how different every two parts are.
+
+        Parameters
+        ----------
+        statistics : PartStatistics
+            What the training images say.
+        metric_similarity : ndarray of shape (n_parts, n_parts), default=None
+            Likeness of the learned metrics, in [0, 1]; needed if `metric_weight` is not 0.
+
+        Returns
+        -------
+        dissimilarity : ndarray of shape (n_parts, n_parts), float64
+            Symmetric, in [0, 1], 0 on the diagonal.
+
+        Raises
+        ------
+        ValueError
+            If all weights are 0, or `metric_similarity` is missing or of another shape.
+        """
+        self._validate_params()
+        terms = [
+            (self.appearance_weight, _appearance(statistics, self.position_weight)),
+            (self.adjacency_weight, 1 - statistics.adjacency),
+            (self.cooccurrence_weight, 1 - statistics.cooccurrence),
+        ]
+        if self.metric_weight > 0:
+            terms.append(
+                (self.metric_weight, 1 - _check_square(metric_similarity, statistics.n_parts))
+            )
+        total = sum(weight for weight, _ in terms)
+        if total == 0:
+            raise ValueError(
+                "All weights of PartAgglomeration are 0; expected at least one that is not."
+            )
+        mean = sum(weight / total * term for weight, term in terms)
+        np.fill_diagonal(mean, 0.0)
+        return np.clip((mean + mean.T) / 2, 0.0, 1.0)
+
+    def build(
+        self,
+        statistics: PartStatistics,
+        names: Sequence[str] | None = None,
+        *,
+        values: Sequence[object] | None = None,
+        root_name: str = "image",
+        metric_similarity: np.ndarray | None = None,
+    ) -> SegmentTree:
+        """Build the tree.
+
+        Parameters
+        ----------
+        statistics : PartStatistics
+            What the training images say.
+        names : sequence of str, length n_parts, default=None
+            Names of the leaves; ``part_0``, ``part_1``, ... by default.
+        values : sequence of length n_parts, default=None
+            Leaf values: part ids, or lists of them. The numbers of the parts by default.
+        root_name : str, default="image"
+            Name of the root. The other inner nodes are ``merge_0``, ``merge_1``, ... by height.
+        metric_similarity : ndarray of shape (n_parts, n_parts), default=None
+            As for `dissimilarity`.
+
+        Returns
+        -------
+        tree : SegmentTree
+
+        Raises
+        ------
+        ValueError
+            As `dissimilarity` does, and if names or values are not one per part.
+        """
+        n_parts = statistics.n_parts
+        names = [f"part_{k}" for k in range(n_parts)] if names is None else list(names)
+        values = list(range(n_parts)) if values is None else list(values)
+        for argument, given in (("names", names), ("values", values)):
+            if len(given) != n_parts:
+                raise ValueError(f"{argument} has {len(given)} entries for {n_parts} parts.")
+        if n_parts == 1:
+            return SegmentTree([root_name], [0], values)
+        distances = self.dissimilarity(statistics, metric_similarity)
+        order = _canonical_order(statistics)
+        joins = linkage(squareform(distances[np.ix_(order, order)], checks=False), "average")
+        tree = SegmentTree.from_linkage(joins, [names[k] for k in order], root_name=root_name)
+        # its leaf values are positions in the canonical order
+        found = [values[order[position]] for position in tree.leaf_values]
+        return SegmentTree(tree.names, tree.parents, found)
+
+
+def _appearance(statistics: PartStatistics, position_weight: float) -> np.ndarray:
+    """Distance of every two parts in the vocabulary's features, the largest 1.
+
+    A part that never occurs looks like nothing: it is as far from the others as can be.
+    """
+    # 3 of texture and 2 of position besides mean and deviation of every channel
+    n_channels = (statistics.features.shape[1] - 5) // 2
+    constant = ~varies(statistics.features, statistics.spread)
+    scale = feature_weights(n_channels, position_weight) / np.where(constant, 1, statistics.spread)
+    points = statistics.features * np.where(constant, 0.0, scale)
+    distances = np.sqrt(sum((column[:, np.newaxis] - column) ** 2 for column in points.T))
+    occurs = statistics.area > 0
+    both = np.ix_(occurs, occurs)
+    shown = np.ones(distances.shape)
+    shown[both] = distances[both] / max(distances[both].max(initial=0), np.finfo(float).tiny)
+    return shown
+
+
+def _canonical_order(statistics: PartStatistics) -> np.ndarray:
+    """Order of the parts that does not depend on their numbers, the largest first."""
+    occurrence = np.diag(statistics.together)
+    keys = [*statistics.features.T[::-1], occurrence, -statistics.area]
+    return np.lexsort(keys)
+
+
+def _check_square(similarity: np.ndarray | None, n_parts: int) -> np.ndarray:
+    if similarity is None:
+        raise ValueError(
+            "metric_weight is not 0, so metric_similarity is needed: the likeness of the learned "
+            "metrics of every two parts."
+        )
+    similarity = np.asarray(similarity, dtype=np.float64)
+    if similarity.shape != (n_parts, n_parts):
+        raise ValueError(
+            f"metric_similarity must have shape {(n_parts, n_parts)}, got {similarity.shape}."
+        )
+    return similarity
+
+
+def metric_similarity(components: Sequence[np.ndarray]) -> np.ndarray:
+    r"""Cosine of learned metrics: whether they look at the same directions, as strongly.
+
+    For metrics :math:`M = L^\top L` of nodes with the same columns, the similarity of two is
+    :math:`\langle M_a, M_b \rangle / (\|M_a\| \|M_b\|)` with Frobenius' product, the RV coefficient
+    of [1]_. It needs no d × d matrix, as the product is :math:`\|L_a L_b^\top\|^2`.
+
+    Parameters
+    ----------
+    components : sequence of ndarray of shape (n_components, n_features)
+        The map L of every node, in the same unit for every column; the numbers of components may
+        differ. No rows for a node that learned nothing.
+
+    Returns
+    -------
+    similarity : ndarray of shape (n_nodes, n_nodes), float64
+        In [0, 1]: 1 for metrics that are equal up to scale, such as on the diagonal, 0 for those
+        that look at orthogonal directions; 0 to a node that learned nothing.
+
+    Raises
+    ------
+    ValueError
+        If the maps are not over the same number of columns.
+
+    References
+    ----------
+    .. [1] P. Robert, Y. Escoufier. "A Unifying Tool for Linear Multivariate Statistical Methods:
+       The RV-Coefficient". Journal of the Royal Statistical Society C 25, 1976.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hierseg_learn.parts import metric_similarity
+    >>> hue, twice, size = np.array([[1.0, 0]]), np.array([[2.0, 0]]), np.array([[0, 1.0]])
+    >>> metric_similarity([hue, twice, size])
+    array([[1., 1., 0.],
+           [1., 1., 0.],
+           [0., 0., 1.]])
+    """
+    maps = [np.atleast_2d(np.asarray(L, dtype=np.float64)) for L in components]
+    widths = {L.shape[1] for L in maps}
+    if len(widths) > 1:
+        raise ValueError(
+            f"components must be maps over the same columns, got {sorted(widths)} columns."
+        )
+    products = np.array([[((a @ b.T) ** 2).sum() for b in maps] for a in maps])
+    products = products.reshape(len(maps), len(maps))
+    norms = np.sqrt(np.diag(products))
+    scale = np.outer(norms, norms)
+    similarity = np.divide(products, scale, out=np.zeros(scale.shape), where=scale > 0)
+    np.fill_diagonal(similarity, 1.0)
+    return np.clip(similarity, 0.0, 1.0)

@@ -1,0 +1,1 @@
+"""The table between images and classifier: names of columns, nodes, and checks."""

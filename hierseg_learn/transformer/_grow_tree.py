@@ -1,0 +1,142 @@
+"""A tree over the parts of a fitted segmenter, built from the training images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import tee
+from typing import Any
+
+import numpy as np
+
+from ..images import ImageBatch
+from ..metrics import ShrinkageLDA
+from ..metrics.node import fit_node_map, quiet_fits
+from ..parts import PartAgglomeration, PartLookup, PartStatistics, metric_similarity
+from ..segmentation import Segmenter
+from ..tree import SegmentTree
+from ..utils.labels import check_classes
+from ..utils.spread import varies
+from .describe import OWN_COLUMNS, TreeDescriber, describe_images
+
+
+def grow_tree(
+    agglomeration: PartAgglomeration,
+    segmenter: Segmenter,
+    batch: ImageBatch,
+    y: Any,
+    describer: Callable[[SegmentTree], TreeDescriber],
+    n_jobs: int | None,
+) -> SegmentTree:
+    """Join the parts of a segmenter step by step.
+
+    Parameters
+    ----------
+    agglomeration : PartAgglomeration
+        How.
+    segmenter : Segmenter
+        Fitted; the leaves of its tree are joined.
+    batch : ImageBatch
+        The training images.
+    y : array-like of shape (n_images,) or None
+        Classes, for metrics of the leaves.
+    describer : callable
+        Gets a tree with the leaves below the root, and returns what describes them.
+    n_jobs : int or None
+        Number of processes that describe images, if metrics are asked for.
+
+    Returns
+    -------
+    tree : SegmentTree
+
+    Raises
+    ------
+    ValueError
+        If metrics are asked for without a class for every image, or a pixel may belong to several
+        leaves.
+    """
+    own = segmenter.tree_
+    if PartLookup(own).n_layers > 1:
+        raise ValueError(
+            f"tree={agglomeration!r} joins the parts of one label map, but {segmenter!r} gives a "
+            "pixel several; leave tree=None to take the segmenters' own trees under one root."
+        )
+    if agglomeration.metric_weight > 0 and y is None:
+        raise ValueError(
+            f"tree={agglomeration!r} joins parts by their learned metrics, which need classes, but "
+            "y is None; pass y, or set metric_weight=0."
+        )
+    codes = None
+    if agglomeration.metric_weight > 0:
+        codes = np.unique(check_classes(y, "y", len(batch)), return_inverse=True)[1]
+    names = _leaf_names(own)
+    flat = SegmentTree(
+        [*names, own.root_name], [own.n_leaves] * (own.n_leaves + 1), own.leaf_values
+    )
+    similarity = None
+    if codes is not None:
+        rows = describe_images(
+            describer(flat), batch, dtype=np.dtype(float), n_jobs=n_jobs, verbose=0
+        )
+        # one block of columns per leaf, then the root's
+        blocks = rows.reshape(len(rows), own.n_leaves + 1, -1)[:, :-1, len(OWN_COLUMNS) :]
+        similarity = metric_similarity(_leaf_metrics(blocks, codes, names))
+    return agglomeration.build(
+        _measure_parts(segmenter, batch, flat),
+        names,
+        values=own.leaf_values,
+        root_name=own.root_name,
+        metric_similarity=similarity,
+    )
+
+
+def _measure_parts(segmenter: Segmenter, batch: ImageBatch, tree: SegmentTree) -> PartStatistics:
+    """Statistics of the leaves of a tree in the label maps of a segmenter, some at a time."""
+    lookup = PartLookup(tree)
+    # both run through the same images side by side
+    pixels, labels = tee(segmenter.segmented(batch))
+    return PartStatistics.from_label_maps(
+        (image for image, _ in pixels),
+        (lookup.to_leaves(found, batch.position(i)) for i, (_, found) in enumerate(labels)),
+        tree.n_leaves,
+    )
+
+
+def _leaf_metrics(rows: np.ndarray, codes: np.ndarray, names: list[str]) -> list[np.ndarray]:
+    """Discriminants of every leaf, in one unit per column.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n_images, n_leaves, n_columns)
+        Descriptors, NaN where a part is missing.
+    codes : ndarray of shape (n_images,), int
+        Classes.
+    names : list of str
+        Names of the leaves, for messages.
+
+    Returns
+    -------
+    components : list of ndarray of shape (n_components, n_columns)
+        Without rows for a leaf that says nothing, or is in images of one class only.
+    """
+    there = ~np.isnan(rows).all(axis=2)
+    unit = np.nanstd(rows[there], axis=0) if there.any() else np.ones(rows.shape[2])
+    unit[~varies(np.nan_to_num(rows.reshape(-1, rows.shape[2])), unit)] = 1.0
+    components = []
+    with quiet_fits():
+        for leaf, name in enumerate(names):
+            seen = there[:, leaf]
+            if len(np.unique(codes[seen])) < 2:
+                components.append(np.zeros((0, rows.shape[2])))
+                continue
+            fitted = fit_node_map(ShrinkageLDA(), rows[seen, leaf], codes[seen], name=name)
+            components.append(fitted.components * unit)
+    return components
+
+
+def _leaf_names(tree: SegmentTree) -> list[str]:
+    """Short names of the leaves; where two are alike, with those of their parents."""
+    names = [tree.names[leaf] for leaf in tree.leaves]
+    if len(set(names)) == len(names):
+        return names
+    above = [[*tree.ancestors(int(leaf))[-2::-1], leaf] for leaf in tree.leaves]
+    return [" ".join(tree.names[node] for node in nodes) for nodes in above]

@@ -1,0 +1,567 @@
+"""Images in, a table with one block of columns per node of the segment tree out."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from numbers import Integral
+from typing import Any, Self
+
+import numpy as np
+from sklearn import get_config
+from sklearn.base import TransformerMixin, _fit_context
+from sklearn.utils import Tags, check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
+
+from ..base import ImageEstimator, seeded
+from ..descriptors import DEFAULT_DESCRIPTORS, Descriptor, make_descriptors
+from ..images import ImageBatch, is_table
+from ..images.labels import check_unlabeled
+from ..kernels import get_backend
+from ..parts import PartAgglomeration, PartLookup
+from ..segmentation import Segmenter, make_segmenter
+from ..segmentation.registry import SEGMENTERS
+from ..tree import SegmentTree
+from ._frame import Frame, find_frames
+from ._grow_tree import grow_tree
+from .describe import TreeDescriber, describe_images
+
+
+class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
+    """Turn images into a table: one block of columns for every node of a segment tree.
+
+    Every image is cut into segments, its descriptors are pooled over them in one pass over the
+    pixels, and the sums go up the tree. A column is named ``<path of the node>|<descriptor>``, as
+    in ``photo/person/hair|lab_mean_0``, so the table can be read by people, edited with pandas,
+    and takes the tree with it to :class:`~hierseg_learn.HierarchicalMetricClassifier`.
+
+    Parameters
+    ----------
+    segmenter : {"auto", "masks", "grid", "pyramid", "superpixels", "merge_tree", "felzenszwalb", \
+            "quickshift", "watershed", "higra", "union"}, Segmenter or callable, default="auto"
+        Where the label maps come from. ``"auto"`` takes the masks that come with the images, and a
+        spatial pyramid where there are none. A callable gets an image, float32 in [0, 1], and
+        returns its label map. Parameters of an object can be searched, as in
+        ``segmenter__n_segments``.
+    tree : dict, SegmentTree, PartAgglomeration or "agglomerative", default=None
+        Nested dict whose leaves are part ids, an int or a list of ints that form one part. None
+        takes the tree of the segmenter; that of given masks is flat. ``"agglomerative"`` joins the
+        segmenter's parts step by step, by what the training images say about them; an object has
+        weights that can be searched.
+    descriptors : str, Descriptor or list of str and (str, Descriptor), \
+            default=("color", "gradients", "lbp", "shape")
+        What is pooled, by name (also ``"patches"``) or as objects, whose parameters can be searched
+        as in :class:`~sklearn.pipeline.FeatureUnion`.
+    describe_inner : bool, default=True
+        Whether inner nodes describe their own pixels, too, or only combine their children.
+    margin : int, default=0
+        Width in pixels of the rim of every part that descriptors of appearance (colour, gradients,
+        texture) leave out: pixels that have one of another part, or of none, within so many rows
+        and columns. The edge of the image is no border. A thinner part keeps its innermost pixels.
+        Presence, area and shape are those of the whole part. Masks are rough, and gradients and
+        textures reach across borders: without a margin a part shows its neighbours, too.
+    image_shape : tuple of int, default=None
+        ``(h, w)`` or ``(h, w, 3)``: shape of the images in a 2-D table. Without it every row is an
+        image of one row of pixels; a warning says so where the rows look like images.
+    unlabeled : int or list of int, default=None
+        Ids in label maps that are no part, besides -1, for what comes as `segments`, from a
+        callable or without a word of its own. None stands for 255 in uint8, unless the tree names
+        it or it is the only id besides 0; what is dropped so is said in a warning. ``[]`` for none.
+        The model keeps to what it was fitted with, and images that say otherwise are an error.
+    missing : {"mean", "nan"}, default="mean"
+        What stands in the descriptor columns of a part that an image lacks: the mean over the
+        training images that have it, or NaN.
+    device : {"auto", "cpu", "cuda"}, default="auto"
+        Where the kernels of descriptors that have some run (``"patches"``); the others are pooled
+        on the CPU.
+    n_jobs : int, default=None
+        Number of processes that describe images. The table is the same for any number.
+    verbose : int, default=0
+        1 draws a progress bar.
+    random_state : int, RandomState instance or None, default=None
+        Seeds segmenters and descriptors that learn from samples, where they have no seed of their
+        own.
+
+    Attributes
+    ----------
+    tree_ : SegmentTree
+        The tree; its leaf values are part ids.
+    segmenter_ : Segmenter
+        The fitted segmenter.
+    descriptors_ : list of (str, Descriptor)
+        The fitted descriptors.
+    fill_values_ : ndarray of shape (n_columns,)
+        What stands in the columns of a missing part.
+    encoding_ : PixelEncoding
+        How pixel values are scaled.
+    n_features_in_ : int
+        Number of columns of a 2-D table; not set after other input.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Column names of a 2-D table that has string names.
+
+    See Also
+    --------
+    HierarchicalMetricClassifier : Learns the node metrics from the table.
+    SegmentedImages : Images that carry their label maps through scikit-learn.
+
+    Notes
+    -----
+    Output is a pandas DataFrame unless ``set_output`` (or ``config_context``) asks for something
+    else; ``set_output(transform="default")`` gives the bare array, float32, or float64 for a
+    float64 table.
+
+    References
+    ----------
+    .. [1] E. Andrews, P. Mishra. "Explainable Metric Learning for Deflating Data Bias".
+       arXiv:2407.04866, 2024. (The idea of a hierarchy of segments.)
+
+    Examples
+    --------
+    >>> from hierseg_learn import SegmentTreeTransformer
+    >>> from hierseg_learn.datasets import make_portraits
+    >>> portraits = make_portraits(n_samples=6, random_state=0)
+    >>> table = SegmentTreeTransformer(tree=portraits.tree).fit_transform(portraits.images)
+    >>> len(table), table.columns[0]
+    (6, 'portrait/background|presence')
+    """
+
+    _parameter_constraints: dict = {
+        "segmenter": [
+            StrOptions({"auto", *SEGMENTERS}),
+            Segmenter,
+            callable,
+        ],
+        "tree": [Mapping, SegmentTree, PartAgglomeration, StrOptions({"agglomerative"}), None],
+        "descriptors": [str, Descriptor, list, tuple],
+        "describe_inner": ["boolean"],
+        "margin": [Interval(Integral, 0, None, closed="left")],
+        "image_shape": [tuple, list, None],
+        "unlabeled": ["array-like", Integral, None],
+        "missing": [StrOptions({"mean", "nan"})],
+        "device": [StrOptions({"auto", "cpu", "cuda"})],
+        "n_jobs": [Integral, None],
+        "verbose": ["verbose"],
+        "random_state": ["random_state"],
+    }
+
+    # with metadata routing enabled, label maps need no further request
+    __metadata_request__fit = {"segments": True}
+    __metadata_request__transform = {"segments": True}
+
+    def __init__(
+        self,
+        segmenter: Any = "auto",
+        *,
+        tree: Any = None,
+        descriptors: Any = DEFAULT_DESCRIPTORS,
+        describe_inner: bool = True,
+        margin: int = 0,
+        image_shape: tuple[int, ...] | None = None,
+        unlabeled: Any = None,
+        missing: str = "mean",
+        device: str = "auto",
+        n_jobs: int | None = None,
+        verbose: int = 0,
+        random_state: Any = None,
+    ) -> None:
+        self.segmenter = segmenter
+        self.tree = tree
+        self.descriptors = descriptors
+        self.describe_inner = describe_inner
+        self.margin = margin
+        self.image_shape = image_shape
+        self.unlabeled = unlabeled
+        self.missing = missing
+        self.device = device
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+        self.random_state = random_state
+
+    def fit(self, X: Any, y: Any = None, segments: Any = None) -> Self:
+        """Learn the tree, the descriptors and what stands for a missing part.
+
+        Parameters
+        ----------
+        X : array, list of images, list of paths, 2-D table or SegmentedImages
+            The images: ``(n, h, w)`` grey, ``(n, h, w, 3)`` colour, a list of images of any size
+            (arrays, Pillow images, items of SegmentedImages) or of their files, or a table of
+            flattened images with `image_shape`.
+        y : array-like of shape (n_images,), default=None
+            Classes. Only a `tree` that joins parts by their learned metrics looks at them.
+        segments : array, list of arrays or list of paths, default=None
+            One label map per image, unless X brings its own.
+
+        Returns
+        -------
+        self : SegmentTreeTransformer
+
+        Raises
+        ------
+        ValueError, TypeError
+            If an image, a label map or a parameter is not what it should be; the message names the
+            argument and the position of the image.
+        """
+        self._fit_rows(X, segments, y)
+        return self
+
+    def fit_transform(self, X: Any, y: Any = None, segments: Any = None) -> Any:
+        """Fit, and describe the training images, in one pass over their pixels.
+
+        Parameters
+        ----------
+        X : array, list of images, list of paths, 2-D table or SegmentedImages
+            The images.
+        y : array-like of shape (n_images,), default=None
+            Classes, as in `fit`.
+        segments : array, list of arrays or list of paths, default=None
+            One label map per image, unless X brings its own.
+
+        Returns
+        -------
+        table : DataFrame of shape (n_images, n_columns)
+            As `transform` returns it.
+        """
+        rows, batch = self._fit_rows(X, segments, y)
+        return self._finish(rows, batch)
+
+    def transform(self, X: Any, segments: Any = None) -> Any:
+        """Describe images.
+
+        Parameters
+        ----------
+        X : array, list of images, list of paths, 2-D table or SegmentedImages
+            Images of the kind that `fit` saw.
+        segments : array, list of arrays or list of paths, default=None
+            One label map per image, if the model was fitted on label maps and X does not bring its
+            own.
+
+        Returns
+        -------
+        table : DataFrame of shape (n_images, n_columns)
+            One row per image, one block of columns per node in the tree's order: presence (0 or 1),
+            area (pixels of the node divided by pixels of the image), and descriptors.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If the images are of another kind than in `fit`, label maps are missing, or given to a
+            model that was fitted without.
+        """
+        batch = self._check_batch(X, segments)
+        rows = describe_images(
+            self._describer(),
+            batch,
+            dtype=_table_dtype(X),
+            n_jobs=self.n_jobs,
+            verbose=self.verbose,
+        )
+        if not self.segmenter_._dropped_in_fit:
+            self.segmenter_._say_dropped(batch)
+        return self._finish(rows, batch)
+
+    def label_maps(self, X: Any, segments: Any = None, *, layer: int = 0) -> list[np.ndarray]:
+        """Show which leaf of the tree every pixel belongs to, for drawing and checking.
+
+        Parameters
+        ----------
+        X : array, list of images, list of paths, 2-D table or SegmentedImages
+            Images of the kind that `fit` saw.
+        segments : array, list of arrays or list of paths, default=None
+            One label map per image, as in `transform`.
+        layer : int, default=0
+            Which child of the root, where a pixel belongs to a leaf below each of them.
+
+        Returns
+        -------
+        label_maps : list of ndarray of shape (h, w), int32
+            Node of every pixel, as in ``tree_.names[node]``: always a leaf, also where several
+            part ids form one; -1 where the pixel belongs to no part.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As in `transform`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from hierseg_learn import SegmentedImages, SegmentTreeTransformer
+        >>> images = SegmentedImages(np.eye(2)[np.newaxis], np.array([[[7, 3], [3, -1]]]))
+        >>> transformer = SegmentTreeTransformer(
+        ...     tree={"photo": {"sky": 7, "sea": [3, 4]}}, descriptors="shape"
+        ... ).fit(images)
+        >>> transformer.tree_.names
+        ('sky', 'sea', 'photo')
+        >>> transformer.label_maps(images)
+        [array([[ 0,  1],
+           [ 1, -1]], dtype=int32)]
+        """
+        batch = self._check_batch(X, segments)
+        return self._describer().node_maps(batch, layer)
+
+    def _settled(self, batch: ImageBatch) -> ImageBatch:
+        return self.segmenter_._settled(batch)
+
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+        """Return the names of the columns.
+
+        Parameters
+        ----------
+        input_features : Ignored
+            Present for scikit-learn's conventions.
+
+        Returns
+        -------
+        names : ndarray of shape (n_columns,), object
+        """
+        check_is_fitted(self)
+        return np.array(self._describer().column_names(), dtype=object)
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the parameters, with ``deep=True`` also those of the descriptors by their names.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Whether to include the parameters of objects that are parameters.
+
+        Returns
+        -------
+        params : dict
+        """
+        params = super().get_params(deep=deep)
+        if deep:
+            for name, descriptor in self._named_descriptors():
+                params[name] = descriptor
+                for key, value in descriptor.get_params().items():
+                    params[f"{name}__{key}"] = value
+        return params
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters, also those of descriptors by their names.
+
+        Parameters
+        ----------
+        **params : dict
+            Parameters as `get_params` names them.
+
+        Returns
+        -------
+        self : SegmentTreeTransformer
+        """
+        if "descriptors" in params:
+            self.descriptors = params.pop("descriptors")
+        names = [name for name, _ in self._named_descriptors()]
+        replaced = {name: params.pop(name) for name in names if name in params}
+        if replaced:
+            self.descriptors = [
+                (entry[0], replaced.get(entry[0], entry[1])) if _is_pair(entry) else entry
+                for entry in self.descriptors
+            ]
+        return super().set_params(**params)
+
+    def _named_descriptors(self) -> list[tuple[str, Descriptor]]:
+        """Descriptors whose parameters have names here; the estimator's own parameters win."""
+        entries = self.descriptors if isinstance(self.descriptors, list | tuple) else []
+        own = self._get_param_names()
+        return [
+            (entry[0], entry[1]) for entry in entries if _is_pair(entry) and entry[0] not in own
+        ]
+
+    def _check_batch(self, X: Any, segments: Any) -> ImageBatch:
+        """Check images after `fit`: of the same kind, with label maps if `fit` saw label maps."""
+        check_is_fitted(self)
+        batch = self._check_images(X, segments=segments, reset=False)
+        if self.segmenter_.uses_masks and not batch.has_masks:
+            raise ValueError(
+                "X comes without label maps, but the model was fitted on images with label maps; "
+                "pass SegmentedImages(images, masks) as X, or label maps as segments. They reach a "
+                "step of a pipeline only with sklearn.set_config(enable_metadata_routing=True), "
+                "and unless set_fit_request or set_transform_request(segments=False) keeps them."
+            )
+        if batch.has_masks and not self._fitted_with_masks:
+            raise ValueError(
+                "X or segments brings label maps, but the model was fitted on images without; "
+                "pass the images alone, or fit on images with label maps."
+            )
+        return batch
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def _fit_rows(self, X: Any, segments: Any, y: Any) -> tuple[np.ndarray, ImageBatch]:
+        """Fit everything; return the training rows, NaN where a part is missing, and images."""
+        get_backend(self.device)
+        batch = self._check_images(X, segments=segments, reset=True)
+        rng = None if self.random_state is None else check_random_state(self.random_state)
+        segmenter = make_segmenter(self.segmenter, has_masks=batch.has_masks)
+        segmenter = _handed_down(segmenter, rng, self.verbose)
+        tree = self._given_tree()
+        if tree is not None:
+            segmenter._outer_parts = tuple(PartLookup(tree).part_ids.tolist())
+        segmenter.set_params(**self._open_params(segmenter, tree))
+        self.segmenter_ = segmenter.fit(batch)
+        batch = self.segmenter_._settled(batch)
+        self._fitted_with_masks = batch.has_masks
+        self.descriptors_ = [
+            (name, _handed_down(descriptor, rng, self.verbose).fit(batch))
+            for name, descriptor in self._make_descriptors()
+        ]
+        self.tree_ = self._choose_tree(batch, y)
+        self._layouts = self._find_layouts(batch)
+        describer = self._describer()
+        dtype = _table_dtype(X)
+        rows = describe_images(
+            describer, batch, dtype=dtype, n_jobs=self.n_jobs, verbose=self.verbose
+        )
+        self.fill_values_ = self._learn_fill_values(describer, rows)
+        if not self.segmenter_._dropped_in_fit:
+            self.segmenter_._dropped_in_fit = self.segmenter_._say_dropped(batch)
+        return rows, batch
+
+    def _open_params(self, segmenter: Segmenter, tree: SegmentTree | None) -> dict[str, Any]:
+        """Parameters of the segmenter, and of those in it, that it leaves to the transformer."""
+        params, given = segmenter.get_params(), check_unlabeled(self.unlabeled)
+        # a tree spares it to look for the ids in all label maps
+        found = {"tree": tree} if "tree" in params and params["tree"] is None else {}
+        for name, value in params.items() if given is not None else ():
+            if name.split("__")[-1] != "unlabeled":
+                continue
+            if value is not None and check_unlabeled(value) != given:
+                raise ValueError(
+                    f"unlabeled={self.unlabeled!r}, but the segmenter has {name}={value!r}; "
+                    "expected the same ids, or None for one of them."
+                )
+            found[name] = list(given)
+        return found
+
+    def _make_descriptors(self) -> list[tuple[str, Descriptor]]:
+        named = make_descriptors(self.descriptors)
+        for name, _ in named:
+            if name in self._get_param_names():
+                raise ValueError(
+                    f"descriptors names one {name!r}, which is a parameter of "
+                    f"{type(self).__name__}; choose another name."
+                )
+        return named
+
+    def _choose_tree(self, batch: ImageBatch, y: Any) -> SegmentTree:
+        if self.tree is None:
+            return self.segmenter_.tree_
+        if isinstance(self.tree, PartAgglomeration | str):
+            agglomeration = PartAgglomeration() if isinstance(self.tree, str) else self.tree
+            return grow_tree(
+                agglomeration, self.segmenter_, batch, y, self._leaf_describer, self.n_jobs
+            )
+        return self._given_tree()
+
+    def _given_tree(self) -> SegmentTree | None:
+        """The tree of the parameter, None where it is to be found."""
+        if isinstance(self.tree, PartAgglomeration | str | SegmentTree | None):
+            return self.tree if isinstance(self.tree, SegmentTree) else None
+        try:
+            return SegmentTree.from_nested(self.tree)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"tree does not describe a segment tree: {error}") from error
+
+    def _describer(self) -> TreeDescriber:
+        return self._describer_of(self.tree_, self.describe_inner, self._layouts)
+
+    def _leaf_describer(self, tree: SegmentTree) -> TreeDescriber:
+        return self._describer_of(tree, True, self._declared_layouts(tree))
+
+    def _declared_layouts(self, tree: SegmentTree) -> tuple[Frame | None, ...]:
+        """Layouts of the layers of a tree, where the segmenter has one."""
+        lookup, layers = PartLookup(tree), self.segmenter_._cells()
+        if max(len(layers), lookup.n_layers) > 1 and tree is not self.segmenter_.tree_:
+            # another tree may have its layers in any order
+            return (None,) * lookup.n_layers
+        return tuple(
+            None
+            if cells is None
+            else Frame.of_cells(lookup.to_leaves(cells, 0, layer), tree.n_leaves, self.descriptors_)
+            for layer, cells in enumerate(layers)
+        )
+
+    def _find_layouts(self, batch: ImageBatch) -> tuple[Frame | None, ...]:
+        """Layouts of the layers of the tree, also those that only the label maps show."""
+        declared = self._declared_layouts(self.tree_)
+        describer = self._describer_of(self.tree_, self.describe_inner, declared)
+        return find_frames(
+            declared,
+            np.array([batch.image_size(i) for i in range(len(batch))]),
+            lambda order: (layers for _, layers in describer._leaf_maps(batch.subset(order))),
+            self.tree_.n_leaves,
+            self.descriptors_,
+        )
+
+    def _describer_of(
+        self, tree: SegmentTree, describe_inner: bool, layouts: tuple[Frame | None, ...]
+    ) -> TreeDescriber:
+        return TreeDescriber(
+            tree,
+            self.segmenter_,
+            PartLookup(tree),
+            tuple(self.descriptors_),
+            describe_inner,
+            self.margin,
+            self.device,
+            layouts,
+        )
+
+    def _learn_fill_values(self, describer: TreeDescriber, rows: np.ndarray) -> np.ndarray:
+        """Mean of every descriptor column over the images that have its node, 0 if none has."""
+        presence, fades = describer.presence_columns()
+        seen = rows[:, presence].sum(axis=0)
+        absent = [
+            self.tree_.names[leaf]
+            for leaf, first in zip(range(self.tree_.n_nodes), np.unique(presence), strict=True)
+            if self.tree_.is_leaf[leaf] and seen[first] == 0
+        ]
+        if absent:
+            warnings.warn(
+                f"{', '.join(map(repr, absent))} never occurred in the training images: "
+                "these parts' columns are constant.",
+                UserWarning,
+                stacklevel=6,
+            )
+        totals = np.where(fades, np.nansum(rows, axis=0, dtype=np.float64), 0.0)
+        return np.divide(totals, seen, out=np.zeros(len(totals)), where=fades & (seen > 0))
+
+    def _finish(self, rows: np.ndarray, batch: ImageBatch) -> Any:
+        """Fill missing parts, and put the rows into the container that was asked for."""
+        if self.missing == "mean":
+            missing = np.isnan(rows)
+            rows[missing] = np.broadcast_to(self.fill_values_, rows.shape)[missing]
+        explicit = getattr(self, "_sklearn_output_config", {}).get("transform")
+        if explicit == "default" or (explicit or get_config()["transform_output"]) == "polars":
+            return rows
+        import pandas as pd
+
+        return pd.DataFrame(
+            rows, columns=self.get_feature_names_out(), index=batch.index, copy=False
+        )
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        # A DataFrame has no dtype to preserve.
+        tags.transformer_tags.preserves_dtype = []
+        return tags
+
+
+def _is_pair(entry: Any) -> bool:
+    return isinstance(entry, tuple | list) and len(entry) == 2 and isinstance(entry[1], Descriptor)
+
+
+def _handed_down(estimator: Any, rng: np.random.RandomState | None, verbose: int) -> Any:
+    """Clone an estimator; give it a seed and a progress bar if it takes them and has none."""
+    estimator = seeded(estimator, rng)
+    if verbose and estimator.get_params(deep=False).get("verbose") == 0:
+        estimator.set_params(verbose=verbose)
+    return estimator
+
+
+def _table_dtype(X: Any) -> np.dtype:
+    """float64 where a float64 table comes in, float32 otherwise."""
+    # scikit-learn reads a table of objects, as of mixed or nullable columns, as float64.
+    is_float64 = is_table(X) and np.asarray(X).dtype in (np.float64, np.object_)
+    return np.dtype(np.float64 if is_float64 else np.float32)

@@ -1,0 +1,350 @@
+"""From images to the rows of the table: segments, pooled leaves, sums up the tree, columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from joblib import Parallel, delayed, effective_n_jobs
+from scipy.ndimage import maximum_filter, minimum_filter
+from sklearn.utils import gen_batches
+
+from ..descriptors import Descriptor, ImageChannels, descriptor_columns
+from ..table.layout import AREA, PRESENCE, column_name
+from ..utils.progress import ProgressBar
+from ._frame import Frame
+
+if TYPE_CHECKING:
+    from ..images import ImageBatch
+    from ..parts import PartLookup
+    from ..segmentation import Segmenter
+    from ..tree import SegmentTree
+
+# images per task: enough to pay for starting one, few enough to balance the workers
+CHUNK_IMAGES = 32
+OWN_COLUMNS = (PRESENCE, AREA)
+
+
+@dataclass(frozen=True)
+class TreeDescriber:
+    """Fitted pieces that turn images into rows of the table.
+
+    Parameters
+    ----------
+    tree : SegmentTree
+        The tree; its leaf values are part ids.
+    segmenter : Segmenter
+        Gives every image its label map.
+    lookup : PartLookup
+        From part ids to leaves.
+    descriptors : tuple of (str, Descriptor)
+        What is pooled.
+    describe_inner : bool
+        Whether inner nodes have descriptor columns too, besides presence and area.
+    margin : int, default=0
+        Width in pixels of the rim of every leaf that descriptors of appearance do not see.
+    device : {"auto", "cpu", "cuda"}, default="cpu"
+        Where kernels run.
+    layouts : tuple of Frame or None, default=()
+        For every layer of the tree where its leaves lie, if in every photo alike; empty if in none.
+    """
+
+    tree: SegmentTree
+    segmenter: Segmenter
+    lookup: PartLookup
+    descriptors: tuple[tuple[str, Descriptor], ...]
+    describe_inner: bool
+    margin: int = 0
+    device: str = "cpu"
+    layouts: tuple[Frame | None, ...] = ()
+
+    @property
+    def frames(self) -> tuple[Frame | None, ...]:
+        """Layouts of all layers."""
+        return self.layouts or (None,) * self.lookup.n_layers
+
+    def described(self) -> np.ndarray:
+        """Whether a node has descriptor columns: bool array of shape (n_nodes,)."""
+        return self.tree.is_leaf | self.describe_inner
+
+    def column_names(self) -> list[str]:
+        """Names of the columns, node by node in the tree's order."""
+        own = list(OWN_COLUMNS)
+        described = own + descriptor_columns(self.descriptors)
+        return [
+            column_name(path, name)
+            for path, full in zip(self.tree.paths, self.described(), strict=True)
+            for name in (described if full else own)
+        ]
+
+    def presence_columns(self) -> tuple[np.ndarray, np.ndarray]:
+        """Column that holds the presence of every column's node, and whether it is missing with it.
+
+        Returns
+        -------
+        presence : ndarray of int, shape (n_columns,)
+            For every column the position of its node's presence column.
+        fades : ndarray of bool, shape (n_columns,)
+            True for descriptor columns, which mean nothing where the node is absent.
+        """
+        n_described = sum(d.n_columns_ for _, d in self.descriptors)
+        presence, fades = [], []
+        for full in self.described():
+            width = n_described if full else 0
+            presence += [len(presence)] * (len(OWN_COLUMNS) + width)
+            fades += [False] * len(OWN_COLUMNS) + [True] * width
+        return np.array(presence), np.array(fades)
+
+    def _pool(self, image: np.ndarray, layers: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        """Pool one image over its leaves, the only pass over its pixels.
+
+        Parameters
+        ----------
+        image : ndarray of shape (h, w) or (h, w, 3), float32
+            Intensities.
+        layers : list of ndarray of shape (h, w), integer
+            Position in ``tree.leaves`` of every pixel in every layer; -1 for no part.
+
+        Returns
+        -------
+        area : ndarray of shape (n_leaves,), float64
+            Pixels of every leaf divided by pixels of the image.
+        sums : ndarray of shape (n_leaves, n_sums), float64
+            Sums of all descriptors divided by pixels of the image.
+        """
+        channels = ImageChannels(image)
+        pooled = [self._pool_layer(channels, *layer) for layer in zip(layers, self.frames)]
+        # a leaf belongs to one layer, and is 0 in the others
+        area, sums = (sum(values[1:], start=values[0]) for values in zip(*pooled))
+        return area, sums
+
+    def _pool_layer(
+        self, channels: ImageChannels, leaves: np.ndarray, frame: Frame | None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Areas and sums by one map of leaves, (h, w) positions in ``tree.leaves`` or -1."""
+        n_leaves = self.tree.n_leaves
+        counts = _count_pixels(leaves, n_leaves)
+        inner = without_rim(leaves, n_leaves, self.margin)
+        area, pixels = counts / leaves.size, counts
+        if frame is not None:
+            area, whole = frame.shares(leaves, counts)
+            pixels = area * leaves.size
+        # the pixels that are seen stand for the whole leaf, so that sums and areas go together
+        seen = counts, _count_pixels(inner, n_leaves)
+        weights = [(pixels / np.maximum(n, 1))[:, np.newaxis] for n in seen]
+        sums, n_outlines = [], 0
+        for _, descriptor in self.descriptors:
+            regions = inner if descriptor.uses_margin else leaves
+            pooled = descriptor.pool(channels, regions, n_leaves, device=self.device)
+            sums.append(weights[descriptor.uses_margin] * pooled)
+            if frame is not None and not descriptor.uses_margin:
+                layout = frame.outlines(n_outlines, area)
+                sums[-1] = np.where(whole[:, np.newaxis], layout, sums[-1])
+                n_outlines += 1
+        return area, np.concatenate(sums, axis=1)
+
+    def node_maps(self, batch: ImageBatch, layer: int = 0) -> list[np.ndarray]:
+        """Node of every pixel of all images, in one of the layers of the tree.
+
+        Returns
+        -------
+        maps : list of ndarray of shape (h, w), int32
+            Leaves of the tree; -1 where the pixel belongs to no part.
+        """
+        if not 0 <= layer < self.lookup.n_layers:
+            raise ValueError(
+                f"layer must lie in [0, {self.lookup.n_layers}), the number of layers of the tree, "
+                f"got {layer!r}."
+            )
+        return [
+            np.where(layers[layer] >= 0, self.tree.leaves[layers[layer]], -1).astype(np.int32)
+            for _, layers in self._leaf_maps(batch)
+        ]
+
+    def rows(self, batch: ImageBatch) -> np.ndarray:
+        """Describe images.
+
+        Returns
+        -------
+        rows : ndarray of shape (n_images, n_columns), float64
+            Descriptor columns are NaN where the node is absent.
+        """
+        pooled = [self._pool(image, leaves) for image, leaves in self._leaf_maps(batch)]
+        return self.rows_of_leaves(
+            np.stack([area for area, _ in pooled]), np.stack([sums for _, sums in pooled])
+        )
+
+    def rows_of_leaves(self, area: np.ndarray, sums: np.ndarray) -> np.ndarray:
+        """Sum leaves up the tree and turn the sums into columns.
+
+        Parameters
+        ----------
+        area : ndarray of shape (n_images, n_leaves)
+            Pixels of every leaf divided by pixels of the image.
+        sums : ndarray of shape (n_images, n_leaves, n_sums)
+            Sums of all descriptors, as `_pool` returns them.
+
+        Returns
+        -------
+        rows : ndarray of shape (n_images, n_columns), float64
+            Descriptor columns are NaN where the node is absent.
+        """
+        return self._columns(self._sum_up(area, -1), self._sum_up(sums, -2))
+
+    def _sum_up(self, values: np.ndarray, axis: int) -> np.ndarray:
+        """Sum leaves up the tree; each layer has all pixels, and the root has them once."""
+        sums = self.tree.sum_up(values, axis=axis)
+        if self.lookup.n_layers > 1:
+            by_node = np.moveaxis(sums, axis, 0)
+            by_node[self.tree.root] = by_node[self.tree.children(self.tree.root)[0]]
+        return sums
+
+    def leaves_of_rows(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Turn the columns of the leaves back into sums: the inverse of `rows_of_leaves`.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (n_images, n_columns)
+            Rows of the table; what stands in the descriptor columns of an absent leaf is ignored.
+
+        Returns
+        -------
+        area : ndarray of shape (n_images, n_leaves), float64
+        sums : ndarray of shape (n_images, n_leaves, n_sums), float64
+        """
+        _, starts = np.unique(self.presence_columns()[0], return_index=True)
+        starts = starts[self.tree.leaves]
+        area = rows[:, starts + OWN_COLUMNS.index(AREA)].astype(np.float64)
+        sums, first = [], len(OWN_COLUMNS)
+        for _, descriptor in self.descriptors:
+            places = starts[:, np.newaxis] + first + np.arange(descriptor.n_columns_)
+            sums.append(descriptor.to_sums(rows[:, places], area))
+            first += descriptor.n_columns_
+        return area, np.concatenate(sums, axis=-1)
+
+    def _leaf_maps(self, batch: ImageBatch) -> Iterator[tuple[np.ndarray, list[np.ndarray]]]:
+        """Every image, and by layer the positions in ``tree.leaves`` of its pixels, -1 for none."""
+        for i, (image, labels) in enumerate(self.segmenter.segmented(batch)):
+            position = batch.position(i)
+            layers = range(self.lookup.n_layers)
+            yield image, [self.lookup.to_leaves(labels, position, layer) for layer in layers]
+
+    def node_columns(self, area: np.ndarray, sums: np.ndarray) -> np.ndarray:
+        """Turn pooled sums of nodes into all columns that a node may have.
+
+        Parameters
+        ----------
+        area : ndarray of shape (...)
+            Pixels of every node divided by pixels of the image.
+        sums : ndarray of shape (..., n_sums)
+            Sums of all descriptors, as `_pool` returns them.
+
+        Returns
+        -------
+        columns : ndarray of shape (..., n_columns_of_a_node), float64
+            Presence, area, and the descriptors, NaN where the node is absent.
+        """
+        columns, start = [np.stack([area > 0, area], axis=-1)], 0
+        for _, descriptor in self.descriptors:
+            stop = start + descriptor.n_sums_
+            columns.append(descriptor.from_sums(sums[..., start:stop], area))
+            start = stop
+        return np.concatenate(columns, axis=-1)
+
+    def _columns(self, area: np.ndarray, sums: np.ndarray) -> np.ndarray:
+        full = self.node_columns(area, sums)
+        return np.concatenate(
+            [
+                full[:, node, : None if described else len(OWN_COLUMNS)]
+                for node, described in enumerate(self.described())
+            ],
+            axis=1,
+        )
+
+
+def without_rim(leaves: np.ndarray, n_leaves: int, margin: int) -> np.ndarray:
+    """Take the pixels near a border out of every region of a label map.
+
+    Parameters
+    ----------
+    leaves : ndarray of shape (h, w), integer
+        Region of every pixel, in ``[0, n_leaves)``; -1 for none.
+    n_leaves : int
+        Number of regions.
+    margin : int
+        A pixel goes if a pixel of another region, or of none, is at most so many rows and columns
+        away. Beyond the edge of the image there is none.
+
+    Returns
+    -------
+    inner : ndarray of shape (h, w), integer
+        As `leaves`, -1 where a pixel was taken out. A region without a pixel deep enough keeps
+        its deepest ones, so no region vanishes.
+    """
+    if margin == 0:
+        return leaves
+    depth = np.zeros(leaves.shape, dtype=np.intp)
+    low = high = leaves
+    for _ in range(margin):
+        low, high = minimum_filter(low, 3, mode="nearest"), maximum_filter(high, 3, mode="nearest")
+        depth += low == high
+    inside = leaves >= 0
+    deepest = np.zeros(n_leaves, dtype=np.intp)
+    np.maximum.at(deepest, leaves[inside], depth[inside])
+    return np.where(inside & (depth == deepest[leaves]), leaves, -1)
+
+
+def _count_pixels(leaves: np.ndarray, n_leaves: int) -> np.ndarray:
+    return np.bincount(leaves[leaves >= 0].ravel(), minlength=n_leaves)
+
+
+def describe_images(
+    describer: TreeDescriber,
+    batch: ImageBatch,
+    *,
+    dtype: np.dtype,
+    n_jobs: int | None,
+    verbose: int,
+) -> np.ndarray:
+    """Describe all images of a batch, in parallel.
+
+    Parameters
+    ----------
+    describer : TreeDescriber
+        The fitted pieces.
+    batch : ImageBatch
+        The images.
+    dtype : dtype
+        Of the table.
+    n_jobs : int or None
+        Number of worker processes, as in joblib.
+    verbose : int
+        Whether to draw a progress bar.
+
+    Returns
+    -------
+    rows : ndarray of shape (n_images, n_columns)
+        The same bits for any `n_jobs`: an image's row depends on that image only.
+    """
+    size = max(CHUNK_IMAGES, describer.segmenter._images_at_once)
+    chunks = list(gen_batches(len(batch), size))
+    table = np.empty((len(batch), len(describer.column_names())), dtype=dtype)
+    with ProgressBar(len(batch), "Describing images", verbose) as bar:
+        if len(chunks) == 1 or effective_n_jobs(n_jobs) == 1:
+            results = (_described(describer, batch.subset(chunk)) for chunk in chunks)
+        else:
+            results = Parallel(n_jobs=n_jobs, return_as="generator")(
+                delayed(_described)(describer, batch.subset(chunk)) for chunk in chunks
+            )
+        for chunk, (rows, drops) in zip(chunks, results, strict=True):
+            table[chunk] = rows
+            batch.drops[chunk] = drops
+            bar.advance(len(rows))
+    return table
+
+
+def _described(describer: TreeDescriber, batch: ImageBatch) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of some images, and what was counted of dropped pixels, also in another process."""
+    return describer.rows(batch), batch.drops
