@@ -52,23 +52,7 @@ class ImageEstimator(Estimator):
         reset: bool,
         names: tuple[str, str] = ("X", "segments"),
     ) -> ImageBatch:
-        """Check X and, with ``reset=True``, learn how its pixels are stored.
-
-        Parameters
-        ----------
-        X : array, table, list of images, list of paths, SegmentedImages or ImageBatch
-            The images.
-        segments : array, list of arrays or list of paths, default=None
-            Label maps, unless X brings its own.
-        reset : bool
-            True in ``fit``; False checks X against what ``fit`` saw.
-        names : tuple of str, default=("X", "segments")
-            What the caller names X and segments, for error messages.
-
-        Returns
-        -------
-        ImageBatch
-        """
+        """Check X and, with ``reset=True``, learn how its pixels are stored."""
         if reset:
             self._forget_columns()
         else:
@@ -136,20 +120,8 @@ class ImageEstimator(Estimator):
     def _check_image(self, image: Any, mask: Any = None) -> tuple[np.ndarray, np.ndarray | None]:
         """Check and decode one raw image with its label map.
 
-        Parameters
-        ----------
-        image : array of shape (h, w) or (h, w, 3), Pillow image, path or SegmentedImage
-            One image as stored, of the kind seen in ``fit``; with ``image_shape`` also a
-            row of a table.
-        mask : array of shape (h, w), or path, default=None
-            Its label map.
-
-        Returns
-        -------
-        image : ndarray of shape (h, w) or (h, w, 3), float32
-            Scaled as in ``fit``.
-        mask : ndarray of shape (h, w), int32, or None
-            Part ids, -1 where unlabeled.
+        Shapes: `image` (h, w) or (h, w, 3) Pillow, `mask` (h, w). Returns `image` (h, w) or (h, w,
+        3) float32: scaled as in ``fit``; `mask` (h, w) int32: part ids, -1 where unlabeled.
         """
         check_is_fitted(self, "encoding_")
         image_shape = getattr(self, "image_shape", None)

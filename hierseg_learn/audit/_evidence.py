@@ -36,37 +36,25 @@ LEVEL = 0.95
 
 @dataclass(frozen=True)
 class Evidence:
-    """What one kind of evidence says of every node; NaN where it says nothing.
+    """What one kind of evidence says of every node; NaN where it says nothing."""
 
-    Parameters
-    ----------
-    kind : {"context", "unlabeled", "unbiased"}
-        Which.
-    value, expected, threshold : ndarray of shape (n_nodes,)
-        What was measured, what an honest node gives, and from where on that is an alarm.
-    p_value : ndarray of shape (n_nodes,)
-        Probability that any of the judged nodes comes so far by chance.
-    z : ndarray of shape (n_nodes,)
-        Distance from what is expected, in standard deviations of chance.
-    low, high : ndarray of shape (n_nodes,)
-        Confidence interval of the value.
-    rival : dict of int to int
-        Nodes that no longer agree with one other node only: either of the two may be at fault, so
-        neither is accused.
-    is_general : bool
-        Whether most of the judged nodes would be accused. Then the photos differ in another way,
-        such as their mix of classes, and nobody is.
-    """
-
-    kind: str
+    kind: str  # which
+    # (n_nodes,): what was measured, what an honest node gives, and from where on that is an alarm
     value: np.ndarray
+    # (n_nodes,): what was measured, what an honest node gives, and from where on that is an alarm
     expected: np.ndarray
+    # (n_nodes,): what was measured, what an honest node gives, and from where on that is an alarm
     threshold: np.ndarray
+    # (n_nodes,): probability that any of the judged nodes comes so far by chance
     p_value: np.ndarray
-    z: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
+    z: np.ndarray  # (n_nodes,): distance from what is expected, in standard deviations of chance
+    low: np.ndarray  # (n_nodes,): confidence interval of the value
+    high: np.ndarray  # (n_nodes,): confidence interval of the value
+    # nodes that no longer agree with one other node only: either of the two may be at fault, so
+    # neither is accused
     rival: dict[int, int]
+    # whether most of the judged nodes would be accused. Then the photos differ in another way, such
+    # as their mix of classes, and nobody is
     is_general: bool = False
 
     @classmethod
@@ -94,14 +82,7 @@ def solo_p_values(solos: Sequence[SoloNode]) -> np.ndarray:
 def context_evidence(solos: Sequence[SoloNode], declared: np.ndarray, alpha: float) -> Evidence:
     """Judge declared nodes: how they look should say no more than chance about the label.
 
-    Parameters
-    ----------
-    solos : sequence of SoloNode
-        All nodes.
-    declared : ndarray of shape (n_nodes,), bool
-        The context.
-    alpha : float
-        Probability of a false alarm, for all declared nodes together.
+    Shapes: `declared` (n_nodes,) bool.
     """
     evidence = Evidence.blank("context", len(solos))
     judged = [node for node in np.flatnonzero(declared) if solos[node].models]
@@ -134,20 +115,7 @@ def unlabeled_evidence(
     partners any more, and the others are judged again. Inner nodes agree with others by what their
     parts say, so they are not judged.
 
-    Parameters
-    ----------
-    solos, partners : sequence of SoloNode
-        All nodes, by the training rows: as judged, and as partners, by all of their columns.
-    tree : SegmentTree
-        The tree.
-    new_scores : tuple of two sequences of ndarray of shape (n_new, n_classes)
-        Scores of the photos by both, node by node, NaN where the node is absent.
-    alpha : float
-        Probability of a false alarm, for all leaves together.
-    n_permutations : int
-        How often training rows and photos are shuffled to see what chance gives.
-    seed : int
-        Of the shuffles.
+    Shapes: `new_scores` (n_new, n_classes).
     """
     evidence = Evidence.blank("unlabeled", len(solos))
     waiting = (solo_p_values(solos) < CARRIES) & tree.is_leaf
@@ -204,20 +172,7 @@ def unbiased_evidence(
     Class by class, training rows and photos are shuffled: how many of the photos are then right is
     hypergeometric. The interval of a drop is put together from Wilson's of every class [1]_.
 
-    Parameters
-    ----------
-    solos : sequence of SoloNode
-        All nodes, by the training rows.
-    codes, new_codes : ndarray of int
-        Classes of the training rows and of the photos.
-    new_scores : sequence of ndarray of shape (n_new, n_classes)
-        Scores of the photos, node by node.
-    root : int
-        It holds all nodes, and is not judged.
-    alpha : float
-        Probability of a false alarm, for all nodes together.
-    seed : int
-        Of the shuffles; the same for all nodes, so that their order does not matter.
+    Shapes: `new_scores` (n_new, n_classes).
     """
     evidence = Evidence.blank("unbiased", len(solos))
     carries = solo_p_values(solos) < CARRIES
@@ -308,11 +263,8 @@ def _correlation_drops(
 ) -> np.ndarray:
     """Correlation of nodes with partners in training less that in the photos.
 
-    Returns
-    -------
-    drops : ndarray of shape (1 + n_permutations, n_nodes, n_nodes)
-        Mean over classes, NaN where unknown; first as it is, then with rows shuffled between the
-        two sets.
+    Returns `drops` (1 + n_permutations, n_nodes, n_nodes): mean over classes, NaN where unknown;
+    first as it is, then with rows shuffled between the two sets.
     """
     rng = np.random.default_rng(seed)
     is_old = np.arange(len(scores)) < n_rows

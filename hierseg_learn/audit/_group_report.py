@@ -24,17 +24,7 @@ if TYPE_CHECKING:
 def wilson_interval(hits: Any, n: Any, level: float) -> tuple[np.ndarray, np.ndarray]:
     """Wilson's score interval: its mean coverage is near the level even for few rows [1]_.
 
-    Parameters
-    ----------
-    hits, n : array-like of int
-        Successes and trials, broadcast against each other.
-    level : float
-        Confidence.
-
-    Returns
-    -------
-    low, high : ndarray
-        Bounds; NaN without trials.
+    Returns `low, high`: bounds; NaN without trials.
 
     References
     ----------
@@ -56,17 +46,7 @@ def wilson_interval(hits: Any, n: Any, level: float) -> tuple[np.ndarray, np.nda
 def clopper_pearson_interval(hits: Any, n: Any, level: float) -> tuple[np.ndarray, np.ndarray]:
     """Interval of Clopper and Pearson: never covers less often than the level says [1]_.
 
-    Parameters
-    ----------
-    hits, n : array-like of int
-        Successes and trials, broadcast against each other.
-    level : float
-        Confidence.
-
-    Returns
-    -------
-    low, high : ndarray
-        Bounds; NaN without trials.
+    Returns `low, high`: bounds; NaN without trials.
 
     References
     ----------
@@ -89,19 +69,12 @@ TIMES = ", "
 
 @dataclass(frozen=True)
 class Groups:
-    """A group for every sample.
+    """A group for every sample."""
 
-    Parameters
-    ----------
-    labels : tuple
-        All groups, sorted; of several columns all combinations of their values, also those that
-        no sample has.
-    codes : ndarray of shape (n_samples,), int
-        Position of every sample's group in `labels`.
-    """
-
+    # all groups, sorted; of several columns all combinations of their values, also those that no
+    # sample has
     labels: tuple[Any, ...]
-    codes: np.ndarray
+    codes: np.ndarray  # (n_samples,) int: position of every sample's group in `labels`
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -110,23 +83,7 @@ class Groups:
 def check_groups(groups: Any, n_samples: int) -> Groups:
     """Read groups.
 
-    Parameters
-    ----------
-    groups : array-like of shape (n_samples,) or (n_samples, n_columns), or DataFrame
-        One value per sample, or several, whose combinations are the groups. A combination is called
-        ``"place=street, light=day"`` after the columns of a DataFrame, else ``"street, day"``.
-    n_samples : int
-        How many are expected.
-
-    Returns
-    -------
-    Groups
-
-    Raises
-    ------
-    ValueError
-        If their number is wrong, a value is missing, or a column mixes kinds, such as text and
-        numbers.
+    Shapes: `groups` (n_samples,) or (n_samples, n_columns).
     """
     if groups is None:
         raise ValueError("groups must hold one group per sample, got None.")

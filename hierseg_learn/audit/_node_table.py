@@ -20,26 +20,13 @@ from ..utils.tables import as_pandas, column_names
 
 @dataclass(frozen=True)
 class NodeTable:
-    """Rows of a table, and what of them belongs to which node.
+    """Rows of a table, and what of them belongs to which node."""
 
-    Parameters
-    ----------
-    tree : SegmentTree
-        The tree.
-    rows : ndarray of shape (n_rows, n_columns), float64
-        The table; NaN only where a node is absent.
-    columns : tuple of ndarray of int
-        For every node the columns that count.
-    present : ndarray of shape (n_rows, n_nodes), bool
-        Where a node has any pixel.
-    dtype : dtype, default=float64
-        In which the table came: how finely its columns are told apart.
-    """
-
-    tree: SegmentTree
-    rows: np.ndarray
-    columns: tuple[np.ndarray, ...]
-    present: np.ndarray
+    tree: SegmentTree  # the tree
+    rows: np.ndarray  # (n_rows, n_columns) float64: the table; NaN only where a node is absent
+    columns: tuple[np.ndarray, ...]  # for every node the columns that count
+    present: np.ndarray  # (n_rows, n_nodes) bool: where a node has any pixel
+    # in which the table came: how finely its columns are told apart
     dtype: type | np.dtype = np.float64
 
     def __len__(self) -> int:
@@ -52,24 +39,12 @@ class NodeTable:
 
 @dataclass(frozen=True)
 class TableReader:
-    """Reads tables that have the columns of a first one.
+    """Reads tables that have the columns of a first one."""
 
-    Parameters
-    ----------
-    layout : TableLayout
-        The tree and the columns of every node.
-    names : tuple of str or None
-        Column names of the first table.
-    transformer : SegmentTreeTransformer or None
-        Describes images.
-    appearance_only : bool
-        Whether presence, area and geometry are left out.
-    """
-
-    layout: TableLayout
-    names: tuple[str, ...] | None
-    transformer: SegmentTreeTransformer | None
-    appearance_only: bool
+    layout: TableLayout  # the tree and the columns of every node
+    names: tuple[str, ...] | None  # column names of the first table
+    transformer: SegmentTreeTransformer | None  # describes images
+    appearance_only: bool  # whether presence, area and geometry are left out
 
     @classmethod
     def of(cls, X: Any, transformer: Any, tree: Any, appearance_only: bool) -> TableReader:
@@ -89,14 +64,7 @@ class TableReader:
         return cls(read_layout(tree, names, n_columns), names, transformer, appearance_only)
 
     def read(self, X: Any, name: str) -> NodeTable:
-        """Read a table, or describe images.
-
-        Raises
-        ------
-        ValueError
-            If its columns are not those of the first table, or it holds NaN or infinity where a
-            node is present.
-        """
+        """Read a table, or describe images."""
         if self.transformer is not None and not is_table(X):
             X = self.transformer.transform(X)
         rows = np.asarray(self._in_order(X, name))
@@ -165,13 +133,7 @@ def _check_transformer(transformer: Any) -> SegmentTreeTransformer | None:
 
 
 def node_ids(tree: SegmentTree, nodes: Sequence[int | str] | int | str, name: str) -> list[int]:
-    """Ids of nodes that a user names, without repetition.
-
-    Raises
-    ------
-    ValueError
-        If there is none, or one that the tree does not have.
-    """
+    """Ids of nodes that a user names, without repetition."""
     nodes = [nodes] if isinstance(nodes, int | str) else list(nodes)
     if not nodes:
         raise ValueError(f"{name} must name at least one node, got none.")

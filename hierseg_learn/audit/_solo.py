@@ -31,22 +31,12 @@ RIDGE = 1e-4
 
 @dataclass(frozen=True)
 class FoldModel:
-    """The discriminants of one node, fitted without one fold.
+    """The discriminants of one node, fitted without one fold."""
 
-    Parameters
-    ----------
-    mean, scale : ndarray of shape (n_own,)
-        Standardise the columns; a scale of 0 leaves a column out.
-    weights : ndarray of shape (n_own, n_classes)
-        Of the standardised columns.
-    offsets : ndarray of shape (n_classes,)
-        Added to the scores.
-    """
-
-    mean: np.ndarray
-    scale: np.ndarray
-    weights: np.ndarray
-    offsets: np.ndarray
+    mean: np.ndarray  # (n_own,): standardise the columns; a scale of 0 leaves a column out
+    scale: np.ndarray  # (n_own,): standardise the columns; a scale of 0 leaves a column out
+    weights: np.ndarray  # (n_own, n_classes): of the standardised columns
+    offsets: np.ndarray  # (n_classes,): added to the scores
 
     def scores(self, rows: np.ndarray) -> np.ndarray:
         """Scores of the classes, (n_rows, n_classes), larger where a class is nearer."""
@@ -55,28 +45,15 @@ class FoldModel:
 
 @dataclass(frozen=True)
 class SoloNode:
-    """What one node says about the label.
+    """What one node says about the label."""
 
-    Parameters
-    ----------
-    models : list of FoldModel
-        One per fold; empty if the node cannot be judged.
-    classes : ndarray of shape (n_kept,), int
-        Codes of the classes that have enough rows with the node.
-    scores : ndarray of shape (n_rows, n_classes)
-        Of every training row by the model that did not see it; NaN where the node is absent or the
-        class has too few rows.
-    accuracy : float
-        Balanced accuracy of these scores, NaN if the node cannot be judged.
-    null : ndarray of shape (n_permutations,)
-        The same with labels permuted within folds.
-    """
-
-    models: list[FoldModel]
-    classes: np.ndarray
+    models: list[FoldModel]  # one per fold; empty if the node cannot be judged
+    classes: np.ndarray  # (n_kept,) int: codes of the classes that have enough rows with the node
+    # (n_rows, n_classes): of every training row by the model that did not see it; NaN where the
+    # node is absent or the class has too few rows
     scores: np.ndarray
-    accuracy: float
-    null: np.ndarray
+    accuracy: float  # balanced accuracy of these scores, NaN if the node cannot be judged
+    null: np.ndarray  # (n_permutations,): the same with labels permuted within folds
 
     @property
     def chance(self) -> float:
@@ -95,22 +72,7 @@ def fit_solo(
 ) -> SoloNode:
     """Fit the discriminants of one node without each fold, with true and with permuted labels.
 
-    Parameters
-    ----------
-    table : NodeTable
-        The training rows.
-    node : int
-        The node.
-    codes, folds : ndarray of shape (n_rows,), int
-        Class and fold of every row.
-    n_permutations : int
-        How often labels are permuted.
-    seed : int
-        Of the permutations; the same for all nodes, so that their order does not matter.
-
-    Returns
-    -------
-    SoloNode
+    Shapes: `codes, folds` (n_rows,) int.
     """
     n_classes = int(codes.max()) + 1
     present = table.present[:, node]

@@ -15,17 +15,12 @@ from .votes import Neighbors, Prototypes
 
 @dataclass(frozen=True)
 class Side:
-    """The rows that queries are compared with.
+    """The rows that queries are compared with."""
 
-    Parameters
-    ----------
-    indices : ndarray of shape (n_queries, n_rows), int
-        Training rows, or prototypes, nearest first; -1 behind the last of a query that has fewer.
-    own : ndarray of shape (n_queries, n_nodes)
-        Contributions to the mean squared distance to these rows.
-    """
-
+    # (n_queries, n_rows) int: training rows, or prototypes, nearest first; -1 behind the last of a
+    # query that has fewer
     indices: np.ndarray
+    # (n_queries, n_nodes): contributions to the mean squared distance to these rows
     own: np.ndarray
 
     @property
@@ -36,50 +31,33 @@ class Side:
 
 @dataclass(frozen=True)
 class Contrasted:
-    """Both sides of contrasts, by query.
+    """Both sides of contrasts, by query."""
 
-    Parameters
-    ----------
-    own : ndarray of shape (n_queries, n_nodes)
-        Contributions to the difference of the squared distances, `against` minus `target`.
-    squared_distances : ndarray of shape (n_queries, 2)
-        Mean squared distances to `target` and `against`.
-    target_neighbors, against_neighbors : ndarray of shape (n_queries, n_neighbors), int
-        Rows of either side, nearest first; -1 behind the last of a query that has fewer.
-    """
-
+    # (n_queries, n_nodes): contributions to the difference of the squared distances, `against`
+    # minus `target`
     own: np.ndarray
+    # (n_queries, 2): mean squared distances to `target` and `against`
     squared_distances: np.ndarray
+    # (n_queries, n_neighbors) int: rows of either side, nearest first; -1 behind the last of a
+    # query that has fewer
     target_neighbors: np.ndarray
+    # (n_queries, n_neighbors) int: rows of either side, nearest first; -1 behind the last of a
+    # query that has fewer
     against_neighbors: np.ndarray
 
 
 @dataclass(frozen=True)
 class Contrasts:
-    """Compares rows with the nearest rows of single classes.
+    """Compares rows with the nearest rows of single classes."""
 
-    Parameters
-    ----------
-    decision : Neighbors or Prototypes
-        What the classifier decides by.
-    codes : ndarray of shape (n_samples,), int
-        Classes of the training rows.
-    classes : ndarray of shape (n_classes,)
-        Names of the classes, for messages.
-    n_neighbors : int
-        How many training rows of a class a row is compared with.
-    strict : bool
-        Whether a class with fewer rows is an error; otherwise all of them are taken.
-    split : callable, default=None
-        ``split(a, b)`` with rows of shape (n_pairs, n_features) returns contributions of shape
-        (n_pairs, n_nodes) to their squared distances; None takes those of the nodes' own columns.
-    """
-
-    decision: Neighbors | Prototypes
-    codes: np.ndarray
-    classes: np.ndarray
-    n_neighbors: int
+    decision: Neighbors | Prototypes  # what the classifier decides by
+    codes: np.ndarray  # (n_samples,) int: classes of the training rows
+    classes: np.ndarray  # (n_classes,): names of the classes, for messages
+    n_neighbors: int  # how many training rows of a class a row is compared with
+    # whether a class with fewer rows is an error; otherwise all of them are taken
     strict: bool = False
+    # ``split(a, b)`` with rows of shape (n_pairs, n_features) returns contributions of shape
+    # (n_pairs, n_nodes) to their squared distances; None takes those of the nodes' own columns
     split: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
 
     @property
@@ -101,19 +79,8 @@ class Contrasts:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Fill in the classes that were not asked for.
 
-        Parameters
-        ----------
-        rows : ndarray of shape (n_queries, n_features)
-            The queries.
-        target, against : int or None
-            Codes of classes; None takes the predicted class, and the one that is most probable
-            after the target, among equally probable ones the nearest.
-        proba : ndarray of shape (n_queries, n_classes), default=None
-            Probabilities of the classes, where they are known already.
-
-        Returns
-        -------
-        targets, againsts : ndarray of shape (n_queries,), int
+        Shapes: `rows` (n_queries, n_features), `proba` (n_queries, n_classes). Returns `targets,
+        againsts` (n_queries,) int.
         """
         if target is not None and against is not None:
             targets, againsts = np.full(len(rows), target), np.full(len(rows), against)
@@ -136,16 +103,7 @@ class Contrasts:
     def explain(self, rows: np.ndarray, targets: np.ndarray, againsts: np.ndarray) -> Contrasted:
         """Compare every row with its nearest ones of two classes.
 
-        Parameters
-        ----------
-        rows : ndarray of shape (n_queries, n_features)
-            The queries.
-        targets, againsts : ndarray of shape (n_queries,), int
-            Codes of the classes.
-
-        Returns
-        -------
-        Contrasted
+        Shapes: `rows` (n_queries, n_features), `targets, againsts` (n_queries,) int.
         """
         n_nodes = self.decision.layout.tree.n_nodes
         own, squared = np.zeros((len(rows), n_nodes)), np.zeros((len(rows), 2))
@@ -185,20 +143,8 @@ class Contrasts:
     ) -> Side:
         """Compare rows with their nearest among some training rows.
 
-        Parameters
-        ----------
-        rows : ndarray of shape (n_queries, n_features)
-            The queries.
-        members : ndarray of shape (n_members,), int
-            The training rows to choose from, ascending.
-        n_found : int
-            How many to take.
-        itself : ndarray of shape (n_queries,), int, default=None
-            For every query the training row that it is, which is left out; one of `members`.
-
-        Returns
-        -------
-        Side
+        Shapes: `rows` (n_queries, n_features), `members` (n_members,) int, `itself` (n_queries,)
+        int.
         """
         indices, weights = self.decision.nearest_members(rows, members, n_found, itself)
         own = self.contributions(rows, indices)
@@ -207,19 +153,9 @@ class Contrasts:
     def against_others(self, rows: np.ndarray, positions: np.ndarray, code: int) -> np.ndarray:
         """Compare training rows of one class with the nearest of all others, and of their own.
 
-        Parameters
-        ----------
-        rows : ndarray of shape (n_rows, n_features)
-            The training rows.
-        positions : ndarray of shape (n_rows,), int
-            Their numbers: none is its own neighbour.
-        code : int
-            Their class.
-
-        Returns
-        -------
-        own : ndarray of shape (n_rows, n_nodes)
-            Contributions to the mean squared distance to the others minus the one to their own.
+        Shapes: `rows` (n_rows, n_features), `positions` (n_rows,) int. Returns `own` (n_rows,
+        n_nodes): contributions to the mean squared distance to the others minus the one to their
+        own.
         """
         if self.by_prototypes:
             codes = np.full(len(rows), code)

@@ -26,39 +26,9 @@ def permutation_drops(
 ) -> tuple[float, np.ndarray, np.ndarray]:
     """Permute the columns of every node together, alone and with those of all nodes below it.
 
-    Parameters
-    ----------
-    score : callable
-        ``score(X)`` of a table of the same shape.
-    X : ndarray of shape (n_samples, n_features)
-        The table.
-    layout : TableLayout
-        Columns of every node.
-    n_repeats : int
-        How often.
-    rng : RandomState
-        Draws one permutation per repeat, the same for all nodes.
-
-    Returns
-    -------
-    base : float
-        The score of X.
-    drops_own, drops_below : ndarray of shape (n_repeats, n_nodes)
-        What the score loses by permuting a node's own columns, and those of its whole subtree.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from hierseg_learn.table.layout import read_layout
-    >>> from hierseg_learn.classifier._importance import permutation_drops
-    >>> X = np.array([[0.0, 0.0], [1.0, 1.0]])
-    >>> layout = read_layout("auto", ["photo/sky|a", "photo/sea|a"], 2)
-    >>> draws = np.random.RandomState(3)
-    >>> base, own, below = permutation_drops(
-    ...     lambda table: float((table[:, 0] == [0, 1]).mean()), X, layout, 1, draws
-    ... )
-    >>> base, own.tolist(), below.tolist()
-    (1.0, [[1.0, 0.0, 0.0]], [[1.0, 0.0, 1.0]])
+    Shapes: `X` (n_samples, n_features). Returns `base`: the score of X; `drops_own, drops_below`
+    (n_repeats, n_nodes): what the score loses by permuting a node's own columns, and those of its
+    whole subtree.
     """
     tree = layout.tree
     base = score(X)

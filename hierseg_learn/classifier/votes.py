@@ -24,24 +24,15 @@ MOST_LISTED = 100
 
 @dataclass(frozen=True)
 class Votes:
-    """Who decides about rows, and what comes of it.
+    """Who decides about rows, and what comes of it."""
 
-    Parameters
-    ----------
-    indices : ndarray of shape (n_rows, n_voters), int
-        Training rows, or classes for prototypes; -1 behind the last of a row that has fewer.
-    codes : ndarray of shape (n_rows, n_voters), int
-        Their classes.
-    weights : ndarray of shape (n_rows, n_voters), float64
-        Weights of their votes, summing to 1 in every row.
-    proba : ndarray of shape (n_rows, n_classes), float64
-        Probabilities of the classes.
-    """
-
+    # (n_rows, n_voters) int: training rows, or classes for prototypes; -1 behind the last of a row
+    # that has fewer
     indices: np.ndarray
-    codes: np.ndarray
+    codes: np.ndarray  # (n_rows, n_voters) int: their classes
+    # (n_rows, n_voters) float64: weights of their votes, summing to 1 in every row
     weights: np.ndarray
-    proba: np.ndarray
+    proba: np.ndarray  # (n_rows, n_classes) float64: probabilities of the classes
 
     def of_first(self, references: np.ndarray) -> Voters:
         """Who decides about the first row, with their rows among the references."""
@@ -52,43 +43,21 @@ class Votes:
 
 @dataclass(frozen=True)
 class Voters:
-    """Who decides about one row.
+    """Who decides about one row."""
 
-    Parameters
-    ----------
-    indices : ndarray of shape (n_voters,), int
-        Training rows, or classes for prototypes.
-    rows : ndarray of shape (n_voters, n_features)
-        Their rows of the table.
-    codes : ndarray of shape (n_voters,), int
-        Their classes.
-    weights : ndarray of shape (n_voters,), float64
-        Weights of their votes, summing to 1.
-    proba : ndarray of shape (n_classes,), float64
-        Probabilities of the classes.
-    """
-
-    indices: np.ndarray
-    rows: np.ndarray
-    codes: np.ndarray
-    weights: np.ndarray
-    proba: np.ndarray
+    indices: np.ndarray  # (n_voters,) int: training rows, or classes for prototypes
+    rows: np.ndarray  # (n_voters, n_features): their rows of the table
+    codes: np.ndarray  # (n_voters,) int: their classes
+    weights: np.ndarray  # (n_voters,) float64: weights of their votes, summing to 1
+    proba: np.ndarray  # (n_classes,) float64: probabilities of the classes
 
 
 @dataclass(frozen=True)
 class Order:
-    """An order of training rows and of classes that only their contents set: what ties go by.
+    """An order of training rows and of classes that only their contents set: what ties go by."""
 
-    Parameters
-    ----------
-    rows : ndarray of shape (n_samples,), int
-        Place of every training row.
-    classes : ndarray of shape (n_classes,), int
-        Place of every class.
-    """
-
-    rows: np.ndarray
-    classes: np.ndarray
+    rows: np.ndarray  # (n_samples,) int: place of every training row
+    classes: np.ndarray  # (n_classes,) int: place of every class
 
     def settle(self, proba: np.ndarray, leads: np.ndarray) -> np.ndarray:
         """Raise the first of the leading classes, by a mask, just above all: (n_rows, n_classes).
@@ -106,21 +75,11 @@ class Order:
 
 @dataclass(frozen=True)
 class Embedding:
-    """Rows about a centre through a linear map: near the origin little is lost to rounding.
+    """Rows about a centre through a linear map: near the origin little is lost to rounding."""
 
-    Parameters
-    ----------
-    components : ndarray of shape (n_components, n_features)
-        The map.
-    centre : ndarray of shape (n_features,)
-        What rows are moved by.
-    points : ndarray of shape (n_samples, n_components), float64
-        The training rows.
-    """
-
-    components: np.ndarray
-    centre: np.ndarray
-    points: np.ndarray
+    components: np.ndarray  # (n_components, n_features): the map
+    centre: np.ndarray  # (n_features,): what rows are moved by
+    points: np.ndarray  # (n_samples, n_components) float64: the training rows
 
     @classmethod
     def of(cls, components: np.ndarray, X: np.ndarray, centre: np.ndarray) -> Embedding:
@@ -147,36 +106,16 @@ class Embedding:
 
 @dataclass(frozen=True)
 class Neighbors:
-    """Votes of the nearest training rows; all that tie for the last places share them.
+    """Votes of the nearest training rows; all that tie for the last places share them."""
 
-    Parameters
-    ----------
-    layout : TableLayout
-        Columns of every node.
-    X : ndarray of shape (n_samples, n_features)
-        Training rows.
-    embedding : Embedding
-        The same through the root's map.
-    codes : ndarray of shape (n_samples,), int
-        Their classes.
-    order : Order
-        What goes first where rows or classes are level.
-    n_neighbors : int
-        Number of voters.
-    weights : {"uniform", "distance"}, callable or None
-        Weight of a vote by the distance.
-    backend : Backend
-        The kernels.
-    """
-
-    layout: TableLayout
-    X: np.ndarray
-    embedding: Embedding
-    codes: np.ndarray
-    order: Order
-    n_neighbors: int
-    weights: str | Callable | None
-    backend: Any
+    layout: TableLayout  # columns of every node
+    X: np.ndarray  # (n_samples, n_features): training rows
+    embedding: Embedding  # the same through the root's map
+    codes: np.ndarray  # (n_samples,) int: their classes
+    order: Order  # what goes first where rows or classes are level
+    n_neighbors: int  # number of voters
+    weights: str | Callable | None  # weight of a vote by the distance
+    backend: Any  # the kernels
 
     @property
     def components(self) -> np.ndarray:
@@ -251,23 +190,9 @@ class Neighbors:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Find the nearest among some training rows, and what their votes would weigh.
 
-        Parameters
-        ----------
-        rows : ndarray of shape (n_rows, n_features)
-            The queries.
-        members : ndarray of shape (n_members,), int
-            The training rows to choose from, ascending.
-        n_neighbors : int
-            How many to take; all that tie with the last share its place.
-        itself : ndarray of shape (n_rows,), int, default=None
-            For every query the training row that it is, which is left out; one of `members`.
-
-        Returns
-        -------
-        indices : ndarray of shape (n_rows, n_voters), int
-            Training rows, nearest first; -1 behind the last.
-        weights : ndarray of shape (n_rows, n_voters), float64
-            Summing to 1 in every row.
+        Shapes: `rows` (n_rows, n_features), `members` (n_members,) int, `itself` (n_rows,) int.
+        Returns `indices` (n_rows, n_voters) int: training rows, nearest first; -1 behind the last;
+        `weights` (n_rows, n_voters) float64: summing to 1 in every row.
         """
         exclude = None if itself is None else np.searchsorted(members, itself)
         embedded, sizes = self.embedding.embed(rows)
@@ -414,24 +339,12 @@ def _checked_weights(votes: Any, shape: tuple[int, int]) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Prototypes:
-    """The nearest of the class means.
+    """The nearest of the class means."""
 
-    Parameters
-    ----------
-    components : ndarray of shape (n_components, n_features)
-        The root's map.
-    layout : TableLayout
-        Columns of every node.
-    prototypes : ndarray of shape (n_classes, n_features)
-        The class means.
-    order : Order
-        Which class goes first where several are as near.
-    """
-
-    components: np.ndarray
-    layout: TableLayout
-    prototypes: np.ndarray
-    order: Order
+    components: np.ndarray  # (n_components, n_features): the root's map
+    layout: TableLayout  # columns of every node
+    prototypes: np.ndarray  # (n_classes, n_features): the class means
+    order: Order  # which class goes first where several are as near
 
     def proba(self, rows: np.ndarray) -> np.ndarray:
         """Softmax of minus half the squared distances, (n_rows, n_classes)."""
@@ -473,17 +386,8 @@ def neighbor_score(backend: Any, n_neighbors: int = SCORE_NEIGHBORS) -> Callable
 
     Classes that are level share a query.
 
-    Parameters
-    ----------
-    backend : Backend
-        The kernels.
-    n_neighbors : int
-        Number of voters.
-
-    Returns
-    -------
-    score : callable
-        ``score(references, reference_codes, queries, query_codes)`` with embedded rows.
+    Returns `score`: ``score(references, reference_codes, queries, query_codes)`` with embedded
+    rows.
     """
 
     def score(

@@ -154,47 +154,9 @@ def compose_parts(
     others stand before it. A part that the donor lacks is taken out; one that the receiver lacks
     comes to where the donor has it, relative to the node above it.
 
-    Parameters
-    ----------
-    image, donor_image : array-like of shape (h, w) or (h, w, 3)
-        Receiver and donor, each of its own size; both grey or both colour, of one kind of dtype.
-    mask, donor_mask : array-like of shape (h, w), integer
-        Their part ids; what the tree does not know, such as -1, belongs to no part.
-    tree : SegmentTree
-        Its leaf values are part ids.
-    nodes : iterable of int and str
-        Nodes to exchange, each as a whole.
-
-    Returns
-    -------
-    image : ndarray of the shape and dtype of `image`
-        Pixels that no exchange concerns are as they were.
-    mask : ndarray of the shape and dtype of `mask`
-        The label map of the composed picture.
-
-    Raises
-    ------
-    ValueError
-        If a mask has not the size of its image, one image is grey and the other is not, or their
-        dtypes differ.
-    TypeError
-        If a mask does not hold integers, or an image no numbers.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from hierseg_learn.compositing.compose import compose_parts
-    >>> from hierseg_learn.tree import SegmentTree
-    >>> tree = SegmentTree.from_nested({"photo": {"sky": 0, "sun": 1}})
-    >>> mask = np.zeros((5, 5), dtype=int)
-    >>> mask[1:3, 1:3] = 1
-    >>> picture, donor = np.where(mask, 9, 2), np.where(mask.T, 7, 4)
-    >>> compose_parts(picture, mask, donor, mask.T, tree, ["sun"])[0]
-    array([[2, 2, 2, 2, 2],
-           [2, 7, 7, 2, 2],
-           [2, 7, 7, 2, 2],
-           [2, 2, 2, 2, 2],
-           [2, 2, 2, 2, 2]])
+    Shapes: `image, donor_image` (h, w) or (h, w, 3), `mask, donor_mask` (h, w) integer. Returns
+    `image`: pixels that no exchange concerns are as they were; `mask`: the label map of the
+    composed picture.
     """
     receiver = Picture.check(image, mask, tree, "image", "mask")
     donor = Picture.check(donor_image, donor_mask, tree, "donor_image", "donor_mask")
@@ -425,26 +387,8 @@ def place_before(image: np.ndarray, front: np.ndarray, backdrop: np.ndarray) -> 
     Masks are rough and the pixels along an outline are mixed with what was behind, so the colours
     of the rim are not used: those farther in go on to the outline and beyond.
 
-    Parameters
-    ----------
-    image, backdrop : ndarray of shape (h, w, n_channels), float
-        The pictures.
-    front : ndarray of shape (h, w), bool
-        What stands in front in `image`.
-
-    Returns
-    -------
-    pixels : ndarray of shape (h, w, n_channels), float64
-        `image` farther in, `backdrop` farther out, a mixture along the outline.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from hierseg_learn.compositing.compose import place_before
-    >>> front = np.array([[False, True, True, False]])
-    >>> image, backdrop = np.full((1, 4, 1), 0.9), np.full((1, 4, 1), 0.2)
-    >>> place_before(image, front, backdrop)[..., 0]
-    array([[0.2, 0.9, 0.9, 0.2]])
+    Shapes: `image, backdrop` (h, w, n_channels) float, `front` (h, w) bool. Returns `pixels` (h, w,
+    n_channels) float64: `image` farther in, `backdrop` farther out, a mixture along the outline.
     """
     diagonal = np.hypot(*front.shape)
     alpha = front.astype(np.float64)

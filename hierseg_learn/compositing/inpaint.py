@@ -30,33 +30,13 @@ def fill_region(image: np.ndarray, known: np.ndarray, wanted: np.ndarray) -> np.
     filled with copies of other places, each moved as a whole to where it fits the border best, and
     lit so that it meets the border [1]_.
 
-    Parameters
-    ----------
-    image : ndarray of shape (h, w, n_channels), float
-        The picture.
-    known : ndarray of shape (h, w), bool
-        Where its pixels count; if nowhere, the result is 0 where wanted.
-    wanted : ndarray of shape (h, w), bool
-        Where to fill; known pixels are never changed.
-
-    Returns
-    -------
-    image : ndarray of shape (h, w, n_channels), float64
-        Within the range of the known pixels where filled.
+    Shapes: `image` (h, w, n_channels) float, `known` (h, w) bool, `wanted` (h, w) bool. Returns
+    `image` (h, w, n_channels) float64: within the range of the known pixels where filled.
 
     References
     ----------
     .. [1] K. He, J. Sun. "Statistics of Patch Offsets for Image Completion". ECCV 2012. (Copies by
        a few offsets of the whole picture; here chosen by their fit along the border.)
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from hierseg_learn.compositing.inpaint import fill_region
-    >>> stripe = np.array([[1.0, 1.0, 0.0, 1.0, 1.0]])[..., np.newaxis]
-    >>> known = stripe[..., 0] > 0
-    >>> fill_region(stripe, known, ~known)[..., 0]
-    array([[1., 1., 1., 1., 1.]])
     """
     wanted = wanted & ~known
     filled = np.array(image, dtype=np.float64)

@@ -28,13 +28,7 @@ GRAIN = 0.02
 
 
 class PaintedBackdrops:
-    """Backdrops as those of the portraits: a colour and a pattern for every kind.
-
-    Parameters
-    ----------
-    n_kinds : int
-        How many kinds there are.
-    """
+    """Backdrops as those of the portraits: a colour and a pattern for every kind."""
 
     def __init__(self, n_kinds: int) -> None:
         self.n_kinds = n_kinds
@@ -55,14 +49,7 @@ class PaintedBackdrops:
 
 
 class PictureBackdrops:
-    """Backdrops that are crops of pictures.
-
-    Parameters
-    ----------
-    kinds : iterable of image or of iterable of images
-        For every kind a picture or several, of shape (h, w) or (h, w, 3); bool, uint8, uint16, or
-        floats in [0, 1].
-    """
+    """Backdrops that are crops of pictures."""
 
     def __init__(self, kinds: Iterable[Any]) -> None:
         self.kinds = [_check_kind(kind, place) for place, kind in enumerate(kinds)]

@@ -13,21 +13,7 @@ from sklearn.utils._param_validation import validate_params
 def as_frame_bunch(
     data: Bunch, columns: dict[str, Any], *, return_X_y: bool, as_frame: bool
 ) -> Bunch | tuple:
-    """Add `frame` to a Bunch and return it, or ``(images, target)``.
-
-    Parameters
-    ----------
-    data : Bunch
-        With `images`, `target`, `ids` and all else that is not about the frame.
-    columns : dict of str to array-like
-        Columns of the frame besides `target`.
-    return_X_y, as_frame : bool
-        As in the public loaders.
-
-    Returns
-    -------
-    Bunch or tuple
-    """
+    """Add `frame` to a Bunch and return it, or ``(images, target)``."""
     data["frame"] = None
     if as_frame:
         import pandas as pd

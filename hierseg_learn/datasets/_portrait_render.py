@@ -12,32 +12,19 @@ PART_NAMES = ("background", "hair", "skin", "eyes", "mouth", "neck", "clothes")
 
 
 class Palette(NamedTuple):
-    """The look of one part: style ``k`` of ``n`` lies on an ellipse in CIELAB.
+    """The look of one part: style ``k`` of ``n`` lies on an ellipse in CIELAB."""
 
-    Parameters
-    ----------
-    centre : tuple of float
-        CIELAB colour around which the styles lie.
-    first, second : tuple of float
-        Half axes of the ellipse: style 0 lies at ``centre + first``, and of two styles
-        the other one at ``centre - first``.
-    spread : float
-        Standard deviation of the individual colour, CIELAB units.
-    patterns : tuple of str
-        Texture of style 0, 1, ...; keys of ``PATTERNS``.
-    amplitude : float
-        Half height of the texture in units of L.
-    period : float
-        Period of the texture as a fraction of the image height.
-    """
-
-    centre: tuple[float, float, float]
+    centre: tuple[float, float, float]  # CIELAB colour around which the styles lie
+    # half axes of the ellipse: style 0 lies at ``centre + first``, and of two styles the other one
+    # at ``centre - first``
     first: tuple[float, float, float]
+    # half axes of the ellipse: style 0 lies at ``centre + first``, and of two styles the other one
+    # at ``centre - first``
     second: tuple[float, float, float]
-    spread: float
-    patterns: tuple[str, ...]
-    amplitude: float
-    period: float
+    spread: float  # standard deviation of the individual colour, CIELAB units
+    patterns: tuple[str, ...]  # texture of style 0, 1, ...; keys of ``PATTERNS``
+    amplitude: float  # half height of the texture in units of L
+    period: float  # period of the texture as a fraction of the image height
 
 
 # Centres of skin and neck are offsets to the tone of the person, so that face and neck match.
@@ -177,16 +164,8 @@ def draw_sitter(rng: np.random.Generator, image_width: float) -> Sitter:
 class Canvas:
     """A part id for every sample point, and how the colour there departs from the part's.
 
-    Attributes
-    ----------
-    x, y : ndarray of shape (height, width)
-        Position, fractions of the image height; x from the middle, y from the top.
-    label : ndarray of shape (height, width), int32
-        Index into ``PART_NAMES``.
-    shade : ndarray of shape (height, width, 3)
-        CIELAB offset to the colour of the part.
-    fixed : ndarray of shape (height, width), bool
-        Where `shade` is the colour itself (the white of the eye, the pupil).
+    Shapes: `x` (height, width), `y` (height, width), `label` (height, width) int32, `shade`
+    (height, width, 3), `fixed` (height, width) bool.
     """
 
     def __init__(self, height: int, width: int, pixel_height: int) -> None:
@@ -397,28 +376,8 @@ def render_portrait(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Draw one portrait.
 
-    Parameters
-    ----------
-    image_size : (int, int)
-        Height and width in pixels.
-    seeds : ndarray of shape (2 + n_parts,)
-        Seeds of the person, of the pixel noise, and of every part: a change of style in one
-        part leaves everything else as it is, to the bit.
-    styles : ndarray of shape (n_parts, 2)
-        Style of the colour and of the texture of every part.
-    n_styles : int
-        How many styles there are.
-    strength : float
-        How strongly styles show.
-    noise : float
-        Standard deviation of the pixel noise, as a share of the value range.
-    missing : frozenset of str
-        Parts that this person lacks.
-
-    Returns
-    -------
-    image : ndarray of shape (height, width, 3), uint8
-    mask : ndarray of shape (height, width), uint8
+    Shapes: `seeds` (2 + n_parts,), `styles` (n_parts, 2). Returns `image` (height, width, 3) uint8;
+    `mask` (height, width) uint8.
     """
     height, width = image_size
     person, grain = (np.random.default_rng(seed) for seed in seeds[:2])

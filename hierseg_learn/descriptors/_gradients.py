@@ -97,16 +97,9 @@ class GradientDescriptor(Descriptor):
 def steepest_gradient(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the gradient of the channel that changes most at every pixel.
 
-    Parameters
-    ----------
-    image : ndarray of shape (height, width, n_channels), float32
-
-    Returns
-    -------
-    magnitude : ndarray of shape (height, width), float32
-        Change of intensity per pixel.
-    turns : ndarray of shape (height, width), float32
-        Unsigned orientation in [0, 1] of half a turn, from the column axis to the row axis.
+    Shapes: `image` (height, width, n_channels) float32. Returns `magnitude` (height, width)
+    float32: change of intensity per pixel; `turns` (height, width) float32: unsigned orientation in
+    [0, 1] of half a turn, from the column axis to the row axis.
     """
     along_row = _central_differences(image)
     along_col = _central_differences(image.swapaxes(0, 1)).swapaxes(0, 1)

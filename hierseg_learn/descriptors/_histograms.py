@@ -13,23 +13,6 @@ def central_moment(raw: np.ndarray, product: np.ndarray) -> np.ndarray:
 
     Left alone, the rounding of a moment that is always 0 would pass for a feature that varies, and
     whoever scales features would blow it up.
-
-    Parameters
-    ----------
-    raw : ndarray
-        Mean of the product of two variables, such as a mean square.
-    product : ndarray of the same shape
-        Product of their means.
-
-    Returns
-    -------
-    moments : ndarray
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> central_moment(np.array([4.0, 0.1 * 3, 5.0]), np.array([4.0, 0.3, 4.0]))
-    array([0., 0., 1.])
     """
     moments = raw - product
     return np.where(np.abs(moments) <= ROUNDING * np.abs(raw), 0.0, moments)
@@ -38,25 +21,8 @@ def central_moment(raw: np.ndarray, product: np.ndarray) -> np.ndarray:
 def linear_bin_weights(shares: np.ndarray, n_bins: int) -> np.ndarray:
     """Share every value out between its two nearest bins.
 
-    Parameters
-    ----------
-    shares : ndarray of shape (...)
-        Values, scaled so that the bins cover [0, 1]; values outside go to the outer bins.
-    n_bins : int
-        Number of bins of equal width.
-
-    Returns
-    -------
-    weights : ndarray of shape (..., n_bins)
-        Non-negative, summing to 1 over the last axis up to rounding; dtype of `shares`.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> linear_bin_weights(np.array([0.25, 0.5, 7.0]), 2)
-    array([[1. , 0. ],
-           [0.5, 0.5],
-           [0. , 1. ]])
+    Shapes: `shares` (...). Returns `weights` (..., n_bins): non-negative, summing to 1 over the
+    last axis up to rounding; dtype of `shares`.
     """
     positions = np.clip(shares * n_bins - 0.5, 0, n_bins - 1)[..., np.newaxis]
     weights = positions - np.arange(n_bins, dtype=shares.dtype)
@@ -68,25 +34,9 @@ def linear_bin_weights(shares: np.ndarray, n_bins: int) -> np.ndarray:
 def mean_bin_weights(ends: np.ndarray, n_bins: int) -> np.ndarray:
     """Mean of `linear_bin_weights` over intervals that follow each other.
 
-    Parameters
-    ----------
-    ends : ndarray of shape (n_intervals + 1,)
-        Where the intervals meet, ascending in [0, 1].
-    n_bins : int
-        Number of bins of equal width.
-
-    Returns
-    -------
-    weights : ndarray of shape (n_intervals, n_bins)
-        Non-negative, summing to 1 over the last axis. An interval is shared out between bins as its
-        points are, so intervals that fill [0, 1] give every bin the same, however many they are.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> mean_bin_weights(np.array([0.0, 0.5, 1.0]), 2)
-    array([[0.875, 0.125],
-           [0.125, 0.875]])
+    Shapes: `ends` (n_intervals + 1,). Returns `weights` (n_intervals, n_bins): non-negative,
+    summing to 1 over the last axis. An interval is shared out between bins as its points are, so
+    intervals that fill [0, 1] give every bin the same, however many they are.
     """
     positions = ends * n_bins - 0.5
     # the share of bins up to k at position t is clip(k + 1 - t, 0, 1); what follows is its integral
@@ -103,25 +53,8 @@ def mean_bin_weights(ends: np.ndarray, n_bins: int) -> np.ndarray:
 def circular_bin_weights(turns: np.ndarray, n_bins: int) -> np.ndarray:
     """Share every angle out between its two nearest bins on a circle.
 
-    Parameters
-    ----------
-    turns : ndarray of shape (...)
-        Angles in [0, 1] of the full circle; bin ``k`` is centred at ``k / n_bins``.
-    n_bins : int
-        Number of bins, at least 2.
-
-    Returns
-    -------
-    weights : ndarray of shape (..., n_bins)
-        Non-negative, summing to 1 over the last axis up to rounding; dtype of `turns`.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> circular_bin_weights(np.array([0.0, 0.125, 1.0]), 4)
-    array([[1. , 0. , 0. , 0. ],
-           [0.5, 0.5, 0. , 0. ],
-           [1. , 0. , 0. , 0. ]])
+    Shapes: `turns` (...). Returns `weights` (..., n_bins): non-negative, summing to 1 over the last
+    axis up to rounding; dtype of `turns`.
     """
     weights = (turns * n_bins)[..., np.newaxis] - np.arange(n_bins, dtype=turns.dtype)
     np.abs(weights, out=weights)

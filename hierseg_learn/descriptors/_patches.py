@@ -29,21 +29,12 @@ BATCH_SIZE = 4096
 
 
 class Dictionary(NamedTuple):
-    """What is known of patches of one size.
+    """What is known of patches of one size."""
 
-    Attributes
-    ----------
-    mean : ndarray of shape (d,), float32
-        Mean of the normalised patches.
-    whitening : ndarray of shape (d, n_components), float32
-        A whitened patch is ``(patch - mean) @ whitening``.
-    atoms : ndarray of shape (n_atoms, n_components), float32
-        The atoms among whitened patches.
-    """
-
-    mean: np.ndarray
+    mean: np.ndarray  # (d,) float32: mean of the normalised patches
+    # (d, n_components) float32: a whitened patch is ``(patch - mean) @ whitening``
     whitening: np.ndarray
-    atoms: np.ndarray
+    atoms: np.ndarray  # (n_atoms, n_components) float32: the atoms among whitened patches
 
 
 def with_border(image: np.ndarray, size: int) -> np.ndarray:
@@ -52,15 +43,8 @@ def with_border(image: np.ndarray, size: int) -> np.ndarray:
     The pixel is in the middle of its patch, of an even one just above and left of the middle. An
     image smaller than a patch is mirrored as often as it takes.
 
-    Parameters
-    ----------
-    image : ndarray of shape (height, width) or (height, width, n_channels)
-    size : int
-        Side of the patches.
-
-    Returns
-    -------
-    ndarray of shape (height + size - 1, width + size - 1, n_channels)
+    Shapes: `image` (height, width) or (height, width, n_channels). Returns (height + size - 1,
+    width + size - 1, n_channels).
     """
     before = (size - 1) // 2
     border = (before, size - 1 - before)
@@ -77,11 +61,8 @@ def draw_patches(
 ) -> list[np.ndarray]:
     """Draw patches evenly from the images, each image by a generator of its own.
 
-    Returns
-    -------
-    patches : list of ndarray of shape (n_drawn, size**2 * n_channels), float32
-        For every size, flattened as (row, column, channel); fewer than `n_patches` if an image has
-        fewer pixels than its share.
+    Returns `patches` (n_drawn, size**2 * n_channels) float32: for every size, flattened as (row,
+    column, channel); fewer than `n_patches` if an image has fewer pixels than its share.
     """
     n_images = len(batch)
     quota = np.full(n_images, n_patches // n_images)

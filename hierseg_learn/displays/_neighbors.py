@@ -172,33 +172,17 @@ _TOLERANCE = 1e-3
 
 @dataclass(frozen=True)
 class Neighbor:
-    """One training photo beside the query.
+    """One training photo beside the query."""
 
-    Parameters
-    ----------
-    name : str
-        What it is called.
-    label : str
-        Its class.
-    explanation : PairExplanation
-        Of the query and the neighbour.
-    differ : dict of int to float
-        The leaves that the squared distance comes from, with their shares, the largest first.
-    alike : tuple of int
-        The leaves in which it is much closer to the query than the classes are on average.
-    photo : ndarray of shape (h, w) or (h, w, 3)
-        The photo, floats in [0, 1].
-    label_map : ndarray of shape (h, w)
-        Leaf of every pixel.
-    """
-
-    name: str
-    label: str
-    explanation: PairExplanation
+    name: str  # what it is called
+    label: str  # its class
+    explanation: PairExplanation  # of the query and the neighbour
+    # the leaves that the squared distance comes from, with their shares, the largest first
     differ: dict[int, float]
+    # the leaves in which it is much closer to the query than the classes are on average
     alike: tuple[int, ...]
-    photo: np.ndarray
-    label_map: np.ndarray
+    photo: np.ndarray  # (h, w) or (h, w, 3): the photo, floats in [0, 1]
+    label_map: np.ndarray  # (h, w): leaf of every pixel
 
 
 def explain_neighbors(

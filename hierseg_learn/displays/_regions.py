@@ -155,15 +155,7 @@ _INK, _OUTLINE = "black", "white"
 
 
 class LabelWriter:
-    """Places labels one after the other in axes whose size is settled.
-
-    Parameters
-    ----------
-    ax : matplotlib Axes
-        Axes in which y runs from 0, at the top of the photos, to 1.
-    largest : float
-        Size of the type in points; smaller on small photos.
-    """
+    """Places labels one after the other in axes whose size is settled."""
 
     def __init__(self, ax: Axes, largest: float) -> None:
         figure = ax.figure.figure
@@ -176,19 +168,7 @@ class LabelWriter:
     def write(
         self, text: str, spot: tuple[float, float], radius: float, sides: tuple[float, float]
     ) -> None:
-        """Write a label on its spot, or beside it with a line to it; leave it out without room.
-
-        Parameters
-        ----------
-        text : str
-            The label.
-        spot : tuple of float
-            Where the label belongs, in data coordinates.
-        radius : float
-            How far the segment reaches around the spot; a label does not hide a small segment.
-        sides : tuple of float
-            Left and right end of the photo.
-        """
+        """Write a label on its spot, or beside it with a line to it; leave it out without room."""
         from matplotlib.patheffects import withStroke
         from matplotlib.transforms import Bbox
 

@@ -150,19 +150,7 @@ _BRANCH = "0.65"
 
 
 def write_names(ax: Axes, tree: SegmentTree, order: Sequence[int], marks: Sequence[str]) -> None:
-    """Write one name per row, indented by depth, inner nodes in bold, and draw the branches.
-
-    Parameters
-    ----------
-    ax : matplotlib Axes
-        Row i of `order` is at y = i.
-    tree : SegmentTree
-        The tree.
-    order : list of int
-        Its nodes in reading order.
-    marks : list of str
-        By node, what stands behind the name in brackets.
-    """
+    """Write one name per row, indented by depth, inner nodes in bold, and draw the branches."""
     texts = [tree.names[node] + (f" ({marks[node]})" if marks[node] else "") for node in order]
     bold = ~tree.is_leaf[list(order)]
     starts = _INDENT * tree.depths[list(order)]

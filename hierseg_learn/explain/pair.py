@@ -294,28 +294,9 @@ def split_over_leaves(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Split differences of rows over the leaves, and the rests of inner nodes.
 
-    Parameters
-    ----------
-    tree : SegmentTree
-        The tree.
-    columns : sequence of ndarray of int, length n_nodes
-        Positions of every node's own columns.
-    descriptors : sequence of str, length n_features
-        What every column describes: its name without the path.
-    a, b : ndarray of shape (n_pairs, n_features)
-        The rows.
-
-    Returns
-    -------
-    deltas : ndarray of shape (n_nodes, n_pairs, n_features), float64
-        What every node accounts for; sums to ``a - b`` over the nodes.
-    kinds : ndarray of shape (n_features,), str
-        "leaf", "area", "mean", "root" or "rest"; the same for all pairs.
-
-    Raises
-    ------
-    ValueError
-        If a leaf has no column for its area, and a node above it has columns.
+    Shapes: `a, b` (n_pairs, n_features). Returns `deltas` (n_nodes, n_pairs, n_features) float64:
+    what every node accounts for; sums to ``a - b`` over the nodes; `kinds` (n_features,) str:
+    "leaf", "area", "mean", "root" or "rest"; the same for all pairs.
     """
     rows = np.stack([a, b]).astype(np.float64)
     deltas = np.zeros((tree.n_nodes, *a.shape))

@@ -16,24 +16,7 @@ MOST_PLAYERS = 16
 def all_coalitions(n_players: int) -> np.ndarray:
     """List all coalitions, the empty one first.
 
-    Parameters
-    ----------
-    n_players : int
-        At most 16.
-
-    Returns
-    -------
-    kept : ndarray of shape (2 ** n_players, n_players), bool
-        Row i has the players whose bits are set in i.
-
-    Examples
-    --------
-    >>> from hierseg_learn.explain.shapley import all_coalitions
-    >>> all_coalitions(2).astype(int)
-    array([[0, 0],
-           [1, 0],
-           [0, 1],
-           [1, 1]])
+    Returns `kept` (2 ** n_players, n_players) bool: row i has the players whose bits are set in i.
     """
     if not 1 <= n_players <= MOST_PLAYERS:
         raise ValueError(

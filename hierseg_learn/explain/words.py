@@ -294,22 +294,9 @@ def check_max_nodes(max_nodes: int) -> None:
 def named_shares(tree: SegmentTree, own: np.ndarray, sign: int, max_nodes: int) -> list[str]:
     """Nodes with the largest shares of one sign, as few as account for most of it.
 
-    Parameters
-    ----------
-    tree : SegmentTree
-        The tree.
-    own : ndarray of shape (n_nodes,)
-        Shares of the nodes' own columns.
-    sign : {1, -1}
-        Which side.
-    max_nodes : int
-        How many nodes may be named.
-
-    Returns
-    -------
-    list of str
-        "hair (55%)" and so on, largest first; "many nodes, most of all hair (5%)" where those that
-        may be named are not most of it; empty where the side is not worth a word.
+    Shapes: `own` (n_nodes,). Returns "hair (55%)" and so on, largest first; "many nodes, most of
+    all hair (5%)" where those that may be named are not most of it; empty where the side is not
+    worth a word.
     """
     side = np.maximum(sign * own, 0.0)
     labels, named, seen, whole = spoken_labels(tree), [], 0.0, side.sum()
@@ -332,25 +319,7 @@ def export_text(
     columns: Mapping[str, Sequence[str]],
     marks: Sequence[str] | None = None,
 ) -> str:
-    """Sentences, then the tree with columns of text.
-
-    Parameters
-    ----------
-    tree : SegmentTree
-        The tree.
-    sentences : sequence of str
-        One per line.
-    head : str
-        What stands over the names of the nodes.
-    columns : mapping of str to sequence of str, length n_nodes
-        Texts of the nodes by the title of their column.
-    marks : sequence of str, length n_nodes, default=None
-        Remarks behind the columns.
-
-    Returns
-    -------
-    str
-    """
+    """Sentences, then the tree with columns of text."""
     widths = {name: max(len(name), *map(len, texts)) for name, texts in columns.items()}
     marks = [""] * tree.n_nodes if marks is None else list(marks)
     n_marks = max(map(len, marks))
@@ -372,23 +341,7 @@ def export_text(
 def export_html(
     explanation: Explanation, sentences: Sequence[str], closing: str = "", *, is_open: bool = True
 ) -> str:
-    """Sentences, and one row per node with a bar; long tables are folded.
-
-    Parameters
-    ----------
-    explanation : Explanation
-        Has the tree, the columns, the marks and the shares.
-    sentences : sequence of str
-        One per line.
-    closing : str, default=""
-        Text below the table, in lines of its own.
-    is_open : bool, default=True
-        Whether a short table is unfolded.
-
-    Returns
-    -------
-    str
-    """
+    """Sentences, and one row per node with a bar; long tables are folded."""
     tree, columns, marks = explanation.tree, explanation._columns(), explanation._marks()
     pro, contra = explanation._by_side
     scale = float((pro + contra).max()) or 1.0

@@ -34,27 +34,14 @@ def thawed(estimator: Any) -> Any:
 
 @dataclass(frozen=True)
 class FittedModel:
-    """The two steps of a fitted model, and the exchange of parts between its rows.
+    """The two steps of a fitted model, and the exchange of parts between its rows."""
 
-    Parameters
-    ----------
-    transformer : SegmentTreeTransformer
-        Fitted.
-    classifier : HierarchicalMetricClassifier
-        Fitted on the transformer's table.
-    exchange : PartExchange
-        Of the transformer.
-    order : ndarray of shape (n_columns,), int
-        For every column of the classifier its place in the transformer's order.
-    takes_images : bool
-        Whether X is images, or the table.
-    """
-
-    transformer: SegmentTreeTransformer
-    classifier: HierarchicalMetricClassifier
-    exchange: PartExchange
+    transformer: SegmentTreeTransformer  # fitted
+    classifier: HierarchicalMetricClassifier  # fitted on the transformer's table
+    exchange: PartExchange  # of the transformer
+    # (n_columns,) int: for every column of the classifier its place in the transformer's order
     order: np.ndarray
-    takes_images: bool
+    takes_images: bool  # whether X is images, or the table
 
     @property
     def tree(self) -> SegmentTree:
@@ -116,26 +103,7 @@ class FittedModel:
 
 
 def take_apart(model: Any, transformer: Any = None) -> FittedModel:
-    """Find the two steps of a fitted model.
-
-    Parameters
-    ----------
-    model : Pipeline or HierarchicalMetricClassifier
-        Fitted.
-    transformer : SegmentTreeTransformer, default=None
-        For a classifier: the fitted transformer whose table it was fitted on.
-
-    Returns
-    -------
-    FittedModel
-
-    Raises
-    ------
-    TypeError
-        If the model is anything else, or its steps are.
-    ValueError
-        If `transformer` is given with a pipeline, or its columns are not those of the classifier.
-    """
+    """Find the two steps of a fitted model."""
     classifier = model
     takes_images = isinstance(model, Pipeline)
     if takes_images:
@@ -176,18 +144,7 @@ def take_apart(model: Any, transformer: Any = None) -> FittedModel:
 def one_image(X: Any, n_channels: int, name: str) -> Any:
     """Make one image, with or without its label map, a collection of one.
 
-    Parameters
-    ----------
-    X : SegmentedImage, Pillow image, array of shape (h, w) or (h, w, 3), or collection of one image
-        What a user passed.
-    n_channels : {1, 3}
-        Of the images seen in `fit`.
-    name : str
-        The argument's name, for messages.
-
-    Returns
-    -------
-    collection of one image
+    Shapes: `X` (h, w) or (h, w, 3).
     """
     if isinstance(X, SegmentedImage) or is_pillow(X):
         return [X]
@@ -233,47 +190,17 @@ def _column_order(classifier: Any, names: tuple[str, ...]) -> np.ndarray:
 
 @dataclass(frozen=True)
 class AuditedModel:
-    """A classifier behind a transformer.
+    """A classifier behind a transformer."""
 
-    Parameters
-    ----------
-    transformer : SegmentTreeTransformer
-        Fitted.
-    exchange : PartExchange
-        Of the transformer.
-    classifier : estimator
-        Whatever comes after the transformer; it takes the table.
-    columns : ndarray of str or None
-        Names of its columns in its order, if it knows them.
-    takes_images : bool
-        Whether the model is a Pipeline, so that even a 2-D table holds pixels.
-    """
-
-    transformer: SegmentTreeTransformer
-    exchange: PartExchange
-    classifier: Any
-    columns: np.ndarray | None
-    takes_images: bool
+    transformer: SegmentTreeTransformer  # fitted
+    exchange: PartExchange  # of the transformer
+    classifier: Any  # whatever comes after the transformer; it takes the table
+    columns: np.ndarray | None  # names of its columns in its order, if it knows them
+    takes_images: bool  # whether the model is a Pipeline, so that even a 2-D table holds pixels
 
     @classmethod
     def of(cls, model: Any, transformer: Any = None) -> AuditedModel:
-        """Take a model apart.
-
-        Parameters
-        ----------
-        model : Pipeline or classifier
-            A fitted Pipeline that starts with a SegmentTreeTransformer, or any fitted classifier on
-            the table of `transformer`.
-        transformer : SegmentTreeTransformer, default=None
-            For a classifier: the fitted transformer.
-
-        Raises
-        ------
-        TypeError
-            If there is no transformer, or the model cannot predict.
-        ValueError
-            If there are two, or the classifier has other columns.
-        """
+        """Take a model apart."""
         classifier, takes_images = model, False
         steps = [s for _, s in getattr(model, "steps", []) if s is not None and s != "passthrough"]
         first = thawed(steps[0]) if steps else None
@@ -344,21 +271,11 @@ _EXPECTED = "a fitted Pipeline of a SegmentTreeTransformer and a HierarchicalMet
 
 @dataclass(frozen=True)
 class FittedSteps:
-    """A fitted pipeline taken apart.
+    """A fitted pipeline taken apart."""
 
-    Parameters
-    ----------
-    describer : object or None
-        First step, which has `label_maps`; None where X is a table already.
-    before : object or None
-        All steps before the classifier, as one transformer.
-    classifier : object
-        Last step, which explains.
-    """
-
-    describer: Any
-    before: Any
-    classifier: Any
+    describer: Any  # first step, which has `label_maps`; None where X is a table already
+    before: Any  # all steps before the classifier, as one transformer
+    classifier: Any  # last step, which explains
 
     @property
     def tree(self) -> SegmentTree:

@@ -17,17 +17,7 @@ from .pillow import is_pillow, read_pixels, readable
 def collect_images(images: Any, name: str) -> RaggedArrays | ImageFiles:
     """Make one collection of images.
 
-    Parameters
-    ----------
-    images : array, list of arrays or Pillow images, list of paths, Series, RaggedArrays, ImageFiles
-        Anything but a 2-D table.
-    name : str
-        Argument name for error messages.
-
-    Returns
-    -------
-    RaggedArrays or ImageFiles
-        All images grey or all colour, all of one kind of dtype.
+    Returns all images grey or all colour, all of one kind of dtype.
     """
     items = unwrap(images, name, "image")
     if isinstance(items, ImageFiles):
@@ -99,17 +89,7 @@ def unwrap(
 ) -> list[np.ndarray] | np.ndarray | RaggedArrays | ImageFiles:
     """Reduce every accepted container to one of four forms.
 
-    Parameters
-    ----------
-    items : object
-        What the user passed.
-    name, noun : str
-        Argument name, and ``"image"`` or ``"mask"``, for error messages.
-
-    Returns
-    -------
-    list of ndarray, ndarray, RaggedArrays or ImageFiles
-        An ndarray is a stack of numbers, with any number of axes.
+    Returns an ndarray is a stack of numbers, with any number of axes.
     """
     if isinstance(items, (RaggedArrays, ImageFiles)):
         return items

@@ -13,24 +13,7 @@ MOST_RANGES = 1e6
 
 
 def pixel_kind(dtype: np.dtype, where: str) -> str:
-    """Name the kind of pixel values: ``"bool"``, ``"uint8"``, ``"uint16"`` or ``"number"``.
-
-    Parameters
-    ----------
-    dtype : dtype
-        Of the image.
-    where : str
-        Names the image in the error message.
-
-    Returns
-    -------
-    str
-
-    Raises
-    ------
-    TypeError
-        For complex numbers, objects, text and dates.
-    """
+    """Name the kind of pixel values: ``"bool"``, ``"uint8"``, ``"uint16"`` or ``"number"``."""
     dtype = np.dtype(dtype)
     if dtype.kind not in "buif":
         raise TypeError(f"{where} has dtype {dtype}; expected bool, integers or floats.")

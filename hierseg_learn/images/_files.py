@@ -18,25 +18,7 @@ if TYPE_CHECKING:
 def resolve_key(key: Any, n_items: int) -> int | np.ndarray:
     """Turn any index of a 1-D collection into an item number or an array of item numbers.
 
-    Parameters
-    ----------
-    key : int, slice, array-like of int or bool, or ``(key, ...)``
-        Negative numbers count from the end. ``(key, ...)`` is what scikit-learn's
-        splitters use.
-    n_items : int
-        Length of the collection.
-
-    Returns
-    -------
-    int or ndarray of shape (n_selected,), dtype intp
-        An ``int`` stands for one item, an array for a collection.
-
-    Raises
-    ------
-    IndexError
-        For a number out of range, a mask of another length, or more than one axis.
-    TypeError
-        For a key of any other type.
+    Returns (n_selected,) dtype: an ``int`` stands for one item, an array for a collection.
     """
     if isinstance(key, tuple):
         key = _strip_ellipsis(key)

@@ -37,17 +37,10 @@ class IdRule:
     """Which ids of a label map belong to no part.
 
     -1 always; what the user said; and where nobody said anything 255 in uint8, unless it is a part.
-
-    Parameters
-    ----------
-    unlabeled : tuple of int or None
-        What the user said, as `check_unlabeled` returns it.
-    parts : tuple of int
-        Ids that a tree names.
     """
 
-    unlabeled: tuple[int, ...] | None = None
-    parts: tuple[int, ...] = ()
+    unlabeled: tuple[int, ...] | None = None  # what the user said, as `check_unlabeled` returns it
+    parts: tuple[int, ...] = ()  # ids that a tree names
 
     def drops_open_id(self, dtype: np.dtype) -> bool:
         """Say whether 255 belongs to no part though nobody said so."""
@@ -88,26 +81,7 @@ def to_label_map(
 ) -> np.ndarray:
     """Check one label map and bring it to its standard form.
 
-    Parameters
-    ----------
-    mask : ndarray of shape (h, w)
-        Bool, integers, or floats that are whole numbers.
-    rule : IdRule
-        Which ids belong to no part.
-    where : str
-        Names the mask in error messages.
-    may_be_empty : bool, default=False
-        Whether all pixels may be unlabeled.
-
-    Returns
-    -------
-    ndarray of shape (h, w), int32
-        Part ids, -1 where unlabeled.
-
-    Raises
-    ------
-    ValueError
-        For values that are no part ids, or if no pixel is labelled but one has to be.
+    Shapes: `mask` (h, w). Returns (h, w) int32: part ids, -1 where unlabeled.
     """
     # NumPy 2.0 cannot compare foreign byte orders with numbers out of their range
     mask = mask.astype(mask.dtype.newbyteorder("="), copy=False)
@@ -139,21 +113,7 @@ def pair_masks(
 ) -> RaggedArrays | ImageFiles:
     """Make one collection of label maps that fits the images.
 
-    Parameters
-    ----------
-    images : RaggedArrays or ImageFiles
-        Their images.
-    masks : array, list of arrays, list of paths, Series, RaggedArrays or ImageFiles
-        What the user passed.
-    rule : IdRule
-        Which ids belong to no part.
-    name : str
-        Argument name for error messages.
-
-    Returns
-    -------
-    RaggedArrays or ImageFiles
-        In memory, all are checked; files are checked when read.
+    Returns in memory, all are checked; files are checked when read.
     """
     items = unwrap(masks, name, "mask")
     if isinstance(items, np.ndarray) and items.ndim != 3:

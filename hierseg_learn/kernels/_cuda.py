@@ -27,35 +27,14 @@ SOURCES = {
 
 
 def cuda_source(*kernels: str) -> str:
-    """Return the text of some kernels, behind what all kernels share.
-
-    Examples
-    --------
-    >>> from hierseg_learn.kernels._cuda import cuda_source
-    >>> "__global__ void nca_weights(" in cuda_source("nca_weights")
-    True
-    """
+    """Return the text of some kernels, behind what all kernels share."""
     folder = files(__package__) / "cuda_sources"
     names = ["common", *dict.fromkeys(SOURCES[kernel] for kernel in kernels)]
     return "\n".join((folder / f"{name}.cu").read_text(encoding="utf-8") for name in names)
 
 
 def launch(kernel: str, dtype: Any, grid: tuple[int, ...], threads: int, *args: Any) -> None:
-    """Run a kernel on CuPy arrays.
-
-    Parameters
-    ----------
-    kernel : str
-        A key of `SOURCES`.
-    dtype : dtype
-        What REAL stands for.
-    grid : tuple of int
-        Number of blocks along x, and y.
-    threads : int
-        Threads of a block.
-    *args : cupy.ndarray, numpy.int64 or numpy.float64
-        The kernel's arguments: contiguous arrays, ``index_t`` and ``double``.
-    """
+    """Run a kernel on CuPy arrays."""
     _compiled(kernel, str(dtype))(grid, (threads,), args)
 
 

@@ -16,12 +16,6 @@ def jit(function: Callable, **options: Any) -> Callable:
     Numba keeps its cache beside the source or, on a read-only install, in the user's cache
     folder. Where neither can be written, the disk is full or the cache is damaged, the kernel is
     compiled in memory, and the first one says so. Further `options` are Numba's.
-
-    Examples
-    --------
-    >>> from hierseg_learn.kernels._jit import jit
-    >>> jit(lambda x: x + 1)(1)
-    2
     """
     try:
         kernel = numba.njit(nogil=True, cache=True, **options)(function)

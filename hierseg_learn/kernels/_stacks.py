@@ -20,14 +20,7 @@ Weights = Callable[[Array, slice, slice], tuple[Array, Array, Array]]
 def block_shape(
     n_stack: int, n_rows: int, n_columns: int, size: int
 ) -> Iterator[tuple[slice, slice]]:
-    """Yield (members, rows) that cover a stack of matrices, in blocks of about `size` numbers.
-
-    Examples
-    --------
-    >>> from hierseg_learn.kernels._stacks import block_shape
-    >>> list(block_shape(3, 2, 10, 40))
-    [(slice(0, 2, None), slice(0, 2, None)), (slice(2, 3, None), slice(0, 2, None))]
-    """
+    """Yield (members, rows) that cover a stack of matrices, in blocks of about `size` numbers."""
     block_rows = min(max(n_rows, 1), max(1, size // max(n_columns, 1)))
     block_members = max(1, size // (block_rows * max(n_columns, 1)))
     for members in row_blocks(n_stack, block_members):
@@ -38,20 +31,8 @@ def block_shape(
 def stacked_gradient(Z: Array, n_points: Array, weights: Weights, size: int) -> tuple[Array, Array]:
     """Return the mean loss of every member over the rows that count, and its derivative by `Z`.
 
-    Parameters
-    ----------
-    Z : array of shape (n_stack, n_samples, n_components)
-        Points; those of member m from ``n_points[m]`` on are padding.
-    n_points : array of shape (n_stack,), int64
-    weights : callable
-        The step of a loss; it gets points moved near the origin, padding being zero.
-    size : int
-        Numbers of a block of pairs.
-
-    Returns
-    -------
-    losses : array of shape (n_stack,), float64
-    gradient : array of shape (n_stack, n_samples, n_components)
+    Shapes: `Z` (n_stack, n_samples, n_components), `n_points` (n_stack,) int64. Returns `losses`
+    (n_stack,) float64; `gradient` (n_stack, n_samples, n_components).
     """
     xp = namespace(Z)
     n_stack, n_samples, _ = Z.shape

@@ -12,16 +12,7 @@ EVENT = "numba:compile"
 
 
 def compiling() -> AbstractContextManager:
-    """Context in which something is compiled that Numba does not compile.
-
-    Examples
-    --------
-    >>> from hierseg_learn.kernels.compile_clock import CompileClock, compiling
-    >>> with CompileClock() as clock, compiling():
-    ...     text = "__global__ void nothing() {}"
-    >>> clock.take() > 0
-    True
-    """
+    """Context in which something is compiled that Numba does not compile."""
     from numba.core.event import trigger_event
 
     return trigger_event(EVENT)
@@ -31,20 +22,6 @@ class CompileClock(AbstractContextManager):
     """Context that sums up the time spent compiling since it was last asked.
 
     Numba is imported on entry, not with the package.
-
-    Parameters
-    ----------
-    runs : bool, default=True
-        Whether to listen at all; without, no time passes.
-
-    Examples
-    --------
-    >>> from hierseg_learn.kernels.compile_clock import CompileClock
-    >>> from hierseg_learn.kernels._jit import jit
-    >>> with CompileClock() as clock:
-    ...     _ = jit(lambda x: x + 1)(1)
-    >>> clock.take() > 0, clock.take()
-    (True, 0.0)
     """
 
     def __init__(self, runs: bool = True) -> None:

@@ -116,32 +116,8 @@ def activation_sums(
 def region_sums(values: np.ndarray, regions: np.ndarray, n_regions: int) -> np.ndarray:
     """Sum the rows of `values` that share a region.
 
-    Parameters
-    ----------
-    values : ndarray of shape (n_pixels, n_values)
-        One row of numbers per pixel.
-    regions : ndarray of shape (n_pixels,), integer
-        Region of every pixel, in ``[0, n_regions)``; -1 leaves the pixel out.
-    n_regions : int
-        Number of regions; regions without a pixel get zeros.
-
-    Returns
-    -------
-    sums : ndarray of shape (n_regions, n_values), float64
-
-    Raises
-    ------
-    ValueError
-        If the shapes do not match, `regions` are no integers, or a region lies outside
-        ``[-1, n_regions)``.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from hierseg_learn.kernels.reference import region_sums
-    >>> region_sums(np.array([[1.0], [2.0], [4.0]]), np.array([1, -1, 1]), 2)
-    array([[0.],
-           [5.]])
+    Shapes: `values` (n_pixels, n_values), `regions` (n_pixels,) integer. Returns `sums` (n_regions,
+    n_values) float64.
     """
     values, regions = np.asarray(values), np.asarray(regions)
     check_regions(values, regions, n_regions)
@@ -162,37 +138,10 @@ def nearest(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Find the nearest rows of `X` for every row of `Q` under the squared Euclidean distance.
 
-    Parameters
-    ----------
-    Q : ndarray of shape (n_queries, n_features)
-        Query points.
-    X : ndarray of shape (n_samples, n_features)
-        Points that are searched.
-    n_neighbors : int
-        Number of neighbours per query.
-    exclude : ndarray of shape (n_queries,), integer, default=None
-        For every query the row of `X` to leave out (itself, say); -1 leaves out none.
-
-    Returns
-    -------
-    indices : ndarray of shape (n_queries, n_neighbors), int64
-        Rows of `X`, nearest first; of equally distant rows the lower index comes first.
-    squared_distances : ndarray of shape (n_queries, n_neighbors), float64
-
-    Raises
-    ------
-    ValueError
-        If the numbers of features differ or fewer than `n_neighbors` rows can be returned.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from hierseg_learn.kernels.reference import nearest
-    >>> indices, squared_distances = nearest(np.array([[0.0]]), np.array([[3.0], [1.0], [-1.0]]), 2)
-    >>> indices
-    array([[1, 2]])
-    >>> squared_distances
-    array([[1., 1.]])
+    Shapes: `Q` (n_queries, n_features), `X` (n_samples, n_features), `exclude` (n_queries,)
+    integer. Returns `indices` (n_queries, n_neighbors) int64: rows of `X`, nearest first; of
+    equally distant rows the lower index comes first; `squared_distances` (n_queries, n_neighbors)
+    float64.
     """
     Q, X = np.asarray(Q, dtype=np.float64), np.asarray(X, dtype=np.float64)
     exclude = None if exclude is None else np.asarray(exclude)
@@ -214,35 +163,10 @@ def stacked_nearest(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Find the nearest rows for the queries of many small searches at once.
 
-    Parameters
-    ----------
-    Q : ndarray of shape (n_stack, n_queries, n_features)
-        Query points of every member.
-    X : ndarray of shape (n_stack, n_samples, n_features)
-        Points that are searched; those of member m from ``n_points[m]`` on are padding.
-    n_points : ndarray of shape (n_stack,), integer
-        Number of points of every member.
-    n_neighbors : int
-        Number of neighbours per query.
-
-    Returns
-    -------
-    indices : ndarray of shape (n_stack, n_queries, n_neighbors), int64
-    squared_distances : ndarray of shape (n_stack, n_queries, n_neighbors), float64
-        Of every member what `nearest` returns.
-
-    Raises
-    ------
-    ValueError
-        If the shapes do not match or a member has fewer than `n_neighbors` points.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from hierseg_learn.kernels.reference import stacked_nearest
-    >>> X = np.array([[[3.0], [1.0]], [[5.0], [0.0]]])
-    >>> stacked_nearest(np.zeros((2, 1, 1)), X, np.array([2, 1]), 1)[1].ravel()
-    array([ 1., 25.])
+    Shapes: `Q` (n_stack, n_queries, n_features), `X` (n_stack, n_samples, n_features), `n_points`
+    (n_stack,) integer. Returns `indices` (n_stack, n_queries, n_neighbors) int64;
+    `squared_distances` (n_stack, n_queries, n_neighbors) float64: of every member what `nearest`
+    returns.
     """
     Q, X, n_points = np.asarray(Q), np.asarray(X), np.asarray(n_points)
     check_stacked_neighbors(Q, X, n_points, n_neighbors)
@@ -262,38 +186,9 @@ def count_classes(
 
     However many rows are equally far from a query, they are counted, never listed.
 
-    Parameters
-    ----------
-    Q : ndarray of shape (n_queries, n_features)
-        Query points.
-    X : ndarray of shape (n_samples, n_features)
-        Points that are counted.
-    codes : ndarray of shape (n_samples,), integer
-        Their classes.
-    n_classes : int
-        Number of classes.
-    low, high : ndarray of shape (n_queries,), float64
-        Squared distances that the counted points lie between, both included.
-    exclude : ndarray of shape (n_queries,), integer, default=None
-        For every query the row of `X` to leave out (itself, say); -1 leaves out none.
-
-    Returns
-    -------
-    counts : ndarray of shape (n_queries, n_classes), float64
-
-    Raises
-    ------
-    ValueError
-        If the shapes do not match, `codes` are no integers, or a code lies outside
-        ``[0, n_classes)``.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from hierseg_learn.kernels.reference import count_classes
-    >>> X, codes = np.array([[3.0], [1.0], [-1.0]]), np.array([0, 1, 1])
-    >>> count_classes(np.array([[0.0]]), X, codes, 2, np.array([1.0]), np.array([1.0]))
-    array([[0., 2.]])
+    Shapes: `Q` (n_queries, n_features), `X` (n_samples, n_features), `codes` (n_samples,) integer,
+    `low, high` (n_queries,) float64, `exclude` (n_queries,) integer. Returns `counts` (n_queries,
+    n_classes) float64.
     """
     Q, X, codes = (
         np.asarray(Q, dtype=np.float64),
@@ -375,33 +270,9 @@ def stacked_nca_loss_grad(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Loss and gradient of `nca_loss_grad` for many small problems at once.
 
-    Parameters
-    ----------
-    Z : ndarray of shape (n_stack, n_samples, n_components), float
-        Embedded points of every member; those of member m from ``n_points[m]`` on are padding.
-    codes : ndarray of shape (n_stack, n_samples), integer
-        Class of every point.
-    n_points : ndarray of shape (n_stack,), integer
-        Number of points of every member.
-
-    Returns
-    -------
-    losses : ndarray of shape (n_stack,), float64
-    gradient : ndarray of shape (n_stack, n_samples, n_components)
-        Of every member what `nca_loss_grad` returns; zero for padding.
-
-    Raises
-    ------
-    ValueError
-        If the shapes do not match.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from hierseg_learn.kernels.reference import stacked_nca_loss_grad
-    >>> Z, codes = np.array([[[0.0], [1.0], [3.0]]]), np.array([[0, 0, 1]])
-    >>> stacked_nca_loss_grad(Z, codes, np.array([3]))[0].round(4)
-    array([0.0245])
+    Shapes: `Z` (n_stack, n_samples, n_components) float, `codes` (n_stack, n_samples) integer,
+    `n_points` (n_stack,) integer. Returns `losses` (n_stack,) float64; `gradient` (n_stack,
+    n_samples, n_components): of every member what `nca_loss_grad` returns; zero for padding.
     """
     Z, codes, n_points = np.asarray(Z), np.asarray(codes), np.asarray(n_points)
     check_stack(Z, codes, n_points)
@@ -450,31 +321,9 @@ def triplet_loss_grad(Z: np.ndarray, codes: np.ndarray, margin: float) -> tuple[
 def snr_distances(Q: np.ndarray, X: np.ndarray) -> np.ndarray:
     """Signal-to-noise distance of every pair, ``var(q - x) / var(q)`` over the components.
 
-    Parameters
-    ----------
-    Q : ndarray of shape (n_queries, n_components)
-        Queries: the signals.
-    X : ndarray of shape (n_samples, n_components)
-        References.
-
-    Returns
-    -------
-    distances : ndarray of shape (n_queries, n_samples)
-        In float32 where both are, in float64 otherwise; NaN in the rows of queries whose
-        components are all equal.
-
-    References
-    ----------
-    .. [1] T. Yuan, W. Deng, J. Tang, Y. Tang, B. Chen. "Signal-to-Noise Ratio: A Robust Distance
-       Metric for Deep Metric Learning". CVPR 2019.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from hierseg_learn.kernels.reference import snr_distances
-    >>> snr_distances(np.array([[0.0, 2.0], [1.0, 1.0]]), np.array([[0.0, 4.0]]))
-    array([[ 1.],
-           [nan]])
+    Shapes: `Q` (n_queries, n_components), `X` (n_samples, n_components). Returns `distances`
+    (n_queries, n_samples): in float32 where both are, in float64 otherwise; NaN in the rows of
+    queries whose components are all equal.
     """
     Q, X = np.asarray(Q), np.asarray(X)
     check_columns(Q, X)
@@ -493,30 +342,9 @@ def snr_loss_grad(Z: np.ndarray, codes: np.ndarray, margin: float) -> tuple[floa
     As `triplet_loss_grad`, with ``var(z_a - z_x) / var(z_a)`` in place of the squared distance.
     Anchors without variance have no such distance and are left out.
 
-    Parameters
-    ----------
-    Z : ndarray of shape (n_samples, n_components), float
-        Embedded points.
-    codes : ndarray of shape (n_samples,), integer
-        Class of every point.
-    margin : float
-        Signal-to-noise distance by which a negative must be farther than a positive.
-
-    Returns
-    -------
-    loss : float
-        0.0 where there is no triplet.
-    gradient : ndarray of shape (n_samples, n_components)
-        Derivative of the loss by `Z`, in the dtype of `Z`; it sums to zero over the components.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from hierseg_learn.kernels.reference import snr_loss_grad
-    >>> Z = np.array([[0.0, 1.0], [0.0, 2.0], [0.0, 3.0]])
-    >>> loss, gradient = snr_loss_grad(Z, np.array([0, 0, 1]), 0.5)
-    >>> loss
-    0.25
+    Shapes: `Z` (n_samples, n_components) float, `codes` (n_samples,) integer. Returns `loss`: 0.0
+    where there is no triplet; `gradient` (n_samples, n_components): derivative of the loss by `Z`,
+    in the dtype of `Z`; it sums to zero over the components.
     """
     Z, codes = np.asarray(Z), np.asarray(codes)
     check_embedding(Z, codes)

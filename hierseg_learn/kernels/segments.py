@@ -38,22 +38,8 @@ _ROOT = _ROOT.astype(np.float32)
 def lab_planes(image: np.ndarray) -> np.ndarray:
     """Turn an image into planes of CIELAB.
 
-    Parameters
-    ----------
-    image : ndarray of shape (height, width) or (height, width, 3), float32
-        Grey or sRGB in [0, 1]; what lies outside counts as the nearer end.
-
-    Returns
-    -------
-    planes : ndarray of shape (n_planes, height, width), float32
-        L, a and b, of a grey image L only; within 0.01 of the exact values.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from hierseg_learn.kernels.segments import lab_planes
-    >>> lab_planes(np.ones((1, 2), dtype=np.float32))
-    array([[[100., 100.]]], dtype=float32)
+    Shapes: `image` (height, width) or (height, width, 3) float32. Returns `planes` (n_planes,
+    height, width) float32: l, a and b, of a grey image L only; within 0.01 of the exact values.
     """
     image = np.ascontiguousarray(image, dtype=np.float32)
     if image.ndim == 3:
@@ -64,22 +50,7 @@ def lab_planes(image: np.ndarray) -> np.ndarray:
 def smooth(planes: np.ndarray, sigma: float) -> np.ndarray:
     """Smooth planes with a Gaussian, cut off at three `sigma`; the border is repeated.
 
-    Parameters
-    ----------
-    planes : ndarray of shape (n_planes, height, width), float32
-    sigma : float
-        In pixels.
-
-    Returns
-    -------
-    ndarray of shape (n_planes, height, width), float32
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from hierseg_learn.kernels.segments import smooth
-    >>> smooth(np.eye(3, dtype=np.float32)[np.newaxis], 0.5)[0, 1].round(2)
-    array([0.18, 0.64, 0.18], dtype=float32)
+    Shapes: `planes` (n_planes, height, width) float32. Returns (n_planes, height, width) float32.
     """
     radius = int(3 * sigma + 0.5)
     if radius == 0:
@@ -95,21 +66,8 @@ def smooth(planes: np.ndarray, sigma: float) -> np.ndarray:
 def gradient_strength(planes: np.ndarray) -> np.ndarray:
     """Largest rate of change of all planes together, over all directions (Di Zenzo, 1986).
 
-    Parameters
-    ----------
-    planes : ndarray of shape (n_planes, height, width), float32
-
-    Returns
-    -------
-    strength : ndarray of shape (height, width), float32
-        Per pixel of distance, from the differences of both neighbours; the border is repeated.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from hierseg_learn.kernels.segments import gradient_strength
-    >>> gradient_strength(np.array([[[0.0, 2.0, 4.0]]], dtype=np.float32))
-    array([[1., 2., 1.]], dtype=float32)
+    Shapes: `planes` (n_planes, height, width) float32. Returns `strength` (height, width) float32:
+    per pixel of distance, from the differences of both neighbours; the border is repeated.
     """
     strength = np.empty(planes.shape[1:], dtype=np.float32)
     pixel_loops.gradient_strength(planes, strength)
@@ -119,23 +77,9 @@ def gradient_strength(planes: np.ndarray) -> np.ndarray:
 def texture_codes(plane: np.ndarray) -> np.ndarray:
     """Code every pixel by strength and direction of the difference between its neighbours.
 
-    Parameters
-    ----------
-    plane : ndarray of shape (height, width), float32
-        L, not smoothed.
-
-    Returns
-    -------
-    codes : ndarray of shape (height, width), uint8
-        0 where flat, 1 to 4 for a difference across, down, along and against the main diagonal
-        that is larger than the first of `TEXTURE_LIMITS`, 5 to 8 beyond the second.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from hierseg_learn.kernels.segments import texture_codes
-    >>> texture_codes(np.array([[0.0, 0.0, 5.0, 50.0]], dtype=np.float32))
-    array([[0, 1, 5, 5]], dtype=uint8)
+    Shapes: `plane` (height, width) float32. Returns `codes` (height, width) uint8: 0 where flat, 1
+    to 4 for a difference across, down, along and against the main diagonal that is larger than the
+    first of `TEXTURE_LIMITS`, 5 to 8 beyond the second.
     """
     codes = np.empty(plane.shape, dtype=np.uint8)
     pixel_loops.texture_codes(plane, TEXTURE_LIMITS, codes)
@@ -149,35 +93,13 @@ def superpixels(planes: np.ndarray, n_superpixels: int, compactness: float) -> n
     than in the paper, scraps that are cut off from the rest of their cluster stay regions of their
     own: they are the first to be merged.
 
-    Parameters
-    ----------
-    planes : ndarray of shape (n_planes, height, width), float32
-        CIELAB.
-    n_superpixels : int
-        About how many. An image of at most twice as many pixels is cut into its pixels.
-    compactness : float
-        How much nearness counts against colour; one side of a superpixel counts as much as a
-        difference of `compactness` in colour.
-
-    Returns
-    -------
-    labels : ndarray of shape (height, width), int32
-        Connected regions, numbered in reading order of their first pixels.
+    Shapes: `planes` (n_planes, height, width) float32. Returns `labels` (height, width) int32:
+    connected regions, numbered in reading order of their first pixels.
 
     References
     ----------
     .. [1] R. Achanta, A. Shaji, K. Smith, A. Lucchi, P. Fua, S. Süsstrunk, "SLIC Superpixels
        Compared to State-of-the-art Superpixel Methods", TPAMI 2012.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from hierseg_learn.kernels.segments import superpixels
-    >>> superpixels(np.zeros((1, 4, 6), dtype=np.float32), 6, 10.0)
-    array([[0, 0, 1, 1, 2, 2],
-           [0, 0, 1, 1, 2, 2],
-           [3, 3, 4, 4, 5, 5],
-           [3, 3, 4, 4, 5, 5]], dtype=int32)
     """
     n_planes, height, width = planes.shape
     if height * width <= 2 * n_superpixels:
@@ -203,31 +125,10 @@ def region_histograms(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Count pixels, colours and texture codes of every region.
 
-    Parameters
-    ----------
-    planes : ndarray of shape (n_planes, height, width), float32
-        CIELAB.
-    codes : ndarray of shape (height, width), uint8
-        As from `texture_codes`.
-    labels : ndarray of shape (height, width), int32
-        Regions, numbered without a gap.
-
-    Returns
-    -------
-    counts : ndarray of shape (n_regions,), int64
-    bins : ndarray of shape (n_regions, n_planes * 16 + 9), int64
-        Bins of L, a, b, then of the codes. In each of these groups a pixel counts as 16, which it
-        shares between the two bins whose middles lie around its value.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from hierseg_learn.kernels.segments import region_histograms
-    >>> L, codes = np.array([[[100.0, 6.25]]], dtype=np.float32), np.zeros((1, 2), dtype=np.uint8)
-    >>> counts, bins = region_histograms(L, codes, np.array([[0, 1]], dtype=np.int32))
-    >>> bins[1]
-    array([ 8,  8,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0, 16,
-            0,  0,  0,  0,  0,  0,  0,  0])
+    Shapes: `planes` (n_planes, height, width) float32, `codes` (height, width) uint8, `labels`
+    (height, width) int32. Returns `counts` (n_regions,) int64; `bins` (n_regions, n_planes * 16 +
+    9) int64: bins of L, a, b, then of the codes. In each of these groups a pixel counts as 16,
+    which it shares between the two bins whose middles lie around its value.
     """
     n_planes = len(planes)
     n_regions = int(labels.max()) + 1
@@ -243,30 +144,11 @@ def region_borders(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Find which regions touch, and how strong their borders are.
 
-    Parameters
-    ----------
-    labels : ndarray of shape (height, width), int32
-        Regions, numbered without a gap.
-    strength : ndarray of shape (height, width), float32
-
-    Returns
-    -------
-    edges : ndarray of shape (n_edges, 2), int64
-        The lower and the higher region of every two that touch (rows and columns, no diagonals),
-        sorted by the lower.
-    lengths : ndarray of shape (n_edges,), int64
-        Pairs of neighbouring pixels along the border.
-    strengths : ndarray of shape (n_edges,), float64
-        Sum of the strengths of both pixels over all pairs.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from hierseg_learn.kernels.segments import region_borders
-    >>> labels = np.array([[0, 1], [0, 2]], dtype=np.int32)
-    >>> edges, lengths, strengths = region_borders(labels, np.ones((2, 2), dtype=np.float32))
-    >>> edges.tolist(), lengths.tolist(), strengths.tolist()
-    ([[0, 1], [0, 2], [1, 2]], [1, 1, 1], [2.0, 2.0, 2.0])
+    Shapes: `labels` (height, width) int32, `strength` (height, width) float32. Returns `edges`
+    (n_edges, 2) int64: the lower and the higher region of every two that touch (rows and columns,
+    no diagonals), sorted by the lower; `lengths` (n_edges,) int64: pairs of neighbouring pixels
+    along the border; `strengths` (n_edges,) float64: sum of the strengths of both pixels over all
+    pairs.
     """
     n_regions = int(labels.max()) + 1
     counts = np.zeros(n_regions, dtype=np.int64)
@@ -362,26 +244,8 @@ def merge(
 def contours(labels: np.ndarray, parents: np.ndarray, heights: np.ndarray) -> np.ndarray:
     """Height at which every pixel joins its right and its lower neighbour, the larger of the two.
 
-    Parameters
-    ----------
-    labels : ndarray of shape (height, width), int32
-        Leaf of every pixel.
-    parents : ndarray of shape (n_nodes,), int64
-        Parent of every node, with a higher number; the root is its own.
-    heights : ndarray of shape (n_nodes,), float64
-
-    Returns
-    -------
-    ndarray of shape (height, width), float64
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from hierseg_learn.kernels.segments import contours
-    >>> labels = np.array([[0, 1, 1], [0, 2, 2]], dtype=np.int32)
-    >>> contours(labels, np.array([3, 3, 4, 4, 4]), np.array([0, 0, 0, 0.2, 0.7]))
-    array([[0.2, 0.7, 0.7],
-           [0.7, 0. , 0. ]])
+    Shapes: `labels` (height, width) int32, `parents` (n_nodes,) int64, `heights` (n_nodes,)
+    float64. Returns (height, width) float64.
     """
     out = np.empty(labels.shape)
     regions_loops.contour_heights(labels, parents, heights, out)

@@ -95,14 +95,6 @@ def single_blas_thread() -> Iterator[None]:
     """Run BLAS and LAPACK on one thread, so that the bits do not depend on the number of threads.
 
     Contexts may nest and may be entered by several Python threads at once.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from hierseg_learn.kernels.threads import single_blas_thread
-    >>> with single_blas_thread():
-    ...     np.eye(2) @ np.ones(2)
-    array([1., 1.])
     """
     before = _blas_limit.enter()
     try:
@@ -128,12 +120,6 @@ def map_blocks(
 
     The blocks depend on the arguments alone, so a reduction of the list in its order gives the
     same bits for any number of threads. `function` must not call `map_blocks`.
-
-    Examples
-    --------
-    >>> from hierseg_learn.kernels.threads import map_blocks
-    >>> map_blocks(lambda start, stop: (start, stop), 0, 5, 2)
-    [(0, 2), (2, 4), (4, 5)]
     """
     bounds = [(start, min(start + block_rows, last)) for start in range(first, last, block_rows)]
     threads = n_threads()

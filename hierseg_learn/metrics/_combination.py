@@ -25,21 +25,12 @@ Score = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], float]
 
 @dataclass(frozen=True)
 class FittedNode:
-    """The metric of one node over the table.
+    """The metric of one node over the table."""
 
-    Parameters
-    ----------
-    components : ndarray of shape (n_components, n_features), float64
-        The linear map; zero outside the node's subtree.
-    score : float
-        How well held-out rows find their class in this metric; NaN without folds.
-    outcome : str
-        What became of the node's metric.
-    """
-
+    # (n_components, n_features) float64: the linear map; zero outside the node's subtree
     components: np.ndarray
-    score: float
-    outcome: str
+    score: float  # how well held-out rows find their class in this metric; NaN without folds
+    outcome: str  # what became of the node's metric
 
 
 class Combination(Estimator, ABC):

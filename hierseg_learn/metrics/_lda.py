@@ -21,31 +21,11 @@ FLOOR = 1e-10
 
 @dataclass(frozen=True)
 class ClassScatter:
-    """What linear discriminants need to know of some rows; scatters of disjoint rows add up.
+    """What linear discriminants need to know of some rows; scatters of disjoint rows add up."""
 
-    Parameters
-    ----------
-    counts : ndarray of shape (n_classes,), float64
-        Rows of every class.
-    sums : ndarray of shape (n_classes, n_features), float64
-        Their sums.
-    moments : ndarray of shape (n_features, n_features), float64
-        ``U.T @ U`` over all rows.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from hierseg_learn.metrics._lda import ClassScatter
-    >>> U, codes = np.array([[0.0], [2.0], [7.0]]), np.array([0, 0, 1])
-    >>> scatter = ClassScatter.of(U, codes, n_classes=2)
-    >>> both = scatter + ClassScatter.of(U[:2], codes[:2], n_classes=2)
-    >>> both.counts, both.n_classes
-    (array([4., 1.]), 2)
-    """
-
-    counts: np.ndarray
-    sums: np.ndarray
-    moments: np.ndarray
+    counts: np.ndarray  # (n_classes,) float64: rows of every class
+    sums: np.ndarray  # (n_classes, n_features) float64: their sums
+    moments: np.ndarray  # (n_features, n_features) float64: ``U.T @ U`` over all rows
 
     @classmethod
     def of(cls, U: np.ndarray, codes: np.ndarray, n_classes: int) -> ClassScatter:
@@ -128,16 +108,8 @@ class Discriminants:
     def leading(self, shrinkage: float) -> np.ndarray:
         """Return the discriminants, by their between-class variance, largest first.
 
-        Parameters
-        ----------
-        shrinkage : float
-            Between 0 and 1.
-
-        Returns
-        -------
-        directions : ndarray of shape (n_leading, n_features), float64
-            As many as classes less one, if they differ in all of them. The shrunk scatter within
-            classes is the identity along them.
+        Returns `directions` (n_leading, n_features) float64: as many as classes less one, if they
+        differ in all of them. The shrunk scatter within classes is the identity along them.
         """
         whitening = self._whitening(shrinkage)
         _, sizes, turns = np.linalg.svd(self._between * whitening, full_matrices=False)
@@ -146,19 +118,8 @@ class Discriminants:
     def basis(self, shrinkage: float, n_rest: int | None = None) -> tuple[np.ndarray, int]:
         """Return the discriminants and, behind them, the other directions by total variance.
 
-        Parameters
-        ----------
-        shrinkage : float
-            Between 0 and 1.
-        n_rest : int, default=None
-            At most so many other directions; None takes all.
-
-        Returns
-        -------
-        directions : ndarray of shape (n_directions, n_features), float64
-            The shrunk scatter within classes is the identity along all of them.
-        n_leading : int
-            Number of discriminants among them.
+        Returns `directions` (n_directions, n_features) float64: the shrunk scatter within classes
+        is the identity along all of them; `n_leading`: number of discriminants among them.
         """
         whitening = self._whitening(shrinkage)
         _, sizes, turns = np.linalg.svd(self._between * whitening, full_matrices=True)

@@ -20,18 +20,7 @@ class ListObjective:
 
     Lists are searched for every batch, since old ones cost more accuracy than they save time.
 
-    Parameters
-    ----------
-    backend : Backend
-    rows : Rows
-    codes : ndarray of shape (n_samples,), int
-    batches : Batches
-    n_targets : int
-        Most target neighbours of a row.
-    regularization : float
-        Weight of the pull.
-    margin : float
-        Squared distance by which impostors must be farther than targets.
+    Shapes: `codes` (n_samples,) int.
     """
 
     def __init__(
@@ -75,30 +64,9 @@ def neighbor_lists(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Find the nearest mates and the nearest rows of other classes of every row.
 
-    Parameters
-    ----------
-    backend : Backend
-    Z : ndarray of shape (n_samples, n_components), float32
-        Embedded rows.
-    codes : ndarray of shape (n_samples,), int
-        Classes.
-    n_targets, n_impostors : int
-        Most entries of a list.
-
-    Returns
-    -------
-    targets : ndarray of shape (n_samples, n_targets), int64
-    impostors : ndarray of shape (n_samples, n_impostors), int64
-        Row numbers, nearest first; -1 where there are fewer.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from hierseg_learn.kernels import get_backend
-    >>> from hierseg_learn.metrics._lmnn import neighbor_lists
-    >>> Z = np.array([[0.0], [1.0], [3.0]], dtype=np.float32)
-    >>> neighbor_lists(get_backend("cpu"), Z, np.array([0, 0, 1]), 1, 2)[0].ravel()
-    array([ 1,  0, -1])
+    Shapes: `Z` (n_samples, n_components) float32, `codes` (n_samples,) int. Returns `targets`
+    (n_samples, n_targets) int64; `impostors` (n_samples, n_impostors) int64: row numbers, nearest
+    first; -1 where there are fewer.
     """
     targets = np.full((len(Z), n_targets), -1, dtype=np.int64)
     impostors = np.full((len(Z), n_impostors), -1, dtype=np.int64)

@@ -69,21 +69,11 @@ class ProjectionCombination(CrossFitCombination):
 
 @dataclass(frozen=True)
 class _Passed:
-    """What a node hands to its parent, in every view: coordinates, and the metric in them.
+    """What a node hands to its parent, in every view: coordinates, and the metric in them."""
 
-    Parameters
-    ----------
-    bases : list of ndarray of shape (n_below, n_embedded)
-        All directions of the subtree that may be used.
-    metrics : list of ndarray of shape (n_components, n_embedded)
-        The node's metric.
-    kept : CombinedNode
-        The result.
-    """
-
-    bases: list[np.ndarray]
-    metrics: list[np.ndarray]
-    kept: CombinedNode
+    bases: list[np.ndarray]  # (n_below, n_embedded): all directions of the subtree that may be used
+    metrics: list[np.ndarray]  # (n_components, n_embedded): the node's metric
+    kept: CombinedNode  # the result
 
 
 def _combine_columns(

@@ -33,20 +33,7 @@ RESIDUE = 1e-4
 class ClassMoments:
     """Class means of rows, and products with their covariance within classes.
 
-    Parameters
-    ----------
-    Y : ndarray of shape (n_samples, n_features), float32
-        Rows with mean zero. They are not copied.
-    codes : ndarray of shape (n_samples,), int
-        Classes.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from hierseg_learn.metrics._scatter import ClassMoments
-    >>> Y = np.array([[-3.0], [-1.0], [1.0], [3.0]], dtype=np.float32)
-    >>> ClassMoments(Y, np.array([0, 0, 1, 1])).within(np.eye(1, dtype=np.float32))
-    array([[2.]], dtype=float32)
+    Shapes: `Y` (n_samples, n_features) float32, `codes` (n_samples,) int.
     """
 
     def __init__(self, Y: np.ndarray, codes: np.ndarray) -> None:
@@ -75,38 +62,19 @@ class ClassMoments:
 
 
 class KrylovDiscriminants:
-    r"""Discriminants of the scatter within classes, shrunk towards the identity by any amount.
+    """Discriminants of the scatter within classes, shrunk towards the identity by any amount.
 
     With W that scatter and B the factor of the class means, the discriminants span
     :math:`((1 - s) W + s I)^{-1} B^T`. The Krylov space of W and :math:`B^T` is the same for all
     shrinkages s [1]_, so a few products of W with as many directions as there are classes give all
     of them, and W itself is never formed.
 
-    Parameters
-    ----------
-    moments : ClassMoments
-        Of rows in coordinates in which the identity is what to shrink to.
-    n_steps : int
-        Number of products; 0 is enough for a shrinkage of 1.
-
-    Attributes
-    ----------
-    axes : ndarray of shape (n_axes, n_features), float32
-        Orthonormal directions that hold all discriminants.
+    Shapes: `axes` (n_axes, n_features) float32.
 
     References
     ----------
     .. [1] A. Frommer, U. Glässner. "Restarted GMRES for Shifted Linear Systems". SIAM Journal on
        Scientific Computing 19, 1998, section 2.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from hierseg_learn.metrics._scatter import ClassMoments, KrylovDiscriminants
-    >>> Y = np.array([[-3.0, 1], [-1, -1], [1, 1], [3, -1]], dtype=np.float32)
-    >>> found = KrylovDiscriminants(ClassMoments(Y, np.array([0, 0, 1, 1])))
-    >>> np.abs(found.leading(shrinkage=1.0) @ found.axes).round(3)
-    array([[1., 0.]])
     """
 
     def __init__(self, moments: ClassMoments, n_steps: int = N_STEPS) -> None:
@@ -122,15 +90,8 @@ class KrylovDiscriminants:
     def leading(self, shrinkage: float) -> np.ndarray:
         """Return the discriminants along `axes`, largest first.
 
-        Parameters
-        ----------
-        shrinkage : float
-            Above 0, at most 1.
-
-        Returns
-        -------
-        directions : ndarray of shape (n_leading, n_axes), float64
-            At most as many as classes less one. The shrunk scatter is the identity along them.
+        Returns `directions` (n_leading, n_axes) float64: at most as many as classes less one. The
+        shrunk scatter is the identity along them.
         """
         whitening = 1 / np.sqrt((1 - shrinkage) * self._variances + shrinkage)
         _, sizes, turns = np.linalg.svd(self._between * whitening, full_matrices=False)
@@ -175,29 +136,8 @@ class Climb:
     First every node's own columns are whitened by their shrunk scatter within classes. Then a node
     may be whitened again with everything below it, before its parent is looked at.
 
-    Parameters
-    ----------
-    X : ndarray of shape (n_samples, n_features)
-        The table.
-    codes : ndarray of shape (n_samples,), int
-        Classes.
-    tree : SegmentTree
-        The tree.
-    columns : tuple of ndarray of int, length n_nodes
-        Own columns of every node.
-    learners : list of ShrinkageLDA, length n_nodes
-        How far the scatter of own columns is shrunk.
-    rows : ndarray of int
-        Rows to learn from.
-    asked : ndarray of int
-        Further rows that come along.
-
-    Attributes
-    ----------
-    Y : ndarray of shape (len(rows) + len(asked), n_whitened), float32
-        The rows; columns below one node lie side by side.
-    codes : ndarray of shape (len(rows),), int
-        Classes of the rows to learn from.
+    Shapes: `X` (n_samples, n_features), `codes` (n_samples,) int, `Y` (len(rows), `codes`
+    (len(rows).
     """
 
     def __init__(
@@ -252,16 +192,8 @@ class Climb:
     def components(self, node: int, directions: np.ndarray) -> np.ndarray:
         """Map over the table of directions in a node's coordinates, before it is whitened.
 
-        Parameters
-        ----------
-        node : int
-            A node.
-        directions : ndarray of shape (n_directions, n_below)
-            Over the columns of Y below it.
-
-        Returns
-        -------
-        components : ndarray of shape (n_directions, n_features), float64
+        Shapes: `directions` (n_directions, n_below). Returns `components` (n_directions,
+        n_features) float64.
         """
         whole = np.zeros((len(directions), self.Y.shape[1]))
         whole[:, self._spans[node]] = directions

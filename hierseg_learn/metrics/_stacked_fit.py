@@ -36,27 +36,14 @@ from .node import NodeMap, fit_node_map
 
 @dataclass(frozen=True)
 class Member:
-    """One fit of a stack.
+    """One fit of a stack."""
 
-    Parameters
-    ----------
-    start : ndarray of shape (n_components, n_features), float64
-        Over standardised columns.
-    rows : Rows
-    codes : ndarray of shape (n_samples,), int
-    batches : Batches
-    batch_rows : int
-        Most rows of a batch.
-    score : NeighborScore or None
-        With its rows as NumPy arrays.
-    """
-
-    start: np.ndarray
+    start: np.ndarray  # (n_components, n_features) float64: over standardised columns
     rows: Rows
-    codes: np.ndarray
+    codes: np.ndarray  # (n_samples,) int
     batches: Batches
-    batch_rows: int
-    score: NeighborScore | None
+    batch_rows: int  # most rows of a batch
+    score: NeighborScore | None  # with its rows as NumPy arrays
 
     @property
     def bucket(self) -> tuple[int, ...]:
@@ -74,14 +61,7 @@ class Member:
 
 
 def padded(size: int) -> int:
-    """Round a size up, by a quarter at most from 8 on.
-
-    Examples
-    --------
-    >>> from hierseg_learn.metrics._stacked_fit import padded
-    >>> [padded(size) for size in (1, 8, 9, 40, 41, 1000)]
-    [8, 8, 10, 40, 48, 1024]
-    """
+    """Round a size up, by a quarter at most from 8 on."""
     step = max(2, 1 << max((size - 1).bit_length() - 3, 0))
     return max(8, -(-size // step) * step)
 
@@ -91,14 +71,6 @@ class StackObjective:
 
     The rows of all members lie on the device, one table behind the other, so that a batch is a
     gather there, and what travels per step is row numbers, maps and gradients.
-
-    Parameters
-    ----------
-    backend : Backend
-    members : list of Member
-        Of one bucket.
-    dtype : {"float32", "float64"}, default="float32"
-        What is computed with.
     """
 
     def __init__(self, backend: Backend, members: list[Member], dtype: str = "float32") -> None:
@@ -141,16 +113,7 @@ class StackObjective:
 
 
 class StackScore:
-    """`NeighborScore` of every member.
-
-    Parameters
-    ----------
-    backend : Backend
-    members : list of Member
-        Of one bucket, with scores.
-    dtype : {"float32", "float64"}, default="float32"
-        What is computed with.
-    """
+    """`NeighborScore` of every member."""
 
     def __init__(self, backend: Backend, members: list[Member], dtype: str = "float32") -> None:
         self._backend, self._dtype = backend, dtype
@@ -195,19 +158,7 @@ def train_stack(
 ) -> list[Training]:
     """Train the members of a stack; every other argument is that of `train`.
 
-    Parameters
-    ----------
-    members : list of Member
-        Of one bucket.
-    objective : StackObjective
-    scores : StackScore or None
-    max_iter, learning_rate, tol, n_iter_no_change
-        As in `train`.
-
-    Returns
-    -------
-    list of Training
-        One per member.
+    Returns one per member.
     """
     L = np.zeros((len(members), *members[0].bucket[1:3]))
     for own, member in zip(L, members, strict=True):
@@ -279,17 +230,7 @@ STACK_SIZE = 2**24
 def stack_backend(learners: list[Any], n_values: int) -> Backend | None:
     """Return the device that fits these nodes in stacks, or None if they are fitted one by one.
 
-    Parameters
-    ----------
-    learners : list of estimators
-        One per node, alike but for their seeds.
-    n_values : int
-        Numbers in all tables together.
-
-    Returns
-    -------
-    Backend or None
-        None unless the learners are `NCA` with seeds, on CUDA.
+    Returns none unless the learners are `NCA` with seeds, on CUDA.
     """
     learner = learners[0]
     if type(learner) is not NCA or not isinstance(learner.random_state, Integral):
@@ -315,30 +256,7 @@ def fit_stacked(
     Starts are made on the CPU, in parallel: each is what its learner returns after no step. The
     steps are taken on the device, by stacks of nodes of about one size.
 
-    Parameters
-    ----------
-    X : ndarray of shape (n_samples, n_features), float64
-        The table.
-    codes : ndarray of shape (n_samples,), int
-        Classes.
-    tasks : list of (ndarray of int, int)
-        Rows and node.
-    columns : tuple of ndarray of int
-        Columns of every node.
-    learners : list of NCA
-        One per node, alike but for their seeds.
-    names : tuple of str
-        Paths of the nodes, for messages.
-    backend : Backend
-    n_jobs : int or None
-        Number of threads that make starts.
-    on_fit : callable
-        Called whenever one map is ready.
-
-    Returns
-    -------
-    list of NodeMap
-        One per task.
+    Shapes: `X` (n_samples, n_features) float64, `codes` (n_samples,) int. Returns one per task.
     """
 
     def begin(rows: np.ndarray, node: int) -> NodeMap:

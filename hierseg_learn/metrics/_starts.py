@@ -18,21 +18,11 @@ SINGULAR = 1e-6
 
 @dataclass(frozen=True)
 class Moments:
-    """What the starts need to know about the rows.
+    """What the starts need to know about the rows."""
 
-    Parameters
-    ----------
-    counts : ndarray of shape (n_classes,)
-        Rows per class.
-    means : ndarray of shape (n_classes, n_features)
-        Class means about the mean of all these rows.
-    within : ndarray of shape (n_features, n_features)
-        Covariance within the classes, pooled.
-    """
-
-    counts: np.ndarray
-    means: np.ndarray
-    within: np.ndarray
+    counts: np.ndarray  # (n_classes,): rows per class
+    means: np.ndarray  # (n_classes, n_features): class means about the mean of all these rows
+    within: np.ndarray  # (n_features, n_features): covariance within the classes, pooled
 
     @property
     def between(self) -> np.ndarray:
@@ -43,18 +33,7 @@ class Moments:
 def class_moments(rows: Rows, codes: np.ndarray, indices: np.ndarray) -> Moments:
     """Sum up some rows of a table in fixed blocks.
 
-    Parameters
-    ----------
-    rows : Rows
-    codes : ndarray of shape (n_samples,), int
-        Class of every row of the table.
-    indices : ndarray of int
-        The rows that count.
-
-    Returns
-    -------
-    Moments
-        Of the classes that occur.
+    Shapes: `codes` (n_samples,) int. Returns of the classes that occur.
     """
     n_classes, n_features = int(codes.max()) + 1, rows.X.shape[1]
     counts = np.zeros(n_classes)
@@ -83,26 +62,12 @@ def principal_rows(moments: Moments, n_components: int) -> np.ndarray:
 
 
 class DiscriminantRows:
-    r"""Directions in which the within-class covariance is the identity, the telling ones first.
+    """Directions in which the within-class covariance is the identity, the telling ones first.
 
     The covariance is shrunk towards the identity times its mean variance. The discriminants come
     first, by the spread of the class means; the directions behind them, in which the class means
     agree, by their variance. Directions in which the rows do not vary are left out, for columns
     that repeat each other say nothing about how large they should be.
-
-    Parameters
-    ----------
-    moments : Moments
-
-    Attributes
-    ----------
-    oracle : float
-        The oracle-approximating shrinkage [1]_, which is large where rows are few.
-
-    References
-    ----------
-    .. [1] Y. Chen, A. Wiesel, Y. C. Eldar, A. O. Hero. "Shrinkage Algorithms for MMSE Covariance
-       Estimation". IEEE Transactions on Signal Processing 58, 2010, equation (23).
     """
 
     def __init__(self, moments: Moments) -> None:
@@ -125,19 +90,8 @@ class DiscriminantRows:
     ) -> np.ndarray:
         """Return the directions for one shrinkage.
 
-        Parameters
-        ----------
-        n_components : int
-            At most the number of features.
-        shrinkage : float or None, default=None
-            Share of the identity, between 0 and 1; None takes the oracle's.
-        rest : float, default=1.0
-            What the directions behind the discriminants are multiplied by.
-
-        Returns
-        -------
-        components : ndarray of shape (n_components, n_features)
-            Rows for which no direction is left are zero.
+        Returns `components` (n_components, n_features): rows for which no direction is left are
+        zero.
         """
         components = np.zeros((n_components, self._n_features))
         n_axes = self._basis.shape[1]
@@ -191,20 +145,7 @@ def discriminant_start(
     few rows per column two numbers are chosen on folds of the rows: the shrinkage, by the
     neighbours along the discriminants alone, and then how much the directions behind them count.
 
-    Parameters
-    ----------
-    backend : Backend
-    rows : Rows
-    codes : ndarray of shape (n_samples,), int
-    indices : ndarray of int
-        The rows that train.
-    moments : Moments
-        Of these rows.
-    n_components : int
-
-    Returns
-    -------
-    components : ndarray of shape (n_components, n_features)
+    Shapes: `codes` (n_samples,) int. Returns `components` (n_components, n_features).
     """
     chosen = DiscriminantRows(moments)
     folds = []

@@ -21,25 +21,8 @@ SPANNED = 1e-7
 class Rows:
     """Standardised float32 rows of a table, made on demand.
 
-    Parameters
-    ----------
-    X : ndarray of shape (n_samples, n_features), float32 or float64
-        The table; a memory map is read only where rows are asked for.
-    order : ndarray of shape (n_samples,), int, default=None
-        What row of the table each row is; None takes them as they come.
-
-    Attributes
-    ----------
-    mean, scale : ndarray of shape (n_features,), float64
-        What a column is moved and divided by; the scale of a constant column is infinite, so
-        that it becomes zero.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from hierseg_learn.metrics._training import Rows
-    >>> Rows(np.array([[1.0, 5.0], [3.0, 5.0]])).take(np.array([1]))
-    array([[1., 0.]], dtype=float32)
+    Shapes: `X` (n_samples, n_features) float32, `order` (n_samples,) int, `mean` (n_features,)
+    float64, `scale` (n_features,) float64.
     """
 
     def __init__(self, X: np.ndarray, order: np.ndarray | None = None) -> None:
@@ -92,14 +75,7 @@ class SpanRows(Rows):
     A map of rows with more columns than rows need know no direction in which no row differs: its
     gradient is zero there, and memory would go with the square of the columns.
 
-    Parameters
-    ----------
-    rows : Rows
-
-    Attributes
-    ----------
-    basis : ndarray of shape (n_spanned, n_features), float64
-        Over the standardised columns.
+    Shapes: `basis` (n_spanned, n_features) float64.
     """
 
     def __init__(self, rows: Rows) -> None:
@@ -117,28 +93,7 @@ class SpanRows(Rows):
 class Batches:
     """Batches of rows in which rows have mates, drawn epoch by epoch.
 
-    Parameters
-    ----------
-    codes : ndarray of shape (n_samples,), int
-        Classes.
-    indices : ndarray of int
-        The rows to draw from.
-    batch_size : int
-        Most rows of a batch; a batch holds all rows if they are no more.
-    random_state : RandomState
-
-    Attributes
-    ----------
-    n_batches : int
-        Batches of an epoch.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from hierseg_learn.metrics._training import Batches
-    >>> batches = Batches(np.zeros(4, int), np.arange(4), 9, np.random.RandomState(0))
-    >>> batches.next()
-    array([0, 1, 2, 3])
+    Shapes: `codes` (n_samples,) int.
     """
 
     def __init__(
@@ -206,14 +161,7 @@ class Score(Protocol):
 class PairObjective:
     """A loss over all pairs or triplets of a batch.
 
-    Parameters
-    ----------
-    loss_grad : callable
-        ``loss_grad(Z, codes) -> (loss, gradient)`` on arrays of the backend.
-    backend : Backend
-    rows : Rows
-    codes : ndarray of shape (n_samples,), int
-    batches : Batches
+    Shapes: `codes` (n_samples,) int.
     """
 
     def __init__(
@@ -243,21 +191,7 @@ def best_scale(
 ) -> np.ndarray:
     """Return the multiple of a map with the smallest loss on the rows drawn.
 
-    Parameters
-    ----------
-    L : ndarray of shape (n_components, n_features)
-    mean_square : float
-        Mean squared length of the rows' embeddings.
-    objective : Objective
-        With rows drawn.
-    unit : float, default=1.0
-        Length in the embedding that the loss goes by, such as the root of a margin.
-    keep : bool
-        Whether the map as it is may be the answer too.
-
-    Returns
-    -------
-    scaled : ndarray of shape (n_components, n_features)
+    Shapes: `L` (n_components, n_features). Returns `scaled` (n_components, n_features).
     """
     if not mean_square > 0:
         return L
@@ -268,35 +202,18 @@ def best_scale(
 
 @dataclass(frozen=True)
 class Training:
-    """What came out of the loop.
+    """What came out of the loop."""
 
-    Parameters
-    ----------
-    components : ndarray of shape (n_components, n_features)
-        The map that was chosen by its score, or the last one where nothing was scored.
-    best_score : float or None
-        Score of `components`.
-    n_iter : int
-        Number of steps.
-    loss_curve : list of float
-        Loss of the batch at every step, before the step.
-    """
-
+    # (n_components, n_features): the map that was chosen by its score, or the last one where
+    # nothing was scored
     components: np.ndarray
-    best_score: float | None
-    n_iter: int
-    loss_curve: list[float]
+    best_score: float | None  # score of `components`
+    n_iter: int  # number of steps
+    loss_curve: list[float]  # loss of the batch at every step, before the step
 
 
 def evaluation_interval(max_iter: int, n_iter_no_change: int) -> int:
-    """Steps from one score to the next: never so many that patience ends before a second look.
-
-    Examples
-    --------
-    >>> from hierseg_learn.metrics._training import evaluation_interval
-    >>> evaluation_interval(80, 40), evaluation_interval(2000, 40), evaluation_interval(5, 1)
-    (4, 20, 1)
-    """
+    """Steps from one score to the next: never so many that patience ends before a second look."""
     return max(1, min(max_iter // N_EVALUATIONS, n_iter_no_change // 2))
 
 
@@ -313,26 +230,7 @@ def train(
 ) -> Training:
     """Minimise an objective by Adam [1]_ with a step that falls to zero along a cosine [2]_.
 
-    Parameters
-    ----------
-    start : ndarray of shape (n_components, n_features), float64
-    objective : Objective
-    score : Score or None
-        The start is scored too, so that the result never scores below it.
-    max_iter : int
-        Most steps.
-    learning_rate : float
-        First step size, relative to the root mean squared length of the start's rows.
-    tol : float
-        What counts as an improvement, of the score where there is one, of the loss otherwise.
-    n_iter_no_change : int
-        Stop after so many steps without improvement.
-    report : callable
-        Called with the step, the loss and the score, whenever there is a score.
-
-    Returns
-    -------
-    Training
+    Shapes: `start` (n_components, n_features) float64.
 
     References
     ----------
@@ -385,14 +283,7 @@ def train(
 def keep_candidates(
     trace: list[tuple[np.ndarray, float]], L: np.ndarray, found: float
 ) -> list[tuple[np.ndarray, float]]:
-    """Add a map and its score to those that `_choose` may take: no earlier one is as bad.
-
-    Examples
-    --------
-    >>> from hierseg_learn.metrics._training import keep_candidates
-    >>> [score for _, score in keep_candidates([("a", 0.9), ("b", 0.5)], "c", 0.7)]
-    [0.9, 0.7]
-    """
+    """Add a map and its score to those that `_choose` may take: no earlier one is as bad."""
     return [*(candidate for candidate in trace if candidate[1] > found), (L, found)]
 
 
@@ -421,19 +312,8 @@ def hold_out(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Split the rows, class by class, into those that train and those that judge.
 
-    Parameters
-    ----------
-    codes : ndarray of shape (n_samples,), int
-        Classes.
-    fraction : float
-        Share of the rows to hold out, at most a half; no more than `MOST_HELD_OUT` rows are.
-    random_state : RandomState
-
-    Returns
-    -------
-    train, held_out : ndarray of int
-        Ascending row numbers. Every class keeps a row that trains, so that a class of one row has
-        none that judges.
+    Shapes: `codes` (n_samples,) int. Returns `train, held_out`: ascending row numbers. Every class
+    keeps a row that trains, so that a class of one row has none that judges.
     """
     counts = np.bincount(codes)
     order = random_state.permutation(len(codes))
@@ -453,27 +333,8 @@ class NeighborScore:
 
     It is smoother than the share of right votes, which on few rows moves in large steps.
 
-    Parameters
-    ----------
-    backend : Backend
-    rows : Rows
-    codes : ndarray of shape (n_samples,), int
-    train, held_out : ndarray of int
-        The rows that are searched, of which at most `MOST_REFERENCES` are, and those that ask.
-    random_state : RandomState
-    metric_map : callable
-        Makes the map whose Euclidean distance counts from a trained one.
-
-    Attributes
-    ----------
-    n_rows, n_classes : int
-        Number of rows held out and of classes.
-    references, queries : array of shape (n_references or n_rows, n_features), float32
-        The rows that are searched and those that ask, on the device.
-    reference_codes, query_codes : ndarray of int
-        Their classes.
-    n_neighbors, n_listed : int
-        How many neighbours are looked at, and with the one that tells of ties behind them.
+    Shapes: `codes` (n_samples,) int, `references` (n_references or n_rows, n_features) float32,
+    `queries` (n_references or n_rows, n_features) float32.
     """
 
     def __init__(

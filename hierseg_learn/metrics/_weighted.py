@@ -68,24 +68,14 @@ class WeightedCombination(CrossFitCombination):
 
 @dataclass(frozen=True)
 class Weighed:
-    """The metrics of a node's children and of the node itself under one weight each.
+    """The metrics of a node's children and of the node itself under one weight each."""
 
-    Parameters
-    ----------
-    scales : list of ndarray of shape (n_groups,), float64
-        In every view, square roots of the weights: factors of the maps.
-    metrics : list of ndarray of shape (n_components, n_embedded), float64
-        In every view, the scaled maps, one below the other.
-    score : float
-        Of held-out rows.
-    outcome : {"start", "weights"}
-        Whether the weights are all 1 or learned.
-    """
-
+    # (n_groups,) float64: in every view, square roots of the weights: factors of the maps
     scales: list[np.ndarray]
+    # (n_components, n_embedded) float64: in every view, the scaled maps, one below the other
     metrics: list[np.ndarray]
-    score: float
-    outcome: str
+    score: float  # of held-out rows
+    outcome: str  # whether the weights are all 1 or learned
 
     def as_node(self, *, is_leaf: bool) -> CombinedNode:
         """Take the weighted sum as the node's metric."""
@@ -107,20 +97,7 @@ def weigh(
 ) -> Weighed:
     """Learn the weights of one node's groups; keep them equal where held-out rows prefer that.
 
-    Parameters
-    ----------
-    fitted : CrossFit
-        The rows as the views see them.
-    codes : ndarray of shape (n_samples,), int
-        Classes.
-    groups : list of list of ndarray of shape (n_components, n_embedded)
-        In every view, maps of the children's metrics and of the node's own; some without rows.
-    score : callable
-        As `Combination.fit_nodes` takes it.
-
-    Returns
-    -------
-    Weighed
+    Shapes: `codes` (n_samples,) int, `groups` (n_components, n_embedded).
     """
     equal = [np.ones(len(maps)) for maps in groups]
     start = [stack_scaled(*pair) for pair in zip(groups, equal, strict=True)]
@@ -159,28 +136,9 @@ def _distances(
 def learn_weights(distances: np.ndarray, codes: np.ndarray) -> np.ndarray:
     """Weights of several distances under which neighbours share the class.
 
-    Parameters
-    ----------
-    distances : ndarray of shape (n_groups, n_samples, n_samples), float64
-        Squared distances in every group.
-    codes : ndarray of shape (n_samples,), int
-        Classes.
-
-    Returns
-    -------
-    weights : ndarray of shape (n_groups,), float64
-        Not negative; scaled so that the mean distance is what equal weights of 1 give.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from hierseg_learn.metrics._weighted import learn_weights
-    >>> codes = np.array([0, 0, 1, 1])
-    >>> informative = 1.0 * (codes[:, None] != codes)
-    >>> noise = np.abs(np.subtract.outer(np.arange(4), np.arange(4)) % 2)
-    >>> weights = learn_weights(np.stack([informative, noise]), codes)
-    >>> bool(weights[0] > weights[1])
-    True
+    Shapes: `distances` (n_groups, n_samples, n_samples) float64, `codes` (n_samples,) int. Returns
+    `weights` (n_groups,) float64: not negative; scaled so that the mean distance is what equal
+    weights of 1 give.
     """
     others = ~np.eye(len(codes), dtype=bool)
     mates = (codes[:, None] == codes) & others

@@ -79,27 +79,8 @@ class MahalanobisMixin:
 def map_rows(components: np.ndarray, rows: np.ndarray, dtype: Any = None) -> np.ndarray:
     """Rows through a linear map.
 
-    Parameters
-    ----------
-    components : ndarray of shape (n_components, n_features)
-        The map.
-    rows : ndarray of shape (n_samples, n_features), float32 or float64
-        The rows.
-    dtype : dtype, default=None
-        In which to reckon; None takes that of the rows. The rows are not copied whole.
-
-    Returns
-    -------
-    embedding : ndarray of shape (n_samples, n_components)
-        Of that dtype; the same bits for any number of threads.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from hierseg_learn.metrics.base import map_rows
-    >>> map_rows(np.array([[3.0, 4.0]]), np.array([[1.0, 0.0], [1.0, 1.0]]))
-    array([[3.],
-           [7.]])
+    Shapes: `components` (n_components, n_features), `rows` (n_samples, n_features) float32. Returns
+    `embedding` (n_samples, n_components): of that dtype; the same bits for any number of threads.
     """
     dtype = rows.dtype if dtype is None else np.dtype(dtype)
     down = components.T.astype(dtype, copy=False)
@@ -116,28 +97,8 @@ def map_rows(components: np.ndarray, rows: np.ndarray, dtype: Any = None) -> np.
 def row_distances(components: np.ndarray, pairs: Any) -> np.ndarray:
     """Distance of the rows of every pair under a linear map.
 
-    Parameters
-    ----------
-    components : ndarray of shape (n_components, n_features)
-        The map.
-    pairs : array-like of shape (n_pairs, 2, n_features)
-        The pairs.
-
-    Returns
-    -------
-    distances : ndarray of shape (n_pairs,), float64
-
-    Raises
-    ------
-    ValueError
-        If `pairs` has another shape.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from hierseg_learn.metrics.base import row_distances
-    >>> row_distances(np.array([[3.0, 4.0]]), [[[0.0, 0.0], [1.0, 1.0]]])
-    array([7.])
+    Shapes: `components` (n_components, n_features), `pairs` (n_pairs, 2, n_features). Returns
+    `distances` (n_pairs,) float64.
     """
     pairs = np.asarray(pairs, dtype=np.float64)
     if pairs.ndim != 3 or pairs.shape[1:] != (2, components.shape[1]):
@@ -150,17 +111,7 @@ def row_distances(components: np.ndarray, pairs: Any) -> np.ndarray:
 class MahalanobisMetric:
     """The metric of a linear map as a function of two rows.
 
-    Parameters
-    ----------
-    components : ndarray of shape (n_components, n_features)
-        The map.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from hierseg_learn.metrics.base import MahalanobisMetric
-    >>> float(MahalanobisMetric(np.array([[3.0, 4.0]]))([0, 0], [1, 1]))
-    7.0
+    Shapes: `components` (n_components, n_features).
     """
 
     def __init__(self, components: np.ndarray) -> None:

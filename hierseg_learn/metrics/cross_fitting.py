@@ -37,30 +37,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class View:
-    """The rows of the table through node maps that were fitted on some of them.
+    """The rows of the table through node maps that were fitted on some of them."""
 
-    Parameters
-    ----------
-    references : ndarray of int
-        Rows that the maps were fitted on.
-    held_out : ndarray of int
-        Rows that they were not; empty for the view of all rows.
-    embedding : ndarray of shape (n_samples, n_embedded), float32
-        All rows, through these maps, one block per node; to judge.
-    unseen : ndarray of shape (n_samples, n_embedded), float32
-        The references, each through maps that saw neither it nor the held-out rows; to learn from.
-    nodes : ndarray of shape (n_embedded,), int
-        Node of every embedded column.
-    leading : ndarray of shape (n_embedded,), bool
-        Whether an embedded column belongs to its node's metric, rather than being offered to its
-        parents only.
-    """
-
-    references: np.ndarray
-    held_out: np.ndarray
+    references: np.ndarray  # rows that the maps were fitted on
+    held_out: np.ndarray  # rows that they were not; empty for the view of all rows
+    # (n_samples, n_embedded) float32: all rows, through these maps, one block per node; to judge
     embedding: np.ndarray
+    # (n_samples, n_embedded) float32: the references, each through maps that saw neither it nor the
+    # held-out rows; to learn from
     unseen: np.ndarray
-    nodes: np.ndarray
+    nodes: np.ndarray  # (n_embedded,) int: node of every embedded column
+    # (n_embedded,) bool: whether an embedded column belongs to its node's metric, rather than being
+    # offered to its parents only
     leading: np.ndarray
 
     def own_map(self, node: int, *, leading_only: bool) -> np.ndarray:
@@ -71,17 +59,10 @@ class View:
 
 @dataclass(frozen=True)
 class CrossFit:
-    """Node maps, and what a combination may learn from.
+    """Node maps, and what a combination may learn from."""
 
-    Parameters
-    ----------
-    maps : list of NodeMap
-        One per node, fitted on all rows.
-    views : list of View
-        First that of `maps`, in which no row is held out; then one per fold, if there are any.
-    """
-
-    maps: list[NodeMap]
+    maps: list[NodeMap]  # one per node, fitted on all rows
+    # first that of `maps`, in which no row is held out; then one per fold, if there are any
     views: list[View]
 
     @property
@@ -105,32 +86,7 @@ def cross_fit(
 ) -> CrossFit:
     """Fit all node maps, on all rows, without each fold and without each pair of folds.
 
-    Parameters
-    ----------
-    X : ndarray of shape (n_samples, n_features)
-        The table.
-    codes : ndarray of shape (n_samples,), int
-        Classes.
-    columns : tuple of ndarray of int
-        Columns of every node.
-    learners : list of estimators
-        One per node, with its own seed.
-    names : tuple of str
-        Paths of the nodes, for messages.
-    cv : int
-        Number of folds; 0 fits no folds, and so do classes too small for them.
-    random_state : int
-        Seed of the folds.
-    n_jobs : int or None
-        Number of threads.
-    on_fit : callable
-        Called whenever one map is ready.
-    copies : ndarray of shape (n_samples,), int, default=None
-        Rows with the same number are copies of each other, and stay in one fold.
-
-    Returns
-    -------
-    CrossFit
+    Shapes: `X` (n_samples, n_features), `codes` (n_samples,) int, `copies` (n_samples,) int.
     """
     folds = held_out_folds(codes, cv, random_state, copies)
     left_out = [(), *((f,) for f in range(len(folds))), *combinations(range(len(folds)), 2)]
@@ -283,21 +239,14 @@ def _turn(block: np.ndarray, target: np.ndarray, rows: np.ndarray) -> np.ndarray
 
 @dataclass(frozen=True)
 class CombinedNode:
-    """The metric of one node over everything below it.
+    """The metric of one node over everything below it."""
 
-    Parameters
-    ----------
-    projection : ndarray of shape (n_components, n_embedded), float64
-        Map of the embedded columns of all nodes; zero outside the node's subtree.
-    score : float
-        How well held-out rows find their class in this metric; NaN without folds.
-    outcome : str
-        What was kept: ``"leaf"``, ``"start"`` (the children's metrics as they are), or what they
-        were refined to.
-    """
-
+    # (n_components, n_embedded) float64: map of the embedded columns of all nodes; zero outside the
+    # node's subtree
     projection: np.ndarray
-    score: float
+    score: float  # how well held-out rows find their class in this metric; NaN without folds
+    # what was kept: ``"leaf"``, ``"start"`` (the children's metrics as they are), or what they were
+    # refined to
     outcome: str
 
 
@@ -407,21 +356,8 @@ def held_out_score(
 ) -> float:
     """Score of a metric on the held-out rows of every fold.
 
-    Parameters
-    ----------
-    fitted : CrossFit
-        The rows as the folds see them.
-    codes : ndarray of shape (n_samples,), int
-        Classes.
-    projections : list of ndarray of shape (n_components, n_embedded)
-        The metric in every view, learned without its held-out rows.
-    score : callable
-        As `Combination.fit_nodes` takes it.
-
-    Returns
-    -------
-    score : float
-        Mean over the held-out rows; NaN without folds.
+    Shapes: `codes` (n_samples,) int, `projections` (n_components, n_embedded). Returns `score`:
+    mean over the held-out rows; NaN without folds.
     """
     total = n_rows = 0
     for view, projection in zip(fitted.folds, projections[1:], strict=True):
@@ -456,30 +392,9 @@ def find_copies(
 ) -> np.ndarray:
     """Find for every row the first one of its class that it shares half of its parts with.
 
-    Parameters
-    ----------
-    X : ndarray of shape (n_samples, n_features)
-        The table.
-    codes : ndarray of shape (n_samples,), int
-        Classes.
-    leaves : sequence of ndarray of int
-        Columns of every leaf.
-    present : ndarray of shape (n_samples, n_leaves), bool, default=None
-        Whether a row has the part at all: what stands for a missing one is equal in all rows. None
-        takes all as present.
-
-    Returns
-    -------
-    groups : ndarray of shape (n_samples,), intp
-        The first row of the group that a row is in; itself if it is no copy.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from hierseg_learn.metrics.cross_fitting import find_copies
-    >>> X = np.array([[0.1, 0.2, 0.3], [0.4, 0.5, 0.6], [0.1, 0.2, 0.6], [0.7, 0.8, 0.9]])
-    >>> find_copies(X, np.array([0, 1, 0, 1]), [np.array([0]), np.array([1]), np.array([2])])
-    array([0, 1, 0, 3])
+    Shapes: `X` (n_samples, n_features), `codes` (n_samples,) int, `present` (n_samples, n_leaves)
+    bool. Returns `groups` (n_samples,) intp: the first row of the group that a row is in; itself if
+    it is no copy.
     """
     n_rows = len(X)
     if not len(leaves):

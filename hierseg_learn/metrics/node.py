@@ -35,20 +35,6 @@ def prepare(learner: Any) -> None:
 
     May be called any number of times and from several threads: only scikit-learn's own functions
     are ever replaced, so nothing is wrapped twice and no lock is needed.
-
-    Parameters
-    ----------
-    learner : estimator
-        Does nothing unless it, a base class of it or an estimator among its parameters is of
-        metric-learn.
-
-    Examples
-    --------
-    >>> from metric_learn import Covariance
-    >>> from hierseg_learn.metrics.node import prepare
-    >>> prepare(Covariance())
-    >>> Covariance().fit([[0.0], [2.0], [4.0]]).components_
-    array([[0.5]])
     """
     if not _comes_from_metric_learn(learner):
         return
@@ -61,14 +47,6 @@ def ignore_noise() -> None:
     """Add filters for warnings that metric-learn causes and its user can do nothing about.
 
     For use within ``warnings.catch_warnings()``.
-
-    Examples
-    --------
-    >>> import warnings
-    >>> from hierseg_learn.metrics.node import ignore_noise
-    >>> with warnings.catch_warnings():
-    ...     ignore_noise()
-    ...     warnings.warn("k >= N for N * N square matrix.", RuntimeWarning)
     """
     # scikit-learn 1.6 and 1.7, which still take the old name
     warnings.filterwarnings("ignore", "'force_all_finite' was renamed", FutureWarning)
@@ -121,22 +99,15 @@ LINEAR_TOLERANCE = 1e-6
 
 @dataclass(frozen=True)
 class NodeMap:
-    """The linear map of one node's own columns, whatever learned it.
+    """The linear map of one node's own columns, whatever learned it."""
 
-    Parameters
-    ----------
-    components : ndarray of shape (n_components, n_columns), float64
-        The map L_v, over raw columns; without rows for a node that has nothing to learn from.
-    n_leading : int
-        How many of the first rows are the node's metric; the rows behind them are directions that
-        only a parent may make use of.
-    outcome : {"fitted", "constant"}
-        ``"constant"`` for a node without columns, or whose columns are all constant.
-    """
-
+    # (n_components, n_columns) float64: the map L_v, over raw columns; without rows for a node that
+    # has nothing to learn from
     components: np.ndarray
+    # how many of the first rows are the node's metric; the rows behind them are directions that
+    # only a parent may make use of
     n_leading: int
-    outcome: str
+    outcome: str  # ``"constant"`` for a node without columns, or whose columns are all constant
 
 
 def fit_node_map(learner: Any, X: np.ndarray, codes: np.ndarray, *, name: str) -> NodeMap:
@@ -148,34 +119,7 @@ def fit_node_map(learner: Any, X: np.ndarray, codes: np.ndarray, *, name: str) -
     ``transform(I) - transform(0)`` rather than from `components_`, which some estimators have
     although they are not linear, and checked on random rows.
 
-    Parameters
-    ----------
-    learner : estimator
-        Has ``fit(X, y)`` and ``transform``; it is cloned.
-    X : ndarray of shape (n_samples, n_columns)
-        The node's columns.
-    codes : ndarray of shape (n_samples,), int
-        Classes.
-    name : str
-        Path of the node, for messages.
-
-    Returns
-    -------
-    NodeMap
-
-    Raises
-    ------
-    ValueError
-        If the learner fails on these columns or is not linear; the message names the node.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from sklearn.decomposition import PCA
-    >>> from hierseg_learn.metrics.node import fit_node_map
-    >>> X = np.array([[0.0, 7.0], [10.0, 7.0], [20.0, 7.0]])
-    >>> fit_node_map(PCA(), X, np.array([0, 0, 1]), name="sky").components.round(3)
-    array([[0.122, 0.   ]])
+    Shapes: `X` (n_samples, n_columns), `codes` (n_samples,) int.
     """
     dtype = np.asarray(X).dtype
     # in float32 the rounding of a constant passes for data
@@ -201,14 +145,6 @@ def quiet_fits() -> Iterator[None]:
 
     Python's warning filters belong to the process: whoever fits in several threads enters this
     before starting them, or one thread may restore the filters that another has set.
-
-    Examples
-    --------
-    >>> import warnings
-    >>> from sklearn.exceptions import ConvergenceWarning
-    >>> from hierseg_learn.metrics.node import quiet_fits
-    >>> with quiet_fits():
-    ...     warnings.warn("stopped after 5 iterations", ConvergenceWarning)
     """
     with warnings.catch_warnings():
         # A node's learner that stops early is no news to the user: held-out rows judge it.

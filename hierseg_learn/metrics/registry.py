@@ -102,26 +102,7 @@ def make_combination(spec: Any) -> Combination:
 def seeded_learners(learner: Any, paths: tuple[str, ...], seed: int) -> list[Any]:
     """Clone a learner for every node, with a seed of its own derived from the node's path.
 
-    Parameters
-    ----------
-    learner : estimator
-        A `random_state` that it, or a step of it, has already is kept.
-    paths : tuple of str
-        Paths of the nodes.
-    seed : int
-        Of the whole tree.
-
-    Returns
-    -------
-    learners : list of estimators
-        The same for a node, whatever other nodes there are.
-
-    Examples
-    --------
-    >>> from hierseg_learn.metrics import make_node_metric
-    >>> from hierseg_learn.metrics.registry import seeded_learners
-    >>> seeded_learners(make_node_metric("lda"), ("photo/sky", "photo"), seed=0)
-    [ShrinkageLDA(n_whitened=24), ShrinkageLDA(n_whitened=24)]
+    Returns `learners`: the same for a node, whatever other nodes there are.
     """
     learners = [clone(learner) for _ in paths]
     params = learner.get_params() if hasattr(learner, "get_params") else {}

@@ -24,30 +24,20 @@ SAME_VOTES = 1e-9
 
 @dataclass(frozen=True)
 class TiedNeighbors:
-    """The nearest rows of queries, and who shares the last places.
+    """The nearest rows of queries, and who shares the last places."""
 
-    Parameters
-    ----------
-    indices : ndarray of shape (n_queries, n_neighbors), int
-        Nearest first.
-    distances : ndarray of shape (n_queries, n_neighbors), float64
-        Euclidean; those of the last places are equal, and what is zero but for rounding is zero.
-    tolerance : ndarray of shape (n_queries,), float64
-        Distances that differ by less are equal.
-    n_nearer : ndarray of shape (n_queries,), int
-        How many of the listed rows are nearer than the last; the places behind them are shared.
-    shares : ndarray of shape (n_queries, n_classes), float64
-        By class, the share of the rows that are as far as the last; every row sums to 1.
-    n_tied : ndarray of shape (n_queries,), int
-        How many these are, listed or not.
-    """
-
-    indices: np.ndarray
+    indices: np.ndarray  # (n_queries, n_neighbors) int: nearest first
+    # (n_queries, n_neighbors) float64: euclidean; those of the last places are equal, and what is
+    # zero but for rounding is zero
     distances: np.ndarray
-    tolerance: np.ndarray
+    tolerance: np.ndarray  # (n_queries,) float64: distances that differ by less are equal
+    # (n_queries,) int: how many of the listed rows are nearer than the last; the places behind them
+    # are shared
     n_nearer: np.ndarray
+    # (n_queries, n_classes) float64: by class, the share of the rows that are as far as the last;
+    # every row sums to 1
     shares: np.ndarray
-    n_tied: np.ndarray
+    n_tied: np.ndarray  # (n_queries,) int: how many these are, listed or not
 
     def measured(self, distances: np.ndarray) -> TiedNeighbors:
         """The same with distances, (n_queries, n_neighbors), that were measured more exactly."""
@@ -98,26 +88,8 @@ def find_tied(
 ) -> TiedNeighbors:
     """Find the nearest rows, and count those that tie with the last.
 
-    Parameters
-    ----------
-    backend : Backend
-        The kernels.
-    Q : ndarray of shape (n_queries, n_components), float32 or float64
-        Queries.
-    X : ndarray of shape (n_samples, n_components)
-        Rows.
-    codes : ndarray of shape (n_samples,), int
-        Their classes.
-    n_classes, n_neighbors : int
-        Number of classes and of neighbors.
-    exclude : ndarray of shape (n_queries,), int, default=None
-        For every query a row to leave out.
-    sizes : ndarray of shape (n_queries,), float64, default=None
-        What rounding is relative to; None takes the lengths of the queries.
-
-    Returns
-    -------
-    TiedNeighbors
+    Shapes: `Q` (n_queries, n_components) float32, `X` (n_samples, n_components), `codes`
+    (n_samples,) int, `exclude` (n_queries,) int, `sizes` (n_queries,) float64.
     """
     on_device = [backend.asarray(array) for array in (Q, X)]
     left_out = None if exclude is None else backend.asarray(exclude)
@@ -145,20 +117,7 @@ def count_tied(
 ) -> TiedNeighbors:
     """Count the ties of lists of neighbors that go one place further, where there is one.
 
-    Parameters
-    ----------
-    backend : Backend
-        The kernels.
-    Q, X : array of shape (n_queries or n_samples, n_components)
-        Queries and rows, on the device.
-    codes, n_classes, n_neighbors, sizes, exclude
-        As for `find_tied`.
-    indices, squared : ndarray of shape (n_queries, n_listed)
-        The nearest rows and their squared distances.
-
-    Returns
-    -------
-    TiedNeighbors
+    Shapes: `Q, X` (n_queries or n_samples, n_components), `indices, squared` (n_queries, n_listed).
     """
     distances = np.sqrt(squared)
     last = distances[:, n_neighbors - 1]

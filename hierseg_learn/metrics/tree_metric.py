@@ -22,27 +22,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TreeMetric:
-    """The metric of every node over everything below it.
+    """The metric of every node over everything below it."""
 
-    Parameters
-    ----------
-    n_features : int
-        Columns of the table.
-    columns : list of ndarray of int, length n_nodes
-        For every node the columns of its subtree, ascending.
-    maps : list of ndarray of shape (n_components, n_columns), length n_nodes
-        The linear map of every node over these columns, float64.
-    scores : list of float, length n_nodes
-        Share of held-out rows whose neighbours vote for their class; NaN without folds.
-    outcomes : list of str, length n_nodes
-        What became of every node's metric.
-    """
-
-    n_features: int
-    columns: list[np.ndarray]
+    n_features: int  # columns of the table
+    columns: list[np.ndarray]  # for every node the columns of its subtree, ascending
+    # (n_components, n_columns) length: the linear map of every node over these columns, float64
     maps: list[np.ndarray]
+    # share of held-out rows whose neighbours vote for their class; NaN without folds
     scores: list[float]
-    outcomes: list[str]
+    outcomes: list[str]  # what became of every node's metric
 
     def components(self, node: int) -> np.ndarray:
         """Map of a node over the whole table: (n_components, n_features), float64."""
@@ -53,16 +41,7 @@ class TreeMetric:
     def take(self, nodes: list[int], columns: np.ndarray) -> TreeMetric:
         """The same metric with nodes, and the columns that its own are, in another order.
 
-        Parameters
-        ----------
-        nodes : list of int, length n_nodes
-            Where every node of the new order is in this one.
-        columns : ndarray of shape (n_features,), int
-            Where every column of this order is in the new one.
-
-        Returns
-        -------
-        TreeMetric
+        Shapes: `columns` (n_features,) int.
         """
         moved = [columns[self.columns[node]] for node in nodes]
         orders = [np.argsort(own) for own in moved]
@@ -95,36 +74,8 @@ def fit_tree_metric(
 ) -> TreeMetric:
     """Fit the map of every node and combine them bottom-up.
 
-    Parameters
-    ----------
-    X : ndarray of shape (n_samples, n_features), float32 or float64
-        The table.
-    codes : ndarray of shape (n_samples,), int
-        Classes.
-    tree : SegmentTree
-        The tree.
-    columns : tuple of ndarray of int, length n_nodes
-        Own columns of every node.
-    learner : estimator
-        What learns the map of a node; cloned for each.
-    combination : Combination
-        What makes a parent's metric.
-    n_components : int or None
-        Most dimensions of the root's embedding, which is cut by its principal components.
-    score : callable
-        As `Combination.fit_nodes` takes it.
-    n_jobs : int or None
-        Number of threads.
-    random_state : int, RandomState instance or None
-        Seeds the folds and, by their paths, the nodes.
-    on_step : callable
-        Called whenever one of `Combination.n_steps` is done.
-    copies : ndarray of shape (n_samples,), int, default=None
-        Rows with the same number are copies of each other, and stay in one fold.
-
-    Returns
-    -------
-    TreeMetric
+    Shapes: `X` (n_samples, n_features) float32, `codes` (n_samples,) int, `copies` (n_samples,)
+    int.
     """
     seed = int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
     learners = seeded_learners(learner, tree.paths, seed)

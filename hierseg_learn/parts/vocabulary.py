@@ -121,39 +121,21 @@ POSITION_WEIGHT = 1.5
 
 
 class RegionTable(NamedTuple):
-    """The regions of one image.
+    """The regions of one image."""
 
-    Parameters
-    ----------
-    features : ndarray of shape (n_regions, n_features), float64
-        As from `region_features`.
-    area : ndarray of shape (n_regions,), float64
-        Pixels of every region divided by pixels of the image.
-    edges : ndarray of shape (n_edges, 2), int64
-        The lower and the higher of every two regions that touch, sorted.
-    lengths : ndarray of shape (n_edges,), float64
-        Length of their common border, in the unit of the mean of height and width.
-    """
-
-    features: np.ndarray
-    area: np.ndarray
+    features: np.ndarray  # (n_regions, n_features) float64: as from `region_features`
+    area: np.ndarray  # (n_regions,) float64: pixels of every region divided by pixels of the image
+    # (n_edges, 2) int64: the lower and the higher of every two regions that touch, sorted
     edges: np.ndarray
+    # (n_edges,) float64: length of their common border, in the unit of the mean of height and width
     lengths: np.ndarray
 
 
 def describe_regions(image: np.ndarray, regions: np.ndarray) -> RegionTable:
     """Describe the regions of one image, and find which of them touch.
 
-    Parameters
-    ----------
-    image : ndarray of shape (height, width) or (height, width, 3), float32
-        Intensities in [0, 1].
-    regions : ndarray of shape (height, width), integer
-        Region of every pixel; the ids 0, 1, ... without a gap.
-
-    Returns
-    -------
-    RegionTable
+    Shapes: `image` (height, width) or (height, width, 3) float32, `regions` (height, width)
+    integer.
     """
     features, area = region_features(image, regions)
     edges, lengths = touching_regions(regions)
@@ -163,22 +145,13 @@ def describe_regions(image: np.ndarray, regions: np.ndarray) -> RegionTable:
 def region_features(image: np.ndarray, regions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Describe the regions of one image.
 
-    Parameters
-    ----------
-    image : ndarray of shape (height, width) or (height, width, 3), float32
-        Intensities in [0, 1].
-    regions : ndarray of shape (height, width), integer
-        Region of every pixel; the ids 0, 1, ... without a gap.
-
-    Returns
-    -------
-    features : ndarray of shape (n_regions, 2 * n_channels + 5), float64
-        Mean of L, a, b (of a grey image L only); their standard deviations; strength of the
-        gradient, and how much of it points across and along the diagonal; distance from the top
-        and from the vertical middle line, as fractions of the image sides. Left and right are not
-        told apart, as photos are about as often seen mirrored.
-    area : ndarray of shape (n_regions,), float64
-        Pixels of every region divided by pixels of the image.
+    Shapes: `image` (height, width) or (height, width, 3) float32, `regions` (height, width)
+    integer. Returns `features` (n_regions, 2 * n_channels + 5) float64: mean of L, a, b (of a grey
+    image L only); their standard deviations; strength of the gradient, and how much of it points
+    across and along the diagonal; distance from the top and from the vertical middle line, as
+    fractions of the image sides. Left and right are not told apart, as photos are about as often
+    seen mirrored; `area` (n_regions,) float64: pixels of every region divided by pixels of the
+    image.
     """
     channels = ImageChannels(image)
     height, width = channels.shape
@@ -216,17 +189,9 @@ def feature_weights(n_channels: int, position_weight: float) -> np.ndarray:
 def touching_regions(regions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Find which regions touch, along rows and columns, and how long their borders are.
 
-    Parameters
-    ----------
-    regions : ndarray of shape (height, width), integer
-        Region of every pixel; negative for none.
-
-    Returns
-    -------
-    edges : ndarray of shape (n_edges, 2), int64
-        The lower and the higher of every two regions that touch, sorted.
-    lengths : ndarray of shape (n_edges,), int64
-        Pairs of neighbouring pixels along their border.
+    Shapes: `regions` (height, width) integer. Returns `edges` (n_edges, 2) int64: the lower and the
+    higher of every two regions that touch, sorted; `lengths` (n_edges,) int64: pairs of
+    neighbouring pixels along their border.
     """
     first = np.concatenate([regions[:, :-1].ravel(), regions[:-1].ravel()]).astype(np.int64)
     second = np.concatenate([regions[:, 1:].ravel(), regions[1:].ravel()]).astype(np.int64)

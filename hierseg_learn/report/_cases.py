@@ -142,53 +142,29 @@ def _data_uri(stream: BytesIO) -> str:
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture inside of the page.
+    """A picture inside of the page."""
 
-    Parameters
-    ----------
-    source : str
-        The picture itself, as a data URI.
-    alt, title, caption : str
-        What it shows: for those who cannot see it, in a few words, and what it leaves out.
-    size : tuple of int
-        Width and height in pixels.
-    """
-
-    source: str
-    alt: str
-    title: str
+    source: str  # the picture itself, as a data URI
+    alt: str  # what it shows: for those who cannot see it, in a few words, and what it leaves out
+    title: str  # what it shows: for those who cannot see it, in a few words, and what it leaves out
+    # what it shows: for those who cannot see it, in a few words, and what it leaves out
     caption: str
-    size: tuple[int, int]
+    size: tuple[int, int]  # width and height in pixels
 
 
 @dataclass(frozen=True)
 class Case:
-    """One sample whose prediction is explained.
+    """One sample whose prediction is explained."""
 
-    Parameters
-    ----------
-    name : str
-        What the sample is called.
-    target, prediction : object
-        True and predicted class.
-    prediction_explanation : PredictionExplanation
-        Who votes on it, and how it differs from these.
-    contrast : ContrastExplanation or None
-        Why the predicted class rather than the true one or, for a hit, the one that comes next;
-        None where there is no other class.
-    neighbors : bool
-        Whether to show how the sample differs from those who vote on it, too.
-    pictures : tuple of Picture
-        The photo, and explanations drawn over it.
-    """
-
-    name: str
-    target: Any
-    prediction: Any
-    prediction_explanation: PredictionExplanation
+    name: str  # what the sample is called
+    target: Any  # true and predicted class
+    prediction: Any  # true and predicted class
+    prediction_explanation: PredictionExplanation  # who votes on it, and how it differs from these
+    # why the predicted class rather than the true one or, for a hit, the one that comes next; None
+    # where there is no other class
     contrast: ContrastExplanation | None
-    neighbors: bool = False
-    pictures: tuple[Picture, ...] = ()
+    neighbors: bool = False  # whether to show how the sample differs from those who vote on it, too
+    pictures: tuple[Picture, ...] = ()  # the photo, and explanations drawn over it
 
     @classmethod
     def explain(

@@ -137,17 +137,7 @@ details::details-content{content-visibility:visible;display:block}}
 def render(title: str, lead: str, sections: Sequence[tuple[str, str, str]]) -> str:
     """Put a whole page together.
 
-    Parameters
-    ----------
-    title, lead : str
-        Title and first sentence, as text.
-    sections : sequence of (str, str, str)
-        Identifier, heading as text, and content as HTML.
-
-    Returns
-    -------
-    str
-        The document. Its content security policy lets it load nothing.
+    Returns the document. Its content security policy lets it load nothing.
     """
     digest = b64encode(sha256(_SCRIPT.encode()).digest()).decode()
     policy = (

@@ -19,22 +19,12 @@ from ..utils.numbers import percent
 
 @dataclass(frozen=True)
 class Scores:
-    """Predictions beside true classes.
+    """Predictions beside true classes."""
 
-    Parameters
-    ----------
-    classes : list
-        All classes of the model.
-    target, predicted : ndarray of shape (n_samples,)
-        True and predicted classes.
-    confidence : ndarray of shape (n_samples,)
-        Probability of the predicted class.
-    """
-
-    classes: list[Any]
-    target: np.ndarray
-    predicted: np.ndarray
-    confidence: np.ndarray
+    classes: list[Any]  # all classes of the model
+    target: np.ndarray  # (n_samples,): true and predicted classes
+    predicted: np.ndarray  # (n_samples,): true and predicted classes
+    confidence: np.ndarray  # (n_samples,): probability of the predicted class
 
     @property
     def is_right(self) -> np.ndarray:
@@ -216,17 +206,7 @@ def _short(value: Any) -> str:
 def html_audit(report: GroupReport, reliance: NodeReliance | None) -> str:
     """Sentences, a table with bars, confusion matrices to unfold, and the nodes' table.
 
-    Parameters
-    ----------
-    report : GroupReport
-        Accuracy by group.
-    reliance : NodeReliance or None
-        What exchanging nodes costs; None leaves it out.
-
-    Returns
-    -------
-    str
-        HTML.
+    Returns HTML.
     """
     parts = [_paragraphs(report.sentences()), _html_cells(report), _html_confusions(report)]
     if reliance is None:

@@ -9,17 +9,10 @@ from sklearn.utils import check_random_state
 
 
 class SwapPlan(NamedTuple):
-    """Rows of the new set: originals first, copies after them, both in the order of the data.
+    """Rows of the new set: originals first, copies after them, both in the order of the data."""
 
-    Parameters
-    ----------
-    receivers : ndarray of shape (n_new,), intp
-        Row that each new row is made of, and whose label it has.
-    donors : ndarray of shape (n_new,), intp
-        Row whose segment it carries; -1 for an original, which carries its own.
-    """
-
-    receivers: np.ndarray
+    receivers: np.ndarray  # (n_new,) intp: row that each new row is made of, and whose label it has
+    # (n_new,) intp: row whose segment it carries; -1 for an original, which carries its own
     donors: np.ndarray
 
 
@@ -43,42 +36,9 @@ def plan_swaps(
     itself, it stays as it is, an original, once; all other segments go to receivers of the label,
     taken in turn.
 
-    Parameters
-    ----------
-    y : ndarray of shape (n_rows,)
-        Labels.
-    groups : ndarray of shape (n_rows,), default=None
-        Sources of the segments; None takes the labels.
-    n_copies : int, default=1
-        The new set has ``1 + n_copies`` times as many rows of every class.
-    class_sizes : ndarray of shape (n_classes,), int, default=None
-        Rows of every class, in the order of ``np.unique(y)``, before they are multiplied: at least
-        as many as there are, which is the default.
-    may_give : ndarray of shape (n_rows,), bool, default=None
-        Rows that have a segment to give; by default all.
-    random_state : int, RandomState instance or None, default=None
-        Seeds the orders and the pairs.
-
-    Returns
-    -------
-    SwapPlan
-        For every label and source the number of rows is within one of its share. A row never gives
-        to itself.
-
-    Raises
-    ------
-    ValueError
-        If there is one class or one group only, or one in which no row has a segment to give.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from hierseg_learn.sampling._plan import plan_swaps
-    >>> plan = plan_swaps(np.array(["cat", "dog", "dog"]), random_state=0)
-    >>> plan.receivers
-    array([0, 1, 2, 0, 1, 2])
-    >>> plan.donors
-    array([-1, -1, -1,  2,  0,  0])
+    Shapes: `y` (n_rows,), `groups` (n_rows,), `class_sizes` (n_classes,) int, `may_give` (n_rows,)
+    bool. Returns for every label and source the number of rows is within one of its share. A row
+    never gives to itself.
     """
     rng = check_random_state(random_state)
     labels, codes, counts = np.unique(y, return_inverse=True, return_counts=True)

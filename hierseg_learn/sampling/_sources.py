@@ -19,17 +19,10 @@ from ._plan import SwapPlan
 
 
 class SwapNodes(NamedTuple):
-    """Nodes to exchange, by id.
+    """Nodes to exchange, by id."""
 
-    Parameters
-    ----------
-    whole : tuple of int
-        Nodes of which everything is exchanged.
-    blocks : tuple of (int, tuple of str)
-        Nodes of which only the named descriptors are exchanged.
-    """
-
-    whole: tuple[int, ...]
+    whole: tuple[int, ...]  # nodes of which everything is exchanged
+    # nodes of which only the named descriptors are exchanged
     blocks: tuple[tuple[int, tuple[str, ...]], ...]
 
     @property
@@ -39,28 +32,7 @@ class SwapNodes(NamedTuple):
 
 
 def read_nodes(nodes: Any, tree: SegmentTree) -> SwapNodes:
-    """Find the nodes that a user named.
-
-    Parameters
-    ----------
-    nodes : str, iterable of str, or mapping of str to None, str or iterable of str
-        Paths or unique short names; a mapping says which descriptors of a node are exchanged, None
-        for all of it.
-    tree : SegmentTree
-        Where they are.
-
-    Returns
-    -------
-    SwapNodes
-
-    Raises
-    ------
-    TypeError
-        If `nodes` is none of these.
-    ValueError
-        If there is no such node, one lies below another, the tree has but one node, or nothing of
-        the receiver would be left.
-    """
+    """Find the nodes that a user named."""
     if tree.n_nodes == 1:
         raise ValueError(
             f"X has one node only, {tree.root_name!r}, so there is nothing to exchange: expected a "
@@ -119,14 +91,7 @@ def named_table(values: Any, names: Any) -> Any:
 class DescriptorTable:
     """A table that a fitted transformer made: the nodes above an exchanged one are made anew.
 
-    Parameters
-    ----------
-    values : ndarray of shape (n_rows, n_columns)
-        The table as the transformer returned it.
-    names : sequence of str or None
-        Its columns, in any order; None has them in the transformer's.
-    transformer : SegmentTreeTransformer
-        Fitted.
+    Shapes: `values` (n_rows, n_columns).
     """
 
     def __init__(self, values: np.ndarray, names: Any, transformer: Any) -> None:
@@ -167,14 +132,7 @@ class DescriptorTable:
 class PlainTable:
     """Any table whose columns belong to nodes of a tree: columns change places, no more.
 
-    Parameters
-    ----------
-    values : ndarray or sparse array of shape (n_rows, n_columns)
-        Columns that no node has stay with their row.
-    names : sequence of str or None
-        Names of the columns.
-    tree : dict, SegmentTree or None
-        Leaves are lists of columns; None reads the tree from the column names.
+    Shapes: `values` (n_rows, n_columns).
     """
 
     def __init__(self, values: Any, names: Any, tree: Any) -> None:
@@ -223,17 +181,7 @@ class PlainTable:
 
 
 class Pictures:
-    """Images with label maps: a new image is composed for every copy.
-
-    Parameters
-    ----------
-    images : SegmentedImages
-        The images.
-    tree : dict, SegmentTree or None
-        Leaves are part ids; None takes the flat tree of the ids in the label maps.
-    n_jobs : int or None
-        Processes that compose.
-    """
+    """Images with label maps: a new image is composed for every copy."""
 
     def __init__(self, images: SegmentedImages, tree: Any, n_jobs: int | None) -> None:
         self.images, self.n_jobs = images, n_jobs

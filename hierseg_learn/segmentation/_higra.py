@@ -141,23 +141,8 @@ class HigraSegmenter(HierarchySegmenter):
 def higra_tree(lab: np.ndarray, criterion: str) -> tuple[Any, np.ndarray]:
     """Build a hierarchy of Higra.
 
-    Parameters
-    ----------
-    lab : ndarray of shape (height, width, n_channels), float
-        The image in CIELAB, or its L alone.
-    criterion : str
-        A key of ``HIERARCHIES``.
-
-    Returns
-    -------
-    tree : higra.Tree
-        Its leaves are the pixels, row by row.
-    altitudes : ndarray of shape (n_nodes,), float64
-
-    Raises
-    ------
-    ImportError
-        If Higra is not installed.
+    Shapes: `lab` (height, width, n_channels) float. Returns `tree`: its leaves are the pixels, row
+    by row; `altitudes` (n_nodes,) float64.
     """
     try:
         import higra

@@ -131,18 +131,7 @@ def merge_tree(
 ) -> MergeTree:
     """Build the hierarchy of one image.
 
-    Parameters
-    ----------
-    image : ndarray of shape (height, width) or (height, width, 3), float32
-        Intensities in [0, 1].
-    n_superpixels : int
-        About how many leaves there are.
-    compactness, sigma : float
-        Of the superpixels; width of the smoothing in pixels.
-
-    Returns
-    -------
-    MergeTree
+    Shapes: `image` (height, width) or (height, width, 3) float32.
     """
     # here, as it loads Numba
     from ..kernels import segments
@@ -166,19 +155,9 @@ def order_by_height(
     A merge may cost less than one that it builds on, as joining changes what regions look like;
     its height then is that of the highest merge below.
 
-    Parameters
-    ----------
-    pairs : ndarray of shape (n_leaves - 1, 2), int64
-        The two nodes that every merge joins; merge m makes node ``n_leaves + m``.
-    costs : ndarray of shape (n_leaves - 1,), float64
-        Cost of every merge.
-    counts : ndarray of shape (n_leaves,), int64
-        Pixels of every leaf.
-
-    Returns
-    -------
-    parents, heights, areas : ndarray of shape (2 * n_leaves - 1,)
-        As of :class:`MergeTree`, heights in the unit of the costs.
+    Shapes: `pairs` (n_leaves - 1, 2) int64, `costs` (n_leaves - 1,) float64, `counts` (n_leaves,)
+    int64. Returns `parents, heights, areas` (2 * n_leaves - 1,): as of :class:`MergeTree`, heights
+    in the unit of the costs.
     """
     n_leaves, n_nodes = len(counts), 2 * len(counts) - 1
     heights = np.concatenate([np.zeros(n_leaves), costs])

@@ -25,15 +25,7 @@ if TYPE_CHECKING:
 def purity(table: np.ndarray) -> float:
     """Share of the pixels that are right if every row takes its most frequent column.
 
-    Parameters
-    ----------
-    table : ndarray of shape (n_rows, n_columns)
-        Number of pixels of every row and column.
-
-    Returns
-    -------
-    float
-        In [0, 1]; NaN for an empty table.
+    Shapes: `table` (n_rows, n_columns). Returns in [0, 1]; NaN for an empty table.
     """
     return float(table.max(axis=1).sum() / table.sum()) if table.sum() else float("nan")
 
@@ -41,15 +33,8 @@ def purity(table: np.ndarray) -> float:
 def normalized_mutual_info(table: np.ndarray) -> float:
     """Mutual information over the mean of both entropies, as in scikit-learn.
 
-    Parameters
-    ----------
-    table : ndarray of shape (n_rows, n_columns)
-        Number of pixels of every row and column.
-
-    Returns
-    -------
-    float
-        In [0, 1]; 1 where both sides are one group, NaN for an empty table.
+    Shapes: `table` (n_rows, n_columns). Returns in [0, 1]; 1 where both sides are one group, NaN
+    for an empty table.
     """
     if not table.sum():
         return float("nan")
@@ -64,15 +49,7 @@ def normalized_mutual_info(table: np.ndarray) -> float:
 def adjusted_rand(table: np.ndarray) -> float:
     """Agreement over pairs of pixels, 0 on average by chance, as in scikit-learn.
 
-    Parameters
-    ----------
-    table : ndarray of shape (n_rows, n_columns)
-        Number of pixels of every row and column.
-
-    Returns
-    -------
-    float
-        At most 1; NaN for an empty table.
+    Shapes: `table` (n_rows, n_columns). Returns at most 1; NaN for an empty table.
     """
     n_pixels = float(table.sum())
     if not n_pixels:
@@ -87,16 +64,8 @@ def adjusted_rand(table: np.ndarray) -> float:
 def matched_overlap(table: np.ndarray) -> np.ndarray:
     """Intersection over union of every row with the column matched to it, one to one.
 
-    Parameters
-    ----------
-    table : ndarray of shape (n_rows, n_columns)
-        Number of pixels of every row and column.
-
-    Returns
-    -------
-    overlap : ndarray of shape (n_rows,), float64
-        In [0, 1], of the matching with the largest sum; 0 for a row without a match, NaN for a row
-        without a pixel.
+    Shapes: `table` (n_rows, n_columns). Returns `overlap` (n_rows,) float64: in [0, 1], of the
+    matching with the largest sum; 0 for a row without a match, NaN for a row without a pixel.
     """
     rows, columns = table.sum(axis=1), table.sum(axis=0)
     union = rows[:, np.newaxis] + columns - table

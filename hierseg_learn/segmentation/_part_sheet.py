@@ -83,16 +83,7 @@ def crop(photo: np.ndarray, region: np.ndarray) -> tuple[np.ndarray, np.ndarray]
 def framed(photo: np.ndarray, region: np.ndarray) -> np.ndarray:
     """Dim what is not of a part, and fit the rest into a white square.
 
-    Parameters
-    ----------
-    photo : ndarray of shape (h, w) or (h, w, 3)
-        In [0, 1].
-    region : ndarray of shape (h, w), bool
-        The part.
-
-    Returns
-    -------
-    cell : ndarray of shape (96, 96, 3), float64
+    Shapes: `photo` (h, w) or (h, w, 3), `region` (h, w) bool. Returns `cell` (96, 96, 3) float64.
     """
     photo = np.asarray(photo, dtype=np.float64)
     grey = photo if photo.ndim == 2 else photo.mean(axis=2)

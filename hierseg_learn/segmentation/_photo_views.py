@@ -15,23 +15,14 @@ _SLACK = 1e-4
 
 @dataclass(frozen=True)
 class PhotoViews:
-    """Where the inputs of a network, its views of one photo, lie on the resized photo.
+    """Where the inputs of a network, its views of one photo, lie on the resized photo."""
 
-    Parameters
-    ----------
-    shape : tuple of int
-        Height and width of the whole photo after resizing, in pixels of the views.
-    corners : tuple of tuple of int
-        Row and column of the first pixel of every view; negative where padding comes first.
-    sizes : tuple of tuple of int
-        Height and width of every view.
-    shown : tuple of tuple of slice
-        Rows and columns of every view that show the photo; the others are padding.
-    """
-
+    # height and width of the whole photo after resizing, in pixels of the views
     shape: tuple[int, int]
+    # row and column of the first pixel of every view; negative where padding comes first
     corners: tuple[tuple[int, int], ...]
-    sizes: tuple[tuple[int, int], ...]
+    sizes: tuple[tuple[int, int], ...]  # height and width of every view
+    # rows and columns of every view that show the photo; the others are padding
     shown: tuple[tuple[slice, slice], ...]
 
     @property
@@ -64,24 +55,6 @@ def find_views(process: Process, size: tuple[int, int]) -> PhotoViews:
 
     Photos are sent whose brightness is the number of the row, and of the column; what comes out
     says exactly where it was.
-
-    Parameters
-    ----------
-    process : callable
-        Gets a photo, uint8 of shape (height, width, 3), and returns its views, arrays of shape
-        (n_channels, rows, cols), and, if there are several, where each starts along the axis that
-        is cut. It must resize to the nearest pixel, leave the brightness as it is, and pad with 0.
-    size : tuple of int
-        Height and width of the photo.
-
-    Returns
-    -------
-    PhotoViews
-
-    Raises
-    ------
-    ValueError
-        If what comes out is no resized, cropped, padded or split photo.
     """
     rows, starts = _numbers(process, size, axis=0)
     cols, _ = _numbers(process, size, axis=1)
@@ -108,24 +81,8 @@ def find_views(process: Process, size: tuple[int, int]) -> PhotoViews:
 def locate(seen: np.ndarray, n: int) -> tuple[int, int]:
     """Find the photo along one axis of what was made of it.
 
-    Parameters
-    ----------
-    seen : ndarray of shape (length,), int
-        Row of the photo, from 0 to n - 1, that every row shows; -1 for padding.
-    n : int
-        Number of rows of the photo.
-
-    Returns
-    -------
-    extent : int
-        Number of rows of the whole photo after resizing.
-    first : int
-        Where the photo starts; negative if its start was cropped away.
-
-    Raises
-    ------
-    ValueError
-        If the rows are those of no photo that was resized, then cropped or padded.
+    Shapes: `seen` (length,) int. Returns `extent`: number of rows of the whole photo after
+    resizing; `first`: where the photo starts; negative if its start was cropped away.
     """
     shown = _content(seen)
     first, last = shown.start, shown.stop - 1

@@ -41,21 +41,11 @@ class ImageRefused(ValueError):
 
 @dataclass(frozen=True)
 class Preparation:
-    """How photos of one size go into the network, whole.
+    """How photos of one size go into the network, whole."""
 
-    Parameters
-    ----------
-    size : tuple of int
-        Height and width that the photo has when the processor gets it.
-    settings : dict
-        What the processor is told besides.
-    views : PhotoViews
-        Where the inputs of the network lie on the photo.
-    """
-
-    size: tuple[int, int]
-    settings: dict[str, Any]
-    views: PhotoViews
+    size: tuple[int, int]  # height and width that the photo has when the processor gets it
+    settings: dict[str, Any]  # what the processor is told besides
+    views: PhotoViews  # where the inputs of the network lie on the photo
 
 
 @dataclass(frozen=True)
@@ -69,21 +59,11 @@ class _Input:
 
 @dataclass(frozen=True)
 class SegmentationNetwork:
-    """A network with the processor that prepares its images.
+    """A network with the processor that prepares its images."""
 
-    Parameters
-    ----------
-    model : transformers.PreTrainedModel
-        Of semantic or universal segmentation, in evaluation mode.
-    processor : transformers.BaseImageProcessor
-        Resizes and standardizes images.
-    class_names : tuple of str
-        Names of the classes, by their numbers.
-    """
-
-    model: Any
-    processor: Any
-    class_names: tuple[str, ...]
+    model: Any  # of semantic or universal segmentation, in evaluation mode
+    processor: Any  # resizes and standardizes images
+    class_names: tuple[str, ...]  # names of the classes, by their numbers
     _preparations: dict[tuple[int, int], Preparation] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
@@ -91,23 +71,10 @@ class SegmentationNetwork:
     def predict(self, images: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Class of every pixel.
 
-        Parameters
-        ----------
-        images : sequence of ndarray of shape (height, width) or (height, width, 3), float32
-            Intensities in [0, 1]. Those that the processor makes equally large go through the
-            network together.
-
-        Returns
-        -------
-        classes : list of ndarray of shape (height, width), int64
-            What the network says at its own size, brought back to the pixels of the image: logits
-            are interpolated before the largest is taken. A network of one class has nothing to
-            compare: 0 is where its logit is above 0, and -1 elsewhere.
-
-        Raises
-        ------
-        ImageRefused
-            If an image cannot go through the processor and the network whole.
+        Shapes: `images` (height, width) or (height, width, 3) float32. Returns `classes` (height,
+        width) int64: what the network says at its own size, brought back to the pixels of the
+        image: logits are interpolated before the largest is taken. A network of one class has
+        nothing to compare: 0 is where its logit is above 0, and -1 elsewhere.
         """
         import torch
 
@@ -283,22 +250,8 @@ def _batches(inputs: Sequence[_Input], most: int) -> Iterator[list[_Input]]:
 def largest_class(answers: Sequence[Any], views: PhotoViews, size: tuple[int, ...]) -> Any:
     """Class of every pixel, of what a network says of the views of an image.
 
-    Parameters
-    ----------
-    answers : sequence of object
-        For every view `logits`, a tensor of shape (n_classes, rows, cols); or, of a universal
-        network, `class_queries_logits` of shape (n_queries, n_classes + 1) and
-        `masks_queries_logits` of shape (n_queries, rows, cols).
-    views : PhotoViews
-        Where the views lie on the resized image; where they overlap, the mean counts.
-    size : tuple of int
-        Height and width of the image.
-
-    Returns
-    -------
-    classes : tensor of shape (height, width), int64
-        Of equal logits the first class. Of one class, -1 where the logit is not above 0, or the sum
-        of a universal network not above a half.
+    Returns `classes` (height, width) int64: of equal logits the first class. Of one class, -1 where
+    the logit is not above 0, or the sum of a universal network not above a half.
     """
     import torch
 
@@ -367,28 +320,7 @@ def _resized(pixels: np.ndarray, size: tuple[int, int], resample: Any) -> np.nda
 
 
 def load_network(checkpoint: str | os.PathLike, device: str) -> SegmentationNetwork:
-    """Load a checkpoint from a folder; one that was loaded lately comes from memory.
-
-    Parameters
-    ----------
-    checkpoint : str or path
-        A folder, as written by ``save_pretrained`` of a model and of its image processor.
-    device : {"auto", "cpu", "cuda"}
-        "auto" takes CUDA where PyTorch finds a device.
-
-    Returns
-    -------
-    SegmentationNetwork
-
-    Raises
-    ------
-    ImportError
-        If PyTorch or transformers is not installed.
-    RuntimeError
-        If `device` is "cuda" and there is none.
-    ValueError
-        If the folder holds no such checkpoint.
-    """
+    """Load a checkpoint from a folder; one that was loaded lately comes from memory."""
     folder = Path(checkpoint)
     for names, what in (
         (("config.json",), "a model"),
@@ -700,23 +632,8 @@ def name_parts(
 ) -> list[str | None]:
     """Say which part every class belongs to.
 
-    Parameters
-    ----------
-    class_names : sequence of str
-        Names of the classes of the network; equal names mean one thing.
-    classes, tree, background
-        As of :class:`SegFormerSegmenter`.
-
-    Returns
-    -------
-    parts : list of (str or None)
-        Name of the part of every class, None for no part. Of one class, a second item: the part of
-        the pixels without it.
-
-    Raises
-    ------
-    ValueError
-        If a name is not known to the network, or to the tree.
+    Returns `parts`: name of the part of every class, None for no part. Of one class, a second item:
+    the part of the pixels without it.
     """
     known = part_ids(tree) if tree is not None else None
     if classes is None and known is None:

@@ -74,17 +74,7 @@ class GridSegmenter(Segmenter):
 def spread_cells(ids: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """Give every pixel the id of its cell.
 
-    Parameters
-    ----------
-    ids : ndarray of shape (n_rows, n_cols)
-        Id of every cell.
-    shape : tuple of int
-        Shape of the image, ``(height, width, ...)``. A side of fewer pixels than cells leaves
-        some cells out.
-
-    Returns
-    -------
-    ndarray of shape (height, width), int32
+    Shapes: `ids` (n_rows, n_cols). Returns (height, width) int32.
     """
     rows = np.arange(shape[0]) * ids.shape[0] // shape[0]
     cols = np.arange(shape[1]) * ids.shape[1] // shape[1]
@@ -162,12 +152,8 @@ def _power_of_two(side: int, n_levels: int) -> int:
 def _divide(cells: np.ndarray, next_id: int) -> tuple[Any, int]:
     """Number the cells of a block depth first, in place.
 
-    Returns
-    -------
-    nested : dict or int
-        The quarters (or halves) of the block by name, or the id of a single cell.
-    next_id : int
-        The first id that is still free.
+    Returns `nested`: the quarters (or halves) of the block by name, or the id of a single cell;
+    `next_id`: the first id that is still free.
     """
     if cells.size == 1:
         cells[0, 0] = next_id

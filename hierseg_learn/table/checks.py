@@ -30,24 +30,7 @@ def check_table(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Check the table and the classes of a fit.
 
-    Parameters
-    ----------
-    estimator : estimator
-        Gets `n_features_in_` and `feature_names_in_`.
-    X, y : array-like
-        As passed to `fit`.
-    copy : bool, default=False
-        Whether rows are kept, so that they must not be the caller's, who may edit them.
-
-    Returns
-    -------
-    X : ndarray of shape (n_samples, n_features), float32 or float64
-    y : ndarray of shape (n_samples,)
-
-    Raises
-    ------
-    ValueError
-        Also if X holds NaN, with a hint where that comes from, or y is not one class per row.
+    Returns `X` (n_samples, n_features) float32; `y` (n_samples,).
     """
     with _hint_at_missing_parts():
         # scikit-learn words the lack of y; all else about it is told by position
@@ -68,16 +51,7 @@ def check_table(
 def check_rows(estimator: Any, X: Any) -> np.ndarray:
     """Check rows of a table against what `fit` saw.
 
-    Parameters
-    ----------
-    estimator : estimator
-        Fitted.
-    X : array-like of shape (n_samples, n_features)
-        The rows.
-
-    Returns
-    -------
-    ndarray of shape (n_samples, n_features), float32 or float64
+    Shapes: `X` (n_samples, n_features). Returns (n_samples, n_features) float32.
     """
     X = as_pandas(X)
     _refuse_images(X, "X")
@@ -92,23 +66,7 @@ def check_rows(estimator: Any, X: Any) -> np.ndarray:
 def check_row(estimator: Any, row: Any, name: str) -> np.ndarray:
     """Check one row of a table against what `fit` saw.
 
-    Parameters
-    ----------
-    estimator : estimator
-        Fitted.
-    row : array-like of shape (n_features,) or (1, n_features), Series or DataFrame of one row
-        The row.
-    name : str
-        The argument's name, for messages.
-
-    Returns
-    -------
-    ndarray of shape (1, n_features), float64
-
-    Raises
-    ------
-    ValueError, TypeError
-        If it is not one row, or not like those of `fit`.
+    Shapes: `row` (n_features,) or (1, n_features) Series. Returns (1, n_features) float64.
     """
     check_is_fitted(estimator)
     row = as_pandas(row, name)

@@ -18,27 +18,11 @@ SINGLE_NODE = "table"
 
 @dataclass(frozen=True)
 class TableLayout:
-    """A segment tree and the columns of every node.
+    """A segment tree and the columns of every node."""
 
-    Parameters
-    ----------
-    tree : SegmentTree
-        The tree.
-    columns : tuple of ndarray of int, length n_nodes
-        Positions of every node's own columns, ascending; empty for a node that only combines
-        what is below it.
-
-    Examples
-    --------
-    >>> from hierseg_learn.table.layout import read_layout
-    >>> layout = read_layout("auto", ["photo/sky|area", "photo|area", "photo/sea|area"], 3)
-    >>> layout.tree.paths
-    ('photo/sky', 'photo/sea', 'photo')
-    >>> [columns.tolist() for columns in layout.columns]
-    [[0], [2], [1]]
-    """
-
-    tree: SegmentTree
+    tree: SegmentTree  # the tree
+    # positions of every node's own columns, ascending; empty for a node that only combines what is
+    # below it
     columns: tuple[np.ndarray, ...]
 
     def column_nodes(self) -> np.ndarray:
@@ -68,34 +52,7 @@ def split_column(name: str) -> tuple[str, str]:
 def read_layout(
     tree: Any, names: Sequence[str] | None, n_features: int, *, complete: bool = True
 ) -> TableLayout:
-    """Find the tree and the columns of every node.
-
-    Parameters
-    ----------
-    tree : "auto", "columns", dict or SegmentTree
-        ``"auto"`` reads the tree from the column names if they hold a ``|``, and takes a table
-        without such names as one node; ``"columns"`` insists on such names; a nested dict has
-        lists of column names or positions as leaves, a SegmentTree has them as leaf values.
-    names : sequence of str or None
-        Column names, if the table has any.
-    n_features : int
-        Number of columns.
-    complete : bool, default=True
-        Whether every column must belong to a node.
-
-    Returns
-    -------
-    TableLayout
-
-    Raises
-    ------
-    ValueError
-        If names with and without ``|`` are mixed, a column is claimed by two leaves or (where
-        `complete`) by none, a leaf names a column that is not there, or there is more than one
-        root.
-    TypeError
-        If a leaf holds anything but column names and positions.
-    """
+    """Find the tree and the columns of every node."""
     if isinstance(tree, Mapping):
         try:
             tree = SegmentTree.from_nested(tree)

@@ -22,25 +22,19 @@ LEAST_SIDE = 16
 
 @dataclass(frozen=True)
 class Frame:
-    """Layout of one layer of a tree.
+    """Layout of one layer of a tree."""
 
-    Parameters
-    ----------
-    cells : ndarray of shape (n_rows, n_cols), int
-        Positions in ``tree.leaves``, -1 for none, where they lie.
-    rows, cols : ndarray of shape (height,) and (width,), int, or None
-        For a layout that was found in label maps: row and column of `cells` at every row and
-        column of the largest photo. None for one whose cells are all of one size.
-    area : ndarray of shape (n_leaves,), float64
-        Share of every leaf; 0 for leaves of other layers.
-    sums : tuple of ndarray of shape (n_leaves, n_sums), float64
-        What the descriptors that describe outlines pool over the leaves, one after the other.
-    """
-
+    # (n_rows, n_cols) int: positions in ``tree.leaves``, -1 for none, where they lie
     cells: np.ndarray
+    # (height,): for a layout that was found in label maps: row and column of `cells` at every row
+    # and column of the largest photo. None for one whose cells are all of one size
     rows: np.ndarray | None
+    # (height,): for a layout that was found in label maps: row and column of `cells` at every row
+    # and column of the largest photo. None for one whose cells are all of one size
     cols: np.ndarray | None
-    area: np.ndarray
+    area: np.ndarray  # (n_leaves,) float64: share of every leaf; 0 for leaves of other layers
+    # (n_leaves, n_sums) float64: what the descriptors that describe outlines pool over the leaves,
+    # one after the other
     sums: tuple[np.ndarray, ...]
 
     @classmethod
@@ -74,18 +68,8 @@ class Frame:
     def shares(self, leaves: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Areas of the leaves in one photo, and which of them fill their cells.
 
-        Parameters
-        ----------
-        leaves : ndarray of shape (h, w), integer
-            Positions in ``tree.leaves``, or -1.
-        counts : ndarray of shape (n_leaves,), int
-            Pixels of every leaf.
-
-        Returns
-        -------
-        area : ndarray of shape (n_leaves,), float64
-        whole : ndarray of shape (n_leaves,), bool
-            Their outlines are those of the layout.
+        Shapes: `leaves` (h, w) integer, `counts` (n_leaves,) int. Returns `area` (n_leaves,)
+        float64; `whole` (n_leaves,) bool: their outlines are those of the layout.
         """
         expected = self.spread(leaves.shape)
         if self.rows is not None:
@@ -113,25 +97,8 @@ def find_frames(
 ) -> tuple[Frame | None, ...]:
     """Find the layers of label maps that cut all photos alike, up to a pixel of rounding.
 
-    Parameters
-    ----------
-    declared : tuple of Frame or None
-        For every layer the layout that the segmenter declares; the others are looked for.
-    sizes : ndarray of shape (n_images, 2), int
-        Heights and widths of the training images. Photos of one size tell nothing by their
-        outlines, so nothing is looked for unless sizes differ.
-    leaf_maps : callable
-        Gets positions of images, and yields by layer the positions in ``tree.leaves`` of their
-        pixels.
-    n_leaves : int
-        Number of leaves.
-    descriptors : sequence of (str, Descriptor)
-        Fitted.
-
-    Returns
-    -------
-    frames : tuple of Frame or None
-        One per layer. The search stops at the first photos that differ, as nearly all do.
+    Shapes: `sizes` (n_images, 2) int. Returns `frames`: one per layer. The search stops at the
+    first photos that differ, as nearly all do.
     """
     frames = list(declared)
     open_layers = [k for k, frame in enumerate(frames) if frame is None]

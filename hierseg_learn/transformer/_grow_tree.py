@@ -29,30 +29,7 @@ def grow_tree(
 ) -> SegmentTree:
     """Join the parts of a segmenter step by step.
 
-    Parameters
-    ----------
-    agglomeration : PartAgglomeration
-        How.
-    segmenter : Segmenter
-        Fitted; the leaves of its tree are joined.
-    batch : ImageBatch
-        The training images.
-    y : array-like of shape (n_images,) or None
-        Classes, for metrics of the leaves.
-    describer : callable
-        Gets a tree with the leaves below the root, and returns what describes them.
-    n_jobs : int or None
-        Number of processes that describe images, if metrics are asked for.
-
-    Returns
-    -------
-    tree : SegmentTree
-
-    Raises
-    ------
-    ValueError
-        If metrics are asked for without a class for every image, or a pixel may belong to several
-        leaves.
+    Shapes: `y` (n_images,).
     """
     own = segmenter.tree_
     if PartLookup(own).n_layers > 1:
@@ -104,19 +81,9 @@ def _measure_parts(segmenter: Segmenter, batch: ImageBatch, tree: SegmentTree) -
 def _leaf_metrics(rows: np.ndarray, codes: np.ndarray, names: list[str]) -> list[np.ndarray]:
     """Discriminants of every leaf, in one unit per column.
 
-    Parameters
-    ----------
-    rows : ndarray of shape (n_images, n_leaves, n_columns)
-        Descriptors, NaN where a part is missing.
-    codes : ndarray of shape (n_images,), int
-        Classes.
-    names : list of str
-        Names of the leaves, for messages.
-
-    Returns
-    -------
-    components : list of ndarray of shape (n_components, n_columns)
-        Without rows for a leaf that says nothing, or is in images of one class only.
+    Shapes: `rows` (n_images, n_leaves, n_columns), `codes` (n_images,) int. Returns `components`
+    (n_components, n_columns): without rows for a leaf that says nothing, or is in images of one
+    class only.
     """
     there = ~np.isnan(rows).all(axis=2)
     unit = np.nanstd(rows[there], axis=0) if there.any() else np.ones(rows.shape[2])

@@ -29,35 +29,18 @@ OWN_COLUMNS = (PRESENCE, AREA)
 
 @dataclass(frozen=True)
 class TreeDescriber:
-    """Fitted pieces that turn images into rows of the table.
+    """Fitted pieces that turn images into rows of the table."""
 
-    Parameters
-    ----------
-    tree : SegmentTree
-        The tree; its leaf values are part ids.
-    segmenter : Segmenter
-        Gives every image its label map.
-    lookup : PartLookup
-        From part ids to leaves.
-    descriptors : tuple of (str, Descriptor)
-        What is pooled.
-    describe_inner : bool
-        Whether inner nodes have descriptor columns too, besides presence and area.
-    margin : int, default=0
-        Width in pixels of the rim of every leaf that descriptors of appearance do not see.
-    device : {"auto", "cpu", "cuda"}, default="cpu"
-        Where kernels run.
-    layouts : tuple of Frame or None, default=()
-        For every layer of the tree where its leaves lie, if in every photo alike; empty if in none.
-    """
-
-    tree: SegmentTree
-    segmenter: Segmenter
-    lookup: PartLookup
-    descriptors: tuple[tuple[str, Descriptor], ...]
+    tree: SegmentTree  # the tree; its leaf values are part ids
+    segmenter: Segmenter  # gives every image its label map
+    lookup: PartLookup  # from part ids to leaves
+    descriptors: tuple[tuple[str, Descriptor], ...]  # what is pooled
+    # whether inner nodes have descriptor columns too, besides presence and area
     describe_inner: bool
+    # width in pixels of the rim of every leaf that descriptors of appearance do not see
     margin: int = 0
-    device: str = "cpu"
+    device: str = "cpu"  # where kernels run
+    # for every layer of the tree where its leaves lie, if in every photo alike; empty if in none
     layouts: tuple[Frame | None, ...] = ()
 
     @property
@@ -82,12 +65,8 @@ class TreeDescriber:
     def presence_columns(self) -> tuple[np.ndarray, np.ndarray]:
         """Column that holds the presence of every column's node, and whether it is missing with it.
 
-        Returns
-        -------
-        presence : ndarray of int, shape (n_columns,)
-            For every column the position of its node's presence column.
-        fades : ndarray of bool, shape (n_columns,)
-            True for descriptor columns, which mean nothing where the node is absent.
+        Returns `presence`: for every column the position of its node's presence column; `fades`:
+        true for descriptor columns, which mean nothing where the node is absent.
         """
         n_described = sum(d.n_columns_ for _, d in self.descriptors)
         presence, fades = [], []
@@ -100,19 +79,9 @@ class TreeDescriber:
     def _pool(self, image: np.ndarray, layers: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         """Pool one image over its leaves, the only pass over its pixels.
 
-        Parameters
-        ----------
-        image : ndarray of shape (h, w) or (h, w, 3), float32
-            Intensities.
-        layers : list of ndarray of shape (h, w), integer
-            Position in ``tree.leaves`` of every pixel in every layer; -1 for no part.
-
-        Returns
-        -------
-        area : ndarray of shape (n_leaves,), float64
-            Pixels of every leaf divided by pixels of the image.
-        sums : ndarray of shape (n_leaves, n_sums), float64
-            Sums of all descriptors divided by pixels of the image.
+        Shapes: `image` (h, w) or (h, w, 3) float32, `layers` (h, w) integer. Returns `area`
+        (n_leaves,) float64: pixels of every leaf divided by pixels of the image; `sums` (n_leaves,
+        n_sums) float64: sums of all descriptors divided by pixels of the image.
         """
         channels = ImageChannels(image)
         pooled = [self._pool_layer(channels, *layer) for layer in zip(layers, self.frames)]
@@ -148,10 +117,7 @@ class TreeDescriber:
     def node_maps(self, batch: ImageBatch, layer: int = 0) -> list[np.ndarray]:
         """Node of every pixel of all images, in one of the layers of the tree.
 
-        Returns
-        -------
-        maps : list of ndarray of shape (h, w), int32
-            Leaves of the tree; -1 where the pixel belongs to no part.
+        Returns `maps` (h, w) int32: leaves of the tree; -1 where the pixel belongs to no part.
         """
         if not 0 <= layer < self.lookup.n_layers:
             raise ValueError(
@@ -166,10 +132,8 @@ class TreeDescriber:
     def rows(self, batch: ImageBatch) -> np.ndarray:
         """Describe images.
 
-        Returns
-        -------
-        rows : ndarray of shape (n_images, n_columns), float64
-            Descriptor columns are NaN where the node is absent.
+        Returns `rows` (n_images, n_columns) float64: descriptor columns are NaN where the node is
+        absent.
         """
         pooled = [self._pool(image, leaves) for image, leaves in self._leaf_maps(batch)]
         return self.rows_of_leaves(
@@ -179,17 +143,8 @@ class TreeDescriber:
     def rows_of_leaves(self, area: np.ndarray, sums: np.ndarray) -> np.ndarray:
         """Sum leaves up the tree and turn the sums into columns.
 
-        Parameters
-        ----------
-        area : ndarray of shape (n_images, n_leaves)
-            Pixels of every leaf divided by pixels of the image.
-        sums : ndarray of shape (n_images, n_leaves, n_sums)
-            Sums of all descriptors, as `_pool` returns them.
-
-        Returns
-        -------
-        rows : ndarray of shape (n_images, n_columns), float64
-            Descriptor columns are NaN where the node is absent.
+        Shapes: `area` (n_images, n_leaves), `sums` (n_images, n_leaves, n_sums). Returns `rows`
+        (n_images, n_columns) float64: descriptor columns are NaN where the node is absent.
         """
         return self._columns(self._sum_up(area, -1), self._sum_up(sums, -2))
 
@@ -204,15 +159,8 @@ class TreeDescriber:
     def leaves_of_rows(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Turn the columns of the leaves back into sums: the inverse of `rows_of_leaves`.
 
-        Parameters
-        ----------
-        rows : ndarray of shape (n_images, n_columns)
-            Rows of the table; what stands in the descriptor columns of an absent leaf is ignored.
-
-        Returns
-        -------
-        area : ndarray of shape (n_images, n_leaves), float64
-        sums : ndarray of shape (n_images, n_leaves, n_sums), float64
+        Shapes: `rows` (n_images, n_columns). Returns `area` (n_images, n_leaves) float64; `sums`
+        (n_images, n_leaves, n_sums) float64.
         """
         _, starts = np.unique(self.presence_columns()[0], return_index=True)
         starts = starts[self.tree.leaves]
@@ -234,17 +182,8 @@ class TreeDescriber:
     def node_columns(self, area: np.ndarray, sums: np.ndarray) -> np.ndarray:
         """Turn pooled sums of nodes into all columns that a node may have.
 
-        Parameters
-        ----------
-        area : ndarray of shape (...)
-            Pixels of every node divided by pixels of the image.
-        sums : ndarray of shape (..., n_sums)
-            Sums of all descriptors, as `_pool` returns them.
-
-        Returns
-        -------
-        columns : ndarray of shape (..., n_columns_of_a_node), float64
-            Presence, area, and the descriptors, NaN where the node is absent.
+        Shapes: `area` (...), `sums` (..., n_sums). Returns `columns` (..., n_columns_of_a_node)
+        float64: presence, area, and the descriptors, NaN where the node is absent.
         """
         columns, start = [np.stack([area > 0, area], axis=-1)], 0
         for _, descriptor in self.descriptors:
@@ -267,21 +206,9 @@ class TreeDescriber:
 def without_rim(leaves: np.ndarray, n_leaves: int, margin: int) -> np.ndarray:
     """Take the pixels near a border out of every region of a label map.
 
-    Parameters
-    ----------
-    leaves : ndarray of shape (h, w), integer
-        Region of every pixel, in ``[0, n_leaves)``; -1 for none.
-    n_leaves : int
-        Number of regions.
-    margin : int
-        A pixel goes if a pixel of another region, or of none, is at most so many rows and columns
-        away. Beyond the edge of the image there is none.
-
-    Returns
-    -------
-    inner : ndarray of shape (h, w), integer
-        As `leaves`, -1 where a pixel was taken out. A region without a pixel deep enough keeps
-        its deepest ones, so no region vanishes.
+    Shapes: `leaves` (h, w) integer. Returns `inner` (h, w) integer: as `leaves`, -1 where a pixel
+    was taken out. A region without a pixel deep enough keeps its deepest ones, so no region
+    vanishes.
     """
     if margin == 0:
         return leaves
@@ -310,23 +237,8 @@ def describe_images(
 ) -> np.ndarray:
     """Describe all images of a batch, in parallel.
 
-    Parameters
-    ----------
-    describer : TreeDescriber
-        The fitted pieces.
-    batch : ImageBatch
-        The images.
-    dtype : dtype
-        Of the table.
-    n_jobs : int or None
-        Number of worker processes, as in joblib.
-    verbose : int
-        Whether to draw a progress bar.
-
-    Returns
-    -------
-    rows : ndarray of shape (n_images, n_columns)
-        The same bits for any `n_jobs`: an image's row depends on that image only.
+    Returns `rows` (n_images, n_columns): the same bits for any `n_jobs`: an image's row depends on
+    that image only.
     """
     size = max(CHUNK_IMAGES, describer.segmenter._images_at_once)
     chunks = list(gen_batches(len(batch), size))

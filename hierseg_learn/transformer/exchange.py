@@ -37,57 +37,15 @@ BLOCK_ROWS = 256
 
 @dataclass(frozen=True)
 class PartExchange:
-    """Exchanges and mutes parts in tables of one fitted transformer.
+    """Exchanges and mutes parts in tables of one fitted transformer."""
 
-    Parameters
-    ----------
-    describer : TreeDescriber
-        The fitted pieces that made the table.
-    fill_values : ndarray of shape (n_columns,)
-        What stands in the descriptor columns of an absent node; NaN leaves them missing.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from hierseg_learn import SegmentedImages, SegmentTreeTransformer
-    >>> from hierseg_learn.transformer.exchange import PartExchange
-    >>> images = np.array([[[0.0, 0.0], [0.5, 1.0]], [[1.0, 1.0], [1.0, 1.0]]])
-    >>> masks = np.array([[[0, 0], [1, 1]], [[0, 0], [0, 1]]])
-    >>> transformer = SegmentTreeTransformer(
-    ...     tree={"photo": {"sky": 0, "sea": 1}}, descriptors="color"
-    ... )
-    >>> table = transformer.fit_transform(SegmentedImages(images, masks))
-    >>> exchange = PartExchange.from_transformer(transformer)
-    >>> rows = exchange.read(table)
-    >>> lightness = table.columns.get_loc("photo|lab_mean_0")
-    >>> exchange.mute(rows, exchange.leaves("sea"))[:, lightness].round()
-    array([  0., 100.], dtype=float32)
-    >>> swapped = [exchange.leaves("sky")]
-    >>> exchange.exchange(rows[:1], rows[1:], swapped)[:, lightness].round()
-    array([91.], dtype=float32)
-    """
-
-    describer: TreeDescriber
+    describer: TreeDescriber  # the fitted pieces that made the table
+    # (n_columns,): what stands in the descriptor columns of an absent node; NaN leaves them missing
     fill_values: np.ndarray
 
     @classmethod
     def from_transformer(cls, transformer: SegmentTreeTransformer) -> PartExchange:
-        """Read what is needed from a fitted transformer.
-
-        Parameters
-        ----------
-        transformer : SegmentTreeTransformer
-            Fitted. Absent parts are filled as its `missing` says.
-
-        Returns
-        -------
-        PartExchange
-
-        Raises
-        ------
-        ValueError
-            If a pixel belongs to leaves of several layers of the tree.
-        """
+        """Read what is needed from a fitted transformer."""
         check_is_fitted(transformer)
         describer = transformer._describer()
         if describer.lookup.n_layers > 1:
@@ -131,15 +89,7 @@ class PartExchange:
     def leaves(self, nodes: int | str | Iterable[int | str]) -> np.ndarray:
         """Find the leaves below nodes.
 
-        Parameters
-        ----------
-        nodes : int, str or iterable of int and str
-            Nodes by id, path or unique short name. A node stands for all leaves below it.
-
-        Returns
-        -------
-        leaves : ndarray of shape (n_leaves,), bool
-            In the order of ``tree.leaves``.
+        Returns `leaves` (n_leaves,) bool: in the order of ``tree.leaves``.
         """
         below = np.zeros(self.tree.n_nodes, dtype=bool)
         for node in [nodes] if isinstance(nodes, int | str) else nodes:
@@ -149,24 +99,8 @@ class PartExchange:
     def read(self, table: Any, name: str = "table") -> np.ndarray:
         """Check a table, and bring it into the transformer's order of columns.
 
-        Parameters
-        ----------
-        table : DataFrame or array-like of shape (n_rows, n_columns)
-            As the transformer returned it; a DataFrame may have its columns in another order.
-        name : str, default="table"
-            What to call it in messages.
-
-        Returns
-        -------
-        rows : ndarray of shape (n_rows, n_columns)
-            float32 or float64, as it came.
-
-        Raises
-        ------
-        ValueError
-            If the columns are not those of the transformer, or their values do not fit together, as
-            in a scaled or edited table: the columns of every node must be what its leaves make
-            them, wherever it is present.
+        Shapes: `table` (n_rows, n_columns). Returns `rows` (n_rows, n_columns): float32 or float64,
+        as it came.
         """
         rows = self._in_order(table, name)
         for start in range(0, len(rows), BLOCK_ROWS):
@@ -182,18 +116,9 @@ class PartExchange:
     def mute(self, rows: np.ndarray, leaves: np.ndarray) -> np.ndarray:
         """Take leaves out of rows: absent, without area, and gone from all nodes above them.
 
-        Parameters
-        ----------
-        rows : ndarray of shape (n_rows, n_columns)
-            As `read` returns them.
-        leaves : ndarray of shape (n_leaves,) or (n_rows, n_leaves), bool
-            Which to mute, as `leaves` returns them.
-
-        Returns
-        -------
-        rows : ndarray of shape (n_rows, n_columns)
-            New rows of the same dtype, filled. The areas of the other nodes stay as they are: the
-            root's is the sum of what is left.
+        Shapes: `rows` (n_rows, n_columns), `leaves` (n_leaves,) or (n_rows, n_leaves) bool. Returns
+        `rows` (n_rows, n_columns): new rows of the same dtype, filled. The areas of the other nodes
+        stay as they are: the root's is the sum of what is left.
         """
         muted = np.broadcast_to(leaves, (len(rows), self.tree.n_leaves))
         result = np.array(rows)
@@ -209,21 +134,11 @@ class PartExchange:
     def exchange(self, rows: np.ndarray, donors: np.ndarray, swapped: np.ndarray) -> np.ndarray:
         """Give rows leaves of other rows, and rebuild all nodes above them.
 
-        Parameters
-        ----------
-        rows : ndarray of shape (n_rows, n_columns)
-            Receivers, as `read` returns them; one row may stand for all.
-        donors : ndarray of shape (n_rows, n_columns)
-            Where the leaves come from; one row may stand for all.
-        swapped : array-like of shape (n_rows, n_leaves), bool
-            Which leaves each row takes from its donor, present there or not.
-
-        Returns
-        -------
-        rows : ndarray of shape (n_rows, n_columns)
-            New rows of the dtype of `rows`, filled. A leaf brings its presence and its share of the
-            donor's image along; the area of the root is the sum of the leaves', not 1. Nodes
-            without an exchanged leaf below them keep their numbers to the bit.
+        Shapes: `rows` (n_rows, n_columns), `donors` (n_rows, n_columns), `swapped` (n_rows,
+        n_leaves) bool. Returns `rows` (n_rows, n_columns): new rows of the dtype of `rows`, filled.
+        A leaf brings its presence and its share of the donor's image along; the area of the root is
+        the sum of the leaves', not 1. Nodes without an exchanged leaf below them keep their numbers
+        to the bit.
         """
         swapped = np.asarray(swapped, dtype=bool)
         shape = (len(swapped), rows.shape[1])
@@ -252,26 +167,10 @@ class PartExchange:
     ) -> np.ndarray:
         """Give rows some descriptors of a node of other rows, and rebuild all nodes above it.
 
-        Parameters
-        ----------
-        rows, donors : ndarray of shape (n_rows, n_columns)
-            Receivers and donors, as `read` returns them.
-        node : int or str
-            By id, path or unique short name.
-        descriptors : iterable of str
-            As the transformer names them.
-
-        Returns
-        -------
-        rows : ndarray of shape (n_rows, n_columns)
-            New rows of the dtype of `rows`, filled. Presence and area, and all other descriptors,
-            are those of `rows` to the bit. A leaf that the donor lacks gets what the donor's node
-            has as a whole; where either lacks the node, the row stays as it is.
-
-        Raises
-        ------
-        ValueError
-            If the transformer has no such descriptor.
+        Shapes: `rows, donors` (n_rows, n_columns). Returns `rows` (n_rows, n_columns): new rows of
+        the dtype of `rows`, filled. Presence and area, and all other descriptors, are those of
+        `rows` to the bit. A leaf that the donor lacks gets what the donor's node has as a whole;
+        where either lacks the node, the row stays as it is.
         """
         in_columns, in_sums = self.descriptor_places(descriptors)
         leaves = self.leaves(node)
@@ -304,20 +203,7 @@ class PartExchange:
     def descriptor_places(self, names: Iterable[str]) -> tuple[np.ndarray, np.ndarray]:
         """Find what belongs to descriptors.
 
-        Parameters
-        ----------
-        names : iterable of str
-            As the transformer names them.
-
-        Returns
-        -------
-        in_columns : ndarray of shape (n_columns,), bool
-        in_sums : ndarray of shape (n_sums,), bool
-
-        Raises
-        ------
-        ValueError
-            If the transformer has no such descriptor.
+        Returns `in_columns` (n_columns,) bool; `in_sums` (n_sums,) bool.
         """
         described = dict(self.describer.descriptors)
         names = set(names)

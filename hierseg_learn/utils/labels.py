@@ -40,31 +40,9 @@ def check_labels(
 ) -> np.ndarray:
     """Read one label per sample.
 
-    Parameters
-    ----------
-    labels : array-like of shape (n_samples,) or (n_samples, 1), Series or DataFrame of one column
-        Of NumPy, pandas, polars, pyarrow or narwhals, or a list.
-    name : str
-        The argument's name, for messages.
-    n_samples : int, default=None
-        How many are expected; None takes any number but none.
-    noun : str, default="class"
-        What a label is.
-    warn_of_column : bool, default=False
-        Whether a column is taken with scikit-learn's warning, as its estimators do in `fit`, or
-        without, as its metrics do.
-
-    Returns
-    -------
-    ndarray of shape (n_samples,)
-        May share memory with what came. Without missing values, and of one kind: numbers and
-        booleans, or text, and so on. Of dtype object only where NumPy has no dtype for the kind,
-        or objects of text came.
-
-    Raises
-    ------
-    ValueError
-        In all other cases; names the argument, and positions where there are some.
+    Shapes: `labels` (n_samples,) or (n_samples, 1) Series. Returns (n_samples,): may share memory
+    with what came. Without missing values, and of one kind: numbers and booleans, or text, and so
+    on. Of dtype object only where NumPy has no dtype for the kind, or objects of text came.
     """
     _refuse_other_than_sequences(labels, name, noun)
     values, missing = _values(labels, name, noun)

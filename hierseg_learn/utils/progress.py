@@ -9,23 +9,7 @@ from typing import Self
 
 
 class ProgressBar:
-    """A bar on standard error, drawn when `verbose` is at least 1.
-
-    Parameters
-    ----------
-    total : int
-        Number of steps.
-    label : str
-        What is being done.
-    verbose : int
-        0 draws nothing.
-
-    Examples
-    --------
-    >>> from hierseg_learn.utils.progress import ProgressBar
-    >>> with ProgressBar(2, "Describing images", verbose=0) as bar:
-    ...     bar.advance(2)
-    """
+    """A bar on standard error, drawn when `verbose` is at least 1."""
 
     WIDTH = 30
 

@@ -16,26 +16,8 @@ def least_spread(largest: np.ndarray, dtype: type | np.dtype) -> np.ndarray:
     A deviation says something only if it exceeds what rounding makes of a constant, and rounding is
     relative: the floor scales with the column, so columns in tiny units are data like any other.
 
-    Parameters
-    ----------
-    largest : ndarray of shape (n_columns,)
-        Largest absolute value of every column.
-    dtype : dtype
-        In which the columns were stored before they were computed with; float32 keeps seven digits.
-
-    Returns
-    -------
-    floor : ndarray of shape (n_columns,), float64
-        A column whose standard deviation is not above it is constant.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from hierseg_learn.utils.spread import least_spread
-    >>> least_spread(np.array([1.0, 1e-9]), np.dtype(np.float64))
-    array([1.e-09, 1.e-18])
-    >>> least_spread(np.array([1.0]), np.dtype(np.float32)).round(9)
-    array([4.77e-07])
+    Shapes: `largest` (n_columns,). Returns `floor` (n_columns,) float64: a column whose standard
+    deviation is not above it is constant.
     """
     dtype = np.dtype(dtype)
     digits = LEAST_DIGITS * float(np.finfo(dtype).eps) if dtype.kind == "f" else 0.0
@@ -45,17 +27,6 @@ def least_spread(largest: np.ndarray, dtype: type | np.dtype) -> np.ndarray:
 def varies(X: np.ndarray, spread: np.ndarray, dtype: type | np.dtype | None = None) -> np.ndarray:
     """Say which columns of `X`, of standard deviations `spread`, differ by more than rounding.
 
-    Parameters
-    ----------
-    X : ndarray of shape (n_samples, n_columns)
-        The columns.
-    spread : ndarray of shape (n_columns,)
-        Their standard deviations.
-    dtype : dtype, default=None
-        As in `least_spread`; None takes that of X.
-
-    Returns
-    -------
-    varies : ndarray of shape (n_columns,), bool
+    Shapes: `X` (n_samples, n_columns), `spread` (n_columns,). Returns `varies` (n_columns,) bool.
     """
     return spread > least_spread(np.abs(X).max(axis=0, initial=0.0), dtype or X.dtype)

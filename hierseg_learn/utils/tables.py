@@ -40,11 +40,6 @@ def as_pandas(X: Any, name: str = "X") -> Any:
 
     scikit-learn 1.6 does not read the column names of new releases of polars, and without names
     there is no tree.
-
-    Raises
-    ------
-    TypeError
-        If the table is not in memory.
     """
     check_in_memory(X, name)
     names = None if hasattr(X, "iloc") else column_names(X)

@@ -197,40 +197,17 @@ MOST_GUIDED = 3
 
 @dataclass(frozen=True)
 class Found:
-    """A set of players that changes the prediction.
+    """A set of players that changes the prediction."""
 
-    Parameters
-    ----------
-    donor : int
-        Position among the donors.
-    players : ndarray of shape (n_players,), bool
-        Which are exchanged.
-    proba : ndarray of shape (n_classes,)
-        Probabilities after the exchange.
-    """
-
-    donor: int
-    players: np.ndarray
-    proba: np.ndarray
+    donor: int  # position among the donors
+    players: np.ndarray  # (n_players,) bool: which are exchanged
+    proba: np.ndarray  # (n_classes,): probabilities after the exchange
 
 
 class SubsetSearch:
     """Tries sets of players, small ones first, and counts what it tried.
 
-    Parameters
-    ----------
-    evaluate : callable
-        ``evaluate(donors, players)`` for positions of donors, (n,) int, and sets, (n, n_players)
-        bool, returns the probabilities of the classes, (n, n_classes), and a lead, (n,): the
-        larger, the nearer the row is to a change.
-    wins : callable
-        ``wins(proba)`` says which rows, (n, n_classes), have the prediction that is sought: (n,)
-        bool.
-    differs : ndarray of shape (n_donors, n_players), bool
-        Where an exchange would change anything: elsewhere the part is absent on both sides.
-    max_evaluations : int
-        Most sets that are tried. All sets of one size are tried as long as they fit; then, for
-        every donor, those of its most promising players, and at last one player after the other.
+    Shapes: `differs` (n_donors, n_players) bool.
     """
 
     def __init__(
@@ -250,16 +227,8 @@ class SubsetSearch:
     def run(self, max_size: int) -> Found | None:
         """Find a smallest set.
 
-        Parameters
-        ----------
-        max_size : int
-            Most players in a set.
-
-        Returns
-        -------
-        Found or None
-            None if no set that was tried wins. `all_tried` then, and before, is the size up to
-            which no set of any donor was left out.
+        Returns none if no set that was tried wins. `all_tried` then, and before, is the size up to
+        which no set of any donor was left out.
         """
         n_donors, n_players = self._differs.shape
         gains = np.full((n_donors, n_players), -np.inf)

@@ -31,21 +31,9 @@ def map_coalitions(
     The map of a row is a sum over nodes, and the columns of a node depend on the players below it
     only: a node above k of p players is made anew for 2 ** k coalitions, not for all 2 ** p.
 
-    Parameters
-    ----------
-    fitted : FittedModel
-        The model.
-    row : ndarray of shape (1, n_columns)
-        The sample, in the transformer's order of columns.
-    donor : ndarray of shape (1, n_columns) or None
-        Where the parts of other players come from; None mutes them.
-    players : ndarray of shape (n_players, n_leaves), bool
-        Leaves of every player; no leaf is of two. Leaves of none are those of the sample.
-
-    Returns
-    -------
-    mapped : ndarray of shape (2 ** n_players, n_components), float64
-        Coalitions in the order of `all_coalitions`.
+    Shapes: `row` (1, n_columns), `donor` (1, n_columns), `players` (n_players, n_leaves) bool.
+    Returns `mapped` (2 ** n_players, n_components) float64: coalitions in the order of
+    `all_coalitions`.
     """
     describer, tree = fitted.exchange.describer, fitted.tree
     mine = Leaves(*(values[0] for values in describer.leaves_of_rows(row)))
@@ -89,19 +77,7 @@ def find_players(
 ) -> np.ndarray:
     """Find the nodes that may be taken out or exchanged, each as a whole.
 
-    Parameters
-    ----------
-    fitted : FittedModel
-        The model.
-    level : int or None
-        Depth of the nodes, 1 for the children of the root; a leaf higher up stands for itself. None
-        takes leaves.
-    keep : int, str or iterable of int and str, default=()
-        Nodes that stay as they are, with everything below them.
-
-    Returns
-    -------
-    nodes : ndarray of shape (n_players,), int
+    Returns `nodes` (n_players,) int.
     """
     tree = fitted.tree
     if level is None:

@@ -32,14 +32,9 @@ class HidingDescriber(TreeDescriber):
     Gradients, binary patterns and patches of a pixel look at the pixels around it, so a part can
     be read at the borders of its neighbours even where it has no columns of its own. Here its
     pixels take the value of the nearest pixel of another part before anything is described.
-
-    Parameters
-    ----------
-    hidden : tuple of int
-        Positions in ``tree.leaves``.
     """
 
-    hidden: tuple[int, ...] = ()
+    hidden: tuple[int, ...] = ()  # positions in ``tree.leaves``
 
     def _pool(self, image: np.ndarray, layers: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         """Pool one image over the leaves that are not hidden; see `TreeDescriber`."""
@@ -51,17 +46,8 @@ class HidingDescriber(TreeDescriber):
 def paint_over(image: np.ndarray, hidden: np.ndarray) -> np.ndarray:
     """Give hidden pixels the value of the nearest other pixel.
 
-    Parameters
-    ----------
-    image : ndarray of shape (h, w) or (h, w, 3)
-        The image.
-    hidden : ndarray of shape (h, w), bool
-        The pixels; if all are, the result is 0.
-
-    Returns
-    -------
-    image : ndarray of the same shape and dtype
-        It does not depend on the hidden pixels.
+    Shapes: `image` (h, w) or (h, w, 3), `hidden` (h, w) bool. Returns `image`: it does not depend
+    on the hidden pixels.
     """
     if hidden.all():
         return np.zeros_like(image)
@@ -74,19 +60,8 @@ def paint_over(image: np.ndarray, hidden: np.ndarray) -> np.ndarray:
 def hidden_rows(model: FittedModel, leaves: np.ndarray, images: Any, segments: Any) -> np.ndarray:
     """Describe images whose muted parts are painted over.
 
-    Parameters
-    ----------
-    model : FittedModel
-        Takes images.
-    leaves : ndarray of shape (n_leaves,), bool
-        Which are muted.
-    images, segments : images and label maps
-        As ``transform`` of the transformer takes them.
-
-    Returns
-    -------
-    rows : ndarray of shape (n_images, n_columns)
-        In the transformer's order of columns; NaN in descriptor columns of absent nodes.
+    Shapes: `leaves` (n_leaves,) bool. Returns `rows` (n_images, n_columns): in the transformer's
+    order of columns; NaN in descriptor columns of absent nodes.
     """
     transformer = model.transformer
     hidden = tuple(np.flatnonzero(leaves).tolist())
@@ -406,18 +381,8 @@ def open_model(
 ) -> tuple[FittedModel, Callable[[Any, Any, str], np.ndarray]]:
     """Take a fitted model apart, muted or not.
 
-    Parameters
-    ----------
-    model : Pipeline, HierarchicalMetricClassifier or MutedClassifier
-        Fitted.
-    transformer : SegmentTreeTransformer, default=None
-        For a classifier: the fitted transformer whose table it was fitted on.
-
-    Returns
-    -------
-    fitted : FittedModel
-    to_rows : callable
-        ``to_rows(X, segments, name)`` gives rows of images or of a table, as `FittedModel.rows`.
+    Returns `to_rows`: ``to_rows(X, segments, name)`` gives rows of images or of a table, as
+    `FittedModel.rows`.
     """
     if isinstance(model, MutedClassifier):
         return model.fitted_model(), model._rows
