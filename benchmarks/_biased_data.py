@@ -100,7 +100,7 @@ def take_portraits(
         places = np.arange(n_samples)
         split = train_test_split(places, test_size=0.5, stratify=both[0].target, random_state=rng)
         # masks are exact, but gradients reach over the border by a pixel
-        return _describe("portraits", both, split, rng, margin=1)
+        return _describe("portraits", both, split, rng, erosion=1)
 
     return take
 
@@ -130,7 +130,7 @@ def take_ccp_parts() -> Callable[[int], BiasedData]:
             for bias in (1.0, 0.0)
         ]
         split = train_test_split(np.arange(len(y)), test_size=1 / 3, stratify=y, random_state=rng)
-        return _describe("ccp_parts", both, split, rng, margin=2)
+        return _describe("ccp_parts", both, split, rng, erosion=2)
 
     return take
 
@@ -140,14 +140,14 @@ def _describe(
     both: list[Bunch],
     split: list[np.ndarray],
     rng: np.random.RandomState,
-    margin: int,
+    erosion: int,
 ) -> BiasedData:
     """Sort what was made by kind, and describe it; no descriptor learns anything."""
     transformer = SegmentTreeTransformer(
         tree=both[0].tree,
         descriptors=DESCRIPTORS,
         describe_inner=False,
-        margin=margin,
+        erosion=erosion,
         missing="nan",
     )
     made = [transformer.fit_transform(data.images).to_numpy() for data in both]

@@ -15,7 +15,7 @@ TOLERANCE = 0.0075
 
 
 def boundary_pixels(labels: np.ndarray) -> np.ndarray:
-    """Mark the pixels whose right or lower neighbour has another label.
+    """Mark the pixels whose right or lower neighbor has another label.
 
     Returns
     -------

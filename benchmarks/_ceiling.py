@@ -20,7 +20,7 @@ OURS = ("NCA", "LMNN", "TripletMargin")
 
 
 def find_ceilings(table: dict[str, np.ndarray], n_steps: int = N_STEPS) -> Iterator[tuple]:
-    """Yield the accuracy of neighbours among the rows that train, learner by learner."""
+    """Yield the accuracy of neighbors among the rows that train, learner by learner."""
     X = np.concatenate([table["X"], table["X_test"]])
     y = np.concatenate([table["y"], table["y_test"]])
     until_the_end = {"n_iter_no_change": n_steps, "early_stopping": False}

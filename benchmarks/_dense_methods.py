@@ -92,7 +92,7 @@ def with_hierseg_learn(
 
 
 def whiten(patches: np.ndarray, dictionary: Dictionary) -> np.ndarray:
-    """Normalise and whiten patches, (n_pixels, d)."""
+    """Normalize and whiten patches, (n_pixels, d)."""
     patches = patches - patches.mean(axis=1, keepdims=True)
     patches /= np.sqrt(patches.var(axis=1, keepdims=True) + np.float32(CONTRAST_FLOOR))
     return (patches - dictionary.mean) @ dictionary.whitening

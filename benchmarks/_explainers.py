@@ -25,7 +25,7 @@ def contributions(fitted: Fitted, rows: np.ndarray, rule: str) -> np.ndarray:
     explained = fitted.model.explain_contrasts(
         fitted.table.iloc[rows], n_neighbors=n_contrasted(fitted, whom), by=by
     )
-    return explained.own[:, fitted.leaves]
+    return explained.direct[:, fitted.leaves]
 
 
 def n_contrasted(fitted: Fitted, whom: str) -> int | None:
@@ -42,7 +42,7 @@ def explain_by_contrast(fitted: Fitted, i: int, rule: str) -> np.ndarray:
 
 def explain_by_prediction(fitted: Fitted, i: int) -> np.ndarray:
     """Contributions to the distance to those who vote."""
-    own = fitted.model.explain_prediction(fitted.table.iloc[[i]]).own
+    own = fitted.model.explain_prediction(fitted.table.iloc[[i]]).direct
     return own[fitted.leaves][fitted.players(i)]
 
 
@@ -52,7 +52,7 @@ def explain_by_votes(fitted: Fitted, i: int, removal: str, donors: np.ndarray) -
     explained = explain_votes(
         fitted.model, fitted.table.iloc[[i]], transformer=fitted.transformer, donors=given
     )
-    return explained.own[fitted.leaves][fitted.players(i)]
+    return explained.direct[fitted.leaves][fitted.players(i)]
 
 
 def explain_shap(worth: Worth, n_players: int, seed: int = 0) -> np.ndarray:

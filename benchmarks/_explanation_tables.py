@@ -8,8 +8,8 @@ from _cells import Row, as_rows, met, share, with_error
 
 
 def tables_of_explanations(results: dict[str, Any]) -> dict[str, list[Row]]:
-    """Bars, areas, localisation, repeats, times, stability and the randomisation check."""
-    located = results["localisation"]
+    """Bars, areas, localization, repeats, times, stability and the randomisation check."""
+    located = results["localization"]
     best = located["chosen"]
     return {
         "bars": explanation_bars(results),
@@ -17,7 +17,7 @@ def tables_of_explanations(results: dict[str, Any]) -> dict[str, list[Row]]:
             "areas_" + name.replace(", ", "_"): area_table(found)
             for name, found in results["areas"].items()
         },
-        "localisation": [
+        "localization": [
             ["planted", "images", *[n + " (chosen)" * (n == best) for n in located["test"][0]][2:]],
             *[
                 [row["planted"], row["n"], *map(share, list(row.values())[2:])]
@@ -49,7 +49,7 @@ def explanation_bars(results: dict[str, Any]) -> list[Row]:
             for peer in ("shap", "lime"):
                 bar = f"no area worse than {peer.upper()}'s by more than a standard error: {name}"
                 rows.append([bar, explainer, *worst_area(found[explainer], peer)])
-    located = results["localisation"]
+    located = results["localization"]
     for rule in dict.fromkeys(("voters, by nodes", located["chosen"])):
         worst = min(located["test"], key=lambda row: row[rule])
         found = f"{share(worst[rule])} ({worst['planted']})"

@@ -96,7 +96,7 @@ def describe_and_contrast(fitted: Fitted, i: int) -> Any:
 
 
 def image_worth(fitted: Fitted, i: int) -> Worth:
-    """Share of the votes by the whole pipeline, for images painted over with their mean colour."""
+    """Share of the votes by the whole pipeline, for images painted over with their mean color."""
     item, code = fitted.images[i], fitted.code(i)
     image = np.asarray(item.image)
     node_map = fitted.transformer.label_maps(fitted.images[[i]])[0]

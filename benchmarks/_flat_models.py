@@ -17,7 +17,7 @@ from hierseg_learn.metrics import NCA
 from hierseg_learn.metrics._scatter import ClassMoments, KrylovDiscriminants
 
 SHRINKAGES = (0.99, 0.95, 0.9, 0.8, 0.7, 0.5, 0.3, 0.2, 0.1)
-# neighbours that vote; None is the nearest class mean
+# neighbors that vote; None is the nearest class mean
 VOTES = (15, 50, None)
 INNER_FOLDS = 3
 # without blocks to whiten by, the Krylov space has to be larger
@@ -25,7 +25,7 @@ FLAT_STEPS = 40
 SVM_COSTS = (1e-5, 1e-4, 1e-3)
 RBF_COSTS, RBF_WIDTHS = (1.0, 3.0, 10.0), (0.5, 1.0, 2.0)
 PRINCIPAL, NCA_COMPONENTS = (128, 512), 64
-MOST_SEARCHED = 3000
+MAX_SEARCHED = 3000
 
 Predictor = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
@@ -106,10 +106,10 @@ def predict_rbf_svm(X: np.ndarray, y: np.ndarray, asked: np.ndarray) -> np.ndarr
 
 
 def _search(model: object, grid: dict, X: np.ndarray, y: np.ndarray) -> object:
-    """Fit on all rows with what is best by folds of at most MOST_SEARCHED of them."""
+    """Fit on all rows with what is best by folds of at most MAX_SEARCHED of them."""
     rows = np.arange(len(y))
-    if len(y) > MOST_SEARCHED:
-        splitter = StratifiedShuffleSplit(1, train_size=MOST_SEARCHED, random_state=0)
+    if len(y) > MAX_SEARCHED:
+        splitter = StratifiedShuffleSplit(1, train_size=MAX_SEARCHED, random_state=0)
         ((rows, _),) = splitter.split(X, y)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)

@@ -11,7 +11,7 @@ import numpy as np
 from _harness import repeated_cv_interval
 from _node_fits import neighbor_accuracy
 from _node_learners import DEFAULT, LDA, LEARNERS, ML_LMNN
-from _sized import MOST_COMPONENTS
+from _sized import MAX_COMPONENTS
 from sklearn.model_selection import RepeatedStratifiedKFold
 from sklearn.preprocessing import StandardScaler
 
@@ -50,8 +50,8 @@ def compare_on_folds(tables: dict[str, Callable]) -> Iterator[tuple[str, dict]]:
 
 
 def score(name: str, X: np.ndarray, y: np.ndarray, asked: np.ndarray, truth: np.ndarray) -> float:
-    """Accuracy of the neighbours under a learner's map."""
+    """Accuracy of the neighbors under a learner's map."""
     learner = LEARNERS[name]
-    n_components = min(X.shape[1], MOST_COMPONENTS)
+    n_components = min(X.shape[1], MAX_COMPONENTS)
     components = learner.load(learner.params)(X, y, n_components, None, SEED)
     return neighbor_accuracy(components, X, y, asked, truth)

@@ -22,12 +22,12 @@ from sklearn.svm import LinearSVC
 from hierseg_learn import HierarchicalMetricClassifier, SegmentTreeTransformer
 from hierseg_learn.metrics._lda import ClassScatter, Discriminants
 
-# Votes of all neighbour learners, fixed; bench_defaults.py tries others on training data.
+# Votes of all neighbor learners, fixed; bench_defaults.py tries others on training data.
 N_NEIGHBORS = 15
 SHRINKAGES = (0.1, 0.3, 0.5, 0.7, 0.9, 0.99)
 SVM_COSTS_SCALED = (0.0001, 0.001, 0.01)
 INNER_FOLDS = 3
-MOST_SEARCHED = 10_000
+MAX_SEARCHED = 10_000
 # what given masks say of the class without a look at a pixel, and beside the whole image
 MASKS_ONLY, WHOLE_AND_MASKS = "presence and area only", "whole image + presence and area"
 OUTLINES_ONLY = "tree of presence, area and shape only"
@@ -48,12 +48,12 @@ def fit_flat(table: pd.DataFrame, y: np.ndarray, **params: Any) -> HierarchicalM
 
 
 def predict_tree(table: pd.DataFrame, y: np.ndarray, rows: pd.DataFrame) -> np.ndarray:
-    """Tree of node metrics, nearest neighbours."""
+    """Tree of node metrics, nearest neighbors."""
     return fit_tree(table, y).predict(rows)
 
 
 def predict_flat(table: pd.DataFrame, y: np.ndarray, rows: pd.DataFrame) -> np.ndarray:
-    """One node with all columns, nearest neighbours."""
+    """One node with all columns, nearest neighbors."""
     return fit_flat(table, y).predict(rows)
 
 
@@ -93,7 +93,7 @@ def accuracy_of_masks(
 def predict_searched_lda(table: pd.DataFrame, y: np.ndarray, rows: pd.DataFrame) -> np.ndarray:
     """One node with all columns, shrinkage chosen by inner cross-validation.
 
-    This is ShrinkageLDA and nearest neighbours, with one eigendecomposition for all shrinkages.
+    This is ShrinkageLDA and nearest neighbors, with one eigendecomposition for all shrinkages.
     """
     X, asked = table.to_numpy(np.float64), rows.to_numpy(np.float64)
     right = np.zeros(len(SHRINKAGES))
@@ -106,7 +106,7 @@ def predict_searched_lda(table: pd.DataFrame, y: np.ndarray, rows: pd.DataFrame)
 def _neighbors_by_shrinkage(
     X: np.ndarray, y: np.ndarray, asked: np.ndarray, shrinkages: Sequence[float]
 ) -> list[np.ndarray]:
-    """Predictions of nearest neighbours after ShrinkageLDA(shrinkage=...), for every shrinkage."""
+    """Predictions of nearest neighbors after ShrinkageLDA(shrinkage=...), for every shrinkage."""
     scaler = StandardScaler().fit(X)
     X, asked = scaler.transform(X), scaler.transform(asked)
     codes = np.unique(y, return_inverse=True)[1]
@@ -137,9 +137,9 @@ def predict_hog_svm(
     """Linear SVM on histograms of oriented gradients.
 
     One of the `costs` and one of the `features` are chosen by inner cross-validation on at
-    most MOST_SEARCHED of the training rows.
+    most MAX_SEARCHED of the training rows.
     """
-    searched = np.linspace(0, len(y) - 1, min(len(y), MOST_SEARCHED)).astype(int)
+    searched = np.linspace(0, len(y) - 1, min(len(y), MAX_SEARCHED)).astype(int)
     searches = [
         GridSearchCV(
             LinearSVC(dual="auto", random_state=0), {"C": costs}, cv=inner_folds(), refit=False

@@ -1,4 +1,4 @@
-"""One fit in a process of its own: its time, the memory that it adds, and how well neighbours do.
+"""One fit in a process of its own: its time, the memory that it adds, and how well neighbors do.
 
 A process that is killed at the limit takes its memory with it, and the peak of one learner is not
 that of another. Needs a POSIX system. As a script this file is that process.

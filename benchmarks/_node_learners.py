@@ -124,7 +124,7 @@ def load_torch_triplets(params: dict[str, Any]) -> Fit:
         classes = torch.as_tensor(y)
         linear = torch.nn.Linear(X.shape[1], n_components, bias=False)
         torch.nn.init.eye_(linear.weight)
-        # what is learned is a linear map, so its rows must not be normalised
+        # what is learned is a linear map, so its rows must not be normalized
         distance = distances.LpDistance(normalize_embeddings=False)
         loss = losses.TripletMarginLoss(TRIPLET_MARGIN, distance=distance)
         miner = miners.TripletMarginMiner(TRIPLET_MARGIN, "semihard", distance=distance)
@@ -159,7 +159,7 @@ def load_discriminants(params: dict[str, Any]) -> Fit:
 
 
 def load_nothing(params: dict[str, Any]) -> Fit:
-    """Standardised columns as they are."""
+    """Standardized columns as they are."""
     return lambda X, y, n_components, max_iter, seed: np.eye(X.shape[1])
 
 
@@ -167,7 +167,7 @@ OUR_GRID = (5, 10, 20, 40, 80, 160, 320)
 FAST = "NCA, small batches"
 SKLEARN_NCA, ML_NCA, ML_LMNN = "scikit-learn NCA", "metric-learn NCA", "metric-learn LMNN"
 TRIPLETS, LDA = "pytorch-metric-learning triplets", "scikit-learn LDA, shrinkage"
-RAW = "standardised columns"
+RAW = "standardized columns"
 LEARNERS = {
     "NCA": Learner(load_ours("NCA"), "hierseg_learn", True, OUR_GRID),
     FAST: Learner(load_ours("NCA"), "hierseg_learn", True, OUR_GRID, FAST_PARAMS),

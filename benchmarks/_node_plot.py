@@ -20,7 +20,7 @@ def plot(results: dict[str, Any], file: Path) -> None:
     for name, points in results["curve"].get("points", {}).items():
         seconds, accuracy = zip(*((point["fit_s"], point["accuracy"]) for point in points))
         over_time.plot(seconds, accuracy, "o-", markersize=4, label=name)
-    over_time.set(xscale="log", xlabel="seconds", ylabel="accuracy of 5 neighbours, rows held out")
+    over_time.set(xscale="log", xlabel="seconds", ylabel="accuracy of 5 neighbors, rows held out")
     sizes = results["scaling"].get("n_rows", [])
     for name, seconds in results["scaling"].get("fit_s", {}).items():
         exponent = results["scaling"]["exponent"][name]

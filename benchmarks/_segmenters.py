@@ -11,7 +11,7 @@ import numpy as np
 from skimage import graph, segmentation
 from skimage.color import rgb2lab
 
-from hierseg_learn.segmentation import MergeTreeSegmenter
+from hierseg_learn.segmentation import RegionMergingSegmenter
 from hierseg_learn.segmentation._higra import higra_tree
 
 N_SUPERPIXELS = 400
@@ -21,7 +21,7 @@ Cuts = dict[int, np.ndarray]
 
 
 def slic_merged(image: np.ndarray, counts: Sequence[int]) -> Cuts:
-    """scikit-image: SLIC, then regions of most similar mean colour joined, as in its gallery.
+    """scikit-image: SLIC, then regions of most similar mean color joined, as in its gallery.
 
     ``merge_hierarchical`` stops at a threshold and not at a number of regions, so it runs to the
     end, and the order of its merges is replayed.
@@ -131,19 +131,19 @@ def higra_version() -> str | None:
 
 
 def higra_area_tree(image: np.ndarray, counts: Sequence[int] = ()) -> tuple[Any, np.ndarray]:
-    """Higra's watershed hierarchy by area on differences of CIELAB colours."""
+    """Higra's watershed hierarchy by area on differences of CIELAB colors."""
     return higra_tree(rgb2lab(image), "area")
 
 
 def higra_average_tree(image: np.ndarray, counts: Sequence[int] = ()) -> tuple[Any, np.ndarray]:
-    """Higra's binary partition tree by the average difference of colours on the border."""
+    """Higra's binary partition tree by the average difference of colors on the border."""
     return higra_tree(rgb2lab(image), "average_linkage")
 
 
 def higra_mumford_shah_tree(
     image: np.ndarray, counts: Sequence[int] = ()
 ) -> tuple[Any, np.ndarray]:
-    """Higra's binary partition tree by the Mumford-Shah energy of CIELAB colours."""
+    """Higra's binary partition tree by the Mumford-Shah energy of CIELAB colors."""
     return higra_tree(rgb2lab(image), "mumford_shah")
 
 
@@ -172,6 +172,6 @@ def _higra_cuts(tree: Any, altitudes: np.ndarray, shape: Sequence[int], counts: 
 
 
 def merge_tree(image: np.ndarray, counts: Sequence[int]) -> Cuts:
-    """hierseg_learn: MergeTreeSegmenter with its defaults."""
-    tree = MergeTreeSegmenter().hierarchy(image)
+    """hierseg_learn: RegionMergingSegmenter with its defaults."""
+    tree = RegionMergingSegmenter().hierarchy(image)
     return {count: tree.cut(count) for count in counts}

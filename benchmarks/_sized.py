@@ -16,7 +16,7 @@ from sklearn.utils import Bunch
 from hierseg_learn import SegmentTreeTransformer
 
 N_TEST = 4000
-# Neighbours on 5,000 × 50 standardised columns are right for .62 of the rows.
+# Neighbors on 5,000 × 50 standardized columns are right for .62 of the rows.
 CLASSIFICATION = {
     "n_informative": 15,
     "n_redundant": 10,
@@ -32,7 +32,7 @@ SIZES = {
     "100kx100": (100_000, 100),
 }
 CIFAR_PER_CLASS = 200
-MOST_COMPONENTS = 100
+MAX_COMPONENTS = 100
 SEED = 0
 
 Table = dict[str, np.ndarray]
@@ -41,14 +41,14 @@ Table = dict[str, np.ndarray]
 def make_sized(n_rows: int, n_columns: int, n_test: int = N_TEST) -> Table:
     """Generate clusters in some columns, mixtures of them in others, noise in the rest."""
     X, y = make_classification(n_rows + n_test, n_columns, random_state=SEED, **CLASSIFICATION)
-    return standardised(X[:n_rows], y[:n_rows], X[n_rows:], y[n_rows:])
+    return standardized(X[:n_rows], y[:n_rows], X[n_rows:], y[n_rows:])
 
 
 def take_digits() -> Table:
     """Pixels of written digits, half of the rows to train with."""
     X, y = load_digits(return_X_y=True)
     X, X_test, y, y_test = train_test_split(X, y, test_size=0.5, stratify=y, random_state=SEED)
-    return standardised(X, y, X_test, y_test)
+    return standardized(X, y, X_test, y_test)
 
 
 def take_ccp_parts() -> Table:
@@ -83,10 +83,10 @@ def described(data: Bunch, train: np.ndarray) -> Table:
     X = fill_missing(table, place).to_numpy(np.float64)
     codes = np.unique(data.target[chosen], return_inverse=True)[1]
     X = X[:, X[place].std(axis=0) > 0]
-    return standardised(X[place], codes[place], X[len(train) :], codes[len(train) :])
+    return standardized(X[place], codes[place], X[len(train) :], codes[len(train) :])
 
 
-def standardised(X: np.ndarray, y: np.ndarray, X_test: np.ndarray, y_test: np.ndarray) -> Table:
+def standardized(X: np.ndarray, y: np.ndarray, X_test: np.ndarray, y_test: np.ndarray) -> Table:
     """Bring the columns of the rows that train to mean 0 and variance 1."""
     scaler = StandardScaler().fit(X)
     return {
@@ -99,7 +99,7 @@ def standardised(X: np.ndarray, y: np.ndarray, X_test: np.ndarray, y_test: np.nd
 
 def count_components(table: Table) -> int:
     """Components for everyone: as many as columns, if these are not very many."""
-    return min(table["X"].shape[1], MOST_COMPONENTS)
+    return min(table["X"].shape[1], MAX_COMPONENTS)
 
 
 TABLES: dict[str, Callable[[], Table]] = {

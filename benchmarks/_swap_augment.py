@@ -1,7 +1,7 @@
 """Prototype of `swap_augment`: exchanged rows inside of the node learners, not in the data.
 
 Every node learns discriminants of its own columns, their squared distances are added up, and the
-nearest neighbours vote: the tree classifier at its simplest, so that only the place where exchanged
+nearest neighbors vote: the tree classifier at its simplest, so that only the place where exchanged
 rows come in differs. Pairs of a row and its exchanged copy are "positives that differ in the node":
 their differences join the scatter within classes.
 """
@@ -26,7 +26,7 @@ def predict_sketch(
     copies: pd.DataFrame | None = None,
     weight: float = 1.0,
 ) -> np.ndarray:
-    """Discriminants per node, summed; neighbours vote.
+    """Discriminants per node, summed; neighbors vote.
 
     Parameters
     ----------
@@ -57,8 +57,8 @@ def learn_node(
 ) -> np.ndarray:
     """Discriminants of one node; steps from rows to their copies widen the scatter within."""
     scatter = ClassScatter.of(rows, y, int(y.max()) + 1)
-    centred = rows - (scatter.sums / scatter.counts[:, np.newaxis])[y]
-    shrinkage = ledoit_wolf_shrinkage(centred, assume_centered=True)
+    centered = rows - (scatter.sums / scatter.counts[:, np.newaxis])[y]
+    shrinkage = ledoit_wolf_shrinkage(centered, assume_centered=True)
     if steps is not None:
         # half the squared step is the scatter of the two rows of a pair about their middle
         widened = 0.5 * weight * steps.T @ steps / len(steps)

@@ -71,7 +71,7 @@ def folds(data: Bunch, quick: bool, most: int = N_SPLITS) -> list[Split]:
     return list(splits)[: 1 if quick else most]
 
 
-def summarise(
+def summarize(
     found: Sequence[dict[str, dict[str, float]]], splits: Sequence[Split]
 ) -> dict[str, dict[str, Any]]:
     """Means over the folds, and differences to the first entry with corrected intervals."""

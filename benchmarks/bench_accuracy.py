@@ -76,7 +76,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                 run[model] = run_model(model, shared, n_per_class, seed)
                 say(f"{key} per class, seed {seed}, {model}: {run[model]['accuracy']:.4f}")
                 save(arguments, shared, runs)
-    for key, results in summarise(runs, len(shared.data.test)).items():
+    for key, results in summarize(runs, len(shared.data.test)).items():
         print_table(results["scores"], f"{key} training photos per class")
         if results["differences"]:
             print_table(results["differences"])
@@ -200,7 +200,7 @@ def draw_training_photos(data: Bunch, n_per_class: int, seed: int) -> np.ndarray
     return np.sort(np.concatenate([rows[:n_per_class] for rows in drawn]))
 
 
-def summarise(runs: dict[str, Any], n_test: int) -> dict[str, Any]:
+def summarize(runs: dict[str, Any], n_test: int) -> dict[str, Any]:
     """Scores and paired differences from the tree, for every size."""
     summary = {}
     for key, by_seed in runs.items():
@@ -257,7 +257,7 @@ def save(arguments: argparse.Namespace, shared: Bunch, runs: dict[str, Any]) -> 
         "seconds, peak_mb": "of choosing, fitting and predicting, without descriptors; processor "
         "time of a shared core; peak of what is allocated beside the table",
     }
-    results = {"runs": runs, "summary": summarise(runs, len(data.test))}
+    results = {"runs": runs, "summary": summarize(runs, len(data.test))}
     record(arguments, NAME, __doc__.partition("\n")[0], settings, results)
 
 

@@ -44,7 +44,7 @@ UNBIASED = 0.5
 N_PORTRAITS, PORTRAIT_SIZE = 600, (48, 40)
 # hard enough that not all are told apart
 LOOK = {"signal": {"hair": "color", "clothes": "texture"}, "strength": 0.15, "noise": 0.1}
-# the texture of the background is an honest cue here, its colour the guilty one
+# the texture of the background is an honest cue here, its color the guilty one
 HONEST_LOOK = {
     "signal": {"background": "texture", "hair": "color"},
     "bias_cue": "color",
@@ -85,7 +85,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         ):
             found.append(seed_found)
             say(f"{name}: seed {len(found)}")
-        results[name] = summarise(found)
+        results[name] = summarize(found)
         print_table(rows_of(results[name]), name)
         question = __doc__.partition("\n")[0]
         record(arguments, NAME, question, settings(len(found)), {"data": results})
@@ -172,7 +172,7 @@ def other_class_copies(task: Task) -> pd.DataFrame:
     return pd.DataFrame(exchange.exchange(rows, rows[donors], swapped), columns=task.table.columns)
 
 
-def summarise(found: Sequence[Found]) -> list[dict[str, Any]]:
+def summarize(found: Sequence[Found]) -> list[dict[str, Any]]:
     """Mean and standard error over the seeds, and paired differences to unbiased training."""
     summary = []
     for bias, cure, model in found[0]:
@@ -235,7 +235,7 @@ def settings(n_seeds: int) -> dict[str, Any]:
             "classes": "jeans and pants against dress and skirt",
             "long_side": LONG_SIDE,
             "backgrounds": "skimage.data.grass, skimage.data.gravel",
-            "margin": 2,
+            "erosion": 2,
         },
         "descriptors": "color (4 bins), gradients, shape (5 bins); describe_inner=False",
         "error": "standard error of the mean over seeds",

@@ -327,7 +327,7 @@ def explain(data: Bunch, table: pd.DataFrame, folder: Any) -> list[dict[str, Any
             "predicted": case.prediction,
             "nearest": case.ids[1],
             "share": dict(zip(case.explanation.tree.paths, case.explanation.share)),
-            "own_share": dict(zip(case.explanation.tree.paths, case.explanation.own_share)),
+            "direct_share": dict(zip(case.explanation.tree.paths, case.explanation.direct_share)),
         }
         for case in cases
     ]

@@ -88,7 +88,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             train = draw_training_photos(data, n_per_class, SEED + draw)
             predictions.append(run_draw(data, shared, patches, train, SEED + draw, arguments.jobs))
             say(f"{n_per_class} per class, draw {draw + 1} of {n_draws}")
-        results[str(n_per_class)] = summarise(truth, predictions)
+        results[str(n_per_class)] = summarize(truth, predictions)
         show(n_per_class, results[str(n_per_class)])
         record(
             arguments,
@@ -152,7 +152,7 @@ def describe_drawn(
     return pd.concat([known, asked]).set_index(np.concatenate([train, test]))
 
 
-def summarise(truth: np.ndarray, predictions: Sequence[dict[str, np.ndarray]]) -> dict[str, Any]:
+def summarize(truth: np.ndarray, predictions: Sequence[dict[str, np.ndarray]]) -> dict[str, Any]:
     """Scores, and differences with their intervals over the test photos."""
     scores = {
         name: {

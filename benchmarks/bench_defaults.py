@@ -40,7 +40,7 @@ from _training_photos import (
     loaders,
     rows_of_changes,
     settings_of_folds,
-    summarise,
+    summarize,
 )
 from joblib import delayed
 from sklearn.utils import Bunch
@@ -104,9 +104,9 @@ VARIANTS = [
     Variant(
         "combination cv=5", {"combination": ProjectionCombination(cv=5)}, data=(CCP, PORTRAITS)
     ),
-    Variant("n_whitened=0", {"node_metric": ShrinkageLDA(n_whitened=0)}),
+    Variant("n_extra_directions=0", {"node_metric": ShrinkageLDA(n_extra_directions=0)}),
     Variant("node_metric='nca'", {"node_metric": "nca"}, data=(CCP, PORTRAITS)),
-    Variant("without colour histograms", columns=without(r"lab_hist")),
+    Variant("without color histograms", columns=without(r"lab_hist")),
     Variant("without lbp", columns=without(r"lbp_"), data=(CCP, PORTRAITS)),
     Variant("without vertical profile", columns=without(r"shape_row_hist"), data=(CCP, PORTRAITS)),
     *[
@@ -120,7 +120,7 @@ VARIANTS = [
     Variant("with patches", columns=rf"{POOLED}|patch_.*"),
     Variant("patches, without lbp", columns=without(r"lbp_", r"patch_.*"), data=(CCP, PORTRAITS)),
     Variant(
-        "patches, without lbp, colour histograms",
+        "patches, without lbp, color histograms",
         columns=without(r"lbp_|lab_hist", r"patch_.*"),
         data=(CCP, PORTRAITS),
     ),
@@ -145,7 +145,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         ):
             found.append(fold)
             say(f"{name}: fold {len(found)} of {len(splits)}")
-        results[name] = summarise(found, splits)
+        results[name] = summarize(found, splits)
         shares = {"inner_share": "inner", "negative_share": "negative"}
         print_table(rows_of_changes(results[name], **shares), name)
         question = __doc__.partition("\n")[0]
@@ -214,9 +214,9 @@ def readability(model: HierarchicalMetricClassifier, rows: pd.DataFrame) -> dict
     inner, negative = [], []
     for i in range(len(rows)):
         explanation = model.explain_prediction(rows.iloc[[i]])
-        sizes = np.abs(explanation.own)
+        sizes = np.abs(explanation.direct)
         inner.append(sizes[~explanation.tree.is_leaf].sum() / sizes.sum())
-        negative.append(sizes[explanation.own < 0].sum() / sizes.sum())
+        negative.append(sizes[explanation.direct < 0].sum() / sizes.sum())
     return {"inner_share": float(np.mean(inner)), "negative_share": float(np.mean(negative))}
 
 

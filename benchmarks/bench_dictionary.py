@@ -25,7 +25,7 @@ from _training_photos import (
     loaders,
     rows_of_changes,
     settings_of_folds,
-    summarise,
+    summarize,
 )
 from joblib import delayed
 from sklearn.utils import Bunch
@@ -44,9 +44,9 @@ CHANGES: dict[str, dict[str, Any]] = {
     **{f"n_components={share}": {"n_components": share} for share in (0.9, None)},
     **{f"eps={eps:g}": {"eps": eps} for eps in (0.01, 1.0)},
     "n_patches=10000": {"n_patches": 10_000},
-    "root=False": {"root": False},
+    "hellinger=False": {"root": False},
 }
-QUICK = {DEFAULTS: {}, "root=False": {"root": False}}
+QUICK = {DEFAULTS: {}, "hellinger=False": {"root": False}}
 SMALL = {"n_atoms": 8, "n_patches": 500}
 
 
@@ -75,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             rivals[fold] = masks if change == DEFAULTS else rivals[fold]
             say(f"{name}: fold {fold + 1}, {change}: {entry['accuracy']:.3f}")
         found = [changed | masks for changed, masks in zip(found, rivals)]
-        results[name] = summarise(found, splits)
+        results[name] = summarize(found, splits)
         print_table(rows_of_changes(results[name], milliseconds="milliseconds a photo"), name)
         settings = {
             **settings_of_folds(list(results)),

@@ -58,7 +58,7 @@ from hierseg_learn.explain import (
 from hierseg_learn.explain.shapley import all_coalitions
 
 NAME = "explanations"
-# Of the portraits; strengths were set with seed 0. All but the localisation uses the first.
+# Of the portraits; strengths were set with seed 0. All but the localization uses the first.
 SEEDS = (1, 2, 3)
 N_TRAIN, N_VALIDATION, N_TEST = 400, 100, 200
 N_DONORS = 3  # of every class
@@ -100,11 +100,11 @@ def main(argv: Sequence[str] | None = None) -> None:
             found = judge(group, removal, by_areas, size, say)
             results["areas"][f"{name}, {removal}"] = found
             print_table(area_rows(found), f"Deletion and insertion: {name}, {removal}")
-    results["localisation"] = localise(portraits, say)
+    results["localization"] = localize(portraits, say)
     print_table(
-        results["localisation"]["test"],
+        results["localization"]["test"],
         "Planted part has the largest attribution, test images; chosen on validation images: "
-        + results["localisation"]["chosen"],
+        + results["localization"]["chosen"],
     )
     results["completeness_and_repeats"] = repeat(everything, size, say)
     print_table(results["completeness_and_repeats"], "Completeness error, and two runs")
@@ -115,7 +115,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     print_table(results["time"], "Median seconds per explanation")
     results["stability"] = stability(fitted, size)
     print_table(results["stability"], f"Pixel noise of {PIXEL_NOISE} / 255")
-    results["randomisation"] = randomise(fitted, say)
+    results["randomisation"] = randomize(fitted, say)
     print_table(results["randomisation"], "Rank correlation: permuted labels, other seed")
     record(arguments, NAME, __doc__.partition("\n")[0], settings(size), results)
 
@@ -269,7 +269,7 @@ def area_rows(found: dict[str, Any]) -> list[dict[str, Any]]:
 # --- the other measures ---------------------------------------------------------------------------
 
 
-def localise(portraits: dict[int, list[Fitted]], say: Progress) -> dict[str, Any]:
+def localize(portraits: dict[int, list[Fitted]], say: Progress) -> dict[str, Any]:
     """How often the planted part has the largest attribution, over all correct images."""
     hits: dict[str, dict[str, dict[str, np.ndarray]]] = {}
     for split in ("validation", "test"):
@@ -306,7 +306,7 @@ def point(fitted: Fitted, split: str) -> dict[str, np.ndarray]:
     planted = np.array([fitted.model.tree_.names[leaf] == fitted.name for leaf in fitted.leaves])
     right = fitted.right(split)
     found = {rule: pointing_game(contributions(fitted, right, rule), planted) for rule in RULES}
-    predictions = fitted.model.explain_predictions(fitted.table.iloc[right]).own
+    predictions = fitted.model.explain_predictions(fitted.table.iloc[right]).direct
     found["prediction"] = pointing_game(predictions[:, fitted.leaves], planted)
     nobody = np.array([], dtype=int)
     votes = [explain_by_votes(fitted, i, "mute", nobody) for i in right]
@@ -338,9 +338,9 @@ def repeat(everything: list[Fitted], size: Bunch, say: Progress) -> list[dict[st
                 ask = getattr(fitted.model, f"explain_{name}")
                 runs = [ask(row) for _ in range(2)]
                 errors.setdefault(name, []).append(
-                    completeness_error(runs[0].own, measured(fitted, i, runs[0]))
+                    completeness_error(runs[0].direct, measured(fitted, i, runs[0]))
                 )
-                changes.setdefault(name, []).append(relative_change(runs[0].own, runs[1].own))
+                changes.setdefault(name, []).append(relative_change(runs[0].direct, runs[1].direct))
     say("looked at completeness and two runs")
     return [
         {
@@ -401,10 +401,10 @@ def explain_pixels(fitted: Fitted, i: int, pixels: np.ndarray) -> np.ndarray:
     mask = np.asarray(fitted.images[i].mask)
     row = fitted.transformer.transform(SegmentedImages(image[np.newaxis], mask[np.newaxis]))
     label = fitted.model.classes_[fitted.code(i)]
-    return fitted.model.explain_contrast(row, target=label).own[fitted.leaves]
+    return fitted.model.explain_contrast(row, target=label).direct[fitted.leaves]
 
 
-def randomise(fitted: list[Fitted], say: Progress) -> list[dict[str, Any]]:
+def randomize(fitted: list[Fitted], say: Progress) -> list[dict[str, Any]]:
     """Permute the labels, fit again, and compare explanations of pairs, contrasts and classes."""
     rows = []
     for f in fitted:
@@ -437,7 +437,7 @@ def explain_refitted(fitted: Fitted, y: np.ndarray, seed: int) -> np.ndarray:
         for i in test
     ]
     found += [model.explain_class(label) for label in model.classes_]
-    return np.array([explanation.own[fitted.leaves] for explanation in found])
+    return np.array([explanation.direct[fitted.leaves] for explanation in found])
 
 
 def mean_row(rows: list[dict[str, Any]]) -> dict[str, float]:

@@ -39,9 +39,9 @@ from sklearn.utils import Bunch
 
 from hierseg_learn import SegmentTreeTransformer
 from hierseg_learn.segmentation import (
-    GivenMasks,
-    MergeTreeSegmenter,
+    MaskSegmenter,
     PyramidSegmenter,
+    RegionMergingSegmenter,
     Segmenter,
     SegmenterUnion,
     SuperpixelSegmenter,
@@ -77,7 +77,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         for name, accuracy in found.items():
             scores.setdefault(name, []).append(accuracy)
         say(f"fold {number} of {len(splits)}: {found}")
-    results = summarise(scores, splits)
+    results = summarize(scores, splits)
     print_table([{"segments": name, **entry} for name, entry in results["scores"].items()])
     print_table([{"less": name, **entry} for name, entry in results["differences"].items()])
     gains = [
@@ -92,14 +92,14 @@ def main(argv: Sequence[str] | None = None) -> None:
 def segmenters(data: Bunch, n_parts: int) -> dict[str, Segmenter]:
     """What cuts the photos."""
     return {
-        MASKS: GivenMasks(tree=data.tree),
-        MERGED: MergeTreeSegmenter(n_parts=n_parts, random_state=SEED),
+        MASKS: MaskSegmenter(tree=data.tree),
+        MERGED: RegionMergingSegmenter(n_parts=n_parts, random_state=SEED),
         SUPERPIXELS: SuperpixelSegmenter(n_parts=n_parts, random_state=SEED),
         LAYOUT: PyramidSegmenter(),
         BOTH: SegmenterUnion(
             [
                 ("layout", PyramidSegmenter()),
-                ("parts", MergeTreeSegmenter(n_parts=n_parts, random_state=SEED)),
+                ("parts", RegionMergingSegmenter(n_parts=n_parts, random_state=SEED)),
             ]
         ),
     }
@@ -131,7 +131,7 @@ def _take(photos: Any, rows: np.ndarray) -> Any:
     return [photos[i] for i in rows] if isinstance(photos, list) else photos[rows]
 
 
-def summarise(scores: dict[str, list[float]], splits: Sequence[tuple]) -> dict[str, Any]:
+def summarize(scores: dict[str, list[float]], splits: Sequence[tuple]) -> dict[str, Any]:
     """Means, what the masks are ahead by, and what found segments gain on rivals without masks."""
     sizes = [np.mean([len(part) for part in parts]) for parts in zip(*splits, strict=True)]
     return {

@@ -211,7 +211,7 @@ def composed_kernel(name: str) -> Callable:
 
 
 def compare_results(device: Device, sizes: Sizes, repeats: int) -> dict[str, Any]:
-    """Compare losses, gradients and neighbour lists with those of Numba on the same numbers."""
+    """Compare losses, gradients and neighbor lists with those of Numba on the same numbers."""
     cpu, rows = get_backend("cpu"), []
     for name, (arguments, _, _) in kernel_cases(device, sizes).items():
         here = device.backend.to_numpy

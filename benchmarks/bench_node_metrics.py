@@ -1,4 +1,4 @@
-"""Node metrics against other metric learners: time, memory, neighbours of rows held out.
+"""Node metrics against other metric learners: time, memory, neighbors of rows held out.
 
 Every fit has a process of its own. A fit past the limit is ended, and its time stands as "at least
 the limit". The cases can be run in pieces: what a run finds is merged into the results on record.
@@ -26,7 +26,7 @@ from _node_learners import LEARNERS, OURS, SKLEARN_NCA
 from _node_plot import plot
 from _sized import (
     CLASSIFICATION,
-    MOST_COMPONENTS,
+    MAX_COMPONENTS,
     N_TEST,
     REAL,
     SEED,
@@ -300,7 +300,7 @@ def settings() -> Entry:
             versions[package] = version(package)
     return {
         "n_neighbors": N_NEIGHBORS,
-        "n_components": f"as many as columns, at most {MOST_COMPONENTS}",
+        "n_components": f"as many as columns, at most {MAX_COMPONENTS}",
         "make_classification": {**CLASSIFICATION, "random_state": SEED, "n_test": N_TEST},
         "learners": {name: learner.params for name, learner in LEARNERS.items()},
         "peers": versions,

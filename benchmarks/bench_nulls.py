@@ -29,9 +29,9 @@ from hierseg_learn.segmentation import (
     FelzenszwalbSegmenter,
     GridSegmenter,
     HigraSegmenter,
-    MergeTreeSegmenter,
     PyramidSegmenter,
     QuickshiftSegmenter,
+    RegionMergingSegmenter,
     Segmenter,
     SegmenterUnion,
     SuperpixelSegmenter,
@@ -71,7 +71,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     for (kind, name), rows in zip(tasks, found, strict=True):
         cases += rows
         say(f"{kind}, {name}: accuracies {[round(float(row['accuracy']), 2) for row in rows]}")
-    results = {"cases": cases, **{by: summarise(cases, by) for by in ("look", *WAYS)}}
+    results = {"cases": cases, **{by: summarize(cases, by) for by in ("look", *WAYS)}}
     for by in ("look", *WAYS):
         rows = [{by: name, **entry} for name, entry in results[by].items()]
         print_table(rows, "Outside of what chance gives")
@@ -86,7 +86,7 @@ def segmenters(kind: str, quick: bool) -> dict[str, Segmenter | None]:
         "grid": GridSegmenter(2, n_cols=2),
         "pyramid": PyramidSegmenter(2),
         "superpixels": SuperpixelSegmenter(12, **PARTS),
-        "merge_tree": MergeTreeSegmenter(12, n_superpixels=60, **PARTS),
+        "region_merging": RegionMergingSegmenter(12, n_superpixels=60, **PARTS),
         "felzenszwalb": FelzenszwalbSegmenter(**PARTS),
         "quickshift": QuickshiftSegmenter(**PARTS),
         "watershed": WatershedSegmenter(12, **PARTS),
@@ -226,7 +226,7 @@ def take(images: Any, rows: np.ndarray) -> Any:
     return [images[i] for i in rows] if isinstance(images, list) else images[rows]
 
 
-def summarise(cases: list[dict[str, Any]], by: str) -> dict[str, dict[str, Any]]:
+def summarize(cases: list[dict[str, Any]], by: str) -> dict[str, dict[str, Any]]:
     """Looks, and how many lie outside, for every kind of look, or for every name of a column.
 
     `allowed` is how many may lie outside if each does with a probability of 5 %, apart from the

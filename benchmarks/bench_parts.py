@@ -23,9 +23,9 @@ from hierseg_learn.images import check_images
 from hierseg_learn.parts import PartAgglomeration, PartLookup, PartStatistics
 from hierseg_learn.segmentation import (
     GridSegmenter,
-    MergeTreeSegmenter,
     PartReport,
     PartSheetDisplay,
+    RegionMergingSegmenter,
     Segmenter,
     SuperpixelSegmenter,
     part_report,
@@ -43,7 +43,7 @@ WEIGHTS = {
     "adjacency": {"appearance_weight": 0, "cooccurrence_weight": 0},
     "co-occurrence": {"appearance_weight": 0, "adjacency_weight": 0},
 }
-N_COLORS, N_GREYS, LEAST_COLOR = 100, 28, 24
+N_COLORS, N_GREYS, MIN_COLOR = 100, 28, 24
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -79,7 +79,7 @@ def segmenters() -> dict[str, Segmenter]:
     found: dict[str, Segmenter] = {"cells of a grid, 12": GridSegmenter(n_rows=4, n_cols=3)}
     for n_parts in N_PARTS:
         for weight in POSITION_WEIGHTS:
-            found[f"merged regions, {n_parts}, position {weight:g}"] = MergeTreeSegmenter(
+            found[f"merged regions, {n_parts}, position {weight:g}"] = RegionMergingSegmenter(
                 n_parts=n_parts, position_weight=weight, random_state=0
             )
         found[f"superpixels, {n_parts}, position 1"] = SuperpixelSegmenter(
@@ -148,7 +148,7 @@ def draw_photos(
     photos: Bunch, fitted: np.ndarray, scored: np.ndarray, folder: Path
 ) -> dict[str, Any]:
     """Sheet of the photos with masks: people stand, so position may count a little more."""
-    segmenter = MergeTreeSegmenter(n_parts=16, position_weight=1.3, random_state=0)
+    segmenter = RegionMergingSegmenter(n_parts=16, position_weight=1.3, random_state=0)
     segmenter.fit(photos.images[fitted].images)
     tree = SegmentTree.from_nested(photos.tree)
     names = dict(zip(tree.leaf_values, (tree.names[leaf] for leaf in tree.leaves), strict=True))
@@ -165,7 +165,7 @@ def draw_photos(
 def draw_small_photos(photos: Bunch, folder: Path) -> dict[str, Any]:
     """Sheet of photos of 32 by 32 pixels."""
     rows = np.random.default_rng(0).permutation(photos.train)
-    segmenter = MergeTreeSegmenter(20, n_superpixels=400, sigma=0.5, random_state=0)
+    segmenter = RegionMergingSegmenter(20, n_superpixels=400, sigma=0.5, random_state=0)
     segmenter.fit(photos.images[np.sort(rows[:1000])])
     scored = photos.images[np.sort(rows[1000:1500])]
     report = part_report(segmenter, scored, stability=True)
@@ -181,7 +181,7 @@ def summary(report: PartReport, segmenter: Segmenter) -> dict[str, Any]:
 
 
 def save(display: PartSheetDisplay, file: Path) -> None:
-    """Write a sheet with few colours, so that the file is small."""
+    """Write a sheet with few colors, so that the file is small."""
     import matplotlib.pyplot as plt
     from PIL import Image
 
@@ -189,12 +189,12 @@ def save(display: PartSheetDisplay, file: Path) -> None:
     display.figure_.canvas.draw()
     pixels = np.asarray(display.figure_.canvas.buffer_rgba())[..., :3]
     plt.close(display.figure_)
-    # colours from what is no grey: most of a sheet is dimmed, and would take all the palette
-    colored = pixels[np.ptp(pixels, axis=2) > LEAST_COLOR]
+    # colors from what is no gray: most of a sheet is dimmed, and would take all the palette
+    colored = pixels[np.ptp(pixels, axis=2) > MIN_COLOR]
     palette = Image.fromarray(colored[np.newaxis]).quantize(N_COLORS).getpalette()[: 3 * N_COLORS]
-    greys = np.repeat(np.linspace(0, 255, N_GREYS).round().astype(int), 3).tolist()
+    grays = np.repeat(np.linspace(0, 255, N_GREYS).round().astype(int), 3).tolist()
     few = Image.new("P", (1, 1))
-    few.putpalette(palette + greys)
+    few.putpalette(palette + grays)
     file.parent.mkdir(parents=True, exist_ok=True)
     sheet = Image.fromarray(pixels).quantize(palette=few, dither=Image.Dither.NONE)
     sheet.save(file, optimize=True)

@@ -117,7 +117,7 @@ def ccp_bars(summary: dict[str, Any]) -> list[Row]:
 def explained(cases: list[dict[str, Any]]) -> list[Row]:
     rows: list[Row] = [["photo", "class", "predicted", "what sets it apart from those who voted"]]
     for case in cases:
-        shares = case["own_share"]
+        shares = case["direct_share"]
         largest = sorted(shares, key=lambda path: -abs(shares[path]))[:N_NAMED]
         named = ", ".join(f"{path.rpartition('/')[2]} {shares[path]:.0%}" for path in largest)
         rows.append([case["photo"], case["true"], case["predicted"], named])
@@ -287,7 +287,7 @@ def tables_of_parts(results: dict[str, Any]) -> dict[str, list[Row]]:
     scores = ["purity", "normalized_mutual_info", "adjusted_rand"]
     tables: dict[str, list[Row]] = {
         "agreement": [
-            ["parts", "purity", "normalised mutual information", "adjusted Rand index"],
+            ["parts", "purity", "normalized mutual information", "adjusted Rand index"],
             *[
                 [name, *(share(entry[score]) for score in scores)]
                 for name, entry in results["agreement"].items()

@@ -8,7 +8,7 @@ classroom can be done with images.
 """
 
 # %%
-# Portraits of two classes that differ in the colour of the hair, faintly; some sitters are bald.
+# Portraits of two classes that differ in the color of the hair, faintly; some sitters are bald.
 from hierseg_learn import SegmentTreeTransformer
 from hierseg_learn.datasets import make_portraits
 
@@ -41,7 +41,7 @@ with_gaps = SegmentTreeTransformer(tree=portraits.tree, missing="nan")
 print(with_gaps.fit_transform(portraits.images).isna().any(axis=1).sum(), "rows with gaps")
 
 # %%
-# Now pandas. Lightness (``lab_mean_0``) and colour of the hair, by class:
+# Now pandas. Lightness (``lab_mean_0``) and color of the hair, by class:
 seen = hair[hair["presence"] == 1].assign(target=portraits.target[hair["presence"] == 1])
 seen.groupby("target")[["area", "lab_mean_0", "lab_mean_1", "lab_mean_2"]].mean().round(2)
 

@@ -7,7 +7,7 @@ well each of them finds the class of images that it has not seen says where the 
 """
 
 # %%
-# Three classes differ in the pattern of the clothes and in the colour of the eyes, which many keep
+# Three classes differ in the pattern of the clothes and in the color of the eyes, which many keep
 # closed. Nothing in the model knows that.
 import matplotlib.pyplot as plt
 

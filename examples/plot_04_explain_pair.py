@@ -56,14 +56,14 @@ _ = SegmentContributionDisplay.from_explanation(explanation, images, label_maps,
 _ = explanation.plot()
 
 # %%
-# And as a table. ``own`` adds up to the squared distance, over all nodes; ``total`` does at every
-# level.
+# And as a table. ``direct`` adds up to the squared distance, over all nodes; ``total`` does at
+# every level.
 contributions = explanation.contributions
-print(contributions["own"].sum() - explanation.squared_distance)
+print(contributions["direct"].sum() - explanation.squared_distance)
 contributions.round(3)
 
 # %%
-# The distance is the one by which neighbours are found: here that to the nearest training portrait.
+# The distance is the one by which neighbors are found: here that to the nearest training portrait.
 train = transformer.transform(X[:300])
 distances, neighbors = classifier.kneighbors(rows)
 nearest = classifier.explain_pair(rows.iloc[0], train.iloc[neighbors[0, 0]])

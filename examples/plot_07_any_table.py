@@ -43,7 +43,7 @@ with_tree = HierarchicalMetricClassifier(tree, random_state=0)
 print(f"with the tree:    {cross_val_score(with_tree, X, y, cv=5).mean():.3f}")
 
 # %%
-# A table without such names is a tree of one node: a flat metric learner, with neighbours.
+# A table without such names is a tree of one node: a flat metric learner, with neighbors.
 flat = HierarchicalMetricClassifier(random_state=0)
 print(f"without the tree: {cross_val_score(flat, X, y, cv=5).mean():.3f}")
 print(flat.fit(X, y).tree_)

@@ -29,7 +29,7 @@ print(f"accuracy: {len(right) / 100:.2f}")
 # %%
 # Why this class and not another? The contrast of a new portrait, with the columns of inner nodes
 # split over their parts.
-contrast = classifier.explain_contrast(table.iloc[[right[0]]], by="parts")
+contrast = classifier.explain_contrast(table.iloc[[right[0]]], attribute_to="parts")
 print(contrast.to_text())
 
 # %%
@@ -48,10 +48,10 @@ from hierseg_learn.explain import pointing_game
 
 tree = classifier.tree_
 is_clothes = np.array([tree.names[leaf] == "clothes" for leaf in tree.leaves])
-for by in ("nodes", "parts"):
-    contrasts = classifier.explain_contrasts(table.iloc[right], by=by)
-    hits = pointing_game(contrasts.own[:, tree.leaves], is_clothes)
-    print(f"contrast by {by}: {hits.mean():.2f}")
+for attribute_to in ("nodes", "parts"):
+    contrasts = classifier.explain_contrasts(table.iloc[right], attribute_to=attribute_to)
+    hits = pointing_game(contrasts.direct[:, tree.leaves], is_clothes)
+    print(f"contrast by {attribute_to}: {hits.mean():.2f}")
 
 # %%
 # Parts can also be taken out in the order of an explanation while one looks at the votes. The
@@ -60,8 +60,8 @@ for by in ("nodes", "parts"):
 from hierseg_learn.explain import curve_area, deletion_curve
 
 orders = {
-    "contrast": contrast.own[votes.players],
-    "votes": votes.own[votes.players],
+    "contrast": contrast.direct[votes.players],
+    "votes": votes.direct[votes.players],
     "random": np.random.default_rng(0).random(len(votes.players)),
 }
 figure, ax = plt.subplots(figsize=(5, 3), layout="constrained")

@@ -26,14 +26,14 @@ for row, code in zip(axes, (0, 1), strict=True):
 # %%
 # Trained as usual, the model is nearly always right where portraits are like those it knows, and
 # often wrong where the background is that of the other class. `groups` says which background a
-# portrait has; the model never sees it. With `margin` no part shows the rim of its neighbours.
+# portrait has; the model never sees it. With `erosion` no part shows the rim of its neighbors.
 from sklearn.pipeline import make_pipeline
 
 from hierseg_learn import HierarchicalMetricClassifier, SegmentTreeTransformer
 from hierseg_learn.audit import group_report
 
 transformer = SegmentTreeTransformer(
-    tree=train.tree, descriptors=["color", "gradients"], describe_inner=False, margin=1
+    tree=train.tree, descriptors=["color", "gradients"], describe_inner=False, erosion=1
 )
 classifier = HierarchicalMetricClassifier(n_neighbors=15, random_state=0)
 model = make_pipeline(transformer, classifier).fit(train.images, train.target)

@@ -15,10 +15,10 @@ from skimage import data
 from skimage.color import label2rgb
 from skimage.segmentation import find_boundaries
 
-from hierseg_learn.segmentation import MergeTreeSegmenter
+from hierseg_learn.segmentation import RegionMergingSegmenter
 
 cat = data.chelsea()
-segmenter = MergeTreeSegmenter()
+segmenter = RegionMergingSegmenter()
 tree, contours = segmenter.hierarchy(cat), segmenter.contour_map(cat)
 print(f"{tree.n_leaves} superpixels, borders from {contours.min():.2f} to {contours.max():.2f}")
 
@@ -32,7 +32,7 @@ for ax in axes:
 
 # %%
 # A cut at a number of regions. Every region of a finer cut lies within one of a coarser cut; below,
-# regions have their mean colour.
+# regions have their mean color.
 figure, axes = plt.subplots(1, 4, figsize=(9, 2), layout="constrained")
 for ax, n_regions in zip(axes, (4, 12, 40, 150), strict=True):
     ax.imshow(label2rgb(tree.cut(n_regions), cat, kind="avg", bg_label=-1))
@@ -67,7 +67,7 @@ for column, photo in zip(axes.T, photos.values(), strict=True):
 from hierseg_learn.segmentation import FelzenszwalbSegmenter, SuperpixelSegmenter
 
 segmenters = {
-    "merge tree": MergeTreeSegmenter(n_segments=60),
+    "merge tree": RegionMergingSegmenter(n_segments=60),
     "Felzenszwalb": FelzenszwalbSegmenter(scale=300, min_size=300),
     "superpixels (SLIC)": SuperpixelSegmenter(n_segments=75),
 }
@@ -78,13 +78,13 @@ for ax, (name, other) in zip(axes, segmenters.items(), strict=True):
 
 # %%
 # A region of one image says nothing about another image yet. In `fit` the regions of all images
-# are clustered by colour, texture and place into parts, which mean the same in every image; here
-# one colour is one part.
+# are clustered by color, texture and place into parts, which mean the same in every image; here
+# one color is one part.
 from hierseg_learn.datasets import make_portraits
 
 portraits = make_portraits(40, image_size=(96, 80), random_state=0).images
 images = [item.image for item in portraits]
-segmenter = MergeTreeSegmenter(n_segments=20, sigma=0.5, n_parts=6, random_state=0)
+segmenter = RegionMergingSegmenter(n_segments=20, sigma=0.5, n_parts=6, random_state=0)
 label_maps = segmenter.fit(images[:34]).segment_images(images[34:])
 figure, axes = plt.subplots(2, 6, figsize=(9, 3.8), layout="constrained")
 for column, image, labels in zip(axes.T, images[34:], label_maps, strict=True):

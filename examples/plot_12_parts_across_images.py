@@ -12,12 +12,12 @@ whether a person would name them, is to be looked at: in numbers, on a contact s
 import matplotlib.pyplot as plt
 
 from hierseg_learn.datasets import make_portraits
-from hierseg_learn.segmentation import MergeTreeSegmenter, part_report
+from hierseg_learn.segmentation import RegionMergingSegmenter, part_report
 from hierseg_learn.tree import SegmentTree
 
 portraits = make_portraits(90, image_size=(64, 52), missing=0.2, random_state=0)
 train, new = portraits.images[:60], portraits.images[60:]
-segmenter = MergeTreeSegmenter(40, n_parts=8, sigma=0.5, random_state=0).fit(train.images)
+segmenter = RegionMergingSegmenter(40, n_parts=8, sigma=0.5, random_state=0).fit(train.images)
 labels = [segmenter.segment(item.image) for item in new[:6]]
 figure, axes = plt.subplots(2, 6, figsize=(9, 3.8), layout="constrained")
 for column, item, parts in zip(axes.T, new, labels):
@@ -40,7 +40,7 @@ print(report.to_frame().round(2))
 print(f"purity {report.purity:.2f}, mutual information {report.normalized_mutual_info:.2f}")
 
 # %%
-# A contact sheet: one row per part, what belongs to it in its own colours, the rest dimmed. Who
+# A contact sheet: one row per part, what belongs to it in its own colors, the rest dimmed. Who
 # looks at it sees what the part should be called.
 from hierseg_learn.segmentation import PartSheetDisplay
 
@@ -51,9 +51,9 @@ display = PartSheetDisplay.from_estimator(segmenter, new, report=report, n_examp
 # counts can be chosen, also for given masks, whose parts then get a tree that nobody had to draw.
 from hierseg_learn import SegmentTreeTransformer
 from hierseg_learn.parts import PartAgglomeration
-from hierseg_learn.segmentation import GivenMasks
+from hierseg_learn.segmentation import MaskSegmenter
 
-masks = GivenMasks(portraits.tree)
+masks = MaskSegmenter(portraits.tree)
 transformer = SegmentTreeTransformer(masks, tree=PartAgglomeration(), descriptors="color")
 transformer.fit(train)
 print(transformer.tree_.export_text())

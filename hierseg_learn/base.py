@@ -65,7 +65,7 @@ class ImageEstimator(Estimator):
             if not reset and image_shape is None and not hasattr(self, "n_features_in_"):
                 raise ValueError(
                     f"{names[0]} is a table, but the model was fitted on images; expected images, "
-                    "or a table of flattened images and image_shape. One grey image is passed as "
+                    "or a table of flattened images and image_shape. One gray image is passed as "
                     f"[{names[0]}]."
                 )
             # NaN is looked for later, where the message can name the image.
@@ -164,7 +164,7 @@ class ImageEstimator(Estimator):
         return tags
 
 
-def seeded(estimator: Any, rng: np.random.RandomState | None) -> Any:
+def clone_with_seed(estimator: Any, rng: np.random.RandomState | None) -> Any:
     """Clone an estimator and give it a seed if it takes one and has none."""
     estimator = clone(estimator)
     params = estimator.get_params(deep=False)

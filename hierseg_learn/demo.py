@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 N_SAMPLES, N_CLASSES = 600, 3
-# What tells the classes apart: the pattern of the clothes and the colour of the eyes. Both are
+# What tells the classes apart: the pattern of the clothes and the color of the eyes. Both are
 # faint, there is noise, and many eyes are closed, so that no model gets everything right.
 SIGNAL = {"clothes": "texture", "eyes": "color"}
 MISSING = {"eyes": 0.4, "hair": 0.1}
@@ -191,7 +191,7 @@ def draw(
     axes[0, 0].set_axis_off()
     titles = {
         (0, 0): "Two portraits",
-        (0, 1): f"Why '{contrast.target}' rather than '{contrast.against}'?",
+        (0, 1): f"Why '{contrast.target}' rather than '{contrast.foil}'?",
         (1, 0): "What sets the two apart?",
         (1, 1): "Which parts tell the classes apart in general?",
     }

@@ -15,10 +15,10 @@ def named_table(n_samples=60, n_classes=3, *, paths=PATHS, n_columns=3, signal=2
     y = rng.permutation(np.arange(n_samples) % n_classes)
     names = [f"{path}|d_{i}" for path in paths for i in range(n_columns)]
     X = rng.standard_normal((n_samples, len(names)))
-    centres = rng.permutation(np.linspace(-1, 1, n_classes))
-    X[:, 0] += signal * centres[y]
+    centers = rng.permutation(np.linspace(-1, 1, n_classes))
+    X[:, 0] += signal * centers[y]
     if n_columns > 1:
-        X[:, 1] += signal * np.roll(centres, 1)[y]
+        X[:, 1] += signal * np.roll(centers, 1)[y]
     return pd.DataFrame(X, columns=names), y
 
 

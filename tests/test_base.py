@@ -89,10 +89,10 @@ def test_a_checked_batch_is_taken_as_it_is():
 
 
 def test_what_differs_from_fit_gets_a_sentence():
-    grey = np.zeros((2, 3, 3))
+    gray = np.zeros((2, 3, 3))
     with pytest.raises(NotFittedError):
-        Brightness().transform(grey)
-    fitted = Brightness().fit(grey)
+        Brightness().transform(gray)
+    fitted = Brightness().fit(gray)
     with pytest.raises(ValueError, match=r"Image 0 of X has 3 channel\(s\); expected 1"):
         fitted.transform(np.zeros((1, 3, 3, 3)))
     with pytest.raises(ValueError, match=r"X has 3 channel\(s\) per image, .* had 1"):

@@ -16,8 +16,8 @@ from hierseg_learn.datasets import load_segmented_folder, make_biased
 from hierseg_learn.images import ImageFiles
 from hierseg_learn.segmentation import (
     CallableSegmenter,
-    GivenMasks,
     GridSegmenter,
+    MaskSegmenter,
     SegmenterUnion,
     part_report,
 )
@@ -77,7 +77,7 @@ def test_black_and_white_masks_have_two_parts(tmp_path, given):
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, ">u2", np.int32, np.int64, float])
-@pytest.mark.parametrize("segmenter", ["auto", GivenMasks(LESION), GivenMasks()])
+@pytest.mark.parametrize("segmenter", ["auto", MaskSegmenter(LESION), MaskSegmenter()])
 def test_an_id_that_the_tree_names_is_a_part(dtype, segmenter):
     model = transformer(segmenter, tree=LESION)
     area = model.fit_transform(PHOTOS, segments=MASKS.astype(dtype)).filter(like="area")
@@ -127,9 +127,9 @@ def test_unlabeled_is_remembered(place):
     elif place == "transformer":
         model = transformer(**said)
     elif place == "segmenter":
-        model = transformer(GivenMasks(**said))
+        model = transformer(MaskSegmenter(**said))
     else:
-        union = SegmenterUnion([("all", GridSegmenter(1)), ("parts", GivenMasks(**said))])
+        union = SegmenterUnion([("all", GridSegmenter(1)), ("parts", MaskSegmenter(**said))])
         model = transformer(union)
     model = pickle.loads(pickle.dumps(clone(model).fit(X, segments=segments)))
     assert model.segmenter_.unlabeled_ == (9,)
@@ -158,7 +158,7 @@ def test_contradictions():
     with pytest.raises(ValueError, match=r"X has unlabeled=\[255\], the model has unlabeled=\[0\]"):
         transformer(unlabeled=0).fit(X)
     with pytest.raises(ValueError, match=r"unlabeled=3, but the segmenter has unlabeled=4"):
-        transformer(GivenMasks(unlabeled=4), unlabeled=3).fit(PHOTOS, segments=MASKS)
+        transformer(MaskSegmenter(unlabeled=4), unlabeled=3).fit(PHOTOS, segments=MASKS)
     with pytest.raises(ValueError, match=r"Mask 0 of segments is unlabeled everywhere.*unlabeled="):
         transformer().fit(PHOTOS, segments=np.full_like(MASKS, 255))
     for wrong in ("a", 1.5, [True]):
@@ -198,8 +198,8 @@ def test_loaders_and_reports(tmp_path):
     assert_array_equal(biased.images.images[0][3:9, 3:9][2:4, 2:4], PHOTOS[0][5:7, 5:7])
 
 
-def grey_png(ids, bits):
-    """A PNG file of grey values of 1, 2 or 4 bits, which Pillow does not write."""
+def gray_png(ids, bits):
+    """A PNG file of gray values of 1, 2 or 4 bits, which Pillow does not write."""
 
     def chunk(kind, data):
         body = kind + data
@@ -221,7 +221,7 @@ def test_files_of_few_bits_hold_the_ids_that_were_stored(tmp_path, bits):
     ids = RNG.integers(0, 2**bits, (7, 9))
     ids[0, 0] = 2**bits - 1
     path = tmp_path / "mask.png"
-    path.write_bytes(grey_png(ids, bits))
+    path.write_bytes(gray_png(ids, bits))
     assert_array_equal(ImageFiles([path], "mask")[0], ids)
     with image.open(path) as decoded:
         decoded.load()

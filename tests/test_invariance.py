@@ -19,8 +19,8 @@ from hierseg_learn.metrics import LMNN, NCA, ShrinkageLDA, SNRMetric, TripletMar
 from hierseg_learn.segmentation import (
     FelzenszwalbSegmenter,
     GridSegmenter,
-    MergeTreeSegmenter,
     PyramidSegmenter,
+    RegionMergingSegmenter,
     SegmenterUnion,
     SuperpixelSegmenter,
     WatershedSegmenter,
@@ -43,7 +43,7 @@ SEGMENTERS = {
     "grid": GridSegmenter(2, n_cols=2),
     "pyramid": PyramidSegmenter(2),
     "superpixels": SuperpixelSegmenter(6, **LEARNED),
-    "merge_tree": MergeTreeSegmenter(5, **LEARNED),
+    "region_merging": RegionMergingSegmenter(5, **LEARNED),
     "felzenszwalb": FelzenszwalbSegmenter(min_size=5, **LEARNED),
     "watershed": WatershedSegmenter(5, **LEARNED),
     "union": SegmenterUnion(

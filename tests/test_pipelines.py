@@ -27,7 +27,7 @@ from hierseg_learn.descriptors import ColorDescriptor
 from hierseg_learn.metrics import ShrinkageLDA, WeightedCombination
 from hierseg_learn.model_selection import segment_scorer
 from hierseg_learn.segmentation import SuperpixelSegmenter
-from hierseg_learn.what_if import MutedClassifier
+from hierseg_learn.what_if import AblatedClassifier
 
 
 @pytest.fixture(scope="module")
@@ -197,7 +197,7 @@ def test_segments_without_routing_name_the_way_out(portraits, X, y):
     model = make_model(portraits.tree)
     for call in (
         lambda: model.fit(X, y).predict(X.images, segments=X.masks),
-        lambda: MutedClassifier(model, "hair").fit(X.images, y, segments=X.masks),
+        lambda: AblatedClassifier(model, "hair").fit(X.images, y, segments=X.masks),
     ):
         with pytest.raises(ValueError, match=r"SegmentedImages\(images, masks\).*set_fit_request"):
             call()
@@ -275,7 +275,7 @@ def test_digits_without_masks():
     assert model.score(X[400:800], y[400:800]) > 0.8
     assert model[-1].tree_.n_nodes > 5
     explanation = model[-1].explain_prediction(model[:-1].transform(X[400:401]))
-    np.testing.assert_allclose(explanation.own.sum(), explanation.squared_distance)
+    np.testing.assert_allclose(explanation.direct.sum(), explanation.squared_distance)
 
 
 def test_the_tree_of_the_masks_is_that_of_the_metric(portraits, X, y):

@@ -25,9 +25,9 @@ from hierseg_learn import segmentation as segmentation_module
 from hierseg_learn.descriptors import Descriptor, PatchDictionary
 from hierseg_learn.metrics import LinearMetric
 from hierseg_learn.sampling import SegmentSwapSampler
-from hierseg_learn.segmentation import CallableSegmenter, GivenMasks, GridSegmenter, Segmenter
+from hierseg_learn.segmentation import CallableSegmenter, GridSegmenter, MaskSegmenter, Segmenter
 from hierseg_learn.utils import Estimator, PickledVersionWarning
-from hierseg_learn.what_if import MutedClassifier, without_nodes
+from hierseg_learn.what_if import AblatedClassifier, ablate_nodes
 from tests.toy_tables import toy_table
 
 PACKAGE = str(next(iter(hierseg_learn.__path__)))
@@ -65,8 +65,8 @@ def image_estimators():
     for kind in subclasses(segmentation_module, Segmenter):
         if kind is CallableSegmenter:
             yield CallableSegmenter(bright)
-        elif kind is GivenMasks:
-            yield GivenMasks(tree=TREE)
+        elif kind is MaskSegmenter:
+            yield MaskSegmenter(tree=TREE)
         elif kind.__name__ == "HigraSegmenter":
             try:
                 import higra  # noqa: F401
@@ -98,8 +98,8 @@ def model_estimators():
         SegmentTreeTransformer(tree=TREE, descriptors="color"),
         HierarchicalMetricClassifier(n_neighbors=3),
     )
-    yield MutedClassifier(model, "a")
-    yield MutedClassifier(model, "a", hide_pixels=True)
+    yield AblatedClassifier(model, "a")
+    yield AblatedClassifier(model, "a", hide_pixels=True)
 
 
 ESTIMATORS = [*image_estimators(), *table_estimators(), *model_estimators()]
@@ -125,7 +125,7 @@ class Data:
         if self.of_images:
             self.images, self.masks, self.y = pictures(seed)
             self.arrays = [self.images, self.masks, self.y]
-            needs = isinstance(estimator, GivenMasks | MutedClassifier) or (
+            needs = isinstance(estimator, MaskSegmenter | AblatedClassifier) or (
                 isinstance(estimator, SegmentTreeTransformer) and estimator.tree is not None
             )
             self.X = SegmentedImages(self.images, self.masks) if needs else self.images
@@ -158,7 +158,7 @@ def said(estimator, data):
         return [estimator.maps(image) for image in data.images[:3]]
     if isinstance(estimator, SegmentTreeTransformer):
         return [estimator.transform(X).to_numpy(), *estimator.label_maps(X)]
-    if isinstance(estimator, MutedClassifier):
+    if isinstance(estimator, AblatedClassifier):
         return [estimator.predict(X), estimator.predict_proba(X), estimator.table(X).to_numpy()]
     if isinstance(estimator, LinearMetric):
         return [estimator.transform(X), estimator.get_mahalanobis_matrix()]
@@ -279,7 +279,7 @@ def test_a_muted_model_does_not_go_with_the_one_it_was_made_of():
         SegmentTreeTransformer(tree=TREE, descriptors="color"),
         HierarchicalMetricClassifier(n_neighbors=3),
     ).fit(X, y)
-    muted = without_nodes(model, "b")
+    muted = ablate_nodes(model, "b")
     expected = muted.predict_proba(X)
     model[1].components_[:] = 0
     model[0].fill_values_[:] = 9
@@ -504,7 +504,7 @@ def test_pickles_know_the_version(estimator, monkeypatch):
 def test_every_public_estimator_has_the_base():
     modules = [hierseg_learn, segmentation_module, descriptors_module, metrics_module]
     kinds = {kind for module in modules for kind in subclasses(module, BaseEstimator)}
-    kinds |= {SegmentSwapSampler, MutedClassifier}
+    kinds |= {SegmentSwapSampler, AblatedClassifier}
     assert len(kinds) > 25
     assert all(issubclass(kind, Estimator) for kind in kinds)
 
@@ -530,7 +530,7 @@ def test_skops_stores_pipelines_and_samplers():
     sampler = SegmentSwapSampler("a", transformer=FrozenEstimator(model[0]), random_state=0)
     table = model[0].transform(X)
     sampler.fit_resample(table, y)
-    for thing in (model, sampler, without_nodes(model, "a")):
+    for thing in (model, sampler, ablate_nodes(model, "a")):
         saved = sio.dumps(thing)
         back = sio.loads(saved, trusted=sio.get_untrusted_types(data=saved))
         if thing is sampler:

@@ -127,7 +127,7 @@ def links():
 
 
 def through_private(graph, part):
-    """What a part imports, with its private neighbours replaced by what they import."""
+    """What a part imports, with its private neighbors replaced by what they import."""
     known, waiting, seen = set(), [part], set()
     while waiting:
         for other in graph[waiting.pop()] - seen:

@@ -14,7 +14,7 @@ def toy_table(n_samples=60, n_classes=3, seed=0, signal="photo/person/hair"):
     for node in NODES:
         columns[f"{node}|presence"] = np.ones(n_samples)
         columns[f"{node}|area"] = rng.uniform(0.1, 0.3, n_samples)
-        centres = 6 * np.eye(n_classes, 3) if node == signal else np.zeros((n_classes, 3))
+        centers = 6 * np.eye(n_classes, 3) if node == signal else np.zeros((n_classes, 3))
         for i in range(3):
-            columns[f"{node}|c{i}"] = centres[y, i] + rng.normal(size=n_samples)
+            columns[f"{node}|c{i}"] = centers[y, i] + rng.normal(size=n_samples)
     return pd.DataFrame(columns), np.array(["ant", "bee", "cat", "dog"])[y]

@@ -17,7 +17,7 @@ from scipy.stats import norm
 from ..tree import SegmentTree
 from ._group_report import wilson_interval
 from ._node_table import NodeTable
-from ._solo import LEAST_ROWS, SoloNode, guess
+from ._solo import MIN_ROWS, SoloNode, argmax_class
 
 # A node is asked whether it is a shortcut only if chance would say so much about the label this
 # rarely.
@@ -25,7 +25,7 @@ CARRIES = 0.01
 # scores further from their mean are cut, in standard deviations: one odd photo is no correlation
 CUT = 3.0
 # rows with both nodes, below which their correlation is not looked at
-LEAST_PAIRS = 10
+MIN_PAIRS = 10
 # a product of spreads below this is none
 ROUNDING = 1e-9
 # draws per permitted false alarm, so that the threshold is not the largest draw
@@ -58,7 +58,7 @@ class Evidence:
     is_general: bool = False
 
     @classmethod
-    def blank(cls, kind: str, n_nodes: int) -> Evidence:
+    def empty(cls, kind: str, n_nodes: int) -> Evidence:
         """Nothing said so far."""
         return cls(kind, *(np.full(n_nodes, np.nan) for _ in range(7)), rival={})
 
@@ -84,7 +84,7 @@ def context_evidence(solos: Sequence[SoloNode], declared: np.ndarray, alpha: flo
 
     Shapes: `declared` (n_nodes,) bool.
     """
-    evidence = Evidence.blank("context", len(solos))
+    evidence = Evidence.empty("context", len(solos))
     judged = [node for node in np.flatnonzero(declared) if solos[node].models]
     for node in judged:
         solo = solos[node]
@@ -117,7 +117,7 @@ def unlabeled_evidence(
 
     Shapes: `new_scores` (n_new, n_classes).
     """
-    evidence = Evidence.blank("unlabeled", len(solos))
+    evidence = Evidence.empty("unlabeled", len(solos))
     waiting = (solo_p_values(solos) < CARRIES) & tree.is_leaf
     n_judged = int(waiting.sum())
     if not n_judged:
@@ -133,13 +133,13 @@ def unlabeled_evidence(
     while True:
         weights = np.where(related, 0.0, worth)
         means = _mean_drops(drops, weights)
-        centre, spread = means[1:].mean(axis=0), means[1:].std(axis=0, ddof=1)
-        z = np.divide(means[0] - centre, spread, out=np.full(len(solos), np.nan), where=spread > 0)
+        center, spread = means[1:].mean(axis=0), means[1:].std(axis=0, ddof=1)
+        z = np.divide(means[0] - center, spread, out=np.full(len(solos), np.nan), where=spread > 0)
         now = waiting & np.isfinite(z)
         for values, new in (
             (evidence.value, means[0]),
             (evidence.expected, np.zeros(len(solos))),
-            (evidence.threshold, centre + level * spread),
+            (evidence.threshold, center + level * spread),
             (evidence.z, z),
             (evidence.p_value, np.minimum(1.0, n_judged * norm.sf(z))),
         ):
@@ -167,14 +167,14 @@ def unbiased_evidence(
     alpha: float,
     seed: int,
 ) -> Evidence:
-    """Judge nodes by a few labelled photos without the bias: a shortcut's solo accuracy drops.
+    """Judge nodes by a few labeled photos without the bias: a shortcut's solo accuracy drops.
 
     Class by class, training rows and photos are shuffled: how many of the photos are then right is
     hypergeometric. The interval of a drop is put together from Wilson's of every class [1]_.
 
     Shapes: `new_scores` (n_new, n_classes).
     """
-    evidence = Evidence.blank("unbiased", len(solos))
+    evidence = Evidence.empty("unbiased", len(solos))
     carries = solo_p_values(solos) < CARRIES
     carries[root] = False
     counts = {
@@ -210,7 +210,7 @@ def fold_scores(solo: SoloNode, table: NodeTable, node: int, folds: np.ndarray) 
     return scores
 
 
-def deepest(tree: SegmentTree, nodes: np.ndarray) -> np.ndarray:
+def drop_ancestors(tree: SegmentTree, nodes: np.ndarray) -> np.ndarray:
     """Keep those of some nodes, (n_nodes,) bool, that have none of the others below them.
 
     The columns of an inner node hold what its parts say, so one of its parts being at fault is
@@ -252,9 +252,9 @@ def _joined(solos: Sequence[SoloNode], new_scores: Sequence[np.ndarray]) -> np.n
 def _standard_scores(scores: np.ndarray) -> np.ndarray:
     known = np.isfinite(scores)
     counts = np.maximum(known.sum(axis=0), 1)
-    centred = scores - np.nansum(scores, axis=0) / counts
-    spread = np.sqrt(np.nansum(centred**2, axis=0) / counts)
-    scaled = np.divide(centred, spread, out=np.zeros_like(centred), where=spread > 0)
+    centered = scores - np.nansum(scores, axis=0) / counts
+    spread = np.sqrt(np.nansum(centered**2, axis=0) / counts)
+    scaled = np.divide(centered, spread, out=np.zeros_like(centered), where=spread > 0)
     return np.where(known, np.clip(scaled, -CUT, CUT), np.nan)
 
 
@@ -287,7 +287,7 @@ def _correlations(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     variance_a = n_pairs * ((a**2).T @ known_b) - sums_a**2
     variance_b = n_pairs * (known_a.T @ b**2) - sums_b**2
     scale = np.sqrt(np.maximum(variance_a, 0.0) * np.maximum(variance_b, 0.0))
-    enough = (n_pairs >= LEAST_PAIRS) & (scale > ROUNDING)
+    enough = (n_pairs >= MIN_PAIRS) & (scale > ROUNDING)
     return np.divide(covariance, scale, out=np.full_like(scale, np.nan), where=enough)
 
 
@@ -317,11 +317,11 @@ def _right_by_class(
     Classes with too few photos that have the node are left out.
     """
     counts = []
-    guesses = guess(solo.scores, solo.classes), guess(new_scores, solo.classes)
+    guesses = argmax_class(solo.scores, solo.classes), argmax_class(new_scores, solo.classes)
     for code in solo.classes:
         own = [g[c == code] for g, c in zip(guesses, (codes, new_codes))]
         known = [g[g >= 0] for g in own]
-        if len(known[1]) >= LEAST_ROWS:
+        if len(known[1]) >= MIN_ROWS:
             counts.append([[int(np.sum(g == code)) for g in known], [len(g) for g in known]])
     return np.array(counts, dtype=np.int64).reshape(-1, 2, 2)
 

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 FACTS = ("height", "width", "aspect ratio", "file format", "color mode", "mask coverage")
 TOGETHER = "all together"
 # values of a number that are told apart; more are cut into as many ranges of equal count
-MOST_BINS = 16
+MAX_BINS = 16
 # a fact that says so much less than one more right guess in a hundred is none, however sure
-LEAST_GAIN = 0.01
+MIN_GAIN = 0.01
 # scores that are held at once
 BLOCK_SCORES = 2**21
 
@@ -93,7 +93,7 @@ class MetadataReport:
     @property
     def is_alarm(self) -> np.ndarray:
         """Facts that say more than chance about the class: bool array of shape (n_facts,)."""
-        return (self.accuracy > self.high) & (self.accuracy - self.chance >= LEAST_GAIN)
+        return (self.accuracy > self.high) & (self.accuracy - self.chance >= MIN_GAIN)
 
     @property
     def alarms(self) -> tuple[str, ...]:
@@ -319,14 +319,14 @@ def _table_facts(X: Any) -> dict[str, np.ndarray]:
 def _bins(values: np.ndarray) -> np.ndarray:
     """Number the values, or ranges of equal count where they are many: (n_samples,) int."""
     distinct, codes = np.unique(values, return_inverse=True)
-    if len(distinct) <= MOST_BINS or values.dtype.kind not in "iuf":
+    if len(distinct) <= MAX_BINS or values.dtype.kind not in "iuf":
         return codes
-    edges = np.unique(np.quantile(values, np.linspace(0, 1, MOST_BINS + 1)[1:-1]))
+    edges = np.unique(np.quantile(values, np.linspace(0, 1, MAX_BINS + 1)[1:-1]))
     return np.searchsorted(edges, values, side="right")
 
 
 def _accuracies(bins: list[np.ndarray], labellings: np.ndarray, folds: np.ndarray) -> np.ndarray:
-    """Cross-validated balanced accuracy of binned facts, by every labelling: (n_labellings,)."""
+    """Cross-validated balanced accuracy of binned facts, by every labeling: (n_labellings,)."""
     n_classes = int(labellings.max()) + 1
     n_at_once = max(1, BLOCK_SCORES // (labellings.shape[1] * n_classes))
     blocks = np.array_split(labellings, -(-len(labellings) // n_at_once))

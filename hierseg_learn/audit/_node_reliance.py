@@ -455,7 +455,7 @@ def node_reliance(
     See Also
     --------
     find_shortcuts : Which nodes say more than they should, without a model.
-    hierseg_learn.what_if.without_nodes : The same model without some nodes.
+    hierseg_learn.what_if.ablate_nodes : The same model without some nodes.
 
     Examples
     --------

@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from ..descriptors import ShapeDescriptor
-from ..fitted.model import thawed
+from ..fitted.model import unwrap_frozen
 from ..images import is_table
 from ..table.layout import AREA, PRESENCE, TableLayout, read_layout, split_column
 from ..transformer import SegmentTreeTransformer
@@ -120,7 +120,7 @@ def _check_finite(
 
 
 def _check_transformer(transformer: Any) -> SegmentTreeTransformer | None:
-    transformer = thawed(transformer)
+    transformer = unwrap_frozen(transformer)
     if transformer is None:
         return None
     if not isinstance(transformer, SegmentTreeTransformer):

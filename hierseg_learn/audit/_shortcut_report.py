@@ -35,7 +35,7 @@ CERTAINTY = {
         "Declared context should say nothing about the label. An alarm is as sure as the "
         "declaration: it means that how the node looks goes with the label in training, not that a "
         "model uses it. Descriptors that look across borders (gradients, patterns, patches) "
-        "see the rim of neighbouring parts: describe images with a margin, or the neighbours' "
+        "see the rim of neighboring parts: describe images with a margin, or the neighbours' "
         "cues are found here. Nodes that were not declared were not judged."
     ),
     "unlabeled": (

@@ -15,7 +15,7 @@ from ..utils.labels import check_labels, check_same_kind
 from ._evidence import (
     Evidence,
     context_evidence,
-    deepest,
+    drop_ancestors,
     fold_scores,
     solo_p_values,
     unbiased_evidence,
@@ -204,14 +204,14 @@ def _report(
 ) -> ShortcutReport:
     accused = np.zeros(len(solos), dtype=bool)
     for evidence in found:
-        accused |= deepest(table.tree, evidence.accused(level))
+        accused |= drop_ancestors(table.tree, evidence.accused(level))
     return ShortcutReport(
         table.tree,
         solo_accuracy=np.array([solo.accuracy for solo in solos]),
         chance=np.array([solo.chance for solo in solos]),
         solo_p_value=solo_p_values(solos),
         found=tuple(found),
-        is_alarm=deepest(table.tree, accused),
+        is_alarm=drop_ancestors(table.tree, accused),
         alpha=alpha,
         n_rows=len(table),
     )
@@ -238,7 +238,7 @@ def _new_scores(
 def _check_unbiased(
     unbiased: Any, reader: TableReader, classes: np.ndarray
 ) -> tuple[NodeTable, np.ndarray]:
-    """Table and codes of labelled photos."""
+    """Table and codes of labeled photos."""
     if not isinstance(unbiased, tuple | list) or len(unbiased) != 2:
         raise TypeError(
             "unbiased must be a pair: photos or their table, and their classes; got "

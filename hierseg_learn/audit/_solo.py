@@ -22,7 +22,7 @@ from ..utils.spread import varies
 from ._node_table import NodeTable
 
 # A class needs so many rows with the node, or the node is not judged by it.
-LEAST_ROWS = 5
+MIN_ROWS = 5
 # labellings that are scored at once: bounds memory
 BLOCK_LABELLINGS = 50
 # least share of the identity in a covariance, so that constant columns leave it regular
@@ -33,14 +33,14 @@ RIDGE = 1e-4
 class FoldModel:
     """The discriminants of one node, fitted without one fold."""
 
-    mean: np.ndarray  # (n_own,): standardise the columns; a scale of 0 leaves a column out
-    scale: np.ndarray  # (n_own,): standardise the columns; a scale of 0 leaves a column out
-    weights: np.ndarray  # (n_own, n_classes): of the standardised columns
+    mean: np.ndarray  # (n_own,): standardize the columns; a scale of 0 leaves a column out
+    scale: np.ndarray  # (n_own,): standardize the columns; a scale of 0 leaves a column out
+    weights: np.ndarray  # (n_own, n_classes): of the standardized columns
     offsets: np.ndarray  # (n_classes,): added to the scores
 
     def scores(self, rows: np.ndarray) -> np.ndarray:
         """Scores of the classes, (n_rows, n_classes), larger where a class is nearer."""
-        return standardise(rows, self.mean, self.scale) @ self.weights + self.offsets
+        return standardize(rows, self.mean, self.scale) @ self.weights + self.offsets
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def fit_solo(
     """
     n_classes = int(codes.max()) + 1
     present = table.present[:, node]
-    classes = np.flatnonzero(np.bincount(codes[present], minlength=n_classes) >= LEAST_ROWS)
+    classes = np.flatnonzero(np.bincount(codes[present], minlength=n_classes) >= MIN_ROWS)
     scores = np.full((len(codes), n_classes), np.nan)
     if len(classes) < 2 or not len(table.columns[node]):
         return SoloNode([], classes[:0], scores, np.nan, np.full(n_permutations, np.nan))
@@ -110,13 +110,13 @@ def balanced_accuracy(truth: np.ndarray, guesses: np.ndarray, n_classes: int) ->
     )
 
 
-def guess(scores: np.ndarray, classes: np.ndarray) -> np.ndarray:
+def argmax_class(scores: np.ndarray, classes: np.ndarray) -> np.ndarray:
     """Class with the largest score among those that a node is judged by; -1 where it is absent."""
     guesses = classes[scores[:, classes].argmax(axis=1)]
     return np.where(np.isnan(scores[:, classes[0]]), -1, guesses)
 
 
-def standardise(rows: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> np.ndarray:
+def standardize(rows: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> np.ndarray:
     """Columns in units of their spread, constant ones 0."""
     return np.divide(rows - mean, scale, out=np.zeros_like(rows), where=scale > 0)
 
@@ -134,12 +134,12 @@ def permuted_within(
 
 
 class _FoldFit:
-    """Standardised rows and the factor of their shrunken covariance; labels come later."""
+    """Standardized rows and the factor of their shrunken covariance; labels come later."""
 
     def __init__(self, rows: np.ndarray, dtype: type | np.dtype) -> None:
         self.mean, scale = rows.mean(axis=0), rows.std(axis=0)
         self.scale = np.where(varies(rows, scale, dtype), scale, 0.0)
-        self.rows = standardise(rows, self.mean, self.scale)
+        self.rows = standardize(rows, self.mean, self.scale)
         covariance = self.rows.T @ self.rows / len(rows)
         shrinkage = ledoit_wolf_shrinkage(self.rows, assume_centered=True)
         covariance *= 1 - shrinkage
@@ -147,7 +147,7 @@ class _FoldFit:
         self.factor = cho_factor(covariance, lower=True)
 
     def model(self, codes: np.ndarray, classes: np.ndarray, n_classes: int) -> FoldModel:
-        """Discriminants of one labelling; classes that are left out have score minus infinity."""
+        """Discriminants of one labeling; classes that are left out have score minus infinity."""
         weights = np.zeros((len(self.mean), n_classes))
         offsets = np.full(n_classes, -np.inf)
         own_weights, own_offsets = self._discriminants(codes[np.newaxis], len(classes))
@@ -155,9 +155,9 @@ class _FoldFit:
         return FoldModel(self.mean, self.scale, weights, offsets)
 
     def guesses(self, labellings: np.ndarray, rows: np.ndarray, n_classes: int) -> np.ndarray:
-        """Class of new rows by every labelling, (n_labellings, n_rows)."""
+        """Class of new rows by every labeling, (n_labellings, n_rows)."""
         weights, offsets = self._discriminants(labellings, n_classes)
-        scores = standardise(rows, self.mean, self.scale) @ weights + offsets
+        scores = standardize(rows, self.mean, self.scale) @ weights + offsets
         return scores.reshape(len(rows), len(labellings), n_classes).argmax(axis=2).T
 
     def _discriminants(
@@ -176,11 +176,11 @@ class _FoldFit:
 def make_folds(codes: np.ndarray, cv: int, seed: int) -> np.ndarray:
     """Fold of every row."""
     usual = np.bincount(codes)
-    n_folds = min(cv, int(usual[usual >= LEAST_ROWS].min()))
+    n_folds = min(cv, int(usual[usual >= MIN_ROWS].min()))
     folds = np.empty(len(codes), dtype=np.intp)
     # rare classes may be missing in some folds; no node is judged by them
-    frequent = np.flatnonzero(usual[codes] >= LEAST_ROWS)
-    rare = np.flatnonzero(usual[codes] < LEAST_ROWS)
+    frequent = np.flatnonzero(usual[codes] >= MIN_ROWS)
+    rare = np.flatnonzero(usual[codes] < MIN_ROWS)
     folds[rare] = np.arange(len(rare)) % n_folds
     splitter = StratifiedKFold(n_folds, shuffle=True, random_state=seed)
     for fold, (_, held_out) in enumerate(splitter.split(frequent, codes[frequent])):
@@ -195,9 +195,9 @@ def read_classes(y: Any, n_rows: int) -> tuple[np.ndarray, np.ndarray]:
     order = np.argsort(first)
     codes = np.argsort(order)[inverse]
     counts = np.bincount(codes)
-    if (counts >= LEAST_ROWS).sum() < 2:
+    if (counts >= MIN_ROWS).sum() < 2:
         raise ValueError(
-            f"y must hold at least two classes of {LEAST_ROWS} rows, got "
+            f"y must hold at least two classes of {MIN_ROWS} rows, got "
             f"{dict(zip(names[order].tolist(), counts.tolist()))}."
         )
     return names[order], codes

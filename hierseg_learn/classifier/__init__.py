@@ -1,9 +1,9 @@
 """A table in, classes and what every node contributed out."""
 
 from ._classifier import HierarchicalMetricClassifier
-from ._snr_by_node import snr_by_node
+from ._node_snr_distances import node_snr_distances
 
 __all__ = [
     "HierarchicalMetricClassifier",
-    "snr_by_node",
+    "node_snr_distances",
 ]

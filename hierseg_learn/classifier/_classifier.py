@@ -90,7 +90,7 @@ class HierarchicalMetricClassifier(
 
     Every node of the tree learns a linear map of its own columns. Bottom-up, every parent combines
     the metrics of its children, starting from what these learned, until the root gives one distance
-    between two rows. A row gets the class of its nearest neighbours, or of the nearest prototype,
+    between two rows. A row gets the class of its nearest neighbors, or of the nearest prototype,
     and the distance is the sum of what every node contributed.
 
     The tree is read from column names such as ``photo/person/hair|lab_mean_0``, as
@@ -105,9 +105,9 @@ class HierarchicalMetricClassifier(
         names or positions as leaves.
     node_metric : {"lda", "nca", "lmnn", "triplet", "snr"} or estimator, default="lda"
         What learns the map of every node: shrinkage linear discriminants, neighbourhood components,
-        large-margin neighbours, triplet margin, signal-to-noise; or any metric-learn or
+        large-margin neighbors, triplet margin, signal-to-noise; or any metric-learn or
         scikit-learn estimator whose `transform` is linear. It is fitted on the node's columns,
-        standardised.
+        standardized.
     combination : {"projection", "weighted", "scatter"} or Combination, default="projection"
         How a parent's metric is made from those of its children: by a full projection; by
         non-negative weights, under which no contribution is negative; or by discriminants of all
@@ -118,7 +118,7 @@ class HierarchicalMetricClassifier(
         combination gives more; this mixes the nodes, also under ``combination="weighted"``. None
         keeps all.
     n_neighbors : int, default=5
-        Number of neighbours that vote. Where more rows are as far as the last of them, as rows are
+        Number of neighbors that vote. Where more rows are as far as the last of them, as rows are
         that lack a part, all of these share the last votes.
     weights : {"uniform", "distance"}, callable or None, default="uniform"
         Weight of a neighbour's vote by its distance, as in
@@ -145,7 +145,7 @@ class HierarchicalMetricClassifier(
         The root's linear map L; the squared distance of two rows is ``||L (a - b)||^2``.
     node_scores_ : Series of shape (n_nodes,)
         By node path, the share of held-out rows that the metric of the node, with everything below
-        it, gives their class by their neighbours; NaN where classes are too small to hold rows out.
+        it, gives their class by their neighbors; NaN where classes are too small to hold rows out.
         A parent's is the best of about ten that were tried on the same rows, so a little too good.
     node_outcomes_ : Series of shape (n_nodes,)
         By node path, what became of the node's metric: ``"leaf"``, ``"start"`` where a parent
@@ -154,7 +154,7 @@ class HierarchicalMetricClassifier(
     prototypes_ : ndarray of shape (n_classes, n_features)
         Mean of the training rows of every class.
     device_ : str
-        "cpu" or "cuda": where `fit` looked for neighbours. Nodes whose learner runs on either go by
+        "cpu" or "cuda": where `fit` looked for neighbors. Nodes whose learner runs on either go by
         the size of their own tables.
     n_features_in_ : int
         Number of columns.
@@ -262,7 +262,7 @@ class HierarchicalMetricClassifier(
         ------
         ValueError, TypeError
             If the table, the tree or a parameter is not what it should be, there is one class only,
-            or there are fewer rows than neighbours; the message names what came and what was
+            or there are fewer rows than neighbors; the message names what came and what was
             expected.
         """
         get_backend(self.device)  # a GPU that is asked for and missing is an error at once
@@ -286,10 +286,10 @@ class HierarchicalMetricClassifier(
         for code, rank in enumerate(self._class_ranks):
             members = table[table_codes == rank]
             self.prototypes_[code, by_name] = members.mean(axis=0, dtype=np.float64)
-        self._centre = np.empty(X.shape[1])
-        self._centre[by_name] = table.mean(axis=0, dtype=np.float64)
+        self._center = np.empty(X.shape[1])
+        self._center[by_name] = table.mean(axis=0, dtype=np.float64)
         self._X, self._codes = X, codes
-        self._embedding = Embedding.of(self.components_, X, self._centre).points
+        self._embedding = Embedding.of(self.components_, X, self._center).points
         return self
 
     def predict(self, X: Any) -> np.ndarray:
@@ -365,7 +365,7 @@ class HierarchicalMetricClassifier(
         Parameters
         ----------
         X : array-like of shape (n_queries, n_features), default=None
-            The queries; None takes every training row, which is then not its own neighbour.
+            The queries; None takes every training row, which is then not its own neighbor.
         n_neighbors : int, default=None
             How many; None takes the parameter.
         return_distance : bool, default=True
@@ -446,7 +446,7 @@ class HierarchicalMetricClassifier(
         return Neighbors(
             self._layout,
             self._X,
-            Embedding(self.components_, self._centre, self._embedding),
+            Embedding(self.components_, self._center, self._embedding),
             self._codes,
             self._order(),
             self.n_neighbors,
@@ -476,7 +476,7 @@ class HierarchicalMetricClassifier(
             raise ValueError(f"y has 1 class, {only!r}; a classifier needs at least 2.")
         if self.decision == "neighbors" and len(codes) < self.n_neighbors:
             raise ValueError(
-                f"n_neighbors={self.n_neighbors} neighbours cannot be found among n_samples = "
+                f"n_neighbors={self.n_neighbors} neighbors cannot be found among n_samples = "
                 f"{len(codes)} training rows; pass more rows or a smaller n_neighbors."
             )
 

@@ -21,22 +21,22 @@ class Side:
     # query that has fewer
     indices: np.ndarray
     # (n_queries, n_nodes): contributions to the mean squared distance to these rows
-    own: np.ndarray
+    direct: np.ndarray
 
     @property
     def squared(self) -> np.ndarray:
         """Mean squared distances, (n_queries,)."""
-        return np.maximum(self.own.sum(axis=1), 0.0)
+        return np.maximum(self.direct.sum(axis=1), 0.0)
 
 
 @dataclass(frozen=True)
 class Contrasted:
     """Both sides of contrasts, by query."""
 
-    # (n_queries, n_nodes): contributions to the difference of the squared distances, `against`
+    # (n_queries, n_nodes): contributions to the difference of the squared distances, `foil`
     # minus `target`
-    own: np.ndarray
-    # (n_queries, 2): mean squared distances to `target` and `against`
+    direct: np.ndarray
+    # (n_queries, 2): mean squared distances to `target` and `foil`
     squared_distances: np.ndarray
     # (n_queries, n_neighbors) int: rows of either side, nearest first; -1 behind the last of a
     # query that has fewer
@@ -74,7 +74,7 @@ class Contrasts:
         self,
         rows: np.ndarray,
         target: int | None,
-        against: int | None,
+        foil: int | None,
         proba: np.ndarray | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Fill in the classes that were not asked for.
@@ -82,43 +82,43 @@ class Contrasts:
         Shapes: `rows` (n_queries, n_features), `proba` (n_queries, n_classes). Returns `targets,
         againsts` (n_queries,) int.
         """
-        if target is not None and against is not None:
-            targets, againsts = np.full(len(rows), target), np.full(len(rows), against)
+        if target is not None and foil is not None:
+            targets, foils = np.full(len(rows), target), np.full(len(rows), foil)
         else:
             proba = self.decision.proba(rows) if proba is None else proba
             targets = proba.argmax(axis=1) if target is None else np.full(len(rows), target)
-            againsts = np.full(len(rows), against)
-            if against is None:
-                againsts = self._runners_up(rows, proba, targets)
-        if (targets == againsts).any():
-            query = int(np.argmax(targets == againsts))
+            foils = np.full(len(rows), foil)
+            if foil is None:
+                foils = self._runners_up(rows, proba, targets)
+        if (targets == foils).any():
+            query = int(np.argmax(targets == foils))
             label = self.classes.tolist()[targets[query]]
             where = f" for row {query}" if len(rows) > 1 else ""
             raise ValueError(
                 f"target and against must be different classes, got {label!r} twice{where}; "
                 "the target is the predicted class by default."
             )
-        return targets, againsts
+        return targets, foils
 
-    def explain(self, rows: np.ndarray, targets: np.ndarray, againsts: np.ndarray) -> Contrasted:
+    def explain(self, rows: np.ndarray, targets: np.ndarray, foils: np.ndarray) -> Contrasted:
         """Compare every row with its nearest ones of two classes.
 
         Shapes: `rows` (n_queries, n_features), `targets, againsts` (n_queries,) int.
         """
         n_nodes = self.decision.layout.tree.n_nodes
-        own, squared = np.zeros((len(rows), n_nodes)), np.zeros((len(rows), 2))
+        direct, squared = np.zeros((len(rows), n_nodes)), np.zeros((len(rows), 2))
         width = 1 if self.by_prototypes else self.n_neighbors
         found = [np.full((len(rows), width), -1) for _ in range(2)]
-        for position, (codes, sign) in enumerate(((targets, -1), (againsts, 1))):
+        for position, (codes, sign) in enumerate(((targets, -1), (foils, 1))):
             for code in np.unique(codes):
                 chosen = np.flatnonzero(codes == code)
                 side = self.class_side(rows[chosen], code)
-                own[chosen] += sign * side.own
+                direct[chosen] += sign * side.direct
                 squared[chosen, position] = side.squared
                 more = max(side.indices.shape[1] - found[position].shape[1], 0)
                 found[position] = np.pad(found[position], ((0, 0), (0, more)), constant_values=-1)
                 found[position][chosen, : side.indices.shape[1]] = side.indices
-        return Contrasted(own, squared, *found)
+        return Contrasted(direct, squared, *found)
 
     def class_side(self, rows: np.ndarray, code: int) -> Side:
         """Compare rows with their nearest training rows of a class, or with its prototype."""
@@ -147,13 +147,13 @@ class Contrasts:
         int.
         """
         indices, weights = self.decision.nearest_members(rows, members, n_found, itself)
-        own = self.contributions(rows, indices)
-        return Side(indices, np.einsum("qr,qrv->qv", weights, own))
+        direct = self.contributions(rows, indices)
+        return Side(indices, np.einsum("qr,qrv->qv", weights, direct))
 
     def against_others(self, rows: np.ndarray, positions: np.ndarray, code: int) -> np.ndarray:
         """Compare training rows of one class with the nearest of all others, and of their own.
 
-        Shapes: `rows` (n_rows, n_features), `positions` (n_rows,) int. Returns `own` (n_rows,
+        Shapes: `rows` (n_rows, n_features), `positions` (n_rows,) int. Returns `direct` (n_rows,
         n_nodes): contributions to the mean squared distance to the others minus the one to their
         own.
         """
@@ -167,7 +167,7 @@ class Contrasts:
             n_mine, n_theirs = (min(self.n_neighbors, n) for n in (len(members) - 1, len(others)))
             mine = self.nearest_side(rows, members, n_mine, itself=positions)
             theirs = self.nearest_side(rows, others, n_theirs)
-        return theirs.own - mine.own
+        return theirs.direct - mine.direct
 
     def contributions(self, rows: np.ndarray, indices: np.ndarray) -> np.ndarray:
         """Contributions to the squared distances to given rows, (n_queries, n_rows, n_nodes)."""
@@ -204,15 +204,15 @@ class Contrasts:
         references = self._references()[indices.ravel()]
         queries = np.repeat(rows, indices.shape[1], axis=0)
         if self.split is not None:
-            own = self.split(queries, references.astype(np.float64))
+            direct = self.split(queries, references.astype(np.float64))
         else:
-            own = node_contributions(
+            direct = node_contributions(
                 self.decision.components,
                 np.subtract(queries, references, dtype=np.float64),
                 layout.column_nodes(),
                 layout.tree.n_nodes,
             )
-        return own.reshape(*indices.shape, -1)
+        return direct.reshape(*indices.shape, -1)
 
     def _blocks(self, indices: np.ndarray) -> list[slice]:
         """Cut queries so that a block of differences is of bounded size; one block at least."""

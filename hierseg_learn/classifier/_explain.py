@@ -32,14 +32,14 @@ class ExplainMixin(ExplainClassesMixin):
     Every one sums Shapley values in closed form: nothing is sampled, so it is the same every time.
     """
 
-    def explain_pair(self, a: Any, b: Any, by: str = "nodes") -> PairExplanation:
+    def explain_pair(self, a: Any, b: Any, attribute_to: str = "nodes") -> PairExplanation:
         """Say what every node contributes to the squared distance of two rows.
 
         Parameters
         ----------
         a, b : array-like of shape (n_features,) or (1, n_features)
             Two rows like those of `fit`; also a Series, or a DataFrame of one row.
-        by : {"nodes", "parts"}, default="nodes"
+        attribute_to : {"nodes", "parts"}, default="nodes"
             Whether an inner node's own columns count for the node, or for the leaves below it as
             far as they can be split exactly: areas, means and square roots of histograms, as
             :class:`~hierseg_learn.SegmentTreeTransformer` writes them, not scaled; see
@@ -57,17 +57,19 @@ class ExplainMixin(ExplainClassesMixin):
             split by.
         """
         from ..explain import PairExplanation, PartsExplanation
-        from ..explain.explanation import check_by
+        from ..explain.explanation import check_attribute_to
 
         check_is_fitted(self)
-        check_by(by)
+        check_attribute_to(attribute_to)
         rows = [check_row(self, row, name) for row, name in ((a, "a"), (b, "b"))]
-        own = self._contributions(rows[0] - rows[1])[0]
+        direct = self._contributions(rows[0] - rows[1])[0]
         presence = {"present_a": self._presence(rows[0]), "present_b": self._presence(rows[1])}
-        if by == "parts":
+        if attribute_to == "parts":
             split, kinds = self._by_parts(*rows)
-            return PartsExplanation(self.tree_, split[0], own_columns=own, kinds=kinds, **presence)
-        return PairExplanation(self.tree_, own, **presence)
+            return PartsExplanation(
+                self.tree_, split[0], own_columns=direct, kinds=kinds, **presence
+            )
+        return PairExplanation(self.tree_, direct, **presence)
 
     def explain_prediction(self, x: Any) -> PredictionExplanation:
         """Say why a row gets its class, and how it differs from those who vote on it.
@@ -111,9 +113,9 @@ class ExplainMixin(ExplainClassesMixin):
         self,
         x: Any,
         target: Any = None,
-        against: Any = None,
+        foil: Any = None,
         n_neighbors: int | None = None,
-        by: str = "nodes",
+        attribute_to: str = "nodes",
     ) -> ContrastExplanation:
         """Say which nodes pull a row towards one class and away from another.
 
@@ -123,19 +125,19 @@ class ExplainMixin(ExplainClassesMixin):
             A row like those of `fit`; also a Series, or a DataFrame of one row.
         target : object, default=None
             The class to speak for; None takes the predicted one.
-        against : object, default=None
+        foil : object, default=None
             The class to speak against; None takes the one that is most probable after `target`,
             among equally probable ones the nearest.
         n_neighbors : int, default=None
             How many training rows of either class the row is compared with; None takes the
-            parameter, or the whole class where that is smaller. Prototypes have no neighbours.
-        by : {"nodes", "parts"}, default="nodes"
+            parameter, or the whole class where that is smaller. Prototypes have no neighbors.
+        attribute_to : {"nodes", "parts"}, default="nodes"
             As in `explain_pair`.
 
         Returns
         -------
         explanation : ContrastExplanation
-            Its contributions add up to the mean squared distance to the nearest rows of `against`
+            Its contributions add up to the mean squared distance to the nearest rows of `foil`
             minus the one to the nearest rows of `target`, weighted by what their votes would weigh;
             for prototypes, to the difference of the squared distances to the two.
 
@@ -147,8 +149,8 @@ class ExplainMixin(ExplainClassesMixin):
         """
         check_is_fitted(self)
         row = check_row(self, x, "x")
-        contrasts = self._contrasts(n_neighbors, by)
-        codes = self._code(target, "target"), self._code(against, "against")
+        contrasts = self._contrasts(n_neighbors, attribute_to)
+        codes = self._code(target, "target"), self._code(foil, "foil")
         return self._contrast(row, contrasts, *codes)
 
     def explain_predictions(self, X: Any) -> PredictionExplanations:
@@ -191,9 +193,9 @@ class ExplainMixin(ExplainClassesMixin):
         self,
         X: Any,
         target: Any = None,
-        against: Any = None,
+        foil: Any = None,
         n_neighbors: int | None = None,
-        by: str = "nodes",
+        attribute_to: str = "nodes",
     ) -> ContrastExplanations:
         """Contrast many rows at once, as `explain_contrast` does one.
 
@@ -205,7 +207,7 @@ class ExplainMixin(ExplainClassesMixin):
             Classes, the same for all rows; None takes those of each row.
         n_neighbors : int, default=None
             As in `explain_contrast`.
-        by : {"nodes", "parts"}, default="nodes"
+        attribute_to : {"nodes", "parts"}, default="nodes"
             As in `explain_pair`.
 
         Returns
@@ -219,8 +221,8 @@ class ExplainMixin(ExplainClassesMixin):
             As in `explain_contrast`.
         """
         rows = self._check_rows(X).astype(np.float64)
-        contrasts = self._contrasts(n_neighbors, by)
-        codes = self._code(target, "target"), self._code(against, "against")
+        contrasts = self._contrasts(n_neighbors, attribute_to)
+        codes = self._code(target, "target"), self._code(foil, "foil")
         return self._all_contrasts(X, rows, contrasts, *codes)
 
     def _contrast(
@@ -228,26 +230,26 @@ class ExplainMixin(ExplainClassesMixin):
         row: np.ndarray,
         contrasts: Contrasts,
         target: int | None = None,
-        against: int | None = None,
+        foil: int | None = None,
         proba: np.ndarray | None = None,
     ) -> ContrastExplanation:
         """Contrast one row, (1, n_features), of two classes given by their codes."""
         from ..explain import ContrastExplanation
 
-        targets, againsts = contrasts.choose(row, target, against, proba)
-        result = contrasts.explain(row, targets, againsts)
+        targets, foils = contrasts.choose(row, target, foil, proba)
+        result = contrasts.explain(row, targets, foils)
         mine, theirs = result.target_neighbors[0], result.against_neighbors[0]
         return ContrastExplanation(
             self.tree_,
-            result.own[0],
+            result.direct[0],
             target=self.classes_[targets[0]],
-            against=self.classes_[againsts[0]],
+            foil=self.classes_[foils[0]],
             squared_distances=result.squared_distances[0],
             target_neighbors=mine[mine >= 0],
             against_neighbors=theirs[theirs >= 0],
             present=self._presence(row),
             kind=self.decision,
-            by=contrasts.by,
+            attribute_to=contrasts.attribute_to,
         )
 
     def _all_contrasts(
@@ -256,26 +258,26 @@ class ExplainMixin(ExplainClassesMixin):
         rows: np.ndarray,
         contrasts: Contrasts,
         target: int | None = None,
-        against: int | None = None,
+        foil: int | None = None,
         proba: np.ndarray | None = None,
     ) -> ContrastExplanations:
         """Contrast checked rows, (n_samples, n_features), of classes given by their codes."""
         from ..explain import ContrastExplanations
 
-        targets, againsts = contrasts.choose(rows, target, against, proba)
-        result = contrasts.explain(rows, targets, againsts)
+        targets, foils = contrasts.choose(rows, target, foil, proba)
+        result = contrasts.explain(rows, targets, foils)
         return ContrastExplanations(
             self.tree_,
-            result.own,
+            result.direct,
             targets=self.classes_[targets],
-            againsts=self.classes_[againsts],
+            foils=self.classes_[foils],
             squared_distances=result.squared_distances,
             target_neighbors=result.target_neighbors,
             against_neighbors=result.against_neighbors,
             present=self._presences(rows),
             samples=_labels(X),
             kind=self.decision,
-            by=contrasts.by,
+            attribute_to=contrasts.attribute_to,
         )
 
     def _by_parts(self, a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -291,10 +293,10 @@ class ExplainMixin(ExplainClassesMixin):
             gradients = ((a - b) @ self.components_.T) @ self.components_
         return np.einsum("vpf,pf->pv", deltas, gradients), kinds
 
-    def _contrasts(self, n_neighbors: int | None, by: str = "nodes") -> Contrasts:
-        from ..explain.explanation import check_by
+    def _contrasts(self, n_neighbors: int | None, attribute_to: str = "nodes") -> Contrasts:
+        from ..explain.explanation import check_attribute_to
 
-        check_by(by)
+        check_attribute_to(attribute_to)
         if n_neighbors is not None and (
             isinstance(n_neighbors, bool)
             or not isinstance(n_neighbors, Integral)
@@ -307,7 +309,7 @@ class ExplainMixin(ExplainClassesMixin):
             self.classes_,
             self.n_neighbors if n_neighbors is None else n_neighbors,
             strict=n_neighbors is not None,
-            split=(lambda a, b: self._by_parts(a, b)[0]) if by == "parts" else None,
+            split=(lambda a, b: self._by_parts(a, b)[0]) if attribute_to == "parts" else None,
         )
 
     def _code(self, label: Any, name: str) -> int | None:

@@ -36,12 +36,14 @@ def permutation_drops(
     for repeat in range(n_repeats):
         order = rng.permutation(len(X))
         for node in tree.bottom_up():
-            own = layout.columns[node]
+            direct = layout.columns[node]
             below = np.concatenate([layout.columns[n] for n in tree.subtree(node)])
-            drops[0, repeat, node] = base - _permuted(score, X, own, order) if len(own) else 0.0
+            drops[0, repeat, node] = (
+                base - _permuted(score, X, direct, order) if len(direct) else 0.0
+            )
             drops[1, repeat, node] = (
                 drops[0, repeat, node]
-                if len(below) == len(own)
+                if len(below) == len(direct)
                 else base - _permuted(score, X, below, order)
             )
     return base, drops[0], drops[1]
@@ -96,8 +98,8 @@ class ExplainClassesMixin:
                 f"one of its class to compare with; {label!r} has {len(rows)}."
             )
         rows = self._spread(rows)
-        own = self._contrasts(None).against_others(self._X[rows].astype(np.float64), rows, code)
-        return ClassExplanation(self.tree_, own, label=self.classes_[code], rows=rows)
+        direct = self._contrasts(None).against_others(self._X[rows].astype(np.float64), rows, code)
+        return ClassExplanation(self.tree_, direct, label=self.classes_[code], rows=rows)
 
     def explain_model(
         self, X: Any = None, y: Any = None, n_repeats: int = 5, random_state: Any = None
@@ -140,13 +142,15 @@ class ExplainClassesMixin:
         rows = self._spread(np.flatnonzero(counts[self._codes] > 1))
         if not len(rows):
             raise ValueError("no class has 2 training rows, so there is nothing to contrast with.")
-        contrasts, own = self._contrasts(None), np.zeros((len(rows), self.tree_.n_nodes))
+        contrasts, direct = self._contrasts(None), np.zeros((len(rows), self.tree_.n_nodes))
         for code in np.unique(self._codes[rows]):
             chosen = self._codes[rows] == code
             taken = rows[chosen]
-            own[chosen] = contrasts.against_others(self._X[taken].astype(np.float64), taken, code)
+            direct[chosen] = contrasts.against_others(
+                self._X[taken].astype(np.float64), taken, code
+            )
         if X is None:
-            return ModelExplanation(self.tree_, own)
+            return ModelExplanation(self.tree_, direct)
         decision, table = contrasts.decision, self._check_rows(X)
         y = check_labels(y, "y", len(table))
         check_known(y, "y", self.classes_)
@@ -158,7 +162,7 @@ class ExplainClassesMixin:
             check_random_state(random_state),
         )
         return ModelExplanation(
-            self.tree_, own, accuracy=drops[0], drops_own=drops[1], drops_below=drops[2]
+            self.tree_, direct, accuracy=drops[0], drops_own=drops[1], drops_below=drops[2]
         )
 
     def _spread(self, rows: np.ndarray) -> np.ndarray:

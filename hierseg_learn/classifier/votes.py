@@ -1,4 +1,4 @@
-"""From distances to classes: votes of neighbours, or the nearest prototype."""
+"""From distances to classes: votes of neighbors, or the nearest prototype."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from ..metrics.base import BLOCK_ROWS, map_rows
 from ..metrics.ties import SAME_VOTES, TiedNeighbors, find_tied
 from ..table.layout import TableLayout
 
-# Neighbours that judge a metric on held-out rows: more than vote by default, for a steadier choice.
+# Neighbors that judge a metric on held-out rows: more than vote by default, for a steadier choice.
 SCORE_NEIGHBORS = 15
 # rows that tie for the last places and are listed one by one, at most
-MOST_LISTED = 100
+MAX_LISTED = 100
 
 
 @dataclass(frozen=True)
@@ -75,17 +75,17 @@ class Order:
 
 @dataclass(frozen=True)
 class Embedding:
-    """Rows about a centre through a linear map: near the origin little is lost to rounding."""
+    """Rows about a center through a linear map: near the origin little is lost to rounding."""
 
     components: np.ndarray  # (n_components, n_features): the map
-    centre: np.ndarray  # (n_features,): what rows are moved by
+    center: np.ndarray  # (n_features,): what rows are moved by
     points: np.ndarray  # (n_samples, n_components) float64: the training rows
 
     @classmethod
-    def of(cls, components: np.ndarray, X: np.ndarray, centre: np.ndarray) -> Embedding:
+    def of(cls, components: np.ndarray, X: np.ndarray, center: np.ndarray) -> Embedding:
         """Embed training rows."""
-        made = cls(components, centre, np.empty((0, len(components))))
-        return cls(components, centre, made.embed(X)[0])
+        made = cls(components, center, np.empty((0, len(components))))
+        return cls(components, center, made.embed(X)[0])
 
     def embed(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Embed rows; with a bound, (n_rows,), on what the rounding of each is relative to."""
@@ -94,14 +94,14 @@ class Embedding:
         with single_blas_thread():
             for start in range(0, len(rows), BLOCK_ROWS):
                 block = slice(start, start + BLOCK_ROWS)
-                moved = np.subtract(rows[block], self.centre, dtype=np.float64)
+                moved = np.subtract(rows[block], self.center, dtype=np.float64)
                 embedded[block] = moved @ self.components.T
                 sizes[block] = np.abs(moved) @ lengths
         return embedded, sizes
 
     def move(self, mapped: np.ndarray) -> np.ndarray:
         """Move rows that are mapped already, (n_rows, n_components), as `embed` moves rows."""
-        return mapped - self.components @ self.centre
+        return mapped - self.components @ self.center
 
 
 @dataclass(frozen=True)
@@ -169,7 +169,7 @@ class Neighbors:
     def votes(self, rows: np.ndarray) -> Votes:
         """Who votes about every row.
 
-        Of more than `MOST_LISTED` rows that tie, so many of each class are listed that the votes
+        Of more than `MAX_LISTED` rows that tie, so many of each class are listed that the votes
         of the classes are right; they are as far as those that are not.
         """
         found = self._find(rows)
@@ -275,13 +275,13 @@ class Neighbors:
         Returns their numbers, (n_chosen,), and shares that sum to 1.
         """
         tied = tied[np.argsort(self.order.rows[tied], kind="stable")]
-        if len(tied) <= MOST_LISTED:
+        if len(tied) <= MAX_LISTED:
             return tied, np.full(len(tied), 1 / len(tied))
         codes = self.codes[tied]
         chosen, shares = [], []
         for code in np.unique(codes):
             of_class = tied[codes == code]
-            kept = of_class[: max(1, MOST_LISTED * len(of_class) // len(tied))]
+            kept = of_class[: max(1, MAX_LISTED * len(of_class) // len(tied))]
             chosen.append(kept)
             shares.append(np.full(len(kept), len(of_class) / len(tied) / len(kept)))
         return np.concatenate(chosen), np.concatenate(shares)
@@ -382,7 +382,7 @@ class Prototypes:
 
 
 def neighbor_score(backend: Any, n_neighbors: int = SCORE_NEIGHBORS) -> Callable[..., float]:
-    """Return a score of a metric: the share of queries whose neighbours vote for their class.
+    """Return a score of a metric: the share of queries whose neighbors vote for their class.
 
     Classes that are level share a query.
 

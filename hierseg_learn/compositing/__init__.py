@@ -1,1 +1,1 @@
-"""Pictures cut apart, filled and put together again."""
+"""ImageSource cut apart, filled and put together again."""

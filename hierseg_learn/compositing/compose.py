@@ -119,17 +119,17 @@ def sample_at(
 
 # A node with this share of the pixels along the picture's edge is a backdrop: it stays behind.
 BACKDROP = 0.4
-# How far a pasted part may reach over its neighbours, and leave slivers of the old one covered,
+# How far a pasted part may reach over its neighbors, and leave slivers of the old one covered,
 # as a share of the diagonal of the old part.
 REACH = 0.03
-# Outlines that share less of their union than this do not fit: only colours are taken over.
+# Outlines that share less of their union than this do not fit: only colors are taken over.
 FIT = 0.5
-# Border pixels of a part that show its neighbours, too, in pictures of so many pixels a side.
+# Border pixels of a part that show its neighbors, too, in pictures of so many pixels a side.
 MARGIN = 2
 LARGE = 100
 # What was behind a part belongs to the backdrop unless others are nearer by this factor.
 RETREAT = 1.5
-# lightness, and two differences of colours, orthonormal
+# lightness, and two differences of colors, orthonormal
 OPPONENT = np.array([[1, 1, 1], [1, 0, -1], [1, -2, 1]]) / np.sqrt([[3], [2], [6]])
 # width of the soft border, as a share of the picture's diagonal
 FEATHER = 0.003
@@ -147,10 +147,10 @@ def compose_parts(
 
     A donor's part is resized so that it spans the height and the width of the part that it
     replaces, and pasted there with a soft border. Where it is larger than the old part it covers
-    the backdrop, but hardly its neighbours; where it is smaller, what was behind the old part is
+    the backdrop, but hardly its neighbors; where it is smaller, what was behind the old part is
     filled with its surroundings. Where the outlines of the two do not fit at all (the skin of
     someone in shorts and of someone in a coat), the part keeps its own and only takes on the
-    donor's colours. A backdrop, what holds much of the picture's edge, keeps its outline, too:
+    donor's colors. A backdrop, what holds much of the picture's edge, keeps its outline, too:
     others stand before it. A part that the donor lacks is taken out; one that the receiver lacks
     comes to where the donor has it, relative to the node above it.
 
@@ -204,12 +204,12 @@ def _exchange(receiver: Picture, donor: Picture, tree: SegmentTree, node: int) -
         new, kept = _outline(old, reached, _backdrop(receiver, old))
     elif not backdrop:
         new = reached
-    # Beyond the donor's part its own colours go on, so that none of its surroundings are pasted.
+    # Beyond the donor's part its own colors go on, so that none of its surroundings are pasted.
     inner = _inner(source)
     content = sample_at(fill_region(donor.pixels, inner, ~inner), places, order=1)
     if kept.any():
-        recoloured = _recoloured(receiver.pixels, old, donor.pixels[inner])
-        content = np.where(kept[..., np.newaxis], recoloured, content)
+        recolored = _recolored(receiver.pixels, old, donor.pixels[inner])
+        content = np.where(kept[..., np.newaxis], recolored, content)
     labels = sample_at(nearest_labels(donor.mask, source)[..., np.newaxis], places, order=0)[..., 0]
     if (old & ~new).any():
         _remove(receiver, old, only=old & ~new)
@@ -232,7 +232,7 @@ def _backdrop(receiver: Picture, old: np.ndarray) -> np.ndarray:
 def _outline(
     old: np.ndarray, reached: np.ndarray, backdrop: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Where the new part will be, and where it is the old one in other colours: (h, w) bool."""
+    """Where the new part will be, and where it is the old one in other colors: (h, w) bool."""
     # Where the donor has another part inside of this one, as eyes in a face, the part goes on.
     reached = reached | (binary_fill_holes(reached) & old)
     if (reached & old).sum() < FIT * (reached | old).sum():
@@ -241,7 +241,7 @@ def _outline(
     # What lies in a hole of the old part stays before the new one.
     enclosed = binary_fill_holes(old) & ~old
     new = reached & (backdrop | _grown(old, reach)) & ~enclosed
-    # No slivers of what is behind between the new part and its neighbours.
+    # No slivers of what is behind between the new part and its neighbors.
     closed = ~_grown(~_grown(new | ~(backdrop | old), 2 * reach), 2 * reach)
     new |= old & (closed | _grown(reached, reach))
     kept = np.zeros_like(old)
@@ -253,8 +253,8 @@ def _outline(
     return new | kept, kept
 
 
-def _recoloured(pixels: np.ndarray, region: np.ndarray, donor: np.ndarray) -> np.ndarray:
-    """Give a region the mean and the spread of the colours of a donor's pixels, (n, n_channels)."""
+def _recolored(pixels: np.ndarray, region: np.ndarray, donor: np.ndarray) -> np.ndarray:
+    """Give a region the mean and the spread of the colors of a donor's pixels, (n, n_channels)."""
     basis = OPPONENT if donor.shape[1] == 3 else np.eye(donor.shape[1])
     old, new = pixels[region] @ basis.T, donor @ basis.T
     spread = new.std(axis=0) / np.maximum(old.std(axis=0), 1e-12)
@@ -294,7 +294,7 @@ def _rid_of(receiver: Picture, old: np.ndarray) -> None:
     """Take out of the pixels beside an old part what they still show of it.
 
     A pixel there is a mixture of what is farther inside of its own part and of what is farther
-    inside of the old one; the share of the old one is where it lies between the two colours.
+    inside of the old one; the share of the old one is where it lies between the two colors.
     """
     beside = _grown(old, MARGIN) & ~old
     if min(old.shape) < LARGE or not beside.any():
@@ -384,7 +384,7 @@ CUT_FEATHER = 0.003
 def place_before(image: np.ndarray, front: np.ndarray, backdrop: np.ndarray) -> np.ndarray:
     """Put the front of a picture before another one, with a soft outline.
 
-    Masks are rough and the pixels along an outline are mixed with what was behind, so the colours
+    Masks are rough and the pixels along an outline are mixed with what was behind, so the colors
     of the rim are not used: those farther in go on to the outline and beyond.
 
     Shapes: `image, backdrop` (h, w, n_channels) float, `front` (h, w) bool. Returns `pixels` (h, w,
@@ -396,13 +396,13 @@ def place_before(image: np.ndarray, front: np.ndarray, backdrop: np.ndarray) -> 
         alpha = gaussian_filter(alpha, CUT_FEATHER * diagonal)
         alpha[alpha < 0.02] = 0.0
         alpha[alpha > 0.98] = 1.0
-    inner = _without_rim(front, round(RIM * diagonal))
+    inner = _erode_leaves(front, round(RIM * diagonal))
     colors = fill_region(image, inner, (alpha > 0) & ~inner)
     alpha = alpha[..., np.newaxis]
     return alpha * colors + (1 - alpha) * backdrop
 
 
-def _without_rim(front: np.ndarray, width: int) -> np.ndarray:
+def _erode_leaves(front: np.ndarray, width: int) -> np.ndarray:
     """Take off a rim; of what is thinner than that, the middle stays."""
     if width == 0:
         return front

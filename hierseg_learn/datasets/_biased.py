@@ -28,13 +28,13 @@ GRAIN = 0.02
 
 
 class PaintedBackdrops:
-    """Backdrops as those of the portraits: a colour and a pattern for every kind."""
+    """Backdrops as those of the portraits: a color and a pattern for every kind."""
 
     def __init__(self, n_kinds: int) -> None:
         self.n_kinds = n_kinds
 
     def draw(
-        self, kind: int, shape: tuple[int, int], rng: np.random.RandomState, is_grey: bool
+        self, kind: int, shape: tuple[int, int], rng: np.random.RandomState, is_gray: bool
     ) -> np.ndarray:
         """Paint one: (h, w, 1) or (h, w, 3) float64 in [0, 1]."""
         # the portraits' painter takes the newer kind of generator
@@ -45,7 +45,7 @@ class PaintedBackdrops:
         lab[:] = style_color("background", kind, self.n_kinds, 1.0) + drawn.normal(0, spread, 3)
         lab[..., 0] += texture("background", kind, x, y, drawn)
         painted = lab2rgb(lab) + GRAIN * drawn.normal(size=(*shape, 1))
-        return _in_channels(np.clip(painted, 0, 1), is_grey)
+        return _in_channels(np.clip(painted, 0, 1), is_gray)
 
 
 class PictureBackdrops:
@@ -56,7 +56,7 @@ class PictureBackdrops:
         self.n_kinds = len(self.kinds)
 
     def draw(
-        self, kind: int, shape: tuple[int, int], rng: np.random.RandomState, is_grey: bool
+        self, kind: int, shape: tuple[int, int], rng: np.random.RandomState, is_gray: bool
     ) -> np.ndarray:
         """Crop one, mirrored every other time: (h, w, 1) or (h, w, 3) float64 in [0, 1]."""
         pictures = self.kinds[kind]
@@ -70,11 +70,11 @@ class PictureBackdrops:
         crop = picture[tuple(slice(at, at + used) for at, used in zip(first, sides, strict=True))]
         crop = crop[:, :: rng.choice([-1, 1])]
         sized = resize(crop, shape, order=1, anti_aliasing=scale > 1)
-        return _in_channels(np.clip(sized, 0, 1), is_grey)
+        return _in_channels(np.clip(sized, 0, 1), is_gray)
 
 
-def _in_channels(picture: np.ndarray, is_grey: bool) -> np.ndarray:
-    if is_grey:
+def _in_channels(picture: np.ndarray, is_gray: bool) -> np.ndarray:
+    if is_gray:
         return np.atleast_3d(picture if picture.ndim == 2 else rgb2gray(picture))
     return gray2rgb(picture) if picture.ndim == 2 else picture
 
@@ -152,7 +152,7 @@ def make_biased(
     Parameters
     ----------
     images : array, list of arrays, list of paths or SegmentedImages
-        The images, grey or colour, of any size and dtype.
+        The images, gray or color, of any size and dtype.
     masks : array, list of arrays, list of paths or None
         One label map per image; None if `images` brings its own.
     y : array-like of shape (n_samples,)
@@ -204,9 +204,9 @@ def make_biased(
 
     Notes
     -----
-    Masks are rough, so the rim of the foreground shows the old background. Its colours are
+    Masks are rough, so the rim of the foreground shows the old background. Its colors are
     replaced by those farther in, and its outline is soft. Pixels farther in are as they were.
-    Pictures that come with scikit-image (``skimage.data.grass()``, ``gravel``, ``brick``,
+    ImageSource that come with scikit-image (``skimage.data.grass()``, ``gravel``, ``brick``,
     ``coffee``, ...) make good backgrounds and need no download.
 
     Examples

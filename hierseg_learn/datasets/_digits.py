@@ -27,7 +27,7 @@ def as_frame_bunch(
 DESCR = """\
 Handwritten digits as images
 ----------------------------
-The 1,797 handwritten digits of ``sklearn.datasets.load_digits``: grey images of 8 x 8 pixels whose
+The 1,797 handwritten digits of ``sklearn.datasets.load_digits``: gray images of 8 x 8 pixels whose
 values are the whole numbers 0 to 16 (pixels set in a block of 4 x 4), in ten classes.
 They are a copy of the test set of the UCI ML hand-written digits data
 (E. Alpaydin, C. Kaynak, 1998, https://doi.org/10.24432/C50P49).
@@ -38,7 +38,7 @@ They are a copy of the test set of the UCI ML hand-written digits data
     {"return_X_y": ["boolean"], "as_frame": ["boolean"]}, prefer_skip_nested_validation=True
 )
 def load_digits_images(*, return_X_y: bool = False, as_frame: bool = False) -> Bunch | tuple:
-    """Load scikit-learn's digits as grey images.
+    """Load scikit-learn's digits as gray images.
 
     Parameters
     ----------

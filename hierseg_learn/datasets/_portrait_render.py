@@ -14,20 +14,20 @@ PART_NAMES = ("background", "hair", "skin", "eyes", "mouth", "neck", "clothes")
 class Palette(NamedTuple):
     """The look of one part: style ``k`` of ``n`` lies on an ellipse in CIELAB."""
 
-    centre: tuple[float, float, float]  # CIELAB colour around which the styles lie
-    # half axes of the ellipse: style 0 lies at ``centre + first``, and of two styles the other one
-    # at ``centre - first``
+    center: tuple[float, float, float]  # CIELAB color around which the styles lie
+    # half axes of the ellipse: style 0 lies at ``center + first``, and of two styles the other one
+    # at ``center - first``
     first: tuple[float, float, float]
-    # half axes of the ellipse: style 0 lies at ``centre + first``, and of two styles the other one
-    # at ``centre - first``
+    # half axes of the ellipse: style 0 lies at ``center + first``, and of two styles the other one
+    # at ``center - first``
     second: tuple[float, float, float]
-    spread: float  # standard deviation of the individual colour, CIELAB units
+    spread: float  # standard deviation of the individual color, CIELAB units
     patterns: tuple[str, ...]  # texture of style 0, 1, ...; keys of ``PATTERNS``
     amplitude: float  # half height of the texture in units of L
     period: float  # period of the texture as a fraction of the image height
 
 
-# Centres of skin and neck are offsets to the tone of the person, so that face and neck match.
+# Centers of skin and neck are offsets to the tone of the person, so that face and neck match.
 PALETTES = {
     "background": Palette(
         (72, 0, 2), (4, -9, -22), (2, -20, 16), 3.0,
@@ -72,15 +72,15 @@ PATTERNS = {
 
 
 def style_color(part: str, style: int, n_styles: int, strength: float) -> np.ndarray:
-    """CIELAB colour of a style: its place on the part's ellipse, drawn in by `strength`."""
+    """CIELAB color of a style: its place on the part's ellipse, drawn in by `strength`."""
     palette = PALETTES[part]
     angle = 2 * np.pi * style / n_styles
     offset = np.cos(angle) * np.array(palette.first) + np.sin(angle) * np.array(palette.second)
-    return np.array(palette.centre, dtype=np.float64) + strength * offset
+    return np.array(palette.center, dtype=np.float64) + strength * offset
 
 
 def skin_tone(depth: float) -> np.ndarray:
-    """CIELAB skin colour; `depth` runs from 0 (light) to 1 (dark)."""
+    """CIELAB skin color; `depth` runs from 0 (light) to 1 (dark)."""
     return np.array([85 - 42 * depth, 9 + 9 * depth - 4 * depth**2, 17 + 18 * depth * (1 - depth)])
 
 
@@ -162,7 +162,7 @@ def draw_sitter(rng: np.random.Generator, image_width: float) -> Sitter:
 
 
 class Canvas:
-    """A part id for every sample point, and how the colour there departs from the part's.
+    """A part id for every sample point, and how the color there departs from the part's.
 
     Shapes: `x` (height, width), `y` (height, width), `label` (height, width) int32, `shade`
     (height, width, 3), `fixed` (height, width) bool.
@@ -201,7 +201,7 @@ class Canvas:
 def _ellipse(
     x: np.ndarray, y: np.ndarray, cx: float, cy: float, rx: float, ry: float
 ) -> np.ndarray:
-    """Squared relative distance to the centre of an ellipse: below 1 inside."""
+    """Squared relative distance to the center of an ellipse: below 1 inside."""
     return ((x - cx) / rx) ** 2 + ((y - cy) / ry) ** 2
 
 
@@ -309,10 +309,10 @@ def _paint_features(
         canvas.paint(teeth & lips, "mouth", (95, 0, 3), fixed=True)
         return
     bend = 0.03 if sitter.smile == "smile" else 0.008
-    centre = mouth_y + bend * (1 - 2 * r**2)
+    center = mouth_y + bend * (1 - 2 * r**2)
     thickness = max(0.024, 0.75 * canvas.pixel) * np.sqrt(np.clip(1 - 0.7 * r**2, 0, 1))
-    canvas.paint((np.abs(r) < 1) & (np.abs(q - centre) < thickness), "mouth")
-    canvas.tint((np.abs(q - centre) < 0.3 * canvas.pixel).astype(float), "mouth", (-12, 2, 0))
+    canvas.paint((np.abs(r) < 1) & (np.abs(q - center) < thickness), "mouth")
+    canvas.tint((np.abs(q - center) < 0.3 * canvas.pixel).astype(float), "mouth", (-12, 2, 0))
 
 
 def _paint_eye(
@@ -401,7 +401,7 @@ def _color_parts(
     n_styles: int,
     strength: float,
 ) -> np.ndarray:
-    """CIELAB colour of every sample point: style, individual colour, shade and texture."""
+    """CIELAB color of every sample point: style, individual color, shade and texture."""
     lab = canvas.shade.copy()
     for part_id, part in enumerate(PART_NAMES):
         rng = np.random.default_rng(seeds[part_id])
@@ -414,24 +414,24 @@ def _color_parts(
             continue
         pattern = texture(part, int(styles[part_id, 1]), canvas.x[where], canvas.y[where], rng)
         drawn = np.where(canvas.fixed[where][:, None], lab[where], lab[where] + color)
-        # a texture has mean zero over its part, so that it says nothing through the colour
+        # a texture has mean zero over its part, so that it says nothing through the color
         drawn[:, 0] += strength * (pattern - pattern.mean())
         lab[where] = drawn
     return lab
 
 
 def _to_rgb(lab: np.ndarray) -> np.ndarray:
-    """Convert CIELAB to sRGB in [0, 1], drawing colours that do not exist to the gamut's edge."""
+    """Convert CIELAB to sRGB in [0, 1], drawing colors that do not exist to the gamut's edge."""
     lab[..., 0] = np.clip(lab[..., 0], 2, 99)
-    # beyond this b there is no real colour and lab2rgb warns
+    # beyond this b there is no real color and lab2rgb warns
     lab[..., 2] = np.minimum(lab[..., 2], 200 * (lab[..., 0] + 16) / 116 - 0.01)
     return lab2rgb(lab)
 
 
 def _to_pixels(rgb: np.ndarray, label: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Pixels from sample points: the commonest part, and the mean colour of that part only.
+    """Pixels from sample points: the commonest part, and the mean color of that part only.
 
-    No pixel mixes the colours of two parts, so that no part can be read from its neighbour.
+    No pixel mixes the colors of two parts, so that no part can be read from its neighbor.
     """
     height, width = label.shape[0] // SAMPLES, label.shape[1] // SAMPLES
     blocks = (height, SAMPLES, width, SAMPLES)

@@ -32,13 +32,13 @@ TREE = {
 DESCR = """\
 Painted portraits
 -----------------
-Small colour pictures of people, drawn by ``hierseg_learn.datasets.make_portraits``, each with a
+Small color pictures of people, drawn by ``hierseg_learn.datasets.make_portraits``, each with a
 label map of seven parts: background, hair, skin, eyes, mouth, neck and clothes.
 
-Every part of every picture shows one of ``n_classes`` styles of colour and one of texture. In the
+Every part of every picture shows one of ``n_classes`` styles of color and one of texture. In the
 signal parts the style is the class; in the biased part it is the class with a chosen probability;
 everywhere else it is drawn at random. Pose, proportions, haircut, collar, skin tone, light and
-individual colours are drawn independently of the class.
+individual colors are drawn independently of the class.
 
 The pictures are synthetic; they show nobody.
 """
@@ -48,7 +48,7 @@ class _Plan(NamedTuple):
     """All that is drawn before the first picture: labels, styles, missing parts, seeds."""
 
     target: np.ndarray  # (n_samples,) int64
-    styles: np.ndarray  # (n_samples, n_parts, 2) int64: colour, texture
+    styles: np.ndarray  # (n_samples, n_parts, 2) int64: color, texture
     missing: np.ndarray  # (n_samples, n_parts) bool
     seeds: np.ndarray  # (n_samples, 2 + n_parts) int64
 
@@ -89,10 +89,10 @@ def make_portraits(
 ) -> Bunch | tuple:
     """Paint small portraits with part masks, a class signal in chosen parts, and a bias dial.
 
-    Every part of every portrait shows a style of colour and a style of texture, one of
+    Every part of every portrait shows a style of color and a style of texture, one of
     `n_classes` each. In the parts of `signal` the style is the class. In `bias_part` it is the
     class with probability `bias`. In all other parts, and in everything geometrical, the draw
-    does not look at the class. No pixel mixes the colours of two parts.
+    does not look at the class. No pixel mixes the colors of two parts.
 
     The same `random_state` paints the same people: other values of `signal`, `bias` or
     `strength` change only the styles of the parts concerned.
@@ -141,7 +141,7 @@ default=("hair",)
         - `target_names` (list of str)
         - `part_names` (dict of int to str): Name of every part id.
         - `tree` (dict): The segment tree; its leaves are the part ids.
-        - `styles` (ndarray of shape (n_samples, n_parts, 2)): Colour style and texture style of
+        - `styles` (ndarray of shape (n_samples, n_parts, 2)): Color style and texture style of
           every part: the truth behind the portraits.
         - `groups` (ndarray of shape (n_samples,)): The style that `bias_part` shows (of its
           texture if that is `bias_cue`); style k belongs to class k.
@@ -209,7 +209,7 @@ def _draw_plan(
 
 
 def _channels(cue: str) -> slice:
-    """Return the columns of the styles that a cue names: 0 is colour, 1 is texture."""
+    """Return the columns of the styles that a cue names: 0 is color, 1 is texture."""
     return {"both": slice(0, 2), "color": slice(0, 1), "texture": slice(1, 2)}[cue]
 
 

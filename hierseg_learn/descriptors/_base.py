@@ -72,17 +72,17 @@ class ImageChannels:
 
     @property
     def n_channels(self) -> int:
-        """1 for a grey image, 3 for a colour image."""
+        """1 for a gray image, 3 for a color image."""
         return 1 if self.image.ndim == 2 else 3
 
     @cached_property
-    def grey(self) -> np.ndarray:
-        """Luma, (height, width) float32; a grey image is its own."""
+    def gray(self) -> np.ndarray:
+        """Luma, (height, width) float32; a gray image is its own."""
         return self.image if self.n_channels == 1 else rgb2gray(self.image)
 
     @cached_property
     def lab(self) -> np.ndarray:
-        """CIELAB, (height, width, 3) float32; of a grey image L only, (height, width, 1)."""
+        """CIELAB, (height, width, 3) float32; of a gray image L only, (height, width, 1)."""
         if self.n_channels == 3:
             return rgb2lab(self.image)
         return rgb2lab(np.stack([self.image] * 3, axis=-1))[..., :1]
@@ -103,15 +103,15 @@ class Descriptor(ImageEstimator):
     A new family overrides ``_columns`` (names), ``_block`` (the maps of some rows), and where
     columns are not plain means ``_from_means`` and ``_to_means``; one that learns overrides
     ``_fit`` too. One that describes where a region lies, and not what its pixels look like, sets
-    `uses_margin` to False.
+    `uses_erosion` to False.
 
     Attributes
     ----------
-    uses_margin : bool
-        Whether pixels near other regions may be left out, as the `margin` of
+    uses_erosion : bool
+        Whether pixels near other regions may be left out, as the `erosion` of
         :class:`~hierseg_learn.SegmentTreeTransformer` says.
     n_channels_ : int
-        1 if fitted on grey images, 3 on colour images.
+        1 if fitted on gray images, 3 on color images.
     n_columns_ : int
         Number of columns that describe a region.
     n_sums_ : int
@@ -127,7 +127,7 @@ class Descriptor(ImageEstimator):
     ...     def _columns(self):
     ...         return ["mean"]
     ...     def _block(self, prepared, rows):
-    ...         return prepared.grey[rows, :, None]
+    ...         return prepared.gray[rows, :, None]
     >>> image = np.array([[0.0, 0.5], [0.5, 1.0]])
     >>> brightness = Brightness().fit([image])
     >>> sums = brightness.pool(ImageChannels(image), np.array([[0, 0], [0, 1]]), n_regions=2)
@@ -140,7 +140,7 @@ class Descriptor(ImageEstimator):
 
     _parameter_constraints: dict = {"prefix": [str]}
 
-    uses_margin: bool = True
+    uses_erosion: bool = True
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any = None) -> Descriptor:

@@ -1,4 +1,4 @@
-"""Colour of a region in CIELAB."""
+"""Color of a region in CIELAB."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ HIGHEST = np.array([100.0, 100.0, 100.0], dtype=np.float32)
 class ColorDescriptor(Descriptor):
     """Mean, standard deviation and histogram of the CIELAB channels of a region.
 
-    Grey images have the lightness L only. The histograms are marginal, one per channel; a pixel
-    goes to its two nearest bins in linear shares, so that a small change of colour is a small
-    change of the histogram. Values beyond the outer bin centres belong to the outer bins.
+    Gray images have the lightness L only. The histograms are marginal, one per channel; a pixel
+    goes to its two nearest bins in linear shares, so that a small change of color is a small
+    change of the histogram. Values beyond the outer bin centers belong to the outer bins.
 
     Parameters
     ----------
     n_bins : int, default=8
         Bins per channel, over 0 to 100 for L and -100 to 100 for a and b.
-    root : bool, default=True
+    hellinger : bool, default=True
         Whether the histogram columns are square roots of the shares (then the Euclidean distance
         of two histograms is their Hellinger distance).
     prefix : str, default="lab"
@@ -34,7 +34,7 @@ class ColorDescriptor(Descriptor):
     Attributes
     ----------
     n_channels_ : int
-        1 if fitted on grey images, 3 on colour images.
+        1 if fitted on gray images, 3 on color images.
     n_columns_, n_sums_ : int
         Number of columns and of sums: `n_channels_` times (2 + `n_bins`).
 
@@ -62,12 +62,12 @@ class ColorDescriptor(Descriptor):
     _parameter_constraints: dict = {
         **Descriptor._parameter_constraints,
         "n_bins": [Interval(Integral, 2, None, closed="left")],
-        "root": ["boolean"],
+        "hellinger": ["boolean"],
     }
 
-    def __init__(self, n_bins: int = 8, *, root: bool = True, prefix: str = "lab") -> None:
+    def __init__(self, n_bins: int = 8, *, hellinger: bool = True, prefix: str = "lab") -> None:
         self.n_bins = n_bins
-        self.root = root
+        self.hellinger = hellinger
         self.prefix = prefix
 
     def _columns(self) -> list[str]:
@@ -95,12 +95,12 @@ class ColorDescriptor(Descriptor):
         columns = means.copy()
         variances = central_moment(means[..., c : 2 * c], means[..., :c] ** 2)
         columns[..., c : 2 * c] = np.sqrt(np.maximum(variances, 0.0))
-        columns[..., 2 * c :] = root_of(means[..., 2 * c :], self.root)
+        columns[..., 2 * c :] = root_of(means[..., 2 * c :], self.hellinger)
         return columns
 
     def _to_means(self, columns: np.ndarray) -> np.ndarray:
         c = self.n_channels_
         means = columns.copy()
         means[..., c : 2 * c] = columns[..., c : 2 * c] ** 2 + columns[..., :c] ** 2
-        means[..., 2 * c :] = square_of(columns[..., 2 * c :], self.root)
+        means[..., 2 * c :] = square_of(columns[..., 2 * c :], self.hellinger)
         return means

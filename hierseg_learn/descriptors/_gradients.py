@@ -15,7 +15,7 @@ class GradientDescriptor(Descriptor):
     """Histogram of gradient orientations of a region, and the mean gradient.
 
     Central differences; a pixel at the border takes that of its neighbor, so that it counts like
-    any other in photos of any size. In a colour image every pixel takes the channel of the steepest
+    any other in photos of any size. In a color image every pixel takes the channel of the steepest
     gradient. Orientations are unsigned (a light-to-dark edge is the same as a
     dark-to-light one); a pixel goes to its two nearest orientations in linear shares, weighted by
     its magnitude.
@@ -24,7 +24,7 @@ class GradientDescriptor(Descriptor):
     ----------
     n_orientations : int, default=8
         Orientations in half a turn.
-    root : bool, default=True
+    hellinger : bool, default=True
         Whether the orientation columns are square roots.
     prefix : str, default="grad"
         How the column names start.
@@ -32,7 +32,7 @@ class GradientDescriptor(Descriptor):
     Attributes
     ----------
     n_channels_ : int
-        1 if fitted on grey images, 3 on colour images.
+        1 if fitted on gray images, 3 on color images.
     n_columns_ : int
         Number of columns, `n_orientations` + 1.
     n_sums_ : int
@@ -43,7 +43,7 @@ class GradientDescriptor(Descriptor):
     ``grad_<k>`` is the mean over the region of the gradient in orientation k (k = 0: the intensity
     changes from left to right, as across a vertical edge; half of `n_orientations`: from top to
     bottom), ``grad_mean`` is their sum, the mean magnitude, in intensity per pixel; ``grad_<k>`` is
-    its square root if `root`.
+    its square root if `hellinger`.
 
     References
     ----------
@@ -54,7 +54,7 @@ class GradientDescriptor(Descriptor):
     >>> import numpy as np
     >>> from hierseg_learn.descriptors import GradientDescriptor, ImageChannels
     >>> image = np.tile([0.0, 0.5, 1.0], (3, 1))
-    >>> gradients = GradientDescriptor(n_orientations=4, root=False).fit([image])
+    >>> gradients = GradientDescriptor(n_orientations=4, hellinger=False).fit([image])
     >>> middle = np.array([[-1, 0, -1]] * 3)
     >>> sums = gradients.pool(ImageChannels(image), middle, n_regions=1)
     >>> gradients.from_sums(sums, [1 / 3])
@@ -64,12 +64,14 @@ class GradientDescriptor(Descriptor):
     _parameter_constraints: dict = {
         **Descriptor._parameter_constraints,
         "n_orientations": [Interval(Integral, 2, None, closed="left")],
-        "root": ["boolean"],
+        "hellinger": ["boolean"],
     }
 
-    def __init__(self, n_orientations: int = 8, *, root: bool = True, prefix: str = "grad") -> None:
+    def __init__(
+        self, n_orientations: int = 8, *, hellinger: bool = True, prefix: str = "grad"
+    ) -> None:
         self.n_orientations = n_orientations
-        self.root = root
+        self.hellinger = hellinger
         self.prefix = prefix
 
     def _columns(self) -> list[str]:
@@ -88,10 +90,10 @@ class GradientDescriptor(Descriptor):
 
     def _from_means(self, means: np.ndarray) -> np.ndarray:
         strength = means.sum(axis=-1, keepdims=True)
-        return np.concatenate([root_of(means, self.root), strength], axis=-1)
+        return np.concatenate([root_of(means, self.hellinger), strength], axis=-1)
 
     def _to_means(self, columns: np.ndarray) -> np.ndarray:
-        return square_of(columns[..., :-1], self.root)
+        return square_of(columns[..., :-1], self.hellinger)
 
 
 def steepest_gradient(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -15,14 +15,14 @@ N_LEVELS = 255
 class LBPDescriptor(Descriptor):
     """Histogram of the uniform local binary patterns of a region.
 
-    Every pixel is compared with its 8 neighbours at distance 1 on the grey image, rounded to 256
+    Every pixel is compared with its 8 neighbors at distance 1 on the gray image, rounded to 256
     levels; a pixel at the border has the pattern of its neighbor. Patterns 0 to 8 count the
-    neighbours that are at least as bright, where these are contiguous (0: a bright spot, 4: a
+    neighbors that are at least as bright, where these are contiguous (0: a bright spot, 4: a
     straight edge, 8: flat or a dark spot); pattern 9 is the rest.
 
     Parameters
     ----------
-    root : bool, default=True
+    hellinger : bool, default=True
         Whether the columns are square roots of the shares.
     prefix : str, default="lbp"
         How the column names start.
@@ -30,7 +30,7 @@ class LBPDescriptor(Descriptor):
     Attributes
     ----------
     n_channels_ : int
-        1 if fitted on grey images, 3 on colour images.
+        1 if fitted on gray images, 3 on color images.
     n_columns_, n_sums_ : int
         Number of columns and of sums, 10.
 
@@ -52,10 +52,10 @@ class LBPDescriptor(Descriptor):
     array([[1., 0., 0., 0., 0., 0., 0., 0., 0., 0.]])
     """
 
-    _parameter_constraints: dict = {**Descriptor._parameter_constraints, "root": ["boolean"]}
+    _parameter_constraints: dict = {**Descriptor._parameter_constraints, "hellinger": ["boolean"]}
 
-    def __init__(self, *, root: bool = True, prefix: str = "lbp") -> None:
-        self.root = root
+    def __init__(self, *, hellinger: bool = True, prefix: str = "lbp") -> None:
+        self.hellinger = hellinger
         self.prefix = prefix
 
     def _columns(self) -> list[str]:
@@ -63,7 +63,7 @@ class LBPDescriptor(Descriptor):
 
     def _prepare(self, channels: ImageChannels) -> np.ndarray:
         # whole levels: on floats, interpolation noise would decide the ties of flat regions
-        levels = np.rint(np.clip(channels.grey, -1e6, 1e6) * N_LEVELS).astype(np.int64)
+        levels = np.rint(np.clip(channels.gray, -1e6, 1e6) * N_LEVELS).astype(np.int64)
         # repeated pixels are ties, so only an image too small for a whole neighborhood gets them
         padded = np.pad(levels, [(int(side < 3),) * 2 for side in levels.shape], mode="edge")
         patterns = local_binary_pattern(padded, N_NEIGHBORS, 1, method="uniform")
@@ -75,7 +75,7 @@ class LBPDescriptor(Descriptor):
         return (prepared[rows, :, np.newaxis] == patterns).astype(np.float32)
 
     def _from_means(self, means: np.ndarray) -> np.ndarray:
-        return root_of(means, self.root)
+        return root_of(means, self.hellinger)
 
     def _to_means(self, columns: np.ndarray) -> np.ndarray:
-        return square_of(columns, self.root)
+        return square_of(columns, self.hellinger)

@@ -31,7 +31,7 @@ BATCH_SIZE = 4096
 class Dictionary(NamedTuple):
     """What is known of patches of one size."""
 
-    mean: np.ndarray  # (d,) float32: mean of the normalised patches
+    mean: np.ndarray  # (d,) float32: mean of the normalized patches
     # (d, n_components) float32: a whitened patch is ``(patch - mean) @ whitening``
     whitening: np.ndarray
     atoms: np.ndarray  # (n_atoms, n_components) float32: the atoms among whitened patches
@@ -97,7 +97,7 @@ def learn_dictionary(
     eps: float,
     rng: np.random.RandomState,
 ) -> Dictionary:
-    """Normalise, whiten and cluster patches of shape (n_patches, d), float32.
+    """Normalize, whiten and cluster patches of shape (n_patches, d), float32.
 
     The same bits for any number of threads.
     """
@@ -122,8 +122,8 @@ def pca_whitening(
     mean = patches.mean(axis=0, dtype=np.float64)
     moments = np.zeros((len(mean), len(mean)))
     for start in range(0, len(patches), BATCH_SIZE):
-        centred = patches[start : start + BATCH_SIZE] - mean
-        moments += centred.T @ centred
+        centered = patches[start : start + BATCH_SIZE] - mean
+        moments += centered.T @ centered
     variances, vectors = np.linalg.eigh(moments / len(patches))
     variances, vectors = np.maximum(variances[::-1], 0), vectors[:, ::-1]
     kept = count_components(variances / (variances + eps), n_components)
@@ -145,7 +145,7 @@ def count_components(variances: np.ndarray, n_components: float | int | None) ->
 class PatchDictionary(Descriptor):
     """How strongly each atom of a learned dictionary of patches is active in a region.
 
-    Patches of the training images are normalised in contrast, whitened, and clustered; the centres
+    Patches of the training images are normalized in contrast, whitened, and clustered; the centers
     are the atoms. The activation of atom k at a pixel is ``max(0, mean(z) - z_k)``, with z_k the
     distance of the whitened patch around the pixel to atom k: zero for the atoms that are farther
     than the average one ("triangle" activation). Patches of several sizes have a dictionary each.
@@ -164,7 +164,7 @@ class PatchDictionary(Descriptor):
         of the components patches are compared twice as fast.
     eps : float, default=0.1
         Added to the variances in the whitening; larger values damp fine detail and noise more.
-    root : bool, default=True
+    hellinger : bool, default=True
         Whether the columns are square roots of the mean activations.
     prefix : str, default="patch"
         How the column names start.
@@ -180,9 +180,9 @@ class PatchDictionary(Descriptor):
     dictionaries_ : list of Dictionary
         For every size ``mean`` (d,), ``whitening`` (d, n_components) and ``atoms`` (n_atoms,
         n_components), float32: a patch of d values, flattened as (row, column, channel) and
-        normalised, is compared with the atoms as ``(patch - mean) @ whitening``.
+        normalized, is compared with the atoms as ``(patch - mean) @ whitening``.
     n_channels_ : int
-        1 if fitted on grey images, 3 on colour images.
+        1 if fitted on gray images, 3 on color images.
     n_columns_, n_sums_ : int
         Number of atoms: `n_atoms`, or fewer (with a warning) if there were fewer patches.
 
@@ -215,7 +215,7 @@ class PatchDictionary(Descriptor):
             None,
         ],
         "eps": [Interval(Real, 0, None, closed="neither")],
-        "root": ["boolean"],
+        "hellinger": ["boolean"],
         "verbose": ["verbose"],
         "random_state": ["random_state"],
     }
@@ -228,7 +228,7 @@ class PatchDictionary(Descriptor):
         n_patches: int = 50_000,
         n_components: int | float | None = 0.97,
         eps: float = 0.1,
-        root: bool = True,
+        hellinger: bool = True,
         prefix: str = "patch",
         verbose: int = 0,
         random_state: int | np.random.RandomState | None = None,
@@ -238,7 +238,7 @@ class PatchDictionary(Descriptor):
         self.n_patches = n_patches
         self.n_components = n_components
         self.eps = eps
-        self.root = root
+        self.hellinger = hellinger
         self.prefix = prefix
         self.verbose = verbose
         self.random_state = random_state
@@ -329,7 +329,7 @@ class PatchDictionary(Descriptor):
         return np.concatenate([backend.to_numpy(part) for part in sums], axis=1)
 
     def _from_means(self, means: np.ndarray) -> np.ndarray:
-        return root_of(means, self.root)
+        return root_of(means, self.hellinger)
 
     def _to_means(self, columns: np.ndarray) -> np.ndarray:
-        return square_of(columns, self.root)
+        return square_of(columns, self.hellinger)

@@ -21,7 +21,7 @@ FAMILIES = {
 }
 
 DEFAULT_DESCRIPTORS = ("color", "gradients", "lbp", "shape")
-"""The families that learn nothing from the images: 64 columns for a colour image."""
+"""The families that learn nothing from the images: 64 columns for a color image."""
 
 RESERVED_COLUMNS = ("presence", "area")
 

@@ -31,7 +31,7 @@ class ShapeDescriptor(Descriptor):
     Attributes
     ----------
     n_channels_ : int
-        1 if fitted on grey images, 3 on colour images.
+        1 if fitted on gray images, 3 on color images.
     n_columns_, n_sums_ : int
         Number of columns and of sums (raw moments and shares), 5 + `n_bins`.
 
@@ -63,7 +63,7 @@ class ShapeDescriptor(Descriptor):
         "root": ["boolean"],
     }
 
-    uses_margin = False
+    uses_erosion = False
 
     def __init__(self, n_bins: int = 10, *, root: bool = True, prefix: str = "shape") -> None:
         self.n_bins = n_bins

@@ -1,4 +1,4 @@
-"""Pictures of explanations, one class per picture, as scikit-learn's displays."""
+"""ImageSource of explanations, one class per picture, as scikit-learn's displays."""
 
 from ._neighbors import NeighborStripDisplay
 from ._node_scores import NodeScoreDisplay

@@ -32,7 +32,7 @@ _LINE = 0.165
 # between photos, and behind the query, as shares of a photo's height
 _GAP, _QUERY_GAP = 0.09, 0.16
 # the least width of a column, so that words fit below a narrow photo
-_LEAST_WIDTH = 0.62
+_MIN_WIDTH = 0.62
 _LARGEST_PHOTO = 700
 
 
@@ -42,7 +42,7 @@ def plot(display: NeighborStripDisplay, ax: Axes | None) -> Axes:
     photos = [display.photo, *(neighbor.photo for neighbor in display.neighbors)]
     # All photos are drawn one unit high, whatever their size.
     widths = np.array([photo.shape[1] / photo.shape[0] for photo in photos])
-    columns = np.maximum(widths, _LEAST_WIDTH)
+    columns = np.maximum(widths, _MIN_WIDTH)
     gaps = np.array([0.0, _QUERY_GAP + _GAP, *[_GAP] * (len(photos) - 2)])
     starts = np.cumsum(columns + gaps) - columns
     total = float(starts[-1] + columns[-1])
@@ -164,7 +164,7 @@ def _write(ax: Axes, x: float, blocks: list[tuple[list[str], dict[str, Any]]]) -
 _N_NAMED = 3
 # smaller shares are not worth a word
 _LEAST = 0.05
-# alike: the neighbour is so many times closer than the classes are on average
+# alike: the neighbor is so many times closer than the classes are on average
 _CLOSER = 4.0
 # given training photos that are not those of the fit have other distances
 _TOLERANCE = 1e-3
@@ -176,7 +176,7 @@ class Neighbor:
 
     name: str  # what it is called
     label: str  # its class
-    explanation: PairExplanation  # of the query and the neighbour
+    explanation: PairExplanation  # of the query and the neighbor
     # the leaves that the squared distance comes from, with their shares, the largest first
     differ: dict[int, float]
     # the leaves in which it is much closer to the query than the classes are on average
@@ -194,11 +194,11 @@ def explain_neighbors(
     indices: np.ndarray,
     name: str,
 ) -> list[Neighbor]:
-    """Explain the query beside each of its neighbours."""
+    """Explain the query beside each of its neighbors."""
     if indices.max() >= len(labels):
         raise ValueError(
             f"X_train must be what the estimator was fitted on; it holds {len(labels)} photos, but "
-            f"number {indices.max()} is a neighbour."
+            f"number {indices.max()} is a neighbor."
         )
     chosen = take(X_train, indices)
     rows, photos, maps = steps.table(chosen), steps.photos(chosen), steps.label_maps(chosen)
@@ -233,21 +233,23 @@ def _usual_contributions(steps: FittedSteps, table: Any) -> np.ndarray:
     pairs = [
         steps.classifier.explain_pair(table, row(prototypes, i)) for i in range(len(prototypes))
     ]
-    return np.mean([pair.own for pair in pairs], axis=0)
+    return np.mean([pair.direct for pair in pairs], axis=0)
 
 
 def _differ(pair: PairExplanation) -> dict[int, float]:
     """Leaves with the largest shares of their own columns."""
     leaves = np.array(pair.tree.leaves)
-    order = leaves[np.argsort(-pair.own_share[leaves], kind="stable")][:_N_NAMED].tolist()
-    return {node: float(pair.own_share[node]) for node in order if pair.own_share[node] >= _LEAST}
+    order = leaves[np.argsort(-pair.direct_share[leaves], kind="stable")][:_N_NAMED].tolist()
+    return {
+        node: float(pair.direct_share[node]) for node in order if pair.direct_share[node] >= _LEAST
+    }
 
 
 def _alike(pair: PairExplanation, usual: np.ndarray) -> tuple[int, ...]:
     """Leaves that both have and that usually contribute much more, the most telling first."""
     leaves = np.array(pair.tree.leaves)
     tells = usual[leaves] >= _LEAST * np.abs(usual).sum()
-    close = np.abs(pair.own[leaves]) * _CLOSER < usual[leaves]
+    close = np.abs(pair.direct[leaves]) * _CLOSER < usual[leaves]
     both = ~np.isin(leaves, list(_differ(pair)))
     if pair.present_a is not None and pair.present_b is not None:
         both &= pair.present_a[leaves] & pair.present_b[leaves]
@@ -258,9 +260,9 @@ def _alike(pair: PairExplanation, usual: np.ndarray) -> tuple[int, ...]:
 class NeighborStripDisplay:
     """A photo, its nearest training photos, and in words what each shares with it or not.
 
-    Below every neighbour stand its class, its distance, the segments that the distance mostly
+    Below every neighbor stand its class, its distance, the segments that the distance mostly
     comes from, with their shares, and the segments in which it is alike. The segment with the
-    largest share is outlined in the neighbour. A segment counts as alike if both photos have it,
+    largest share is outlined in the neighbor. A segment counts as alike if both photos have it,
     it is not among those named as different, and it contributes less than a quarter of what it
     contributes on average to the squared distances between the query and the class means; segments
     that never tell anything are not named.
@@ -443,11 +445,11 @@ class NeighborStripDisplay:
         return " ".join(sentence[0].upper() + sentence[1:] for sentence in sentences)
 
     def differences(self, neighbor: Neighbor) -> list[str]:
-        """Names and shares of the segments that set a neighbour apart."""
+        """Names and shares of the segments that set a neighbor apart."""
         labels = node_labels(neighbor.explanation.tree)
         return [f"{labels[node]} {percent(share)}" for node, share in neighbor.differ.items()]
 
     def likenesses(self, neighbor: Neighbor) -> list[str]:
-        """Names of the segments in which a neighbour is alike."""
+        """Names of the segments in which a neighbor is alike."""
         labels = node_labels(neighbor.explanation.tree)
         return [labels[node] for node in neighbor.alike]

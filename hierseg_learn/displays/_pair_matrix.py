@@ -73,7 +73,7 @@ def plot(display: PairMatrixDisplay, ax: Axes | None) -> Axes:
 
 
 def _cross_unknown(ax: Axes, values: np.ndarray) -> None:
-    """A grey cell with a diagonal stroke where there is no number."""
+    """A gray cell with a diagonal stroke where there is no number."""
     for i, j in np.argwhere(~np.isfinite(values)):
         ax.fill([j, j + 1, j + 1, j], [i, i, i + 1, i + 1], color=_UNKNOWN, linewidth=0)
         ax.plot([j + 0.3, j + 0.7], [i + 0.7, i + 0.3], color="0.6", linewidth=0.8)
@@ -120,7 +120,7 @@ def _draw_classes(display: PairMatrixDisplay, ax: Axes) -> None:
 
 
 def _dress(display: PairMatrixDisplay, ax: Axes, mappable: Any, edge: float) -> None:
-    """Names, colour bar, limits."""
+    """Names, color bar, limits."""
     from matplotlib.ticker import MaxNLocator
 
     n_samples = len(display.values)
@@ -142,7 +142,7 @@ def _dress(display: PairMatrixDisplay, ax: Axes, mappable: Any, edge: float) -> 
 
 
 def _make_colors(values: np.ndarray, is_share: bool) -> Any:
-    """Colours from zero up, or around zero if any value is negative."""
+    """Colors from zero up, or around zero if any value is negative."""
     import matplotlib as mpl
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
@@ -159,7 +159,7 @@ class PairMatrixDisplay:
 
     Dark cells are large values. A share is that of a node, with everything below it, in what sets
     the pair apart; where a node brings any pair closer, white is none and blue is closer.
-    Cells without a value, such as shares of a distance of 0, are grey and crossed.
+    Cells without a value, such as shares of a distance of 0, are gray and crossed.
 
     Parameters
     ----------
@@ -191,7 +191,7 @@ class PairMatrixDisplay:
 
     See Also
     --------
-    NeighborStripDisplay : One sample and its nearest neighbours.
+    NeighborStripDisplay : One sample and its nearest neighbors.
 
     Examples
     --------

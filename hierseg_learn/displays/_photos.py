@@ -41,9 +41,9 @@ _FONT_POINTS = 9.0
 _HEIGHT = 4.2
 _BESIDE, _AROUND = 0.85, 0.9
 _WIDEST = 14.0
-# between photos, and the colour bar's width, as shares of a photo's height
+# between photos, and the color bar's width, as shares of a photo's height
 _GAP, _BAR = 0.05, 0.04
-# the photo under the tints is kept between these grey levels, so that tints stay readable
+# the photo under the tints is kept between these gray levels, so that tints stay readable
 _DARKEST, _LIGHTEST = 0.15, 1.0
 _MEAN_GRAY = 0.7
 _BORDER = (0.1, 0.1, 0.1, 0.9)
@@ -94,7 +94,7 @@ def _make_colors(display: SegmentContributionDisplay) -> Any:
 
 
 def _tints(share: np.ndarray, mappable: Any, alpha: float) -> np.ndarray:
-    """RGBA colour of every node, and of none at the end, where -1 finds it."""
+    """RGBA color of every node, and of none at the end, where -1 finds it."""
     colors = np.zeros((len(share) + 1, 4), dtype=np.uint8)
     colors[:-1] = mappable.to_rgba(share, alpha=alpha, bytes=True)
     return colors
@@ -103,7 +103,7 @@ def _tints(share: np.ndarray, mappable: Any, alpha: float) -> np.ndarray:
 def _draw_photo(
     ax: Axes, region: Region, tints: np.ndarray, extent: tuple[float, float, float, float]
 ) -> None:
-    """Grey photo, tints and borders as three images, one above the other."""
+    """Gray photo, tints and borders as three images, one above the other."""
     gray = _DARKEST + (_LIGHTEST - _DARKEST) * region.gray
     borders = np.zeros((*region.borders.shape, 4))
     borders[region.borders] = _BORDER
@@ -129,7 +129,7 @@ def _write_titles(
 
 
 def _draw_bar(ax: Axes, mappable: Any, total: float, alpha: float, label: str) -> None:
-    """Colour bar of the photos' height, in the colours that tints have on a photo of mean grey."""
+    """Color bar of the photos' height, in the colors that tints have on a photo of mean gray."""
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import ListedColormap
     from matplotlib.ticker import MaxNLocator
@@ -145,7 +145,7 @@ def _draw_bar(ax: Axes, mappable: Any, total: float, alpha: float, label: str) -
 
 
 def _room(ax: Axes, total: float) -> float:
-    """Width that the colour bar and its text need, in heights of a photo."""
+    """Width that the color bar and its text need, in heights of a photo."""
     box = ax.get_window_extent()
     width, height = box.width / ax.figure.figure.dpi, box.height / ax.figure.figure.dpi
     scale = max(min(height, (width - _BESIDE) / total), 0.1 * width)
@@ -403,7 +403,7 @@ of the squared distance: sky 75% and sea 12%. Not drawn: photo as a whole 12%.
         *,
         question: str = "class",
         target: Any = None,
-        against: Any = None,
+        foil: Any = None,
         level: int | None = None,
         titles: Sequence[str] | None = None,
         ax: Axes | None = None,
@@ -445,7 +445,7 @@ of the squared distance: sky 75% and sea 12%. Not drawn: photo as a whole 12%.
         steps = take_steps(estimator, needs_photos=True)
         titles = check_titles(titles, count(X))
         display = cls(
-            explain(steps, X, titles, question=question, target=target, against=against),
+            explain(steps, X, titles, question=question, target=target, foil=foil),
             steps.photos(X),
             steps.label_maps(X),
             level=level,
@@ -456,7 +456,7 @@ of the squared distance: sky 75% and sea 12%. Not drawn: photo as a whole 12%.
     def plot(
         self, ax: Axes | None = None, *, max_labels: int = 6, alpha: float = 0.65
     ) -> SegmentContributionDisplay:
-        """Draw the photos side by side, in grey under their tints.
+        """Draw the photos side by side, in gray under their tints.
 
         The colors run from white (no share) to dark red (the largest share); with two sides, from
         blue (against, or closer) over white (none) to red (for, or apart).
@@ -509,7 +509,7 @@ of the squared distance: sky 75% and sea 12%. Not drawn: photo as a whole 12%.
         """Share of the own columns of every inner node above the drawn ones, by path."""
         tree = self.explanation.tree
         return {
-            tree.paths[node]: float(self.explanation.own_share[node])
+            tree.paths[node]: float(self.explanation.direct_share[node])
             for node in top_down(tree)
             if not tree.is_leaf[node] and tree.depths[node] < self.level
         }

@@ -1,4 +1,4 @@
-"""Photos and label maps made ready to be drawn: one grey picture, one map of drawn nodes."""
+"""Photos and label maps made ready to be drawn: one gray picture, one map of drawn nodes."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ def plot(display: WaterfallDisplay, ax: Axes | None) -> Axes:
     starts = ends - [step.value for step in steps]
     for row, (step, start) in enumerate(zip(steps, starts)):
         ax.barh(row, step.value, left=start, height=0.66, zorder=3, **_style(step.value))
-    total = float(display.explanation.own.sum())
+    total = float(display.explanation.direct.sum())
     ax.barh(len(steps), total, height=0.66, color=_TOTAL, zorder=3)
     joints = np.arange(len(steps))
     ax.vlines(ends, joints + 0.33, joints + 0.67, color=_JOIN, linewidth=0.9, zorder=2)
@@ -182,7 +182,7 @@ class WaterfallDisplay:
         *,
         question: str = "class",
         target: Any = None,
-        against: Any = None,
+        foil: Any = None,
         level: int | None = None,
         max_bars: int = 10,
         titles: Sequence[str] | None = None,
@@ -225,7 +225,7 @@ class WaterfallDisplay:
             check_titles(titles, count(X)),
             question=question,
             target=target,
-            against=against,
+            foil=foil,
         )
         return cls(explanation, level=level, max_bars=max_bars).plot(ax)
 
@@ -282,7 +282,7 @@ class WaterfallDisplay:
         tree, explanation = self.explanation.tree, self.explanation
         return {
             tree.paths[node]: float(
-                explanation.own[node] if self._is_above(node) else explanation.total[node]
+                explanation.direct[node] if self._is_above(node) else explanation.total[node]
             )
             for node in top_down(tree)
             if tree.depths[node] <= self.level
@@ -301,7 +301,7 @@ class WaterfallDisplay:
             f"{step.label} {number(step.value, '+.3g')} ({share_text(step.share, sides)})"
             for step in self.steps()
         ]
-        total = number(float(self.explanation.own.sum()))
+        total = number(float(self.explanation.direct.sum()))
         verb = "adds up" if len(named) == 1 else "add up"
         return (
             f"{self.explanation._title()} Waterfall: {enumerate_words(named)} {verb} to {total}, "
@@ -321,7 +321,7 @@ class WaterfallDisplay:
         for path, value in self.values.items():
             node = tree.index(path)
             above = self._is_above(node)
-            share = explanation.own_share[node] if above else explanation.share[node]
+            share = explanation.direct_share[node] if above else explanation.share[node]
             steps.append(Step((spoken if above else plain)[node], value, float(share)))
         steps.sort(key=lambda step: -abs(step.value))
         n_large = max(sum(abs(step.share) >= _LEAST for step in steps), 1)

@@ -30,14 +30,14 @@ class ExplanationBatch(ABC):
     """
 
     tree: SegmentTree
-    own: np.ndarray
+    direct: np.ndarray
     present: np.ndarray | None
     samples: np.ndarray | None
 
-    _shared = ("tree", "classes", "kind", "by")
+    _shared = ("tree", "classes", "kind", "attribute_to")
 
     def __len__(self) -> int:
-        return len(self.own)
+        return len(self.direct)
 
     def __getitem__(self, key: Any) -> Any:
         if isinstance(key, Integral) and not isinstance(key, bool | np.bool_):
@@ -55,7 +55,7 @@ class ExplanationBatch(ABC):
     @cached_property
     def total(self) -> np.ndarray:
         """What every node and all nodes below it contribute: array of shape (n, n_nodes)."""
-        return read_only(sum_below(self.tree, self.own))
+        return read_only(sum_below(self.tree, self.direct))
 
     @cached_property
     def share(self) -> np.ndarray:
@@ -63,17 +63,17 @@ class ExplanationBatch(ABC):
         return read_only(self._as_share(self.total))
 
     @cached_property
-    def own_share(self) -> np.ndarray:
-        """`own` as shares, as in the single explanations: array of shape (n, n_nodes)."""
-        return read_only(self._as_share(self.own))
+    def direct_share(self) -> np.ndarray:
+        """`direct` as shares, as in the single explanations: array of shape (n, n_nodes)."""
+        return read_only(self._as_share(self.direct))
 
     @property
     def contributions(self) -> pd.DataFrame:
         """A new tidy DataFrame with one row per sample and node.
 
         `sample` is the label of the sample, `node` the path of the node and `depth` its distance
-        from the root; then come what the single explanations say of their sample, and `own`,
-        `total`, `share` and `present` of the node. `own` sums to what is explained, by sample.
+        from the root; then come what the single explanations say of their sample, and `direct`,
+        `total`, `share` and `present` of the node. `direct` sums to what is explained, by sample.
         """
         import pandas as pd
 
@@ -82,10 +82,10 @@ class ExplanationBatch(ABC):
         columns |= {name: np.repeat(values, n_nodes) for name, values in self._labels().items()}
         columns["node"] = np.tile(np.array(self.tree.paths, dtype=object), len(self))
         columns["depth"] = np.tile(self.tree.depths, len(self))
-        for name in ("own", "total", "share"):
+        for name in ("direct", "total", "share"):
             columns[name] = getattr(self, name).ravel()
         columns["present"] = (
-            pd.array([None] * self.own.size, dtype="boolean")
+            pd.array([None] * self.direct.size, dtype="boolean")
             if self.present is None
             else self.present.ravel()
         )

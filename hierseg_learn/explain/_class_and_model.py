@@ -52,13 +52,13 @@ class ClassExplanation(SignedExplanation):
         Means over the rows, of a node's own columns and with everything below it.
     own_error, total_error : ndarray of shape (n_nodes,)
         Their standard errors, the standard deviation over the rows divided by the root of their
-        number; NaN for a single row. Rows share neighbours, so these are a little too small.
-    share, own_share : ndarray of shape (n_nodes,)
-        `total` and `own` as shares of the stronger side, as in :class:`ContrastExplanation`.
+        number; NaN for a single row. Rows share neighbors, so these are a little too small.
+    share, direct_share : ndarray of shape (n_nodes,)
+        `total` and `direct` as shares of the stronger side, as in :class:`ContrastExplanation`.
     difference : float
-        The sum of `own`.
+        The sum of `direct`.
     contributions : DataFrame
-        One row per node, by path: `own`, `own_error`, `total`, `total_error`, `share`.
+        One row per node, by path: `direct`, `own_error`, `total`, `total_error`, `share`.
 
     See Also
     --------
@@ -92,18 +92,18 @@ class ClassExplanation(SignedExplanation):
 
     def __post_init__(self) -> None:
         n_nodes = check_tree(self.tree).n_nodes
-        own = check_numbers(self.own_by_row, "own_by_row", ("n_rows", n_nodes))
+        direct = check_numbers(self.own_by_row, "own_by_row", ("n_rows", n_nodes))
         # The dict is the one way in: the fields of a frozen dataclass cannot be set.
-        vars(self).update(own_by_row=own, rows=check_items(self.rows, "rows", (len(own),)))
+        vars(self).update(own_by_row=direct, rows=check_items(self.rows, "rows", (len(direct),)))
 
     @cached_property
-    def own(self) -> np.ndarray:
+    def direct(self) -> np.ndarray:
         """Mean contribution of every node: array of shape (n_nodes,)."""
         return read_only(self.own_by_row.mean(axis=0))
 
     @cached_property
     def own_error(self) -> np.ndarray:
-        """Standard error of `own`: array of shape (n_nodes,)."""
+        """Standard error of `direct`: array of shape (n_nodes,)."""
         return read_only(standard_error(self.own_by_row))
 
     @cached_property
@@ -116,7 +116,7 @@ class ClassExplanation(SignedExplanation):
         """A new DataFrame with one row per node, in the tree's order, by path."""
         import pandas as pd
 
-        names = ("own", "own_error", "total", "total_error", "share")
+        names = ("direct", "own_error", "total", "total_error", "share")
         return pd.DataFrame(
             {name: getattr(self, name) for name in names},
             index=pd.Index(self.tree.paths, name="node"),
@@ -125,7 +125,7 @@ class ClassExplanation(SignedExplanation):
     def _columns(self) -> dict[str, list[str]]:
         return {
             **super()._columns(),
-            "mean": [number(value) for value in self.own],
+            "mean": [number(value) for value in self.direct],
             "error": [number(value) for value in self.own_error],
         }
 
@@ -140,11 +140,11 @@ class ClassExplanation(SignedExplanation):
 
     def _sentences(self, max_nodes: int) -> list[str]:
         pro, contra = self._named(1, max_nodes), self._named(-1, max_nodes)
-        against = f"; against it: {enumerate_words(contra)}." if contra else "."
+        foil = f"; against it: {enumerate_words(contra)}." if contra else "."
         if not pro:
-            return [f"No node separates them{against}"]
+            return [f"No node separates them{foil}"]
         return [
-            f"What separates them is {enumerate_words(pro)}{against}",
+            f"What separates them is {enumerate_words(pro)}{foil}",
             *self._weaker_side("separates", "makes alike"),
         ]
 
@@ -204,11 +204,11 @@ class ModelExplanation(SignedExplanation):
         of its stronger side, as in :class:`ContrastExplanation`.
     own_error, total_error : ndarray of shape (n_nodes,)
         Their standard errors.
-    share, own_share : ndarray of shape (n_nodes,)
-        The same as `total` and `own`, which are shares already.
+    share, direct_share : ndarray of shape (n_nodes,)
+        The same as `total` and `direct`, which are shares already.
     contributions : DataFrame
-        One row per node, by path: `own`, `own_error`, `total`, `total_error`, and if columns were
-        permuted `drop_own`, `drop_own_std`, `drop_below`, `drop_below_std`: means and standard
+        One row per node, by path: `direct`, `own_error`, `total`, `total_error`, and if columns
+        were permuted `drop_own`, `drop_own_std`, `drop_below`, `drop_below_std`: means and standard
         deviations over the repeats.
 
     See Also
@@ -258,22 +258,22 @@ class ModelExplanation(SignedExplanation):
                 "accuracy, drops_own and drops_below belong together; expected all or none."
             )
         if all(given):
-            own = check_numbers(self.drops_own, "drops_own", ("n_repeats", n_nodes))
-            below = check_numbers(self.drops_below, "drops_below", (len(own), n_nodes))
-            vars(self).update(drops_own=own, drops_below=below, accuracy=float(self.accuracy))
+            direct = check_numbers(self.drops_own, "drops_own", ("n_repeats", n_nodes))
+            below = check_numbers(self.drops_below, "drops_below", (len(direct), n_nodes))
+            vars(self).update(drops_own=direct, drops_below=below, accuracy=float(self.accuracy))
 
     @cached_property
     def _shares_by_row(self) -> np.ndarray:
         return signed_shares(self.own_by_row, self.own_by_row)
 
     @cached_property
-    def own(self) -> np.ndarray:
+    def direct(self) -> np.ndarray:
         """Mean share of every node's own columns: array of shape (n_nodes,)."""
         return read_only(self._shares_by_row.mean(axis=0))
 
     @cached_property
     def own_error(self) -> np.ndarray:
-        """Standard error of `own`: array of shape (n_nodes,)."""
+        """Standard error of `direct`: array of shape (n_nodes,)."""
         return read_only(standard_error(self._shares_by_row))
 
     @cached_property
@@ -286,7 +286,7 @@ class ModelExplanation(SignedExplanation):
         """A new DataFrame with one row per node, in the tree's order, by path."""
         import pandas as pd
 
-        names = ("own", "own_error", "total", "total_error")
+        names = ("direct", "own_error", "total", "total_error")
         columns = {name: getattr(self, name) for name in names}
         if self.accuracy is not None:
             for name, drops in (("drop_own", self.drops_own), ("drop_below", self.drops_below)):
@@ -310,11 +310,11 @@ class ModelExplanation(SignedExplanation):
         pro, contra = self._named(1, max_nodes), self._named(-1, max_nodes)
         n_rows = len(self.own_by_row)
         rows = f"Over {n_rows} training row{'s' if n_rows > 1 else ''}, "
-        against = f"; against it: {enumerate_words(contra)}." if contra else "."
+        foil = f"; against it: {enumerate_words(contra)}." if contra else "."
         lines = [
-            f"{rows}what tells classes apart is {enumerate_words(pro)}{against}"
+            f"{rows}what tells classes apart is {enumerate_words(pro)}{foil}"
             if pro
-            else f"{rows}no node tells classes apart{against}"
+            else f"{rows}no node tells classes apart{foil}"
         ]
         if self.accuracy is not None:
             drops = self.drops_own.mean(axis=0)

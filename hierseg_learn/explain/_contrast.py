@@ -13,7 +13,7 @@ from .explanation import (
     NAMELESS,
     OneSample,
     SignedExplanation,
-    check_by,
+    check_attribute_to,
     check_items,
     check_numbers,
     check_presence,
@@ -36,7 +36,7 @@ class ContrastExplanation(OneSample, SignedExplanation):
     r"""Which nodes pull a sample towards one class and away from another.
 
     What is explained is a difference of squared distances: the mean one to the sample's nearest
-    training rows of the class `against`, minus the mean one to those of the class `target` (or the
+    training rows of the class `foil`, minus the mean one to those of the class `target` (or the
     two prototypes), with the rows kept fixed. A node with a positive number is more like the target
     than like the other class. Numbers of either sign may cancel, so shares are shares of all that
     speaks for the target: they add up to 100%, and what speaks against it to how strong it is
@@ -47,12 +47,12 @@ class ContrastExplanation(OneSample, SignedExplanation):
     ----------
     tree : SegmentTree
         The tree.
-    own : array-like of shape (n_nodes,)
+    direct : array-like of shape (n_nodes,)
         What the own columns of every node contribute to the difference, of which it is the sum.
     target, against : object
         The two classes.
     squared_distances : array-like of shape (2,)
-        Mean squared distance to the rows of `target`, and to those of `against`.
+        Mean squared distance to the rows of `target`, and to those of `foil`.
     target_neighbors, against_neighbors : array-like of int, default=None
         Numbers of the training rows, nearest first, or of the two prototypes.
     present : array-like of bool, shape (n_nodes,), default=None
@@ -61,21 +61,22 @@ class ContrastExplanation(OneSample, SignedExplanation):
         What to call the sample.
     kind : {"neighbors", "prototypes"}, default="neighbors"
         Whether the rows are training rows or prototypes.
-    by : {"nodes", "parts"}, default="nodes"
+    attribute_to : {"nodes", "parts"}, default="nodes"
         Whether an inner node's own columns count for the node, or for the leaves below it as far as
         they can be split, as in :class:`PartsExplanation`.
 
     Attributes
     ----------
     difference : float
-        The squared distance to `against` minus the one to `target`: the sum of `own`.
+        The squared distance to `foil` minus the one to `target`: the sum of `direct`.
     total : ndarray of shape (n_nodes,)
         Contributions of nodes with everything below them.
-    share, own_share : ndarray of shape (n_nodes,)
-        `total` and `own`, divided by the sum of the positive `own` or that of the negative ones,
-        whichever is larger; 0 where both are 0. Negative where a node speaks against the target.
+    share, direct_share : ndarray of shape (n_nodes,)
+        `total` and `direct`, divided by the sum of the positive `direct` or that of the negative
+        ones, whichever is larger; 0 where both are 0. Negative where a node speaks against the
+        target.
     contributions : DataFrame
-        One row per node, by path: `own`, `total`, `share`, `present`.
+        One row per node, by path: `direct`, `total`, `share`, `present`.
 
     See Also
     --------
@@ -108,7 +109,7 @@ class ContrastExplanation(OneSample, SignedExplanation):
     ...     tree,
     ...     [0.1, 3.0, -0.6, 0.3, 0.0],
     ...     target="ballet",
-    ...     against="tennis",
+    ...     foil="tennis",
     ...     squared_distances=[1.0, 3.8],
     ... )
     >>> print(explanation.to_text())
@@ -122,35 +123,35 @@ class ContrastExplanation(OneSample, SignedExplanation):
     └── person         97%      18%           9%
         ├── hair       88%       0%          88%
         └── skirt       0%      18%  18% against
-    >>> explanation.contributions["own"].sum().round(3).item()
+    >>> explanation.contributions["direct"].sum().round(3).item()
     2.8
     """
 
     tree: SegmentTree
-    own: np.ndarray
+    direct: np.ndarray
     _: KW_ONLY
     target: Any
-    against: Any
+    foil: Any
     squared_distances: np.ndarray
     target_neighbors: np.ndarray | None = None
     against_neighbors: np.ndarray | None = None
     present: np.ndarray | None = None
     name: str = NAMELESS
     kind: str = "neighbors"
-    by: str = "nodes"
+    attribute_to: str = "nodes"
 
     def __post_init__(self) -> None:
         n_nodes = check_tree(self.tree).n_nodes
         if self.kind not in ("neighbors", "prototypes"):
             raise ValueError(f"kind must be 'neighbors' or 'prototypes', got {self.kind!r}.")
-        check_by(self.by)
-        own = check_numbers(self.own, "own", (n_nodes,))
+        check_attribute_to(self.attribute_to)
+        direct = check_numbers(self.direct, "direct", (n_nodes,))
         squared = check_numbers(self.squared_distances, "squared_distances", (2,))
-        scale = max(np.abs(own).sum(), np.abs(squared).sum())
-        if abs(own.sum() - (squared[1] - squared[0])) > TOLERANCE * scale:
+        scale = max(np.abs(direct).sum(), np.abs(squared).sum())
+        if abs(direct.sum() - (squared[1] - squared[0])) > TOLERANCE * scale:
             raise ValueError(
                 f"own must sum to squared_distances[1] - squared_distances[0] = "
-                f"{squared[1] - squared[0]:.6g}, got {own.sum():.6g}."
+                f"{squared[1] - squared[0]:.6g}, got {direct.sum():.6g}."
             )
         neighbors = {
             name: None if values is None else check_items(values, name, ("n_neighbors",))
@@ -161,7 +162,7 @@ class ContrastExplanation(OneSample, SignedExplanation):
         }
         # The dict is the one way in: the fields of a frozen dataclass cannot be set.
         vars(self).update(
-            own=own,
+            direct=direct,
             squared_distances=squared,
             present=check_presence(self.present, "present", n_nodes),
             name=str(self.name),
@@ -169,17 +170,16 @@ class ContrastExplanation(OneSample, SignedExplanation):
         )
 
     def _opening(self) -> list[str]:
-        target, against = class_name(self.target), class_name(self.against)
+        target, foil = class_name(self.target), class_name(self.foil)
         numbers = [number(value) for value in self.squared_distances]
         if self.difference < 0:
-            target, against, numbers = against, target, numbers[::-1]
+            target, foil, numbers = foil, target, numbers[::-1]
         if self.difference == 0:
             return [
-                f"{self.name} is as close to {target} as to {against} "
-                f"(squared distance {numbers[0]})."
+                f"{self.name} is as close to {target} as to {foil} (squared distance {numbers[0]})."
             ]
         return [
-            f"{self.name} is closer to {target} than to {against} "
+            f"{self.name} is closer to {target} than to {foil} "
             f"(squared distances {numbers[0]} and {numbers[1]})."
         ]
 
@@ -193,8 +193,8 @@ class ContrastExplanation(OneSample, SignedExplanation):
     def _sentences(self, max_nodes: int) -> list[str]:
         target = class_name(self.target)
         sentences = self._weaker_side(f"speaks for {target}", "speaks against it")
-        if self.by == "parts":
-            sentences.append(split_sentence(size_share(self.own, ~self.tree.is_leaf)))
+        if self.attribute_to == "parts":
+            sentences.append(split_sentence(size_share(self.direct, ~self.tree.is_leaf)))
         return sentences
 
     def _answer(self, max_nodes: int) -> str:
@@ -215,24 +215,24 @@ class ContrastExplanation(OneSample, SignedExplanation):
         squared = self.squared_distances
         return (
             f"Shares by node; squared distances {number(squared[0])} to {class_name(self.target)} "
-            f"and {number(squared[1])} to {class_name(self.against)}"
+            f"and {number(squared[1])} to {class_name(self.foil)}"
         )
 
     def _share_label(self) -> str:
-        return f"share:  ← {class_name(self.against)}  |  {class_name(self.target)} →"
+        return f"share:  ← {class_name(self.foil)}  |  {class_name(self.target)} →"
 
     def _question(self) -> str:
-        return f"Why {class_name(self.target)} rather than {class_name(self.against)}?"
+        return f"Why {class_name(self.target)} rather than {class_name(self.foil)}?"
 
     def _title(self) -> str:
         return self._with_name(self._question())
 
     def _subject(self) -> str:
-        return f"{self.name}: {class_name(self.target)} rather than {class_name(self.against)}"
+        return f"{self.name}: {class_name(self.target)} rather than {class_name(self.foil)}"
 
     def _names(self) -> tuple[str, ...]:
         """Call the sample by its name, then the nearest row of either class, where known."""
-        sides = (self.target_neighbors, self.target), (self.against_neighbors, self.against)
+        sides = (self.target_neighbors, self.target), (self.against_neighbors, self.foil)
         if self.target_neighbors is None or self.against_neighbors is None:
             return (self.name,)
         if self.kind == "prototypes":
@@ -246,10 +246,10 @@ class ContrastExplanation(OneSample, SignedExplanation):
         }
         return {
             "kind": f"contrast of {self.kind}",
-            "by": self.by,
+            "attribute_to": self.attribute_to,
             "name": self.name,
             "target": plain(self.target),
-            "against": plain(self.against),
+            "foil": plain(self.foil),
             "squared_distances": self.squared_distances.tolist(),
             **{name: None if values is None else values.tolist() for name, values in rows.items()},
         }
@@ -263,12 +263,12 @@ class ContrastExplanations(ExplanationBatch):
     ----------
     tree : SegmentTree
         The tree.
-    own : array-like of shape (n_samples, n_nodes)
+    direct : array-like of shape (n_samples, n_nodes)
         What the own columns of every node contribute to the differences.
     targets, againsts : array-like of shape (n_samples,)
         The classes.
     squared_distances : array-like of shape (n_samples, 2)
-        Mean squared distances to the rows of `target` and to those of `against`.
+        Mean squared distances to the rows of `target` and to those of `foil`.
     target_neighbors, against_neighbors : array-like of int, shape (n_samples, n_neighbors)
         Numbers of these rows, nearest first; -1 behind those of a class that has fewer.
     present : array-like of bool, shape (n_samples, n_nodes), default=None
@@ -277,12 +277,12 @@ class ContrastExplanations(ExplanationBatch):
         Labels of the samples; None numbers them.
     kind : {"neighbors", "prototypes"}, default="neighbors"
         Whether the rows are training rows or prototypes.
-    by : {"nodes", "parts"}, default="nodes"
+    attribute_to : {"nodes", "parts"}, default="nodes"
         As in :class:`ContrastExplanation`.
 
     Attributes
     ----------
-    total, share, own_share : ndarray of shape (n_samples, n_nodes)
+    total, share, direct_share : ndarray of shape (n_samples, n_nodes)
         As in the single explanations.
     contributions : DataFrame
         One row per sample and node.
@@ -299,33 +299,33 @@ class ContrastExplanations(ExplanationBatch):
     ...     SegmentTree.from_nested({"photo": {"sky": 0, "boat": 1}}),
     ...     [[0.5, 1.5, 0.0], [0.0, -1.0, 3.0]],
     ...     targets=["sail", "motor"],
-    ...     againsts=["motor", "sail"],
+    ...     foils=["motor", "sail"],
     ...     squared_distances=[[1.0, 3.0], [2.0, 4.0]],
     ...     target_neighbors=[[7, 9], [4, 5]],
     ...     against_neighbors=[[4, 5], [8, 7]],
     ... )
     >>> batch
     ContrastExplanations(2 samples, 3 nodes)
-    >>> batch[0].difference, batch.own_share[0].tolist()
+    >>> batch[0].difference, batch.direct_share[0].tolist()
     (2.0, [0.25, 0.75, 0.0])
     """
 
     tree: SegmentTree
-    own: np.ndarray
+    direct: np.ndarray
     _: KW_ONLY
     targets: np.ndarray
-    againsts: np.ndarray
+    foils: np.ndarray
     squared_distances: np.ndarray
     target_neighbors: np.ndarray
     against_neighbors: np.ndarray
     present: np.ndarray | None = None
     samples: np.ndarray | None = None
     kind: str = "neighbors"
-    by: str = "nodes"
+    attribute_to: str = "nodes"
 
     def __post_init__(self) -> None:
         n_nodes = check_tree(self.tree).n_nodes
-        n = len(self.own)
+        n = len(self.direct)
         rows = {
             name: check_items(values, name, (n, *np.shape(values)[1:2]))
             for name, values in (
@@ -334,31 +334,31 @@ class ContrastExplanations(ExplanationBatch):
             )
         }
         vars(self).update(
-            own=check_numbers(self.own, "own", (n, n_nodes)),
+            direct=check_numbers(self.direct, "direct", (n, n_nodes)),
             targets=check_items(self.targets, "targets", (n,)),
-            againsts=check_items(self.againsts, "againsts", (n,)),
+            foils=check_items(self.foils, "againsts", (n,)),
             squared_distances=check_numbers(self.squared_distances, "squared_distances", (n, 2)),
             **rows,
         )
         self._check(n)
 
     def _as_share(self, values: np.ndarray) -> np.ndarray:
-        return signed_shares(values, self.own)
+        return signed_shares(values, self.direct)
 
     def _labels(self) -> dict[str, np.ndarray]:
-        return {"target": self.targets, "against": self.againsts}
+        return {"target": self.targets, "foil": self.foils}
 
     def _single(self, i: int) -> ContrastExplanation:
         sides = self.target_neighbors[i], self.against_neighbors[i]
         return ContrastExplanation(
             self.tree,
-            self.own[i],
+            self.direct[i],
             target=self.targets[i],
-            against=self.againsts[i],
+            foil=self.foils[i],
             squared_distances=self.squared_distances[i],
             target_neighbors=sides[0][sides[0] >= 0],
             against_neighbors=sides[1][sides[1] >= 0],
             kind=self.kind,
-            by=self.by,
+            attribute_to=self.attribute_to,
             **self._of(i),
         )

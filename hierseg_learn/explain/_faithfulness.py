@@ -147,7 +147,7 @@ def noise_stability(
     With :math:`\varepsilon \sim \mathcal{N}(0, \sigma^2 I)` the change is
     :math:`\lVert \varphi(x + \varepsilon) - \varphi(x) \rVert / \lVert \varphi(x) \rVert`; its
     largest value is the sensitivity of [1]_, estimated from below. A measure of the model, too:
-    neighbours may change with the noise.
+    neighbors may change with the noise.
 
     References
     ----------

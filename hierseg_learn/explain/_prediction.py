@@ -57,7 +57,7 @@ class PredictionExplanation(OneSample, Explanation):
     tree : SegmentTree
         The tree.
     own_by_neighbor : array-like of shape (n_neighbors, n_nodes)
-        What the own columns of every node contribute to the squared distance to each neighbour;
+        What the own columns of every node contribute to the squared distance to each neighbor;
         a row sums to that distance.
     prediction : object
         The predicted class, one of `classes`.
@@ -82,21 +82,21 @@ class PredictionExplanation(OneSample, Explanation):
 
     Attributes
     ----------
-    own : ndarray of shape (n_nodes,)
+    direct : ndarray of shape (n_nodes,)
         Mean of `own_by_neighbor`, weighted by the votes.
     squared_distances : ndarray of shape (n_neighbors,)
-        Squared distance to every neighbour.
+        Squared distance to every neighbor.
     squared_distance, distance : float
-        The weighted mean of `squared_distances`, which is the sum of `own`, and its square root.
+        The weighted mean of `squared_distances`, which is the sum of `direct`, and its square root.
     total : ndarray of shape (n_nodes,)
         Contributions of nodes with everything below them.
-    share, own_share : ndarray of shape (n_nodes,)
-        `total` and `own` as shares of all positive `own` together, as in
+    share, direct_share : ndarray of shape (n_nodes,)
+        `total` and `direct` as shares of all positive `direct` together, as in
         :class:`PairExplanation`.
     contributions : DataFrame
-        One row per node, by path: `own`, `total`, `share`, `present`.
+        One row per node, by path: `direct`, `total`, `share`, `present`.
     votes : DataFrame
-        One row per neighbour: `neighbor_class`, `squared_distance`, `weight` (sums to 1).
+        One row per neighbor: `neighbor_class`, `squared_distance`, `weight` (sums to 1).
 
     See Also
     --------
@@ -112,7 +112,7 @@ class PredictionExplanation(OneSample, Explanation):
     ...     tree,
     ...     [-0.2, 0.9, 0.55],
     ...     target="sail",
-    ...     against="motor",
+    ...     foil="motor",
     ...     squared_distances=[0.45, 1.7],
     ... )
     >>> explanation = PredictionExplanation(
@@ -171,37 +171,37 @@ against it: sky (14%).
                 "contrast must be a ContrastExplanation or None, got "
                 f"{type(self.contrast).__name__}."
             )
-        own = check_numbers(self.own_by_neighbor, "own_by_neighbor", ("n_neighbors", n_nodes))
+        direct = check_numbers(self.own_by_neighbor, "own_by_neighbor", ("n_neighbors", n_nodes))
         classes = check_items(self.classes, "classes", ("n_classes",))
-        voting_classes = check_items(self.neighbor_classes, "neighbor_classes", (len(own),))
+        voting_classes = check_items(self.neighbor_classes, "neighbor_classes", (len(direct),))
         check_members(np.array([self.prediction]), "prediction", classes)
         check_members(voting_classes, "neighbor_classes", classes)
         # The dict is the one way in: the fields of a frozen dataclass cannot be set.
         vars(self).update(
-            own_by_neighbor=own,
+            own_by_neighbor=direct,
             classes=classes,
             proba=check_numbers(self.proba, "proba", (len(classes),)),
-            neighbors=check_items(self.neighbors, "neighbors", (len(own),)),
+            neighbors=check_items(self.neighbors, "neighbors", (len(direct),)),
             neighbor_classes=voting_classes,
-            vote_weights=check_weights(self.vote_weights, "vote_weights", len(own)),
+            vote_weights=check_weights(self.vote_weights, "vote_weights", len(direct)),
             present=check_presence(self.present, "present", n_nodes),
             name=str(self.name),
             contrast=self.contrast and replace(self.contrast, name=str(self.name)),
         )
 
     @cached_property
-    def own(self) -> np.ndarray:
+    def direct(self) -> np.ndarray:
         """What every node contributes, as the mean over the votes: array of shape (n_nodes,)."""
         return read_only(self._vote_shares @ self.own_by_neighbor)
 
     @property
     def squared_distances(self) -> np.ndarray:
-        """Squared distance to every neighbour: array of shape (n_neighbors,)."""
+        """Squared distance to every neighbor: array of shape (n_neighbors,)."""
         return np.maximum(self.own_by_neighbor.sum(axis=1), 0.0)
 
     @property
     def votes(self) -> pd.DataFrame:
-        """A new DataFrame with one row per neighbour, by its number."""
+        """A new DataFrame with one row per neighbor, by its number."""
         import pandas as pd
 
         return pd.DataFrame(
@@ -287,7 +287,7 @@ against it: sky (14%).
             return super().__repr__()
         return (
             f"{type(self).__name__}({self._subject()}, not "
-            f"{class_name(self.contrast.against)}: {self.contrast._summary()})"
+            f"{class_name(self.contrast.foil)}: {self.contrast._summary()})"
         )
 
     def _title(self) -> str:
@@ -439,7 +439,7 @@ class PredictionExplanations(ExplanationBatch):
 
     Attributes
     ----------
-    own, total, share, own_share : ndarray of shape (n_samples, n_nodes)
+    own, total, share, direct_share : ndarray of shape (n_samples, n_nodes)
         As in the single explanations.
     contributions : DataFrame
         One row per sample and node.
@@ -464,7 +464,7 @@ class PredictionExplanations(ExplanationBatch):
     ... )
     >>> batch[1].prediction.item(), batch.share[1, 1].round(3).item()
     ('motor', 0.75)
-    >>> batch.contributions[["sample", "prediction", "node", "own"]].iloc[3:5]
+    >>> batch.contributions[["sample", "prediction", "node", "direct"]].iloc[3:5]
        sample prediction        node  own
     3       1      motor   photo/sky  0.1
     4       1      motor  photo/boat  0.3
@@ -487,11 +487,11 @@ class PredictionExplanations(ExplanationBatch):
     def __post_init__(self) -> None:
         n_nodes = check_tree(self.tree).n_nodes
         votes = np.shape(self.own_by_neighbor)[:2]
-        own = check_numbers(self.own_by_neighbor, "own_by_neighbor", (*votes, n_nodes))
-        n = len(own)
+        direct = check_numbers(self.own_by_neighbor, "own_by_neighbor", (*votes, n_nodes))
+        n = len(direct)
         classes = check_items(self.classes, "classes", ("n_classes",))
         vars(self).update(
-            own_by_neighbor=own,
+            own_by_neighbor=direct,
             predictions=check_items(self.predictions, "predictions", (n,)),
             classes=classes,
             proba=check_numbers(self.proba, "proba", (n, len(classes))),
@@ -507,15 +507,15 @@ class PredictionExplanations(ExplanationBatch):
         self._check(n)
 
     @cached_property
-    def own(self) -> np.ndarray:
+    def direct(self) -> np.ndarray:
         """What every node contributes, as the mean over the votes: array of (n, n_nodes)."""
         weights = self.vote_weights / self.vote_weights.sum(axis=1, keepdims=True)
         return read_only(np.einsum("sr,srv->sv", weights, self.own_by_neighbor))
 
     def _as_share(self, values: np.ndarray) -> np.ndarray:
-        squared = self.own.sum(axis=1, keepdims=True)
-        clear = squared > ROUNDING * np.abs(self.own).sum(axis=1, keepdims=True)
-        return np.where(clear, signed_shares(values, self.own), 0.0)
+        squared = self.direct.sum(axis=1, keepdims=True)
+        clear = squared > ROUNDING * np.abs(self.direct).sum(axis=1, keepdims=True)
+        return np.where(clear, signed_shares(values, self.direct), 0.0)
 
     def _labels(self) -> dict[str, np.ndarray]:
         return {"prediction": self.predictions}

@@ -41,7 +41,7 @@ class VotesExplanation(OneSample, SignedExplanation):
     ----------
     tree : SegmentTree
         The tree.
-    own : array-like of shape (n_nodes,)
+    direct : array-like of shape (n_nodes,)
         What every part adds; 0 for nodes that are no player. The sum is the difference of `proba`.
     label : object
         The class.
@@ -62,13 +62,13 @@ class VotesExplanation(OneSample, SignedExplanation):
     proba : ndarray of shape (2,)
         Share of the votes without any player, and with all of them: the ends of `scores`.
     difference : float
-        ``proba[1] - proba[0]``: the sum of `own`.
+        ``proba[1] - proba[0]``: the sum of `direct`.
     total : ndarray of shape (n_nodes,)
         Contributions of nodes with everything below them.
-    share, own_share : ndarray of shape (n_nodes,)
-        `total` and `own` as shares of the stronger side, as in :class:`ContrastExplanation`.
+    share, direct_share : ndarray of shape (n_nodes,)
+        `total` and `direct` as shares of the stronger side, as in :class:`ContrastExplanation`.
     contributions : DataFrame
-        One row per node, by path: `own`, `total`, `share`, `present`.
+        One row per node, by path: `direct`, `total`, `share`, `present`.
 
     See Also
     --------
@@ -108,7 +108,7 @@ class VotesExplanation(OneSample, SignedExplanation):
     """
 
     tree: SegmentTree
-    own: np.ndarray
+    direct: np.ndarray
     _: KW_ONLY
     label: Any
     scores: np.ndarray
@@ -121,17 +121,17 @@ class VotesExplanation(OneSample, SignedExplanation):
         n_nodes = check_tree(self.tree).n_nodes
         if self.removal not in ("mute", "exchange"):
             raise ValueError(f"removal must be 'mute' or 'exchange', got {self.removal!r}.")
-        own = check_numbers(self.own, "own", (n_nodes,))
+        direct = check_numbers(self.direct, "direct", (n_nodes,))
         players = check_numbers(self.players, "players", ("n_players",)).astype(np.intp)
         scores = check_numbers(self.scores, "scores", (2 ** len(players),))
-        if abs(own.sum() - (scores[-1] - scores[0])) > TOLERANCE:
+        if abs(direct.sum() - (scores[-1] - scores[0])) > TOLERANCE:
             raise ValueError(
                 f"own must sum to scores[-1] - scores[0] = {scores[-1] - scores[0]:.6g}, got "
-                f"{own.sum():.6g}."
+                f"{direct.sum():.6g}."
             )
         # The dict is the one way in: the fields of a frozen dataclass cannot be set.
         vars(self).update(
-            own=own,
+            direct=direct,
             scores=scores,
             players=read_only(players),
             present=check_presence(self.present, "present", n_nodes),
@@ -176,14 +176,14 @@ class VotesExplanation(OneSample, SignedExplanation):
             return ["No part adds votes or takes any away."]
         if not pro:
             return [f"No part brings votes; against it: {enumerate_words(contra)}."]
-        against = f"; against it: {enumerate_words(contra)}" if contra else ""
+        foil = f"; against it: {enumerate_words(contra)}" if contra else ""
         return [
-            f"They are due to {enumerate_words(pro)}{against}.",
+            f"They are due to {enumerate_words(pro)}{foil}.",
             *self._weaker_side("brings votes", "takes votes away"),
         ]
 
     def _columns(self) -> dict[str, list[str]]:
-        return {**super()._columns(), "votes": [number(value) for value in self.own]}
+        return {**super()._columns(), "votes": [number(value) for value in self.direct]}
 
     def _caption(self) -> str:
         return f"Shares of what parts add to the votes for {class_name(self.label)}, by node"

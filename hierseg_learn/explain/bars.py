@@ -47,7 +47,7 @@ def plot(explanation: Explanation, ax: Axes | None) -> Axes:
     if ax is None:
         height = min(_FRAME + _ROW * len(order), _TALLEST)
         _, ax = plt.subplots(figsize=(_WIDTH, height), layout="constrained")
-    own = explanation.own_share[order]
+    direct = explanation.direct_share[order]
     pro, contra = (side[order] for side in explanation._by_side)
     inner = ~tree.is_leaf[order]
     rows = np.arange(len(order))
@@ -55,19 +55,19 @@ def plot(explanation: Explanation, ax: Axes | None) -> Axes:
         ax.barh(rows[inner], pro[inner], height=0.8, color=BELOW, zorder=2)
         if explanation._is_two_sided:
             ax.barh(rows[inner], -contra[inner], height=0.8, color=BELOW_NEGATIVE, zorder=2)
-    _draw_own(ax, rows, own)
+    _draw_own(ax, rows, direct)
     _label_rows(ax, explanation, order)
-    _dress(ax, explanation, np.concatenate([own, pro, -contra]))
+    _dress(ax, explanation, np.concatenate([direct, pro, -contra]))
     _write_shares(ax, explanation, order)
     return ax
 
 
-def _draw_own(ax: Axes, rows: np.ndarray, own: np.ndarray) -> None:
-    """One solid bar per node; negative ones in another colour, hatched."""
-    negative = own < 0
+def _draw_own(ax: Axes, rows: np.ndarray, direct: np.ndarray) -> None:
+    """One solid bar per node; negative ones in another color, hatched."""
+    negative = direct < 0
     bars = ax.barh(
         rows,
-        own,
+        direct,
         height=0.46,
         color=np.where(negative, NEGATIVE, POSITIVE),
         zorder=3,
@@ -82,11 +82,11 @@ def _write_shares(ax: Axes, explanation: Explanation, order: list[int]) -> None:
     sides, (pro, contra) = explanation._sides, explanation._by_side
     texts = []
     for node in order:
-        own = share_text(explanation.own_share[node], sides)
+        direct = share_text(explanation.direct_share[node], sides)
         below = share_text(explanation.share[node], sides)
         if explanation._is_two_sided:
             below = sides_text(pro[node], contra[node], sides)
-        texts.append(own if explanation.tree.is_leaf[node] else f"{below}, own {own}")
+        texts.append(direct if explanation.tree.is_leaf[node] else f"{below}, own {direct}")
     make_room(ax, pro[order], texts, _FONT_POINTS - 1)
     for row, (end, text) in enumerate(zip(pro[order], texts)):
         ax.annotate(

@@ -113,11 +113,11 @@ def check_question(question: Any) -> str:
     return question
 
 
-def check_by(by: Any) -> str:
+def check_attribute_to(attribute_to: Any) -> str:
     """Return "nodes" or "parts"."""
-    if by not in ("nodes", "parts"):
-        raise ValueError(f"by must be 'nodes' or 'parts', got {by!r}.")
-    return by
+    if attribute_to not in ("nodes", "parts"):
+        raise ValueError(f"attribute_to must be 'nodes' or 'parts', got {attribute_to!r}.")
+    return attribute_to
 
 
 def check_members(values: np.ndarray, name: str, classes: np.ndarray) -> None:
@@ -142,12 +142,16 @@ def check_weights(values: Any, name: str, length: int) -> np.ndarray:
 
 def check_level(level: Any, tree: SegmentTree) -> int:
     """Return a depth of the tree; None is that of the deepest leaf."""
-    deepest = int(tree.depths.max())
+    drop_ancestors = int(tree.depths.max())
     if level is None:
-        return deepest
-    if isinstance(level, bool) or not isinstance(level, Integral) or not 0 <= level <= deepest:
+        return drop_ancestors
+    if (
+        isinstance(level, bool)
+        or not isinstance(level, Integral)
+        or not 0 <= level <= drop_ancestors
+    ):
         raise ValueError(
-            f"level must be None or an integer from 0 to {deepest}, the depth of the tree, "
+            f"level must be None or an integer from 0 to {drop_ancestors}, the depth of the tree, "
             f"got {level!r}."
         )
     return int(level)
@@ -176,19 +180,19 @@ ROUNDING = 1e-12
 class Explanation(ABC):
     """Contributions of the nodes of a tree to one squared distance.
 
-    A subclass is a frozen dataclass that has `tree`, and `own` as an array of shape (n_nodes,),
+    A subclass is a frozen dataclass that has `tree`, and `direct` as an array of shape (n_nodes,),
     and says how its distance is to be called.
     """
 
     tree: SegmentTree
-    own: np.ndarray
+    direct: np.ndarray
 
     _sides: ClassVar[Sides] = APART
 
     @property
     def squared_distance(self) -> float:
         """Sum of the contributions; a sum below zero is a rounding error and counts as 0."""
-        return max(float(self.own.sum()), 0.0)
+        return max(float(self.direct.sum()), 0.0)
 
     @property
     def distance(self) -> float:
@@ -198,7 +202,7 @@ class Explanation(ABC):
     @cached_property
     def total(self) -> np.ndarray:
         """What every node and all nodes below it contribute: array of shape (n_nodes,)."""
-        return read_only(sum_below(self.tree, self.own))
+        return read_only(sum_below(self.tree, self.direct))
 
     @cached_property
     def share(self) -> np.ndarray:
@@ -206,28 +210,28 @@ class Explanation(ABC):
         return read_only(self._as_share(self.total))
 
     @cached_property
-    def own_share(self) -> np.ndarray:
-        """`own` as shares of what sets apart; all 0 where the distance is 0 up to rounding."""
-        return read_only(self._as_share(self.own))
+    def direct_share(self) -> np.ndarray:
+        """`direct` as shares of what sets apart; all 0 where the distance is 0 up to rounding."""
+        return read_only(self._as_share(self.direct))
 
     def _as_share(self, values: np.ndarray) -> np.ndarray:
-        if self.squared_distance <= ROUNDING * np.abs(self.own).sum():
+        if self.squared_distance <= ROUNDING * np.abs(self.direct).sum():
             return np.zeros(self.tree.n_nodes)
-        return signed_shares(values, self.own)
+        return signed_shares(values, self.direct)
 
     @property
     def contributions(self) -> pd.DataFrame:
         """A new DataFrame with one row per node, in the tree's order, by path.
 
-        Its columns are `own`, what the node's own columns contribute to the squared distance;
+        Its columns are `direct`, what the node's own columns contribute to the squared distance;
         `total`, the same with everything below the node; `share`, `total` as a share of all
-        positive `own` together, negative where the node makes up for others (0 in every row where
-        the distance is 0); and whether the part is there at all, with missing values where the
-        table does not say.
+        positive `direct` together, negative where the node makes up for others (0 in every row
+        where the distance is 0); and whether the part is there at all, with missing values where
+        the table does not say.
         """
         import pandas as pd
 
-        columns: dict[str, Any] = {"own": self.own, "total": self.total, "share": self.share}
+        columns: dict[str, Any] = {"direct": self.direct, "total": self.total, "share": self.share}
         for name, present in self._presence().items():
             columns[name] = (
                 pd.array([None] * self.tree.n_nodes, dtype="boolean")
@@ -248,7 +252,7 @@ class Explanation(ABC):
         -------
         str
             Sentences, then one line per node: the share of the node with everything below it, and
-            that of its own columns, "own". Those of the own columns add up to 100%. Where nodes
+            that of its own columns, "direct". Those of the own columns add up to 100%. Where nodes
             make up for others, there are two columns for everything below: what sets apart
             ("apart") adds up to 100%, what brings closer to how strong it is beside that.
         """
@@ -269,9 +273,14 @@ class Explanation(ABC):
         -------
         dict
             `squared_distance`, `distance`, what the explanation is about, and under `nodes` one
-            dict per node with its path, `own`, `total`, `share` and presence.
+            dict per node with its path, `direct`, `total`, `share` and presence.
         """
-        columns = {"own": self.own, "total": self.total, "share": self.share, **self._presence()}
+        columns = {
+            "direct": self.direct,
+            "total": self.total,
+            "share": self.share,
+            **self._presence(),
+        }
         lists = {
             name: [None] * self.tree.n_nodes if values is None else values.tolist()
             for name, values in columns.items()
@@ -319,7 +328,7 @@ class Explanation(ABC):
     @cached_property
     def _by_side(self) -> tuple[np.ndarray, np.ndarray]:
         """Shares with everything below on either side, without signs: two of shape (n_nodes,)."""
-        return both_sides(self.tree, self.own_share)
+        return both_sides(self.tree, self.direct_share)
 
     @property
     def _is_two_sided(self) -> bool:
@@ -328,12 +337,12 @@ class Explanation(ABC):
 
     def _columns(self) -> dict[str, list[str]]:
         """Shares as they are written, by the head of their column."""
-        own = [words.share_text(value, self._sides) for value in self.own_share]
+        direct = [words.share_text(value, self._sides) for value in self.direct_share]
         if not self._is_two_sided:
             below = [words.share_text(value, self._sides) for value in self.share]
-            return {"share": below, "own": own}
+            return {"share": below, "direct": direct}
         pro, contra = ([percent(value) for value in side] for side in self._by_side)
-        return {self._sides.pro: pro, self._sides.contra: contra, "own": own}
+        return {self._sides.pro: pro, self._sides.contra: contra, "direct": direct}
 
     def _head(self) -> str:
         """What stands over the tree."""
@@ -414,7 +423,7 @@ class SignedExplanation(Explanation):
     @property
     def difference(self) -> float:
         """What is explained: the sum of the contributions, of either sign."""
-        return float(self.own.sum())
+        return float(self.direct.sum())
 
     @property
     def squared_distance(self) -> float:
@@ -433,7 +442,7 @@ class SignedExplanation(Explanation):
         )
 
     def _as_share(self, values: np.ndarray) -> np.ndarray:
-        return signed_shares(values, self.own)
+        return signed_shares(values, self.direct)
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain Python values, ready for :func:`json.dumps`.
@@ -465,7 +474,7 @@ class SignedExplanation(Explanation):
         return ", ".join([self._head(), *words])
 
     def _named(self, sign: int, max_nodes: int) -> list[str]:
-        return words.named_shares(self.tree, self.own_share, sign, max_nodes)
+        return words.named_shares(self.tree, self.direct_share, sign, max_nodes)
 
     def _lines(self, max_nodes: int) -> list[str]:
         lines = [*self._opening(), *self._sentences(max_nodes)]

@@ -27,7 +27,7 @@ class PairExplanation(Explanation):
     ----------
     tree : SegmentTree
         The tree.
-    own : array-like of shape (n_nodes,)
+    direct : array-like of shape (n_nodes,)
         What the own columns of every node contribute to the squared distance, of which it is the
         sum. Single contributions are negative where a node makes up for others.
     present_a, present_b : array-like of bool, shape (n_nodes,), default=None
@@ -38,14 +38,14 @@ class PairExplanation(Explanation):
     Attributes
     ----------
     squared_distance, distance : float
-        The sum of `own`, and its square root.
+        The sum of `direct`, and its square root.
     total : ndarray of shape (n_nodes,)
         Contributions of nodes with everything below them.
-    share, own_share : ndarray of shape (n_nodes,)
-        `total` and `own` as shares of all positive `own` together, which is the squared distance
-        where none is negative; 0 where the distance is 0. No share is above 1.
+    share, direct_share : ndarray of shape (n_nodes,)
+        `total` and `direct` as shares of all positive `direct` together, which is the squared
+        distance where none is negative; 0 where the distance is 0. No share is above 1.
     contributions : DataFrame
-        One row per node, by path: `own`, `total`, `share`, `present_a`, `present_b`.
+        One row per node, by path: `direct`, `total`, `share`, `present_a`, `present_b`.
 
     See Also
     --------
@@ -82,7 +82,7 @@ class PairExplanation(Explanation):
     """
 
     tree: SegmentTree
-    own: np.ndarray
+    direct: np.ndarray
     _: KW_ONLY
     present_a: np.ndarray | None = None
     present_b: np.ndarray | None = None
@@ -98,7 +98,7 @@ class PairExplanation(Explanation):
             )
         # The dict is the one way in: the fields of a frozen dataclass cannot be set.
         vars(self).update(
-            own=check_numbers(self.own, "own", (n_nodes,)),
+            direct=check_numbers(self.direct, "direct", (n_nodes,)),
             present_a=check_presence(self.present_a, "present_a", n_nodes),
             present_b=check_presence(self.present_b, "present_b", n_nodes),
             name_a=str(self.name_a),
@@ -158,15 +158,15 @@ class PartsExplanation(PairExplanation):
     r"""Which parts the distance between two samples comes from.
 
     As :class:`PairExplanation`, but what inner nodes describe is split over their leaves as far as
-    that can be done exactly. The `own` of a leaf is all that it accounts for, in its own columns
-    and in those of its ancestors; the `own` of an inner node is the rest of its columns, which
+    that can be done exactly. The `direct` of a leaf is all that it accounts for, in its own columns
+    and in those of its ancestors; the `direct` of an inner node is the rest of its columns, which
     cannot be split.
 
     Parameters
     ----------
     tree : SegmentTree
         The tree.
-    own : array-like of shape (n_nodes,)
+    direct : array-like of shape (n_nodes,)
         What every leaf, and the rest of every inner node, contribute to the squared distance.
     present_a, present_b : array-like of bool, shape (n_nodes,), default=None
         Whether a sample has the node at all; None, for both, if that is not known.
@@ -180,7 +180,7 @@ class PartsExplanation(PairExplanation):
     Attributes
     ----------
     rest : float
-        What is not split: the sum of `own` over inner nodes.
+        What is not split: the sum of `direct` over inner nodes.
     contributions : DataFrame
         As in :class:`PairExplanation`, and `own_columns`.
 
@@ -191,7 +191,7 @@ class PartsExplanation(PairExplanation):
 
     *area*, a sum over leaves. Leaf l accounts for :math:`a_l^A - a_l^B`.
 
-    *means*, columns with :math:`c_u = \sum_l w_l c_l` in both images: mean colours, mean
+    *means*, columns with :math:`c_u = \sum_l w_l c_l` in both images: mean colors, mean
     positions, histograms without a root. With :math:`r = (c_u^A + c_u^B) / 2`, the leaf
     accounts for
 
@@ -263,8 +263,8 @@ class PartsExplanation(PairExplanation):
 
     @property
     def rest(self) -> float:
-        """What is not split: the sum of `own` over inner nodes."""
-        return float(self.own[~self.tree.is_leaf].sum())
+        """What is not split: the sum of `direct` over inner nodes."""
+        return float(self.direct[~self.tree.is_leaf].sum())
 
     @property
     def contributions(self) -> pd.DataFrame:
@@ -272,7 +272,7 @@ class PartsExplanation(PairExplanation):
         return super().contributions.assign(own_columns=self.own_columns)
 
     def _closing(self) -> str:
-        return split_sentence(size_share(self.own, ~self.tree.is_leaf))
+        return split_sentence(size_share(self.direct, ~self.tree.is_leaf))
 
     def _about(self) -> dict[str, Any]:
         kinds, counts = np.unique(self.kinds, return_counts=True)
@@ -301,20 +301,20 @@ def split_over_leaves(
     rows = np.stack([a, b]).astype(np.float64)
     deltas = np.zeros((tree.n_nodes, *a.shape))
     kinds = np.full(a.shape[1], "rest")
-    places = [{descriptors[j]: j for j in own.tolist()} for own in columns]
+    places = [{descriptors[j]: j for j in direct.tolist()} for direct in columns]
     for node in range(tree.n_nodes):
-        own = columns[node]
-        deltas[node][:, own] = rows[0][:, own] - rows[1][:, own]
+        direct = columns[node]
+        deltas[node][:, direct] = rows[0][:, direct] - rows[1][:, direct]
         if tree.is_leaf[node]:
-            kinds[own] = "leaf"
+            kinds[direct] = "leaf"
             continue
-        if not len(own):
+        if not len(direct):
             continue
         below = [int(n) for n in tree.subtree(node) if tree.is_leaf[n]]
         for leaf in below:
             if AREA not in places[leaf]:
                 raise ValueError(
-                    f"by='parts' weighs parts by their areas and needs a column "
+                    f"attribute_to='parts' weighs parts by their areas and needs a column "
                     f"'{tree.path(leaf)}|{AREA}', which the table lacks."
                 )
         shared = [name for name in places[node] if all(name in places[leaf] for leaf in below)]

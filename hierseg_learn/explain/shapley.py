@@ -10,7 +10,7 @@ import numpy as np
 from .explanation import check_numbers
 
 # 2 ** 16 coalitions: a worth that takes 0.1 ms each takes 7 s
-MOST_PLAYERS = 16
+MAX_PLAYERS = 16
 
 
 def all_coalitions(n_players: int) -> np.ndarray:
@@ -18,9 +18,9 @@ def all_coalitions(n_players: int) -> np.ndarray:
 
     Returns `kept` (2 ** n_players, n_players) bool: row i has the players whose bits are set in i.
     """
-    if not 1 <= n_players <= MOST_PLAYERS:
+    if not 1 <= n_players <= MAX_PLAYERS:
         raise ValueError(
-            f"n_players must lie between 1 and {MOST_PLAYERS}, since all 2 ** n_players coalitions "
+            f"n_players must lie between 1 and {MAX_PLAYERS}, since all 2 ** n_players coalitions "
             f"are asked for; got {n_players}."
         )
     return (np.arange(2**n_players)[:, np.newaxis] >> np.arange(n_players) & 1).astype(bool)

@@ -1,7 +1,7 @@
-"""Colours, late imports and measures that the pictures share.
+"""Colors, late imports and measures that the pictures share.
 
-Warm means "sets apart", cool means "makes up for", in bars, tables and photos alike. Both colours
-are of Okabe and Ito's palette for colour-blind readers; a hatch tells them apart in grey print.
+Warm means "sets apart", cool means "makes up for", in bars, tables and photos alike. Both colors
+are of Okabe and Ito's palette for colour-blind readers; a hatch tells them apart in gray print.
 """
 
 from __future__ import annotations

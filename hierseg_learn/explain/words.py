@@ -29,11 +29,11 @@ _CELL = "text-align:right;padding:0 .6em"
 _HEAD = '<th scope="col" style="text-align:{side}">{text}</th>'
 
 
-def _bar(pro: float, contra: float, own: float, is_leaf: bool) -> str:
+def _bar(pro: float, contra: float, direct: float, is_leaf: bool) -> str:
     """Two pale bars for either side of everything below an inner node, own columns before them."""
     hatched = f"repeating-linear-gradient(45deg,{NEGATIVE} 0 3px,#fff 3px 4px)"
     bars = [] if is_leaf else [(0.0, pro, BELOW, "0"), (pro, contra, BELOW_NEGATIVE, "0")]
-    bars.append((0.0, own, POSITIVE, ".2em") if own >= 0 else (pro, -own, hatched, ".2em"))
+    bars.append((0.0, direct, POSITIVE, ".2em") if direct >= 0 else (pro, -direct, hatched, ".2em"))
     drawn = "".join(
         f'<div style="position:absolute;top:{top};bottom:{top};left:{start * _BAR_WIDTH:.2f}em;'
         f'width:{width * _BAR_WIDTH:.2f}em;background:{color}"></div>'
@@ -116,26 +116,26 @@ class Sides(NamedTuple):
 
 
 APART = Sides("apart", "closer")
-FOR = Sides("for", "against")
+FOR = Sides("for", "foil")
 
 
-def signed_shares(values: np.ndarray, own: np.ndarray) -> np.ndarray:
-    """Values as shares of the stronger side of `own`, along the last axis; their signs stay.
+def signed_shares(values: np.ndarray, direct: np.ndarray) -> np.ndarray:
+    """Values as shares of the stronger side of `direct`, along the last axis; their signs stay.
 
     Contributions of either sign may cancel, so their sum is no measure. Those of the stronger side
     add up to 1, those of the other to how strong it is beside it, so that no node, nor any set of
     nodes, is above 1. All 0 where nothing contributes.
     """
-    sides = np.maximum(own, 0.0), np.maximum(-own, 0.0)
+    sides = np.maximum(direct, 0.0), np.maximum(-direct, 0.0)
     scale = np.maximum(*(side.sum(axis=-1, keepdims=True) for side in sides))
     return np.divide(values, scale, out=np.zeros_like(values), where=scale > 0)
 
 
-def both_sides(tree: SegmentTree, own_share: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def both_sides(tree: SegmentTree, direct_share: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """For every node, what it and all below it contribute on either side, without signs."""
     return (
-        sum_below(tree, np.maximum(own_share, 0.0)),
-        sum_below(tree, np.maximum(-own_share, 0.0)),
+        sum_below(tree, np.maximum(direct_share, 0.0)),
+        sum_below(tree, np.maximum(-direct_share, 0.0)),
     )
 
 
@@ -150,9 +150,9 @@ def sides_text(pro: float, contra: float, sides: Sides) -> str:
     return ", ".join([*words, f"{percent(contra)} {sides.contra}"] if contra else words)
 
 
-def size_share(own: np.ndarray, nodes: np.ndarray) -> float:
+def size_share(direct: np.ndarray, nodes: np.ndarray) -> float:
     """Share of some nodes, given as a mask, in all that pulls either way; 0 where nothing does."""
-    sizes = np.abs(own)
+    sizes = np.abs(direct)
     return float(sizes[nodes].sum() / (sizes.sum() or 1.0))
 
 
@@ -215,43 +215,47 @@ def start_sentence(line: str) -> str:
 def short_summary(explanation: Explanation) -> str:
     """The largest contributions in a few words."""
     labels = spoken_labels(explanation.tree)
-    own = explanation.own_share
-    named = [f"{labels[i]} {percent(own[i])}" for i in _leading(own, 3)]
+    direct = explanation.direct_share
+    named = [f"{labels[i]} {percent(direct[i])}" for i in _leading(direct, 3)]
     return ", ".join([f"squared distance {number(explanation.squared_distance)}", *named])
 
 
 def _main_sentence(explanation: Explanation, phrases: Phrases, max_nodes: int) -> str:
-    own = explanation.own_share
-    leading = _leading(own, max_nodes)
+    direct = explanation.direct_share
+    leading = _leading(direct, max_nodes)
     if not leading:
         return phrases.none
     labels = spoken_labels(explanation.tree)
-    named = [f"{labels[node]} ({percent(own[node])})" for node in leading]
-    beginning = phrases.mostly if own[leading].sum() >= _MOSTLY else phrases.many
+    named = [f"{labels[node]} ({percent(direct[node])})" for node in leading]
+    beginning = phrases.mostly if direct[leading].sum() >= _MOSTLY else phrases.many
     return beginning + enumerate_words(named) + "."
 
 
 def _balancing(explanation: Explanation, max_nodes: int) -> list[str]:
     """One sentence about negative contributions, none if there are none to speak of."""
-    own = explanation.own_share
-    order = np.argsort(own, kind="stable")
-    negative = [int(node) for node in order if own[node] <= -LEAST]
+    direct = explanation.direct_share
+    order = np.argsort(direct, kind="stable")
+    negative = [int(node) for node in order if direct[node] <= -LEAST]
     if not negative:
         return []
     labels = spoken_labels(explanation.tree)
     names = [labels[node] for node in negative]
     if len(names) > 1:
-        names = [f"{name} ({percent(-own[node])})" for name, node in zip(names, negative)]
+        names = [f"{name} ({percent(-direct[node])})" for name, node in zip(names, negative)]
     verb = "makes" if len(negative) == 1 else "make"
-    undone = percent(-own[negative].sum())
+    undone = percent(-direct[negative].sum())
     return [f"{enumerate_words(_cut(names, max_nodes))} {verb} up for {undone} of that."]
 
 
-def _leading(own: np.ndarray, max_nodes: int) -> list[int]:
+def _leading(direct: np.ndarray, max_nodes: int) -> list[int]:
     """Nodes with the largest positive shares, as few as account for most of the distance."""
     leading: list[int] = []
-    for node in np.argsort(-own, kind="stable")[:max_nodes].tolist():
-        if own[node] <= 0 or (leading and own[node] < LEAST) or own[leading].sum() >= _ENOUGH:
+    for node in np.argsort(-direct, kind="stable")[:max_nodes].tolist():
+        if (
+            direct[node] <= 0
+            or (leading and direct[node] < LEAST)
+            or direct[leading].sum() >= _ENOUGH
+        ):
             break
         leading.append(node)
     return leading
@@ -291,14 +295,14 @@ def check_max_nodes(max_nodes: int) -> None:
         raise ValueError(f"max_nodes must be an integer of at least 1, got {max_nodes!r}.")
 
 
-def named_shares(tree: SegmentTree, own: np.ndarray, sign: int, max_nodes: int) -> list[str]:
+def named_shares(tree: SegmentTree, direct: np.ndarray, sign: int, max_nodes: int) -> list[str]:
     """Nodes with the largest shares of one sign, as few as account for most of it.
 
-    Shapes: `own` (n_nodes,). Returns "hair (55%)" and so on, largest first; "many nodes, most of
+    Shapes: `direct` (n_nodes,). Returns "hair (55%)" and so on, largest first; "many nodes, most of
     all hair (5%)" where those that may be named are not most of it; empty where the side is not
     worth a word.
     """
-    side = np.maximum(sign * own, 0.0)
+    side = np.maximum(sign * direct, 0.0)
     labels, named, seen, whole = spoken_labels(tree), [], 0.0, side.sum()
     if whole < LEAST:
         return []
@@ -361,8 +365,8 @@ def export_html(
     for node in top_down(tree):
         weight = "normal" if tree.is_leaf[node] else "bold"
         indent = 0.3 + 1.4 * tree.depths[node]
-        own = explanation.own_share[node] / scale
-        bar = _bar(pro[node] / scale, contra[node] / scale, own, bool(tree.is_leaf[node]))
+        direct = explanation.direct_share[node] / scale
+        bar = _bar(pro[node] / scale, contra[node] / scale, direct, bool(tree.is_leaf[node]))
         parts += [
             f'<tr><th scope="row" title="{escape(tree.paths[node])}" '
             f'style="text-align:left;font-weight:{weight};padding-left:{indent:.1f}em">'

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ..tree import SegmentTree
 
 
-def thawed(estimator: Any) -> Any:
+def unwrap_frozen(estimator: Any) -> Any:
     """Take an estimator out of its :class:`~sklearn.frozen.FrozenEstimator`, if it is in one."""
     return estimator.estimator if isinstance(estimator, FrozenEstimator) else estimator
 
@@ -94,7 +94,7 @@ class FittedModel:
         classifier = copy.copy(self.classifier)
         X = np.ascontiguousarray(rows[:, self.order], dtype=classifier._X.dtype)
         classifier._X = X
-        classifier._embedding = Embedding.of(classifier.components_, X, classifier._centre).points
+        classifier._embedding = Embedding.of(classifier.components_, X, classifier._center).points
         codes = range(len(classifier.classes_))
         classifier.prototypes_ = np.stack(
             [X[self.codes == code].mean(axis=0, dtype=np.float64) for code in codes]
@@ -128,7 +128,7 @@ def take_apart(model: Any, transformer: Any = None) -> FittedModel:
             "HierarchicalMetricClassifier, or such a classifier with transformer=, got "
             f"{type(model).__name__}{hint}."
         )
-    transformer = thawed(transformer)
+    transformer = unwrap_frozen(transformer)
     if not isinstance(transformer, SegmentTreeTransformer):
         raise TypeError(
             "transformer must be the fitted SegmentTreeTransformer whose table model was fitted "
@@ -203,7 +203,7 @@ class AuditedModel:
         """Take a model apart."""
         classifier, takes_images = model, False
         steps = [s for _, s in getattr(model, "steps", []) if s is not None and s != "passthrough"]
-        first = thawed(steps[0]) if steps else None
+        first = unwrap_frozen(steps[0]) if steps else None
         if isinstance(first, SegmentTreeTransformer):
             if transformer is not None:
                 raise ValueError(
@@ -212,7 +212,7 @@ class AuditedModel:
             transformer, classifier, takes_images = first, Pipeline(model.steps[1:]), True
             if len(steps) < 2:
                 raise TypeError("model must end with a classifier, got a SegmentTreeTransformer.")
-        transformer = thawed(transformer)
+        transformer = unwrap_frozen(transformer)
         if not isinstance(transformer, SegmentTreeTransformer):
             hint = "; pass its best_estimator_" if hasattr(model, "best_estimator_") else ""
             raise TypeError(
@@ -297,16 +297,16 @@ class FittedSteps:
 
     def label_maps(self, X: Any) -> list[np.ndarray]:
         """Return, for every pixel, its leaf in the tree of the classifier, -1 for none."""
-        maps, own = self.describer.label_maps(X), self.describer.tree_
-        if own.paths == self.tree.paths:
+        maps, direct = self.describer.label_maps(X), self.describer.tree_
+        if direct.paths == self.tree.paths:
             return maps
-        nodes = np.full(own.n_nodes + 1, -1, dtype=np.intp)
-        for leaf in own.leaves:
+        nodes = np.full(direct.n_nodes + 1, -1, dtype=np.intp)
+        for leaf in direct.leaves:
             try:
-                nodes[leaf] = self.tree.index(own.paths[leaf])
+                nodes[leaf] = self.tree.index(direct.paths[leaf])
             except (KeyError, ValueError) as error:
                 raise ValueError(
-                    f"estimator: its first step knows the part {own.paths[leaf]!r}, which is no "
+                    f"estimator: its first step knows the part {direct.paths[leaf]!r}, which is no "
                     "node of the classifier's tree; expected the same tree in both steps."
                 ) from error
         return [nodes[labels] for labels in maps]
@@ -362,7 +362,7 @@ def explain(
     *,
     question: str = "class",
     target: Any = None,
-    against: Any = None,
+    foil: Any = None,
 ) -> Explanation:
     """Explain one photo or row, its class or how it differs from its voters, or two by distance."""
     n_samples = count(X)
@@ -371,7 +371,7 @@ def explain(
             "X must hold one sample, whose class is explained, or two, whose distance is; "
             f"got {n_samples}."
         )
-    has_class = target is not None or against is not None
+    has_class = target is not None or foil is not None
     if check_question(question) == "neighbors" and has_class:
         raise ValueError("question='neighbors' is about no class; expected no target or against.")
     if n_samples == 2 and (has_class or question == "neighbors"):
@@ -386,7 +386,7 @@ def explain(
     if question == "neighbors":
         explanation = steps.classifier.explain_prediction(row(table, 0))
     else:
-        explanation = steps.classifier.explain_contrast(row(table, 0), target, against)
+        explanation = steps.classifier.explain_contrast(row(table, 0), target, foil)
     return replace(explanation, name=titles[0]) if titles else explanation
 
 

@@ -49,7 +49,7 @@ class ImageBatch:
     index : pandas.Index or None
         As given.
     n_images, n_channels : int
-        Number of images; 1 channel for grey, 3 for colour.
+        Number of images; 1 channel for gray, 3 for color.
     has_masks : bool
         Whether there are label maps.
     unlabeled : tuple of int or None
@@ -96,7 +96,7 @@ class ImageBatch:
 
     @property
     def n_channels(self) -> int:
-        """1 for grey, 3 for colour."""
+        """1 for gray, 3 for color."""
         return self.encoding.n_channels
 
     @property
@@ -278,7 +278,7 @@ class ImageBatch:
 
 
 def check_channels(shape: tuple[int, ...], n_channels: int, where: str) -> None:
-    """Check that one image is grey or colour as the encoding has it."""
+    """Check that one image is gray or color as the encoding has it."""
     check_image_shape(shape, where)
     found = 1 if len(shape) == 2 else 3
     if found != n_channels:

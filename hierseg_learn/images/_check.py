@@ -82,7 +82,7 @@ def check_images(
     Parameters
     ----------
     X : array, list of images, list of paths, SegmentedImages or ImageBatch
-        ``(n, h, w)`` grey or ``(n, h, w, 3)`` colour; a list or Series of images of any size,
+        ``(n, h, w)`` gray or ``(n, h, w, 3)`` color; a list or Series of images of any size,
         ``(h, w)`` or ``(h, w, 3)`` arrays, Pillow images or items of SegmentedImages, or of
         paths; a table ``(n, d)`` of flattened images, as an array. An ImageBatch is returned
         as it is.
@@ -225,11 +225,11 @@ def _collect(
 
 
 def _warn_of_one_image(X: Any, name: str) -> None:
-    """Warn where a colour image stands in the place of a stack of grey ones."""
+    """Warn where a color image stands in the place of a stack of gray ones."""
     if isinstance(X, np.ndarray) and X.ndim == 3 and X.shape[2] == 3 and min(X.shape[:2]) >= 16:
         warnings.warn(
-            f"{name} of shape {X.shape} is taken as {X.shape[0]} grey images of {X.shape[1]} x 3 "
-            f"pixels; pass a list, [{name}], if it is one colour image.",
+            f"{name} of shape {X.shape} is taken as {X.shape[0]} gray images of {X.shape[1]} x 3 "
+            f"pixels; pass a list, [{name}], if it is one color image.",
             UserWarning,
             stacklevel=8,
         )

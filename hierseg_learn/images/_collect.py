@@ -17,7 +17,7 @@ from .pillow import is_pillow, read_pixels, readable
 def collect_images(images: Any, name: str) -> RaggedArrays | ImageFiles:
     """Make one collection of images.
 
-    Returns all images grey or all colour, all of one kind of dtype.
+    Returns all images gray or all color, all of one kind of dtype.
     """
     items = unwrap(images, name, "image")
     if isinstance(items, ImageFiles):
@@ -27,8 +27,8 @@ def collect_images(images: Any, name: str) -> RaggedArrays | ImageFiles:
     elif isinstance(items, np.ndarray):
         if items.ndim not in (3, 4):
             raise ValueError(
-                f"{name} has shape {items.shape}; expected (n, h, w) for grey images or "
-                "(n, h, w, 3) for colour images."
+                f"{name} has shape {items.shape}; expected (n, h, w) for gray images or "
+                "(n, h, w, 3) for color images."
             )
         shapes, dtypes = [items.shape[1:]], [items.dtype]
     else:
@@ -59,17 +59,17 @@ def _check_alike(shapes: Any, dtypes: list, name: str) -> None:
         if len(shape) != len(shapes[0]):
             raise ValueError(
                 f"Image {i} of {name} is {_color_word(len(shape))}, image 0 is "
-                f"{_color_word(len(shapes[0]))}; expected all images grey or all images colour."
+                f"{_color_word(len(shapes[0]))}; expected all images gray or all images color."
             )
 
 
 def _color_word(n_axes: int) -> str:
-    return "grey (1 channel)" if n_axes == 2 else "colour (3 channels)"
+    return "gray (1 channel)" if n_axes == 2 else "color (3 channels)"
 
 
 def check_image_shape(shape: tuple[int, ...], where: str) -> None:
     """Check that one image is ``(h, w)`` or ``(h, w, 3)`` and not empty."""
-    expected = "expected (h, w) for grey or (h, w, 3) for colour"
+    expected = "expected (h, w) for gray or (h, w, 3) for color"
     if len(shape) == 3 and shape[-1] in (2, 4):
         raise ValueError(
             f"{where} has an alpha channel (shape {shape}); {expected}, without alpha."

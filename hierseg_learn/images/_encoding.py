@@ -9,7 +9,7 @@ import numpy as np
 _NAMES = {("b", 1): "bool", ("u", 1): "uint8", ("u", 2): "uint16"}
 _FULL_RANGE = {"bool": (0.0, 1.0), "uint8": (0.0, 255.0), "uint16": (0.0, 65535.0)}
 # how many times the range seen in fit a value may lie away: what descriptors make of it is finite
-MOST_RANGES = 1e6
+MAX_RANGES = 1e6
 
 
 def pixel_kind(dtype: np.dtype, where: str) -> str:
@@ -36,7 +36,7 @@ class PixelEncoding:
     low, high : float
         Stored values that become 0 and 1.
     n_channels : {1, 3}
-        1 for grey, 3 for colour.
+        1 for gray, 3 for color.
 
     Examples
     --------
@@ -63,7 +63,7 @@ class PixelEncoding:
         kind : {"bool", "uint8", "uint16", "number"}
             Only ``"number"`` looks at the range.
         n_channels : {1, 3}
-            1 for grey, 3 for colour.
+            1 for gray, 3 for color.
         low, high : float
             Smallest and largest value seen in ``fit``.
 
@@ -108,7 +108,7 @@ class PixelEncoding:
                 scaled = np.subtract(array, self.low, dtype=np.float64, casting="unsafe")
                 scaled = np.ascontiguousarray(scaled / span, dtype=np.float32)
         # NaN fails the comparison as well
-        if self.kind == "number" and not np.abs(scaled).max(initial=0) <= MOST_RANGES:
+        if self.kind == "number" and not np.abs(scaled).max(initial=0) <= MAX_RANGES:
             if np.isfinite(array).all():
                 raise ValueError(
                     f"{where} holds values far outside the range seen in fit, {self.low:g} to "

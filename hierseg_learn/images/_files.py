@@ -71,10 +71,10 @@ class ImageFiles:
     """Immutable sequence of image files; every access decodes the file anew.
 
     Images are decoded to ``(h, w)`` or ``(h, w, 3)``: palettes, CMYK and YCbCr become
-    RGB. Label maps are decoded to ``(h, w)``: palette files keep the palette index, and grey
+    RGB. Label maps are decoded to ``(h, w)``: palette files keep the palette index, and gray
     files of 2 or 4 bits a pixel the ids that are stored (0 to 3, 0 to 15). Both are turned
-    upright as their EXIF orientation says. Grey files keep 16 bits a pixel; Pillow reads
-    16-bit colour files with 8.
+    upright as their EXIF orientation says. Gray files keep 16 bits a pixel; Pillow reads
+    16-bit color files with 8.
 
     Parameters
     ----------
@@ -148,7 +148,7 @@ class ImageFiles:
         ------
         ValueError
             If the file cannot be read, or holds transparency, several frames, or (as a
-            label map) colours, or ids that its format does not keep (JPEG, WebP, GIF).
+            label map) colors, or ids that its format does not keep (JPEG, WebP, GIF).
         """
         where = where or self.label(i, f"{self.role.capitalize()} {i}")
         with self._open(i, where) as image:

@@ -25,7 +25,7 @@ class SegmentedImages:
     Parameters
     ----------
     images : array of shape (n, h, w) or (n, h, w, 3), list of arrays, list of paths
-        The images. All grey or all colour, all of one kind of dtype; a pandas Series of
+        The images. All gray or all color, all of one kind of dtype; a pandas Series of
         arrays or paths will do.
     masks : array of shape (n, h, w), list of arrays, list of paths
         One label map per image, of the same height and width: the part id of every

@@ -119,7 +119,7 @@ def read_layout(image: Image.Image, role: str, where: str) -> tuple[tuple[int, .
     if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":
         raise _LayoutError(f"{where} has {image.n_frames} frames; expected a single image.")
     height, width = upright_size(image)
-    expected = "grey or RGB" if role == "image" else "a grey or palette image of part ids"
+    expected = "gray or RGB" if role == "image" else "a gray or palette image of part ids"
     if role == "mask" and mode == "P":
         if image.format == "GIF":
             raise _LayoutError(
@@ -178,7 +178,7 @@ def _orientation(image: Image.Image) -> int:
 
 
 def _largest_id(image: Image.Image) -> int | None:
-    """Largest id that a grey file has room for where Pillow stretches ids to 8 or 16 bits.
+    """Largest id that a gray file has room for where Pillow stretches ids to 8 or 16 bits.
 
     It does so with 2 or 4 bits a pixel, and with PGM files of fewer than 256 levels.
     """
@@ -207,8 +207,8 @@ def _refuse_photo_formats(image: Image.Image, where: str) -> None:
     compressed = image.info.get("compression") if image.format == "TIFF" else None
     if image.format not in _PHOTO_FORMATS and compressed not in _PHOTO_COMPRESSIONS:
         return
-    grey = np.asarray(image if image.mode in ("L", "P") else image.convert("L"))
-    ids, counts = np.unique(grey, return_counts=True)
+    gray = np.asarray(image if image.mode in ("L", "P") else image.convert("L"))
+    ids, counts = np.unique(gray, return_counts=True)
     kind = f"{image.format} file" + (f" with {compressed} compression" if compressed else "")
     raise _LayoutError(
         f"{where} is a {kind}, which does not keep part ids: it holds "

@@ -37,7 +37,7 @@ def add_to_histograms(planes, low, bin_width, unit, codes, labels, counts, bins)
 
 @jit
 def count_border_pairs(labels, counts):
-    """Count for every region its pairs of neighbouring pixels with a region of a higher number."""
+    """Count for every region its pairs of neighboring pixels with a region of a higher number."""
     height, width = labels.shape
     for row in range(height):
         for col in range(width):
@@ -182,7 +182,7 @@ def link_edges(edges, n_regions, following):
 
 @jit
 def merge_regions(counts, bins, edges, lengths, strengths, rule, pairs, merge_costs):
-    """Join the two neighbours of least cost until one region is left; overwrites its arguments.
+    """Join the two neighbors of least cost until one region is left; overwrites its arguments.
 
     A heap holds every living edge once, and the place of each is known, so that it can be moved or
     taken out. The joined region takes the lower number of the two.
@@ -212,7 +212,7 @@ def merge_regions(counts, bins, edges, lengths, strengths, rule, pairs, merge_co
         counts[joined] += counts[gone]
         for place in range(bins.shape[1]):
             bins[joined, place] += bins[gone, place]
-        # both chains become one, with one edge to every neighbour
+        # both chains become one, with one edge to every neighbor
         head = -1
         for region in (joined, gone):
             link = heads[region]
@@ -248,7 +248,7 @@ def merge_regions(counts, bins, edges, lengths, strengths, rule, pairs, merge_co
 
 @jit
 def contour_heights(labels, parents, heights, contours):
-    """Set every pixel to the height at which it joins its right and its lower neighbour."""
+    """Set every pixel to the height at which it joins its right and its lower neighbor."""
     height, width = labels.shape
     for row in range(height):
         for col in range(width):

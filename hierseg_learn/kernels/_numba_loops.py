@@ -24,7 +24,7 @@ def sum_rows(values, regions, start, stop, sums):
 
 @jit
 def scan_points(products, Q, X, query_norms, norms, first, slack, exclude, indices, distances):
-    """Insert the points ``first:`` of one block into the sorted neighbour lists of the queries.
+    """Insert the points ``first:`` of one block into the sorted neighbor lists of the queries.
 
     `products` holds the inner products; a point whose distance by these, less the rounding that
     they may carry, exceeds the list's last is passed over, any other is measured by differences.
@@ -132,11 +132,11 @@ def nca_weights(powers, Z, codes, start, nearest_any, nearest_mate, scale):
         if not np.isfinite(gap):
             powers[row] = 0
             continue
-        total, mates = 0.0, 0.0
+        total, positives = 0.0, 0.0
         for column in range(powers.shape[1]):
             total += powers[row, column]
             if codes[column] == codes[point]:
-                mates += powers[row, column]
+                positives += powers[row, column]
         per_total = scale / total
         if gap > limit:
             loss += (
@@ -145,8 +145,8 @@ def nca_weights(powers, Z, codes, start, nearest_any, nearest_mate, scale):
                 + _far_mates(powers, Z, codes, row, point, scale, per_total)
             )
             continue
-        loss += np.log(total) - np.log(mates)
-        per_mate = scale / mates - per_total
+        loss += np.log(total) - np.log(positives)
+        per_mate = scale / positives - per_total
         for column in range(powers.shape[1]):
             if codes[column] == codes[point]:
                 powers[row, column] *= per_mate
@@ -192,7 +192,7 @@ def triplet_weights(distances, codes, start, margin, defined):
     n_columns = distances.shape[1]
     loss = 0.0
     margin = distances.dtype.type(margin)
-    mates = np.empty(n_columns, dtype=distances.dtype)
+    positives = np.empty(n_columns, dtype=distances.dtype)
     rivals = np.empty(n_columns, dtype=distances.dtype)
     for row in range(distances.shape[0]):
         point = start + row
@@ -205,9 +205,9 @@ def triplet_weights(distances, codes, start, margin, defined):
                 rivals[n_rivals] = distances[row, column]
                 n_rivals += 1
             elif column != point:
-                mates[n_mates] = distances[row, column] + margin
+                positives[n_mates] = distances[row, column] + margin
                 n_mates += 1
-        near, far = np.sort(mates[:n_mates]), np.sort(rivals[:n_rivals])
+        near, far = np.sort(positives[:n_mates]), np.sort(rivals[:n_rivals])
         for column in range(n_columns):
             if codes[column] != codes[point]:
                 level = distances[row, column]
@@ -298,18 +298,18 @@ def take_patches(image, size, n_channels, start, floor, mean, patches):
             for i in range(n_line):
                 target[i] = line[i]
                 total += line[i]
-        centre = total / np.float32(n_values)
+        center = total / np.float32(n_values)
         # once more: rounding of the first mean would give a flat patch a contrast
         total = np.float32(0)
         for i in range(n_values):
-            patch[i] -= centre
+            patch[i] -= center
             total += patch[i]
         rest = total / np.float32(n_values)
         total = np.float32(0)
         for i in range(n_values):
             patch[i] -= rest
             total += patch[i] * patch[i]
-        least = floor + (_PATCH_RESOLUTION * centre) ** 2
+        least = floor + (_PATCH_RESOLUTION * center) ** 2
         scale = np.float32(1) / np.sqrt(total / np.float32(n_values) + least)
         for i in range(n_values):
             patch[i] = patch[i] * scale - mean[i]

@@ -19,8 +19,8 @@ from ._checks import check_embedding, check_list_range, check_lists, check_stack
 from ._stacks import stacked_gradient
 from .arrays import (
     astype,
-    centre,
-    centre_columns,
+    center,
+    center_columns,
     class_counts,
     concat,
     cumulative_sum,
@@ -79,10 +79,10 @@ def stacked_nca_loss_grad(Z: Array, codes: Array, n_points: Array) -> tuple[Arra
         valid = positions[None, :] < n_points[members][:, None]
         others = valid[:, None, :] & (positions[rows][:, None] != positions[None, :])[None, ...]
         own = codes[members, :]
-        mates = others & (own[:, rows][:, :, None] == own[:, None, :])
-        log_mates, near_mates = log_sum_exp(xp, distances, mates)
+        positives = others & (own[:, rows][:, :, None] == own[:, None, :])
+        log_mates, near_mates = log_sum_exp(xp, distances, positives)
         log_all, near_all = log_sum_exp(xp, distances, others)
-        active = valid[:, rows] & xp.any(mates, axis=2)
+        active = valid[:, rows] & xp.any(positives, axis=2)
         W = xp.where(active[:, :, None], near_mates - near_all, xp.zeros_like(distances))
         losses = xp.where(active, log_all - log_mates, xp.zeros_like(log_all))
         return astype(xp, losses, xp.float64), astype(xp, active, xp.float64), W
@@ -95,7 +95,7 @@ def triplet_loss_grad(Z: Array, codes: Array, margin: float) -> tuple[float, Arr
     xp = namespace(Z)
     check_embedding(Z, codes)
     codes = astype(xp, codes, xp.int64)
-    Z = centre_columns(xp, Z)
+    Z = center_columns(xp, Z)
     norms = squared_norms(xp, Z)
     scale = 1.0 / max(count_triplets(xp, codes), 1)
 
@@ -113,19 +113,19 @@ def snr_loss_grad(Z: Array, codes: Array, margin: float) -> tuple[float, Array]:
     xp = namespace(Z)
     check_embedding(Z, codes)
     codes = astype(xp, codes, xp.int64)
-    centred, signal = centre(xp, Z)
+    centered, signal = center(xp, Z)
     scale = 1.0 / max(count_triplets(xp, codes, signal > 0), 1)
 
     def step(start: int, stop: int) -> tuple[Array, Array, Array]:
         own = signal[start:stop]
         defined = own > 0
         safe = xp.where(defined, own, xp.ones_like(own))[:, None]
-        distances = squared_distances(xp, centred[start:stop, :], centred, own, signal) / safe
+        distances = squared_distances(xp, centered[start:stop, :], centered, own, signal) / safe
         loss, weights = _triplet_weights(xp, distances, codes, start, stop, margin, defined=defined)
         weights = weights * scale / safe
         return loss, weights, -xp.sum(weights * distances, axis=1)
 
-    loss, gradient = pair_loss_grad(centred, step)
+    loss, gradient = pair_loss_grad(centered, step)
     return loss * scale, gradient - xp.mean(gradient, axis=1, keepdims=True)
 
 
@@ -236,14 +236,16 @@ def _triplet_weights(
     A positive p counts the negatives below d_p + margin, a negative n the positives above
     d_n - margin: one sort per row and two cumulative sums, never a list of triplets.
     """
-    _, mates, rivals = relations(xp, codes, start, stop)
+    _, positives, rivals = relations(xp, codes, start, stop)
     if defined is not None:
-        mates = mates & defined[:, None]
-    levels = xp.where(mates, distances + margin, distances)
+        positives = positives & defined[:, None]
+    levels = xp.where(positives, distances + margin, distances)
     # a positive level with a negative is no hinge; a step down puts it before the negative
-    steps = xp.where(mates, levels * (1 - xp.finfo(levels.dtype).eps), levels)
+    steps = xp.where(positives, levels * (1 - xp.finfo(levels.dtype).eps), levels)
     order = stable_argsort(xp, steps)
-    mates_upto = cumulative_sum(xp, astype(xp, xp.take_along_axis(mates, order, axis=1), xp.int64))
+    mates_upto = cumulative_sum(
+        xp, astype(xp, xp.take_along_axis(positives, order, axis=1), xp.int64)
+    )
     rivals_upto = cumulative_sum(
         xp, astype(xp, xp.take_along_axis(rivals, order, axis=1), xp.int64)
     )
@@ -251,7 +253,7 @@ def _triplet_weights(
     below = xp.take_along_axis(rivals_upto, rank, axis=1)
     above = mates_upto[:, -1:] - xp.take_along_axis(mates_upto, rank, axis=1)
     zeros = xp.zeros_like(below)
-    weights = xp.where(mates, below, zeros) - xp.where(rivals, above, zeros)
+    weights = xp.where(positives, below, zeros) - xp.where(rivals, above, zeros)
     weights = astype(xp, weights, distances.dtype)
     return xp.sum(weights * levels), weights
 

@@ -34,7 +34,7 @@ def lab_planes(image, gamma, root):
 
 @jit
 def lightness(image, gamma, root):
-    """Turn grey intensities in [0, 1] into L, by the same tables."""
+    """Turn gray intensities in [0, 1] into L, by the same tables."""
     height, width = image.shape
     plane = np.empty((height, width), dtype=np.float32)
     for row in range(height):
@@ -104,7 +104,7 @@ def gradient_strength(planes, strength):
 
 @jit
 def texture_codes(plane, limits, codes):
-    """Code every pixel by the strength and the direction of the difference of its neighbours.
+    """Code every pixel by the strength and the direction of the difference of its neighbors.
 
     0 is flat; then four directions (across, down and the diagonals) for every strength beyond the
     next of `limits`.
@@ -144,7 +144,7 @@ def cell_labels(height, width, n_rows, n_cols):
 
 @jit
 def move_centers(planes, labels, centers):
-    """Set every centre to the mean value and place of its pixels; an empty one stays."""
+    """Set every center to the mean value and place of its pixels; an empty one stays."""
     n_planes, height, width = planes.shape
     sums = np.zeros((len(centers), n_planes + 2))
     counts = np.zeros(len(centers), dtype=np.int64)
@@ -164,9 +164,9 @@ def move_centers(planes, labels, centers):
 
 @jit
 def assign_pixels(planes, centers, radius, nearness, labels, distances):
-    """Give every pixel the nearest of the centres within `radius` rows and columns.
+    """Give every pixel the nearest of the centers within `radius` rows and columns.
 
-    `nearness` weighs the squared distance in pixels against that in colour. A pixel that no centre
+    `nearness` weighs the squared distance in pixels against that in color. A pixel that no center
     reaches keeps its label.
     """
     n_planes, height, width = planes.shape

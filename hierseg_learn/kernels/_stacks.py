@@ -1,7 +1,7 @@
 """Many small problems of one shape at once: members of a stack, padded at their ends.
 
 One text for every array library. What a member's result is depends on its own numbers and on the
-shape of the stack's members, never on its neighbours or its place.
+shape of the stack's members, never on its neighbors or its place.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def stacked_gradient(Z: Array, n_points: Array, weights: Weights, size: int) -> 
     """
     xp = namespace(Z)
     n_stack, n_samples, _ = Z.shape
-    Z = _centred(xp, Z, n_points)
+    Z = _centered(xp, Z, n_points)
     gradient = xp.zeros_like(Z)
     totals, n_active = (xp.zeros(n_stack, dtype=xp.float64) for _ in range(2))
     for members, rows in block_shape(n_stack, n_samples, n_samples, size):
@@ -79,7 +79,7 @@ def member_neighbors(
     return indices, distances
 
 
-def _centred(xp: Any, Z: Array, n_points: Array) -> Array:
+def _centered(xp: Any, Z: Array, n_points: Array) -> Array:
     """Move every member near the origin by whole numbers; padding becomes zero."""
     positions = xp.arange(Z.shape[1], dtype=xp.int64)
     valid = (positions[None, :] < n_points[:, None])[:, :, None]

@@ -71,7 +71,7 @@ def squared_distances(xp: Any, rows: Array, Z: Array, row_norms: Array, norms: A
     return xp.where(distances > 0, distances, xp.zeros_like(distances))
 
 
-def centre_columns(xp: Any, Z: Array) -> Array:
+def center_columns(xp: Any, Z: Array) -> Array:
     """Move the points near the origin: differences stay, products lose less to rounding.
 
     By whole numbers, so that points on a grid keep their exact ties.
@@ -79,13 +79,13 @@ def centre_columns(xp: Any, Z: Array) -> Array:
     return Z - xp.floor(xp.mean(Z, axis=0, keepdims=True)) if Z.shape[0] else Z
 
 
-def centre(xp: Any, Z: Array) -> tuple[Array, Array]:
+def center(xp: Any, Z: Array) -> tuple[Array, Array]:
     """Return the rows without their mean and their squared lengths; rows of equal numbers get 0."""
-    centred = Z - xp.mean(Z, axis=1, keepdims=True)
+    centered = Z - xp.mean(Z, axis=1, keepdims=True)
     # rounding of the mean must not give a constant row a length
     constant = xp.max(Z, axis=1) == xp.min(Z, axis=1)
-    centred = xp.where(constant[:, None], xp.zeros_like(centred), centred)
-    return centred, squared_norms(xp, centred)
+    centered = xp.where(constant[:, None], xp.zeros_like(centered), centered)
+    return centered, squared_norms(xp, centered)
 
 
 def class_counts(xp: Any, codes: Array) -> Array:

@@ -27,17 +27,17 @@ from ._checks import (
 from ._cuda import launch
 from ._pair_losses import count_triplets
 from ._stacks import block_shape, stacked_gradient
-from .arrays import centre, centre_columns, row_blocks, squared_norms, stable_argsort
+from .arrays import center, center_columns, row_blocks, squared_norms, stable_argsort
 
 BLOCK_SIZE = 2**25
 POINT_ROWS = 8192
 CHUNK_PIXELS = 4096
 # of an anchor's row every number is compared with every other; beyond this, sorting is less work
-MOST_COMPARED = 4096
+MAX_COMPARED = 4096
 THREADS = 256
 WARP = 32
 # rows of a grid's second dimension
-MOST_ROWS = 65535
+MAX_ROWS = 65535
 
 
 def region_sums(values: cupy.ndarray, regions: cupy.ndarray, n_regions: int) -> cupy.ndarray:
@@ -167,9 +167,9 @@ def triplet_loss_grad(
     """As `reference.triplet_loss_grad`."""
     Z, codes = cupy.asarray(Z), cupy.asarray(codes)
     check_embedding(Z, codes)
-    if Z.shape[0] > MOST_COMPARED:
+    if Z.shape[0] > MAX_COMPARED:
         return _pair_losses.triplet_loss_grad(Z, codes, margin)
-    Z, codes = centre_columns(cupy, cupy.ascontiguousarray(Z)), _integers(codes)
+    Z, codes = center_columns(cupy, cupy.ascontiguousarray(Z)), _integers(codes)
     scale = 1.0 / max(count_triplets(cupy, codes), 1)
     units = cupy.ones(Z.shape[0], dtype=Z.dtype)
     step = _triplet_step(Z, squared_norms(cupy, Z), units, codes, margin, scale)
@@ -181,12 +181,12 @@ def snr_distances(Q: cupy.ndarray, X: cupy.ndarray) -> cupy.ndarray:
     Q, X = _floating(Q), _floating(X)
     check_columns(Q, X)
     Q, X = _alike(Q, X)
-    centred_q, signal = centre(cupy, Q)
-    centred_x, norms = centre(cupy, X)
+    centred_q, signal = center(cupy, Q)
+    centred_x, norms = center(cupy, X)
     distances = cupy.ascontiguousarray(centred_q @ centred_x.T)
     if distances.size:
         n_queries, n_points = distances.shape
-        grid = (-(-n_points // THREADS), min(n_queries, MOST_ROWS))
+        grid = (-(-n_points // THREADS), min(n_queries, MAX_ROWS))
         args = (distances, signal, norms, np.int64(n_queries), np.int64(n_points))
         launch("signal_to_noise", Q.dtype, grid, THREADS, *args)
     return distances
@@ -198,13 +198,13 @@ def snr_loss_grad(
     """As `reference.snr_loss_grad`."""
     Z, codes = cupy.asarray(Z), cupy.asarray(codes)
     check_embedding(Z, codes)
-    if Z.shape[0] > MOST_COMPARED:
+    if Z.shape[0] > MAX_COMPARED:
         return _pair_losses.snr_loss_grad(Z, codes, margin)
     codes = _integers(codes)
-    centred, signal = centre(cupy, cupy.ascontiguousarray(Z))
+    centered, signal = center(cupy, cupy.ascontiguousarray(Z))
     scale = 1.0 / max(count_triplets(cupy, codes, signal > 0), 1)
-    step = _triplet_step(centred, signal, signal, codes, margin, scale, turns=True)
-    loss, gradient = _pair_losses.pair_loss_grad(centred, step, _blocks(centred))
+    step = _triplet_step(centered, signal, signal, codes, margin, scale, turns=True)
+    loss, gradient = _pair_losses.pair_loss_grad(centered, step, _blocks(centered))
     return loss, gradient - cupy.mean(gradient, axis=1, keepdims=True)
 
 

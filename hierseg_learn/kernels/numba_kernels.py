@@ -30,11 +30,11 @@ from ._checks import (
 )
 from ._pair_losses import count_triplets, count_with_mates, pair_loss_grad
 from ._stacks import member_losses, member_neighbors
-from .arrays import centre, centre_columns, squared_norms
+from .arrays import center, center_columns, squared_norms
 from .threads import map_blocks, single_blas_thread
 
 PIXEL_ROWS = 65536
-MOST_PIXEL_BLOCKS = 16
+MAX_PIXEL_BLOCKS = 16
 QUERY_ROWS = 128
 POINT_ROWS = 4096
 LIST_ROWS = 1024
@@ -43,7 +43,7 @@ BLOCK_PRODUCTS = 2**17
 BLOCK_PIXELS = (64, 512)
 # pixels that one thread takes at a time; few strips for huge images, each has sums of its own
 STRIP_PIXELS = 16384
-MOST_STRIPS = 16
+MAX_STRIPS = 16
 
 
 def region_sums(values: np.ndarray, regions: np.ndarray, n_regions: int) -> np.ndarray:
@@ -60,7 +60,7 @@ def region_sums(values: np.ndarray, regions: np.ndarray, n_regions: int) -> np.n
         return sums
 
     # few blocks for huge images, since each holds sums of its own
-    block_rows = max(PIXEL_ROWS, -(-len(values) // MOST_PIXEL_BLOCKS))
+    block_rows = max(PIXEL_ROWS, -(-len(values) // MAX_PIXEL_BLOCKS))
     total = np.zeros((n_regions, values.shape[1]))
     for sums in map_blocks(block, 0, len(values), block_rows):
         total += sums
@@ -108,7 +108,7 @@ def activation_sums(
             )
         return sums
 
-    strip_pixels = max(STRIP_PIXELS, -(-len(regions) // MOST_STRIPS))
+    strip_pixels = max(STRIP_PIXELS, -(-len(regions) // MAX_STRIPS))
     total = np.zeros((n_regions, len(atoms)))
     with single_blas_thread():
         for sums in map_blocks(strip, 0, len(regions), strip_pixels):
@@ -175,7 +175,7 @@ def count_classes(
 def nca_loss_grad(Z: np.ndarray, codes: np.ndarray) -> tuple[float, np.ndarray]:
     """As `reference.nca_loss_grad`."""
     Z, codes = _embedding(Z, codes)
-    Z = centre_columns(np, Z)
+    Z = center_columns(np, Z)
     norms = squared_norms(np, Z)
     n_active = max(count_with_mates(np, codes), 1)
 
@@ -204,7 +204,7 @@ def stacked_nca_loss_grad(
 def triplet_loss_grad(Z: np.ndarray, codes: np.ndarray, margin: float) -> tuple[float, np.ndarray]:
     """As `reference.triplet_loss_grad`."""
     Z, codes = _embedding(Z, codes)
-    Z = centre_columns(np, Z)
+    Z = center_columns(np, Z)
     norms = squared_norms(np, Z)
     scale = Z.dtype.type(1 / max(count_triplets(np, codes), 1))
     everyone = np.ones(len(Z), dtype=Z.dtype)
@@ -223,8 +223,8 @@ def snr_distances(Q: np.ndarray, X: np.ndarray) -> np.ndarray:
     """As `reference.snr_distances`."""
     Q, X = _floating(Q), _floating(X)
     check_columns(Q, X)
-    centred_q, signal = centre(np, Q)
-    centred_x, norms = centre(np, X)
+    centred_q, signal = center(np, Q)
+    centred_x, norms = center(np, X)
     distances = np.empty((len(Q), len(X)), dtype=np.result_type(Q, X))
     signal = np.where(signal > 0, signal, np.nan)
 
@@ -244,11 +244,11 @@ def snr_distances(Q: np.ndarray, X: np.ndarray) -> np.ndarray:
 def snr_loss_grad(Z: np.ndarray, codes: np.ndarray, margin: float) -> tuple[float, np.ndarray]:
     """As `reference.snr_loss_grad`."""
     Z, codes = _embedding(Z, codes)
-    centred, signal = centre(np, Z)
+    centered, signal = center(np, Z)
     scale = Z.dtype.type(1 / max(count_triplets(np, codes, signal > 0), 1))
 
     def step(start: int, stop: int) -> tuple[float, np.ndarray, np.ndarray]:
-        distances = centred[start:stop] @ centred.T
+        distances = centered[start:stop] @ centered.T
         loops.squared_distances(distances, signal, signal, start)
         weights = distances.copy()
         loss = loops.triplet_weights(weights, codes, start, float(margin), signal)
@@ -256,7 +256,7 @@ def snr_loss_grad(Z: np.ndarray, codes: np.ndarray, margin: float) -> tuple[floa
         weights *= scale / np.where(own > 0, own, 1)
         return loss * scale, weights, -np.einsum("ij,ij->i", weights, distances)
 
-    loss, gradient = _pair_loss_grad(centred, step)
+    loss, gradient = _pair_loss_grad(centered, step)
     return loss, gradient - gradient.mean(axis=1, keepdims=True)
 
 

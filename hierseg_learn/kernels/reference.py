@@ -41,7 +41,7 @@ def activation_sums(
 ) -> np.ndarray:
     r"""Sum the activations of the atoms of a dictionary over the pixels of every region.
 
-    The patch of a pixel is flattened as (row, column, channel) to a vector p, normalised to
+    The patch of a pixel is flattened as (row, column, channel) to a vector p, normalized to
     :math:`q = (p - \bar p) / \sqrt{\mathrm{var}(p) + floor + (\rho \bar p)^2}`, and whitened to
     :math:`w = (q - mean)\, whitening`. With
     :math:`z_k = \sqrt{|w - a_k|^2 + \sigma^2 (|w|^2 + |a_k|^2)}` the distance of w to atom k, the
@@ -61,7 +61,7 @@ def activation_sums(
     floor : float
         Added to the variance of a patch, so that the noise of flat ones is not blown up.
     mean : ndarray of shape (size**2 * n_channels,), float32
-        Mean of normalised patches.
+        Mean of normalized patches.
     whitening : ndarray of shape (size**2 * n_channels, n_components), float32
         Map to the space of the atoms.
     atoms : ndarray of shape (n_atoms, n_components), float32
@@ -83,7 +83,7 @@ def activation_sums(
 
     Examples
     --------
-    A patch of one pixel is its colour, here not whitened; atoms are red and blue less the mean.
+    A patch of one pixel is its color, here not whitened; atoms are red and blue less the mean.
 
     >>> import numpy as np
     >>> from hierseg_learn.kernels.reference import activation_sums
@@ -104,8 +104,8 @@ def activation_sums(
             continue
         patch = image[row : row + size, column : column + size].ravel()
         least = floor + (PATCH_RESOLUTION * patch.mean()) ** 2
-        normalised = (patch - patch.mean()) / np.sqrt(patch.var() + least)
-        whitened = (normalised - mean) @ whitening
+        normalized = (patch - patch.mean()) / np.sqrt(patch.var() + least)
+        whitened = (normalized - mean) @ whitening
         lengths = (whitened**2).sum() + (atoms**2).sum(axis=1)
         squared = ((whitened - atoms) ** 2).sum(axis=1)
         distances = np.sqrt(squared + DISTANCE_RESOLUTION**2 * lengths)
@@ -123,8 +123,8 @@ def region_sums(values: np.ndarray, regions: np.ndarray, n_regions: int) -> np.n
     check_regions(values, regions, n_regions)
     if regions.size:
         check_region_range(int(regions.min()), int(regions.max()), n_regions)
-    labelled = regions >= 0
-    values, regions = values[labelled], regions[labelled]
+    labeled = regions >= 0
+    values, regions = values[labeled], regions[labeled]
     sums = np.zeros((n_regions, values.shape[1]))
     for column in range(values.shape[1]):
         # bincount adds sequentially in float64, so the order of summation is the order of the
@@ -248,16 +248,16 @@ def nca_loss_grad(Z: np.ndarray, codes: np.ndarray) -> tuple[float, np.ndarray]:
     loss, gradient, n_active = 0.0, np.zeros_like(points), 0
     for i in range(len(points)):
         others = np.arange(len(points)) != i
-        mates = others & (codes == codes[i])
-        if not mates.any():
+        positives = others & (codes == codes[i])
+        if not positives.any():
             continue
         n_active += 1
         differences = points[i] - points
         scores = -np.sum(differences**2, axis=1)
         log_all = np.logaddexp.reduce(scores[others])
-        log_mates = np.logaddexp.reduce(scores[mates])
+        log_mates = np.logaddexp.reduce(scores[positives])
         loss += log_all - log_mates
-        weights = mates * np.exp(np.minimum(scores - log_mates, 0))
+        weights = positives * np.exp(np.minimum(scores - log_mates, 0))
         weights -= others * np.exp(np.minimum(scores - log_all, 0))
         gradient[i] += 2 * weights @ differences
         gradient -= 2 * weights[:, None] * differences
@@ -364,7 +364,7 @@ def snr_loss_grad(Z: np.ndarray, codes: np.ndarray, margin: float) -> tuple[floa
 def lmnn_loss_grad(
     Z: np.ndarray, targets: np.ndarray, impostors: np.ndarray, regularization: float
 ) -> tuple[float, np.ndarray]:
-    r"""Large-margin nearest neighbour loss over given lists of neighbours, and its gradient.
+    r"""Large-margin nearest neighbor loss over given lists of neighbors, and its gradient.
 
     With the weight r of the pull term the loss is the mean over the points of
     :math:`r \sum_j d_{ij} + (1 - r) \sum_{j, l} [1 + d_{ij} - d_{il}]_+`, where j runs over the

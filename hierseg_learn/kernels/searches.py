@@ -21,7 +21,7 @@ from ._checks import (
 from ._stacks import member_neighbors
 from .arrays import (
     astype,
-    centre,
+    center,
     concat,
     gather,
     namespace,
@@ -64,7 +64,7 @@ def nearest(
 ) -> tuple[Array, Array]:
     """As `reference.nearest`: candidates by matrix products, then exact distances of these.
 
-    Rows whose candidates could have missed a neighbour, because more points tie than there are
+    Rows whose candidates could have missed a neighbor, because more points tie than there are
     spare candidates, are searched again by differences.
     """
     xp = namespace(X)
@@ -121,11 +121,11 @@ def count_classes(
 
 
 def snr_distances(Q: Array, X: Array) -> Array:
-    """As `reference.snr_distances`, from centred rows and one matrix product per block."""
+    """As `reference.snr_distances`, from centered rows and one matrix product per block."""
     xp = namespace(X)
     check_columns(Q, X)
-    centred_q, signal = centre(xp, Q)
-    centred_x, norms = centre(xp, X)
+    centred_q, signal = center(xp, Q)
+    centred_x, norms = center(xp, X)
     signal = xp.where(signal > 0, signal, xp.full_like(signal, float("nan")))
     blocks = [xp.zeros((0, X.shape[0]), dtype=Q.dtype)]
     for rows in row_blocks(Q.shape[0], QUERY_ROWS):
@@ -137,7 +137,7 @@ def snr_distances(Q: Array, X: Array) -> Array:
 def _nearest_block(
     xp: Any, Q: Array, X: Array, norms: Array, n_neighbors: int, exclude: Array | None
 ) -> tuple[Array, Array]:
-    """Return the neighbours of one block of queries."""
+    """Return the neighbors of one block of queries."""
     query_norms = squared_norms(xp, Q)
     scores, candidates = _candidates(xp, Q, X, query_norms, norms, n_neighbors, exclude)
     exact = _exact_distances(xp, Q, X, candidates)
@@ -149,7 +149,7 @@ def _nearest_block(
     indices = xp.take_along_axis(candidates, order, axis=1)
     distances = xp.take_along_axis(exact, order, axis=1)
     if candidates.shape[1] < X.shape[0]:
-        # a point that is no candidate may still be as near as the last neighbour, within rounding
+        # a point that is no candidate may still be as near as the last neighbor, within rounding
         slack = (Q.shape[1] + 8) * xp.finfo(X.dtype).eps * (query_norms + xp.max(norms))
         worst = astype(xp, xp.max(scores, axis=1) - slack, xp.float64)
         for row in range(Q.shape[0]) if bool(xp.any(worst <= distances[:, -1])) else ():
@@ -197,7 +197,7 @@ def _exact_distances(xp: Any, Q: Array, X: Array, candidates: Array) -> Array:
 def _nearest_of_one(
     xp: Any, query: Array, X: Array, n_neighbors: int, left_out: int
 ) -> tuple[Array, Array]:
-    """Return the neighbours of one query by differences with every point."""
+    """Return the neighbors of one query by differences with every point."""
     differences = astype(xp, X, xp.float64) - astype(xp, query, xp.float64)[None, :]
     distances = xp.sum(differences * differences, axis=1)
     if left_out >= 0:

@@ -12,11 +12,11 @@ from . import _merge_loops as regions_loops
 from . import _pixel_loops as pixel_loops
 
 N_ITERATIONS = 5
-# in levels of L between the neighbours of a pixel on both sides
+# in levels of L between the neighbors of a pixel on both sides
 TEXTURE_LIMITS = np.array([4.0, 12.0], dtype=np.float32)
 N_BINS = 16
 N_CODES = regions_loops.N_CODES
-# of L, a and b; colours of photographs rarely lie outside, and count as the last bin if they do
+# of L, a and b; colors of photographs rarely lie outside, and count as the last bin if they do
 BIN_LOW = np.array([0.0, -40.0, -40.0], dtype=np.float32)
 BIN_HIGH = np.array([100.0, 40.0, 40.0], dtype=np.float32)
 # what a pixel adds to a histogram; a power of two, to be shared between two bins in whole numbers
@@ -39,7 +39,7 @@ def lab_planes(image: np.ndarray) -> np.ndarray:
     """Turn an image into planes of CIELAB.
 
     Shapes: `image` (height, width) or (height, width, 3) float32. Returns `planes` (n_planes,
-    height, width) float32: l, a and b, of a grey image L only; within 0.01 of the exact values.
+    height, width) float32: l, a and b, of a gray image L only; within 0.01 of the exact values.
     """
     image = np.ascontiguousarray(image, dtype=np.float32)
     if image.ndim == 3:
@@ -67,7 +67,7 @@ def gradient_strength(planes: np.ndarray) -> np.ndarray:
     """Largest rate of change of all planes together, over all directions (Di Zenzo, 1986).
 
     Shapes: `planes` (n_planes, height, width) float32. Returns `strength` (height, width) float32:
-    per pixel of distance, from the differences of both neighbours; the border is repeated.
+    per pixel of distance, from the differences of both neighbors; the border is repeated.
     """
     strength = np.empty(planes.shape[1:], dtype=np.float32)
     pixel_loops.gradient_strength(planes, strength)
@@ -75,7 +75,7 @@ def gradient_strength(planes: np.ndarray) -> np.ndarray:
 
 
 def texture_codes(plane: np.ndarray) -> np.ndarray:
-    """Code every pixel by strength and direction of the difference between its neighbours.
+    """Code every pixel by strength and direction of the difference between its neighbors.
 
     Shapes: `plane` (height, width) float32. Returns `codes` (height, width) uint8: 0 where flat, 1
     to 4 for a difference across, down, along and against the main diagonal that is larger than the
@@ -89,7 +89,7 @@ def texture_codes(plane: np.ndarray) -> np.ndarray:
 def superpixels(planes: np.ndarray, n_superpixels: int, compactness: float) -> np.ndarray:
     """Cut an image into small connected regions that keep to its edges (SLIC [1]_).
 
-    Pixels are clustered by k-means in colour and place, each centre searched near it only. Other
+    Pixels are clustered by k-means in color and place, each center searched near it only. Other
     than in the paper, scraps that are cut off from the rest of their cluster stay regions of their
     own: they are the first to be merged.
 
@@ -123,7 +123,7 @@ def superpixels(planes: np.ndarray, n_superpixels: int, compactness: float) -> n
 def region_histograms(
     planes: np.ndarray, codes: np.ndarray, labels: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Count pixels, colours and texture codes of every region.
+    """Count pixels, colors and texture codes of every region.
 
     Shapes: `planes` (n_planes, height, width) float32, `codes` (height, width) uint8, `labels`
     (height, width) int32. Returns `counts` (n_regions,) int64; `bins` (n_regions, n_planes * 16 +
@@ -146,7 +146,7 @@ def region_borders(
 
     Shapes: `labels` (height, width) int32, `strength` (height, width) float32. Returns `edges`
     (n_edges, 2) int64: the lower and the higher region of every two that touch (rows and columns,
-    no diagonals), sorted by the lower; `lengths` (n_edges,) int64: pairs of neighbouring pixels
+    no diagonals), sorted by the lower; `lengths` (n_edges,) int64: pairs of neighboring pixels
     along the border; `strengths` (n_edges,) float64: sum of the strengths of both pixels over all
     pairs.
     """
@@ -242,7 +242,7 @@ def merge(
 
 
 def contours(labels: np.ndarray, parents: np.ndarray, heights: np.ndarray) -> np.ndarray:
-    """Height at which every pixel joins its right and its lower neighbour, the larger of the two.
+    """Height at which every pixel joins its right and its lower neighbor, the larger of the two.
 
     Shapes: `labels` (height, width) int32, `parents` (n_nodes,) int64, `heights` (n_nodes,)
     float64. Returns (height, width) float64.

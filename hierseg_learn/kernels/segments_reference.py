@@ -47,7 +47,7 @@ def texture_codes(plane: np.ndarray) -> np.ndarray:
 
 
 def _differences(planes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Lower less upper and right less left neighbour; the border is repeated."""
+    """Lower less upper and right less left neighbor; the border is repeated."""
     ends = [(0, 0)] * (planes.ndim - 2) + [(1, 1), (1, 1)]
     padded = np.pad(planes, ends, mode="edge")
     down = padded[..., 2:, 1:-1] - padded[..., :-2, 1:-1]
@@ -55,7 +55,7 @@ def _differences(planes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def superpixels(planes: np.ndarray, n_superpixels: int, compactness: float) -> np.ndarray:
-    """As `segments.superpixels`: every pixel looks at every centre that reaches it."""
+    """As `segments.superpixels`: every pixel looks at every center that reaches it."""
     _, height, width = planes.shape
     if height * width <= 2 * n_superpixels:
         return np.arange(height * width, dtype=np.int32).reshape(height, width)

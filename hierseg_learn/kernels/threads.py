@@ -25,7 +25,7 @@ class _BlasLimit:
     """
 
     def __init__(self) -> None:
-        self.shared = self.own = None
+        self.shared = self.direct = None
         self.before = []
         self.depth = 0
         self.thread = threading.local()
@@ -33,7 +33,7 @@ class _BlasLimit:
     def libraries(self) -> None:
         if self.shared is None:
             found = ThreadpoolController().select(user_api="blas").lib_controllers
-            self.own = [library for library in found if _limit_is_per_thread(library)]
+            self.direct = [library for library in found if _limit_is_per_thread(library)]
             self.shared = [library for library in found if not _limit_is_per_thread(library)]
 
     def enter(self) -> list[int]:
@@ -43,10 +43,10 @@ class _BlasLimit:
                 self.before = _set_threads(self.shared, [1] * len(self.shared))
             self.depth += 1
             self.thread.depth = self._depth_here() + 1
-        return _set_threads(self.own, [1] * len(self.own))
+        return _set_threads(self.direct, [1] * len(self.direct))
 
     def leave(self, own_before: list[int]) -> None:
-        _set_threads(self.own, own_before)
+        _set_threads(self.direct, own_before)
         with _lock:
             self.depth -= 1
             self.thread.depth -= 1
@@ -67,7 +67,7 @@ class _BlasLimit:
         """Limit the libraries that hold one limit per thread, in a thread of the pool."""
         with _lock:
             self.libraries()
-        _set_threads(self.own, [1] * len(self.own))
+        _set_threads(self.direct, [1] * len(self.direct))
 
 
 def _limit_is_per_thread(library: Any) -> bool:

@@ -103,7 +103,7 @@ class Combination(Estimator, ABC):
         """
 
 
-def thin(rows: np.ndarray, most: int) -> np.ndarray:
+def subsample(rows: np.ndarray, most: int) -> np.ndarray:
     """Take at most so many of the rows, evenly."""
     if len(rows) <= most:
         return rows

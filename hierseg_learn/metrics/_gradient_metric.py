@@ -30,14 +30,14 @@ from ._training import (
 from .base import LinearMetric
 
 INITS = ("auto", "pca", "lda", "identity", "random")
-LEAST_BATCH = 100
+MIN_BATCH = 100
 
 
 class GradientMetric(LinearMetric):
     """Base class: a linear map trained on batches, from a good start, judged on held-out rows.
 
     A new learner defines `_objective` and, if its loss knows no scale, sets `_scale_free`.
-    Columns are standardised and computed with in float32; `components_` is about raw columns. Where
+    Columns are standardized and computed with in float32; `components_` is about raw columns. Where
     rows are fewer than columns, the map knows the directions only in which rows differ.
     """
 
@@ -67,13 +67,13 @@ class GradientMetric(LinearMetric):
         codes: np.ndarray,
         batches: Batches,
     ) -> Objective:
-        """Return what is minimised over the batches."""
+        """Return what is minimized over the batches."""
 
     def _batch_rows(self, n_rows: int) -> int:
-        # within a third of the rows neighbours are farther apart, which keeps few rows from being
+        # within a third of the rows neighbors are farther apart, which keeps few rows from being
         # learned by heart
         if self.batch_size == "auto":
-            return min(max(-(-n_rows // 3), LEAST_BATCH), self._most_batch)
+            return min(max(-(-n_rows // 3), MIN_BATCH), self._most_batch)
         return self.batch_size
 
     def _fit(self, X: np.ndarray, codes: np.ndarray) -> np.ndarray:
@@ -84,12 +84,12 @@ class GradientMetric(LinearMetric):
         backend = get_backend(self.device, n_values=X.size)
         random_state = check_random_state(self.random_state)
         with single_blas_thread(), CompileClock(runs=bool(self.verbose)) as clock:
-            standardised = rows = Rows(X, order)
+            standardized = rows = Rows(X, order)
             if given is not None:
                 # a constant column has no scale; what a map says about it has no effect
                 given = given * np.where(np.isfinite(rows.scale), rows.scale, 0.0)
             if len(rows) < X.shape[1]:
-                rows = SpanRows(standardised)
+                rows = SpanRows(standardized)
                 n_components = n_components or len(rows.basis)
                 given = None if given is None else given @ rows.basis.T
             n_components = n_components or X.shape[1]
@@ -128,7 +128,7 @@ class GradientMetric(LinearMetric):
         components = self._metric_map(training.components)
         if isinstance(rows, SpanRows):
             components = components @ rows.basis
-        return components / standardised.scale
+        return components / standardized.scale
 
     def _check_start(self, n_features: int) -> tuple[int | None, np.ndarray | None]:
         """Return the number of components, if one is asked for, and the start if one is given."""
@@ -160,7 +160,7 @@ class GradientMetric(LinearMetric):
         moments: Moments,
         objective: Objective,
     ) -> np.ndarray:
-        """Return the start over standardised columns, at the scale of the smallest loss."""
+        """Return the start over standardized columns, at the scale of the smallest loss."""
         start = self._trained_map(named() if given is None else given)
         objective.draw(start)
         if self._scale_free:

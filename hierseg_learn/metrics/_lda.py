@@ -29,7 +29,7 @@ class ClassScatter:
 
     @classmethod
     def of(cls, U: np.ndarray, codes: np.ndarray, n_classes: int) -> ClassScatter:
-        """Scatter of the rows of U, (n_samples, n_features); they should be centred, roughly."""
+        """Scatter of the rows of U, (n_samples, n_features); they should be centered, roughly."""
         U = np.asarray(U, dtype=np.float64)
         sums = np.stack([U[codes == code].sum(axis=0) for code in range(n_classes)])
         counts = np.bincount(codes, minlength=n_classes).astype(np.float64)
@@ -173,7 +173,7 @@ class ShrinkageLDA(LinearMetric):
         How far the covariance within classes is drawn towards the identity times its mean variance,
         after the features have been scaled to unit variance. "auto" is the lemma of Ledoit and
         Wolf [1]_.
-    n_whitened : int, default=0
+    n_extra_directions : int, default=0
         Number of further directions, of the largest total variance, whitened likewise. They tell
         no classes apart here, but a parent in a tree may combine them with those of other nodes.
 
@@ -181,7 +181,7 @@ class ShrinkageLDA(LinearMetric):
     ----------
     components_ : ndarray of shape (n_directions, n_features), float64
         The discriminants, and below them the whitened directions.
-    n_leading_ : int
+    n_discriminants_ : int
         Number of discriminants.
     shrinkage_ : float
         The shrinkage that was used.
@@ -210,7 +210,7 @@ class ShrinkageLDA(LinearMetric):
     _parameter_constraints: dict = {
         "n_components": [Interval(Integral, 1, None, closed="left"), None],
         "shrinkage": [StrOptions({"auto"}), Interval(Real, 0, 1, closed="both")],
-        "n_whitened": [Interval(Integral, 0, None, closed="left")],
+        "n_extra_directions": [Interval(Integral, 0, None, closed="left")],
     }
 
     def __init__(
@@ -218,11 +218,11 @@ class ShrinkageLDA(LinearMetric):
         n_components: int | None = None,
         *,
         shrinkage: str | float = "auto",
-        n_whitened: int = 0,
+        n_extra_directions: int = 0,
     ) -> None:
         self.n_components = n_components
         self.shrinkage = shrinkage
-        self.n_whitened = n_whitened
+        self.n_extra_directions = n_extra_directions
 
     def _fit(self, X: np.ndarray, codes: np.ndarray) -> np.ndarray:
         return self._fit_rows(X, np.arange(len(X)), codes)
@@ -240,16 +240,18 @@ class ShrinkageLDA(LinearMetric):
         with single_blas_thread():
             scatter = _scatter(rows, codes, n_classes)
             self.shrinkage_ = self.choose_shrinkage(_blocks(rows), codes, scatter)
-            basis, n_discriminants = Discriminants(scatter).basis(self.shrinkage_, self.n_whitened)
-        self.n_leading_ = min(n_discriminants, self.n_components or n_discriminants)
-        kept = np.concatenate([basis[: self.n_leading_], basis[n_discriminants:]])
+            basis, n_discriminants = Discriminants(scatter).basis(
+                self.shrinkage_, self.n_extra_directions
+            )
+        self.n_discriminants_ = min(n_discriminants, self.n_components or n_discriminants)
+        kept = np.concatenate([basis[: self.n_discriminants_], basis[n_discriminants:]])
         return kept / rows.scale
 
     def _most_components(self, n_features: int, n_classes: int) -> int:
         return min(n_classes - 1, n_features)
 
     def choose_shrinkage(self, blocks: Blocks, codes: np.ndarray, scatter: ClassScatter) -> float:
-        """Return the shrinkage of standardised rows that the parameter stands for.
+        """Return the shrinkage of standardized rows that the parameter stands for.
 
         Parameters
         ----------

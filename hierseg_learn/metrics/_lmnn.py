@@ -1,4 +1,4 @@
-"""Large margin nearest neighbours."""
+"""Large margin nearest neighbors."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ N_IMPOSTORS = 10
 
 
 class ListObjective:
-    """The loss of large margin nearest neighbours over the lists of a batch.
+    """The loss of large margin nearest neighbors over the lists of a batch.
 
     Lists are searched for every batch, since old ones cost more accuracy than they save time.
 
@@ -85,9 +85,9 @@ def neighbor_lists(
 
 
 class LMNN(GradientMetric):
-    r"""Large margin nearest neighbours, trained on lists of impostors.
+    r"""Large margin nearest neighbors, trained on lists of impostors.
 
-    Target neighbours, the nearest mates of a row, are pulled near; impostors, the nearest rows of
+    Target neighbors, the nearest mates of a row, are pulled near; impostors, the nearest rows of
     other classes, are pushed out of the margin around them [1]_. The loss runs over lists that are
     searched anew at every step, under the map as it is then and among the rows of its batch: no
     memory grows with the square of the number of rows.
@@ -107,7 +107,7 @@ class LMNN(GradientMetric):
         Most steps; one step sees one batch. 0 returns the start.
     batch_size : "auto" or int, default="auto"
         Most rows per step. "auto" is a third of the rows, at least 100 and at most 1,000: on few
-        rows, batches keep the map from learning each row's neighbours by heart.
+        rows, batches keep the map from learning each row's neighbors by heart.
     learning_rate_init : float, default=0.02
         First step size of Adam, relative to the size of the start; it falls to zero along a cosine.
     tol : float, default=1e-4
@@ -120,7 +120,7 @@ class LMNN(GradientMetric):
     n_iter_no_change : int, default=40
         Stop after so many steps without improvement.
     n_neighbors : int, default=3
-        Number of target neighbours of a row; a row with fewer mates has fewer.
+        Number of target neighbors of a row; a row with fewer mates has fewer.
     regularization : float, default=0.5
         Weight of the pull, between 0 and 1; the push has the rest.
     random_state : int, RandomState or None, default=None

@@ -14,8 +14,8 @@ from ._training import Batches, Objective, PairObjective, Rows
 class NCA(GradientMetric):
     r"""Neighbourhood components analysis, trained on batches.
 
-    The map L makes rows of the same class likely neighbours: with
-    :math:`p_{ij} \propto \exp(-\|L (x_i - x_j)\|^2)` it maximises the mean log-probability that a
+    The map L makes rows of the same class likely neighbors: with
+    :math:`p_{ij} \propto \exp(-\|L (x_i - x_j)\|^2)` it maximizes the mean log-probability that a
     row picks a mate [1]_. A step costs O(batch_size² n_components), and no memory grows with the
     square of the number of rows.
 
@@ -34,7 +34,7 @@ class NCA(GradientMetric):
         Most steps; one step sees one batch. 0 returns the start.
     batch_size : "auto" or int, default="auto"
         Most rows per step. "auto" is a third of the rows, at least 100 and at most 1,000: on few
-        rows, batches keep the map from learning each row's neighbours by heart.
+        rows, batches keep the map from learning each row's neighbors by heart.
     learning_rate_init : float, default=0.02
         First step size of Adam, relative to the size of the start; it falls to zero along a cosine.
     tol : float, default=1e-4

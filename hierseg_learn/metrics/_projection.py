@@ -28,7 +28,7 @@ class ProjectionCombination(CrossFitCombination):
     :class:`WeightedCombination` makes it, and gets coordinates in which that sum is the identity.
     Linear discriminants are then learned in these coordinates, from embeddings of rows that the
     children never saw (cross-fitting), with the scatter shrunk towards the start. How far, and
-    whether the start was better left alone, is decided by the neighbours of held-out rows.
+    whether the start was better left alone, is decided by the neighbors of held-out rows.
 
     Parameters
     ----------
@@ -38,8 +38,8 @@ class ProjectionCombination(CrossFitCombination):
     Notes
     -----
     The coordinates that go up keep all directions, so a parent can use what a child could not. If
-    the node learners offer directions beyond their metric (`ShrinkageLDA(n_whitened=...)`), the
-    tree is combined with and without these, and held-out rows decide.
+    the node learners offer directions beyond their metric (`ShrinkageLDA(n_extra_directions=...)`),
+    the tree is combined with and without these, and held-out rows decide.
 
     Examples
     --------

@@ -10,7 +10,7 @@ from joblib import Parallel, delayed
 from scipy.linalg import solve_triangular
 
 from ..utils.spread import varies
-from ._combination import MAX_QUERIES, MAX_REFERENCES, Combination, FittedNode, Score, thin
+from ._combination import MAX_QUERIES, MAX_REFERENCES, Combination, FittedNode, Score, subsample
 from ._lda import FLOOR, ClassScatter, Discriminants, ShrinkageLDA, fix_signs
 from .cross_fitting import held_out_folds
 
@@ -130,7 +130,7 @@ def _new_directions(basis: np.ndarray, block: np.ndarray) -> np.ndarray:
     return block
 
 
-class Climb:
+class BottomUpWhitening:
     """Whitened rows, block by block from the leaves up.
 
     First every node's own columns are whitened by their shrunk scatter within classes. Then a node
@@ -234,7 +234,7 @@ def _varying(X: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray
 
 
 def _own_whitener(learner: ShrinkageLDA, rows: np.ndarray, codes: np.ndarray) -> np.ndarray:
-    """Map of standardised rows under which their shrunk scatter within classes is the identity."""
+    """Map of standardized rows under which their shrunk scatter within classes is the identity."""
     if not rows.shape[1]:
         return np.zeros((0, 0))
     scatter = ClassScatter.of(rows, codes, int(codes.max()) + 1)
@@ -260,7 +260,7 @@ class ScatterCombination(Combination):
         \operatorname{diag}(\Sigma_{c_1}, \dots, \Sigma_{c_k}, \Sigma_v^\text{own})
 
     with the children :math:`c_1, \dots, c_k` of v and its own columns, whose covariance
-    :class:`ShrinkageLDA` shrinks. Neighbours of held-out rows choose every :math:`s_v`; at 1 the
+    :class:`ShrinkageLDA` shrinks. Neighbors of held-out rows choose every :math:`s_v`; at 1 the
     children stay as they are.
 
     Parameters
@@ -316,15 +316,17 @@ class ScatterCombination(Combination):
 
         def judge(fold: np.ndarray) -> list[np.ndarray]:
             rows = np.delete(np.arange(len(X)), fold)
-            asked = thin(fold, MAX_QUERIES)
-            climb = Climb(X, codes, tree, columns, learners, rows, asked)
+            asked = subsample(fold, MAX_QUERIES)
+            climb = BottomUpWhitening(X, codes, tree, columns, learners, rows, asked)
             return _judge(climb, codes[asked], score, on_step)
 
         # threads, since the time goes into BLAS
         judged = Parallel(n_jobs=n_jobs, prefer="threads")(delayed(judge)(fold) for fold in folds)
         sizes = [min(len(fold), MAX_QUERIES) for fold in folds]
         scores = _average(judged, sizes, tree.n_nodes)
-        climb = Climb(X, codes, tree, columns, learners, np.arange(len(X)), np.arange(0))
+        climb = BottomUpWhitening(
+            X, codes, tree, columns, learners, np.arange(len(X)), np.arange(0)
+        )
         return _fit(climb, scores, on_step)
 
 
@@ -337,14 +339,14 @@ def _average(judged: list[list[np.ndarray]], sizes: list[int], n_nodes: int) -> 
 
 
 def _judge(
-    climb: Climb, asked_codes: np.ndarray, score: Score, on_step: Callable[[], None]
+    climb: BottomUpWhitening, asked_codes: np.ndarray, score: Score, on_step: Callable[[], None]
 ) -> list[np.ndarray]:
     """Score every shrinkage of every node on the rows that are held out, going on with the best."""
     found = []
     for node in climb.tree.bottom_up():
         learned = climb.discriminants(node)
         known, asked = climb.along(node, learned.axes)
-        references = thin(np.arange(len(known)), MAX_REFERENCES)
+        references = subsample(np.arange(len(known)), MAX_REFERENCES)
         scores = [
             score(known[references] @ down, climb.codes[references], asked @ down, asked_codes)
             for down in _maps(learned, climb.tree.is_leaf[node])
@@ -360,7 +362,9 @@ def _maps(learned: KrylovDiscriminants, is_leaf: bool) -> list[np.ndarray]:
     return [learned.leading(shrinkage).T.astype(np.float32) for shrinkage in tried]
 
 
-def _fit(climb: Climb, scores: list[np.ndarray], on_step: Callable[[], None]) -> list[FittedNode]:
+def _fit(
+    climb: BottomUpWhitening, scores: list[np.ndarray], on_step: Callable[[], None]
+) -> list[FittedNode]:
     """Fit every node with the shrinkage of the best score."""
     nodes = []
     for node, tried in enumerate(scores):

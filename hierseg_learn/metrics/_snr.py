@@ -71,7 +71,7 @@ class SNRMetric(GradientMetric):
     components: that is the learned metric. The ratio itself is `snr_distance`.
 
     Centring takes one dimension away, so L has ``n_components + 1`` rows, at least two, and
-    `components_` is L in an orthonormal basis of the centred vectors: C is in it.
+    `components_` is L in an orthonormal basis of the centered vectors: C is in it.
 
     All mates of a batch are drawn together; classes of several clusters suit the other learners
     better.
@@ -91,7 +91,7 @@ class SNRMetric(GradientMetric):
         Most steps; one step sees one batch. 0 returns the start.
     batch_size : "auto" or int, default="auto"
         Most rows per step. "auto" is a third of the rows, at least 100 and at most 250: on few
-        rows, batches keep the map from learning each row's neighbours by heart.
+        rows, batches keep the map from learning each row's neighbors by heart.
     learning_rate_init : float, default=0.02
         First step size of Adam, relative to the size of the start; it falls to zero along a cosine.
     tol : float, default=1e-4
@@ -193,7 +193,7 @@ class SNRMetric(GradientMetric):
         return PairObjective(loss_grad, backend, rows, codes, batches)
 
     def _trained_map(self, components: np.ndarray) -> np.ndarray:
-        # k rows in an orthonormal basis of the centred vectors of k + 1 numbers
+        # k rows in an orthonormal basis of the centered vectors of k + 1 numbers
         return helmert(len(components) + 1).T @ components
 
     def _metric_map(self, L: np.ndarray) -> np.ndarray:

@@ -38,7 +38,7 @@ from .node import NodeMap, fit_node_map
 class Member:
     """One fit of a stack."""
 
-    start: np.ndarray  # (n_components, n_features) float64: over standardised columns
+    start: np.ndarray  # (n_components, n_features) float64: over standardized columns
     rows: Rows
     codes: np.ndarray  # (n_samples,) int
     batches: Batches

@@ -1,4 +1,4 @@
-"""Maps that a gradient starts from, in standardised coordinates, from sums over the rows."""
+"""Maps that a gradient starts from, in standardized coordinates, from sums over the rows."""
 
 from __future__ import annotations
 
@@ -139,11 +139,11 @@ def discriminant_start(
     moments: Moments,
     n_components: int,
 ) -> np.ndarray:
-    """Return the discriminants to start from, shrunk as much as suits their neighbours.
+    """Return the discriminants to start from, shrunk as much as suits their neighbors.
 
-    The oracle's shrinkage is made for normal rows and for the covariance, not for neighbours. With
+    The oracle's shrinkage is made for normal rows and for the covariance, not for neighbors. With
     few rows per column two numbers are chosen on folds of the rows: the shrinkage, by the
-    neighbours along the discriminants alone, and then how much the directions behind them count.
+    neighbors along the discriminants alone, and then how much the directions behind them count.
 
     Shapes: `codes` (n_samples,) int. Returns `components` (n_components, n_features).
     """

@@ -19,7 +19,7 @@ SPANNED = 1e-7
 
 
 class Rows:
-    """Standardised float32 rows of a table, made on demand.
+    """Standardized float32 rows of a table, made on demand.
 
     Shapes: `X` (n_samples, n_features) float32, `order` (n_samples,) int, `mean` (n_features,)
     float64, `scale` (n_features,) float64.
@@ -70,7 +70,7 @@ class Rows:
 
 
 class SpanRows(Rows):
-    """Standardised rows in an orthonormal basis of what they span, where they are few.
+    """Standardized rows in an orthonormal basis of what they span, where they are few.
 
     A map of rows with more columns than rows need know no direction in which no row differs: its
     gradient is zero there, and memory would go with the square of the columns.
@@ -138,12 +138,12 @@ SCALES = 0.35 * 2.0 ** (0.75 * np.arange(8))
 
 
 class Objective(Protocol):
-    """What the loop minimises."""
+    """What the loop minimizes."""
 
     n_batches: int
 
     def draw(self, L: np.ndarray) -> None:
-        """Choose the rows of the next step; the map matters to lists of neighbours only."""
+        """Choose the rows of the next step; the map matters to lists of neighbors only."""
 
     def loss_grad(self, L: np.ndarray) -> tuple[float, np.ndarray]:
         """Return the loss of the rows drawn and its derivative by L, (n_components, n_features)."""
@@ -228,7 +228,7 @@ def train(
     n_iter_no_change: int,
     report: Callable[[int, float, float | None], None],
 ) -> Training:
-    """Minimise an objective by Adam [1]_ with a step that falls to zero along a cosine [2]_.
+    """Minimize an objective by Adam [1]_ with a step that falls to zero along a cosine [2]_.
 
     Shapes: `start` (n_components, n_features) float64.
 
@@ -302,8 +302,8 @@ def _choose(
     return [(L, found) for L, found in trace if found >= least][-1]
 
 
-MOST_HELD_OUT = 2000
-MOST_REFERENCES = 10000
+MAX_HELD_OUT = 2000
+MAX_REFERENCES = 10000
 SCORE_NEIGHBORS = 5
 
 
@@ -319,7 +319,7 @@ def hold_out(
     order = random_state.permutation(len(codes))
     order = order[np.argsort(codes[order], kind="stable")]
     order = order[counts[codes[order]] > 1]
-    step = max(1 / fraction, len(codes) / MOST_HELD_OUT, 2.0)
+    step = max(1 / fraction, len(codes) / MAX_HELD_OUT, 2.0)
     # every step-th row of the rows in order of their classes: each class gives its share
     places = np.arange(random_state.uniform(0, step), len(order), step).astype(np.int64)
     held_out = np.sort(order[places])
@@ -347,8 +347,8 @@ class NeighborScore:
         random_state: np.random.RandomState,
         metric_map: Callable[[np.ndarray], np.ndarray],
     ) -> None:
-        if len(train) > MOST_REFERENCES:
-            train = np.sort(random_state.permutation(train)[:MOST_REFERENCES])
+        if len(train) > MAX_REFERENCES:
+            train = np.sort(random_state.permutation(train)[:MAX_REFERENCES])
         self._backend, self._metric_map = backend, metric_map
         self.references = backend.asarray(rows.take(train))
         self.queries = backend.asarray(rows.take(held_out))
@@ -383,5 +383,5 @@ class NeighborScore:
         """Score the neighbors of all rows."""
         ones = np.ones(found.indices.shape)
         votes, _ = found.count_votes(self.reference_codes, ones)
-        mates = votes[np.arange(self.n_rows), self.query_codes]
-        return float(np.mean(mates) / self.n_neighbors)
+        positives = votes[np.arange(self.n_rows), self.query_codes]
+        return float(np.mean(positives) / self.n_neighbors)

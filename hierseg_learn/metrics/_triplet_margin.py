@@ -13,7 +13,7 @@ from ._gradient_metric import GradientMetric
 from ._lmnn import ListObjective
 from ._training import Batches, Objective, PairObjective, Rows
 
-MOST_SORTED = 250
+MAX_SORTED = 250
 
 
 class TripletMargin(GradientMetric):
@@ -39,7 +39,7 @@ class TripletMargin(GradientMetric):
         Most steps; one step sees one batch. 0 returns the start.
     batch_size : "auto" or int, default="auto"
         Most rows per step. "auto" is a third of the rows, at least 100 and at most 1,000: on few
-        rows, batches keep the map from learning each row's neighbours by heart.
+        rows, batches keep the map from learning each row's neighbors by heart.
     learning_rate_init : float, default=0.02
         First step size of Adam, relative to the size of the start; it falls to zero along a cosine.
     tol : float, default=1e-4
@@ -145,7 +145,7 @@ class TripletMargin(GradientMetric):
     ) -> Objective:
         margin = float(self.margin)
         if self.n_positives is not None:
-            # the loss of large margin nearest neighbours without its pull
+            # the loss of large margin nearest neighbors without its pull
             return ListObjective(backend, rows, codes, batches, self.n_positives, 0.0, margin)
 
         def loss_grad(Z: Any, codes: Any) -> tuple[float, Any]:
@@ -157,4 +157,4 @@ class TripletMargin(GradientMetric):
         rows = super()._batch_rows(n_rows)
         # all triplets of a batch are sorted, and few rows tell as much
         few = self.n_positives is None and self.batch_size == "auto"
-        return min(rows, MOST_SORTED) if few else rows
+        return min(rows, MAX_SORTED) if few else rows

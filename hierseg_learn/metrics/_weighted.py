@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.optimize import minimize
 
-from ._combination import Score, thin
+from ._combination import Score, subsample
 from .cross_fitting import CombinedNode, CrossFitCombination, held_out_score
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def _distances(
     view: View, codes: np.ndarray, groups: list[np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Squared distances of rows that no map saw, in every group, and their classes."""
-    rows = thin(view.references, int(np.sqrt(MAX_DISTANCES / len(groups))))
+    rows = subsample(view.references, int(np.sqrt(MAX_DISTANCES / len(groups))))
     distances = np.empty((len(groups), len(rows), len(rows)))
     for table, group in zip(distances, groups, strict=True):
         mapped = (view.unseen[rows] @ group.T).astype(np.float64)
@@ -134,17 +134,17 @@ def _distances(
 
 
 def learn_weights(distances: np.ndarray, codes: np.ndarray) -> np.ndarray:
-    """Weights of several distances under which neighbours share the class.
+    """Weights of several distances under which neighbors share the class.
 
     Shapes: `distances` (n_groups, n_samples, n_samples) float64, `codes` (n_samples,) int. Returns
     `weights` (n_groups,) float64: not negative; scaled so that the mean distance is what equal
     weights of 1 give.
     """
     others = ~np.eye(len(codes), dtype=bool)
-    mates = (codes[:, None] == codes) & others
-    known = mates.any(axis=1)
+    positives = (codes[:, None] == codes) & others
+    known = positives.any(axis=1)
     n_groups = len(distances)
-    mates, others = mates[known], others[known]
+    positives, others = positives[known], others[known]
     flat = distances[:, known].reshape(n_groups, -1)
     if not flat.any():  # no class has two rows, or no rows differ
         return np.ones(n_groups)
@@ -154,10 +154,10 @@ def learn_weights(distances: np.ndarray, codes: np.ndarray) -> np.ndarray:
     unit = n_groups / scale
 
     def loss_and_gradient(weights: np.ndarray) -> tuple[float, np.ndarray]:
-        scores = np.where(others, -(weights * unit @ flat).reshape(mates.shape), -np.inf)
+        scores = np.where(others, -(weights * unit @ flat).reshape(positives.shape), -np.inf)
         share = np.exp(scores - scores.max(axis=1, keepdims=True))
         share /= share.sum(axis=1, keepdims=True)
-        near = np.where(mates, share, 0.0)
+        near = np.where(positives, share, 0.0)
         right = np.maximum(near.sum(axis=1, keepdims=True), np.finfo(float).tiny)
         gradient = flat @ (near / right - share).ravel()
         return -float(np.log(right).mean()), unit * gradient / len(share)

@@ -65,7 +65,7 @@ class MahalanobisMixin:
         Returns
         -------
         metric : callable
-            ``metric(u, v, squared=False)``, for use as `metric` of scikit-learn's neighbours.
+            ``metric(u, v, squared=False)``, for use as `metric` of scikit-learn's neighbors.
         """
         check_is_fitted(self)
         return MahalanobisMetric(self.components_.copy())

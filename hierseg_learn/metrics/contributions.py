@@ -44,7 +44,7 @@ def node_contributions(
 
     Returns
     -------
-    own : ndarray of shape (n_pairs, n_nodes), float64
+    direct : ndarray of shape (n_pairs, n_nodes), float64
         A row sums to the squared distance of its pair. Entries are negative where a node's
         difference makes up for that of others; never with weights only.
 
@@ -72,7 +72,7 @@ def sum_below(tree: SegmentTree, own: np.ndarray) -> np.ndarray:
     ----------
     tree : SegmentTree
         The tree.
-    own : ndarray of shape (..., n_nodes)
+    direct : ndarray of shape (..., n_nodes)
         What every node contributes itself.
 
     Returns

@@ -25,7 +25,7 @@ import numpy as np
 from joblib import Parallel, delayed
 from sklearn.model_selection import StratifiedKFold
 
-from ._combination import MAX_QUERIES, MAX_REFERENCES, Combination, FittedNode, Score, thin
+from ._combination import MAX_QUERIES, MAX_REFERENCES, Combination, FittedNode, Score, subsample
 from ._stacked_fit import fit_stacked, stack_backend
 from .node import NodeMap, fit_node_map, quiet_fits
 
@@ -92,9 +92,9 @@ def cross_fit(
     left_out = [(), *((f,) for f in range(len(folds))), *combinations(range(len(folds)), 2)]
     fit_rows = [_rows_without(folds, out, len(X)) for out in left_out]
     all_maps = _fit_maps(X, codes, fit_rows, columns, learners, names, n_jobs, on_fit)
-    centred = X - X.mean(axis=0)
+    centered = X - X.mean(axis=0)
     fits = {
-        out: _Fit(rows, maps, _embed(centred, columns, maps))
+        out: _Fit(rows, maps, _embed(centered, columns, maps))
         for out, rows, maps in zip(left_out, fit_rows, all_maps, strict=True)
     }
     views = [_view(out, folds, fits) for out in left_out if len(out) < 2]
@@ -232,9 +232,9 @@ def _align(
 def _turn(block: np.ndarray, target: np.ndarray, rows: np.ndarray) -> np.ndarray:
     if not block.shape[1] or not target.shape[1]:
         return np.zeros_like(target)
-    centre, target_centre = block[rows].mean(axis=0), target[rows].mean(axis=0)
-    u, _, vt = np.linalg.svd((block[rows] - centre).T @ (target[rows] - target_centre), False)
-    return (block - centre) @ (u @ vt) + target_centre
+    center, target_center = block[rows].mean(axis=0), target[rows].mean(axis=0)
+    u, _, vt = np.linalg.svd((block[rows] - center).T @ (target[rows] - target_center), False)
+    return (block - center) @ (u @ vt) + target_center
 
 
 @dataclass(frozen=True)
@@ -363,8 +363,8 @@ def held_out_score(
     for view, projection in zip(fitted.folds, projections[1:], strict=True):
         used = np.flatnonzero(projection.any(axis=0))
         references, held_out = (
-            thin(view.references, MAX_REFERENCES),
-            thin(view.held_out, MAX_QUERIES),
+            subsample(view.references, MAX_REFERENCES),
+            subsample(view.held_out, MAX_QUERIES),
         )
         through = projection[:, used].astype(np.float32).T
         value = score(
@@ -379,7 +379,7 @@ def held_out_score(
 
 
 # Where rows share values by nature, as in columns of zeros and ones, equality says nothing.
-LEAST_DISTINCT = 0.1
+MIN_DISTINCT = 0.1
 # pairs of leaves compared at once: bounds memory
 BLOCK_PAIRS = 2**22
 
@@ -404,7 +404,7 @@ def find_copies(
         known = np.arange(n_rows) if present is None else np.flatnonzero(present[:, leaf])
         if len(columns) and len(known):
             found = _first_equal(X[np.ix_(known, columns)], codes[known])
-            if len(np.unique(found)) >= LEAST_DISTINCT * len(known):
+            if len(np.unique(found)) >= MIN_DISTINCT * len(known):
                 firsts[known, leaf] = known[found]
     groups = np.arange(n_rows)
     block_rows = max(1, BLOCK_PAIRS // len(leaves) ** 2)

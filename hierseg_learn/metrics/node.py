@@ -113,7 +113,7 @@ class NodeMap:
 def fit_node_map(learner: Any, X: np.ndarray, codes: np.ndarray, *, name: str) -> NodeMap:
     """Fit a learner on one node's columns and copy its linear map out.
 
-    Columns are standardised first, and the scale becomes part of the map; constant columns are left
+    Columns are standardized first, and the scale becomes part of the map; constant columns are left
     out. Where this package's learners are asked for more components than a node has columns, or a
     fold has classes, they give as many as there are. The map is read off as
     ``transform(I) - transform(0)`` rather than from `components_`, which some estimators have
@@ -136,7 +136,7 @@ def fit_node_map(learner: Any, X: np.ndarray, codes: np.ndarray, *, name: str) -
         linear = _read_linear_map(fitted, rows, name)
     components = np.zeros((len(linear), X.shape[1]))
     components[:, used] = linear / scale[used]
-    return NodeMap(components, getattr(fitted, "n_leading_", len(linear)), "fitted")
+    return NodeMap(components, getattr(fitted, "n_discriminants_", len(linear)), "fitted")
 
 
 @contextmanager

@@ -53,7 +53,7 @@ def make_node_metric(spec: Any, *, device: str = "auto") -> Any:
     --------
     >>> from hierseg_learn.metrics import make_node_metric
     >>> make_node_metric("lda")
-    ShrinkageLDA(n_whitened=24)
+    ShrinkageLDA(n_extra_directions=24)
     """
     if not isinstance(spec, str):
         if isinstance(spec, type) or not (hasattr(spec, "fit") and hasattr(spec, "transform")):
@@ -63,7 +63,7 @@ def make_node_metric(spec: Any, *, device: str = "auto") -> Any:
         raise _unknown("node_metric", spec, NODE_METRICS, "an estimator with fit and transform")
     learner = _load(*NODE_METRICS[spec])()
     if spec == "lda":
-        return learner.set_params(n_whitened=N_WHITENED)
+        return learner.set_params(n_extra_directions=N_WHITENED)
     return learner.set_params(device=device)
 
 

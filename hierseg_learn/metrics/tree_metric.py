@@ -28,7 +28,7 @@ class TreeMetric:
     columns: list[np.ndarray]  # for every node the columns of its subtree, ascending
     # (n_components, n_columns) length: the linear map of every node over these columns, float64
     maps: list[np.ndarray]
-    # share of held-out rows whose neighbours vote for their class; NaN without folds
+    # share of held-out rows whose neighbors vote for their class; NaN without folds
     scores: list[float]
     outcomes: list[str]  # what became of every node's metric
 

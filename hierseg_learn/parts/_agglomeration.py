@@ -30,7 +30,7 @@ class PartAgglomeration(Estimator):
 
     of four terms between 0 and 1, where
 
-    - :math:`s` is the distance of the mean colours, textures and positions of the two parts, each
+    - :math:`s` is the distance of the mean colors, textures and positions of the two parts, each
       divided by its standard deviation over all regions and weighted as in the vocabulary; divided
       by the largest such distance;
     - :math:`n` is how much more than by chance they touch: :math:`r / (1 + r)`, where r is the

@@ -20,7 +20,7 @@ _N_INIT = 20
 
 @dataclass(frozen=True)
 class PartVocabulary:
-    """Parts that mean the same in every image: centres in a standardised feature space.
+    """Parts that mean the same in every image: centers in a standardized feature space.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ class PartVocabulary:
         n_parts : int
             Number of parts; fewer if there are fewer different rows.
         weights : ndarray of shape (n_features,)
-            Weights of the features after standardisation.
+            Weights of the features after standardization.
         seed : int
             Seed of the starting points.
 
@@ -98,7 +98,7 @@ class PartVocabulary:
         return len(self.centers)
 
     def assign(self, features: np.ndarray) -> np.ndarray:
-        """Give every region the part whose centre is nearest.
+        """Give every region the part whose center is nearest.
 
         Parameters
         ----------
@@ -115,7 +115,7 @@ class PartVocabulary:
 
 
 # Chosen on training photos, as docs/user_guide/parts.rst tells. Deviations and gradients tell less
-# about a part than its colour does, and are many; where it lies tells more.
+# about a part than its color does, and are many; where it lies tells more.
 TEXTURE_WEIGHT = 0.25
 POSITION_WEIGHT = 1.5
 
@@ -146,7 +146,7 @@ def region_features(image: np.ndarray, regions: np.ndarray) -> tuple[np.ndarray,
     """Describe the regions of one image.
 
     Shapes: `image` (height, width) or (height, width, 3) float32, `regions` (height, width)
-    integer. Returns `features` (n_regions, 2 * n_channels + 5) float64: mean of L, a, b (of a grey
+    integer. Returns `features` (n_regions, 2 * n_channels + 5) float64: mean of L, a, b (of a gray
     image L only); their standard deviations; strength of the gradient, and how much of it points
     across and along the diagonal; distance from the top and from the vertical middle line, as
     fractions of the image sides. Left and right are not told apart, as photos are about as often
@@ -180,7 +180,7 @@ def region_features(image: np.ndarray, regions: np.ndarray) -> tuple[np.ndarray,
 
 
 def feature_weights(n_channels: int, position_weight: float) -> np.ndarray:
-    """Weights of the columns of `region_features` after standardisation."""
+    """Weights of the columns of `region_features` after standardization."""
     texture = [TEXTURE_WEIGHT] * (n_channels + 3)
     position = [POSITION_WEIGHT * position_weight] * 2
     return np.array([1.0] * n_channels + texture + position)
@@ -191,7 +191,7 @@ def touching_regions(regions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
     Shapes: `regions` (height, width) integer. Returns `edges` (n_edges, 2) int64: the lower and the
     higher of every two regions that touch, sorted; `lengths` (n_edges,) int64: pairs of
-    neighbouring pixels along their border.
+    neighboring pixels along their border.
     """
     first = np.concatenate([regions[:, :-1].ravel(), regions[:-1].ravel()]).astype(np.int64)
     second = np.concatenate([regions[:, 1:].ravel(), regions[1:].ravel()]).astype(np.int64)

@@ -64,7 +64,7 @@ def _row(explanation: Explanation, node: int, scale: float) -> str:
 
 def _own_row(explanation: Explanation, node: int, scale: float) -> str:
     name = f"<i>{escape(explanation.tree.names[node])} as a whole</i>"
-    share, sides = float(explanation.own_share[node]), explanation._sides
+    share, sides = float(explanation.direct_share[node]), explanation._sides
     pro, contra = max(share, 0.0), max(-share, 0.0)
     two_sided = explanation._is_two_sided
     text = sides_text(pro, contra, sides) if two_sided else share_text(share, sides)
@@ -183,7 +183,7 @@ class Case:
         explanation = classifier.explain_prediction(row)
         contrast = explanation.contrast
         if target != prediction:
-            contrast = classifier.explain_contrast(row, target=prediction, against=target)
+            contrast = classifier.explain_contrast(row, target=prediction, foil=target)
         explanation = replace(explanation, name=name, contrast=contrast)
         return cls(
             name=name,
@@ -213,7 +213,7 @@ def draw_case(case: Case, photo: np.ndarray, label_map: np.ndarray) -> Case:
     pictures = [Picture(source, f"{case.name}, as it is", "The photo", "", size)]
     drawn: list[tuple[Explanation, str]] = []
     if case.contrast is not None:
-        sides = class_name(case.contrast.target), class_name(case.contrast.against)
+        sides = class_name(case.contrast.target), class_name(case.contrast.foil)
         drawn.append((case.contrast, f"Red speaks for {sides[0]}, blue for {sides[1]}"))
     if case.neighbors:
         drawn.append((case.prediction_explanation, case.prediction_explanation._title()))

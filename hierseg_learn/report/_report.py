@@ -18,7 +18,7 @@ from ._cases import Case, choose, draw_case, html_case
 from ._tables import Scores, html_audit, html_metadata, measure
 
 # what the check of the files needs of a class
-LEAST_ROWS = 5
+MIN_ROWS = 5
 _TITLE = "What the model goes by"
 
 
@@ -147,9 +147,9 @@ def _audit(
 def _metadata(X: Any, target: np.ndarray) -> str:
     """The section about what the files alone say; it takes some samples of two classes."""
     counts = np.unique(target, return_counts=True)[1]
-    if (counts >= LEAST_ROWS).sum() < 2:
+    if (counts >= MIN_ROWS).sum() < 2:
         return (
-            f"<p>Not checked: that takes two classes of at least {LEAST_ROWS} samples, to learn "
+            f"<p>Not checked: that takes two classes of at least {MIN_ROWS} samples, to learn "
             "from some and ask about the others.</p>"
         )
     return html_metadata(find_metadata_shortcuts(X, target, random_state=0))

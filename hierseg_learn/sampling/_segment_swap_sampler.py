@@ -15,7 +15,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..audit import find_shortcuts
-from ..fitted.model import thawed
+from ..fitted.model import unwrap_frozen
 from ..images import SegmentedImages, is_table, join_items
 from ..transformer import SegmentTreeTransformer
 from ..tree import SegmentTree
@@ -23,7 +23,7 @@ from ..utils import Estimator
 from ..utils.labels import check_classes, check_labels
 from ..utils.tables import as_pandas, like, take_rows
 from ._plan import SwapPlan, plan_swaps
-from ._sources import DescriptorTable, Pictures, PlainTable, named_table
+from ._sources import DescriptorTable, ImageSource, PlainTable, named_table
 
 AUTO = "auto"
 
@@ -92,7 +92,7 @@ class SegmentSwapSampler(Estimator, BaseSampler):
 
     See Also
     --------
-    hierseg_learn.what_if.without_nodes : Leave a node out instead; no new rows are needed.
+    hierseg_learn.what_if.ablate_nodes : Leave a node out instead; no new rows are needed.
 
     Notes
     -----
@@ -267,16 +267,16 @@ class SegmentSwapSampler(Estimator, BaseSampler):
                 delattr(self, name)
         return X, check_labels(y, "y", len(X)), is_binarized
 
-    def _source(self, X: Any) -> DescriptorTable | PlainTable | Pictures:
+    def _source(self, X: Any) -> DescriptorTable | PlainTable | ImageSource:
         """What exchanges nodes in data of this kind."""
         if self.transformer is not None and self.tree is not None:
             raise ValueError("transformer and tree are both given; the transformer has its tree.")
-        transformer = thawed(self.transformer)
+        transformer = unwrap_frozen(self.transformer)
         if transformer is not None:
             self._check_transformer(transformer)
         if isinstance(X, SegmentedImages):
             tree = self.tree if transformer is None else transformer.tree_
-            return Pictures(X, tree, self.n_jobs)
+            return ImageSource(X, tree, self.n_jobs)
         names = getattr(self, "feature_names_in_", None)
         if transformer is None:
             return PlainTable(X, names, self.tree)

@@ -11,7 +11,7 @@ from scipy.sparse import diags_array, issparse
 
 from ..compositing.compose import compose_parts
 from ..images import SegmentedImages
-from ..segmentation import GivenMasks
+from ..segmentation import MaskSegmenter
 from ..table.layout import read_layout
 from ..transformer.exchange import PartExchange
 from ..tree import SegmentTree
@@ -109,7 +109,7 @@ class DescriptorTable:
         return found
 
     def may_give(self, nodes: SwapNodes) -> np.ndarray:
-        """Rows that have what is exchanged: absence can be given, a missing node's colour not."""
+        """Rows that have what is exchanged: absence can be given, a missing node's color not."""
         area = self.rows[:, self.exchange.leaf_areas]
         there = [area[:, self.exchange.leaves(node)].sum(axis=1) > 0 for node, _ in nodes.blocks]
         return np.logical_and.reduce([np.ones(len(area), dtype=bool), *there])
@@ -180,13 +180,13 @@ class PlainTable:
         return type(self.values)(mine @ kept + theirs @ given)
 
 
-class Pictures:
+class ImageSource:
     """Images with label maps: a new image is composed for every copy."""
 
     def __init__(self, images: SegmentedImages, tree: Any, n_jobs: int | None) -> None:
         self.images, self.n_jobs = images, n_jobs
         if tree is None:
-            tree = GivenMasks().fit(images).tree_
+            tree = MaskSegmenter().fit(images).tree_
         self.tree = tree if isinstance(tree, SegmentTree) else SegmentTree.from_nested(tree)
 
     def read_nodes(self, nodes: Any) -> SwapNodes:

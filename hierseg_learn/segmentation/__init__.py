@@ -8,28 +8,28 @@ from ._cutters import (
     SuperpixelSegmenter,
     WatershedSegmenter,
 )
-from ._given_masks import GivenMasks
 from ._higra import HigraSegmenter
-from ._merge_tree import MergeTree, MergeTreeSegmenter
+from ._masks import MaskSegmenter
 from ._part_report import PartReport, part_report
 from ._part_sheet import PartSheetDisplay
+from ._region_merging import BinaryPartitionTree, RegionMergingSegmenter
 from ._segformer import SegFormerSegmenter
 from ._union import SegmenterUnion
 from .grid import GridSegmenter, PyramidSegmenter
 from .registry import make_segmenter
 
 __all__ = [
+    "BinaryPartitionTree",
     "CallableSegmenter",
     "FelzenszwalbSegmenter",
-    "GivenMasks",
     "GridSegmenter",
     "HigraSegmenter",
-    "MergeTree",
-    "MergeTreeSegmenter",
+    "MaskSegmenter",
     "PartReport",
     "PartSheetDisplay",
     "PyramidSegmenter",
     "QuickshiftSegmenter",
+    "RegionMergingSegmenter",
     "SegFormerSegmenter",
     "Segmenter",
     "SegmenterUnion",

@@ -13,7 +13,7 @@ from ._region_parts import RegionSegmenter, number_regions
 class SuperpixelSegmenter(RegionSegmenter):
     """Cut images along their edges and give regions that look alike the same part id everywhere.
 
-    Every image is cut into superpixels (SLIC [1]_). In ``fit``, colour, texture and position of
+    Every image is cut into superpixels (SLIC [1]_). In ``fit``, color, texture and position of
     the superpixels of many images are clustered by k-means into a vocabulary of parts, and similar
     parts are joined step by step into a tree. An image is segmented by giving each of its
     superpixels the nearest part; a part may well be missing in an image.
@@ -27,14 +27,14 @@ class SuperpixelSegmenter(RegionSegmenter):
         pixels.
     compactness : float, default=10.0
         How much nearness counts against likeness; larger makes superpixels more square. As in
-        :func:`skimage.segmentation.slic` for colour; grey images use L on the same scale.
+        :func:`skimage.segmentation.slic` for color; gray images use L on the same scale.
     sigma : float, default=1.0
         Width of the Gaussian that smooths the image before it is cut, in pixels.
     n_parts : int, default=12
         Size of the vocabulary; fewer if the images have fewer different superpixels.
     position_weight : float, default=1.0
         How much the position of a superpixel (height in the image and distance from the vertical
-        middle line) counts against its colour. More where things have their places, as people who
+        middle line) counts against its color. More where things have their places, as people who
         stand do; 0 where they may be anywhere.
     max_images : int or None, default=500
         Learn the vocabulary from at most so many images, chosen by `random_state` and their
@@ -118,14 +118,14 @@ class SuperpixelSegmenter(RegionSegmenter):
         # Some releases of scikit-image load matplotlib together with slic.
         from skimage.segmentation import slic
 
-        is_grey = image.ndim == 2
+        is_gray = image.ndim == 2
         labels = slic(
             image,
             n_segments=self.n_segments,
             # slic brings intensities to [0, 1], L goes to 100
-            compactness=self.compactness / 100 if is_grey else self.compactness,
+            compactness=self.compactness / 100 if is_gray else self.compactness,
             sigma=self.sigma,
-            channel_axis=None if is_grey else -1,
+            channel_axis=None if is_gray else -1,
             start_label=0,
         )
         return number_regions(labels)
@@ -136,7 +136,7 @@ class FelzenszwalbSegmenter(RegionSegmenter):
 
     Regions grow along a minimum spanning tree of the pixels [1]_, as in
     :func:`skimage.segmentation.felzenszwalb`, whose parameters and defaults these are. They are
-    then given parts as by :class:`SuperpixelSegmenter`: colour, texture and position are clustered
+    then given parts as by :class:`SuperpixelSegmenter`: color, texture and position are clustered
     over many images into a vocabulary. How many regions there are depends on the image.
 
     The result does not depend on the order of the training images, nor on `n_jobs`.
@@ -151,12 +151,12 @@ class FelzenszwalbSegmenter(RegionSegmenter):
     sigma : float, default=0.8
         Width of the Gaussian that smooths the image before it is cut, in pixels.
     min_size : int, default=20
-        Smaller regions, in pixels, are joined to a neighbour.
+        Smaller regions, in pixels, are joined to a neighbor.
     n_parts : int, default=12
         Size of the vocabulary; fewer if the images have fewer different regions.
     position_weight : float, default=1.0
         How much the position of a region (height in the image and distance from the vertical
-        middle line) counts against its colour. More where things have their places, as people who
+        middle line) counts against its color. More where things have their places, as people who
         stand do; 0 where they may be anywhere.
     max_images : int or None, default=500
         Learn the vocabulary from at most so many images, chosen by `random_state` and their
@@ -182,7 +182,7 @@ class FelzenszwalbSegmenter(RegionSegmenter):
 
     See Also
     --------
-    MergeTreeSegmenter : Merges into a tree, which is cut at any number of regions.
+    RegionMergingSegmenter : Merges into a tree, which is cut at any number of regions.
 
     References
     ----------
@@ -248,11 +248,11 @@ class FelzenszwalbSegmenter(RegionSegmenter):
 
 
 class QuickshiftSegmenter(RegionSegmenter):
-    """Cut images into regions by quickshift, a mode search in colour and place.
+    """Cut images into regions by quickshift, a mode search in color and place.
 
     Every pixel is linked to the nearest one where pixels are denser, and links that are too long
     are cut [1]_, as in :func:`skimage.segmentation.quickshift`, whose parameters and defaults these
-    are. The regions are then given parts as by :class:`SuperpixelSegmenter`: colour, texture and
+    are. The regions are then given parts as by :class:`SuperpixelSegmenter`: color, texture and
     position are clustered over many images into a vocabulary. It is slow on large images.
 
     The result does not depend on the order of the training images, nor on `n_jobs`; ties between
@@ -261,7 +261,7 @@ class QuickshiftSegmenter(RegionSegmenter):
     Parameters
     ----------
     ratio : float, default=1.0
-        Balance of colour and place, in [0, 1]; larger gives colour more weight.
+        Balance of color and place, in [0, 1]; larger gives color more weight.
     kernel_size : float, default=5
         Width of the Gaussian that measures how dense pixels are; larger makes fewer regions.
     max_dist : float, default=10
@@ -272,7 +272,7 @@ class QuickshiftSegmenter(RegionSegmenter):
         Size of the vocabulary; fewer if the images have fewer different regions.
     position_weight : float, default=1.0
         How much the position of a region (height in the image and distance from the vertical
-        middle line) counts against its colour. More where things have their places, as people who
+        middle line) counts against its color. More where things have their places, as people who
         stand do; 0 where they may be anywhere.
     max_images : int or None, default=500
         Learn the vocabulary from at most so many images, chosen by `random_state` and their
@@ -298,7 +298,7 @@ class QuickshiftSegmenter(RegionSegmenter):
 
     See Also
     --------
-    MergeTreeSegmenter : Merges into a tree, which is cut at any number of regions.
+    RegionMergingSegmenter : Merges into a tree, which is cut at any number of regions.
 
     References
     ----------
@@ -357,7 +357,7 @@ class QuickshiftSegmenter(RegionSegmenter):
         from skimage.segmentation import quickshift
 
         labels = quickshift(
-            # it takes colour only
+            # it takes color only
             np.repeat(image[..., np.newaxis], 3, axis=-1) if image.ndim == 2 else image,
             ratio=self.ratio,
             kernel_size=self.kernel_size,
@@ -372,7 +372,7 @@ class WatershedSegmenter(RegionSegmenter):
 
     The gradient is that of CIELAB, over all directions and channels. It is flooded as in
     :func:`skimage.segmentation.watershed`, whose parameters and defaults `markers` and
-    `compactness` are. The regions are then given parts as by :class:`SuperpixelSegmenter`: colour,
+    `compactness` are. The regions are then given parts as by :class:`SuperpixelSegmenter`: color,
     texture and position are clustered over many images into a vocabulary.
 
     The result does not depend on the order of the training images, nor on `n_jobs`.
@@ -392,7 +392,7 @@ class WatershedSegmenter(RegionSegmenter):
         Size of the vocabulary; fewer if the images have fewer different regions.
     position_weight : float, default=1.0
         How much the position of a region (height in the image and distance from the vertical
-        middle line) counts against its colour. More where things have their places, as people who
+        middle line) counts against its color. More where things have their places, as people who
         stand do; 0 where they may be anywhere.
     max_images : int or None, default=500
         Learn the vocabulary from at most so many images, chosen by `random_state` and their

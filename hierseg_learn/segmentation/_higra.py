@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils._param_validation import StrOptions
 
-from ._merge_tree import HierarchySegmenter, MergeTree
+from ._region_merging import BinaryPartitionTree, HierarchySegmenter
 
 HIERARCHIES = {
     "area": "watershed_hierarchy_by_area",
@@ -21,9 +21,9 @@ HIERARCHIES = {
 class HigraSegmenter(HierarchySegmenter):
     """Cut images into regions with a hierarchy of the package Higra [1]_.
 
-    Pixels are merged step by step into a binary tree, on the grid of each with its four neighbours
-    and by differences of CIELAB colours. The regions at `n_segments` are then given parts as by
-    :class:`SuperpixelSegmenter`: colour, texture and position are clustered over many images into
+    Pixels are merged step by step into a binary tree, on the grid of each with its four neighbors
+    and by differences of CIELAB colors. The regions at `n_segments` are then given parts as by
+    :class:`SuperpixelSegmenter`: color, texture and position are clustered over many images into
     a vocabulary.
 
     The result does not depend on the order of the training images, nor on `n_jobs`.
@@ -39,12 +39,12 @@ class HigraSegmenter(HierarchySegmenter):
         By what regions are merged: ``"area"``, ``"dynamics"`` and ``"volume"`` are hierarchies of
         watersheds, in which the basin goes first that is smallest in area, depth or both [2]_;
         ``"average_linkage"`` merges by the average difference along the border;
-        ``"mumford_shah"`` by the energy of piecewise constant colours [3]_.
+        ``"mumford_shah"`` by the energy of piecewise constant colors [3]_.
     n_parts : int, default=12
         Size of the vocabulary; fewer if the images have fewer different regions.
     position_weight : float, default=1.0
         How much the position of a region (height in the image and distance from the vertical
-        middle line) counts against its colour. More where things have their places, as people who
+        middle line) counts against its color. More where things have their places, as people who
         stand do; 0 where they may be anywhere.
     max_images : int or None, default=500
         Learn the vocabulary from at most so many images, chosen by `random_state` and their
@@ -70,7 +70,7 @@ class HigraSegmenter(HierarchySegmenter):
 
     See Also
     --------
-    MergeTreeSegmenter : The package's own hierarchy.
+    RegionMergingSegmenter : The package's own hierarchy.
 
     Notes
     -----
@@ -126,11 +126,13 @@ class HigraSegmenter(HierarchySegmenter):
             random_state=random_state,
         )
 
-    def _merge_tree(self, image: np.ndarray) -> MergeTree:
+    def _partition_tree(self, image: np.ndarray) -> BinaryPartitionTree:
         if image.shape[:2] == (1, 1):
             # Higra crashes on a graph without edges
             one = np.zeros(1)
-            return MergeTree(np.zeros((1, 1), np.int32), one.astype(int), one, one.astype(int) + 1)
+            return BinaryPartitionTree(
+                np.zeros((1, 1), np.int32), one.astype(int), one, one.astype(int) + 1
+            )
         # here, as it loads Numba
         from ..kernels import segments
 
@@ -158,7 +160,7 @@ def higra_tree(lab: np.ndarray, criterion: str) -> tuple[Any, np.ndarray]:
     return build(graph, higra.weight_graph(graph, colors, higra.WeightFunction.L2))
 
 
-def to_merge_tree(tree: Any, altitudes: np.ndarray, shape: tuple[int, ...]) -> MergeTree:
+def to_merge_tree(tree: Any, altitudes: np.ndarray, shape: tuple[int, ...]) -> BinaryPartitionTree:
     """Turn a hierarchy of Higra into a merge tree, its heights divided by the largest."""
     import higra
 
@@ -171,7 +173,7 @@ def to_merge_tree(tree: Any, altitudes: np.ndarray, shape: tuple[int, ...]) -> M
     tree, altitudes = higra.bpt_canonical(graph, saliency)
     largest = altitudes.max(initial=0.0)
     labels = np.arange(tree.num_leaves(), dtype=np.int32).reshape(shape[:2])
-    return MergeTree(
+    return BinaryPartitionTree(
         labels,
         tree.parents().astype(np.int64),
         altitudes / (largest if largest > 0 else 1.0),

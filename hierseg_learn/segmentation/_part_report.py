@@ -99,7 +99,7 @@ class PartReport:
     areas : ndarray of shape (n_images, n_parts), float64
         Share of the pixels of every image.
     confusion : ndarray of shape (n_parts, n_classes), int64, default=None
-        Labelled pixels of every part and class of the masks; None without masks.
+        Labeled pixels of every part and class of the masks; None without masks.
     classes : tuple of str, default=()
         Names of the classes of the masks.
     stability : ndarray of shape (n_parts,), float64, default=None
@@ -118,7 +118,7 @@ class PartReport:
     >>> round(report.purity, 3)
     0.875
     >>> print(report.to_text())
-    2 parts in 2 images. The most frequent class of every part covers 87.5% of the labelled pixels.
+    2 parts in 2 images. The most frequent class of every part covers 87.5% of the labeled pixels.
     part_0: in 100% of the images, 87.5% of the pixels; 86% sky, 14% sea.
     part_1: in 50% of the images, 12.5% of the pixels; 100% sea.
     """
@@ -146,7 +146,7 @@ class PartReport:
 
     @property
     def majority(self) -> tuple[str | None, ...]:
-        """Most frequent class of every part, None where no pixel of it is labelled."""
+        """Most frequent class of every part, None where no pixel of it is labeled."""
         return tuple(self.classes[row.argmax()] if row.sum() else None for row in self._confusion())
 
     @property
@@ -158,12 +158,12 @@ class PartReport:
 
     @property
     def purity(self) -> float:
-        """Share of the labelled pixels that have the most frequent class of their part."""
+        """Share of the labeled pixels that have the most frequent class of their part."""
         return purity(self._confusion())
 
     @property
     def normalized_mutual_info(self) -> float:
-        """Normalised mutual information of parts and classes, over pixels."""
+        """Normalized mutual information of parts and classes, over pixels."""
         return normalized_mutual_info(self._confusion())
 
     @property
@@ -194,7 +194,7 @@ class PartReport:
         return pd.DataFrame(columns, index=pd.Index(self.names, name="part"))
 
     def confusion_frame(self) -> pd.DataFrame:
-        """Return the labelled pixels of every part and class.
+        """Return the labeled pixels of every part and class.
 
         Returns
         -------
@@ -246,7 +246,7 @@ class PartReport:
         """
         row = self._confusion()[part]
         if not row.sum():
-            return "no labelled pixel"
+            return "no labeled pixel"
         order = np.argsort(-row, kind="stable")[:n_classes]
         shares = row[order] / row.sum()
         shown = [
@@ -267,7 +267,7 @@ class PartReport:
         if self.confusion is not None:
             covered = percent(self.purity, 1)
             head += (
-                f" The most frequent class of every part covers {covered} of the labelled pixels."
+                f" The most frequent class of every part covers {covered} of the labeled pixels."
             )
         lines = [f"{name}: {self.describe(part)}." for part, name in enumerate(self.names)]
         return "\n".join([head, *lines])

@@ -86,7 +86,7 @@ def framed(photo: np.ndarray, region: np.ndarray) -> np.ndarray:
     Shapes: `photo` (h, w) or (h, w, 3), `region` (h, w) bool. Returns `cell` (96, 96, 3) float64.
     """
     photo = np.asarray(photo, dtype=np.float64)
-    grey = photo if photo.ndim == 2 else photo.mean(axis=2)
+    gray = photo if photo.ndim == 2 else photo.mean(axis=2)
     photo = np.stack([photo] * 3, axis=2) if photo.ndim == 2 else photo
     # nearest pixels, so that small images stay sharp and borders stay borders
     longest = max(region.shape)
@@ -95,7 +95,7 @@ def framed(photo: np.ndarray, region: np.ndarray) -> np.ndarray:
         np.arange(height) * region.shape[0] // height, np.arange(width) * region.shape[1] // width
     )
     inside = region[take]
-    dimmed = 1 - _DIMMED + _DIMMED * grey[take]
+    dimmed = 1 - _DIMMED + _DIMMED * gray[take]
     shown = np.where(inside[..., np.newaxis], photo[take], dimmed[..., np.newaxis])
     shown[_rim(inside)] = _OUTLINE
     cell = np.ones((_CELL, _CELL, 3))

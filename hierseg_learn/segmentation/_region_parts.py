@@ -36,7 +36,7 @@ class RegionSegmenter(Segmenter):
         Size of the vocabulary; fewer if the images have fewer different regions.
     position_weight : float, default=1.0
         How much the position of a region (height in the image and distance from the vertical
-        middle line) counts against its colour. More where things have their places, as people who
+        middle line) counts against its color. More where things have their places, as people who
         stand do; 0 where they may be anywhere.
     max_images : int or None, default=500
         Learn the vocabulary from at most so many images, chosen by `random_state` and their

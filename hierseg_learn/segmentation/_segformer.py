@@ -28,7 +28,7 @@ from ._base import Segmenter, read_tree
 from ._photo_views import PhotoViews, find_views
 
 # interpolated logits that are held at once
-MOST_VALUES = 2**24
+MAX_VALUES = 2**24
 
 
 class ImageRefused(ValueError):
@@ -261,7 +261,7 @@ def largest_class(answers: Sequence[Any], views: PhotoViews, size: tuple[int, ..
     largest = torch.full(size, -torch.inf, device=first.device)
     # all classes of a large photo at once would take gigabytes
     most_pixels = max(h * w for h, w in [tuple(size), views.shape, *views.sizes])
-    step = max(MOST_VALUES // most_pixels, 1)
+    step = max(MAX_VALUES // most_pixels, 1)
     for start in range(0, n_classes, step):
         some = slice(start, min(start + step, n_classes))
         values, places = _on_image(answers, views, size, some).max(dim=0)
@@ -298,7 +298,7 @@ def _on_view(answer: Any, size: tuple[int, int], some: slice) -> Any:
         return _interpolated(answer.logits[some], size)
     weights = answer.class_queries_logits.softmax(dim=-1)[:, :-1][:, some]
     total = weights.new_zeros((weights.shape[1], *size))
-    step = max(MOST_VALUES // (size[0] * size[1]), 1)
+    step = max(MAX_VALUES // (size[0] * size[1]), 1)
     for start in range(0, len(weights), step):
         masks = _interpolated(answer.masks_queries_logits[start : start + step], size).sigmoid()
         total += (weights[start : start + step].T @ masks.flatten(1)).unflatten(1, size)

@@ -9,13 +9,13 @@ from typing import Any, Self
 import numpy as np
 from sklearn.utils import check_random_state
 
-from ..base import seeded
+from ..base import clone_with_seed
 from ..images import ImageBatch
 from ..images.labels import check_unlabeled
 from ..parts import PartLookup
 from ..tree import SegmentTree
 from ._base import Segmenter
-from ._merge_tree import MergeTreeSegmenter
+from ._region_merging import RegionMergingSegmenter
 from .grid import PyramidSegmenter
 
 # more combinations of leaves than this are no tree that anyone reads
@@ -37,10 +37,10 @@ class SegmenterUnion(Segmenter):
     ----------
     segmenters : list of (str, Segmenter), default=None
         Names and segmenters, at least two; a name becomes the node above the segmenter's tree. None
-        stands for a :class:`PyramidSegmenter` named ``layout`` and a :class:`MergeTreeSegmenter`
-        named ``parts``.
-        Pixels that the first gives no part have none in the others either, so the first is best
-        one that leaves no pixel out, such as a :class:`PyramidSegmenter`.
+        stands for a :class:`PyramidSegmenter` named ``layout`` and a
+        :class:`RegionMergingSegmenter` named ``parts``. Pixels that the first gives no part have
+        none in the others either, so the first is best one that leaves no pixel out, such as a
+        :class:`PyramidSegmenter`.
     random_state : int, RandomState instance or None, default=None
         Seeds segmenters that have no seed of their own.
 
@@ -143,7 +143,7 @@ class SegmenterUnion(Segmenter):
 
     def _members(self) -> Sequence[tuple[str, Segmenter]]:
         if self.segmenters is None:
-            return [("layout", PyramidSegmenter()), ("parts", MergeTreeSegmenter())]
+            return [("layout", PyramidSegmenter()), ("parts", RegionMergingSegmenter())]
         return self.segmenters
 
     def _unlabeled_masks(self) -> Any:
@@ -178,7 +178,7 @@ class SegmenterUnion(Segmenter):
         members = self._members()
         rng = None if self.random_state is None else check_random_state(self.random_state)
         self.segmenters_ = [
-            (name, seeded(segmenter, rng).fit(batch)) for name, segmenter in members
+            (name, clone_with_seed(segmenter, rng).fit(batch)) for name, segmenter in members
         ]
         trees = [segmenter.tree_ for _, segmenter in self.segmenters_]
         lookups = [PartLookup(tree) for tree in trees]

@@ -12,18 +12,18 @@ from ._cutters import (
     SuperpixelSegmenter,
     WatershedSegmenter,
 )
-from ._given_masks import GivenMasks
 from ._higra import HigraSegmenter
-from ._merge_tree import MergeTreeSegmenter
+from ._masks import MaskSegmenter
+from ._region_merging import RegionMergingSegmenter
 from ._union import SegmenterUnion
 from .grid import GridSegmenter, PyramidSegmenter
 
 SEGMENTERS = {
-    "masks": GivenMasks,
+    "masks": MaskSegmenter,
     "grid": GridSegmenter,
     "pyramid": PyramidSegmenter,
     "superpixels": SuperpixelSegmenter,
-    "merge_tree": MergeTreeSegmenter,
+    "region_merging": RegionMergingSegmenter,
     "felzenszwalb": FelzenszwalbSegmenter,
     "quickshift": QuickshiftSegmenter,
     "watershed": WatershedSegmenter,
@@ -37,7 +37,7 @@ def make_segmenter(spec: Any, has_masks: bool) -> Segmenter:
 
     Parameters
     ----------
-    spec : {"auto", "masks", "grid", "pyramid", "superpixels", "merge_tree", "felzenszwalb", \
+    spec : {"auto", "masks", "grid", "pyramid", "superpixels", "region_merging", "felzenszwalb", \
             "quickshift", "watershed", "higra", "union"}, Segmenter or callable
         ``"auto"`` takes the label maps if there are any, and a spatial pyramid otherwise. A
         callable is what :class:`CallableSegmenter` takes as `function`.
@@ -77,7 +77,7 @@ def make_segmenter(spec: Any, has_masks: bool) -> Segmenter:
         raise TypeError(
             f"segmenter must be a name, a Segmenter object or a function, got {spec!r}."
         )
-    if isinstance(segmenter, GivenMasks) and not has_masks:
+    if isinstance(segmenter, MaskSegmenter) and not has_masks:
         raise ValueError(
             f"segmenter={spec!r} needs label maps, but X comes without; pass "
             "SegmentedImages(images, masks) as X, or label maps as segments."

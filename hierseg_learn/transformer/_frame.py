@@ -17,7 +17,7 @@ from ..descriptors import Descriptor, ImageChannels
 from ..segmentation.grid import spread_cells
 
 # in photos with a shorter side, a pixel of rounding may be as much as what they show
-LEAST_SIDE = 16
+MIN_SIDE = 16
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def find_frames(
     """
     frames = list(declared)
     open_layers = [k for k, frame in enumerate(frames) if frame is None]
-    if not open_layers or (sizes == sizes[0]).all() or sizes.min() < LEAST_SIDE:
+    if not open_layers or (sizes == sizes[0]).all() or sizes.min() < MIN_SIDE:
         return declared
     largest = int(sizes.prod(axis=1).argmax())
     order = [largest, *(i for i in range(len(sizes)) if i != largest)]
@@ -159,7 +159,7 @@ def _measured(
     counts = np.bincount(leaves[leaves >= 0], minlength=n_leaves)
     sums = []
     for _, descriptor in descriptors:
-        if not descriptor.uses_margin:
-            blank = np.zeros((*leaves.shape, 3)[: 2 + (descriptor.n_channels_ == 3)])
-            sums.append(descriptor.pool(ImageChannels(blank), leaves, n_leaves))
+        if not descriptor.uses_erosion:
+            empty = np.zeros((*leaves.shape, 3)[: 2 + (descriptor.n_channels_ == 3)])
+            sums.append(descriptor.pool(ImageChannels(empty), leaves, n_leaves))
     return counts / leaves.size, tuple(sums)

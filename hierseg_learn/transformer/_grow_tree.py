@@ -19,7 +19,7 @@ from ..utils.spread import varies
 from .describe import OWN_COLUMNS, TreeDescriber, describe_images
 
 
-def grow_tree(
+def agglomerate_tree(
     agglomeration: PartAgglomeration,
     segmenter: Segmenter,
     batch: ImageBatch,

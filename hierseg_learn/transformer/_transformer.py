@@ -14,7 +14,7 @@ from sklearn.utils import Tags, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from ..base import ImageEstimator, seeded
+from ..base import ImageEstimator, clone_with_seed
 from ..descriptors import DEFAULT_DESCRIPTORS, Descriptor, make_descriptors
 from ..images import ImageBatch, is_table
 from ..images.labels import check_unlabeled
@@ -24,7 +24,7 @@ from ..segmentation import Segmenter, make_segmenter
 from ..segmentation.registry import SEGMENTERS
 from ..tree import SegmentTree
 from ._frame import Frame, find_frames
-from ._grow_tree import grow_tree
+from ._grow_tree import agglomerate_tree
 from .describe import TreeDescriber, describe_images
 
 
@@ -38,8 +38,9 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
 
     Parameters
     ----------
-    segmenter : {"auto", "masks", "grid", "pyramid", "superpixels", "merge_tree", "felzenszwalb", \
-            "quickshift", "watershed", "higra", "union"}, Segmenter or callable, default="auto"
+    segmenter : {"auto", "masks", "grid", "pyramid", "superpixels", "region_merging", \
+            "felzenszwalb", "quickshift", "watershed", "higra", "union"}, Segmenter or callable,
+            default="auto"
         Where the label maps come from. ``"auto"`` takes the masks that come with the images, and a
         spatial pyramid where there are none. A callable gets an image, float32 in [0, 1], and
         returns its label map. Parameters of an object can be searched, as in
@@ -55,12 +56,12 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
         as in :class:`~sklearn.pipeline.FeatureUnion`.
     describe_inner : bool, default=True
         Whether inner nodes describe their own pixels, too, or only combine their children.
-    margin : int, default=0
-        Width in pixels of the rim of every part that descriptors of appearance (colour, gradients,
+    erosion : int, default=0
+        Width in pixels of the rim of every part that descriptors of appearance (color, gradients,
         texture) leave out: pixels that have one of another part, or of none, within so many rows
         and columns. The edge of the image is no border. A thinner part keeps its innermost pixels.
         Presence, area and shape are those of the whole part. Masks are rough, and gradients and
-        textures reach across borders: without a margin a part shows its neighbours, too.
+        textures reach across borders: without a erosion a part shows its neighbors, too.
     image_shape : tuple of int, default=None
         ``(h, w)`` or ``(h, w, 3)``: shape of the images in a 2-D table. Without it every row is an
         image of one row of pixels; a warning says so where the rows look like images.
@@ -135,7 +136,7 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
         "tree": [Mapping, SegmentTree, PartAgglomeration, StrOptions({"agglomerative"}), None],
         "descriptors": [str, Descriptor, list, tuple],
         "describe_inner": ["boolean"],
-        "margin": [Interval(Integral, 0, None, closed="left")],
+        "erosion": [Interval(Integral, 0, None, closed="left")],
         "image_shape": [tuple, list, None],
         "unlabeled": ["array-like", Integral, None],
         "missing": [StrOptions({"mean", "nan"})],
@@ -156,7 +157,7 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
         tree: Any = None,
         descriptors: Any = DEFAULT_DESCRIPTORS,
         describe_inner: bool = True,
-        margin: int = 0,
+        erosion: int = 0,
         image_shape: tuple[int, ...] | None = None,
         unlabeled: Any = None,
         missing: str = "mean",
@@ -169,7 +170,7 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
         self.tree = tree
         self.descriptors = descriptors
         self.describe_inner = describe_inner
-        self.margin = margin
+        self.erosion = erosion
         self.image_shape = image_shape
         self.unlabeled = unlabeled
         self.missing = missing
@@ -184,7 +185,7 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
         Parameters
         ----------
         X : array, list of images, list of paths, 2-D table or SegmentedImages
-            The images: ``(n, h, w)`` grey, ``(n, h, w, 3)`` colour, a list of images of any size
+            The images: ``(n, h, w)`` gray, ``(n, h, w, 3)`` color, a list of images of any size
             (arrays, Pillow images, items of SegmentedImages) or of their files, or a table of
             flattened images with `image_shape`.
         y : array-like of shape (n_images,), default=None
@@ -394,7 +395,7 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
         batch = self._check_images(X, segments=segments, reset=True)
         rng = None if self.random_state is None else check_random_state(self.random_state)
         segmenter = make_segmenter(self.segmenter, has_masks=batch.has_masks)
-        segmenter = _handed_down(segmenter, rng, self.verbose)
+        segmenter = clone_with_context(segmenter, rng, self.verbose)
         tree = self._given_tree()
         if tree is not None:
             segmenter._outer_parts = tuple(PartLookup(tree).part_ids.tolist())
@@ -403,7 +404,7 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
         batch = self.segmenter_._settled(batch)
         self._fitted_with_masks = batch.has_masks
         self.descriptors_ = [
-            (name, _handed_down(descriptor, rng, self.verbose).fit(batch))
+            (name, clone_with_context(descriptor, rng, self.verbose).fit(batch))
             for name, descriptor in self._make_descriptors()
         ]
         self.tree_ = self._choose_tree(batch, y)
@@ -449,7 +450,7 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
             return self.segmenter_.tree_
         if isinstance(self.tree, PartAgglomeration | str):
             agglomeration = PartAgglomeration() if isinstance(self.tree, str) else self.tree
-            return grow_tree(
+            return agglomerate_tree(
                 agglomeration, self.segmenter_, batch, y, self._leaf_describer, self.n_jobs
             )
         return self._given_tree()
@@ -503,7 +504,7 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
             PartLookup(tree),
             tuple(self.descriptors_),
             describe_inner,
-            self.margin,
+            self.erosion,
             self.device,
             layouts,
         )
@@ -552,9 +553,9 @@ def _is_pair(entry: Any) -> bool:
     return isinstance(entry, tuple | list) and len(entry) == 2 and isinstance(entry[1], Descriptor)
 
 
-def _handed_down(estimator: Any, rng: np.random.RandomState | None, verbose: int) -> Any:
+def clone_with_context(estimator: Any, rng: np.random.RandomState | None, verbose: int) -> Any:
     """Clone an estimator; give it a seed and a progress bar if it takes them and has none."""
-    estimator = seeded(estimator, rng)
+    estimator = clone_with_seed(estimator, rng)
     if verbose and estimator.get_params(deep=False).get("verbose") == 0:
         estimator.set_params(verbose=verbose)
     return estimator

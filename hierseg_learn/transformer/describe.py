@@ -38,7 +38,7 @@ class TreeDescriber:
     # whether inner nodes have descriptor columns too, besides presence and area
     describe_inner: bool
     # width in pixels of the rim of every leaf that descriptors of appearance do not see
-    margin: int = 0
+    erosion: int = 0
     device: str = "cpu"  # where kernels run
     # for every layer of the tree where its leaves lie, if in every photo alike; empty if in none
     layouts: tuple[Frame | None, ...] = ()
@@ -95,7 +95,7 @@ class TreeDescriber:
         """Areas and sums by one map of leaves, (h, w) positions in ``tree.leaves`` or -1."""
         n_leaves = self.tree.n_leaves
         counts = _count_pixels(leaves, n_leaves)
-        inner = without_rim(leaves, n_leaves, self.margin)
+        inner = erode_leaves(leaves, n_leaves, self.erosion)
         area, pixels = counts / leaves.size, counts
         if frame is not None:
             area, whole = frame.shares(leaves, counts)
@@ -105,10 +105,10 @@ class TreeDescriber:
         weights = [(pixels / np.maximum(n, 1))[:, np.newaxis] for n in seen]
         sums, n_outlines = [], 0
         for _, descriptor in self.descriptors:
-            regions = inner if descriptor.uses_margin else leaves
+            regions = inner if descriptor.uses_erosion else leaves
             pooled = descriptor.pool(channels, regions, n_leaves, device=self.device)
-            sums.append(weights[descriptor.uses_margin] * pooled)
-            if frame is not None and not descriptor.uses_margin:
+            sums.append(weights[descriptor.uses_erosion] * pooled)
+            if frame is not None and not descriptor.uses_erosion:
                 layout = frame.outlines(n_outlines, area)
                 sums[-1] = np.where(whole[:, np.newaxis], layout, sums[-1])
                 n_outlines += 1
@@ -203,24 +203,24 @@ class TreeDescriber:
         )
 
 
-def without_rim(leaves: np.ndarray, n_leaves: int, margin: int) -> np.ndarray:
+def erode_leaves(leaves: np.ndarray, n_leaves: int, erosion: int) -> np.ndarray:
     """Take the pixels near a border out of every region of a label map.
 
     Shapes: `leaves` (h, w) integer. Returns `inner` (h, w) integer: as `leaves`, -1 where a pixel
     was taken out. A region without a pixel deep enough keeps its deepest ones, so no region
     vanishes.
     """
-    if margin == 0:
+    if erosion == 0:
         return leaves
     depth = np.zeros(leaves.shape, dtype=np.intp)
     low = high = leaves
-    for _ in range(margin):
+    for _ in range(erosion):
         low, high = minimum_filter(low, 3, mode="nearest"), maximum_filter(high, 3, mode="nearest")
         depth += low == high
     inside = leaves >= 0
-    deepest = np.zeros(n_leaves, dtype=np.intp)
-    np.maximum.at(deepest, leaves[inside], depth[inside])
-    return np.where(inside & (depth == deepest[leaves]), leaves, -1)
+    drop_ancestors = np.zeros(n_leaves, dtype=np.intp)
+    np.maximum.at(drop_ancestors, leaves[inside], depth[inside])
+    return np.where(inside & (depth == drop_ancestors[leaves]), leaves, -1)
 
 
 def _count_pixels(leaves: np.ndarray, n_leaves: int) -> np.ndarray:

@@ -4,7 +4,7 @@ Descriptors are pooled sums in other words, so the columns of a leaf can be turn
 and the columns of every node above it follow from the sums of its leaves. That is why a part can be
 taken out of a row, or replaced by the same part of another image, and the whole row is again one
 that an image could have: muting a part gives the row of the image whose pixels of that part are
-unlabeled. What stays is what *neighbouring* parts saw of it: descriptors that look at more than
+unlabeled. What stays is what *neighboring* parts saw of it: descriptors that look at more than
 one pixel at a time (gradients, local binary patterns, patches) reach across the border.
 """
 

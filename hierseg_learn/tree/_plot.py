@@ -87,7 +87,7 @@ def _check_numbers(tree: TreeShape, aligned: list[Any]) -> np.ndarray:
             continue
         if isinstance(value, (str, bytes, complex)) or not hasattr(value, "__float__"):
             raise TypeError(
-                f"values must be numbers to colour nodes by, got {value!r} for {tree.path(node)!r}."
+                f"values must be numbers to color nodes by, got {value!r} for {tree.path(node)!r}."
             )
         numbers[node] = float(value)
     return numbers
@@ -131,7 +131,7 @@ def _figure_size(layout: _Layout, has_bar: bool) -> tuple[float, float]:
 
 
 def _color_by(ax: Axes, numbers: np.ndarray, cmap: Any, label: str | None) -> np.ndarray:
-    """Colour per node from finite values, and a colour bar at the right of the axes."""
+    """Color per node from finite values, and a color bar at the right of the axes."""
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
 

@@ -557,7 +557,7 @@ class SegmentTree:
         Parameters
         ----------
         values : array-like of shape (n_nodes,), Series or mapping, default=None
-            Numbers to colour nodes by, as in `export_text`: one per node id, or a Series or dict
+            Numbers to color nodes by, as in `export_text`: one per node id, or a Series or dict
             by path, short name or id, such as `node_scores_` of a classifier. Nodes without a
             finite value are white with a dashed border. Values are also written beside the names.
         ax : matplotlib Axes, default=None
@@ -566,9 +566,9 @@ class SegmentTree:
         fmt : str, default=None
             Format of the numbers, as in `export_text`.
         cmap : str or matplotlib Colormap, default="cividis"
-            Colour map; the default reads the same for colour-blind readers.
+            Color map; the default reads the same for colour-blind readers.
         label : str, default=None
-            Label of the colour bar: what the values are.
+            Label of the color bar: what the values are.
 
         Returns
         -------

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 # of a column in float64, as a share of its largest value: what sums and square roots round to
-LEAST_SHARE = 1e-9
+MIN_SHARE = 1e-9
 # of a column that was stored with fewer digits: its last digit may flip by some units
-LEAST_DIGITS = 4
+MIN_DIGITS = 4
 
 
 def least_spread(largest: np.ndarray, dtype: type | np.dtype) -> np.ndarray:
@@ -20,8 +20,8 @@ def least_spread(largest: np.ndarray, dtype: type | np.dtype) -> np.ndarray:
     deviation is not above it is constant.
     """
     dtype = np.dtype(dtype)
-    digits = LEAST_DIGITS * float(np.finfo(dtype).eps) if dtype.kind == "f" else 0.0
-    return max(LEAST_SHARE, digits) * np.asarray(largest, dtype=np.float64)
+    digits = MIN_DIGITS * float(np.finfo(dtype).eps) if dtype.kind == "f" else 0.0
+    return max(MIN_SHARE, digits) * np.asarray(largest, dtype=np.float64)
 
 
 def varies(X: np.ndarray, spread: np.ndarray, dtype: type | np.dtype | None = None) -> np.ndarray:

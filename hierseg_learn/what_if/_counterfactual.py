@@ -15,8 +15,8 @@ from ..fitted.model import FittedModel, one_row
 from ..tree import SegmentTree
 from ..utils.labels import class_code
 from ..utils.numbers import percent
+from ._ablation import open_model
 from ._explain_votes import check_count, find_players
-from ._muted import open_model
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -192,7 +192,7 @@ def _plain(label: Any) -> Any:
 
 
 # largest sets that are chosen from promising players only; beyond, sets are grown
-MOST_GUIDED = 3
+MAX_GUIDED = 3
 
 
 @dataclass(frozen=True)
@@ -257,7 +257,7 @@ class SubsetSearch:
             # half of what is left, so that something is left to grow sets with
             budget = self._left // 2
             complete = sum(comb(int(count), size) for count in counts) <= budget
-            if not complete and size > MOST_GUIDED:
+            if not complete and size > MAX_GUIDED:
                 most = 0
             while most and sum(comb(min(int(count), most), size) for count in counts) > budget:
                 most -= 1
@@ -349,7 +349,7 @@ def counterfactual(
 
     Parameters
     ----------
-    model : Pipeline, HierarchicalMetricClassifier or MutedClassifier
+    model : Pipeline, HierarchicalMetricClassifier or AblatedClassifier
         A fitted Pipeline of a SegmentTreeTransformer and a HierarchicalMetricClassifier, such a
         classifier on the table of `transformer`, or either without some parts.
     x : one image, or one row of the table if `model` is a classifier
@@ -384,7 +384,7 @@ def counterfactual(
 
     See Also
     --------
-    without_nodes : The model without some parts.
+    ablate_nodes : The model without some parts.
 
     Examples
     --------
@@ -494,7 +494,7 @@ def _lead(
 ) -> Any:
     """How much nearer rows are to wanted classes than to the old one: a contrast of distances.
 
-    Both sets of neighbours are those of the row before any exchange, so that the contrast of an
+    Both sets of neighbors are those of the row before any exchange, so that the contrast of an
     exchange is a difference of contributions.
     """
     n_neighbors = fitted.classifier.n_neighbors

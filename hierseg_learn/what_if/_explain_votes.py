@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..explain import VotesExplanation, shapley_values
-from ..explain.shapley import MOST_PLAYERS, all_coalitions
+from ..explain.shapley import MAX_PLAYERS, all_coalitions
 from ..fitted.model import FittedModel, one_row
 from ..transformer.describe import OWN_COLUMNS
 from ..utils.labels import class_code
-from ._muted import open_model
+from ._ablation import open_model
 
 
 class Leaves(NamedTuple):
@@ -47,14 +47,14 @@ def map_coalitions(
     for node in range(tree.n_nodes):
         below = np.isin(tree.leaves, tree.subtree(node))
         involved = np.flatnonzero((players & below).any(axis=1))
-        own = slice(starts[node], starts[node + 1])
+        direct = slice(starts[node], starts[node + 1])
         columns = _columns(fitted, mine, theirs, players[involved] & below, below)
         described = columns.shape[1] if describer.described()[node] else len(OWN_COLUMNS)
         columns = columns[:, :described]
-        fill = np.broadcast_to(fitted.exchange.fill_values[own], columns.shape)
+        fill = np.broadcast_to(fitted.exchange.fill_values[direct], columns.shape)
         columns = np.where(np.isnan(columns), fill, columns)
         place = kept[:, involved] @ (1 << np.arange(len(involved)))
-        mapped += (columns @ components[:, own].T)[place]
+        mapped += (columns @ components[:, direct].T)[place]
     return mapped
 
 
@@ -116,7 +116,7 @@ def explain_votes(
 
     Parameters
     ----------
-    model : Pipeline, HierarchicalMetricClassifier or MutedClassifier
+    model : Pipeline, HierarchicalMetricClassifier or AblatedClassifier
         A fitted Pipeline of a SegmentTreeTransformer and a HierarchicalMetricClassifier, such a
         classifier on the table of `transformer`, or either without some parts.
     x : one image, or one row of the table if `model` is a classifier
@@ -128,7 +128,7 @@ def explain_votes(
     donors : images, or rows of the table, default=None
         Images like those of `fit`, whose parts take the place of those that are taken out, one
         donor at a time; the worth of a set is the mean over the donors. None mutes parts instead:
-        they are unlabeled, as with :func:`without_nodes`.
+        they are unlabeled, as with :func:`ablate_nodes`.
     level : int, default=None
         Depth of the nodes that are taken out, 1 for the children of the root; a leaf higher up
         stands for itself. None takes leaves.
@@ -184,7 +184,7 @@ def explain_votes(
     ...     HierarchicalMetricClassifier(random_state=0),
     ... ).fit(X, y)
     >>> votes = explain_votes(model, X[0])
-    >>> votes.contributions["own"].idxmax()
+    >>> votes.contributions["direct"].idxmax()
     'portrait/person/head/hair'
     """
     fitted, to_rows = open_model(model, transformer)
@@ -201,11 +201,11 @@ def explain_votes(
         if target is None
         else class_code(target, "target", fitted.classifier.classes_)
     )
-    own = np.zeros(fitted.tree.n_nodes)
-    own[nodes] = shapley_values(lambda kept: scores[:, code], len(nodes))
+    direct = np.zeros(fitted.tree.n_nodes)
+    direct[nodes] = shapley_values(lambda kept: scores[:, code], len(nodes))
     return VotesExplanation(
         fitted.tree,
-        own,
+        direct,
         label=fitted.classifier.classes_[code],
         scores=scores[:, code],
         players=nodes,
@@ -217,10 +217,10 @@ def explain_votes(
 def _present_players(fitted: FittedModel, level: int | None, present: np.ndarray) -> np.ndarray:
     nodes = find_players(fitted, level)
     nodes = nodes[present[nodes]]
-    if not 1 <= len(nodes) <= MOST_PLAYERS:
-        hint = "; pass a lower level" if len(nodes) else ": it has no labelled pixel"
+    if not 1 <= len(nodes) <= MAX_PLAYERS:
+        hint = "; pass a lower level" if len(nodes) else ": it has no labeled pixel"
         raise ValueError(
-            f"x has {len(nodes)} nodes to take out, expected 1 to {MOST_PLAYERS}, since all sets "
+            f"x has {len(nodes)} nodes to take out, expected 1 to {MAX_PLAYERS}, since all sets "
             f"of them are tried{hint}."
         )
     return nodes

@@ -21,7 +21,7 @@ class Audited(NamedTuple):
 
 
 def portraits(n_samples, bias, seed):
-    # Colour sees no neighbour, so a background without bias says nothing.
+    # Color sees no neighbor, so a background without bias says nothing.
     data = make_portraits(
         n_samples,
         signal=CUES,

@@ -6,11 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hierseg_learn.audit._evidence import (
-    LEAST_PAIRS,
+    MIN_PAIRS,
     _correlations,
     _only_partner,
     _shuffled_drops,
-    deepest,
+    drop_ancestors,
 )
 from tests.strategies import segment_trees
 
@@ -21,7 +21,7 @@ def test_correlations_as_numpy_does_them():
     b[:, 0] += a[:, 1]
     a[rng.random(a.shape) < 0.2] = np.nan
     b[rng.random(b.shape) < 0.2] = np.nan
-    b[LEAST_PAIRS - 1 :, 2] = np.nan
+    b[MIN_PAIRS - 1 :, 2] = np.nan
     found = _correlations(a, b)
     for i in range(3):
         for j in range(2):
@@ -50,7 +50,7 @@ def test_shuffled_drops_as_shuffling_rows_gives_them():
 @given(segment_trees(), st.data())
 def test_deepest_leaves_no_node_above_another(tree, data):
     flags = np.array(data.draw(st.lists(st.booleans(), min_size=len(tree), max_size=len(tree))))
-    kept = deepest(tree, flags)
+    kept = drop_ancestors(tree, flags)
     assert not (kept & ~flags).any()
     for node in np.flatnonzero(flags):
         below = [v for v in tree.subtree(node) if v != node]

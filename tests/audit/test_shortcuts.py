@@ -18,7 +18,7 @@ from tests.tables import named_table
 KINDS = ("context", "unlabeled", "unbiased")
 
 
-# The centres of the classes come from the seed, so training and place of use share it.
+# The centers of the classes come from the seed, so training and place of use share it.
 def biased_pair(kind, seed, n_classes=2, bias=0.95, weights=None):
     X, y, _ = toy_table(300, bias, seed, n_classes, weights=weights)
     rows = {"context": {"context": "sky"}}

@@ -1,4 +1,4 @@
-"""Cross-fitted node classifiers, against fitting every labelling by itself."""
+"""Cross-fitted node classifiers, against fitting every labeling by itself."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ from sklearn.covariance import ledoit_wolf
 from sklearn.metrics import balanced_accuracy_score
 
 from hierseg_learn.audit._node_table import NodeTable
-from hierseg_learn.audit._solo import LEAST_ROWS, fit_solo
+from hierseg_learn.audit._solo import MIN_ROWS, fit_solo
 from hierseg_learn.tree import SegmentTree
 
 TREE = SegmentTree.from_nested({"photo": {"sky": 0, "boat": 1}})
@@ -77,7 +77,7 @@ def test_absent_rows_do_not_count():
 
 def test_rare_classes_and_nodes_without_columns_are_not_judged():
     nodes, codes, folds = table(60, 3, 0)
-    nodes.present[np.flatnonzero(codes == 2)[LEAST_ROWS - 1 :], 0] = False
+    nodes.present[np.flatnonzero(codes == 2)[MIN_ROWS - 1 :], 0] = False
     solo = fit_solo(nodes, 0, codes, folds, n_permutations=5, seed=0)
     assert solo.classes.tolist() == [0, 1]
     assert solo.chance == 0.5

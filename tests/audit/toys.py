@@ -20,12 +20,12 @@ def toy_table(n_rows, bias, seed, n_classes=2, cue=0.9, weights=None):
     def follows(chance):
         return np.where(rng.random(n_rows) < chance, y, rng.integers(n_classes, size=n_rows))
 
-    centres = rng.normal(size=(n_classes, 4)) * 3
+    centers = rng.normal(size=(n_classes, 4)) * 3
     style = follows((bias * n_classes - 1) / (n_classes - 1))
     values = {
-        "photo/sky": centres[style] + rng.normal(size=(n_rows, 4)),
-        "photo/boat/hull": centres[follows(cue)] + rng.normal(size=(n_rows, 4)),
-        "photo/boat/sail": centres[follows(cue)] + rng.normal(size=(n_rows, 4)),
+        "photo/sky": centers[style] + rng.normal(size=(n_rows, 4)),
+        "photo/boat/hull": centers[follows(cue)] + rng.normal(size=(n_rows, 4)),
+        "photo/boat/sail": centers[follows(cue)] + rng.normal(size=(n_rows, 4)),
     }
     values["photo/boat"] = values["photo/boat/hull"] + values["photo/boat/sail"]
     values["photo"] = values["photo/sky"] + values["photo/boat"]

@@ -52,7 +52,7 @@ def fit(load, tmp_path, monkeypatch):
     sys.modules.pop("toy_learners", None)
 
 
-def test_the_map_is_judged_by_its_neighbours(fit):
+def test_the_map_is_judged_by_its_neighbors(fit):
     found = fit("nothing")
     assert found["status"] == "ok"
     assert found["accuracy"] == 1.0

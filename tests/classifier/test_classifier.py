@@ -109,7 +109,9 @@ def test_polars_frames(table, model):
     found = HierarchicalMetricClassifier(random_state=0).fit(frame, y)
     assert found.tree_.paths == model.tree_.paths
     np.testing.assert_array_equal(found.predict_proba(frame), model.predict_proba(X))
-    assert_allclose(found.explain_prediction(frame[3]).own, model.explain_prediction(X.iloc[3]).own)
+    assert_allclose(
+        found.explain_prediction(frame[3]).direct, model.explain_prediction(X.iloc[3]).direct
+    )
 
 
 def test_classes_of_any_kind(table, model):
@@ -213,7 +215,7 @@ def test_few_rows(y, n_neighbors, combination, table):
     if n_neighbors == 1:
         np.testing.assert_array_equal(model.predict(X), y)
     explanation = model.explain_prediction(X.iloc[0])
-    assert_allclose(explanation.own.sum(), explanation.squared_distance, atol=1e-9)
+    assert_allclose(explanation.direct.sum(), explanation.squared_distance, atol=1e-9)
 
 
 @pytest.mark.parametrize("combination", ["projection", "weighted", "scatter"])
@@ -229,7 +231,7 @@ def test_classes_that_a_column_spells_out(combination, table):
         assert np.isfinite(model.components_).all()
 
 
-def test_prototypes_need_no_neighbours(table):
+def test_prototypes_need_no_neighbors(table):
     X, y = table[0][:3], [0, 1, 1]
     model = HierarchicalMetricClassifier(decision="prototypes").fit(X, y)
     assert model.predict(X).tolist() == y
@@ -241,7 +243,7 @@ def test_prototypes_need_no_neighbours(table):
 @pytest.mark.parametrize(
     ("params", "sentence"),
     [
-        ({"n_neighbors": 91}, "n_neighbors=91 neighbours cannot be found among n_samples = 90"),
+        ({"n_neighbors": 91}, "n_neighbors=91 neighbors cannot be found among n_samples = 90"),
         ({"n_neighbors": 0}, "The 'n_neighbors' parameter"),
         ({"combination": "sum"}, "The 'combination' parameter"),
         ({"combination": ProjectionCombination(cv=2)}, "The 'cv' parameter of ProjectionComb"),

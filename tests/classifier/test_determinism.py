@@ -141,7 +141,7 @@ def test_copies_have_the_same_bits(way, params, table, tmp_path):
         copy.fit(X, y)
     assert_same_bits(model, copy, new)
     pair = (new.iloc[0], new.iloc[1])
-    np.testing.assert_array_equal(copy.explain_pair(*pair).own, model.explain_pair(*pair).own)
+    np.testing.assert_array_equal(copy.explain_pair(*pair).direct, model.explain_pair(*pair).direct)
 
 
 def test_a_fresh_process_predicts_the_same_bits(table, tmp_path):

@@ -1,4 +1,4 @@
-"""Distances and votes: those of scikit-learn's neighbours in the learned space."""
+"""Distances and votes: those of scikit-learn's neighbors in the learned space."""
 
 import pickle
 
@@ -39,7 +39,7 @@ def model(request, table):
     return HierarchicalMetricClassifier(random_state=0, **params).fit(*table[:2])
 
 
-# Neighbours
+# Neighbors
 
 
 @each_configuration

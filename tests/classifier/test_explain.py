@@ -46,7 +46,7 @@ def test_contrasts_sum_to_the_difference_of_distances(model):
         contrast = model.explain_contrast(row)
         assert contrast.target == model.predict(row)[0]
         expected = []
-        for label in (contrast.target, contrast.against):
+        for label in (contrast.target, contrast.foil):
             code = model.classes_.tolist().index(label)
             if model.decision == "prototypes":
                 expected.append(squared(model, row.iloc[0], model.prototypes_[code]))
@@ -55,8 +55,8 @@ def test_contrasts_sum_to_the_difference_of_distances(model):
             votes = 1 / np.sqrt(near) if model.weights == "distance" else np.ones(len(near))
             expected.append(votes @ near / votes.sum())
         assert_allclose(contrast.squared_distances, expected, rtol=1e-6)
-        scale = np.abs(contrast.own).sum()
-        assert_allclose(contrast.own.sum(), expected[1] - expected[0], atol=1e-6 * scale)
+        scale = np.abs(contrast.direct).sum()
+        assert_allclose(contrast.direct.sum(), expected[1] - expected[0], atol=1e-6 * scale)
 
 
 def test_contrasts_are_shapley_values(model):
@@ -74,21 +74,21 @@ def test_contrasts_are_shapley_values(model):
                 row - references[number], model._layout.column_nodes(), model.tree_.n_nodes
             )
             expected = expected + sign * vote * quadratic_worths(model.components_, deltas)
-    assert_allclose(contrast.own, shapley_values(expected), atol=1e-8 * np.abs(expected).max())
+    assert_allclose(contrast.direct, shapley_values(expected), atol=1e-8 * np.abs(expected).max())
 
 
 def test_the_part_with_the_signal_leads(model):
     batch = model.explain_contrasts(X[TEST])
-    leading = batch.own[:, batch.tree.leaves].argmax(axis=1)
+    leading = batch.direct[:, batch.tree.leaves].argmax(axis=1)
     assert (batch.tree.leaves[leading] == batch.tree.index("hair")).all()
-    assert model.explain_class("bee").own.argmax() == batch.tree.index("hair")
-    assert model.explain_model().own.argmax() == batch.tree.index("hair")
+    assert model.explain_class("bee").direct.argmax() == batch.tree.index("hair")
+    assert model.explain_model().direct.argmax() == batch.tree.index("hair")
 
 
 def test_swapped_classes_swap_signs(model):
     there = model.explain_contrast(X.iloc[[46]], "ant", "bee")
-    back = model.explain_contrast(X.iloc[[46]], target="bee", against="ant")
-    assert_allclose(there.own, -back.own)
+    back = model.explain_contrast(X.iloc[[46]], target="bee", foil="ant")
+    assert_allclose(there.direct, -back.direct)
     assert_allclose(there.squared_distances, back.squared_distances[::-1])
 
 
@@ -106,7 +106,7 @@ def test_the_runner_up_is_the_next_probable_then_the_next_near(model):
                 model.explain_contrast(row, contrast.target, model.classes_[c]).squared_distances[1]
                 for c in tied
             ]
-            assert contrast.against == model.classes_[tied[int(np.argmin(distances))]]
+            assert contrast.foil == model.classes_[tied[int(np.argmin(distances))]]
 
 
 def test_batches_hold_the_single_explanations(model):
@@ -118,26 +118,26 @@ def test_batches_hold_the_single_explanations(model):
             (one, model.explain_contrast(row)),
             (other, model.explain_prediction(row)),
         ):
-            scale = np.abs(single.own).sum()
-            assert_allclose(batched.own, single.own, atol=1e-9 * scale)
+            scale = np.abs(single.direct).sum()
+            assert_allclose(batched.direct, single.direct, atol=1e-9 * scale)
             assert_array_equal(batched.present, single.present)
             assert batched.name == f"sample {45 + i}"
             plain, expected = batched.to_dict(), single.to_dict()
-            for key in ("target", "against", "prediction", "neighbors", "target_neighbors"):
+            for key in ("target", "foil", "prediction", "neighbors", "target_neighbors"):
                 assert plain.get(key) == expected.get(key)
         assert_allclose(contrasts.share[i], one.share, atol=1e-12)
         assert_allclose(predictions.share[i], other.share, atol=1e-12)
-        assert_allclose(predictions.own_share[i], other.own_share, atol=1e-12)
+        assert_allclose(predictions.direct_share[i], other.direct_share, atol=1e-12)
 
 
 def test_batches_are_tidy(model):
     contrasts, predictions = model.explain_contrasts(X[TEST]), model.explain_predictions(X[TEST])
     frame = contrasts.contributions
-    columns = ["node", "depth", "own", "total", "share", "present"]
-    assert list(frame) == ["sample", "target", "against", *columns]
+    columns = ["node", "depth", "direct", "total", "share", "present"]
+    assert list(frame) == ["sample", "target", "foil", *columns]
     assert list(predictions.contributions) == ["sample", "prediction", *columns]
     assert len(frame) == 15 * 5
-    sums = frame.groupby("sample")["own"].sum()
+    sums = frame.groupby("sample")["direct"].sum()
     assert_allclose(sums, np.diff(contrasts.squared_distances)[:, 0], rtol=1e-6)
     assert sums.index.tolist() == list(range(45, 60))
     roots = predictions.contributions.query("depth == 0")
@@ -168,11 +168,11 @@ def test_class_explanations_leave_the_row_itself_out():
     rows = np.flatnonzero(Y[TRAIN] == "ant")
     assert_array_equal(explanation.rows, rows)
     table = X[TRAIN].to_numpy()
-    for row, own in zip(rows, explanation.own_by_row):
+    for row, direct in zip(rows, explanation.own_by_row):
         distances = squared(model, table[row], table)
         mine = np.sort(distances[np.setdiff1d(rows, row)])[:5].mean()
         theirs = np.sort(distances[Y[TRAIN] != "ant"])[:5].mean()
-        assert_allclose(own.sum(), theirs - mine, rtol=1e-6)
+        assert_allclose(direct.sum(), theirs - mine, rtol=1e-6)
 
 
 def test_class_explanations_by_prototypes():
@@ -241,18 +241,18 @@ def test_columns_of_a_subtree_move_together():
 
 def test_repeatable_to_the_bit(model):
     first, second = (model.explain_contrasts(X[TEST]) for _ in range(2))
-    assert_array_equal(first.own, second.own)
-    assert_array_equal(model.explain_model().own, model.explain_model().own)
+    assert_array_equal(first.direct, second.direct)
+    assert_array_equal(model.explain_model().direct, model.explain_model().direct)
 
 
 def test_small_classes():
     y = np.where(np.arange(60) < 2, "rare", Y)
     y[5] = "one"
     model = fit(y=y)
-    contrast = model.explain_contrast(X.iloc[[50]], target="ant", against="rare")
+    contrast = model.explain_contrast(X.iloc[[50]], target="ant", foil="rare")
     assert len(contrast.against_neighbors) == 2
     assert len(contrast.target_neighbors) == 5
-    batch = model.explain_contrasts(X[TEST], against="rare")
+    batch = model.explain_contrasts(X[TEST], foil="rare")
     assert batch.against_neighbors[0].tolist()[2:] == [-1, -1, -1]
     assert len(batch[0].against_neighbors) == 2
     with pytest.raises(ValueError, match="n_neighbors=3 rows cannot be found in class 'rare'"):
@@ -266,7 +266,7 @@ def test_small_classes():
 def test_numbers_as_classes_and_arrays_as_rows():
     table, codes = X.to_numpy(), np.unique(Y, return_inverse=True)[1]
     model = HierarchicalMetricClassifier(random_state=0).fit(table[TRAIN], codes[TRAIN])
-    contrast = model.explain_contrast(table[50], target=np.int64(1), against=0)
+    contrast = model.explain_contrast(table[50], target=np.int64(1), foil=0)
     assert contrast.to_dict()["target"] == 1
     assert contrast.present is None
     assert model.explain_contrasts(table[TEST])[0].name == "sample 0"
@@ -278,16 +278,16 @@ def test_float32_tables():
     model = HierarchicalMetricClassifier(random_state=0).fit(table[TRAIN], Y[TRAIN])
     for explanation in model.explain_contrasts(table[TEST]):
         expected = np.diff(explanation.squared_distances)[0]
-        scale = np.abs(explanation.own).sum()
-        assert_allclose(explanation.own.sum(), expected, atol=1e-6 * scale)
+        scale = np.abs(explanation.direct).sum()
+        assert_allclose(explanation.direct.sum(), expected, atol=1e-6 * scale)
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"target": "eel"}, r"target must be one of the classes, \['ant', 'bee', 'cat'\], got 'ee"),
-        ({"target": "ant", "against": 3}, "against must be one of the classes"),
-        ({"target": "ant", "against": "ant"}, "must be different classes, got 'ant' twice"),
+        ({"target": "ant", "foil": 3}, "against must be one of the classes"),
+        ({"target": "ant", "foil": "ant"}, "must be different classes, got 'ant' twice"),
         ({"n_neighbors": 0}, "n_neighbors must be an integer of at least 1, got 0"),
         ({"n_neighbors": True}, "n_neighbors must be an integer of at least 1, got True"),
     ],
@@ -300,9 +300,9 @@ def test_wrong_contrasts(model, options, message):
 def test_wrong_input(model):
     predicted = model.predict(X.iloc[[50]])[0]
     with pytest.raises(ValueError, match="twice; the target is the predicted class by default"):
-        model.explain_contrast(X.iloc[[50]], against=predicted)
+        model.explain_contrast(X.iloc[[50]], foil=predicted)
     with pytest.raises(ValueError, match=r"twice for row \d+; the target"):
-        model.explain_contrasts(X[TEST], against="ant")
+        model.explain_contrasts(X[TEST], foil="ant")
     with pytest.raises(ValueError, match=r"label must be one of the classes, .* got 'eel'"):
         model.explain_class("eel")
     with pytest.raises(ValueError, match=r"label must be one of the classes, .* got None"):
@@ -348,24 +348,30 @@ def test_contrasts_by_parts_sum_to_the_same(portrait_table):
     table, y = portrait_table
     model = HierarchicalMetricClassifier(random_state=0).fit(table, y)
     inner = ~model.tree_.is_leaf
-    nodes, parts = (model.explain_contrasts(table[:8], by=by) for by in ("nodes", "parts"))
-    scale = np.abs(nodes.own).sum(axis=1)
-    assert_allclose(parts.own.sum(axis=1) / scale, nodes.own.sum(axis=1) / scale, atol=1e-6)
+    nodes, parts = (
+        model.explain_contrasts(table[:8], attribute_to=attribute_to) for attribute_to in ("nodes",
+        "parts")
+    )
+    scale = np.abs(nodes.direct).sum(axis=1)
+    assert_allclose(parts.direct.sum(axis=1) / scale, nodes.direct.sum(axis=1) / scale, atol=1e-6)
     assert_array_equal(parts.target_neighbors, nodes.target_neighbors)
     # less stays with inner nodes than they hold of their own
-    assert np.abs(parts.own[:, inner]).sum() < 0.7 * np.abs(nodes.own[:, inner]).sum()
-    single = model.explain_contrast(table.iloc[[3]], by="parts")
-    assert_allclose(single.own, parts[3].own)
+    assert np.abs(parts.direct[:, inner]).sum() < 0.7 * np.abs(nodes.direct[:, inner]).sum()
+    single = model.explain_contrast(table.iloc[[3]], attribute_to="parts")
+    assert_allclose(single.direct, parts[3].direct)
     assert "is split over their leaves" in single.to_text()
-    assert single.to_dict()["by"] == "parts"
+    assert single.to_dict()["attribute_to"] == "parts"
     # means over the pairs of both sides, each split by itself
     expected = np.zeros(model.tree_.n_nodes)
     for rows, sign in ((single.target_neighbors, -1), (single.against_neighbors, 1)):
-        pairs = [model.explain_pair(table.iloc[[3]], table.iloc[[row]], by="parts") for row in rows]
-        expected += sign * np.mean([pair.own for pair in pairs], axis=0)
-    assert_allclose(single.own / scale[3], expected / scale[3], atol=1e-4)
-    with pytest.raises(ValueError, match="by must be 'nodes' or 'parts', got 'leaves'"):
-        model.explain_contrast(table.iloc[[3]], by="leaves")
+        pairs = [
+            model.explain_pair(table.iloc[[3]], table.iloc[[row]], attribute_to="parts")
+            for row in rows
+        ]
+        expected += sign * np.mean([pair.direct for pair in pairs], axis=0)
+    assert_allclose(single.direct / scale[3], expected / scale[3], atol=1e-4)
+    with pytest.raises(ValueError, match="attribute_to must be 'nodes' or 'parts', got 'leaves'"):
+        model.explain_contrast(table.iloc[[3]], attribute_to="leaves")
 
 
 @pytest.fixture(scope="module")

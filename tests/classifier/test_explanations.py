@@ -20,18 +20,18 @@ def inverse_square(distances):
     return 1 / (1 + distances**2)
 
 
-def assert_adds_up(own, squared):
+def assert_adds_up(direct, squared):
     """Contributions, (n_pairs, n_nodes), sum to the distances within 1e-6 of their sizes."""
-    assert (np.abs(own.sum(axis=1) - squared) <= TOLERANCE * np.abs(own).sum(axis=1)).all()
+    assert (np.abs(direct.sum(axis=1) - squared) <= TOLERANCE * np.abs(direct).sum(axis=1)).all()
 
 
-def assert_adds_up_at_every_level(tree, own, squared):
-    total, above = sum_below(tree, own), 0.0
-    sizes = np.abs(own).sum(axis=1)
+def assert_adds_up_at_every_level(tree, direct, squared):
+    total, above = sum_below(tree, direct), 0.0
+    sizes = np.abs(direct).sum(axis=1)
     for level in tree.levels():
         reached = above + total[:, level].sum(axis=1)
         assert (np.abs(reached - squared) <= TOLERANCE * sizes).all()
-        above = above + own[:, level].sum(axis=1)
+        above = above + direct[:, level].sum(axis=1)
 
 
 @pytest.mark.parametrize("combination", ["projection", "weighted", "scatter"])
@@ -49,20 +49,20 @@ def test_contributions_sum_to_the_distances_that_predict_used(combination, tree,
     new = X.sample(10, random_state=0) + X.std().astype(dtype)
     distances, indices = model.kneighbors(new, n_neighbors=20)
     delta = np.repeat(new.to_numpy(), 20, axis=0).astype(np.float64)
-    own = model._contributions(delta - X.to_numpy()[indices.ravel()])
-    assert_adds_up(own, distances.ravel() ** 2)
-    assert_adds_up_at_every_level(model.tree_, own, distances.ravel() ** 2)
+    direct = model._contributions(delta - X.to_numpy()[indices.ravel()])
+    assert_adds_up(direct, distances.ravel() ** 2)
+    assert_adds_up_at_every_level(model.tree_, direct, distances.ravel() ** 2)
     if combination == "weighted":
-        assert (own >= -1e-9 * np.abs(own).sum(axis=1, keepdims=True)).all()
+        assert (direct >= -1e-9 * np.abs(direct).sum(axis=1, keepdims=True)).all()
     # what the public explanation says
     for i in range(3):
         for place in (0, 19):
             pair = model.explain_pair(new.iloc[i], X.iloc[indices[i, place]])
-            assert_allclose(pair.own, own[20 * i + place], rtol=1e-9, atol=1e-12)
-            sizes = np.abs(pair.own).sum()
+            assert_allclose(pair.direct, direct[20 * i + place], rtol=1e-9, atol=1e-12)
+            sizes = np.abs(pair.direct).sum()
             assert abs(pair.squared_distance - distances[i, place] ** 2) <= TOLERANCE * sizes
             assert_adds_up_at_every_level(
-                pair.tree, pair.own[None], np.array([pair.squared_distance])
+                pair.tree, pair.direct[None], np.array([pair.squared_distance])
             )
 
 
@@ -89,7 +89,7 @@ def test_a_prediction_is_the_weighted_mean_over_those_who_vote(combination, weig
         vote = {"uniform": np.ones(7), "distance": 1 / distances[i]}.get(weights)
         vote = inverse_square(distances[i]) if vote is None else vote
         mean = np.average(distances[i] ** 2, weights=vote)
-        assert abs(found.own.sum() - mean) <= TOLERANCE * np.abs(found.own_by_neighbor).sum()
+        assert abs(found.direct.sum() - mean) <= TOLERANCE * np.abs(found.own_by_neighbor).sum()
         assert_allclose(found.squared_distance, mean, rtol=1e-6)
         assert_allclose(found.proba, proba[i])
         assert found.prediction == model.classes_[proba[i].argmax()]
@@ -98,7 +98,7 @@ def test_a_prediction_is_the_weighted_mean_over_those_who_vote(combination, weig
             votes = found.votes
             assert_allclose(votes["weight"][votes["neighbor_class"] == code].sum(), share)
         if combination == "weighted":
-            assert (found.own >= -1e-12).all()
+            assert (found.direct >= -1e-12).all()
 
 
 def test_a_prediction_by_prototypes_is_the_distance_to_the_nearest(table):
@@ -124,7 +124,7 @@ def test_a_row_that_is_met_exactly_is_explained_by_itself(table):
     assert found.neighbors[0] == 3
     assert found.votes["weight"].tolist() == [1, 0, 0, 0, 0]
     assert found.squared_distance == 0
-    assert not found.own.any()
+    assert not found.direct.any()
 
 
 def test_a_row_may_come_in_any_form(table):
@@ -142,7 +142,7 @@ def test_a_row_may_come_in_any_form(table):
         for form in forms:
             assert fitted.explain_pair(form, forms[0]).squared_distance == 0
             np.testing.assert_array_equal(
-                fitted.explain_prediction(form).own, fitted.explain_prediction(forms[0]).own
+                fitted.explain_prediction(form).direct, fitted.explain_prediction(forms[0]).direct
             )
     one_node = HierarchicalMetricClassifier().fit(X.to_numpy(), y)
     pair = one_node.explain_pair(new.to_numpy()[0], new.to_numpy()[1])
@@ -155,9 +155,9 @@ def test_only_what_differs_contributes(table):
     a, b = new.iloc[0].copy(), new.iloc[0].copy()
     hair = X.columns.str.startswith("photo/person/hair|")
     b[hair] += 1
-    own = model.explain_pair(a, b).contributions["own"]
-    assert own["photo/person/hair"] > 0
-    assert not own.drop("photo/person/hair").any()
+    direct = model.explain_pair(a, b).contributions["direct"]
+    assert direct["photo/person/hair"] > 0
+    assert not direct.drop("photo/person/hair").any()
 
 
 def test_presence_is_read_from_the_table():
@@ -182,5 +182,5 @@ def test_contributions_are_a_table_by_path(table):
     frame = model.explain_pair(new.iloc[0], new.iloc[1]).contributions
     assert isinstance(frame, pd.DataFrame)
     assert frame.index.tolist() == list(model.tree_.paths)
-    assert_allclose(frame["total"]["photo"], frame["own"].sum())
+    assert_allclose(frame["total"]["photo"], frame["direct"].sum())
     assert_allclose(frame["share"]["photo"], 1)

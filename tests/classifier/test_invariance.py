@@ -51,11 +51,11 @@ def assert_same(found, expected, new, rename=None):
     assert_allclose(found.predict_proba(rows)[:, order], expected.predict_proba(new), atol=1e-12)
     winners = found.predict_proba(rows)[:, order].argmax(axis=1)
     assert_array_equal(winners, expected.predict_proba(new).argmax(axis=1))
-    own = [
+    direct = [
         model.explain_predictions(table).total[:, -1]
         for model, table in ((found, rows), (expected, new))
     ]
-    assert_allclose(*own, rtol=1e-8, atol=1e-10)
+    assert_allclose(*direct, rtol=1e-8, atol=1e-10)
 
 
 @each_model
@@ -136,7 +136,7 @@ def test_all_who_tie_vote_and_explanations_say_so():
         )
     batch = model.explain_predictions([[0.0, 0.1], [0.0, 1.0]])
     assert (len(batch[0].neighbors), len(batch[1].neighbors)) == (len(explanation.neighbors), 10)
-    assert_allclose(batch[0].own, explanation.own)
+    assert_allclose(batch[0].direct, explanation.direct)
 
 
 def test_scores_of_nodes_that_say_nothing_are_the_majority():

@@ -1,4 +1,4 @@
-"""Votes of neighbours, the nearest prototype, and the score of a metric."""
+"""Votes of neighbors, the nearest prototype, and the score of a metric."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Pictures with parts of others: nothing else changes, nothing is torn, dtype and range stay."""
+"""ImageSource with parts of others: nothing else changes, nothing is torn, dtype and range stay."""
 
 import numpy as np
 import pytest
@@ -73,18 +73,18 @@ def test_colours_are_the_donors():
             if not ((A.mask == part).any() and (B.mask == part).any()):
                 continue
             image, mask = compose_parts(*A, *B, TREE, [node])
-            colours = [
+            colors = [
                 picture[labels == part].mean(axis=0) for picture, labels in ((image, mask), B)
             ]
-            np.testing.assert_allclose(*colours, atol=20, err_msg=node)
+            np.testing.assert_allclose(*colors, atol=20, err_msg=node)
 
 
 @pytest.mark.parametrize("dtype", [bool, np.uint8, np.uint16, np.int32, np.float32, np.float64])
-@pytest.mark.parametrize("colour", [False, True])
-def test_dtypes_and_ranges(dtype, colour):
+@pytest.mark.parametrize("color", [False, True])
+def test_dtypes_and_ranges(dtype, color):
     rng = np.random.default_rng(0)
     low, high = {"b": (0, 1), "f": (0, 1)}.get(np.dtype(dtype).kind, (3, 200))
-    shape = (20, 30, 3) if colour else (20, 30)
+    shape = (20, 30, 3) if color else (20, 30)
     images = [(low + (high - low) * rng.random(shape)).astype(dtype) for _ in range(2)]
     mask = np.zeros((20, 30), dtype=np.uint8)
     mask[5:12, 8:20] = 1
@@ -177,7 +177,7 @@ def test_wrong_input():
         compose_parts(*A, B.image, B.mask[1:], TREE, ["hair"])
     with pytest.raises(ValueError, match=r"image must have shape .* got \(96, 80, 3, 1\)"):
         compose_parts(A.image[..., None], A.mask, *B, TREE, ["hair"])
-    with pytest.raises(ValueError, match=r"one kind, got colour of dtype uint8 and grey of dtype"):
+    with pytest.raises(ValueError, match=r"one kind, got color of dtype uint8 and gray of dtype"):
         compose_parts(*A, B.image[..., 0], B.mask, TREE, ["hair"])
     with pytest.raises(TypeError, match="mask must hold integers, got dtype float64"):
         compose_parts(A.image, A.mask * 1.0, *B, TREE, ["hair"])

@@ -22,7 +22,7 @@ def pixels(portraits):
 
 
 def mean_colors(portraits, part):
-    """Mean CIELAB colour of one part, per image."""
+    """Mean CIELAB color of one part, per image."""
     images, masks = pixels(portraits)
     where = masks == PARTS.index(part)
     return np.stack([rgb2lab(image)[inside].mean(axis=0) for image, inside in zip(images, where)])

@@ -10,14 +10,14 @@ def test_color_channels_are_those_of_scikit_image():
     channels = ImageChannels(image)
     assert (channels.shape, channels.n_pixels, channels.n_channels) == ((3, 4), 12, 3)
     np.testing.assert_array_equal(channels.lab, rgb2lab(image))
-    np.testing.assert_array_equal(channels.grey, rgb2gray(image))
+    np.testing.assert_array_equal(channels.gray, rgb2gray(image))
 
 
 def test_grey_image_has_the_lightness_of_its_color_twin():
     image = np.linspace(0, 1, 12, dtype=np.float32).reshape(3, 4)
     channels = ImageChannels(image)
     assert (channels.shape, channels.n_channels, channels.lab.shape) == ((3, 4), 1, (3, 4, 1))
-    np.testing.assert_array_equal(channels.grey, image)
+    np.testing.assert_array_equal(channels.gray, image)
     np.testing.assert_allclose(
         channels.lab[..., 0], rgb2lab(np.stack([image] * 3, axis=-1))[..., 0], atol=1e-4
     )
@@ -27,7 +27,7 @@ def test_grey_image_has_the_lightness_of_its_color_twin():
 def test_channels_are_computed_once():
     channels = ImageChannels(np.zeros((2, 2, 3)))
     assert channels.lab is channels.lab
-    assert channels.grey is channels.grey
+    assert channels.gray is channels.gray
 
 
 @pytest.mark.parametrize("shape", [(4,), (2, 2, 1), (2, 2, 4), (2, 2, 3, 1)])

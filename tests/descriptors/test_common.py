@@ -24,13 +24,13 @@ pytestmark = pytest.mark.filterwarnings("ignore:n_atoms=:UserWarning")
 
 FAMILIES = [
     ColorDescriptor(),
-    ColorDescriptor(n_bins=3, root=False),
+    ColorDescriptor(n_bins=3, hellinger=False),
     GradientDescriptor(),
-    GradientDescriptor(n_orientations=2, root=False),
+    GradientDescriptor(n_orientations=2, hellinger=False),
     LBPDescriptor(),
-    LBPDescriptor(root=False),
+    LBPDescriptor(hellinger=False),
     PatchDictionary(n_atoms=7, patch_size=3, n_patches=300, random_state=0),
-    PatchDictionary(n_atoms=4, patch_size=4, n_patches=300, root=False, random_state=0),
+    PatchDictionary(n_atoms=4, patch_size=4, n_patches=300, hellinger=False, random_state=0),
     ShapeDescriptor(),
 ]
 
@@ -58,7 +58,7 @@ def family(request):
     return request.param
 
 
-@pytest.fixture(scope="module", params=[False, True], ids=["grey", "color"])
+@pytest.fixture(scope="module", params=[False, True], ids=["gray", "color"])
 def fitted(request, family):
     return clone(family).fit(random_images(request.param))
 

@@ -32,7 +32,7 @@ def test_a_single_row_of_pixels_has_the_height_of_a_pixel():
     assert columns[0, 3] > 0.25
 
 
-def test_a_flat_region_has_no_deviation_of_colour():
+def test_a_flat_region_has_no_deviation_of_color():
     image = np.broadcast_to(np.float32([0.3, 0.61, 0.17]), (37, 41, 3))
     color = ColorDescriptor().fit([image])
     columns = color.from_sums(color.pool(ImageChannels(image), np.zeros((37, 41), int), 1), [1.0])

@@ -28,10 +28,10 @@ def test_one_photo_is_asked_why_this_class(display, plt):
     row = fitted.model[:-1].transform(images)
     shown = display.from_estimator(fitted.model, images)
     expected = classifier.explain_contrast(row)
-    assert_allclose(shown.explanation.own, expected.own, rtol=1e-6)
+    assert_allclose(shown.explanation.direct, expected.direct, rtol=1e-6)
     assert expected.target == classifier.predict(row)[0]
     title = shown.ax_.get_title(loc="left").replace("\n", " ")
-    assert title == f"Why '{expected.target}' rather than '{expected.against}'?"
+    assert title == f"Why '{expected.target}' rather than '{expected.foil}'?"
     assert shown.alt_text.startswith(title)
 
 
@@ -40,12 +40,12 @@ def test_other_classes_and_neighbors_are_asked_for(display, plt):
     fitted = fitted_portraits()
     images, classifier = fitted.test[0][:1], fitted.model[-1]
     row = fitted.model[:-1].transform(images)
-    sides = {"target": "eve", "against": "<b>ada</b>"}
+    sides = {"target": "eve", "foil": "<b>ada</b>"}
     shown = display.from_estimator(fitted.model, images, **sides)
-    assert_allclose(shown.explanation.own, classifier.explain_contrast(row, **sides).own)
+    assert_allclose(shown.explanation.direct, classifier.explain_contrast(row, **sides).direct)
     assert "Why 'eve' rather than '<b>ada</b>'?" in shown.alt_text
     shown = display.from_estimator(fitted.model, images, question="neighbors", titles=["Ann"])
-    assert_allclose(shown.explanation.own, classifier.explain_prediction(row).own)
+    assert_allclose(shown.explanation.direct, classifier.explain_prediction(row).direct)
     assert shown.alt_text.startswith("How Ann differs from its nearest neighbors")
 
 
@@ -56,7 +56,7 @@ def test_wrong_questions(display):
         (1, {"question": "votes"}, "question must be 'class' or 'neighbors', got 'votes'"),
         (1, {"question": "neighbors", "target": "eve"}, "about no class"),
         (2, {"question": "neighbors"}, "about one sample, but X holds two"),
-        (2, {"against": "eve"}, "about one sample, but X holds two"),
+        (2, {"foil": "eve"}, "about one sample, but X holds two"),
         (1, {"target": "zoe"}, "target must be one of the classes"),
     ):
         with pytest.raises(ValueError, match=message):
@@ -72,7 +72,7 @@ def test_overlay_of_one_photo_and_of_two(plt):
     assert "Ann" in [text.get_text() for text in one.ax_.texts]
     two = SegmentContributionDisplay.from_estimator(fitted.model, images[:2], level=1)
     expected = fitted.model[-1].explain_pair(rows.iloc[[0]], rows.iloc[[1]])
-    assert_allclose(two.explanation.own, expected.own, rtol=1e-6)
+    assert_allclose(two.explanation.direct, expected.direct, rtol=1e-6)
     assert len(two.images) == 2
     assert_array_equal(two.label_maps[1], fitted.model[0].label_maps(images[1:2])[0])
     assert set(two.shares) == {"portrait/background", "portrait/person"}

@@ -75,7 +75,7 @@ def test_what_differs_and_what_is_alike(tree):
     # Sky tells the classes apart, but not these two; skirt differs; hair never tells much.
     assert _alike(pair, usual) == (0,)
     assert _alike(pair, np.array([0.02, 0.1, 4.0, 0.0, 0.0])) == ()
-    lacking = PairExplanation(tree, pair.own, present_a=[0, 1, 1, 1, 1], present_b=[1] * 5)
+    lacking = PairExplanation(tree, pair.direct, present_a=[0, 1, 1, 1, 1], present_b=[1] * 5)
     assert _alike(lacking, usual) == ()
 
 

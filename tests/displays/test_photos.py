@@ -54,7 +54,7 @@ def test_tints_are_the_colors_of_the_shares(pair, photos, label_maps, plt):
         top = tints[blown_up(labels == SKIRT, tints)]
         assert_allclose(top[:, :3].mean(axis=0), plt.get_cmap("Reds")(1.0)[:3], atol=0.005)
         hair = tints[blown_up(labels == HAIR, tints)]
-        # Colours go by the share, from none: hair has 20%, the largest has 50%.
+        # Colors go by the share, from none: hair has 20%, the largest has 50%.
         assert_allclose(hair[0, :3], plt.get_cmap("Reds")(0.4)[:3], atol=0.02)
         assert (tints[blown_up(labels == -1, tints)][:, 3] == 0).all()
     assert display.figure_ is display.ax_.figure
@@ -94,10 +94,10 @@ def test_level_draws_nodes_with_everything_below(pair, photos, label_maps, plt):
 
 @given(segment_trees(any_order=True), st.data())
 def test_drawn_shares_and_the_rest_add_up_at_every_level(tree, data):
-    own = data.draw(st.lists(st.integers(1, 9), min_size=len(tree), max_size=len(tree)))
+    direct = data.draw(st.lists(st.integers(1, 9), min_size=len(tree), max_size=len(tree)))
     for level in range(tree.depths.max() + 1):
         display = SegmentContributionDisplay(
-            PairExplanation(tree, own), [np.zeros((2, 2))], [np.full((2, 2), -1)], level=level
+            PairExplanation(tree, direct), [np.zeros((2, 2))], [np.full((2, 2), -1)], level=level
         )
         assert_allclose(sum(display.shares.values()) + sum(display.rest.values()), 1)
         drawn = drawn_nodes(tree, level)[tree.leaves]

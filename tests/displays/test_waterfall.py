@@ -50,11 +50,11 @@ def test_bars_start_where_the_one_before_ends(pair, plt):
 
 
 def make_explanation(tree, seed, is_contrast):
-    own = np.random.default_rng(seed).normal(size=len(tree))
+    direct = np.random.default_rng(seed).normal(size=len(tree))
     if not is_contrast:
-        return PairExplanation(tree, np.append(own[:-1], abs(own).sum()))
-    squared = [max(-own.sum(), 0.0), max(own.sum(), 0.0)]
-    return ContrastExplanation(tree, own, target="a", against="b", squared_distances=squared)
+        return PairExplanation(tree, np.append(direct[:-1], abs(direct).sum()))
+    squared = [max(-direct.sum(), 0.0), max(direct.sum(), 0.0)]
+    return ContrastExplanation(tree, direct, target="a", foil="b", squared_distances=squared)
 
 
 @given(segment_trees(max_leaves=8), st.integers(0, 2**32 - 1), st.integers(1, 9), st.booleans())
@@ -62,10 +62,10 @@ def test_values_and_steps_add_up_at_every_level(tree, seed, max_bars, is_contras
     explanation = make_explanation(tree, seed, is_contrast)
     for level in range(int(tree.depths.max()) + 1):
         display = WaterfallDisplay(explanation, level=level, max_bars=max_bars)
-        assert_allclose(sum(display.values.values()), explanation.own.sum(), atol=1e-12)
+        assert_allclose(sum(display.values.values()), explanation.direct.sum(), atol=1e-12)
         steps = display.steps()
         assert len(steps) <= max_bars + 1
-        assert_allclose(sum(step.value for step in steps), explanation.own.sum(), atol=1e-12)
+        assert_allclose(sum(step.value for step in steps), explanation.direct.sum(), atol=1e-12)
 
 
 @settings(max_examples=12, deadline=None)
@@ -76,7 +76,7 @@ def test_drawn_bars_are_one_chain(tree, seed, is_contrast):
 
     explanation = make_explanation(tree, seed, is_contrast)
     display = WaterfallDisplay(explanation, max_bars=4).plot()
-    total = explanation.own.sum()
+    total = explanation.direct.sum()
     starts, ends = np.array(bars(display)).T
     assert starts[0] == 0
     assert_allclose(starts[1:-1], ends[:-2], atol=1e-12)
@@ -106,7 +106,7 @@ def test_numbers_stay_within_the_axes(pair, plt):
 
 def test_a_contrast_is_named_a_difference(tree, plt):
     contrast = ContrastExplanation(
-        tree, [-3.0, 1, 0, 0, 0], target="a", against="b", squared_distances=[3.0, 1.0]
+        tree, [-3.0, 1, 0, 0, 0], target="a", foil="b", squared_distances=[3.0, 1.0]
     )
     display = WaterfallDisplay.from_explanation(contrast)
     assert display.alt_text.endswith("add up to -2, the difference.")
@@ -139,10 +139,10 @@ def test_from_estimator_explains_one_or_two(plt):
     rows = fitted.model[:-1].transform(images[:2])
     contrast = WaterfallDisplay.from_estimator(fitted.model, images[:1], titles=["Ann"])
     expected = fitted.model[-1].explain_contrast(rows.iloc[[0]])
-    assert_allclose(contrast.explanation.own, expected.own)
+    assert_allclose(contrast.explanation.direct, expected.direct)
     assert contrast.alt_text.startswith("Ann: why '")
     pair = WaterfallDisplay.from_estimator(fitted.model[-1], rows)
     expected = fitted.model[-1].explain_pair(rows.iloc[[0]], rows.iloc[[1]])
-    assert_allclose(pair.explanation.own, expected.own)
+    assert_allclose(pair.explanation.direct, expected.direct)
     with pytest.raises(ValueError, match=r"X must hold one sample, .* or two, .*; got 3"):
         WaterfallDisplay.from_estimator(fitted.model, images[:3])

@@ -18,8 +18,8 @@ def labels_of(ax):
 def test_one_bar_per_node_and_one_per_inner_node(pair, plt):
     ax = pair.plot()
     assert labels_of(ax) == ["photo", "sky", "person", "hair", "skirt"]
-    below, own = ax.containers
-    assert_allclose([bar.get_width() for bar in own], [0.1, 0.1, 0.1, 0.2, 0.5])
+    below, direct = ax.containers
+    assert_allclose([bar.get_width() for bar in direct], [0.1, 0.1, 0.1, 0.2, 0.5])
     assert_allclose([bar.get_width() for bar in below], [1.0, 0.8])
     assert [text.get_text() for text in ax.texts] == [
         "100%, own 10%",
@@ -65,8 +65,8 @@ def test_any_tree_can_be_drawn(tree):
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    for own in (np.arange(float(len(tree))), np.zeros(len(tree))):
-        ax = PairExplanation(tree, own, name_a="c$o$st", name_b="x_$").plot()
+    for direct in (np.arange(float(len(tree))), np.zeros(len(tree))):
+        ax = PairExplanation(tree, direct, name_a="c$o$st", name_b="x_$").plot()
         ax.figure.canvas.draw()
         assert sorted(labels_of(ax)) == sorted(tree.names)
         assert len(ax.containers[-1]) == len(tree)

@@ -14,11 +14,11 @@ ROWS = np.array([[1.0, 6.0, -2.0, 1.0, 0.0], [1.0, 2.0, 0.0, 1.0, 4.0], [1.0, 1.
 
 def test_class_means_and_errors(tree):
     explanation = ClassExplanation(tree, ROWS, label="cat", rows=[3, 5, 8])
-    assert_allclose(explanation.own, [1, 3, 0, 1, 2])
+    assert_allclose(explanation.direct, [1, 3, 0, 1, 2])
     assert_allclose(explanation.own_error, sem(ROWS, axis=0))
     assert explanation.difference == 7
     frame = explanation.contributions
-    assert list(frame.columns) == ["own", "own_error", "total", "total_error", "share"]
+    assert list(frame.columns) == ["direct", "own_error", "total", "total_error", "share"]
     person = ROWS[:, 1:4].sum(axis=1)
     assert_allclose(frame.loc["photo/person", "total"], person.mean())
     assert_allclose(frame.loc["photo/person", "total_error"], sem(person))
@@ -47,17 +47,19 @@ def test_importance_is_the_mean_share(tree):
     explanation = ModelExplanation(tree, np.vstack([ROWS, np.zeros((1, 5))]))
     sides = [np.maximum(sign * ROWS, 0).sum(axis=1, keepdims=True) for sign in (1, -1)]
     shares = ROWS / np.maximum(*sides)
-    assert_allclose(explanation.own, shares.sum(axis=0) / 4)
+    assert_allclose(explanation.direct, shares.sum(axis=0) / 4)
     assert_allclose(explanation.own_error, sem(np.vstack([shares, np.zeros(5)]), axis=0))
     assert_allclose(explanation.share, explanation.total)
-    assert list(explanation.contributions) == ["own", "own_error", "total", "total_error"]
+    assert list(explanation.contributions) == ["direct", "own_error", "total", "total_error"]
     scaled = ModelExplanation(tree, np.vstack([1000 * ROWS[:1], ROWS[1:], np.zeros((1, 5))]))
-    assert_allclose(scaled.own, explanation.own)
+    assert_allclose(scaled.direct, explanation.direct)
 
 
 def test_drops(tree):
-    own = np.array([[0.0, 0.4, 0.0, 0.1, 0.0], [0.0, 0.2, 0.0, 0.1, 0.0]])
-    explanation = ModelExplanation(tree, ROWS, accuracy=0.9, drops_own=own, drops_below=own * 2)
+    direct = np.array([[0.0, 0.4, 0.0, 0.1, 0.0], [0.0, 0.2, 0.0, 0.1, 0.0]])
+    explanation = ModelExplanation(
+        tree, ROWS, accuracy=0.9, drops_own=direct, drops_below=direct * 2
+    )
     frame = explanation.contributions
     assert frame.loc["photo/person/hair", "drop_own"] == pytest.approx(0.3)
     assert frame.loc["photo/person/hair", "drop_own_std"] == pytest.approx(0.1)
@@ -67,7 +69,7 @@ def test_drops(tree):
     )
     plain = explanation.to_dict()
     assert json.loads(json.dumps(plain)) == plain
-    none = ModelExplanation(tree, ROWS, accuracy=0.9, drops_own=-own, drops_below=own)
+    none = ModelExplanation(tree, ROWS, accuracy=0.9, drops_own=-direct, drops_below=direct)
     assert "of no single node lowers the accuracy" in none.to_text()
     none._repr_html_()
 

@@ -17,7 +17,7 @@ from tests.strategies import segment_trees
 
 # sky, hair, skirt, person, photo
 OWN = [1.0, 6.0, -2.0, 1.0, 0.0]
-SIDES = {"target": "cat", "against": "dog", "squared_distances": [2.0, 8.0]}
+SIDES = {"target": "cat", "foil": "dog", "squared_distances": [2.0, 8.0]}
 
 
 @pytest.fixture
@@ -28,10 +28,10 @@ def contrast(tree):
 @st.composite
 def contrasts(draw):
     tree = draw(segment_trees(any_order=True))
-    own = draw(st.lists(st.integers(-50, 50), min_size=len(tree), max_size=len(tree)))
-    near = draw(st.integers(0, 20)) + max(0, -sum(own))
-    sides = {**SIDES, "squared_distances": [near, near + sum(own)]}
-    return ContrastExplanation(tree, own, **sides)
+    direct = draw(st.lists(st.integers(-50, 50), min_size=len(tree), max_size=len(tree)))
+    near = draw(st.integers(0, 20)) + max(0, -sum(direct))
+    sides = {**SIDES, "squared_distances": [near, near + sum(direct)]}
+    return ContrastExplanation(tree, direct, **sides)
 
 
 @settings(max_examples=25, deadline=None)
@@ -46,34 +46,34 @@ def test_shapley_values_of_distances_and_of_contrasts(tree, seed, n_rows, wide):
     sides = rng.normal(size=(2, n_rows, len(x)))
     weights = rng.dirichlet(np.ones(n_rows), size=2)
     expected = np.zeros(2**tree.n_nodes)
-    own = np.zeros(tree.n_nodes)
+    direct = np.zeros(tree.n_nodes)
     for sign, rows, votes in zip((-1, 1), sides, weights):
         phi = node_contributions(L, x - rows, column_nodes, tree.n_nodes)
-        own += sign * votes @ phi
+        direct += sign * votes @ phi
         for row, vote, values in zip(rows, votes, phi):
             worths = quadratic_worths(L, node_deltas(x - row, column_nodes, tree.n_nodes))
             assert_allclose(values, shapley_values(worths), atol=1e-10 * max(1, worths[-1]))
             expected += sign * vote * worths
-    assert_allclose(own, shapley_values(expected), atol=1e-10 * max(1, np.abs(expected).max()))
-    assert_allclose(own.sum(), expected[-1], atol=1e-10)
+    assert_allclose(direct, shapley_values(expected), atol=1e-10 * max(1, np.abs(expected).max()))
+    assert_allclose(direct.sum(), expected[-1], atol=1e-10)
 
 
 @settings(max_examples=50, deadline=None)
 @given(contrasts())
 def test_numbers(explanation):
-    tree, own = explanation.tree, explanation.own
-    assert_allclose(explanation.difference, own.sum())
+    tree, direct = explanation.tree, explanation.direct
+    assert_allclose(explanation.difference, direct.sum())
     assert_allclose(explanation.difference, np.diff(explanation.squared_distances)[0])
-    sides = [np.maximum(sign * explanation.own_share, 0).sum() for sign in (1, -1)]
-    assert_allclose(max(sides), 1 if own.any() else 0)
-    assert (np.sign(explanation.own_share) == np.sign(own)).all()
+    sides = [np.maximum(sign * explanation.direct_share, 0).sum() for sign in (1, -1)]
+    assert_allclose(max(sides), 1 if direct.any() else 0)
+    assert (np.sign(explanation.direct_share) == np.sign(direct)).all()
     assert (np.abs(explanation.share) <= 1 + 1e-12).all()
     for node in tree.bottom_up():
-        assert_allclose(explanation.total[node], own[tree.subtree(node)].sum())
-        below = explanation.own_share[tree.subtree(node)].sum()
+        assert_allclose(explanation.total[node], direct[tree.subtree(node)].sum())
+        below = explanation.direct_share[tree.subtree(node)].sum()
         assert_allclose(explanation.share[node], below, atol=1e-12)
     frame = explanation.contributions
-    assert list(frame.columns) == ["own", "total", "share", "present"]
+    assert list(frame.columns) == ["direct", "total", "share", "present"]
     assert frame.index.tolist() == list(tree.paths)
 
 
@@ -82,9 +82,9 @@ def test_numbers(explanation):
 def test_swapping_the_classes_swaps_the_signs(explanation):
     swapped = ContrastExplanation(
         explanation.tree,
-        -explanation.own,
+        -explanation.direct,
         target="dog",
-        against="cat",
+        foil="cat",
         squared_distances=explanation.squared_distances[::-1],
     )
     assert_allclose(swapped.share, -explanation.share)
@@ -132,16 +132,16 @@ def test_words_of_no_difference(tree):
     text = ContrastExplanation(tree, np.zeros(5), **sides).to_text()
     assert "as close to 'cat' as to 'dog' (squared distance 3)" in text
     assert "all contributions are 0" in text
-    cancelling = ContrastExplanation(tree, [1, -1, 0, 0, 0], **sides)
-    assert cancelling.own_share.tolist() == [1, -1, 0, 0, 0]
+    canceling = ContrastExplanation(tree, [1, -1, 0, 0, 0], **sides)
+    assert canceling.direct_share.tolist() == [1, -1, 0, 0, 0]
     assert "For it: sky (100%); against it, and just as strong: hair (100%)." in str(
-        cancelling.to_text()
+        canceling.to_text()
     )
 
 
 def test_words_of_one_node_and_of_many():
     one = SegmentTree.from_nested({"all": 0})
-    sides = {"target": 3, "against": 4, "squared_distances": [1.0, 3.0]}
+    sides = {"target": 3, "foil": 4, "squared_distances": [1.0, 3.0]}
     text = ContrastExplanation(one, [2.0], **sides).to_text()
     assert text.startswith("Why class 3 rather than class 4? The tree has a single node")
     many = SegmentTree.from_nested({"photo": {f"cell{i}": i for i in range(400)}})
@@ -152,11 +152,11 @@ def test_words_of_one_node_and_of_many():
 def test_plain_values_and_pickles(contrast, tree):
     plain = contrast.to_dict()
     assert json.loads(json.dumps(plain)) == plain
-    assert (plain["target"], plain["against"], plain["difference"]) == ("cat", "dog", 6.0)
+    assert (plain["target"], plain["foil"], plain["difference"]) == ("cat", "dog", 6.0)
     assert plain["nodes"][2]["present"] is False
     assert plain["nodes"][3] == {
         "path": "photo/person",
-        "own": 1.0,
+        "direct": 1.0,
         "total": 5.0,
         "share": 0.625,
         "present": True,
@@ -198,7 +198,7 @@ def test_notebook_escapes_names(tree):
 def test_bars(contrast, plt):
     ax = contrast.plot()
     lengths = sorted(bar.get_width() for bar in ax.patches)
-    assert_allclose(lengths, sorted([*contrast.own_share, 1, 0.875, -0.25, -0.25]))
+    assert_allclose(lengths, sorted([*contrast.direct_share, 1, 0.875, -0.25, -0.25]))
     assert ax.get_xlabel() == "share:  ← 'dog'  |  'cat' →"
     assert ax.get_title(loc="left") == "photo 3: why 'cat' rather than 'dog'?"
     ax.figure.canvas.draw()
@@ -210,8 +210,8 @@ def test_bars(contrast, plt):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"own": [1.0] * 4}, r"own must have shape \(5,\), got shape \(4,\)"),
-        ({"own": [9.0] * 5}, r"own must sum to .* = 6, got 45"),
+        ({"direct": [1.0] * 4}, r"own must have shape \(5,\), got shape \(4,\)"),
+        ({"direct": [9.0] * 5}, r"own must sum to .* = 6, got 45"),
         ({"squared_distances": [1.0]}, r"squared_distances must have shape \(2,\)"),
         ({"squared_distances": [np.nan, 1.0]}, "squared_distances must hold finite numbers"),
         ({"present": [1, 0]}, r"present must have shape \(5,\)"),
@@ -221,7 +221,7 @@ def test_bars(contrast, plt):
 )
 def test_wrong_input(tree, changes, message):
     with pytest.raises(ValueError, match=message):
-        ContrastExplanation(tree, **{"own": OWN, **SIDES, **changes})
+        ContrastExplanation(tree, **{"direct": OWN, **SIDES, **changes})
 
 
 @pytest.mark.parametrize("max_nodes", [0, True, 1.5])

@@ -28,44 +28,44 @@ def pairs(draw):
     """An explanation over any tree, with contributions of both signs."""
     tree = draw(segment_trees(any_order=True))
     whole = st.integers(-50, 100)
-    own = draw(st.lists(whole, min_size=len(tree), max_size=len(tree)))
-    own[draw(st.integers(0, len(own) - 1))] += max(1 - sum(own), 0)
-    return PairExplanation(tree, own)
+    direct = draw(st.lists(whole, min_size=len(tree), max_size=len(tree)))
+    direct[draw(st.integers(0, len(direct) - 1))] += max(1 - sum(direct), 0)
+    return PairExplanation(tree, direct)
 
 
 @given(pairs())
 def test_every_level_adds_up_to_the_squared_distance(explanation):
-    tree, own, total = explanation.tree, explanation.own, explanation.total
-    assert_allclose(explanation.squared_distance, own.sum())
-    assert_allclose(total[tree.root], own.sum())
+    tree, direct, total = explanation.tree, explanation.direct, explanation.total
+    assert_allclose(explanation.squared_distance, direct.sum())
+    assert_allclose(total[tree.root], direct.sum())
     above = 0.0
     for nodes in tree.levels():
         assert_allclose(total[nodes].sum() + above, explanation.squared_distance)
-        above += own[nodes].sum()
+        above += direct[nodes].sum()
     for node in tree.bottom_up():
-        assert_allclose(total[node], own[tree.subtree(node)].sum())
+        assert_allclose(total[node], direct[tree.subtree(node)].sum())
     assert_allclose(explanation.distance**2, explanation.squared_distance)
 
 
 @given(pairs())
 def test_contributions_are_by_path_in_the_order_of_the_tree(explanation):
     frame = explanation.contributions
-    assert list(frame.columns) == ["own", "total", "share", "present_a", "present_b"]
+    assert list(frame.columns) == ["direct", "total", "share", "present_a", "present_b"]
     assert frame.index.tolist() == list(explanation.tree.paths)
     assert frame.index.name == "node"
-    assert_allclose(frame["own"].sum(), explanation.squared_distance)
-    assert_allclose(frame["share"], frame["total"] / np.maximum(frame["own"], 0).sum())
+    assert_allclose(frame["direct"].sum(), explanation.squared_distance)
+    assert_allclose(frame["share"], frame["total"] / np.maximum(frame["direct"], 0).sum())
     assert frame["present_a"].isna().all()
 
 
 def test_contributions_are_a_copy(pair):
     frame = pair.contributions
-    frame.loc["photo", "own"] = 99
+    frame.loc["photo", "direct"] = 99
     assert pair.squared_distance == 10
     with pytest.raises(ValueError, match="read-only"):
-        pair.own[0] = 1
+        pair.direct[0] = 1
     with pytest.raises(FrozenInstanceError):
-        pair.own = np.zeros(5)
+        pair.direct = np.zeros(5)
 
 
 def test_presence_columns(tree):
@@ -76,10 +76,10 @@ def test_presence_columns(tree):
 
 
 @pytest.mark.parametrize(
-    "own", [[0.0] * 5, [1.0, -1.0, 1e-17, 0.0, 0.0], [3.0, -3.0, 0, 0, -1e-15]]
+    "direct", [[0.0] * 5, [1.0, -1.0, 1e-17, 0.0, 0.0], [3.0, -3.0, 0, 0, -1e-15]]
 )
-def test_shares_of_no_distance_are_zero(tree, own):
-    pair = PairExplanation(tree, own)
+def test_shares_of_no_distance_are_zero(tree, direct):
+    pair = PairExplanation(tree, direct)
     assert pair.squared_distance == pytest.approx(0)
     assert pair.contributions["share"].tolist() == [0.0] * 5
     assert "do not differ" in pair.to_text()
@@ -92,9 +92,9 @@ def test_very_small_distances_keep_their_shares(tree):
 def test_prediction_explains_the_weighted_mean(prediction, tree):
     assert prediction.squared_distances.tolist() == [10, 30, 0]
     assert prediction.squared_distance == 0.5 * 10 + 0.25 * 30
-    assert_allclose(prediction.own, np.array([1, 2, 5, 1, 1]) * 1.25)
+    assert_allclose(prediction.direct, np.array([1, 2, 5, 1, 1]) * 1.25)
     frame = prediction.contributions
-    assert list(frame.columns) == ["own", "total", "share", "present"]
+    assert list(frame.columns) == ["direct", "total", "share", "present"]
     assert frame["total"]["photo/person"] == 10
     votes = prediction.votes
     assert votes.index.tolist() == [12, 7, 40]
@@ -104,11 +104,11 @@ def test_prediction_explains_the_weighted_mean(prediction, tree):
 
 @given(segment_trees(), st.data())
 def test_one_neighbor_is_a_pair(tree, data):
-    own = data.draw(st.lists(st.integers(0, 9), min_size=len(tree), max_size=len(tree)))
+    direct = data.draw(st.lists(st.integers(0, 9), min_size=len(tree), max_size=len(tree)))
     vote = {**VOTE, "neighbors": [4], "neighbor_classes": [1], "vote_weights": [0.1]}
-    prediction = PredictionExplanation(tree, [own], **vote)
-    pair = PairExplanation(tree, own)
-    assert_allclose(prediction.own, pair.own)
+    prediction = PredictionExplanation(tree, [direct], **vote)
+    pair = PairExplanation(tree, direct)
+    assert_allclose(prediction.direct, pair.direct)
     assert_allclose(prediction.share, pair.share)
 
 
@@ -117,7 +117,7 @@ def test_dicts_survive_json(pair, prediction, tree):
         plain = explanation.to_dict()
         assert json.loads(json.dumps(plain)) == plain
         assert [node["path"] for node in plain["nodes"]] == list(tree.paths)
-        assert sum(node["own"] for node in plain["nodes"]) == plain["squared_distance"]
+        assert sum(node["direct"] for node in plain["nodes"]) == plain["squared_distance"]
     assert prediction.to_dict()["prediction"] == "cat"
     assert pair.to_dict()["nodes"][0]["present_a"] is None
 
@@ -135,7 +135,7 @@ def test_integer_classes(tree):
 
 
 @pytest.mark.parametrize(
-    ("own", "options", "message"),
+    ("direct", "options", "message"),
     [
         ([1.0] * 4, {}, r"own must have shape \(5,\), got shape \(4,\)"),
         ([[1.0] * 5], {}, r"own must have shape \(5,\), got shape \(1, 5\)"),
@@ -153,9 +153,9 @@ def test_integer_classes(tree):
         ),
     ],
 )
-def test_wrong_pairs(tree, own, options, message):
+def test_wrong_pairs(tree, direct, options, message):
     with pytest.raises(ValueError, match=message):
-        PairExplanation(tree, own, **options)
+        PairExplanation(tree, direct, **options)
 
 
 def test_wrong_types(tree):

@@ -57,12 +57,12 @@ def test_the_split_is_exact_and_its_values_are_shapley(image, seed):
     deltas, kinds = split(tree, columns, rows)
     assert_allclose(deltas.sum(axis=0), rows[0] - rows[1], atol=1e-12)
     L = np.random.default_rng(seed).normal(size=(3, rows.shape[1]))
-    own = deltas @ ((L @ (rows[0] - rows[1])) @ L)
+    direct = deltas @ ((L @ (rows[0] - rows[1])) @ L)
     squared = ((L @ (rows[0] - rows[1])) ** 2).sum()
-    assert_allclose(own.sum(), squared, rtol=1e-9, atol=1e-12)
+    assert_allclose(direct.sum(), squared, rtol=1e-9, atol=1e-12)
     if tree.n_nodes <= 10:
         expected = shapley_values(quadratic_worths(L, deltas))
-        assert_allclose(own, expected, atol=1e-9 * max(1, np.abs(expected).max()))
+        assert_allclose(direct, expected, atol=1e-9 * max(1, np.abs(expected).max()))
     for node in np.flatnonzero(~tree.is_leaf):
         assert kinds[columns[node][0]] == "area"
         inside = tree.subtree(node)
@@ -92,9 +92,9 @@ def test_with_equal_areas_it_is_the_game_of_exchanging_parts(image, seed):
     )
     worths = (((exchanged - rows[0]) @ L.T) ** 2).sum(axis=1)
     deltas, _ = split(tree, columns, rows)
-    own = deltas @ ((L @ (rows[0] - rows[1])) @ L)
-    assert_allclose(own[tree.leaves], shapley_values(worths), atol=1e-10 * max(1, worths[-1]))
-    assert_allclose(own[~tree.is_leaf], 0, atol=1e-9)
+    direct = deltas @ ((L @ (rows[0] - rows[1])) @ L)
+    assert_allclose(direct[tree.leaves], shapley_values(worths), atol=1e-10 * max(1, worths[-1]))
+    assert_allclose(direct[~tree.is_leaf], 0, atol=1e-9)
 
 
 @settings(max_examples=25, deadline=None)
@@ -167,10 +167,10 @@ def portraits():
 def test_on_the_transformers_table(portraits):
     rows, model = portraits
     nodes = model.explain_pair(rows.iloc[0], rows.iloc[1])
-    parts = model.explain_pair(rows.iloc[0], rows.iloc[1], by="parts")
-    assert_allclose(parts.own.sum(), nodes.own.sum(), rtol=1e-6)
-    assert_allclose(parts.own_columns, nodes.own)
-    assert_allclose(parts.rest, parts.own[~parts.tree.is_leaf].sum())
+    parts = model.explain_pair(rows.iloc[0], rows.iloc[1], attribute_to="parts")
+    assert_allclose(parts.direct.sum(), nodes.direct.sum(), rtol=1e-6)
+    assert_allclose(parts.own_columns, nodes.direct)
+    assert_allclose(parts.rest, parts.direct[~parts.tree.is_leaf].sum())
     # all but deviations and covariances are split
     kinds = dict(zip(rows.columns, parts.kinds))
     names = {name.split("|")[1] for name, kind in kinds.items() if kind == "rest"}
@@ -194,9 +194,9 @@ def test_without_areas(portraits):
     bare = rows.loc[:, [not name.endswith("|area") for name in rows.columns]]
     model = HierarchicalMetricClassifier(random_state=0).fit(bare, y)
     with pytest.raises(ValueError, match=r"needs a column 'portrait/.*\|area', which the table"):
-        model.explain_pair(bare.iloc[0], bare.iloc[1], by="parts")
-    with pytest.raises(ValueError, match="by must be 'nodes' or 'parts', got 'leaves'"):
-        model.explain_pair(bare.iloc[0], bare.iloc[1], by="leaves")
+        model.explain_pair(bare.iloc[0], bare.iloc[1], attribute_to="parts")
+    with pytest.raises(ValueError, match="attribute_to must be 'nodes' or 'parts', got 'leaves'"):
+        model.explain_pair(bare.iloc[0], bare.iloc[1], attribute_to="leaves")
     flat = HierarchicalMetricClassifier(random_state=0).fit(bare.to_numpy(), y)
-    parts = flat.explain_pair(bare.to_numpy()[0], bare.to_numpy()[1], by="parts")
-    assert_allclose(parts.own.sum(), flat.explain_pair(*bare.to_numpy()[:2]).squared_distance)
+    parts = flat.explain_pair(bare.to_numpy()[0], bare.to_numpy()[1], attribute_to="parts")
+    assert_allclose(parts.direct.sum(), flat.explain_pair(*bare.to_numpy()[:2]).squared_distance)

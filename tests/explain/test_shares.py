@@ -24,15 +24,15 @@ from tests.strategies import segment_trees
 PERCENT = re.compile(r"(\S?)(\d+(?:\.\d+)?)%(?! of the vote)")
 
 
-def every_kind(tree, own):
+def every_kind(tree, direct):
     """One explanation of every kind that can have these contributions."""
-    own = np.asarray(own, dtype=float)
-    squared = [max(-own.sum(), 0.0), max(own.sum(), 0.0)]
-    contrast = ContrastExplanation(tree, own, target="a", against="b", squared_distances=squared)
-    scores = np.append(np.zeros(2**tree.n_nodes - 1), own.sum())
+    direct = np.asarray(direct, dtype=float)
+    squared = [max(-direct.sum(), 0.0), max(direct.sum(), 0.0)]
+    contrast = ContrastExplanation(tree, direct, target="a", foil="b", squared_distances=squared)
+    scores = np.append(np.zeros(2**tree.n_nodes - 1), direct.sum())
     prediction = PredictionExplanation(
         tree,
-        [own],
+        [direct],
         prediction="a",
         classes=["a", "b"],
         proba=[1, 0],
@@ -42,13 +42,13 @@ def every_kind(tree, own):
         contrast=contrast,
     )
     return [
-        PairExplanation(tree, own),
+        PairExplanation(tree, direct),
         contrast,
         prediction,
-        ClassExplanation(tree, [own, -own / 2], label="a", rows=[0, 1]),
-        ModelExplanation(tree, [own, own[::-1]]),
+        ClassExplanation(tree, [direct, -direct / 2], label="a", rows=[0, 1]),
+        ModelExplanation(tree, [direct, direct[::-1]]),
         VotesExplanation(
-            tree, own, label="a", scores=scores, players=np.arange(tree.n_nodes), removal="mute"
+            tree, direct, label="a", scores=scores, players=np.arange(tree.n_nodes), removal="mute"
         ),
     ]
 
@@ -63,18 +63,18 @@ def cases(draw):
 @settings(max_examples=25, deadline=None)
 @given(cases())
 def test_the_stronger_side_adds_up_and_no_node_is_above_it(case):
-    tree, own = case
-    shares = signed_shares(own, own)
+    tree, direct = case
+    shares = signed_shares(direct, direct)
     pro, contra = both_sides(tree, shares)
-    assert_allclose(max(pro[tree.root], contra[tree.root]), 1 if own.any() else 0)
+    assert_allclose(max(pro[tree.root], contra[tree.root]), 1 if direct.any() else 0)
     for side in (pro, contra):
         assert (side >= 0).all()
         assert (side <= 1 + 1e-12).all()
         for node in range(tree.n_nodes):
             children = side[list(tree.children(node))].sum()
             assert side[node] >= children - 1e-12
-    total = np.array([own[tree.subtree(node)].sum() for node in range(tree.n_nodes)])
-    assert_allclose(pro - contra, signed_shares(total, own), atol=1e-12)
+    total = np.array([direct[tree.subtree(node)].sum() for node in range(tree.n_nodes)])
+    assert_allclose(pro - contra, signed_shares(total, direct), atol=1e-12)
 
 
 @settings(max_examples=25, deadline=None)
@@ -105,8 +105,8 @@ def test_contributions_are_complete_in_units_of_distance(case):
     for explanation in every_kind(*case):
         if not isinstance(explanation, ModelExplanation):
             frame = explanation.contributions
-            assert_allclose(frame["own"].sum(), frame["total"].iloc[-1], atol=1e-9)
-            assert_allclose(frame["own"], explanation.own, atol=1e-12)
+            assert_allclose(frame["direct"].sum(), frame["total"].iloc[-1], atol=1e-9)
+            assert_allclose(frame["direct"], explanation.direct, atol=1e-12)
 
 
 @pytest.mark.parametrize(

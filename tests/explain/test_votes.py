@@ -18,8 +18,8 @@ def test_sums_and_shares(tree):
     votes = VotesExplanation(tree, OWN, **GIVEN)
     assert_allclose(votes.difference, 0.5)
     assert_allclose(votes.total[tree.root], votes.difference)
-    assert_allclose(votes.own_share[votes.own > 0].sum(), 1)
-    assert_allclose(votes.contributions["own"].sum(), 0.5)
+    assert_allclose(votes.direct_share[votes.direct > 0].sum(), 1)
+    assert_allclose(votes.contributions["direct"].sum(), 0.5)
 
 
 def test_words_name_the_removal_and_both_signs(tree):
@@ -29,8 +29,8 @@ def test_words_name_the_removal_and_both_signs(tree):
     assert "All that brings votes is 100%; what takes votes away is 9% of that." in text
     exchanged = VotesExplanation(tree, OWN, **{**GIVEN, "removal": "exchange"})
     assert "if all parts are those of other images" in exchanged.to_text()
-    against = VotesExplanation(tree, [-0.1, 0, 0, 0, 0], **{**GIVEN, "scores": [0.3, 0.2] * 4})
-    assert "No part brings votes; against it: sky (100%)." in against.to_text()
+    foil = VotesExplanation(tree, [-0.1, 0, 0, 0, 0], **{**GIVEN, "scores": [0.3, 0.2] * 4})
+    assert "No part brings votes; against it: sky (100%)." in foil.to_text()
 
 
 def test_worth_looks_coalitions_up(tree):

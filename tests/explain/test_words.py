@@ -62,13 +62,13 @@ def test_negative_contributions_are_told(tree):
 
 @given(segment_trees())
 def test_tree_of_shares_has_a_line_per_node_and_straight_columns(tree):
-    own = np.arange(1.0, len(tree) + 1)
-    head, *lines = PairExplanation(tree, own).to_text().split("\n\n")[1].splitlines()
+    direct = np.arange(1.0, len(tree) + 1)
+    head, *lines = PairExplanation(tree, direct).to_text().split("\n\n")[1].splitlines()
     assert len(lines) == len(tree)
     assert {len(line) for line in lines} == {len(head)}
     share = re.compile(r"(\d+|<1)%  +(\d+|<1)%$")
     assert all(share.search(line) for line in lines)
-    assert head.split()[-2:] == ["share", "own"]
+    assert head.split()[-2:] == ["share", "direct"]
 
 
 def test_equal_names_are_told_apart_by_their_paths():
@@ -152,8 +152,8 @@ class Outline(HTMLParser):
 
 @given(segment_trees())
 def test_html_has_a_row_per_node_and_escapes_names(tree):
-    own = np.arange(float(len(tree)))
-    html = PairExplanation(tree, own, name_a="<script>x</script>", name_b='"&')._repr_html_()
+    direct = np.arange(float(len(tree)))
+    html = PairExplanation(tree, direct, name_a="<script>x</script>", name_b='"&')._repr_html_()
     outline = Outline(html)
     assert sorted(outline.rows) == sorted(tree.names)
     assert outline.rows[0] == tree.root_name
@@ -166,7 +166,7 @@ def with_contrast(prediction):
         prediction.tree,
         [3.0, -1.0, 2.0, 0.0, 0.0],
         target="cat",
-        against="dog",
+        foil="dog",
         squared_distances=[1.0, 5.0],
     )
     return replace(prediction, contrast=contrast, name="photo 3")
@@ -193,7 +193,7 @@ def test_a_prediction_says_first_why_this_class(prediction, plt):
         "PredictionExplanation(photo 3 is predicted 'cat', not 'dog': difference 4, sky (60%) for"
     )
     plain = explanation.to_dict()
-    assert json.loads(json.dumps(plain))["contrast"]["against"] == "dog"
+    assert json.loads(json.dumps(plain))["contrast"]["foil"] == "dog"
 
 
 def test_neighbors_are_asked_for(prediction, plt):

@@ -8,7 +8,7 @@ SIZES = [(2, 3), (4, 4), (1, 1), (3, 2), (1, 5)]
 
 
 @pytest.fixture
-def grey_images():
+def gray_images():
     rng = np.random.default_rng(0)
     return [rng.integers(0, 256, size, dtype=np.uint8) for size in SIZES]
 

@@ -9,7 +9,7 @@ from scipy import sparse
 
 from hierseg_learn.images import SegmentedImages, check_images, flat_image_shape, is_table
 
-GREY = np.arange(12, dtype=np.uint8).reshape(2, 2, 3)
+GRAY = np.arange(12, dtype=np.uint8).reshape(2, 2, 3)
 COLOR = np.arange(36, dtype=np.uint8).reshape(2, 2, 3, 3)
 
 
@@ -26,7 +26,7 @@ def as_items(items):
     return array
 
 
-@pytest.mark.parametrize("stack", [GREY, COLOR, GREY[..., :1], GREY[:1], COLOR[..., ::-1]])
+@pytest.mark.parametrize("stack", [GRAY, COLOR, GRAY[..., :1], GRAY[:1], COLOR[..., ::-1]])
 @pytest.mark.parametrize(
     "wrap", [np.asarray, list, tuple, lambda s: as_object_array(list(s)), lambda s: pd.Series([*s])]
 )
@@ -171,9 +171,9 @@ def test_tables_that_look_like_images():
 
 
 def test_tables_are_reshaped():
-    table = GREY.reshape(2, 6)
+    table = GRAY.reshape(2, 6)
     assert_array_equal(
-        check_images(table, image_shape=(2, 3)).image(1), check_images(GREY).image(1)
+        check_images(table, image_shape=(2, 3)).image(1), check_images(GRAY).image(1)
     )
     assert check_images(table).image(0).shape == (1, 6)
     color = check_images(COLOR.reshape(2, -1), image_shape=[2, 3, 3])
@@ -190,7 +190,7 @@ def test_tiny_images_work(n_pixels):
 @pytest.mark.parametrize("wrap", [np.asarray, list, lambda s: s.reshape(2, 6)])
 def test_label_maps_beside_any_images(wrap):
     masks = np.array([[[0, 1, -1], [2, 2, 2]], [[1, 1, 1], [1, 1, 1]]])
-    for X in (GREY, list(GREY), GREY.reshape(2, 6)):
+    for X in (GRAY, list(GRAY), GRAY.reshape(2, 6)):
         if wrap(masks) is not masks and np.ndim(wrap(masks)) == 2 and np.ndim(X) == 3:
             continue
         batch = check_images(X, image_shape=(2, 3), segments=wrap(masks))
@@ -206,9 +206,9 @@ def test_mask_values():
         (np.int16, [[0, 255, -1], [-1, 1, 2]]),
         (np.float32, [[0, 255, -1], [-1, 1, 2]]),
     ]:
-        X = SegmentedImages(GREY[:1], mask.astype(dtype), unlabeled=[7, 9])
+        X = SegmentedImages(GRAY[:1], mask.astype(dtype), unlabeled=[7, 9])
         assert_array_equal(check_images(X).mask(0), np.int32(labels), strict=True)
-    assert_array_equal(check_images(GREY[:1], segments=mask > 5).mask(0), mask[0] > 5)
+    assert_array_equal(check_images(GRAY[:1], segments=mask > 5).mask(0), mask[0] > 5)
 
 
 def test_a_negative_id_may_be_named_unlabeled():
@@ -218,19 +218,19 @@ def test_a_negative_id_may_be_named_unlabeled():
 
 
 def test_subsets_remember_where_they_come_from():
-    X = pd.Series([*GREY, *GREY], index=list("abcd"))
+    X = pd.Series([*GRAY, *GRAY], index=list("abcd"))
     batch = check_images(X).subset([3, 0, 1]).subset(slice(0, 2))
     assert list(batch.index) == ["d", "a"]
     assert [batch.position(i) for i in range(2)] == [3, 0]
     loaded = pickle.loads(pickle.dumps(batch))
-    assert_array_equal(loaded.image(0), check_images(GREY).image(1))
+    assert_array_equal(loaded.image(0), check_images(GRAY).image(1))
     assert [loaded.position(i) for i in range(2)] == [3, 0]
     assert repr(loaded) == "ImageBatch(n_images=2, n_channels=1, has_masks=False)"
-    assert check_images(GREY).subset([True, False]).index is None
+    assert check_images(GRAY).subset([True, False]).index is None
 
 
 def test_a_batch_passes_through():
-    batch = check_images(GREY)
+    batch = check_images(GRAY)
     assert check_images(batch) is batch
 
 
@@ -249,9 +249,9 @@ def with_item(i, item, n_items=3, shape=(2, 3)):
         (np.zeros((2, 4, 4, 1)), r"\(4, 4, 1\); expected \(h, w\) .*\(h, w, 3\).*drop the last"),
         (np.zeros((2, 3, 8, 8)), r"\(3, 8, 8\); expected .*move the channels last"),
         (with_item(1, np.zeros((4, 4, 5))), r"Image 1 of X has shape \(4, 4, 5\); expected"),
-        (np.zeros((2, 2, 2, 2, 3)), r"X has shape .*expected \(n, h, w\) for grey"),
-        (with_item(1, np.zeros((2, 3, 3))), "Image 1 of X is colour .*image 0 is grey"),
-        (with_item(0, np.zeros((2, 3, 3))), "Image 1 of X is grey .*image 0 is colour"),
+        (np.zeros((2, 2, 2, 2, 3)), r"X has shape .*expected \(n, h, w\) for gray"),
+        (with_item(1, np.zeros((2, 3, 3))), "Image 1 of X is color .*image 0 is gray"),
+        (with_item(0, np.zeros((2, 3, 3))), "Image 1 of X is gray .*image 0 is color"),
         (with_item(2, np.zeros((0, 3))), r"Image 2 of X has no pixel \(shape \(0, 3\)\)"),
         (np.zeros((2, 0, 3)), "Image 0 of X has no pixel"),
         (np.zeros((0, 2, 3)), "X is empty; expected at least one image"),
@@ -304,8 +304,8 @@ def test_image_shape_that_does_not_fit_the_table():
 def test_other_channels_or_nan_than_in_fit():
     encoding = check_images(COLOR).encoding
     with pytest.raises(ValueError, match=r"Image 0 of X has 1 channel\(s\); expected 3"):
-        check_images(GREY, encoding=encoding)
-    encoding = check_images(GREY.astype(float)).encoding
+        check_images(GRAY, encoding=encoding)
+    encoding = check_images(GRAY.astype(float)).encoding
     with pytest.raises(ValueError, match="Image 1 of X contains NaN"):
         check_images(with_item(1, np.full((2, 3), np.nan)), encoding=encoding)
 
@@ -357,21 +357,21 @@ def test_wrong_masks(masks, error, match):
 @pytest.mark.parametrize("unlabeled", ["255", 0.5, [1, None], True])
 def test_wrong_unlabeled(unlabeled):
     with pytest.raises(TypeError, match=r"unlabeled=.*expected an int or a list of ints"):
-        SegmentedImages(GREY, np.zeros((2, 2, 3), int), unlabeled=unlabeled)
+        SegmentedImages(GRAY, np.zeros((2, 2, 3), int), unlabeled=unlabeled)
 
 
 def test_masks_given_twice():
-    X = SegmentedImages(GREY, np.zeros((2, 2, 3), int))
+    X = SegmentedImages(GRAY, np.zeros((2, 2, 3), int))
     with pytest.raises(ValueError, match=r"X is SegmentedImages, which brings .*; drop segments"):
         check_images(X, segments=np.zeros((2, 2, 3), int))
     with pytest.raises(ValueError, match=r"X is ImageBatch, .*; drop segments"):
         check_images(check_images(X), segments=np.zeros((2, 2, 3), int))
     with pytest.raises(TypeError, match=r"segments is SegmentedImages; .*\.masks as segments"):
-        check_images(GREY, segments=X)
+        check_images(GRAY, segments=X)
 
 
 def test_a_collection_from_another_is_accepted():
-    X = SegmentedImages(GREY, np.zeros((2, 2, 3), int))
+    X = SegmentedImages(GRAY, np.zeros((2, 2, 3), int))
     batch = check_images(X.images, segments=X.masks)
     assert_array_equal(batch.image(1), check_images(X).image(1))
     assert_array_equal(batch.mask(1), check_images(X).mask(1))
@@ -379,7 +379,7 @@ def test_a_collection_from_another_is_accepted():
 
 def test_one_colour_image_in_the_place_of_many_is_noticed():
     image = np.zeros((20, 16, 3), dtype=np.uint8)
-    with pytest.warns(UserWarning, match=r"taken as 20 grey images of 16 x 3 pixels; .* \[X\]"):
+    with pytest.warns(UserWarning, match=r"taken as 20 gray images of 16 x 3 pixels; .* \[X\]"):
         check_images(image)
     with warnings.catch_warnings():
         warnings.simplefilter("error")

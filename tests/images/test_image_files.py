@@ -94,7 +94,7 @@ def test_number_files_are_scaled_by_the_range_of_all(save_images):
 def test_alpha_in_a_file_is_an_error(save_images, mode):
     paths = save_images([Image.fromarray(COLOR), Image.fromarray(COLOR).convert(mode)])
     batch = check_images(paths)
-    with pytest.raises(ValueError, match=f"Image 1 of X .* alpha channel .*{mode}.*grey or RGB"):
+    with pytest.raises(ValueError, match=f"Image 1 of X .* alpha channel .*{mode}.*gray or RGB"):
         batch.image(1)
 
 
@@ -117,8 +117,8 @@ def test_other_files_that_are_errors(save_images, tmp_path):
     truncated.write_bytes(mask.read_bytes()[:-40])
     for path, role, match in [
         (tmp_path / "film.gif", "image", "has 2 frames; expected a single image"),
-        (lab, "image", "Pillow mode LAB; expected grey or RGB"),
-        (mask, "mask", "Mask 0 .* Pillow mode RGB; expected a grey or palette image"),
+        (lab, "image", "Pillow mode LAB; expected gray or RGB"),
+        (mask, "mask", "Mask 0 .* Pillow mode RGB; expected a gray or palette image"),
         (truncated, "image", "cannot be read as an image"),
         (tmp_path / "nowhere.png", "image", "cannot be read as an image .*FileNotFoundError"),
         (tmp_path, "image", "cannot be read as an image"),
@@ -142,8 +142,8 @@ def test_mixed_files_name_the_image_also_from_a_subset(save_images, later, match
 
 
 def test_mixed_dtypes_of_files(save_images):
-    grey = COLOR[..., 0]
-    batch = check_images(save_images([grey, grey.astype(np.uint16)]))
+    gray = COLOR[..., 0]
+    batch = check_images(save_images([gray, gray.astype(np.uint16)]))
     with pytest.raises(ValueError, match=r"Image 1 of X .* has dtype uint16, .* were uint8"):
         batch.image(1)
 

@@ -59,9 +59,9 @@ def assert_same_item(item, expected):
 
 @IN_MEMORY
 @given(data=st.data())
-def test_any_key_selects_what_it_selects_from_a_list(grey_images, masks, data):
-    pairs = list(zip(grey_images, masks))
-    X = SegmentedImages(grey_images, masks)
+def test_any_key_selects_what_it_selects_from_a_list(gray_images, masks, data):
+    pairs = list(zip(gray_images, masks))
+    X = SegmentedImages(gray_images, masks)
     key = data.draw(keys(len(pairs)))
     chosen = positions(key, len(pairs))
     if np.ndim(chosen) == 0:
@@ -99,8 +99,8 @@ def test_any_key_selects_what_it_selects_from_a_list(grey_images, masks, data):
         ([0.5], TypeError, "must hold integers or booleans, got float64"),
     ],
 )
-def test_wrong_keys(grey_images, masks, key, error, match):
-    X = SegmentedImages(grey_images, masks)
+def test_wrong_keys(gray_images, masks, key, error, match):
+    X = SegmentedImages(gray_images, masks)
     for collection in (X, X.images, X.masks):
         with pytest.raises(error, match=match):
             collection[key]
@@ -116,29 +116,29 @@ def test_subsets_share_memory_and_pickle_small():
 
 
 @pytest.mark.parametrize("on_disk", [(False, False), (True, False), (False, True), (True, True)])
-def test_images_and_masks_may_lie_anywhere(grey_images, masks, save_images, on_disk):
-    images_in = save_images(grey_images, "image") if on_disk[0] else grey_images
+def test_images_and_masks_may_lie_anywhere(gray_images, masks, save_images, on_disk):
+    images_in = save_images(gray_images, "image") if on_disk[0] else gray_images
     masks_in = save_images(masks, "mask") if on_disk[1] else masks
     X = SegmentedImages(images_in, masks_in)
     assert len(X) == 5
-    for item, image, mask in zip(X[::-1], grey_images[::-1], masks[::-1]):
+    for item, image, mask in zip(X[::-1], gray_images[::-1], masks[::-1]):
         assert_same_item(item, (image, mask))
 
 
-def test_dtypes_of_masks(grey_images, masks):
-    as_is = SegmentedImages(grey_images, masks)
+def test_dtypes_of_masks(gray_images, masks):
+    as_is = SegmentedImages(gray_images, masks)
     assert as_is.masks.dtype == np.uint8
     mixed = [np.where(masks[0] == 3, 255, masks[0]).astype(np.uint8)]
     mixed += [np.where(mask == 3, 255, mask).astype(np.int64) for mask in masks[1:]]
     # 255 would be no part in 8 bits, and an ordinary part id in more.
     with pytest.raises(ValueError, match="Mask 0 of masks is uint8 and holds 255 among masks"):
-        SegmentedImages(grey_images, mixed)
+        SegmentedImages(gray_images, mixed)
     for unlabeled, instead in ((255, -1), ([], 255)):
-        X = SegmentedImages(grey_images[:2], mixed[:2], unlabeled)
+        X = SegmentedImages(gray_images[:2], mixed[:2], unlabeled)
         assert X.masks.dtype == np.int32
         for i in (0, 1):
             assert_array_equal(X[i].mask, np.where(mixed[i] == 255, instead, mixed[i].astype(int)))
-    floats = SegmentedImages(grey_images, [mask.astype(float) for mask in masks])
+    floats = SegmentedImages(gray_images, [mask.astype(float) for mask in masks])
     assert_array_equal(floats[1].mask, masks[1])
 
 
@@ -151,13 +151,13 @@ def test_unlabeled_ids(given_ids, ids):
     assert X.unlabeled == X[:1].unlabeled == ids
 
 
-def test_it_is_no_array(grey_images, masks):
+def test_it_is_no_array(gray_images, masks):
     with pytest.raises(TypeError, match=r"no single array; use its .images or .masks"):
-        np.asarray(SegmentedImages(grey_images, masks))
-    X = SegmentedImages(grey_images, masks)
+        np.asarray(SegmentedImages(gray_images, masks))
+    X = SegmentedImages(gray_images, masks)
     with pytest.raises(TypeError, match=r"images is SegmentedImages already; pass its .images"):
         SegmentedImages(X, masks)
-    assert_same_item(SegmentedImages(X.images, X.masks)[2], (grey_images[2], masks[2]))
+    assert_same_item(SegmentedImages(X.images, X.masks)[2], (gray_images[2], masks[2]))
 
 
 def make_classifier(**params):
@@ -188,7 +188,7 @@ def make_classifier(**params):
 
 
 @pytest.fixture
-def labelled():
+def labeled():
     """Images of different sizes whose class is the brightness of part 1, and of it only."""
     rng = np.random.default_rng(0)
     y = np.arange(24) % 2
@@ -203,8 +203,8 @@ def labelled():
     return SegmentedImages(images, masks), y
 
 
-def test_splitting_keeps_masks_with_their_images(labelled):
-    X, y = labelled
+def test_splitting_keeps_masks_with_their_images(labeled):
+    X, y = labeled
     X_train, X_test, y_train, y_test = train_test_split(X, y, stratify=y, random_state=0)
     assert len(X_train) + len(X_test) == len(X)
     for part, labels in [(X_train, y_train), (X_test, y_test), shuffle(X, y), resample(X, y)]:
@@ -212,8 +212,8 @@ def test_splitting_keeps_masks_with_their_images(labelled):
             assert (item.image[item.mask == 1] == 100 + 50 * label).all()
 
 
-def test_cross_validation_and_searches(labelled):
-    X, y = labelled
+def test_cross_validation_and_searches(labeled):
+    X, y = labeled
     scores = cross_val_score(make_classifier(part=1), X, y, cv=3, error_score="raise")
     assert_array_equal(scores, [1, 1, 1])
     search = GridSearchCV(

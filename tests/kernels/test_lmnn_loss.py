@@ -1,4 +1,4 @@
-"""The large-margin nearest neighbour loss over given lists."""
+"""The large-margin nearest neighbor loss over given lists."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Nearest neighbours and signal-to-noise distances: against the oracle, ties and hard numbers."""
+"""Nearest neighbors and signal-to-noise distances: against the oracle, ties and hard numbers."""
 
 import numpy as np
 import pytest

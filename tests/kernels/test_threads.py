@@ -184,7 +184,7 @@ class PerThreadBlas:
 def test_blas_with_a_limit_per_thread_is_limited_in_every_thread(use_threads, monkeypatch):
     library = PerThreadBlas()
     assert threads._limit_is_per_thread(library)
-    monkeypatch.setattr(threads._blas_limit, "own", [library])
+    monkeypatch.setattr(threads._blas_limit, "direct", [library])
     monkeypatch.setattr(threads._blas_limit, "shared", [])
     monkeypatch.setattr(threads, "_pools", {})
     use_threads(2)

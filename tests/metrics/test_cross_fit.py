@@ -23,7 +23,7 @@ def make_rows(n_samples=60, n_classes=3, seed=0, shift=1.0):
 
 
 def fit(X, codes, learner=None, *, columns=COLUMNS, cv=3, n_jobs=None, on_fit=lambda: None):
-    learner = learner or ShrinkageLDA(n_whitened=2)
+    learner = learner or ShrinkageLDA(n_extra_directions=2)
     return cross_fit(
         X,
         codes,
@@ -81,7 +81,9 @@ def test_embeddings_are_those_of_maps_fitted_on_the_references():
             part = X[:, columns]
             mean, scale = part[rows].mean(axis=0), part[rows].std(axis=0)
             part = (part - mean) / scale
-            expected = ShrinkageLDA(n_whitened=2).fit(part[rows], codes[rows]).transform(part)
+            expected = (
+                ShrinkageLDA(n_extra_directions=2).fit(part[rows], codes[rows]).transform(part)
+            )
             assert_allclose(
                 pair_distances(view.embedding[:, view.nodes == node]),
                 pair_distances(expected),
@@ -89,7 +91,7 @@ def test_embeddings_are_those_of_maps_fitted_on_the_references():
             )
 
 
-@pytest.mark.parametrize("learner", [ShrinkageLDA(n_whitened=2), ShrinkageLDA(), PCA(2)])
+@pytest.mark.parametrize("learner", [ShrinkageLDA(n_extra_directions=2), ShrinkageLDA(), PCA(2)])
 @pytest.mark.parametrize("fold", [0, 1, 2])
 def test_held_out_labels_reach_no_number_of_their_view(fold, learner, monkeypatch):
     X, codes = make_rows()

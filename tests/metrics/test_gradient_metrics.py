@@ -65,7 +65,7 @@ def test_neighbours_are_better_than_on_raw_columns(learner, clusters):
     learned = accuracy(clone(learner).fit(X, y), *clusters)
     X, X_test = X / X.std(axis=0), X_test / X.std(axis=0)
     raw = KNeighborsClassifier().fit(X, y).score(X_test, y_test)
-    # triplets of all mates look at no neighbours, and gain nothing here
+    # triplets of all mates look at no neighbors, and gain nothing here
     assert learned > raw + (-0.04 if isinstance(learner, SNRMetric) else 0.05)
 
 

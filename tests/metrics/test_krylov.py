@@ -22,8 +22,8 @@ def reference(Y, codes, shrinkage):
     """M = L'L of the discriminants, from the covariance."""
     Y = Y.astype(np.float64)
     means = np.stack([Y[codes == code].mean(axis=0) for code in np.unique(codes)])
-    centred = Y - means[codes]
-    within = centred.T @ centred / (len(Y) - len(means))
+    centered = Y - means[codes]
+    within = centered.T @ centered / (len(Y) - len(means))
     scatter = (1 - shrinkage) * within + shrinkage * np.eye(len(within))
     apart = (means - Y.mean(axis=0)).T
     through = np.linalg.solve(scatter, apart)

@@ -17,7 +17,11 @@ from hierseg_learn.metrics import ShrinkageLDA, _training
 
 
 @parametrize_with_checks(
-    [ShrinkageLDA(), ShrinkageLDA(n_whitened=3), ShrinkageLDA(n_components=1, shrinkage=0.5)]
+    [
+        ShrinkageLDA(),
+        ShrinkageLDA(n_extra_directions=3),
+        ShrinkageLDA(n_components=1, shrinkage=0.5),
+    ]
 )
 def test_scikit_learn_checks(estimator, check):
     check(estimator)
@@ -72,27 +76,29 @@ def test_shrinkage_helps_with_few_rows_of_many_columns():
 def test_units_and_origins_do_not_matter(wine):
     X, y = wine
     unit = 10.0 ** np.linspace(-5, 5, 13)
-    plain = ShrinkageLDA(n_whitened=2).fit(X, y).transform(X - X.mean(axis=0))
+    plain = ShrinkageLDA(n_extra_directions=2).fit(X, y).transform(X - X.mean(axis=0))
     moved = (
-        ShrinkageLDA(n_whitened=2).fit(X * unit + unit, y).transform((X - X.mean(axis=0)) * unit)
+        ShrinkageLDA(n_extra_directions=2)
+        .fit(X * unit + unit, y)
+        .transform((X - X.mean(axis=0)) * unit)
     )
     assert_allclose(moved, plain, rtol=1e-6, atol=1e-8)
 
 
-@pytest.mark.parametrize(("n_whitened", "n_rows"), [(0, 2), (3, 5), (11, 13), (99, 13)])
-def test_whitened_directions_come_behind_the_discriminants(wine, n_whitened, n_rows):
+@pytest.mark.parametrize(("n_extra_directions", "n_rows"), [(0, 2), (3, 5), (11, 13), (99, 13)])
+def test_whitened_directions_come_behind_the_discriminants(wine, n_extra_directions, n_rows):
     X, y = wine
-    lda = ShrinkageLDA(n_whitened=n_whitened).fit(X, y)
+    lda = ShrinkageLDA(n_extra_directions=n_extra_directions).fit(X, y)
     assert lda.components_.shape == (n_rows, 13)
-    assert lda.n_leading_ == 2
+    assert lda.n_discriminants_ == 2
     assert_allclose(lda.components_[:2], ShrinkageLDA().fit(X, y).components_)
 
 
 def test_n_components_keeps_the_first_discriminants(wine):
     X, y = wine
-    one = ShrinkageLDA(n_components=1, n_whitened=2).fit(X, y)
-    both = ShrinkageLDA(n_whitened=2).fit(X, y)
-    assert one.n_leading_ == 1
+    one = ShrinkageLDA(n_components=1, n_extra_directions=2).fit(X, y)
+    both = ShrinkageLDA(n_extra_directions=2).fit(X, y)
+    assert one.n_discriminants_ == 1
     assert_allclose(one.components_, both.components_[[0, 2, 3]])
     with pytest.raises(ValueError, match=r"n_components=3 must be at most 2: 3 classes and 13"):
         ShrinkageLDA(n_components=3).fit(X, y)
@@ -112,7 +118,7 @@ def test_a_constant_column_gets_no_weight(wine):
 )
 def test_few_rows(classes):
     X = np.random.default_rng(0).standard_normal((6, 9))
-    embedding = ShrinkageLDA(n_whitened=4).fit(X, classes).transform(X)
+    embedding = ShrinkageLDA(n_extra_directions=4).fit(X, classes).transform(X)
     assert np.isfinite(embedding).all()
     assert 0.01 < np.abs(embedding).max() < 100
 

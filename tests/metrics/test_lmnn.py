@@ -1,4 +1,4 @@
-"""Large margin nearest neighbours, and its lists."""
+"""Large margin nearest neighbors, and its lists."""
 
 import numpy as np
 import pytest
@@ -24,9 +24,9 @@ def test_lists_against_sorted_distances():
     distances = np.linalg.norm(Z[:, None].astype(float) - Z, axis=2)
     for row in range(60):
         order = [other for other in np.argsort(distances[row], kind="stable") if other != row]
-        mates = [other for other in order if codes[other] == codes[row]][:3]
+        positives = [other for other in order if codes[other] == codes[row]][:3]
         rivals = [other for other in order if codes[other] != codes[row]][:5]
-        assert targets[row].tolist() == mates + [-1] * (3 - len(mates))
+        assert targets[row].tolist() == positives + [-1] * (3 - len(positives))
         assert impostors[row].tolist() == rivals
 
 

@@ -46,9 +46,9 @@ def test_digits_in_few_components():
 
 def test_thousands_of_small_classes_have_mates_in_a_batch():
     rng = np.random.default_rng(0)
-    centres = rng.standard_normal((600, 8)) * [3, 3, 3, 0, 0, 0, 0, 0]
+    centers = rng.standard_normal((600, 8)) * [3, 3, 3, 0, 0, 0, 0, 0]
     y = np.repeat(np.arange(600), 4)
-    X = centres[y] + rng.standard_normal((2400, 8)) * [0.3, 0.3, 0.3, 1, 1, 1, 1, 1]
+    X = centers[y] + rng.standard_normal((2400, 8)) * [0.3, 0.3, 0.3, 1, 1, 1, 1, 1]
     nca = NCA(init="identity", random_state=0, batch_size=100, learning_rate_init=0.1).fit(X, y)
     weights = np.diag(nca.get_mahalanobis_matrix())
     assert weights[:3].min() > 3 * weights[3:].max()

@@ -1,4 +1,4 @@
-"""What fit_node_map promises of any learner: standardised columns in, a plain linear map out."""
+"""What fit_node_map promises of any learner: standardized columns in, a plain linear map out."""
 
 import pickle
 import re
@@ -142,7 +142,7 @@ def test_the_arguments_are_left_as_they_are(rows):
 def test_a_learner_says_how_many_rows_are_its_metric(rows):
     class Ordered(PCA):
         def fit(self, X, y=None):
-            self.n_leading_ = 1
+            self.n_discriminants_ = 1
             return super().fit(X)
 
     assert fit_node_map(Ordered(), *rows, name="sky").n_leading == 1
@@ -193,7 +193,7 @@ def test_components_alone_do_not_make_a_learner_linear(rows):
     ("learner", "complaint"),
     [
         (KernelPCA(kernel="rbf"), "KernelPCA is not linear"),
-        # standardised rows have negative numbers
+        # standardized rows have negative numbers
         (NMF(2), "NMF could not be fitted for the node 'sky' (45 rows, 4 columns that vary)"),
         (Failing(), "Failing could not be fitted for the node 'sky'"),
         (PCA(n_components=9), "PCA could not be fitted for the node 'sky'"),

@@ -106,9 +106,11 @@ def test_directions_beyond_the_discriminants_are_used_where_they_help():
     X, tree = np.hstack([a, b]), {"t": {"a": [0, 1], "b": [2, 3]}}
     narrow, wide = (
         HierarchicalMetricClassifier(
-            tree, node_metric=ShrinkageLDA(shrinkage=0, n_whitened=n_whitened), random_state=0
+            tree,
+            node_metric=ShrinkageLDA(shrinkage=0, n_extra_directions=n_extra_directions),
+            random_state=0,
         ).fit(X[:300], y[:300])
-        for n_whitened in (0, 1)
+        for n_extra_directions in (0, 1)
     )
     assert narrow.score(X[300:], y[300:]) < 0.8
     assert wide.score(X[300:], y[300:]) > 0.95

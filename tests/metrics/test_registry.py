@@ -19,7 +19,7 @@ def test_names_stand_for_learners_with_their_defaults(spec, name):
     cls = getattr(metrics, name)
     assert type(learner) is cls
     expected = cls().get_params() | (
-        {"n_whitened": N_WHITENED} if spec == "lda" else {"device": "cpu"}
+        {"n_extra_directions": N_WHITENED} if spec == "lda" else {"device": "cpu"}
     )
     assert learner.get_params() == expected
     assert make_node_metric(spec) is not make_node_metric(spec)

@@ -34,11 +34,11 @@ def blocks(n_samples, n_nodes=8, n_columns=25, seed=0):
 
 
 def scatter_of(model, X, y, node, shrinkage):
-    """The target of a node and its shrunk scatter by the formula, over standardised columns."""
+    """The target of a node and its shrunk scatter by the formula, over standardized columns."""
     tree = model.tree_
-    centred = (X - X.mean(axis=0)) / X.std(axis=0)
-    centred = centred - np.stack([centred[y == k].mean(axis=0) for k in np.unique(y)])[y]
-    within = centred.T @ centred / (len(X) - len(np.unique(y)))
+    centered = (X - X.mean(axis=0)) / X.std(axis=0)
+    centered = centered - np.stack([centered[y == k].mean(axis=0) for k in np.unique(y)])[y]
+    within = centered.T @ centered / (len(X) - len(np.unique(y)))
     nodes = model._layout.column_nodes()
     own = nodes == node
     scatter = np.zeros_like(within)

@@ -51,8 +51,8 @@ def test_any_map_loses_nothing_but_its_mean_over_the_components():
     L = np.random.default_rng(0).standard_normal((4, 5))
     components = SNRMetric()._metric_map(L)
     assert components.shape == (3, 5)
-    centred = L - L.mean(axis=0)
-    np.testing.assert_allclose(components.T @ components, centred.T @ centred)
+    centered = L - L.mean(axis=0)
+    np.testing.assert_allclose(components.T @ components, centered.T @ centered)
     np.testing.assert_allclose(SNRMetric()._metric_map(SNRMetric()._trained_map(L)), L)
 
 

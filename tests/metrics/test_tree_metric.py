@@ -86,7 +86,7 @@ def test_inner_nodes_with_columns_of_their_own_use_them(combination):
     assert model.node_scores_["t/a"] > 0.85
     assert model.node_scores_["t"] > 0.85
     total = model.explain_pair(X.iloc[y == 0].iloc[0], X.iloc[y == 1].iloc[0]).contributions
-    assert total["own"]["t/a"] > 0
+    assert total["direct"]["t/a"] > 0
 
 
 @each_combination
@@ -126,9 +126,9 @@ def test_n_components_keeps_the_principal_directions_of_the_root():
     cut = fit(X, y, combination="weighted", n_components=2)
     assert cut.components_.shape == (2, X.shape[1])
     # scores are 32-bit numbers
-    centred = X - X.mean()
-    expected = PCA(2).fit_transform(whole.transform(centred))
-    found = cut.transform(centred)
+    centered = X - X.mean()
+    expected = PCA(2).fit_transform(whole.transform(centered))
+    found = cut.transform(centered)
     assert_allclose(found @ found.T, expected @ expected.T, rtol=1e-3, atol=1e-3)
     assert cut.score(X, y) > 0.8
     # the other nodes stay as they are

@@ -10,7 +10,7 @@ from hierseg_learn import SegmentedImages, SegmentTreeTransformer
 from hierseg_learn.datasets import make_portraits
 from hierseg_learn.parts import PartAgglomeration, PartStatistics
 from hierseg_learn.parts.vocabulary import describe_regions, touching_regions
-from hierseg_learn.segmentation import GivenMasks, SegmenterUnion
+from hierseg_learn.segmentation import MaskSegmenter, SegmenterUnion
 
 weights = st.sampled_from([0.0, 0.25, 1.0])
 
@@ -207,7 +207,7 @@ def portraits():
 
 
 def test_transformer_joins_the_given_parts(portraits):
-    given = SegmentTreeTransformer(GivenMasks(portraits.tree), descriptors="color")
+    given = SegmentTreeTransformer(MaskSegmenter(portraits.tree), descriptors="color")
     flat = given.fit_transform(portraits.images)
     grown = clone(given).set_params(tree="agglomerative")
     table = grown.fit_transform(portraits.images)
@@ -224,7 +224,7 @@ def test_transformer_joins_by_learned_metrics(portraits):
         appearance_weight=0, adjacency_weight=0, cooccurrence_weight=0, metric_weight=1
     )
     transformer = SegmentTreeTransformer(
-        GivenMasks(portraits.tree), tree=tree, descriptors="color", describe_inner=False
+        MaskSegmenter(portraits.tree), tree=tree, descriptors="color", describe_inner=False
     )
     X, y = portraits.images, portraits.target
     grown = clone(transformer).fit(X, y).tree_
@@ -238,7 +238,7 @@ def test_transformer_joins_by_learned_metrics(portraits):
 def test_names_that_come_twice_take_those_of_their_parents():
     nested = {"photo": {"left": {"eye": 0, "ear": 1}, "right": {"eye": 2, "ear": 3}}}
     images = SegmentedImages(np.zeros((1, 1, 4)), np.arange(4).reshape(1, 1, 4))
-    tree = SegmentTreeTransformer(GivenMasks(nested), tree="agglomerative").fit(images).tree_
+    tree = SegmentTreeTransformer(MaskSegmenter(nested), tree="agglomerative").fit(images).tree_
     assert {tree.names[leaf] for leaf in tree.leaves} == {
         "left eye",
         "left ear",

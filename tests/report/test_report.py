@@ -257,8 +257,8 @@ def test_drill_down_adds_up():
 def test_drill_down_of_any_tree_is_balanced(tree, seed):
     # a name that looks like a share would be counted as one
     assume("%" not in "".join(tree.names))
-    own = np.random.default_rng(seed).normal(size=len(tree))
-    rows = shares(html_tree(PairExplanation(tree, np.append(own[:-1], abs(own).sum()))))
+    direct = np.random.default_rng(seed).normal(size=len(tree))
+    rows = shares(html_tree(PairExplanation(tree, np.append(direct[:-1], abs(direct).sum()))))
     assert len(rows) == len(tree) + int((~tree.is_leaf).sum())
 
 

@@ -211,8 +211,8 @@ def test_other_tables_exchange_columns():
     np.testing.assert_array_equal(new.to_numpy()[12:], expected)
     by_tree = SegmentSwapSampler("v", tree={"t": {"u": [0, 1], "v": [2, 3]}}, random_state=0)
     np.testing.assert_array_equal(by_tree.fit_resample(values, labels)[0], new)
-    thin = by_tree.fit_resample(sparse.csr_array(values), labels)[0]
-    np.testing.assert_array_equal(thin.toarray(), new)
+    subsample = by_tree.fit_resample(sparse.csr_array(values), labels)[0]
+    np.testing.assert_array_equal(subsample.toarray(), new)
 
 
 def test_callable_nodes():
@@ -295,7 +295,7 @@ def test_wrong_nodes():
     with pytest.raises(ValueError, match="nothing of the receiver would be left"):
         sampler(["background", "person"]).fit_resample(TABLE, Y)
     with pytest.raises(ValueError, match="no descriptor 'colour'; it has 'color', 'shape'"):
-        sampler({"background": ["colour"]}).fit(TABLE, Y)
+        sampler({"background": ["color"]}).fit(TABLE, Y)
     with pytest.raises(ValueError, match=r"nodes\['hair'\] is empty"):
         sampler({"hair": []}).fit(TABLE, Y)
 

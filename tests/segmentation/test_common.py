@@ -8,12 +8,12 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from hierseg_learn.segmentation import (
     CallableSegmenter,
     FelzenszwalbSegmenter,
-    GivenMasks,
     GridSegmenter,
     HigraSegmenter,
-    MergeTreeSegmenter,
+    MaskSegmenter,
     PyramidSegmenter,
     QuickshiftSegmenter,
+    RegionMergingSegmenter,
     SegmenterUnion,
     SuperpixelSegmenter,
     WatershedSegmenter,
@@ -33,9 +33,9 @@ class Bright:
 SEGMENTERS = [
     CallableSegmenter(Bright()),
     FelzenszwalbSegmenter(n_parts=3),
-    GivenMasks(),
+    MaskSegmenter(),
     GridSegmenter(),
-    MergeTreeSegmenter(n_parts=3),
+    RegionMergingSegmenter(n_parts=3),
     PyramidSegmenter(),
     QuickshiftSegmenter(n_parts=3),
     SegmenterUnion(

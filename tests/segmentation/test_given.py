@@ -9,12 +9,12 @@ from hierseg_learn.images import SegmentedImages
 from hierseg_learn.segmentation import (
     CallableSegmenter,
     FelzenszwalbSegmenter,
-    GivenMasks,
     GridSegmenter,
     HigraSegmenter,
-    MergeTreeSegmenter,
+    MaskSegmenter,
     PyramidSegmenter,
     QuickshiftSegmenter,
+    RegionMergingSegmenter,
     Segmenter,
     SuperpixelSegmenter,
     WatershedSegmenter,
@@ -32,7 +32,7 @@ def bright(image):
 
 
 def test_given_masks_hang_side_by_side():
-    segmenter = GivenMasks().fit(SegmentedImages(IMAGES, MASKS))
+    segmenter = MaskSegmenter().fit(SegmentedImages(IMAGES, MASKS))
     assert segmenter.tree_.to_nested() == {"image": {"part_0": 0, "part_4": 4, "part_7": 7}}
     assert segmenter.uses_masks
     np.testing.assert_array_equal(segmenter.segment(IMAGES[0], MASKS[0]), [[0, 0, 4], [4, 4, -1]])
@@ -40,22 +40,22 @@ def test_given_masks_hang_side_by_side():
 
 @pytest.mark.parametrize("tree", [TREE, SegmentTree.from_nested(TREE)])
 def test_given_masks_with_a_tree(tree):
-    segmenter = GivenMasks(tree).fit(IMAGES, segments=MASKS)
+    segmenter = MaskSegmenter(tree).fit(IMAGES, segments=MASKS)
     assert segmenter.tree_ == SegmentTree.from_nested(TREE)
 
 
 def test_segments_can_be_routed():
     with config_context(enable_metadata_routing=True):
-        routed = GivenMasks().set_fit_request(segments=True)
+        routed = MaskSegmenter().set_fit_request(segments=True)
         assert routed.get_metadata_routing().fit.requests == {"segments": True}
 
 
 def test_masks_at_predict_as_at_fit():
-    with_masks = GivenMasks().fit(IMAGES, segments=MASKS)
+    with_masks = MaskSegmenter().fit(IMAGES, segments=MASKS)
     with pytest.raises(ValueError, match=r"mask is missing.*SegmentedImages"):
         with_masks.segment(IMAGES[0])
     with pytest.warns(UserWarning, match="every image is taken as one part"):
-        without = GivenMasks().fit(IMAGES)
+        without = MaskSegmenter().fit(IMAGES)
     assert not without.uses_masks
     np.testing.assert_array_equal(without.segment(IMAGES[0]), np.zeros((2, 3)))
     assert without.tree_.n_nodes == 1
@@ -64,7 +64,7 @@ def test_masks_at_predict_as_at_fit():
 
 
 def test_a_mask_of_another_size_is_refused():
-    segmenter = GivenMasks().fit(IMAGES, segments=MASKS)
+    segmenter = MaskSegmenter().fit(IMAGES, segments=MASKS)
     with pytest.raises(ValueError, match="same size"):
         segmenter.segment(IMAGES[0], MASKS[0, :, :2])
 
@@ -121,13 +121,13 @@ def test_function_must_be_one():
 @pytest.mark.parametrize(
     ("spec", "has_masks", "cls"),
     [
-        ("auto", True, GivenMasks),
+        ("auto", True, MaskSegmenter),
         ("auto", False, PyramidSegmenter),
-        ("masks", True, GivenMasks),
+        ("masks", True, MaskSegmenter),
         ("grid", True, GridSegmenter),
         ("pyramid", False, PyramidSegmenter),
         ("superpixels", False, SuperpixelSegmenter),
-        ("merge_tree", False, MergeTreeSegmenter),
+        ("region_merging", False, RegionMergingSegmenter),
         ("felzenszwalb", False, FelzenszwalbSegmenter),
         ("quickshift", False, QuickshiftSegmenter),
         ("watershed", False, WatershedSegmenter),
@@ -150,7 +150,7 @@ def test_make_segmenter_keeps_objects():
     [
         ("waterfall", ValueError, "segmenter='waterfall' is unknown; expected one of 'auto'"),
         ("masks", ValueError, "segmenter='masks' needs label maps.*SegmentedImages"),
-        (GivenMasks(), ValueError, "needs label maps"),
+        (MaskSegmenter(), ValueError, "needs label maps"),
         (GridSegmenter, TypeError, "a Segmenter object or a function"),
         (None, TypeError, "segmenter must be a name"),
     ],

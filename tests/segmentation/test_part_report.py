@@ -9,8 +9,8 @@ from sklearn import metrics
 
 from hierseg_learn.datasets import make_portraits
 from hierseg_learn.segmentation import (
-    GivenMasks,
     GridSegmenter,
+    MaskSegmenter,
     PartReport,
     PartSheetDisplay,
     SegmenterUnion,
@@ -89,7 +89,7 @@ def test_masks_only_score(portraits, segmenter):
 
 
 def test_given_masks_are_pure(portraits):
-    given_masks = GivenMasks(portraits.tree).fit(portraits.images)
+    given_masks = MaskSegmenter(portraits.tree).fit(portraits.images)
     report = part_report(given_masks, portraits.images, mask_names={0: "background"})
     assert report.purity == report.normalized_mutual_info == report.adjusted_rand == 1
     assert report.majority[0] == "background"

@@ -16,8 +16,8 @@ from hierseg_learn.parts.vocabulary import feature_weights, region_features
 from hierseg_learn.segmentation import (
     FelzenszwalbSegmenter,
     HigraSegmenter,
-    MergeTreeSegmenter,
     QuickshiftSegmenter,
+    RegionMergingSegmenter,
     SuperpixelSegmenter,
     WatershedSegmenter,
 )
@@ -25,7 +25,7 @@ from hierseg_learn.segmentation import (
 FAST = {"n_parts": 3, "random_state": 0}
 SEGMENTERS = {
     "superpixels": partial(SuperpixelSegmenter, n_segments=30),
-    "merge_tree": partial(MergeTreeSegmenter, n_segments=30),
+    "region_merging": partial(RegionMergingSegmenter, n_segments=30),
     "felzenszwalb": partial(FelzenszwalbSegmenter, sigma=0.5),
     "quickshift": partial(QuickshiftSegmenter, kernel_size=2),
     "watershed": partial(WatershedSegmenter, markers=30),
@@ -130,7 +130,7 @@ def test_statistics_are_those_of_the_label_maps(landscapes, fitted, segmenter_cl
 
 
 def test_scraps_do_not_outvote_what_is_large():
-    # 300 scraps of many colours, and two large regions that differ little
+    # 300 scraps of many colors, and two large regions that differ little
     rng = np.random.default_rng(0)
     rows = np.concatenate([rng.normal(size=(300, 1)), np.full((5, 1), 4.0), np.full((5, 1), 5.0)])
     area = np.concatenate([np.full(300, 1e-8), np.ones(10)])

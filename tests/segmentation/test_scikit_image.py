@@ -44,15 +44,15 @@ def test_parameters_and_defaults_are_those_of_scikit_image(wrapped):
         assert ours[name].default == theirs[name].default
 
 
-@pytest.mark.parametrize("is_grey", [False, True])
+@pytest.mark.parametrize("is_gray", [False, True])
 @pytest.mark.parametrize("with_defaults", [False, True])
 @pytest.mark.parametrize("cls", [FelzenszwalbSegmenter, QuickshiftSegmenter])
-def test_regions_are_those_of_scikit_image(cls, with_defaults, is_grey):
+def test_regions_are_those_of_scikit_image(cls, with_defaults, is_gray):
     function, params = WRAPPED[cls]
     params = {} if with_defaults else params
-    image = (IMAGE[..., 1] if is_grey else IMAGE).astype(np.float32) / 255
-    given, axis = image, None if is_grey else -1
-    if is_grey and cls is QuickshiftSegmenter:
+    image = (IMAGE[..., 1] if is_gray else IMAGE).astype(np.float32) / 255
+    given, axis = image, None if is_gray else -1
+    if is_gray and cls is QuickshiftSegmenter:
         given, axis = np.stack([image] * 3, axis=-1), -1
     expected = function(given, channel_axis=axis, **params)
     regions = cls(**params).regions(image)

@@ -233,15 +233,15 @@ def test_no_more_images_than_batch_size_at_once(checkpoint, images, monkeypatch)
 def test_large_images_are_interpolated_class_by_class(checkpoint, images, monkeypatch):
     segmenter = SegFormerSegmenter(checkpoint, device="cpu").fit(images)
     at_once = segmenter.segment(images[1])
-    monkeypatch.setattr("hierseg_learn.segmentation._segformer.MOST_VALUES", 2 * at_once.size)
+    monkeypatch.setattr("hierseg_learn.segmentation._segformer.MAX_VALUES", 2 * at_once.size)
     np.testing.assert_array_equal(segmenter.segment(images[1]), at_once)
 
 
 def test_grey_and_float_images(checkpoint, images):
     colored = SegFormerSegmenter(checkpoint, device="cpu").fit(images)
-    grey = images[1][..., 0]
-    found = SegFormerSegmenter(checkpoint, device="cpu").fit([grey]).segment(grey)
-    np.testing.assert_array_equal(found, colored.segment(np.stack([grey] * 3, axis=-1)))
+    gray = images[1][..., 0]
+    found = SegFormerSegmenter(checkpoint, device="cpu").fit([gray]).segment(gray)
+    np.testing.assert_array_equal(found, colored.segment(np.stack([gray] * 3, axis=-1)))
     floats = [image / 255 for image in images]
     found = SegFormerSegmenter(checkpoint, device="cpu").fit(floats).segment(floats[1])
     np.testing.assert_array_equal(found, colored.segment(images[1]))

@@ -10,14 +10,14 @@ from hierseg_learn.datasets import make_portraits
 from hierseg_learn.parts import PartLookup
 from hierseg_learn.segmentation import (
     CallableSegmenter,
-    GivenMasks,
     GridSegmenter,
+    MaskSegmenter,
     PyramidSegmenter,
     SegmenterUnion,
     SuperpixelSegmenter,
 )
 from hierseg_learn.tree import SegmentTree
-from hierseg_learn.what_if import without_nodes
+from hierseg_learn.what_if import ablate_nodes
 
 
 def bright(image):
@@ -36,7 +36,7 @@ def portraits():
 
 
 def parts_of(portraits):
-    return GivenMasks(portraits.tree)
+    return MaskSegmenter(portraits.tree)
 
 
 def test_every_layer_is_as_by_itself(portraits):
@@ -94,9 +94,9 @@ def test_contributions_add_up_and_exchange_is_refused(portraits):
     ).fit(portraits.images, portraits.target)
     rows = model[0].transform(portraits.images[:2])
     found = model[-1].explain_pair(rows.iloc[:1], rows.iloc[1:])
-    assert found.contributions["own"].sum() == pytest.approx(found.squared_distance, rel=1e-6)
+    assert found.contributions["direct"].sum() == pytest.approx(found.squared_distance, rel=1e-6)
     with pytest.raises(ValueError, match="cannot be muted or exchanged in this table"):
-        without_nodes(model, "hair")
+        ablate_nodes(model, "hair")
 
 
 def test_label_maps_of_every_layer(portraits):
@@ -159,7 +159,7 @@ def test_wrong_members(members, error, message):
     "nested",
     [
         {"photo": {"sky": 0, "sea": 0}},
-        {"photo": {"sky": {"blue": 0, "grey": 0}, "sea": {"deep": 1}}},
+        {"photo": {"sky": {"blue": 0, "gray": 0}, "sea": {"deep": 1}}},
         {"photo": {"sky": {"blue": 0}, "sea": {"deep": [0, 1]}}},
         {"photo": {"sky": 0, "sea": {"deep": 0, "shallow": 1}}},
     ],
@@ -170,7 +170,7 @@ def test_an_id_that_comes_twice_by_mistake(nested):
 
 
 def test_an_unknown_id_is_found_in_its_image(portraits):
-    parts = GivenMasks({"image": {"a": 0, "b": 1}})
+    parts = MaskSegmenter({"image": {"a": 0, "b": 1}})
     union = SegmenterUnion([("layout", GridSegmenter(2)), ("parts", parts)])
     masks = np.zeros((3, 24, 20), dtype=int)
     masks[2, 3, 4] = 7

@@ -87,7 +87,7 @@ def test_one_row_without_its_second_axis(model, method, row):
 @pytest.mark.filterwarnings("ignore:X does not have valid feature names")
 def test_a_pair_of_rows_of_any_table(model, row):
     expected = model.explain_pair(X.iloc[[0]], X.iloc[[1]])
-    np.testing.assert_array_equal(model.explain_pair(row(0), row(1)).own, expected.own)
+    np.testing.assert_array_equal(model.explain_pair(row(0), row(1)).direct, expected.direct)
 
 
 IMAGES = SegmentedImages(np.zeros((2, 4, 3)), np.ones((2, 4, 3), dtype=np.uint8))

@@ -12,9 +12,9 @@ from hierseg_learn import SegmentedImages, SegmentTree
 from hierseg_learn.descriptors import ColorDescriptor, ShapeDescriptor
 from hierseg_learn.images import check_images
 from hierseg_learn.parts import PartLookup
-from hierseg_learn.segmentation import GivenMasks
+from hierseg_learn.segmentation import MaskSegmenter
 from hierseg_learn.transformer import describe
-from hierseg_learn.transformer.describe import TreeDescriber, describe_images, without_rim
+from hierseg_learn.transformer.describe import TreeDescriber, describe_images, erode_leaves
 from tests.strategies import segment_trees
 
 PARTS = st.integers(-1, 2)
@@ -23,7 +23,7 @@ PARTS = st.integers(-1, 2)
 def describer_of(tree, batch, describe_inner=True):
     descriptors = [("color", ColorDescriptor(n_bins=2)), ("shape", ShapeDescriptor())]
     fitted = tuple((name, descriptor.fit(batch)) for name, descriptor in descriptors)
-    segmenter = GivenMasks(tree).fit(batch)
+    segmenter = MaskSegmenter(tree).fit(batch)
     return TreeDescriber(tree, segmenter, PartLookup(tree), fitted, describe_inner)
 
 
@@ -82,8 +82,8 @@ def test_parents_are_the_sums_of_their_children(tree, seed):
         children = tree.children(node)
         if len(children):
             np.testing.assert_allclose(area[:, node], area[:, children].sum(axis=1), rtol=1e-9)
-    labelled = [np.mean(batch.mask(i) >= 0) for i in range(len(batch))]
-    np.testing.assert_allclose(area[:, tree.root], labelled, rtol=1e-9)
+    labeled = [np.mean(batch.mask(i) >= 0) for i in range(len(batch))]
+    np.testing.assert_allclose(area[:, tree.root], labeled, rtol=1e-9)
 
 
 @settings(deadline=None, max_examples=25)
@@ -105,28 +105,28 @@ def test_presence_columns_point_to_the_node_of_every_column(tree, seed):
 @settings(deadline=None, max_examples=50)
 @given(
     leaves=arrays(np.int32, array_shapes(min_dims=2, max_dims=2, max_side=7), elements=PARTS),
-    margin=st.integers(0, 3),
+    erosion=st.integers(0, 3),
 )
-def test_a_rim_is_what_is_near_another_part(leaves, margin):
+def test_a_rim_is_what_is_near_another_part(leaves, erosion):
     def depth(row, col):
         """Largest reach within which there is nothing but the pixel's own part."""
         reach = 0
-        while reach < margin and np.ptp(window(leaves, row, col, reach + 1)) == 0:
+        while reach < erosion and np.ptp(window(leaves, row, col, reach + 1)) == 0:
             reach += 1
         return reach
 
     depths = np.array(
         [[depth(*place) for place in row] for row in np.dstack(np.indices(leaves.shape))]
     )
-    deepest = {part: depths[leaves == part].max() for part in np.unique(leaves)}
+    drop_ancestors = {part: depths[leaves == part].max() for part in np.unique(leaves)}
     expected = [
         [
-            part if part >= 0 and deep == deepest[part] else -1
+            part if part >= 0 and deep == drop_ancestors[part] else -1
             for part, deep in zip(parts, deeps, strict=True)
         ]
         for parts, deeps in zip(leaves, depths, strict=True)
     ]
-    np.testing.assert_array_equal(without_rim(leaves, 3, margin), expected)
+    np.testing.assert_array_equal(erode_leaves(leaves, 3, erosion), expected)
 
 
 def window(leaves, row, col, reach):
@@ -135,23 +135,23 @@ def window(leaves, row, col, reach):
 
 
 @settings(deadline=None, max_examples=25)
-@given(tree=segment_trees(any_order=True), seed=st.integers(0, 2**16), margin=st.integers(1, 3))
-def test_what_is_left_of_a_leaf_stands_for_all_of_it(tree, seed, margin):
+@given(tree=segment_trees(any_order=True), seed=st.integers(0, 2**16), erosion=st.integers(1, 3))
+def test_what_is_left_of_a_leaf_stands_for_all_of_it(tree, seed, erosion):
     batch = batch_of(tree, 1, seed)
     whole = describer_of(tree, batch)
-    inner = replace(whole, margin=margin)
+    inner = replace(whole, erosion=erosion)
     (area, sums), (same_area, inner_sums) = (pooled(d, batch) for d in (whole, inner))
     np.testing.assert_array_equal(area, same_area)
     color, shape = (descriptor for _, descriptor in whole.descriptors)
     np.testing.assert_array_equal(sums[:, color.n_sums_ :], inner_sums[:, color.n_sums_ :])
     lightness = color.maps(batch.image(0))[..., 0]
     leaves = PartLookup(tree).to_leaves(batch.mask(0), 0)
-    left = without_rim(leaves, tree.n_leaves, margin)
+    left = erode_leaves(leaves, tree.n_leaves, erosion)
     for leaf in np.flatnonzero(area):
         mean = lightness[left == leaf].mean()
         np.testing.assert_allclose(inner_sums[leaf, 0], area[leaf] * mean, rtol=1e-5, atol=1e-9)
     assert not inner_sums[area == 0].any()
-    assert shape.uses_margin is False
+    assert shape.uses_erosion is False
 
 
 def test_node_map_gives_leaves_in_any_order_of_the_nodes():

@@ -42,13 +42,13 @@ few = settings(deadline=None, max_examples=20)
 
 
 @few
-@given(tree=segment_trees(max_leaves=6), seed=st.integers(0, 2**16), margin=st.integers(1, 3))
-def test_a_table_with_a_margin_fits_together(tree, seed, margin):
+@given(tree=segment_trees(max_leaves=6), seed=st.integers(0, 2**16), erosion=st.integers(1, 3))
+def test_a_table_with_a_margin_fits_together(tree, seed, erosion):
     # larger parts than in the other tests, so that a rim is not all of them
     rng = np.random.default_rng(seed)
     images, masks = draw_images(tree, rng)
     images, masks = (np.repeat(np.repeat(values, 4, 1), 4, 2) for values in (images, masks))
-    transformer, exchange, rows = fitted(tree, images, masks, margin=margin)
+    transformer, exchange, rows = fitted(tree, images, masks, erosion=erosion)
     leaves = rng.random(tree.n_leaves) < 0.5
     unlabeled = np.where(np.isin(masks, np.array(tree.leaf_values)[leaves]), -1, masks)
     some_left = (unlabeled >= 0).any(axis=(1, 2))
@@ -178,7 +178,7 @@ def test_unknown_descriptors(described):
     exchange, table = described
     rows = exchange.read(table)
     with pytest.raises(ValueError, match="no descriptor 'colour'; it has 'color', 'gradients'"):
-        exchange.exchange_descriptors(rows, rows, "sea", ["colour"])
+        exchange.exchange_descriptors(rows, rows, "sea", ["color"])
 
 
 def test_only_the_exchanged_nodes_and_those_above_change():

@@ -8,7 +8,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from hierseg_learn import SegmentedImages, SegmentTreeTransformer
-from hierseg_learn.segmentation import GivenMasks, GridSegmenter, PyramidSegmenter, SegmenterUnion
+from hierseg_learn.segmentation import (
+    GridSegmenter,
+    MaskSegmenter,
+    PyramidSegmenter,
+    SegmenterUnion,
+)
 from hierseg_learn.transformer._frame import agree
 from hierseg_learn.transformer.exchange import PartExchange
 
@@ -114,7 +119,7 @@ def test_cells_are_exchanged_and_muted_like_any_part():
 def test_a_cell_that_the_first_segmenter_cuts_shows_the_cut():
     images = noise([(60, 50), (66, 50)])
     masks = [np.where(np.arange(50) < 10, -1, np.zeros((len(image), 1), int)) for image in images]
-    union = SegmenterUnion([("given", GivenMasks()), ("layout", GridSegmenter(2, n_cols=2))])
+    union = SegmenterUnion([("given", MaskSegmenter()), ("layout", GridSegmenter(2, n_cols=2))])
     table = SegmentTreeTransformer(union, descriptors="shape").fit_transform(
         SegmentedImages(images, masks)
     )

@@ -38,7 +38,7 @@ NODES = ("photo/sky", "photo/land/field", "photo/land/house", "photo/land", "pho
         SegmentTreeTransformer(
             SuperpixelSegmenter(n_parts=2, n_segments=3),
             descriptors=["shape", ("patches", PatchDictionary(n_atoms=2, n_patches=40))],
-            margin=2,
+            erosion=2,
             missing="nan",
             random_state=0,
         ),
@@ -328,7 +328,7 @@ def test_every_column_is_what_a_brute_force_over_the_raw_masks_gives(case):
     transformer = SegmentTreeTransformer(
         tree=tree,
         descriptors=[
-            ("color", ColorDescriptor(n_bins=4, root=False)),
+            ("color", ColorDescriptor(n_bins=4, hellinger=False)),
             "shape",
             ("gradients", GradientDescriptor(n_orientations=3)),
             "lbp",
@@ -405,18 +405,18 @@ def test_a_margin_keeps_what_neighbours_show_out_of_a_part():
     rough[:, 6, 5:15] = clean[:, 5, 5:15]
     rough[:, 8:16, 4] = clean[:, 8:16, 5]
     tables = {
-        margin: [
+        erosion: [
             SegmentTreeTransformer(
                 tree={"photo": {"out": 0, "in": 1}},
                 descriptors=["color", "gradients", "lbp", "shape"],
                 describe_inner=False,
-                margin=margin,
+                erosion=erosion,
             ).fit_transform(SegmentedImages(images, masks))
             for images in (clean, rough)
         ]
-        for margin in (0, 2)
+        for erosion in (0, 2)
     }
-    change = {margin: abs(one - other).max() for margin, (one, other) in tables.items()}
+    change = {erosion: abs(one - other).max() for erosion, (one, other) in tables.items()}
     assert change[0]["photo/in|lab_mean_0"] > 4
     assert change[0]["photo/out|lab_mean_0"] > 1
     assert change[2].max() == 0
@@ -426,17 +426,17 @@ def test_a_margin_keeps_what_neighbours_show_out_of_a_part():
 
 
 def test_margin_must_be_a_whole_number_of_pixels():
-    with pytest.raises(ValueError, match="'margin' parameter"):
-        SegmentTreeTransformer(tree=TREE, margin=-1).fit(scenes())
+    with pytest.raises(ValueError, match="'erosion' parameter"):
+        SegmentTreeTransformer(tree=TREE, erosion=-1).fit(scenes())
 
 
-@pytest.mark.parametrize(("segmenter", "margin"), [("pyramid", 1), ("superpixels", 0)])
-def test_any_number_of_jobs_gives_the_same_bits(segmenter, margin):
+@pytest.mark.parametrize(("segmenter", "erosion"), [("pyramid", 1), ("superpixels", 0)])
+def test_any_number_of_jobs_gives_the_same_bits(segmenter, erosion):
     images = list(scenes(70, size=(5, 6)).images)
     images[3] = images[3][:4]
     tables = [
         SegmentTreeTransformer(
-            segmenter, margin=margin, n_jobs=n_jobs, random_state=0
+            segmenter, erosion=erosion, n_jobs=n_jobs, random_state=0
         ).fit_transform(images)
         for n_jobs in (1, 2)
     ]
@@ -808,7 +808,7 @@ WRONG = {
         lambda w: fit(w.images).transform(w.spoiled("images", 0, lambda i: i > 0.5)[:1]),
         r"Image 0 of X has dtype bool, the images seen in fit were numbers other than",
     ),
-    "colour after grey": (
+    "color after gray": (
         lambda w: fit(w.images).transform(np.zeros((2, 4, 5, 3))),
         r"Image 0 of X has 3 channel\(s\); expected 1",
     ),
@@ -821,7 +821,7 @@ WRONG = {
         r"CallableSegmenter returned labels of shape \(2, 5\) for image 0 of X; expected \(4, 5\)",
     ),
     "unknown descriptor": (
-        lambda w: fit(w.images, descriptors=["colour"]),
+        lambda w: fit(w.images, descriptors=["color"]),
         r"descriptors names 'colour', which is none of 'color', 'gradients'",
     ),
     "two roots": (

@@ -213,8 +213,8 @@ def test_plot_wrong_values(plt):
         TREE.plot(values={"background": "x"})
     with pytest.raises(ValueError, match="one entry per node"):
         TREE.plot(values=[1.0])
-    with pytest.raises(ValueError, match="got a table; pass one of its columns, 'own', 'total'"):
-        TREE.plot(pd.DataFrame({"own": [1.0], "total": [2.0]}))
+    with pytest.raises(ValueError, match="got a table; pass one of its columns, 'direct', 'total'"):
+        TREE.plot(pd.DataFrame({"direct": [1.0], "total": [2.0]}))
     with pytest.raises(TypeError, match="values is Axes; pass axes as ax="):
         TREE.plot(ax)
     assert plt.get_fignums() == []

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hierseg_learn import SegmentedImages
 from hierseg_learn.datasets import make_portraits
 from hierseg_learn.transformer.exchange import PartExchange
-from hierseg_learn.what_if import counterfactual, without_nodes
+from hierseg_learn.what_if import ablate_nodes, counterfactual
 from hierseg_learn.what_if._counterfactual import SubsetSearch
 
 from .conftest import make_model
@@ -114,7 +114,7 @@ def test_targets():
 
 def test_muted_models_and_tables(model, test, two_signals):
     model2, _, queries = two_signals
-    muted = without_nodes(model2, "clothes")
+    muted = ablate_nodes(model2, "clothes")
     found = counterfactual(muted, queries[1])
     assert not any("clothes" in path for path in found.paths)
     assert muted.classifier_.predict(found.row)[0] == found.new_prediction

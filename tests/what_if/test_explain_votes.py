@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose
 from hierseg_learn import HierarchicalMetricClassifier, SegmentTreeTransformer
 from hierseg_learn.explain import shapley_values
 from hierseg_learn.transformer.exchange import PartExchange
-from hierseg_learn.what_if import explain_votes, without_nodes
+from hierseg_learn.what_if import ablate_nodes, explain_votes
 
 from .conftest import make_model
 
@@ -53,15 +53,15 @@ def test_shapley_values_of_the_votes(any_model, train, test, n_donors):
         players, expected = by_hand(any_model, x, donors, code)
         assert explanation.label == any_model.predict(x)[0]
         assert explanation.players.tolist() == players.tolist()
-        assert_allclose(explanation.own[players], expected, atol=1e-5)
-        assert not np.delete(explanation.own, players).any()
+        assert_allclose(explanation.direct[players], expected, atol=1e-5)
+        assert not np.delete(explanation.direct, players).any()
         assert_allclose(explanation.proba[1], any_model.predict_proba(x)[0, code], atol=1e-5)
 
 
 def test_values_of_all_classes_cancel(model, test):
     x = test[0][:1]
-    own = [explain_votes(model, x, label).own for label in model.classes_]
-    assert_allclose(np.sum(own, axis=0), 0, atol=1e-12)
+    direct = [explain_votes(model, x, label).direct for label in model.classes_]
+    assert_allclose(np.sum(direct, axis=0), 0, atol=1e-12)
 
 
 def test_a_coarser_level_explains_the_same_votes(model, test):
@@ -76,12 +76,12 @@ def test_own_parts_as_donors_change_nothing(model, test):
     x = test[0][2:3]
     explanation = explain_votes(model, x, donors=x)
     assert explanation.proba[0] == explanation.proba[1]
-    assert not explanation.own.any()
+    assert not explanation.direct.any()
     assert "No part adds votes" in explanation.to_text()
 
 
 def test_a_part_that_is_muted_already_is_no_player(model, test):
-    muted = without_nodes(model, "hair")
+    muted = ablate_nodes(model, "hair")
     explanation = explain_votes(muted, test[0][:1])
     hair = explanation.tree.index("hair")
     assert hair not in explanation.players
@@ -93,14 +93,14 @@ def test_table_and_images_say_the_same(model, test):
     x = test[0][:1]
     row = model[0].transform(x)
     of_row = explain_votes(model[1], row, transformer=model[0])
-    assert of_row.own.tolist() == explain_votes(model, x).own.tolist()
+    assert of_row.direct.tolist() == explain_votes(model, x).direct.tolist()
 
 
 def test_the_planted_part_brings_most_votes(model, test):
     right = np.flatnonzero(model.predict(test[0]) == test[1])[:10]
-    own = [explain_votes(model, test[0][i]).contributions["own"] for i in right]
+    direct = [explain_votes(model, test[0][i]).contributions["direct"] for i in right]
     # without any part the votes may be for the class already
-    best = [votes.idxmax() for votes in own if votes.max() > 0]
+    best = [votes.idxmax() for votes in direct if votes.max() > 0]
     assert len(best) >= 5
     assert np.mean([path.endswith("/hair") for path in best]) >= 0.8
 

@@ -20,7 +20,7 @@ from ._base import Segmenter, flat_tree, read_tree
 _FEW_IDS = 6
 
 
-class GivenMasks(Segmenter):
+class MaskSegmenter(Segmenter):
     """Take the label maps that were given together with the images.
 
     Fitted on images without label maps, it takes every image as one part, and says so in a
@@ -51,9 +51,9 @@ class GivenMasks(Segmenter):
     --------
     >>> import numpy as np
     >>> from hierseg_learn.images import SegmentedImages
-    >>> from hierseg_learn.segmentation import GivenMasks
+    >>> from hierseg_learn.segmentation import MaskSegmenter
     >>> images, masks = np.zeros((2, 2, 2)), np.array([[[0, 0], [3, 3]], [[0, 3], [3, -1]]])
-    >>> segmenter = GivenMasks().fit(SegmentedImages(images, masks))
+    >>> segmenter = MaskSegmenter().fit(SegmentedImages(images, masks))
     >>> print(segmenter.tree_.export_text())
     image
     ├── part_0

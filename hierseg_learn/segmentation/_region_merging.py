@@ -17,7 +17,7 @@ HALF_COST = 2.5
 
 
 @dataclass(frozen=True, eq=False)
-class MergeTree:
+class BinaryPartitionTree:
     """A binary tree of regions of one image, each the union of two that touch.
 
     Its cuts are nested: every region of a finer cut lies in one region of a coarser one. All
@@ -33,7 +33,7 @@ class MergeTree:
         root, the whole image, is the last node and its own parent.
     heights : ndarray of shape (n_nodes,), float64
         Height of every node in [0, 1], 0 for leaves; it does not fall from one inner node to the
-        next. Those of :class:`MergeTreeSegmenter` can be compared between images.
+        next. Those of :class:`RegionMergingSegmenter` can be compared between images.
     areas : ndarray of shape (n_nodes,), int64
         Pixels of every node.
 
@@ -45,9 +45,9 @@ class MergeTree:
     Examples
     --------
     >>> import numpy as np
-    >>> from hierseg_learn.segmentation import MergeTreeSegmenter
+    >>> from hierseg_learn.segmentation import RegionMergingSegmenter
     >>> image = np.repeat([[0.1] * 8, [0.9] * 8], 4, axis=0)
-    >>> tree = MergeTreeSegmenter().hierarchy(image)
+    >>> tree = RegionMergingSegmenter().hierarchy(image)
     >>> tree.cut(n_regions=2)[[0, 3, 4, 7], 0]
     array([0, 0, 1, 1], dtype=int32)
     >>> tree.areas[[0, -1]].tolist(), int(tree.cut(height=0.99).max()) + 1
@@ -118,7 +118,7 @@ class MergeTree:
         Returns
         -------
         contours : ndarray of shape (height, width), float64
-            Height at which a pixel joins its right and its lower neighbour, the larger of both;
+            Height at which a pixel joins its right and its lower neighbor, the larger of both;
             values beyond `t` are the borders of ``cut(height=t)``. In [0, 1].
         """
         from ..kernels import segments
@@ -128,7 +128,7 @@ class MergeTree:
 
 def merge_tree(
     image: np.ndarray, n_superpixels: int, compactness: float, sigma: float
-) -> MergeTree:
+) -> BinaryPartitionTree:
     """Build the hierarchy of one image.
 
     Shapes: `image` (height, width) or (height, width, 3) float32.
@@ -144,7 +144,7 @@ def merge_tree(
     borders = segments.region_borders(labels, segments.gradient_strength(planes))
     pairs, costs = segments.merge(counts, bins, *borders)
     parents, costs, areas = order_by_height(pairs, costs, counts)
-    return MergeTree(labels, parents, costs / (costs + HALF_COST), areas)
+    return BinaryPartitionTree(labels, parents, costs / (costs + HALF_COST), areas)
 
 
 def order_by_height(
@@ -156,8 +156,8 @@ def order_by_height(
     its height then is that of the highest merge below.
 
     Shapes: `pairs` (n_leaves - 1, 2) int64, `costs` (n_leaves - 1,) float64, `counts` (n_leaves,)
-    int64. Returns `parents, heights, areas` (2 * n_leaves - 1,): as of :class:`MergeTree`, heights
-    in the unit of the costs.
+    int64. Returns `parents, heights, areas` (2 * n_leaves - 1,): as of
+    :class:`BinaryPartitionTree`, heights in the unit of the costs.
     """
     n_leaves, n_nodes = len(counts), 2 * len(counts) - 1
     heights = np.concatenate([np.zeros(n_leaves), costs])
@@ -189,7 +189,7 @@ class HierarchySegmenter(RegionSegmenter):
         **RegionSegmenter._parameter_constraints,
     }
 
-    def hierarchy(self, image: Any) -> MergeTree:
+    def hierarchy(self, image: Any) -> BinaryPartitionTree:
         """Build the tree of regions of one image.
 
         Parameters
@@ -201,7 +201,7 @@ class HierarchySegmenter(RegionSegmenter):
 
         Returns
         -------
-        tree : MergeTree
+        tree : BinaryPartitionTree
 
         Raises
         ------
@@ -222,25 +222,25 @@ class HierarchySegmenter(RegionSegmenter):
         -------
         contours : ndarray of shape (height, width), float64
             Values in [0, 1]; those above a threshold are the borders of closed regions. As
-            :meth:`MergeTree.contour_map`.
+            :meth:`BinaryPartitionTree.contour_map`.
         """
         return self.hierarchy(image).contour_map()
 
     @abstractmethod
-    def _merge_tree(self, image: np.ndarray) -> MergeTree:
+    def _merge_tree(self, image: np.ndarray) -> BinaryPartitionTree:
         """Tree of regions of one checked image."""
 
     def _regions(self, image: np.ndarray) -> np.ndarray:
         return self._merge_tree(image).cut(self.n_segments)
 
 
-class MergeTreeSegmenter(HierarchySegmenter):
+class RegionMergingSegmenter(HierarchySegmenter):
     """Cut images into regions by merging superpixels step by step.
 
     Every image is cut into superpixels, and the two that touch and differ least are joined, again
     and again. How much two regions differ is the strength of the border between them, times the
-    difference of their histograms of CIELAB colour and of texture, times a power of their size.
-    The regions at `n_segments` are then given parts as by :class:`SuperpixelSegmenter`: colour,
+    difference of their histograms of CIELAB color and of texture, times a power of their size.
+    The regions at `n_segments` are then given parts as by :class:`SuperpixelSegmenter`: color,
     texture and position are clustered over many images into a vocabulary.
 
     The result does not depend on the order of the training images, nor on `n_jobs`.
@@ -262,7 +262,7 @@ class MergeTreeSegmenter(HierarchySegmenter):
         Size of the vocabulary; fewer if the images have fewer different regions.
     position_weight : float, default=1.0
         How much the position of a region (height in the image and distance from the vertical
-        middle line) counts against its colour. More where things have their places, as people who
+        middle line) counts against its color. More where things have their places, as people who
         stand do; 0 where they may be anywhere.
     max_images : int or None, default=500
         Learn the vocabulary from at most so many images, chosen by `random_state` and their
@@ -308,9 +308,9 @@ class MergeTreeSegmenter(HierarchySegmenter):
     Examples
     --------
     >>> import numpy as np
-    >>> from hierseg_learn.segmentation import MergeTreeSegmenter
+    >>> from hierseg_learn.segmentation import RegionMergingSegmenter
     >>> image = np.repeat([[0.1] * 16, [0.5] * 16, [0.9] * 16], 8, axis=0)
-    >>> segmenter = MergeTreeSegmenter(n_segments=3, n_parts=2, random_state=0)
+    >>> segmenter = RegionMergingSegmenter(n_segments=3, n_parts=2, random_state=0)
     >>> segmenter.hierarchy(image).cut(n_regions=3)[[0, 8, 16], 0]
     array([0, 1, 2], dtype=int32)
     >>> segmenter.contour_map(image).shape
@@ -353,5 +353,5 @@ class MergeTreeSegmenter(HierarchySegmenter):
             random_state=random_state,
         )
 
-    def _merge_tree(self, image: np.ndarray) -> MergeTree:
+    def _merge_tree(self, image: np.ndarray) -> BinaryPartitionTree:
         return merge_tree(image, self.n_superpixels, self.compactness, self.sigma)

@@ -16,7 +16,7 @@ from sklearn.metrics import accuracy_score
 from sklearn.utils import Tags, get_tags
 from sklearn.utils.validation import check_is_fitted
 
-from ..fitted.model import FittedModel, one_row, take_apart, thawed
+from ..fitted.model import FittedModel, one_row, take_apart, unwrap_frozen
 from ..transformer.describe import TreeDescriber, describe_images
 from ..utils import Estimator
 from ..utils.labels import check_labels, check_same_kind
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class HidingDescriber(TreeDescriber):
-    """Leaves the pixels of some leaves out, and lets no neighbouring part see them either.
+    """Leaves the pixels of some leaves out, and lets no neighboring part see them either.
 
     Gradients, binary patterns and patches of a pixel look at the pixels around it, so a part can
-    be read at the borders of its neighbours even where it has no columns of its own. Here its
+    be read at the borders of its neighbors even where it has no columns of its own. Here its
     pixels take the value of the nearest pixel of another part before anything is described.
     """
 
@@ -81,12 +81,12 @@ def mean_of_present(rows: np.ndarray) -> np.ndarray:
     return np.divide(totals, seen, out=np.zeros(len(totals)), where=seen > 0)
 
 
-class MutedClassifier(ClassifierMixin, Estimator):
+class AblatedClassifier(ClassifierMixin, Estimator):
     """A model of images that does without some parts, and has not learned anew.
 
     Muted parts are absent from training rows and queries alike, and every node above them is made
     anew from the parts that are left: otherwise what a part said stays readable in its parents. The
-    metric is the one learned with all parts. :func:`without_nodes` makes one of a fitted model;
+    metric is the one learned with all parts. :func:`ablate_nodes` makes one of a fitted model;
     `fit` fits the model first, for cross-validation.
 
     Parameters
@@ -102,7 +102,7 @@ class MutedClassifier(ClassifierMixin, Estimator):
         be a :class:`~sklearn.frozen.FrozenEstimator`.
     hide_pixels : bool, default=False
         Whether muted parts are also painted over, with the nearest pixel of another part, before
-        images are described. Without it, gradients, binary patterns and patches of its neighbours
+        images are described. Without it, gradients, binary patterns and patches of its neighbors
         still see a muted part from across the border. Not possible on a table.
 
     Attributes
@@ -124,7 +124,7 @@ class MutedClassifier(ClassifierMixin, Estimator):
 
     See Also
     --------
-    without_nodes : Mute parts of a model that is fitted already.
+    ablate_nodes : Mute parts of a model that is fitted already.
     counterfactual : Which parts would have to be others for another prediction.
 
     Examples
@@ -133,7 +133,7 @@ class MutedClassifier(ClassifierMixin, Estimator):
     >>> from sklearn.pipeline import make_pipeline
     >>> from hierseg_learn import HierarchicalMetricClassifier, SegmentTreeTransformer
     >>> from hierseg_learn.datasets import make_portraits
-    >>> from hierseg_learn.what_if import MutedClassifier
+    >>> from hierseg_learn.what_if import AblatedClassifier
     >>> portraits = make_portraits(80, signal=("hair",), strength=1.0, random_state=0)
     >>> model = make_pipeline(
     ...     SegmentTreeTransformer(tree=portraits.tree, descriptors="color"),
@@ -142,7 +142,7 @@ class MutedClassifier(ClassifierMixin, Estimator):
     >>> X, y = portraits.images, portraits.target
     >>> bool(cross_val_score(model, X, y, cv=2).mean() > 0.9)
     True
-    >>> bool(cross_val_score(MutedClassifier(model, "hair"), X, y, cv=2).mean() > 0.7)
+    >>> bool(cross_val_score(AblatedClassifier(model, "hair"), X, y, cv=2).mean() > 0.7)
     False
     """
 
@@ -178,7 +178,7 @@ class MutedClassifier(ClassifierMixin, Estimator):
 
         Returns
         -------
-        self : MutedClassifier
+        self : AblatedClassifier
 
         Raises
         ------
@@ -337,7 +337,7 @@ class MutedClassifier(ClassifierMixin, Estimator):
     def _mute(self, fitted: Any, images: Any, segments: Any) -> Self:
         """Mute a fitted model; `images` are those it was fitted on, if their pixels matter."""
         # its own, whatever becomes of the one that was given
-        model = take_apart(fitted, deepcopy(thawed(self.transformer)))
+        model = take_apart(fitted, deepcopy(unwrap_frozen(self.transformer)))
         leaves = model.exchange.leaves(_check_nodes(self.nodes))
         if leaves.all():
             raise ValueError(f"nodes={self.nodes!r} mute every part; expected some to be left.")
@@ -384,7 +384,7 @@ def open_model(
     Returns `to_rows`: ``to_rows(X, segments, name)`` gives rows of images or of a table, as
     `FittedModel.rows`.
     """
-    if isinstance(model, MutedClassifier):
+    if isinstance(model, AblatedClassifier):
         return model.fitted_model(), model._rows
     fitted = take_apart(model, transformer)
     return fitted, fitted.rows
@@ -396,14 +396,14 @@ def _check_nodes(nodes: Any) -> Any:
     return nodes
 
 
-def without_nodes(
+def ablate_nodes(
     model: Any,
     nodes: int | str | Iterable[int | str],
     *,
     transformer: Any = None,
     images: Any = None,
     segments: Any = None,
-) -> MutedClassifier:
+) -> AblatedClassifier:
     """Mute parts of a fitted model, without fitting it again.
 
     Training rows and queries lose the columns of the muted parts, and every node above them is made
@@ -423,14 +423,14 @@ def without_nodes(
         The images that a pipeline was fitted on, in the same order. If they are given, they are
         described again with the muted parts painted over, and so is every query
         (``hide_pixels=True``): then nothing of a muted part is left but its outline. Without them,
-        gradients, binary patterns and patches of its neighbours still see it from across the
+        gradients, binary patterns and patches of its neighbors still see it from across the
         border.
     segments : array, list of arrays or list of paths, default=None
         Label maps of `images`, unless these bring their own.
 
     Returns
     -------
-    muted : MutedClassifier
+    muted : AblatedClassifier
         Fitted; it takes what `model` takes, and pickles. A clone of it is not fitted.
 
     Raises
@@ -446,14 +446,14 @@ def without_nodes(
     >>> from sklearn.pipeline import make_pipeline
     >>> from hierseg_learn import HierarchicalMetricClassifier, SegmentTreeTransformer
     >>> from hierseg_learn.datasets import make_portraits
-    >>> from hierseg_learn.what_if import without_nodes
+    >>> from hierseg_learn.what_if import ablate_nodes
     >>> portraits = make_portraits(80, signal=("hair",), strength=1.0, random_state=0)
     >>> X, y = portraits.images, portraits.target
     >>> model = make_pipeline(
     ...     SegmentTreeTransformer(tree=portraits.tree, descriptors=["color", "lbp"]),
     ...     HierarchicalMetricClassifier(combination="weighted", random_state=0),
     ... ).fit(X, y)
-    >>> bald = without_nodes(model, "hair", images=X)
+    >>> bald = ablate_nodes(model, "hair", images=X)
     >>> bald.muted_
     ('portrait/person/head/hair',)
     >>> model.score(X, y), bool(bald.score(X, y) < 0.9)
@@ -462,5 +462,5 @@ def without_nodes(
     if transformer is not None and not isinstance(transformer, FrozenEstimator):
         transformer = FrozenEstimator(transformer)
     nodes = nodes if isinstance(nodes, int | str) else list(nodes)
-    muted = MutedClassifier(model, nodes, transformer=transformer, hide_pixels=images is not None)
+    muted = AblatedClassifier(model, nodes, transformer=transformer, hide_pixels=images is not None)
     return muted._mute(deepcopy(model), images, segments)

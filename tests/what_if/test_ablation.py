@@ -13,7 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from hierseg_learn import HierarchicalMetricClassifier, SegmentedImages, SegmentTreeTransformer
-from hierseg_learn.what_if import MutedClassifier, without_nodes
+from hierseg_learn.what_if import AblatedClassifier, ablate_nodes
 
 from .conftest import make_model
 
@@ -51,7 +51,7 @@ def test_nothing_of_a_muted_part_reaches_a_prediction(portraits, train, test, de
         rng = np.random.default_rng(0)
         painted = repaint(train[0], rng)
         muted, other = (
-            without_nodes(with_rows_of(model, X), "hair", images=X if hide else None)
+            ablate_nodes(with_rows_of(model, X), "hair", images=X if hide else None)
             for X in (train[0], painted)
         )
         expected = muted.predict_proba(test[0])
@@ -66,19 +66,19 @@ def test_without_images_neighbours_still_see_the_part(portraits, train, test):
     model = make_model(portraits.tree, ["lbp"]).fit(*train)
     painted = repaint(test[0], np.random.default_rng(0))
     for images, same in ((None, False), (train[0], True)):
-        muted = without_nodes(model, "hair", images=images)
+        muted = ablate_nodes(model, "hair", images=images)
         columns = [muted.table(X).filter(like="/skin|") for X in (test[0], painted)]
         assert np.array_equal(*columns) == same
 
 
 def test_accuracy_falls_to_chance(model, train, test):
     assert model.score(*test) > 0.8
-    assert without_nodes(model, "hair", images=train[0]).score(*test) < 0.75
-    assert without_nodes(model, "background").score(*test) > 0.8
+    assert ablate_nodes(model, "hair", images=train[0]).score(*test) < 0.75
+    assert ablate_nodes(model, "background").score(*test) > 0.8
 
 
 def test_table_is_that_of_unlabeled_images(portraits, model, train, test):
-    muted = without_nodes(model, "hair")
+    muted = ablate_nodes(model, "hair")
     with pytest.warns(UserWarning, match="'hair' never occurred"):
         transformer = clone(model[0]).fit(unlabel(train[0]))
     expected = transformer.transform(unlabel(test[0]))
@@ -92,20 +92,20 @@ def test_table_is_that_of_unlabeled_images(portraits, model, train, test):
 @settings(deadline=None, max_examples=8)
 @given(st.sets(st.sampled_from(["background", "hair", "skin", "eyes", "body"]), min_size=1))
 def test_nodes_and_their_leaves_are_the_same(model, test, nodes):
-    muted = without_nodes(model, nodes)
+    muted = ablate_nodes(model, nodes)
     assert {path.split("/")[-1] for path in muted.muted_} == {
         leaf for node in nodes for leaf in (("neck", "clothes") if node == "body" else (node,))
     }
-    by_path = without_nodes(model, list(muted.muted_))
+    by_path = ablate_nodes(model, list(muted.muted_))
     one_by_one = [muted.tree_.index(path) for path in muted.muted_]
     proba = muted.predict_proba(test[0])
     np.testing.assert_array_equal(by_path.predict_proba(test[0]), proba)
-    np.testing.assert_array_equal(without_nodes(model, one_by_one).predict_proba(test[0]), proba)
+    np.testing.assert_array_equal(ablate_nodes(model, one_by_one).predict_proba(test[0]), proba)
 
 
 def test_model_stays_as_it_is(model, train, test):
     before = pickle.dumps(model)
-    muted = without_nodes(model, ["hair", "eyes"])
+    muted = ablate_nodes(model, ["hair", "eyes"])
     muted.predict(test[0])
     assert pickle.dumps(model) == before
     np.testing.assert_array_equal(muted.classifier_.components_, model[1].components_)
@@ -113,23 +113,23 @@ def test_model_stays_as_it_is(model, train, test):
 
 
 def test_explanations_leave_muted_parts_out(model, test):
-    muted = without_nodes(model, ["hair"])
+    muted = ablate_nodes(model, ["hair"])
     X = test[0]
     for x in (X[2], X[2:3]):
         explanation = muted.explain_prediction(x)
-        assert explanation.contributions.loc[muted.muted_[0], "own"] == 0
+        assert explanation.contributions.loc[muted.muted_[0], "direct"] == 0
         assert not explanation.contributions.loc[muted.muted_[0], "present"]
         assert explanation.prediction == muted.predict(X[2:3])[0]
     pair = muted.explain_pair(X[0], X[1])
     squared = muted.classifier_.pair_distance([muted.table(X[:2]).to_numpy()])[0] ** 2
     assert pair.squared_distance == pytest.approx(squared, rel=1e-4)
-    assert pair.contributions.loc[muted.muted_[0], "own"] == 0
+    assert pair.contributions.loc[muted.muted_[0], "direct"] == 0
 
 
 def test_on_tables(model, train, test):
     table, queries = (model[0].transform(X) for X in (train[0], test[0]))
-    muted = without_nodes(model[1], "hair", transformer=model[0])
-    expected = without_nodes(model, "hair").predict_proba(test[0])
+    muted = ablate_nodes(model[1], "hair", transformer=model[0])
+    expected = ablate_nodes(model, "hair").predict_proba(test[0])
     np.testing.assert_allclose(muted.predict_proba(queries), expected, atol=1e-6)
     explained = muted.explain_prediction(queries.iloc[0])
     assert explained.prediction == muted.predict(queries[:1])[0]
@@ -140,27 +140,27 @@ def test_on_tables(model, train, test):
 def test_columns_in_another_order(model, train, test):
     table, queries = (model[0].transform(X).iloc[:, ::-1] for X in (train[0], test[0]))
     classifier = clone(model[1]).fit(table, train[1])
-    muted = without_nodes(classifier, "hair", transformer=model[0])
-    expected = without_nodes(model, "hair").table(test[0]).iloc[:, ::-1]
+    muted = ablate_nodes(classifier, "hair", transformer=model[0])
+    expected = ablate_nodes(model, "hair").table(test[0]).iloc[:, ::-1]
     for order in (queries, queries.iloc[:, ::-1]):
         assert muted.table(order).equals(expected)
     np.testing.assert_array_equal(
-        muted.classifier_._X, without_nodes(model, "hair").classifier_._X[:, ::-1]
+        muted.classifier_._X, ablate_nodes(model, "hair").classifier_._X[:, ::-1]
     )
 
 
 def test_bare_arrays(portraits, train, test, model):
     arrays = make_model(portraits.tree, combination="projection")
     arrays[0].set_output(transform="default")
-    muted = without_nodes(arrays.fit(*train), "hair")
+    muted = ablate_nodes(arrays.fit(*train), "hair")
     assert isinstance(muted.table(test[0]), np.ndarray)
     np.testing.assert_allclose(
-        muted.table(test[0]), without_nodes(model, "hair").table(test[0]), rtol=1e-5
+        muted.table(test[0]), ablate_nodes(model, "hair").table(test[0]), rtol=1e-5
     )
 
 
 def test_clone_pickle_and_cross_validation(portraits, model, train, test):
-    muted = without_nodes(model, "hair", images=train[0])
+    muted = ablate_nodes(model, "hair", images=train[0])
     copy = pickle.loads(pickle.dumps(muted))
     np.testing.assert_array_equal(copy.predict_proba(test[0]), muted.predict_proba(test[0]))
     fresh = clone(muted)
@@ -169,7 +169,7 @@ def test_clone_pickle_and_cross_validation(portraits, model, train, test):
     refitted = fresh.fit(*train)
     np.testing.assert_array_equal(refitted.predict_proba(test[0]), muted.predict_proba(test[0]))
     scores = cross_val_score(
-        MutedClassifier(make_model(portraits.tree), "background"),
+        AblatedClassifier(make_model(portraits.tree), "background"),
         *train,
         cv=2,
         error_score="raise",
@@ -182,7 +182,7 @@ def test_missing_parts(portraits, model, test):
     bald = ~np.array([(mask == HAIR).any() for mask in test[0].masks])
     assert bald.any()
     assert not bald.all()
-    table = without_nodes(model, "hair").table(test[0])
+    table = ablate_nodes(model, "hair").table(test[0])
     hair = table.filter(like="/hair|")
     assert (hair == hair.iloc[0]).all(axis=None)
     assert not table.isna().any(axis=None)
@@ -191,35 +191,35 @@ def test_missing_parts(portraits, model, test):
 def test_wrong_input(portraits, model, train, test):
     X, y = train
     with pytest.raises(ValueError, match=r"'wig'"):
-        without_nodes(model, "wig")
+        ablate_nodes(model, "wig")
     with pytest.raises(ValueError, match="mute every part"):
-        without_nodes(model, "portrait")
+        ablate_nodes(model, "portrait")
     with pytest.raises(ValueError, match="nodes is empty"):
-        without_nodes(model, [])
+        ablate_nodes(model, [])
     with pytest.raises(ValueError, match="images must be the 60"):
-        without_nodes(model, "hair", images=X[:10])
+        ablate_nodes(model, "hair", images=X[:10])
     scaled = make_pipeline(
         SegmentTreeTransformer(tree=portraits.tree, descriptors="color"),
         StandardScaler().set_output(transform="pandas"),
         HierarchicalMetricClassifier(),
     ).fit(X, y)
     with pytest.raises(TypeError, match=r"nothing in between, got the steps .*StandardScaler"):
-        without_nodes(scaled, "hair")
+        ablate_nodes(scaled, "hair")
     with pytest.raises(ValueError, match=r"the table that model was fitted on .*neither scaled"):
-        without_nodes(scaled[-1], "hair", transformer=scaled[0])
+        ablate_nodes(scaled[-1], "hair", transformer=scaled[0])
     with pytest.raises(ValueError, match="transformer makes"):
-        without_nodes(scaled[-1], "hair", transformer=model[0])
+        ablate_nodes(scaled[-1], "hair", transformer=model[0])
     with pytest.raises(TypeError, match=r"transformer must be .* got none"):
-        without_nodes(model[-1], "hair")
+        ablate_nodes(model[-1], "hair")
     with pytest.raises(ValueError, match="transformer was given"):
-        without_nodes(model, "hair", transformer=model[0])
+        ablate_nodes(model, "hair", transformer=model[0])
     with pytest.raises(TypeError, match="got StandardScaler"):
-        without_nodes(StandardScaler(), "hair")
+        ablate_nodes(StandardScaler(), "hair")
     with pytest.raises(ValueError, match=r"x must be one image.*of length 20"):
-        without_nodes(model, "hair").explain_prediction(test[0])
+        ablate_nodes(model, "hair").explain_prediction(test[0])
     with pytest.raises(NotFittedError):
-        without_nodes(make_model(portraits.tree), "hair")
+        ablate_nodes(make_model(portraits.tree), "hair")
     with pytest.raises(ValueError, match="hide_pixels=True needs images"):
-        MutedClassifier(model[1], "hair", transformer=model[0], hide_pixels=True)._mute(
+        AblatedClassifier(model[1], "hair", transformer=model[0], hide_pixels=True)._mute(
             model[1], X, None
         )

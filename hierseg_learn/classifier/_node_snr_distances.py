@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def snr_by_node(model: Any, a: Any, b: Any) -> pd.DataFrame:
+def node_snr_distances(model: Any, a: Any, b: Any) -> pd.DataFrame:
     """Measure two rows by the asymmetric signal-to-noise distance, in the space of every node.
 
     The distance of a query q to a reference x is ``var(q - x) / var(q)`` [1]_, the variance taken
@@ -61,13 +61,13 @@ def snr_by_node(model: Any, a: Any, b: Any) -> pd.DataFrame:
     --------
     >>> import pandas as pd
     >>> from hierseg_learn import HierarchicalMetricClassifier
-    >>> from hierseg_learn.classifier import snr_by_node
+    >>> from hierseg_learn.classifier import node_snr_distances
     >>> from sklearn.datasets import load_iris
     >>> X, y = load_iris(return_X_y=True)
     >>> names = [f"iris/{part}|{size}" for part in ("sepal", "petal") for size in ("l", "w")]
     >>> X = pd.DataFrame(X, columns=names)
     >>> model = HierarchicalMetricClassifier(random_state=0).fit(X, y)
-    >>> snr_by_node(model, X.iloc[0], X.iloc[60])["n_components"]
+    >>> node_snr_distances(model, X.iloc[0], X.iloc[60])["n_components"]
     node
     iris/sepal    2
     iris/petal    2
@@ -77,7 +77,7 @@ def snr_by_node(model: Any, a: Any, b: Any) -> pd.DataFrame:
     import pandas as pd
 
     rows = [check_row(model, row, name) for row, name in ((a, "a"), (b, "b"))]
-    centred = np.concatenate(rows) - model.prototypes_.mean(axis=0)
+    centered = np.concatenate(rows) - model.prototypes_.mean(axis=0)
     pair = model.explain_pair(*rows_like(model, rows))
     tree = model.tree_
     both = np.ones(tree.n_nodes, dtype=bool)
@@ -92,7 +92,7 @@ def snr_by_node(model: Any, a: Any, b: Any) -> pd.DataFrame:
         elif len(components) < 2:
             reason = "fewer than 2 components"
         else:
-            values, reason = _both_ways(centred @ components.T)
+            values, reason = _both_ways(centered @ components.T)
         defined = not np.isnan(values).all()
         records.append((*values, len(components), defined, reason))
     columns = ["snr_ab", "snr_ba", "n_components", "defined", "reason"]
