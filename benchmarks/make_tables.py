@@ -115,7 +115,7 @@ def ccp_bars(summary: dict[str, Any]) -> list[Row]:
 
 
 def explained(cases: list[dict[str, Any]]) -> list[Row]:
-    rows: list[Row] = [["photo", "class", "predicted", "what sets it apart from its nearest neighbors"]]
+    rows: list[Row] = [["photo", "class", "predicted", "what sets it apart from its neighbors"]]
     for case in cases:
         shares = case["direct_share"]
         largest = sorted(shares, key=lambda path: -abs(shares[path]))[:N_NAMED]
@@ -320,8 +320,6 @@ def tables_of_found_segments(results: dict[str, Any]) -> dict[str, list[Row]]:
     for name, entry in results["scores"].items():
         difference = results["differences"].get(name)
         scores.append([name, share(entry["mean"]), points(difference) if difference else ""])
-    if "gains" not in results:
-        return {"scores": scores}
     rivals = list(next(iter(results["gains"].values())))
     gains: list[Row] = [["found in pixels", *[f"less {rival}, points" for rival in rivals]]]
     for name, by_rival in results["gains"].items():

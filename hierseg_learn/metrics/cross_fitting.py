@@ -355,7 +355,7 @@ def _over_the_table(
 
 @dataclass(frozen=True)
 class Judged:
-    """What was tried for one node, and the share of each fold's held-out rows that it gets right."""
+    """What was tried for one node, and the accuracy of each on the held-out rows of every fold."""
 
     starts: np.ndarray  # (n_starts, n_folds) float64: of the weightings, equal weights first
     refined: np.ndarray  # (n_refined, n_folds) float64: of what the kept start was refined to
