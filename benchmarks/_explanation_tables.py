@@ -8,7 +8,7 @@ from _cells import Row, as_rows, met, share, with_error
 
 
 def tables_of_explanations(results: dict[str, Any]) -> dict[str, list[Row]]:
-    """Bars, areas, localization, repeats, times, stability and the randomisation check."""
+    """Bars, areas, localization, repeats, times, stability and the randomization check."""
     located = results["localization"]
     best = located["chosen"]
     return {

@@ -31,7 +31,7 @@ def loaders(quick: bool) -> dict[str, Callable[[], Bunch]]:
 
 
 def take_portraits(n_samples: int = N_PORTRAITS) -> Bunch:
-    """Portraits, three classes, noisy enough that not all are told apart."""
+    """Portraits of three classes, noisy enough that not all are classified correctly."""
     data = make_portraits(
         n_samples,
         n_classes=3,

@@ -1,8 +1,8 @@
-"""What comes out where there is nothing to be found: accuracy, node scores, alarms, reliance.
+"""Results on data without signal: accuracy, node scores, flagged nodes, reliance.
 
-Twenty-three kinds of data without signal, every segmenter that takes them, every combination. A
-look is one number with the interval in which chance has it 95 times in 100; of all looks, at most
-5 % may lie outside.
+Twenty-three kinds of data without signal, every segmenter that accepts them, every combination. A
+look is one number with an interval that contains it 95 times in 100 by chance; at most 5% of all
+looks may lie outside.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def segmenters(kind: str, quick: bool) -> dict[str, Segmenter | None]:
-    """What cuts the photos of a kind; nothing does with tables, masks where there are some."""
+    """Segmenters for a kind of photos: none for tables, masks if available."""
     if kind not in PHOTOS:
         return {TABLE: None}
     cutters = {
