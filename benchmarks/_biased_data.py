@@ -25,7 +25,7 @@ DESCRIPTORS = [
     ("shape", ShapeDescriptor(n_bins=5)),
 ]
 TROUSERS, SKIRTS = ("jeans", "pants"), ("dress", "skirt")
-# photos are made smaller, and composed anew for every seed
+# photos are made smaller, and composed again for every seed
 LONG_SIDE = 200
 NODE = "background"
 

@@ -53,7 +53,7 @@ def explanation_bars(results: dict[str, Any]) -> list[Row]:
     for rule in dict.fromkeys(("voters, by nodes", located["chosen"])):
         worst = min(located["test"], key=lambda row: row[rule])
         found = f"{share(worst[rule])} ({worst['planted']})"
-        bar = "planted part on top in 95 % of images, worst part"
+        bar = "planted part on top in 95% of images, worst part"
         rows.append([bar, f"contrast: {rule}", found, met(worst[rule] >= 0.95)])
     for row in results["time"]:
         if row["explainer"].startswith(("contrast", "votes")):

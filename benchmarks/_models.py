@@ -28,7 +28,7 @@ SHRINKAGES = (0.1, 0.3, 0.5, 0.7, 0.9, 0.99)
 SVM_COSTS_SCALED = (0.0001, 0.001, 0.01)
 INNER_FOLDS = 3
 MAX_SEARCHED = 10_000
-# what given masks say of the class without a look at a pixel, and beside the whole image
+# information of given masks about the class, without pixel values and with the whole image
 MASKS_ONLY, WHOLE_AND_MASKS = "presence and area only", "whole image + presence and area"
 OUTLINES_ONLY = "tree of presence, area and shape only"
 

@@ -111,5 +111,5 @@ def settings_of_folds(names: Sequence[str]) -> dict[str, Any]:
         "cv": {"n_splits": N_SPLITS, "random_state": SEED},
         "n_cifar": N_CIFAR,
         "n_portraits": N_PORTRAITS,
-        "interval": "95 %, t, variance corrected after Nadeau and Bengio (2003)",
+        "interval": "95%, t, variance corrected after Nadeau and Bengio (2003)",
     }

@@ -254,7 +254,7 @@ def save(arguments: argparse.Namespace, shared: Bunch, runs: dict[str, Any]) -> 
         "shrinkages of nodes tried up to 200 per class": NODE_SHRINKAGES,
         "searched shrinkages": SHRINKAGES,
         "searched votes": [n or "class means" for n in VOTES],
-        "interval": "95 %, paired; variance over the test photos plus that over the seeds",
+        "interval": "95%, paired; variance over the test photos plus that over the seeds",
         "seconds, peak_mb": "of choosing, fitting and predicting, without descriptors; processor "
         "time of a shared core; peak of what is allocated beside the table",
     }

@@ -45,7 +45,7 @@ UNBIASED = 0.5
 N_PORTRAITS, PORTRAIT_SIZE = 600, (48, 40)
 # hard enough that not all are told apart
 LOOK = {"signal": {"hair": "color", "clothes": "texture"}, "strength": 0.15, "noise": 0.1}
-# the texture of the background is an honest cue here, its color the guilty one
+# the texture of the background is informative here, its color is spurious
 HONEST_LOOK = {
     "signal": {"background": "texture", "hair": "color"},
     "bias_cue": "color",

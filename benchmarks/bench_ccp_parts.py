@@ -342,7 +342,7 @@ def settings(data: Bunch, n_repeats: int, patches: dict) -> dict[str, Any]:
         "n_test": len(data.test),
         "classes": list(data.target_names),
         "cv": {"n_splits": N_SPLITS, "n_repeats": n_repeats, "random_state": SEED},
-        "interval": "95 %, t, variance corrected after Nadeau and Bengio (2003)",
+        "interval": "95%, t, variance corrected after Nadeau and Bengio (2003)",
         "headline": HEADLINE,
         "descriptor_sets": DESCRIPTOR_SETS,
         "patches": patches,

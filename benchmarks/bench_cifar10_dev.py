@@ -191,7 +191,7 @@ def settings(data: Bunch, draws: dict[int, int], patches: dict) -> dict[str, Any
         "n_test": len(data.test),
         "draws": draws,
         "seeds": f"{SEED} for the first draw, one more for every other",
-        "interval": "95 %, paired over the test photos; draws are averaged",
+        "interval": "95%, paired over the test photos; draws are averaged",
         "descriptors": ["color", "gradients", "lbp", "shape"],
         "patches": patches,
         "segmenters": {PYRAMID: "PyramidSegmenter()", PARTS: "SuperpixelSegmenter()"},

@@ -63,7 +63,7 @@ NAME = "explanations"
 SEEDS = (1, 2, 3)
 N_TRAIN, N_VALIDATION, N_TEST = 400, 100, 200
 N_DONORS = 3  # of every class
-# what is judged by deletion and insertion, per set of images
+# what is evaluated by deletion and insertion, per set of images
 N_JUDGED, N_JUDGED_PHOTOS, N_CHOOSING = 30, 100, 15
 N_TIMED, N_REPEATED, N_NOISY = 3, 5, 5
 N_RANDOMISED = 40

@@ -160,7 +160,7 @@ def settings(data: Bunch, n_parts: int) -> dict[str, Any]:
         "data": data.name,
         "n_photos": len(data.target),
         "cv": {"n_splits": N_SPLITS, "n_repeats": N_REPEATS, "random_state": SEED},
-        "interval": "95 %, t, variance corrected after Nadeau and Bengio (2003)",
+        "interval": "95%, t, variance corrected after Nadeau and Bengio (2003)",
         "descriptors": "default",
         "n_parts": n_parts,
         "n_neighbors": N_NEIGHBORS,

@@ -51,7 +51,7 @@ LOOKS = {
     "leaf scores": "node_scores_ of leaves, right of the held-out rows; binomial",
     "parent scores": "node_scores_ of parents, right of the held-out rows; binomial",
     "group accuracy": "interval of group_report (Wilson); must hold the accuracy of chance",
-    "alarms": "alarms of find_shortcuts, all nodes declared context; none",
+    "alarms": "nodes flagged by find_shortcuts, all nodes declared context; none",
     "reliance": "nodes that node_reliance calls relied on; none",
 }
 
@@ -229,8 +229,8 @@ def take(images: Any, rows: np.ndarray) -> Any:
 def summarize(cases: list[dict[str, Any]], by: str) -> dict[str, dict[str, Any]]:
     """Looks, and how many lie outside, for every kind of look, or for every name of a column.
 
-    `allowed` is how many may lie outside if each does with a probability of 5 %, apart from the
-    others: the 95 % quantile of the binomial distribution. Looks that share rows are not apart.
+    `allowed` is how many may lie outside if each does so independently with a probability of 5%: the
+    95% quantile of the binomial distribution. Looks that share rows are not independent.
     """
     looks, outside = Counter(), Counter()
     for case in cases:
