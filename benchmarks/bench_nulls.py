@@ -229,8 +229,8 @@ def take(images: Any, rows: np.ndarray) -> Any:
 def summarize(cases: list[dict[str, Any]], by: str) -> dict[str, dict[str, Any]]:
     """Looks, and how many lie outside, for every kind of look, or for every name of a column.
 
-    `allowed` is how many may lie outside if each does so independently with a probability of 5%: the
-    95% quantile of the binomial distribution. Looks that share rows are not independent.
+    `allowed` is how many may lie outside if each does so independently with a probability of 5%:
+    the 95% quantile of the binomial distribution. Looks that share rows are not independent.
     """
     looks, outside = Counter(), Counter()
     for case in cases:
