@@ -408,7 +408,7 @@ def test_a_refused_refit_keeps_the_metric_with_its_classes():
 
 
 @pytest.mark.parametrize(
-    "params", [{"margin": 3}, {"describe_inner": False}, {"missing": "nan"}, {"tree": None}]
+    "params", [{"erosion": 3}, {"describe_inner": False}, {"missing": "nan"}, {"tree": None}]
 )
 def test_a_refused_refit_with_new_parameters_leaves_none(params):
     images, masks, _ = pictures()
