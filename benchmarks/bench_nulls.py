@@ -1,4 +1,4 @@
-"""What comes out where there is nothing to be found: accuracy, node scores, flagged nodes, reliance.
+"""What comes out where there is nothing to find: accuracy, node scores, flagged nodes, reliance.
 
 Twenty-three kinds of data without signal, every segmenter that takes them, every combination. A
 look is one number with the interval in which chance has it 95 times in 100; of all looks, at most

@@ -7,7 +7,7 @@ finds the background, and a cure: backgrounds exchanged between the classes.
 """
 
 # %%
-# Portraits of two classes, which differ faintly in the hair. In training the background predicts the
+# Portraits of two classes that differ faintly in the hair. In training the background predicts the
 # class nearly always, later it does not.
 import matplotlib.pyplot as plt
 
@@ -24,8 +24,8 @@ for row, code in zip(axes, (0, 1), strict=True):
     row[0].set_title(f"class {code}", loc="left")
 
 # %%
-# Trained as usual, the model is nearly always right for portraits like those of the training set, and
-# often wrong where the background is that of the other class. `groups` is the background of a
+# Trained as usual, the model is nearly always right for portraits like the training set, and often
+# wrong where the background is that of the other class. `groups` is the background of a
 # portrait; the model never sees it. With `erosion` no part contains the border of its neighbors.
 from sklearn.pipeline import make_pipeline
 

@@ -50,8 +50,8 @@ class SegmentSwapSampler(Estimator, BaseSampler):
         they fit each other. A dict says which descriptors of a node are exchanged, by the
         transformer's names, as in ``{"background": ["color"]}``, or None for all of it; area,
         presence and other descriptors then stay the receiver's. ``"auto"`` takes the nodes that
-        :func:`~hierseg_learn.audit.find_shortcuts` flags. A callable gets X and y and returns one of
-        these. Where nothing is found, nothing is exchanged and the set stays as it is.
+        :func:`~hierseg_learn.audit.find_shortcuts` flags. A callable gets X and y and returns one
+        of these. Where nothing is found, nothing is exchanged and the set stays as it is.
     shortcut_params : dict, default=None
         For ``nodes="auto"``: arguments of :func:`~hierseg_learn.audit.find_shortcuts`, such as
         ``{"context": "background"}``. Without evidence nothing is flagged.
