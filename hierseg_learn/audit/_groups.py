@@ -161,19 +161,6 @@ class GroupReport(AuditReport):
     min_size : int, default=10
         Groups and cells with fewer samples are marked as tiny.
 
-    Attributes
-    ----------
-    accuracy : float
-        Accuracy over all samples.
-    worst_group, worst_cell : object, tuple of (group, class)
-        Group and cell with the lowest accuracy, the first of equal ones.
-    worst_group_accuracy, worst_cell_accuracy : float
-        The accuracy there.
-    group_gap, cell_gap : float
-        Difference between the highest and the lowest accuracy.
-    alt_text : str
-        The plot in words.
-
     See Also
     --------
     group_report : Computes one from predictions.
@@ -287,12 +274,7 @@ class GroupReport(AuditReport):
         return pd.DataFrame(columns | self._numbers(hits, sizes))
 
     def sentences(self) -> list[str]:
-        """Say where the accuracy is lowest, and which cells are empty or tiny.
-
-        Returns
-        -------
-        list of str
-        """
+        """Say where the accuracy is lowest, and which cells are empty or tiny."""
         cells = self.to_frame()
         worst = cells.loc[int(np.nanargmin(cells["accuracy"]))]
         lines = [
@@ -313,13 +295,7 @@ class GroupReport(AuditReport):
         return lines
 
     def tables(self) -> list[Table]:
-        """Table of every group, followed by its classes.
-
-        Returns
-        -------
-        list of tuple
-            Caption, heads of the columns, and rows, all as text.
-        """
+        """Table of every group, followed by its classes."""
         heads = ["group", "class", "n", "accuracy", f"{percent(self.level)} interval", "note"]
         cells, rows = self.to_frame().to_dict("records"), []
         n_classes = len(self._true_classes)

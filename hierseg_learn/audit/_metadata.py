@@ -54,15 +54,6 @@ class MetadataReport(AuditReport):
     n_samples : int
         Number of samples.
 
-    Attributes
-    ----------
-    is_flagged : ndarray of shape (n_facts,), bool
-        Facts that predict the class better than chance.
-    flagged : tuple of str
-        The same by name, the highest accuracy first.
-    alt_text : str
-        The plot in words.
-
     See Also
     --------
     find_metadata_shortcuts : Computes one.
@@ -122,12 +113,7 @@ class MetadataReport(AuditReport):
         return pd.DataFrame({**columns, "flagged": self.is_flagged}, index=index)
 
     def sentences(self) -> list[str]:
-        """Say which facts predict the class, and which could not be checked.
-
-        Returns
-        -------
-        list of str
-        """
+        """Say which facts predict the class, and which could not be checked."""
         frame, lines = self.to_frame(), []
         alone = [fact for fact in self.flagged if fact != TOGETHER] or list(self.flagged)
         if alone:
@@ -148,13 +134,7 @@ class MetadataReport(AuditReport):
         return lines
 
     def tables(self) -> list[Table]:
-        """Table of all facts; none if no fact could be checked.
-
-        Returns
-        -------
-        list of tuple
-            Caption, heads of the columns, and rows, all as text.
-        """
+        """Table of all facts; none if no fact could be checked."""
         heads = ["fact alone", "accuracy", "chance", "threshold", "p"]
         columns = zip(self.facts, self.accuracy, self.chance, self.threshold, self.p_value)
         rows = [
@@ -184,9 +164,6 @@ class MetadataReport(AuditReport):
 
 @validate_params(
     {
-        "X": "no_validation",
-        "y": "no_validation",
-        "segments": "no_validation",
         "alpha": [Interval(Real, 0, 1, closed="neither")],
         "cv": [Interval(Integral, 2, None, closed="left")],
         "n_permutations": [Interval(Integral, 20, None, closed="left")],

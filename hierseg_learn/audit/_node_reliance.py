@@ -62,29 +62,6 @@ class NodeReliance(AuditReport):
     muted_hits : ndarray of shape (n_nodes, n_groups, n_classes), int, default=None
         Number classified correctly with a node muted.
 
-    Attributes
-    ----------
-    accuracy, worst_accuracy : float
-        With nothing exchanged: over all samples, and in the worst cell of group and true class.
-    drop, worst_drop : ndarray of shape (n_nodes,)
-        Accuracy lost by exchanging a node, mean over the repeats: over all samples, and in the
-        worst cell, where it is negative if the exchange helps.
-    group_drop : ndarray of shape (n_nodes, n_groups)
-        The same in every group.
-    disturbance : ndarray of shape (n_nodes,)
-        Accuracy lost by exchanging a node within the cells, over all samples: the new node is of
-        the same class, so the loss is due to the exchange itself.
-    excess, worst_excess : ndarray of shape (n_nodes,)
-        Loss beyond the disturbance, over all samples and in the worst cell.
-    is_relied_on : ndarray of shape (n_nodes,), bool
-        Nodes whose excess is at least two points and significant: the probability that any node
-        without an effect is named is 5%. Information that several nodes carry only together, such
-        as whether two colors are equal, cannot be told from a disturbance.
-    has_groups : bool
-        Whether there is more than one group.
-    alt_text : str
-        The plot in words.
-
     See Also
     --------
     node_reliance : Computes one from a fitted model.
@@ -153,12 +130,12 @@ class NodeReliance(AuditReport):
 
     @property
     def drop(self) -> np.ndarray:
-        """Accuracy lost by exchanging a node, over all samples: array of shape (n_nodes,)."""
+        """Mean accuracy lost by exchanging a node, over all samples: array of shape (n_nodes,)."""
         return (self.accuracy - self._overall(self.exchanged_hits)).mean(axis=1)
 
     @property
     def worst_drop(self) -> np.ndarray:
-        """Accuracy lost in the worst cell by exchanging a node: array of shape (n_nodes,)."""
+        """Accuracy lost in the worst cell, negative where it gains: array of shape (n_nodes,)."""
         return (self.worst_accuracy - self._worst(self.exchanged_hits)).mean(axis=1)
 
     @property
@@ -170,7 +147,10 @@ class NodeReliance(AuditReport):
 
     @property
     def disturbance(self) -> np.ndarray:
-        """Accuracy lost by exchanging a node within the cells: array of shape (n_nodes,)."""
+        """Accuracy lost by exchanging a node within the cells: array of shape (n_nodes,).
+
+        The new node is of the same class, so the loss is due to the exchange itself.
+        """
         return (self.accuracy - self._overall(self.baseline_hits)).mean(axis=1)
 
     @property
@@ -186,7 +166,12 @@ class NodeReliance(AuditReport):
 
     @property
     def is_relied_on(self) -> np.ndarray:
-        """Nodes that the model relies on: bool array of shape (n_nodes,)."""
+        """Nodes that the model relies on: bool array of shape (n_nodes,).
+
+        Their excess is at least two points and significant: the probability that any node without
+        an effect is named is 5%. Information that several nodes carry only together, such as
+        whether two colors are equal, cannot be told from a disturbance.
+        """
         return (self.excess >= MIN_CHANGE) & self._is_significant(self.excess, self.errors)
 
     @property
@@ -239,12 +224,7 @@ class NodeReliance(AuditReport):
         return pd.DataFrame(rows)
 
     def sentences(self) -> list[str]:
-        """Say which nodes the model relies on, and which mislead it.
-
-        Returns
-        -------
-        list of str
-        """
+        """Say which nodes the model relies on, and which mislead it."""
         labels = np.array(node_labels(self.tree), dtype=object)[self.nodes]
         cells = "group and class" if self.has_groups else "class"
         lines = [
@@ -289,13 +269,7 @@ class NodeReliance(AuditReport):
         return lines
 
     def tables(self) -> list[Table]:
-        """Table of all nodes, with changes of the accuracy in percentage points.
-
-        Returns
-        -------
-        list of tuple
-            Caption, heads of the columns, and rows, all as text.
-        """
+        """Table of all nodes, with changes of the accuracy in percentage points."""
         heads = ["points of accuracy", "overall", "within cells", "excess", "±", "worst cell"]
         heads += [f"group {group}" for group in self.groups] if self.has_groups else []
         heads += ["muted: overall", "worst cell"] if self.muted_hits is not None else []
@@ -378,15 +352,8 @@ class NodeReliance(AuditReport):
 
 @validate_params(
     {
-        "model": "no_validation",
-        "X": "no_validation",
-        "y": "no_validation",
-        "groups": "no_validation",
-        "nodes": "no_validation",
         "mute": ["boolean"],
         "n_repeats": [Interval(Integral, 1, None, closed="left")],
-        "transformer": "no_validation",
-        "segments": "no_validation",
         "random_state": ["random_state"],
     },
     prefer_skip_nested_validation=True,

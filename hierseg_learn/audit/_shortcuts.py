@@ -96,20 +96,6 @@ class ShortcutReport(AuditReport):
     metadata : MetadataReport, default=None
         Prediction from sizes, formats and coverage alone.
 
-    Attributes
-    ----------
-    flagged : tuple of str
-        Paths of the flagged nodes, the strongest evidence first.
-    candidates : tuple of str
-        Paths of other nodes below the root that predict the class and were not tested, highest solo
-        accuracy first.
-    kinds : tuple of {"context", "unlabeled", "unbiased"}
-        The kinds of evidence.
-    certainty : str
-        How certain the result is.
-    alt_text : str
-        The plot in words.
-
     See Also
     --------
     find_shortcuts : Computes one.
@@ -217,12 +203,7 @@ class ShortcutReport(AuditReport):
         return pd.DataFrame(columns, index=pd.Index(paths, name="node"))
 
     def sentences(self) -> list[str]:
-        """Say which nodes are flagged, and how certain this is.
-
-        Returns
-        -------
-        list of str
-        """
+        """Say which nodes are flagged, and how certain this is."""
         labels = self._labels()
         if self.flagged:
             named = enumerate_words([labels[path] for path in self.flagged])
@@ -242,13 +223,7 @@ class ShortcutReport(AuditReport):
         return [*lines, self.certainty, *files]
 
     def tables(self) -> list[Table]:
-        """Tables of all nodes, flagged ones first, and of facts about the files.
-
-        Returns
-        -------
-        list of tuple
-            Caption, heads of the columns, and rows, all as text.
-        """
+        """Tables of all nodes, flagged ones first, and of facts about the files."""
         labels = self._labels()
         heads = ["node", "solo accuracy", "chance"]
         heads += ["evidence", "value", "threshold", "p"] if self.evidence else []
@@ -335,14 +310,6 @@ class ShortcutReport(AuditReport):
 
 @validate_params(
     {
-        "X": "no_validation",
-        "y": "no_validation",
-        "context": "no_validation",
-        "unlabeled": "no_validation",
-        "unbiased": "no_validation",
-        "transformer": "no_validation",
-        "tree": "no_validation",
-        "images": "no_validation",
         "appearance_only": ["boolean"],
         "alpha": [Interval(Real, 0, 1, closed="neither")],
         "cv": [Interval(Integral, 2, None, closed="left")],

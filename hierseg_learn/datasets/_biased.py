@@ -117,8 +117,6 @@ image's class with probability {bias}, otherwise one of the others at random.
 
 @validate_params(
     {
-        "images": "no_validation",
-        "masks": "no_validation",
         "y": ["array-like"],
         "backgrounds": ["array-like", None],
         "bias": [Interval(Real, 0, 1, closed="both"), None],

@@ -19,7 +19,15 @@ FONT_POINTS = 9.0
 
 
 class Display(ABC):
-    """Plot that keeps its data, its axes and its description."""
+    """Plot that keeps its data, its axes and its description.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        The axes; set by `plot`.
+    figure_ : matplotlib Figure
+        The figure of these axes; set by `plot`.
+    """
 
     ax_: Axes
     figure_: Figure

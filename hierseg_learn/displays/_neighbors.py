@@ -113,15 +113,6 @@ class NeighborStripDisplay(Display):
     neighbors : sequence of Neighbor
         Nearest first.
 
-    Attributes
-    ----------
-    ax_ : matplotlib Axes
-        The axes that hold all photos; set by `plot`.
-    figure_ : matplotlib Figure
-        The figure of these axes; set by `plot`.
-    alt_text : str
-        The plot in words.
-
     See Also
     --------
     SegmentContributionDisplay : All shares of one pair over its photos.

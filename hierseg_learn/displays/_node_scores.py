@@ -52,14 +52,8 @@ class NodeScoreDisplay(Display):
 
     Attributes
     ----------
-    ax_ : matplotlib Axes
-        The axes; set by `plot`.
-    figure_ : matplotlib Figure
-        The figure of these axes; set by `plot`.
     scores : ndarray of shape (n_nodes,)
         In the order of the tree, NaN where a node has none.
-    alt_text : str
-        The plot in words.
 
     See Also
     --------

@@ -51,16 +51,10 @@ class PairMatrixDisplay(Display):
 
     Attributes
     ----------
-    ax_ : matplotlib Axes
-        The axes; set by `plot`.
-    figure_ : matplotlib Figure
-        The figure of these axes; set by `plot`.
     values : ndarray of shape (n_samples, n_samples)
         In the order of the input.
     order : ndarray of shape (n_samples,)
         Samples in the order in which they are drawn.
-    alt_text : str
-        The plot in words.
 
     See Also
     --------

@@ -80,24 +80,6 @@ class SegmentContributionDisplay(ExplanationDisplay):
         Opacity of the tints. Colors run from white (no share) to dark red (the largest share); with
         two sides, from blue (against, or closer) over white to red (for, or apart).
 
-    Attributes
-    ----------
-    ax_ : matplotlib Axes
-        The axes that hold all photos; set by `plot`.
-    figure_ : matplotlib Figure
-        The figure of these axes; set by `plot`.
-    question : str
-        The question that is answered.
-    shares : dict of str to float
-        Share of every drawn node, by path, whether or not a photo has pixels of it; negative where
-        it is on the other side.
-    rest : dict of str to float
-        Share of the own columns of every inner node above the drawn ones, by path.
-    caption : str
-        What is not drawn, one sentence per line; empty if nothing.
-    alt_text : str
-        The plot in words.
-
     See Also
     --------
     PairExplanation.plot : The same numbers as bars.

@@ -48,20 +48,6 @@ class WaterfallDisplay(ExplanationDisplay):
         Maximum number of nodes with a bar of their own, the largest first; all others, and those
         below 0.5%, share one.
 
-    Attributes
-    ----------
-    ax_ : matplotlib Axes
-        The axes; set by `plot`.
-    figure_ : matplotlib Figure
-        The figure of these axes; set by `plot`.
-    values : dict of str to float
-        Contribution of every drawn node, by path, in the order of the tree; also of those that
-        share a bar.
-    sum_name : str
-        What the values add up to.
-    alt_text : str
-        The plot in words.
-
     See Also
     --------
     PairExplanation.plot : All nodes as bars that start at zero, in the order of the tree.
