@@ -175,5 +175,5 @@ BLOCK_CURES = [
     Cure(NO_CURE),
     Cure("node muted", mutes=True),
     Cure("exchange, whole node", swap(0)),
-    Cure("exchange, guilty block", swap(0, {NODE: ["color"]})),
+    Cure("exchange, spurious block", swap(0, {NODE: ["color"]})),
 ]

@@ -45,8 +45,8 @@ UNBIASED = 0.5
 N_PORTRAITS, PORTRAIT_SIZE = 600, (48, 40)
 # hard enough that not all are told apart
 LOOK = {"signal": {"hair": "color", "clothes": "texture"}, "strength": 0.15, "noise": 0.1}
-# the texture of the background is informative here, its color is spurious
-HONEST_LOOK = {
+# the texture of the background is informative here, its color spurious
+INFORMATIVE_LOOK = {
     "signal": {"background": "texture", "hair": "color"},
     "bias_cue": "color",
     "strength": 0.15,
@@ -69,8 +69,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         "portraits": partial(
             run_seed, biases, take_portraits(n_portraits, size, **LOOK), [*CURES, ON_IMAGES]
         ),
-        "honest": partial(
-            run_seed, biases, take_portraits(n_portraits, size, **HONEST_LOOK), BLOCK_CURES
+        "informative": partial(
+            run_seed, biases, take_portraits(n_portraits, size, **INFORMATIVE_LOOK), BLOCK_CURES
         ),
     }
     if not quick:
@@ -231,7 +231,7 @@ def settings(n_seeds: int) -> dict[str, Any]:
         "node": NODE,
         "n_neighbors": N_NEIGHBORS,
         "portraits": {"n_samples": N_PORTRAITS, "image_size": PORTRAIT_SIZE, **LOOK},
-        "honest_portraits": HONEST_LOOK,
+        "informative_portraits": INFORMATIVE_LOOK,
         "ccp_parts": {
             "classes": "jeans and pants against dress and skirt",
             "long_side": LONG_SIDE,

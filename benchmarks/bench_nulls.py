@@ -1,4 +1,4 @@
-"""Results on data without signal: accuracy, node scores, flagged nodes, reliance.
+"""What comes out where there is nothing to find: accuracy, node scores, flagged nodes, reliance.
 
 Twenty-three kinds of data without signal, every segmenter that accepts them, every combination. A
 look is one number with an interval that contains it 95 times in 100 by chance; at most 5% of all
@@ -76,7 +76,7 @@ LOOKS = {
     "leaf scores": "node_scores_ of leaves; chance, spread as over permuted training classes",
     "parent scores": "node_scores_ of parents; chance, spread as over permuted training classes",
     "group accuracy": "interval of group_report (Wilson); must hold the accuracy of chance",
-    "alarms": "nodes flagged by find_shortcuts, all nodes declared context; none",
+    "flagged": "nodes flagged by find_shortcuts, all nodes declared context; none",
     "reliance": "nodes that node_reliance calls relied on; none",
 }
 
@@ -263,7 +263,7 @@ def look(
             combination=combination, device="cpu", random_state=SEED
         ).fit(rows, y[train])
         entry = look_at(model, y[train], y[test], model.predict(asked), groups, spread)
-        entry["alarms"] = {"looks": 1, "outside": int(len(shortcuts.alarms) > 0)}
+        entry["flagged"] = {"looks": 1, "outside": int(len(shortcuts.flagged) > 0)}
         if transformer is not None and name != UNION:
             reliance = node_reliance(
                 model,
@@ -293,7 +293,7 @@ def look_at(
     right = rights.sum(axis=1)
     low, high = np.quantile(right, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     hits = (predicted == truth).sum()
-    by_group = group_report(truth, predicted, groups, level=LEVEL).by_group
+    by_group = group_report(truth, predicted, groups, level=LEVEL).to_frame("group")
     chance = right.mean() / len(truth)
     missed = (by_group["low"] > chance) | (by_group["high"] < chance)
     scores = model.node_scores_.to_numpy()
@@ -384,7 +384,7 @@ def judge_stock(kind: str, n_photos: int) -> list[dict[str, Any]]:
                 "segmenter": name,
                 "accuracy": float(accuracy),
                 "half_interval": 1.96 * 0.5 / np.sqrt(n_photos),
-                "alarms": list(report.alarms),
+                "flagged": list(report.flagged),
             }
         )
     return rows

@@ -360,7 +360,7 @@ def tables_of_nulls(results: dict[str, Any]) -> dict[str, list[Row]]:
             for name, entry in results["spread"].items()
         ],
     ]
-    tables["stock"] = [["kind", "segmenter", "scikit-learn on regions", "our models", "alarms"]]
+    tables["stock"] = [["kind", "segmenter", "scikit-learn on regions", "our models", "flagged"]]
     for row in results["stock"]:
         ours = [
             case["accuracy"]
@@ -373,7 +373,7 @@ def tables_of_nulls(results: dict[str, Any]) -> dict[str, list[Row]]:
                 row["segmenter"],
                 share(row["accuracy"]),
                 share(sum(ours) / len(ours)) if ours else "–",
-                ", ".join(row["alarms"]),
+                ", ".join(row["flagged"]),
             ]
         )
     tables["parents"] = [["kind", "chance", "accuracy", "leaves' scores", "parents' scores"]]

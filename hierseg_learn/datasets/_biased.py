@@ -1,4 +1,4 @@
-"""Segmented images before new backgrounds that follow the label as far as one likes."""
+"""Segmented images in front of new backgrounds with an adjustable bias."""
 
 from __future__ import annotations
 
@@ -20,15 +20,16 @@ from ..images.labels import OPEN_ID
 from ..tree import SegmentTree
 from ..utils.labels import check_classes
 from ._portrait_render import PALETTES, style_color, texture
+from ._portraits import draw_kinds
 
-# A crop has at least this share of the sides of the largest that fits into the picture.
-SMALLEST_CROP = 0.5
+# smallest crop of a picture, as a share of the largest one
+MIN_CROP = 0.5
 # standard deviation of the pixel noise of a painted backdrop
 GRAIN = 0.02
 
 
 class PaintedBackdrops:
-    """Backdrops as those of the portraits: a color and a pattern for every kind."""
+    """Backdrops as in `make_portraits`: a color and a pattern for every kind."""
 
     def __init__(self, n_kinds: int) -> None:
         self.n_kinds = n_kinds
@@ -36,8 +37,8 @@ class PaintedBackdrops:
     def draw(
         self, kind: int, shape: tuple[int, int], rng: np.random.RandomState, is_gray: bool
     ) -> np.ndarray:
-        """Paint one: (h, w, 1) or (h, w, 3) float64 in [0, 1]."""
-        # the portraits' painter takes the newer kind of generator
+        """Paint a backdrop: (h, w, 1) or (h, w, 3) float64 in [0, 1]."""
+        # `texture` takes the newer kind of generator
         drawn = np.random.default_rng(rng.randint(2**31 - 1))
         x, y = (axis / shape[0] for axis in np.meshgrid(*map(np.arange, shape[::-1])))
         lab = np.empty((*shape, 3))
@@ -58,11 +59,11 @@ class PictureBackdrops:
     def draw(
         self, kind: int, shape: tuple[int, int], rng: np.random.RandomState, is_gray: bool
     ) -> np.ndarray:
-        """Crop one, mirrored every other time: (h, w, 1) or (h, w, 3) float64 in [0, 1]."""
+        """Crop and randomly mirror a picture: (h, w, 1) or (h, w, 3) float64 in [0, 1]."""
         pictures = self.kinds[kind]
         picture = pictures[rng.randint(len(pictures))]
         largest = min(side / wanted for side, wanted in zip(picture.shape, shape, strict=False))
-        scale = largest * rng.uniform(SMALLEST_CROP, 1.0)
+        scale = largest * rng.uniform(MIN_CROP, 1.0)
         sides = [max(1, int(scale * wanted)) for wanted in shape]
         first = [
             rng.randint(side - used + 1) for side, used in zip(picture.shape, sides, strict=False)
@@ -80,7 +81,7 @@ def _in_channels(picture: np.ndarray, is_gray: bool) -> np.ndarray:
 
 
 def _check_kind(kind: Any, place: int) -> list[np.ndarray]:
-    """All pictures of one kind, float64 in [0, 1]."""
+    """Validate the pictures of one kind; they become float64 in [0, 1]."""
     is_one = is_pillow(kind) or (isinstance(kind, np.ndarray) and kind.ndim in (2, 3))
     pictures = [kind] if is_one else list(kind)
     if not pictures:
@@ -106,18 +107,16 @@ def _check_picture(picture: np.ndarray, place: int) -> np.ndarray:
 
 
 DESCR = """\
-Segmented images before new backgrounds
----------------------------------------
+Segmented images in front of new backgrounds
+--------------------------------------------
 Made by ``hierseg_learn.datasets.make_biased``: the parts outside of the context were cut out of
-every image and put before a background of one of {n_kinds} kinds. The kind is that of the image's
-class with probability {bias}, otherwise one of the others at random.
+every image and put in front of a background of one of {n_kinds} kinds. The kind is that of the
+image's class with probability {bias}, otherwise one of the others at random.
 """
 
 
 @validate_params(
     {
-        "images": "no_validation",
-        "masks": "no_validation",
         "y": ["array-like"],
         "backgrounds": ["array-like", None],
         "bias": [Interval(Real, 0, 1, closed="both"), None],
@@ -140,14 +139,14 @@ def make_biased(
     unlabeled: Any = None,
     random_state: int | np.random.RandomState | None = None,
 ) -> Bunch:
-    """Put the foreground of segmented images before backgrounds that follow the label.
+    """Put the foreground of segmented images in front of backgrounds that depend on the label.
 
-    There is one kind of background for every class. An image comes before one of the kind of its
-    class with probability `bias`, otherwise before one of the other kinds, each as likely. With
-    ``bias=1`` the background says the class; with ``1 / n_classes`` it says nothing about it.
+    There is one kind of background for every class. An image gets a background of the kind of its
+    class with probability `bias`, otherwise one of the other kinds, each with equal probability.
+    With ``bias=1`` the background determines the class; with ``1 / n_classes`` it is independent.
 
     The same `random_state` draws the same backgrounds of every kind: another `bias` only changes
-    which images come before another kind.
+    which images get another kind.
 
     Parameters
     ----------
@@ -160,16 +159,16 @@ def make_biased(
     backgrounds : sequence of length n_classes or None, default=None
         One entry for every class, in the order of the sorted labels: a picture of shape (h, w) or
         (h, w, 3), or a list of pictures; bool, uint8, uint16, or floats in [0, 1]. Images get
-        crops of them, of random place and scale. None paints patterns as those of
-        :func:`make_portraits`, one for every class.
+        random crops of them. None paints patterns as in :func:`make_portraits`, one for every
+        class.
     bias : float in [0, 1] or None, default=0.95
         Probability that an image's background is of the kind of its class. ``1 / n_classes`` makes
         it independent of the label; so does None. As in :func:`make_portraits`.
     context : int, str, or list of int and str, default=0
-        What is the background: part ids, or names or paths of nodes of `tree`. All else is cut out.
-        Unlabeled pixels go with the part that is nearest.
+        The background: part ids, or names or paths of nodes of `tree`. All else is cut out.
+        Unlabeled pixels count for the nearest part.
     tree : dict or SegmentTree, default=None
-        The segment tree, to name nodes in `context`, and to be handed on.
+        The segment tree, to name nodes in `context`; returned unchanged.
     unlabeled : int or list of int, default=None
         Ids that are no part, besides -1, where `images` does not say so itself; as in
         :class:`~hierseg_learn.SegmentedImages`.
@@ -181,8 +180,8 @@ def make_biased(
     data : :class:`~sklearn.utils.Bunch`
         With the attributes
 
-        - `images` (SegmentedImages of shape (n_samples,)): In memory, of the sizes and the dtype of
-          the images; the label maps are as they were.
+        - `images` (SegmentedImages of shape (n_samples,)): In memory, with the sizes and the dtype
+          of the images; the label maps are unchanged.
         - `target` (ndarray of shape (n_samples,), int64): Position of the label in `target_names`.
         - `target_names` (list): The labels, sorted.
         - `groups` (ndarray of shape (n_samples,), int64): Kind of the background; kind k belongs to
@@ -194,19 +193,19 @@ def make_biased(
     ------
     ValueError
         If there are not as many labels as images or as many kinds as classes, a background is no
-        picture, the context names an unknown node, or an image is nothing but context.
+        picture, the context names an unknown node, or an image consists of context only.
     TypeError
         If masks are given twice or not at all.
 
     See Also
     --------
-    make_portraits : Painted people, with a bias of any part.
+    make_portraits : Painted people, with a bias in any part.
 
     Notes
     -----
-    Masks are rough, so the rim of the foreground shows the old background. Its colors are
-    replaced by those farther in, and its outline is soft. Pixels farther in are as they were.
-    ImageSource that come with scikit-image (``skimage.data.grass()``, ``gravel``, ``brick``,
+    Masks are rough, so the border of the foreground shows the old background. Its colors are
+    replaced by those farther in, and its outline is soft. Pixels farther in are unchanged.
+    Pictures that come with scikit-image (``skimage.data.grass()``, ``gravel``, ``brick``,
     ``coffee``, ...) make good backgrounds and need no download.
 
     Examples
@@ -225,7 +224,7 @@ def make_biased(
     images = join_items(images, "images")
     if (masks is None) != isinstance(images, SegmentedImages):
         raise TypeError(
-            "masks must be given, unless images is SegmentedImages, which bring their own; got "
+            "masks must be given, unless images is SegmentedImages, which have their own; got "
             f"masks={'None' if masks is None else 'another set'} and images of type "
             f"{type(images).__name__}."
         )
@@ -233,8 +232,9 @@ def make_biased(
     batch = check_images(given)
     names, target = np.unique(check_classes(y, "y", len(batch)), return_inverse=True)
     backdrops = _check_backgrounds(backgrounds, len(names))
-    behind = _context_ids(context, tree)
-    batch = batch.settled(None, _named_parts(batch, behind, tree))
+    known = SegmentTree.from_nested(tree) if isinstance(tree, Mapping) else tree
+    behind = _context_ids(context, known)
+    batch = batch.settled(None, _named_parts(batch, behind, known))
     rng = check_random_state(random_state)
     groups = draw_kinds(rng, target, len(names), bias)
     seeds = rng.randint(2**31 - 1, size=len(batch))
@@ -252,32 +252,19 @@ def make_biased(
     )
 
 
-def _named_parts(
-    batch: ImageBatch, behind: list[int], tree: Mapping[str, Any] | SegmentTree | None
-) -> tuple[int, ...]:
-    """Ids that are parts though they may be 255 in uint8."""
+def _named_parts(batch: ImageBatch, behind: list[int], tree: SegmentTree | None) -> tuple[int, ...]:
+    """Ids that are parts, even 255 in uint8."""
     if batch.unlabeled is not None:
         return ()
-    known = SegmentTree.from_nested(tree) if isinstance(tree, Mapping) else tree
-    if known is not None and known.leaf_values is not None:
-        parts = (int(part) for value in known.leaf_values for part in np.atleast_1d(value))
+    if tree is not None and tree.leaf_values is not None:
+        parts = (int(part) for value in tree.leaf_values for part in np.atleast_1d(value))
         return (*behind, *parts)
     ids: set[int] = set()
     for i in range(len(batch)):
         ids.update(np.unique(batch.mask(i, may_be_empty=True)).tolist())
-    # black and white: 255 is the object
+    # in masks of 0 and 255 the latter is the object
     is_object = batch.dropped_share > 0 and ids == {-1, 0}
     return (*behind, *([OPEN_ID] if is_object else []))
-
-
-def draw_kinds(
-    rng: np.random.RandomState, target: np.ndarray, n_classes: int, bias: float | None
-) -> np.ndarray:
-    """Draw a kind for every image, int64: that of its class with probability `bias`."""
-    keeps = rng.random_sample(len(target))
-    others = (target + 1 + rng.randint(max(n_classes - 1, 1), size=len(target))) % n_classes
-    bias = 1 / n_classes if bias is None else bias
-    return np.where(keeps < bias, target, others).astype(np.int64)
 
 
 def _compose(
@@ -289,7 +276,7 @@ def _compose(
     kind: int,
     rng: np.random.RandomState,
 ) -> np.ndarray:
-    """Image i before a background of a kind, stored as it was."""
+    """Image i in front of a background of a kind, with its own dtype."""
     stored, mask = given.images[i], batch.mask(i)
     front = ~np.isin(nearest_labels(mask, mask >= 0), behind)
     if not front.any():
@@ -323,20 +310,19 @@ def _check_backgrounds(
     return backdrops
 
 
-def _context_ids(context: Any, tree: Mapping[str, Any] | SegmentTree | None) -> list[int]:
+def _context_ids(context: Any, tree: SegmentTree | None) -> list[int]:
     """Part ids of the context."""
-    known = SegmentTree.from_nested(tree) if isinstance(tree, Mapping) else tree
     ids: list[int] = []
     for entry in [context] if isinstance(context, Integral | str) else context:
         if isinstance(entry, Integral):
             ids.append(int(entry))
-        elif known is None:
+        elif tree is None:
             raise ValueError(f"context names the node {entry!r}, but there is no tree; pass tree=.")
         else:
-            below = np.isin(known.leaves, known.subtree(entry))
+            below = np.isin(tree.leaves, tree.subtree(entry))
             ids += [
                 int(part)
                 for place in np.flatnonzero(below)
-                for part in np.atleast_1d(known.leaf_values[place])
+                for part in np.atleast_1d(tree.leaf_values[place])
             ]
     return ids

@@ -1,4 +1,4 @@
-"""From a sitter and the styles of the parts to a picture with its label map."""
+"""Drawing of portraits: random people, with a style of color and texture for every part."""
 
 from __future__ import annotations
 
@@ -12,14 +12,11 @@ PART_NAMES = ("background", "hair", "skin", "eyes", "mouth", "neck", "clothes")
 
 
 class Palette(NamedTuple):
-    """The look of one part: style ``k`` of ``n`` lies on an ellipse in CIELAB."""
+    """Look of one part: the colors of its styles lie on an ellipse in CIELAB."""
 
-    center: tuple[float, float, float]  # CIELAB color around which the styles lie
-    # half axes of the ellipse: style 0 lies at ``center + first``, and of two styles the other one
-    # at ``center - first``
+    center: tuple[float, float, float]
+    # half axes: style 0 lies at ``center + first``, the second of two at ``center - first``
     first: tuple[float, float, float]
-    # half axes of the ellipse: style 0 lies at ``center + first``, and of two styles the other one
-    # at ``center - first``
     second: tuple[float, float, float]
     spread: float  # standard deviation of the individual color, CIELAB units
     patterns: tuple[str, ...]  # texture of style 0, 1, ...; keys of ``PATTERNS``
@@ -27,7 +24,7 @@ class Palette(NamedTuple):
     period: float  # period of the texture as a fraction of the image height
 
 
-# Centers of skin and neck are offsets to the tone of the person, so that face and neck match.
+# centers of skin and neck are offsets to the skin tone of the person, so that face and neck match
 PALETTES = {
     "background": Palette(
         (72, 0, 2), (4, -9, -22), (2, -20, 16), 3.0,
@@ -87,9 +84,9 @@ def skin_tone(depth: float) -> np.ndarray:
 def texture(
     part: str, style: int, x: np.ndarray, y: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
-    """Texture of a style in units of L, with a phase, a slant and a scale of its own per image.
+    """Texture of a style in units of L, with random phase, slant and scale.
 
-    Styles beyond the list of patterns start it again with a period half as large again.
+    Styles beyond the list of patterns repeat it with a period 1.5 times as large.
     """
     palette = PALETTES[part]
     lap, index = divmod(style, len(palette.patterns))
@@ -162,10 +159,9 @@ def draw_sitter(rng: np.random.Generator, image_width: float) -> Sitter:
 
 
 class Canvas:
-    """A part id for every sample point, and how the color there departs from the part's.
+    """Part id of every sample point, and its offset from the color of the part.
 
-    Shapes: `x` (height, width), `y` (height, width), `label` (height, width) int32, `shade`
-    (height, width, 3), `fixed` (height, width) bool.
+    Arrays: `x`, `y`, `label` int32 and `fixed` bool (height, width), `shade` (height, width, 3).
     """
 
     def __init__(self, height: int, width: int, pixel_height: int) -> None:
@@ -270,7 +266,7 @@ def _paint_body(canvas: Canvas, sitter: Sitter, missing: frozenset[str]) -> None
 
 
 def _paint_face(canvas: Canvas, sitter: Sitter, u: np.ndarray, v: np.ndarray) -> None:
-    """Paint ears and face with nose, cheeks and a soft shade at the rim."""
+    """Paint ears and face with nose, cheeks and a soft shade at the border."""
     for side in (-1, 1):
         canvas.paint(_ellipse(u, v, side * 0.99, 0.08, 0.17, 0.2) < 1, "skin", (-4, 3, 1))
     # the face narrows towards the chin
@@ -374,10 +370,9 @@ def render_portrait(
     noise: float,
     missing: frozenset[str],
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Draw one portrait.
+    """Draw the image, (height, width, 3) uint8, and the mask, (height, width) uint8, of a portrait.
 
-    Shapes: `seeds` (2 + n_parts,), `styles` (n_parts, 2). Returns `image` (height, width, 3) uint8;
-    `mask` (height, width) uint8.
+    Shapes: `seeds` (2 + n_parts,), `styles` (n_parts, 2).
     """
     height, width = image_size
     person, grain = (np.random.default_rng(seed) for seed in seeds[:2])
@@ -414,25 +409,22 @@ def _color_parts(
             continue
         pattern = texture(part, int(styles[part_id, 1]), canvas.x[where], canvas.y[where], rng)
         drawn = np.where(canvas.fixed[where][:, None], lab[where], lab[where] + color)
-        # a texture has mean zero over its part, so that it says nothing through the color
+        # a texture has mean zero over its part, so that it does not change the mean color
         drawn[:, 0] += strength * (pattern - pattern.mean())
         lab[where] = drawn
     return lab
 
 
 def _to_rgb(lab: np.ndarray) -> np.ndarray:
-    """Convert CIELAB to sRGB in [0, 1], drawing colors that do not exist to the gamut's edge."""
+    """Convert CIELAB to sRGB in [0, 1]; colors outside of the gamut are clipped."""
     lab[..., 0] = np.clip(lab[..., 0], 2, 99)
-    # beyond this b there is no real color and lab2rgb warns
+    # lab2rgb warns beyond this b, where no real color exists
     lab[..., 2] = np.minimum(lab[..., 2], 200 * (lab[..., 0] + 16) / 116 - 0.01)
     return lab2rgb(lab)
 
 
 def _to_pixels(rgb: np.ndarray, label: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Pixels from sample points: the commonest part, and the mean color of that part only.
-
-    No pixel mixes the colors of two parts, so that no part can be read from its neighbor.
-    """
+    """Pixels from sample points: the most frequent part, and the mean color of that part only."""
     height, width = label.shape[0] // SAMPLES, label.shape[1] // SAMPLES
     blocks = (height, SAMPLES, width, SAMPLES)
     members = label[..., None] == np.arange(len(PART_NAMES))

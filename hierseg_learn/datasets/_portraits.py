@@ -1,23 +1,25 @@
-"""Small painted portraits with part masks, a planted class signal and a bias dial."""
+"""Small painted portraits with part masks, a known class signal and an adjustable bias."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from numbers import Integral, Real
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from sklearn.utils import Bunch, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
 from ..images import SegmentedImages
-from ._digits import as_frame_bunch
+from ._load import as_frame_bunch
 from ._portrait_render import PART_NAMES, render_portrait
 
-CUES = ("both", "color", "texture")
+# columns of the styles: 0 is color, 1 is texture
+CHANNELS = {"both": slice(0, 2), "color": slice(0, 1), "texture": slice(1, 2)}
+CUES = tuple(CHANNELS)
 MAY_BE_MISSING = ("hair", "eyes", "mouth", "neck")
-SMALLEST = (24, 20)  # below this the mouth has no pixel of its own in some images
+MIN_SIZE = (24, 20)  # in smaller images the mouth may have no pixel
 
 TREE = {
     "portrait": {
@@ -42,15 +44,6 @@ individual colors are drawn independently of the class.
 
 The pictures are synthetic; they show nobody.
 """
-
-
-class _Plan(NamedTuple):
-    """All that is drawn before the first picture: labels, styles, missing parts, seeds."""
-
-    target: np.ndarray  # (n_samples,) int64
-    styles: np.ndarray  # (n_samples, n_parts, 2) int64: color, texture
-    missing: np.ndarray  # (n_samples, n_parts) bool
-    seeds: np.ndarray  # (n_samples, 2 + n_parts) int64
 
 
 @validate_params(
@@ -87,12 +80,12 @@ def make_portraits(
     return_X_y: bool = False,
     as_frame: bool = False,
 ) -> Bunch | tuple:
-    """Paint small portraits with part masks, a class signal in chosen parts, and a bias dial.
+    """Paint small portraits with part masks, a class signal in chosen parts, and a bias.
 
     Every part of every portrait shows a style of color and a style of texture, one of
     `n_classes` each. In the parts of `signal` the style is the class. In `bias_part` it is the
-    class with probability `bias`. In all other parts, and in everything geometrical, the draw
-    does not look at the class. No pixel mixes the colors of two parts.
+    class with probability `bias`. All other parts, and everything geometrical, are independent of
+    the class. No pixel mixes the colors of two parts.
 
     The same `random_state` paints the same people: other values of `signal`, `bias` or
     `strength` change only the styles of the parts concerned.
@@ -105,16 +98,16 @@ def make_portraits(
         Number of classes, of (nearly) equal size; and number of styles of every part.
     signal : str, iterable of str, or mapping of str to {"both", "color", "texture"}, \
 default=("hair",)
-        The parts whose style is the class; a mapping says which cue carries it. May be empty.
+        The parts whose style is the class; a mapping names the cue for each. May be empty.
     strength : float in [0, 1], default=0.75
-        How strongly styles show, in all parts alike; 0 hides them.
+        Visibility of the styles in all parts; 0 hides them.
     bias : float in [0, 1] or None, default=None
         Probability that `bias_part` shows the style that belongs to the label. ``1 / n_classes``
         makes it independent of the label; so does None.
     bias_part : str, default="background"
         The part that `bias` acts on.
     bias_cue : {"both", "color", "texture"}, default="both"
-        What of `bias_part` follows the label.
+        The cue of `bias_part` that depends on the label.
     noise : float, default=0.02
         Standard deviation of the pixel noise, as a share of the value range.
     missing : float or mapping of str to float, default=0.0
@@ -142,7 +135,7 @@ default=("hair",)
         - `part_names` (dict of int to str): Name of every part id.
         - `tree` (dict): The segment tree; its leaves are the part ids.
         - `styles` (ndarray of shape (n_samples, n_parts, 2)): Color style and texture style of
-          every part: the truth behind the portraits.
+          every part.
         - `groups` (ndarray of shape (n_samples,)): The style that `bias_part` shows (of its
           texture if that is `bias_cue`); style k belongs to class k.
         - `ids` (list of str)
@@ -154,7 +147,7 @@ default=("hair",)
 
     See Also
     --------
-    make_biased : Puts cut-out people or objects of any data set before biased backgrounds.
+    make_biased : Puts cut-out people or objects of any data set in front of biased backgrounds.
 
     Examples
     --------
@@ -171,50 +164,57 @@ default=("hair",)
     if bias is not None:
         _check_no_clash(cues.get(bias_part), bias_part, bias_cue)
     rng = check_random_state(random_state)
-    plan = _draw_plan(rng, n_samples, n_classes, cues, bias, bias_part, bias_cue, chances)
+    # everything is drawn in the same order and number, whatever the parameters
+    target = rng.permutation(np.arange(n_samples) % n_classes).astype(np.int64)
+    n_parts = len(PART_NAMES)
+    seeds = rng.randint(2**31 - 1, size=(n_samples, 2 + n_parts))
+    styles = rng.randint(n_classes, size=(n_samples, n_parts, 2))
+    is_missing = rng.random_sample((n_samples, n_parts)) < chances
+    shown = draw_kinds(rng, target, n_classes, bias)
+    for part, cue in cues.items():
+        styles[:, PART_NAMES.index(part), CHANNELS[cue]] = target[:, np.newaxis]
+    biased = PART_NAMES.index(bias_part)
+    if bias is not None:
+        styles[:, biased, CHANNELS[bias_cue]] = shown[:, np.newaxis]
     images = np.empty((n_samples, *size, 3), dtype=np.uint8)
     masks = np.empty((n_samples, *size), dtype=np.uint8)
     for i in range(n_samples):
-        lacking = frozenset(name for name, gone in zip(PART_NAMES, plan.missing[i]) if gone)
+        missing_parts = frozenset(np.array(PART_NAMES)[is_missing[i]].tolist())
         images[i], masks[i] = render_portrait(
-            size, plan.seeds[i], plan.styles[i], n_classes, strength, noise, lacking
+            size, seeds[i], styles[i], n_classes, strength, noise, missing_parts
         )
-    data = _describe(SegmentedImages(images, masks), plan, n_classes, bias_part, bias_cue)
-    return as_frame_bunch(data, _columns(plan), return_X_y=return_X_y, as_frame=as_frame)
+    data = Bunch(
+        images=SegmentedImages(images, masks),
+        target=target,
+        target_names=[f"class_{k}" for k in range(n_classes)],
+        part_names=dict(enumerate(PART_NAMES)),
+        tree=deepcopy(TREE),
+        styles=styles,
+        groups=styles[:, biased, 1 if bias_cue == "texture" else 0],
+        ids=[f"portrait_{i:04d}" for i in range(n_samples)],
+        DESCR=DESCR,
+    )
+    columns: dict[str, Any] = {}
+    for part_id, part in enumerate(PART_NAMES):
+        columns[f"{part}_color"] = styles[:, part_id, 0]
+        columns[f"{part}_texture"] = styles[:, part_id, 1]
+    for part in MAY_BE_MISSING:
+        columns[f"{part}_missing"] = is_missing[:, PART_NAMES.index(part)]
+    return as_frame_bunch(data, columns, return_X_y=return_X_y, as_frame=as_frame)
 
 
-def _draw_plan(
-    rng: np.random.RandomState,
-    n_samples: int,
-    n_classes: int,
-    cues: dict[str, str],
-    bias: float | None,
-    bias_part: str,
-    bias_cue: str,
-    chances: np.ndarray,
-) -> _Plan:
-    """Draw everything, always in the same order and number, whatever the parameters say."""
-    target = rng.permutation(np.arange(n_samples) % n_classes).astype(np.int64)
-    seeds = rng.randint(2**31 - 1, size=(n_samples, 2 + len(PART_NAMES)))
-    styles = rng.randint(n_classes, size=(n_samples, len(PART_NAMES), 2))
-    gone = rng.random_sample((n_samples, len(PART_NAMES))) < chances
-    keeps = rng.random_sample(n_samples)
-    others = (target + 1 + rng.randint(n_classes - 1, size=n_samples)) % n_classes
-    for part, cue in cues.items():
-        styles[:, PART_NAMES.index(part), _channels(cue)] = target[:, None]
-    if bias is not None:
-        shown = np.where(keeps < bias, target, others)
-        styles[:, PART_NAMES.index(bias_part), _channels(bias_cue)] = shown[:, None]
-    return _Plan(target, styles, gone, seeds)
-
-
-def _channels(cue: str) -> slice:
-    """Return the columns of the styles that a cue names: 0 is color, 1 is texture."""
-    return {"both": slice(0, 2), "color": slice(0, 1), "texture": slice(1, 2)}[cue]
+def draw_kinds(
+    rng: np.random.RandomState, target: np.ndarray, n_kinds: int, bias: float | None
+) -> np.ndarray:
+    """Kind of every image, (n_images,) int64: that of its class with probability `bias`."""
+    keeps = rng.random_sample(len(target))
+    others = (target + 1 + rng.randint(max(n_kinds - 1, 1), size=len(target))) % n_kinds
+    bias = 1 / n_kinds if bias is None else bias
+    return np.where(keeps < bias, target, others).astype(np.int64)
 
 
 def _check_signal(signal: Iterable[str] | Mapping[str, str]) -> dict[str, str]:
-    """Return the cue of every signal part."""
+    """Cue of every signal part."""
     if isinstance(signal, str):
         signal = (signal,)
     cues = dict(signal) if isinstance(signal, Mapping) else dict.fromkeys(signal, "both")
@@ -229,7 +229,7 @@ def _check_signal(signal: Iterable[str] | Mapping[str, str]) -> dict[str, str]:
 
 
 def _check_no_clash(signal_cue: str | None, bias_part: str, bias_cue: str) -> None:
-    """Refuse a bias on what already is the class."""
+    """Raise if the bias acts on a cue that already is the class."""
     if signal_cue is not None and ("both" in (signal_cue, bias_cue) or signal_cue == bias_cue):
         raise ValueError(
             f"bias cannot act on the {bias_cue} cue of bias_part={bias_part!r}, because signal "
@@ -238,7 +238,7 @@ def _check_no_clash(signal_cue: str | None, bias_part: str, bias_cue: str) -> No
 
 
 def _check_missing(missing: float | Mapping[str, float]) -> np.ndarray:
-    """Return the probability of every part to be missing."""
+    """Probability of every part to be missing, (n_parts,)."""
     if not isinstance(missing, Mapping):
         missing = {"hair": missing, "eyes": missing}
     chances = np.zeros(len(PART_NAMES))
@@ -254,39 +254,10 @@ def _check_missing(missing: float | Mapping[str, float]) -> np.ndarray:
 
 
 def _check_size(image_size: tuple[int, int]) -> tuple[int, int]:
-    """Return height and width as ints."""
+    """Height and width as ints."""
     sides = tuple(image_size)
     if len(sides) != 2 or not all(isinstance(side, Integral) for side in sides):
         raise ValueError(f"image_size must be two integers (height, width), got {image_size!r}.")
-    if any(side < least for side, least in zip(sides, SMALLEST)):
-        raise ValueError(f"image_size must be at least {SMALLEST}, got {sides}.")
+    if any(side < least for side, least in zip(sides, MIN_SIZE)):
+        raise ValueError(f"image_size must be at least {MIN_SIZE}, got {sides}.")
     return int(sides[0]), int(sides[1])
-
-
-def _describe(
-    images: SegmentedImages, plan: _Plan, n_classes: int, bias_part: str, bias_cue: str
-) -> Bunch:
-    """Return the Bunch without its frame."""
-    channel = 1 if bias_cue == "texture" else 0
-    return Bunch(
-        images=images,
-        target=plan.target,
-        target_names=[f"class_{k}" for k in range(n_classes)],
-        part_names=dict(enumerate(PART_NAMES)),
-        tree=deepcopy(TREE),
-        styles=plan.styles,
-        groups=plan.styles[:, PART_NAMES.index(bias_part), channel],
-        ids=[f"portrait_{i:04d}" for i in range(len(plan.target))],
-        DESCR=DESCR,
-    )
-
-
-def _columns(plan: _Plan) -> dict[str, Any]:
-    """Return the columns of the frame that tell how every portrait was made."""
-    columns: dict[str, Any] = {}
-    for part_id, part in enumerate(PART_NAMES):
-        columns[f"{part}_color"] = plan.styles[:, part_id, 0]
-        columns[f"{part}_texture"] = plan.styles[:, part_id, 1]
-    for part in MAY_BE_MISSING:
-        columns[f"{part}_missing"] = plan.missing[:, PART_NAMES.index(part)]
-    return columns

@@ -49,12 +49,12 @@ class SegmentSwapSampler(Estimator, BaseSampler):
         Which nodes to exchange, by path or unique short name; several come from one donor, so that
         they fit each other. A dict says which descriptors of a node are exchanged, by the
         transformer's names, as in ``{"background": ["color"]}``, or None for all of it; area,
-        presence and other descriptors then stay the receiver's. ``"auto"`` takes the alarms of
-        :func:`~hierseg_learn.audit.find_shortcuts`. A callable gets X and y and returns one of
-        these. Where nothing is found, nothing is exchanged and the set stays as it is.
+        presence and other descriptors then stay the receiver's. ``"auto"`` takes the nodes that
+        :func:`~hierseg_learn.audit.find_shortcuts` flags. A callable gets X and y and returns one
+        of these. Where nothing is found, nothing is exchanged and the set stays as it is.
     shortcut_params : dict, default=None
         For ``nodes="auto"``: arguments of :func:`~hierseg_learn.audit.find_shortcuts`, such as
-        ``{"context": "background"}``. Without evidence it raises no alarm.
+        ``{"context": "background"}``. Without evidence nothing is flagged.
     transformer : SegmentTreeTransformer or FrozenEstimator, default=None
         Fitted: the one that made the table. ``FrozenEstimator(transformer)`` stays fitted where the
         sampler is cloned, as in a grid search.
@@ -313,7 +313,7 @@ class SegmentSwapSampler(Estimator, BaseSampler):
         return found
 
     def _find_shortcuts(self, X: Any, y: np.ndarray) -> list[str]:
-        """Paths of the nodes that raise an alarm."""
+        """Paths of the flagged nodes."""
         given = {"transformer": self.transformer, "random_state": self.random_state}
         if self.transformer is None and self.tree is not None:
             given["tree"] = self.tree
@@ -321,7 +321,7 @@ class SegmentSwapSampler(Estimator, BaseSampler):
         self.shortcut_report_ = find_shortcuts(
             table, y, **{**given, **(self.shortcut_params or {})}
         )
-        return list(self.shortcut_report_.alarms)
+        return list(self.shortcut_report_.flagged)
 
     def _set_sizes(self, y: np.ndarray) -> np.ndarray:
         """Rows of every class after balancing, before copies."""

@@ -166,5 +166,5 @@ def test_wrong_input_gets_a_sentence(changes, error, message):
 
 
 def test_masks_given_twice():
-    with pytest.raises(TypeError, match="bring their own"):
+    with pytest.raises(TypeError, match="have their own"):
         make_biased(SegmentedImages([IMAGE], [MASK]), [MASK], [0])

@@ -1,4 +1,4 @@
-"""Photos with label maps in a folder, read when they are needed."""
+"""Loaders of bundled digits and of folders with photos and label maps."""
 
 from __future__ import annotations
 
@@ -12,14 +12,92 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from sklearn.datasets import load_digits
 from sklearn.utils import Bunch
 from sklearn.utils._param_validation import validate_params
 
 from ..images import SegmentedImages
-from ._digits import as_frame_bunch
 
-# lower case; what Pillow reads and cameras write
+# of photos and label maps, in lower case
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp")
+
+
+def as_frame_bunch(
+    data: Bunch, columns: dict[str, Any], *, return_X_y: bool, as_frame: bool
+) -> Bunch | tuple:
+    """Return a Bunch with `frame`, or ``(images, target)``."""
+    data["frame"] = None
+    if as_frame:
+        import pandas as pd
+
+        index = pd.Index(data.ids, name="id")
+        data["frame"] = pd.DataFrame({**columns, "target": data.target}, index=index)
+        data["target"] = data.frame["target"]
+    return (data.images, data.target) if return_X_y else data
+
+
+DIGITS_DESCR = """\
+Handwritten digits as images
+----------------------------
+The 1,797 handwritten digits of ``sklearn.datasets.load_digits``: gray images of 8 x 8 pixels whose
+values are the whole numbers 0 to 16 (pixels set in a block of 4 x 4), in ten classes.
+They are a copy of the test set of the UCI ML hand-written digits data
+(E. Alpaydin, C. Kaynak, 1998, https://doi.org/10.24432/C50P49).
+"""
+
+
+@validate_params(
+    {"return_X_y": ["boolean"], "as_frame": ["boolean"]}, prefer_skip_nested_validation=True
+)
+def load_digits_images(*, return_X_y: bool = False, as_frame: bool = False) -> Bunch | tuple:
+    """Load the digits of scikit-learn as gray images.
+
+    Parameters
+    ----------
+    return_X_y : bool, default=False
+        Return ``(images, target)`` instead of a Bunch.
+    as_frame : bool, default=False
+        Return `target` as a pandas Series, and the 64 pixels as columns of the DataFrame `frame`
+        (with `target` as the last); `images` stay an array.
+
+    Returns
+    -------
+    data : :class:`~sklearn.utils.Bunch`
+        With the attributes
+
+        - `images` (ndarray of shape (1797, 8, 8), float64): Values 0 to 16, as in scikit-learn.
+        - `target` (ndarray of shape (1797,), int64, or Series)
+        - `target_names` (list of str)
+        - `value_range` ((float, float)): The range that the values can take: (0, 16).
+        - `feature_names` (list of str): Names of the 64 pixels in row-major order, as in
+          scikit-learn.
+        - `tree` (None): There are no label maps; use a segmenter.
+        - `ids` (list of str)
+        - `frame` (DataFrame or None)
+        - `DESCR` (str)
+    images, target : tuple
+        In place of the Bunch, if ``return_X_y=True``.
+
+    Examples
+    --------
+    >>> from hierseg_learn.datasets import load_digits_images
+    >>> X, y = load_digits_images(return_X_y=True)
+    >>> X.shape, float(X.max())
+    ((1797, 8, 8), 16.0)
+    """
+    digits = load_digits()
+    data = Bunch(
+        images=digits.images,
+        target=digits.target.astype(np.int64),
+        target_names=[str(name) for name in digits.target_names],
+        value_range=(0.0, 16.0),
+        feature_names=list(digits.feature_names),
+        tree=None,
+        ids=[f"digit_{i:04d}" for i in range(len(digits.target))],
+        DESCR=DIGITS_DESCR,
+    )
+    columns = dict(zip(digits.feature_names, digits.data.T)) if as_frame else {}
+    return as_frame_bunch(data, columns, return_X_y=return_X_y, as_frame=as_frame)
 
 
 @validate_params(
@@ -50,8 +128,8 @@ def load_segmented_folder(
         index.csv         one row per photo: id (the NAME), label, and perhaps split
         parts.json        {"parts": {"0": "background", ...}, "tree": {"photo": {...}}}
 
-    Only the index and the tree are read now; photos and masks are decoded each time they are
-    used. Files that the index does not name are not part of the data set.
+    Only the index and the tree are read at once; photos and masks are decoded each time they are
+    used. Files that are not in the index are ignored.
 
     Parameters
     ----------
@@ -92,7 +170,7 @@ def load_segmented_folder(
     FileNotFoundError
         If the folder, one of its files, or the photo or mask of a row is missing.
     ValueError
-        If a column, a value or the tree is missing, an id is doubled or fits several files, no
+        If a column, a value or the tree is missing, an id is repeated or fits several files, no
         row belongs to `split`, or a file is not in UTF-8.
 
     Examples
@@ -145,7 +223,7 @@ def load_segmented_folder(
 
 
 def _read_index(file: Path, *, needs_split: bool) -> list[dict[str, str]]:
-    """Rows of ``index.csv``, all values as text."""
+    """Read the rows of ``index.csv``, all values as text."""
     if not file.is_file():
         raise FileNotFoundError(
             f"path must hold an index of the images, but {str(file)!r} is missing."
@@ -176,7 +254,7 @@ def _read_index(file: Path, *, needs_split: bool) -> list[dict[str, str]]:
 
 
 def _read_text(file: Path) -> str:
-    """Text of a file in UTF-8, with or without a byte order mark."""
+    """Read a text file in UTF-8, with or without a byte order mark."""
     content = file.read_bytes()
     cure = "save it as UTF-8 (in Excel: 'CSV UTF-8'; on a command line: iconv -t UTF-8)."
     is_utf_32 = content[:4] in (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)
@@ -199,7 +277,7 @@ def _read_text(file: Path) -> str:
 
 
 def _keep_split(rows: list[dict[str, str]], split: str) -> list[dict[str, str]]:
-    """Rows of one split."""
+    """Keep the rows of one split."""
     kept = [row for row in rows if row["split"] == split]
     if not kept:
         known = sorted({row["split"] for row in rows})
@@ -208,7 +286,7 @@ def _keep_split(rows: list[dict[str, str]], split: str) -> list[dict[str, str]]:
 
 
 def _read_parts(file: Path) -> tuple[dict, dict[int, str]]:
-    """Tree and part names of ``parts.json``."""
+    """Read the tree and the part names of ``parts.json``."""
     if not file.is_file():
         raise FileNotFoundError(
             f"path must hold the tree of the parts, but {str(file)!r} is missing."
@@ -229,7 +307,7 @@ def _read_parts(file: Path) -> tuple[dict, dict[int, str]]:
 
 
 def _collect_leaves(node: dict, names: dict[int, str], file_name: str) -> None:
-    """Enter name and part ids of all leaves below a nested dict."""
+    """Collect the name of every part id below a nested dict."""
     for name, value in node.items():
         if isinstance(value, dict):
             _collect_leaves(value, names, file_name)
@@ -244,7 +322,7 @@ def _collect_leaves(node: dict, names: dict[int, str], file_name: str) -> None:
 
 
 def _find_files(folder: Path, ids: list[str]) -> list[str]:
-    """File of every id in a folder, whatever its suffix."""
+    """Find the file of every id in a folder, with any suffix."""
     if not folder.is_dir():
         raise FileNotFoundError(f"path must hold a folder {folder.name!r}, but there is none.")
     by_stem: dict[str, list[str]] = {}
