@@ -14,7 +14,7 @@ from sklearn.utils import Bunch
 from hierseg_learn import HierarchicalMetricClassifier, SegmentedImages, SegmentTreeTransformer
 from hierseg_learn.datasets import make_portraits
 from hierseg_learn.fitted.model import take_apart
-from hierseg_learn.transformer.exchange import PartExchange
+from hierseg_learn.transformer.part_editor import PartEditor
 from hierseg_learn.what_if._explain_votes import map_coalitions
 
 N_CLASSES, N_NEIGHBORS, NOISE = 3, 15, 0.1
@@ -149,7 +149,7 @@ def make_rows(fitted: Fitted, i: int, removal: str, donors: np.ndarray) -> Worth
     The function takes (n_coalitions, n_players) bool and returns (n_coalitions, n_copies,
     n_columns): one copy if parts are muted, one per donor if they are exchanged.
     """
-    exchange = PartExchange.from_transformer(fitted.transformer)
+    exchange = PartEditor.from_transformer(fitted.transformer)
     row, players = fitted.row(i), fitted.players(i)
     n_parts = len(fitted.leaves)
 

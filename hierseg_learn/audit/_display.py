@@ -107,9 +107,11 @@ water × boat 100% (n=1), water × car 100% (n=1).
         BiasAuditDisplay
             The display, drawn.
         """
-        from ..fitted.model import AuditedModel
+        from ..fitted.model import FittedModel
 
-        audited = AuditedModel.of(estimator, transformer)
+        audited = FittedModel.from_estimator(
+            estimator, transformer, needs="parts", name="estimator"
+        )
         report = group_report(y, audited.predict(audited.rows(X)), groups)
         reliance = node_reliance(
             estimator,

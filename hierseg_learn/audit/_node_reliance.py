@@ -14,7 +14,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, validate_params
 
 from ..explain.words import html_block, html_table, node_labels, points, text_table
-from ..fitted.model import AuditedModel
+from ..fitted.model import FittedModel
 from ..tree import SegmentTree
 from ..utils.numbers import MISSING, number, percent
 from ._group_report import Groups, check_groups
@@ -455,7 +455,7 @@ def node_reliance(
     See Also
     --------
     find_shortcuts : Which nodes say more than they should, without a model.
-    hierseg_learn.what_if.ablate_nodes : The same model without some nodes.
+    hierseg_learn.what_if.AblatedClassifier : The same model without some nodes.
 
     Examples
     --------
@@ -476,12 +476,12 @@ def node_reliance(
     >>> (reliance.drop > 0.2).tolist()
     [True, False]
     """
-    audited = AuditedModel.of(model, transformer)
+    audited = FittedModel.from_estimator(model, transformer, needs="parts")
     rows = audited.rows(X, segments)
     if len(rows) < 2:
         raise ValueError(f"X must hold at least two samples to exchange nodes, got {len(rows)}.")
     target = audited.check_classes(y, len(rows))
-    tree = audited.exchange.tree
+    tree = audited.editor.tree
     chosen = list(range(tree.n_nodes)) if nodes is None else node_ids(tree, nodes, "nodes")
     found = (
         Groups((NO_GROUPS,), np.zeros(len(rows), dtype=np.intp))
@@ -516,14 +516,14 @@ def node_reliance(
 
 
 def _exchanged(
-    audited: AuditedModel, rows: np.ndarray, target: np.ndarray, node: int, donors: np.ndarray
+    audited: FittedModel, rows: np.ndarray, target: np.ndarray, node: int, donors: np.ndarray
 ) -> np.ndarray:
     """Whether every row gets its class with a node of its donor, (n_repeats, n_rows) bool."""
-    leaves = audited.exchange.leaves(node)
-    swapped = np.broadcast_to(leaves, (len(rows), audited.exchange.tree.n_leaves))
+    leaves = audited.editor.leaves(node)
+    swapped = np.broadcast_to(leaves, (len(rows), audited.editor.tree.n_leaves))
     return np.stack(
         [
-            target == audited.predict(audited.exchange.exchange(rows, rows[order], swapped))
+            target == audited.predict(audited.editor.swap(rows, rows[order], swapped))
             for order in donors
         ]
     )
@@ -557,11 +557,11 @@ def _standard_error(
 
 
 def _muted(
-    audited: AuditedModel, rows: np.ndarray, nodes: list[int], count: _CellCounter
+    audited: FittedModel, rows: np.ndarray, nodes: list[int], count: _CellCounter
 ) -> np.ndarray:
     """Hits by node, group and class."""
-    exchange = audited.exchange
-    muted = (exchange.mute(rows, exchange.leaves(node)) for node in nodes)
+    editor = audited.editor
+    muted = (editor.ablate(rows, editor.leaves(node)) for node in nodes)
     return np.stack([count.hits(count.target == audited.predict(row)) for row in muted])
 
 

@@ -1,1 +1,1 @@
-"""ImageSource cut apart, filled and put together again."""
+"""Paste, cut out and inpaint parts of images."""

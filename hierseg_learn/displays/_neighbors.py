@@ -13,7 +13,7 @@ import numpy as np
 from ..explain import PairExplanation
 from ..explain.style import NEGATIVE, POSITIVE, import_pyplot, text_width, thumbnail
 from ..explain.words import enumerate_words, node_labels
-from ..fitted.model import FittedSteps, check_targets, count, row, take, take_steps
+from ..fitted.model import FittedModel, check_targets, count, row, take
 from ..utils.numbers import number, percent
 
 if TYPE_CHECKING:
@@ -186,7 +186,7 @@ class Neighbor:
 
 
 def explain_neighbors(
-    steps: FittedSteps,
+    steps: FittedModel,
     table: Any,
     X_train: Any,
     labels: np.ndarray,
@@ -225,7 +225,7 @@ def explain_neighbors(
     return neighbors
 
 
-def _usual_contributions(steps: FittedSteps, table: Any) -> np.ndarray:
+def _usual_contributions(steps: FittedModel, table: Any) -> np.ndarray:
     """What every node contributes to the squared distances to the class means, on average."""
     prototypes = steps.classifier.prototypes_
     if hasattr(table, "columns"):
@@ -373,7 +373,9 @@ class NeighborStripDisplay:
         ValueError
             If X is not one photo, or X_train is not what the estimator was fitted on.
         """
-        steps = take_steps(estimator, needs_photos=True)
+        steps = FittedModel.from_estimator(
+            estimator, needs="photos", explains=True, name="estimator"
+        )
         if count(X) != 1:
             raise ValueError(f"X must hold one photo, got {count(X)}.")
         labels = check_targets(y_train, count(X_train, "X_train"), "y_train")

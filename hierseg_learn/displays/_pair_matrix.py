@@ -18,7 +18,7 @@ from ..explain.style import (
     thumbnail,
 )
 from ..explain.words import APART, node_labels, share_text
-from ..fitted.model import FittedSteps, check_targets, check_titles, count, row, take_steps
+from ..fitted.model import FittedModel, check_targets, check_titles, count, row
 from ..utils.numbers import number
 
 if TYPE_CHECKING:
@@ -273,7 +273,7 @@ highest 3 for 0 (sail) and 1 (motor). Mean within classes 1, between classes 2.5
         ValueError
             If there is one sample only, or no such node.
         """
-        steps = take_steps(estimator)
+        steps = FittedModel.from_estimator(estimator, explains=True, name="estimator")
         n_samples = count(X)
         if n_samples < 2:
             raise ValueError(f"X must hold at least two samples, got {n_samples}.")
@@ -289,7 +289,7 @@ highest 3 for 0 (sail) and 1 (motor). Mean within classes 1, between classes 2.5
             is_share=chosen is not None,
             names=names,
             classes=y,
-            photos=None if steps.describer is None else steps.photos(X),
+            photos=None if steps.transformer is None else steps.photos(X),
         )
         return display.plot(ax)
 
@@ -348,7 +348,7 @@ highest 3 for 0 (sail) and 1 (motor). Mean within classes 1, between classes 2.5
         return label if self.classes is None else f"{label} ({self.classes[sample]})"
 
 
-def _distances(steps: FittedSteps, table: Any) -> np.ndarray:
+def _distances(steps: FittedModel, table: Any) -> np.ndarray:
     rows = np.asarray(table)
     values = np.zeros((len(rows), len(rows)))
     for i in range(1, len(rows)):
@@ -357,7 +357,7 @@ def _distances(steps: FittedSteps, table: Any) -> np.ndarray:
     return values
 
 
-def _shares(steps: FittedSteps, table: Any, node: int) -> np.ndarray:
+def _shares(steps: FittedModel, table: Any, node: int) -> np.ndarray:
     rows = [row(table, i) for i in range(len(table))]
     values = np.full((len(rows), len(rows)), np.nan)
     for i in range(len(rows)):

@@ -20,7 +20,7 @@ from ..explain.words import (
     spoken_labels,
     start_sentence,
 )
-from ..fitted.model import check_titles, count, explain, take_steps
+from ..fitted.model import FittedModel, check_titles, count
 from ..tree.render import top_down
 from ..utils.numbers import percent
 from ._regions import LabelWriter, Region, check_pictures, drawn_nodes, label_spot, make_region
@@ -442,10 +442,12 @@ of the squared distance: sky 75% and sea 12%. Not drawn: photo as a whole 12%.
         ValueError
             If X does not hold one photo or two, or a class is unknown.
         """
-        steps = take_steps(estimator, needs_photos=True)
+        steps = FittedModel.from_estimator(
+            estimator, needs="photos", explains=True, name="estimator"
+        )
         titles = check_titles(titles, count(X))
         display = cls(
-            explain(steps, X, titles, question=question, target=target, foil=foil),
+            steps.explain(X, titles, question=question, target=target, foil=foil),
             steps.photos(X),
             steps.label_maps(X),
             level=level,

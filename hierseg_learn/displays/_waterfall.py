@@ -11,7 +11,7 @@ import numpy as np
 from ..explain.explanation import Explanation, check_level
 from ..explain.style import HATCH, NEGATIVE, POSITIVE, import_pyplot, make_room
 from ..explain.words import enumerate_words, node_labels, share_text, spoken_labels
-from ..fitted.model import check_titles, count, explain, take_steps
+from ..fitted.model import FittedModel, check_titles, count
 from ..tree.render import top_down
 from ..utils.numbers import number
 
@@ -218,9 +218,8 @@ class WaterfallDisplay:
         ValueError
             If X does not hold one sample or two, or a class is unknown.
         """
-        steps = take_steps(estimator)
-        explanation = explain(
-            steps,
+        steps = FittedModel.from_estimator(estimator, explains=True, name="estimator")
+        explanation = steps.explain(
             X,
             check_titles(titles, count(X)),
             question=question,

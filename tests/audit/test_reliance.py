@@ -13,7 +13,7 @@ from hierseg_learn import HierarchicalMetricClassifier, SegmentTreeTransformer
 from hierseg_learn.audit import NodeReliance, node_reliance
 from hierseg_learn.datasets import make_portraits
 from hierseg_learn.fitted import model
-from hierseg_learn.transformer.exchange import PartExchange
+from hierseg_learn.transformer.part_editor import PartEditor
 from hierseg_learn.tree import SegmentTree
 from tests.audit.conftest import SHORTCUT
 
@@ -107,7 +107,7 @@ def test_against_brute_force(fitted, biased):
     """One repeat of one node by hand: every image gives once and takes from another."""
     donors = []
 
-    class Spy(PartExchange):
+    class Spy(PartEditor):
         def exchange(self, rows, given, swapped):
             donors.append([int(np.flatnonzero((rows == g).all(axis=1))[0]) for g in given])
             return super().exchange(rows, given, swapped)
@@ -116,7 +116,7 @@ def test_against_brute_force(fitted, biased):
     rows = audited.rows(biased.table)
     spy = Spy(audited.exchange.describer, audited.exchange.fill_values)
     patched = pytest.MonkeyPatch()
-    patched.setattr(model.PartExchange, "from_transformer", lambda _: spy)
+    patched.setattr(model.PartEditor, "from_transformer", lambda _: spy)
     with patched.context():
         reliance = node_reliance(
             fitted,
