@@ -90,8 +90,8 @@ def take(task: Task, places: np.ndarray) -> Rows:
 
 def mute(data: BiasedData, table: pd.DataFrame) -> pd.DataFrame:
     """Take the guilty node out, also from all nodes above it."""
-    exchange = PartEditor.from_transformer(data.transformer)
-    rows = exchange.mute(table.to_numpy(), exchange.leaves(NODE))
+    editor = PartEditor.from_transformer(data.transformer)
+    rows = editor.ablate(table.to_numpy(), editor.leaves(NODE))
     return pd.DataFrame(rows, columns=table.columns)
 
 

@@ -165,8 +165,41 @@ def compose_parts(
     image's edge. A part that the donor lacks is removed; one that the receiver lacks is placed
     where the donor has it, relative to the node above it.
 
-    Shapes: `image, donor_image` (h, w) or (h, w, 3), `mask, donor_mask` (h, w) integer. Returns the
-    composed image, in which pixels that no swap concerns are unchanged, and its label map.
+    Parameters
+    ----------
+    image, donor_image : array-like of shape (h, w) or (h, w, 3)
+        Receiver and donor, each of its own size, of one dtype.
+    mask, donor_mask : array-like of shape (h, w), integer
+        Their label maps of part ids.
+    tree : SegmentTree
+        Its leaf values are part ids.
+    nodes : iterable of int or str
+        Nodes to replace, by id, path or unique short name.
+
+    Returns
+    -------
+    image : ndarray of the shape and dtype of `image`
+        The composed image; pixels that no swap concerns are unchanged.
+    mask : ndarray of shape (h, w), dtype of `mask`
+        Its label map.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If an image and its mask do not fit, or the images are of different kinds.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hierseg_learn.compositing import compose_parts
+    >>> from hierseg_learn.tree import SegmentTree
+    >>> tree = SegmentTree.from_nested({"photo": {"sky": 0, "boat": 1}})
+    >>> mask = np.array([[0, 0, 0, 0], [0, 1, 1, 0], [0, 0, 0, 0]])
+    >>> image, _ = compose_parts(mask + 3, mask, 9 * mask, mask, tree, ["boat"])
+    >>> image
+    array([[3, 3, 3, 3],
+           [3, 9, 9, 3],
+           [3, 3, 3, 3]])
     """
     receiver = Canvas(image, mask, tree)
     donor = Canvas(donor_image, donor_mask, tree, "donor_image", "donor_mask")

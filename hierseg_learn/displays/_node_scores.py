@@ -120,7 +120,9 @@ Not above the baseline of 60%: sky.
         TypeError
             If the estimator is of another kind.
         """
-        classifier = FittedModel.from_estimator(estimator, explains=True, name="estimator").classifier
+        classifier = FittedModel.from_estimator(
+            estimator, explains=True, name="estimator"
+        ).classifier
         baseline: dict[str, Any] = {}
         if y is not None:
             _, counts = np.unique(check_targets(y, count(y, "y")), return_counts=True)

@@ -50,8 +50,8 @@ class VotesExplanation(OneSample, SignedExplanation):
         says whether player k is there.
     players : array-like of int, shape (n_players,)
         The nodes that were taken out and put in, each as a whole.
-    removal : {"mute", "exchange"}
-        Whether parts out of the coalition are unlabeled, or those of other images.
+    removal : {"ablate", "swap"}
+        Whether other parts are unlabeled ("ablate"), or those of other images ("swap").
     present : array-like of bool, shape (n_nodes,), default=None
         Whether the sample has the node at all; None if that is not known.
     name : str, default="the sample"
@@ -86,10 +86,10 @@ class VotesExplanation(OneSample, SignedExplanation):
     ...     label="ballet",
     ...     scores=[0.3, 0.4, 0.25, 0.35, 0.75, 0.85, 0.7, 0.8],
     ...     players=[0, 1, 2],
-    ...     removal="mute",
+    ...     removal="ablate",
     ... )
     >>> print(explanation.to_text())
-    80% of the votes are for 'ballet', 30% if all parts are muted.
+    80% of the votes are for 'ballet', 30% if all parts are ablated.
     They are due to skirt (82%); against it: hair (9%).
     All that brings votes is 100%; what takes votes away is 9% of that.
     <BLANKLINE>
@@ -119,8 +119,8 @@ class VotesExplanation(OneSample, SignedExplanation):
 
     def __post_init__(self) -> None:
         n_nodes = check_tree(self.tree).n_nodes
-        if self.removal not in ("mute", "exchange"):
-            raise ValueError(f"removal must be 'mute' or 'exchange', got {self.removal!r}.")
+        if self.removal not in ("ablate", "swap"):
+            raise ValueError(f"removal must be 'ablate' or 'swap', got {self.removal!r}.")
         direct = check_numbers(self.direct, "direct", (n_nodes,))
         players = check_numbers(self.players, "players", ("n_players",)).astype(np.intp)
         scores = check_numbers(self.scores, "scores", (2 ** len(players),))
@@ -163,7 +163,7 @@ class VotesExplanation(OneSample, SignedExplanation):
         return self.scores[kept @ (1 << np.arange(len(self.players)))]
 
     def _opening(self) -> list[str]:
-        without = "muted" if self.removal == "mute" else "those of other images"
+        without = "ablated" if self.removal == "ablate" else "those of other images"
         none, everything = (percent(value) for value in self.proba)
         return [
             f"{everything} of the votes are for {class_name(self.label)}, {none} if all parts are "

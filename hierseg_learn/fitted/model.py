@@ -51,18 +51,51 @@ def check_transformer(transformer: Any) -> SegmentTreeTransformer:
 class FittedModel:
     """A fitted pipeline, or a fitted classifier with or without the transformer of its table.
 
-    "Rows" are arrays of shape (n_rows, n_columns) in the transformer's order of columns; a "table"
-    is what the classifier takes.
+    The one access to fitted models for explanations, displays, audits and edits of parts. "Rows"
+    are arrays of shape (n_rows, n_columns) in the transformer's order of columns; a "table" is what
+    the classifier takes. `from_estimator` finds the pieces.
+
+    Parameters
+    ----------
+    classifier : estimator
+        The last step.
+    head : estimator
+        Takes the transformer's table: `classifier`, or a pipeline that ends with it.
+    before : estimator, default=None
+        Makes the table of `classifier` from X; None if X is that table.
+    transformer : SegmentTreeTransformer, default=None
+        The first step, or the transformer of the table.
+    takes_images : bool, default=False
+        Whether X is images, even if it is a 2-D array.
+    editor : PartEditor, default=None
+        Ablates and swaps parts in rows; only with ``needs="parts"``.
+    order : ndarray of shape (n_columns,), int, default=None
+        For every column that `head` takes its place in rows; only with ``needs="parts"``.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from hierseg_learn import SegmentTreeTransformer
+    >>> from hierseg_learn.datasets import make_portraits
+    >>> from hierseg_learn.fitted import FittedModel
+    >>> portraits = make_portraits(20, random_state=0)
+    >>> X, y = portraits.images, portraits.target
+    >>> model = make_pipeline(SegmentTreeTransformer(descriptors="color"), LogisticRegression())
+    >>> fitted = FittedModel.from_estimator(model.fit(X, y), needs="parts")
+    >>> rows = fitted.rows(X)
+    >>> bald = fitted.editor.ablate(rows, fitted.editor.leaves("part_1"))
+    >>> fitted.predict(bald).shape
+    (20,)
     """
 
-    classifier: Any  # the last step
-    head: Any  # takes the transformer's table: the classifier, or a pipeline that ends with it
-    before: Any = None  # makes the classifier's table of X; None if X is that table
+    classifier: Any
+    head: Any
+    before: Any = None
     transformer: SegmentTreeTransformer | None = None
-    takes_images: bool = False  # whether X is images, even if it is a 2-D array
-    # only with needs="parts"
+    takes_images: bool = False
     editor: PartEditor | None = None
-    order: np.ndarray | None = None  # (n_columns,): for every column of head its place in rows
+    order: np.ndarray | None = None
 
     @classmethod
     def from_estimator(

@@ -173,24 +173,21 @@ class Counterfactual:
 
         Parameters
         ----------
-        image, donor_image : array-like of shape (h, w) or (h, w, 3)
-            The explained image, and training image number `donor`; each of its own size.
-        mask, donor_mask : array-like of shape (h, w), integer
-            Their label maps of part ids: the given ones, or what the transformer's
-            ``segmenter_.segment`` returns. -1, and 255 in uint8, belong to no part.
+        image, mask : array-like
+            The explained image and its label map of part ids: the given one, or what the
+            transformer's ``segmenter_.segment`` returns.
+        donor_image, donor_mask : array-like
+            The same of training image number `donor`.
 
         Returns
         -------
-        image : ndarray of the shape and dtype of `image`
-            The composed image; pixels that no swap concerns are as they were.
-        mask : ndarray of shape (h, w), dtype of `mask`
-            Its label map.
+        image, mask : ndarray
+            As :func:`~hierseg_learn.compositing.compose_parts` returns them.
 
         Raises
         ------
         ValueError, TypeError
-            If nothing was found, an image and its mask do not fit, or the images are of different
-            kinds.
+            If nothing was found, or as `compose_parts`.
         """
         if not self.found:
             raise ValueError("No swap was found, so there is nothing to compose.")

@@ -203,6 +203,6 @@ def explain_votes(
         label=classes[code],
         scores=scores[:, code],
         players=nodes,
-        removal="mute" if donors is None else "exchange",
+        removal="ablate" if donors is None else "swap",
         present=present,
     )

@@ -108,13 +108,13 @@ def test_against_brute_force(fitted, biased):
     donors = []
 
     class Spy(PartEditor):
-        def exchange(self, rows, given, swapped):
+        def swap(self, rows, given, leaves):
             donors.append([int(np.flatnonzero((rows == g).all(axis=1))[0]) for g in given])
-            return super().exchange(rows, given, swapped)
+            return super().swap(rows, given, leaves)
 
-    audited = model.AuditedModel.of(fitted, biased.transformer)
+    audited = model.FittedModel.from_estimator(fitted, biased.transformer, needs="parts")
     rows = audited.rows(biased.table)
-    spy = Spy(audited.exchange.describer, audited.exchange.fill_values)
+    spy = Spy(audited.editor.describer, audited.editor.fill_values)
     patched = pytest.MonkeyPatch()
     patched.setattr(model.PartEditor, "from_transformer", lambda _: spy)
     with patched.context():
@@ -131,8 +131,8 @@ def test_against_brute_force(fitted, biased):
     order = np.array(donors[0])
     assert sorted(order) == list(range(len(rows)))
     assert (order != np.arange(len(rows))).all()
-    leaves = np.tile(audited.exchange.leaves("hair"), (len(rows), 1))
-    by_hand = audited.predict(audited.exchange.exchange(rows, rows[order], leaves))
+    leaves = np.tile(audited.editor.leaves("hair"), (len(rows), 1))
+    by_hand = audited.predict(audited.editor.swap(rows, rows[order], leaves))
     after = np.mean(by_hand == biased.target)
     assert reliance.accuracy - reliance.drop[0] == pytest.approx(after)
 
@@ -192,19 +192,19 @@ def test_columns_in_another_order(fitted, biased):
 
 def test_wrong_arguments(fitted, biased):
     X, y, transformer = biased.table, biased.target, biased.transformer
-    with pytest.raises(TypeError, match="model must be a fitted Pipeline that starts"):
+    with pytest.raises(TypeError, match="transformer must be the fitted SegmentTreeTransformer"):
         node_reliance(fitted, X, y)
     search = GridSearchCV(make_pipeline(SegmentTreeTransformer(), LogisticRegression()), {})
     search.best_estimator_ = None
     with pytest.raises(TypeError, match="pass its best_estimator_"):
         node_reliance(search, X, y)
-    with pytest.raises(TypeError, match="must end with a classifier"):
+    with pytest.raises(TypeError, match="and a classifier, or such a classifier with"):
         node_reliance(make_pipeline(transformer), X, y)
     pipeline = make_pipeline(transformer, fitted)
     with pytest.raises(ValueError, match="leave it out"):
         node_reliance(pipeline, biased.images, y, transformer=transformer)
     small = LogisticRegression().fit(X.iloc[:, :3], y)
-    with pytest.raises(ValueError, match="model was fitted on a table of 3 columns"):
+    with pytest.raises(ValueError, match="model was fitted on has 3 columns"):
         node_reliance(small, X, y, transformer=transformer)
     with pytest.raises(ValueError, match="neither scaled nor edited"):
         node_reliance(fitted, X * 2, y, transformer=transformer)

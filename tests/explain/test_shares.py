@@ -48,7 +48,12 @@ def every_kind(tree, direct):
         ClassExplanation(tree, [direct, -direct / 2], label="a", rows=[0, 1]),
         ModelExplanation(tree, [direct, direct[::-1]]),
         VotesExplanation(
-            tree, direct, label="a", scores=scores, players=np.arange(tree.n_nodes), removal="mute"
+            tree,
+            direct,
+            label="a",
+            scores=scores,
+            players=np.arange(tree.n_nodes),
+            removal="ablate",
         ),
     ]
 

@@ -12,7 +12,7 @@ from sklearn.preprocessing import StandardScaler
 from hierseg_learn import HierarchicalMetricClassifier, SegmentTreeTransformer
 from hierseg_learn.datasets import make_portraits
 from hierseg_learn.displays import SegmentContributionDisplay, WaterfallDisplay
-from hierseg_learn.fitted import FittedModel, check_transformer
+from hierseg_learn.fitted.model import FittedModel, check_transformer
 from hierseg_learn.what_if import AblatedClassifier
 
 DATA = make_portraits(30, signal=("hair",), strength=1.0, random_state=0)
