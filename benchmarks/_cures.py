@@ -89,7 +89,7 @@ def take(task: Task, places: np.ndarray) -> Rows:
 
 
 def mute(data: BiasedData, table: pd.DataFrame) -> pd.DataFrame:
-    """Take the guilty node out, also from all nodes above it."""
+    """Take the spurious node out, also from all nodes above it."""
     editor = PartEditor.from_transformer(data.transformer)
     rows = editor.ablate(table.to_numpy(), editor.leaves(NODE))
     return pd.DataFrame(rows, columns=table.columns)
@@ -108,7 +108,7 @@ def swap(n_copies: int, nodes: Any = NODE) -> Callable[[Task], Rows]:
 
 
 def swap_images(task: Task) -> Rows:
-    """Exchange the guilty node between the images themselves, and describe what comes out."""
+    """Exchange the spurious node between the images themselves, and describe what comes out."""
     sampler = SegmentSwapSampler(
         NODE, tree=task.data.transformer.tree_, n_copies=0, random_state=task.seed
     )
@@ -117,7 +117,7 @@ def swap_images(task: Task) -> Rows:
 
 
 def swap_found(**evidence: Any) -> Callable[[Task], Rows]:
-    """Exchange the nodes that the audit accuses, and nothing where it raises no alarm."""
+    """Exchange the nodes that the audit flags, if any."""
 
     def cure(task: Task) -> Rows:
         known = dict(evidence)
@@ -147,7 +147,7 @@ class Cure:
     resample : callable
         Training rows from a task.
     mutes : bool
-        Whether the guilty node is muted in training and test rows.
+        Whether the spurious node is muted in training and test rows.
     biases : tuple of float, default=None
         Where it is tried; None tries it everywhere.
     """
@@ -175,5 +175,5 @@ BLOCK_CURES = [
     Cure(NO_CURE),
     Cure("node muted", mutes=True),
     Cure("exchange, whole node", swap(0)),
-    Cure("exchange, guilty block", swap(0, {NODE: ["color"]})),
+    Cure("exchange, spurious block", swap(0, {NODE: ["color"]})),
 ]

@@ -44,8 +44,8 @@ UNBIASED = 0.5
 N_PORTRAITS, PORTRAIT_SIZE = 600, (48, 40)
 # hard enough that not all are told apart
 LOOK = {"signal": {"hair": "color", "clothes": "texture"}, "strength": 0.15, "noise": 0.1}
-# the texture of the background is an honest cue here, its color the guilty one
-HONEST_LOOK = {
+# the texture of the background is informative here, its color spurious
+INFORMATIVE_LOOK = {
     "signal": {"background": "texture", "hair": "color"},
     "bias_cue": "color",
     "strength": 0.15,
@@ -68,8 +68,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         "portraits": partial(
             run_seed, biases, take_portraits(n_portraits, size, **LOOK), [*CURES, ON_IMAGES]
         ),
-        "honest": partial(
-            run_seed, biases, take_portraits(n_portraits, size, **HONEST_LOOK), BLOCK_CURES
+        "informative": partial(
+            run_seed, biases, take_portraits(n_portraits, size, **INFORMATIVE_LOOK), BLOCK_CURES
         ),
     }
     if not quick:
@@ -160,7 +160,7 @@ def try_augmenting(task: Task) -> dict[str, dict[str, float]]:
 
 
 def other_class_copies(task: Task) -> pd.DataFrame:
-    """Every training row with the guilty node of a row of the other class."""
+    """Every training row with the spurious node of a row of the other class."""
     rng = np.random.RandomState(task.seed)
     donors = np.empty(len(task.y), dtype=np.intp)
     for code in range(2):
@@ -230,7 +230,7 @@ def settings(n_seeds: int) -> dict[str, Any]:
         "node": NODE,
         "n_neighbors": N_NEIGHBORS,
         "portraits": {"n_samples": N_PORTRAITS, "image_size": PORTRAIT_SIZE, **LOOK},
-        "honest_portraits": HONEST_LOOK,
+        "informative_portraits": INFORMATIVE_LOOK,
         "ccp_parts": {
             "classes": "jeans and pants against dress and skirt",
             "long_side": LONG_SIDE,

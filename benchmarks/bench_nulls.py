@@ -1,4 +1,4 @@
-"""What comes out where there is nothing to be found: accuracy, node scores, alarms, reliance.
+"""What comes out where there is nothing to be found: accuracy, node scores, flagged nodes, reliance.
 
 Twenty-three kinds of data without signal, every segmenter that takes them, every combination. A
 look is one number with the interval in which chance has it 95 times in 100; of all looks, at most
@@ -51,7 +51,7 @@ LOOKS = {
     "leaf scores": "node_scores_ of leaves, right of the held-out rows; binomial",
     "parent scores": "node_scores_ of parents, right of the held-out rows; binomial",
     "group accuracy": "interval of group_report (Wilson); must hold the accuracy of chance",
-    "alarms": "alarms of find_shortcuts, all nodes declared context; none",
+    "flagged": "nodes flagged by find_shortcuts, all nodes declared context; none",
     "reliance": "nodes that node_reliance calls relied on; none",
 }
 
@@ -147,7 +147,7 @@ def look(data: Bunch, segmenter: Segmenter | None, name: str) -> list[tuple[str,
             combination=combination, device="cpu", random_state=SEED
         ).fit(rows, y[train])
         entry = look_at(model, y[train], y[test], model.predict(asked), groups)
-        entry["alarms"] = {"looks": 1, "outside": int(len(shortcuts.alarms) > 0)}
+        entry["flagged"] = {"looks": 1, "outside": int(len(shortcuts.flagged) > 0)}
         if transformer is not None and name != UNION:
             reliance = node_reliance(
                 model,
@@ -175,7 +175,7 @@ def look_at(
     right = np.array([(rng.permutation(truth) == predicted).sum() for _ in range(N_SHUFFLES)])
     low, high = np.quantile(right, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     hits = (predicted == truth).sum()
-    by_group = group_report(truth, predicted, groups, level=LEVEL).by_group
+    by_group = group_report(truth, predicted, groups, level=LEVEL).to_frame("group")
     chance = right.mean() / len(truth)
     missed = (by_group["low"] > chance) | (by_group["high"] < chance)
     scores = model.node_scores_.to_numpy()

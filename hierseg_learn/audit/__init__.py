@@ -1,15 +1,15 @@
-"""Find the bias first: accuracy by group, what a model relies on, what says more than it should."""
+"""Bias: accuracy by group, nodes that a model relies on, nodes and files that predict too much."""
 
 from ._display import BiasAuditDisplay
-from ._group_report import GroupReport, group_report
+from ._evidence import Evidence
+from ._groups import GroupReport, group_report, worst_group_accuracy_score, worst_group_scorer
 from ._metadata import MetadataReport, find_metadata_shortcuts
 from ._node_reliance import NodeReliance, node_reliance
-from ._scorer import worst_group_accuracy, worst_group_accuracy_score, worst_group_scorer
-from ._shortcut_report import ShortcutReport
-from ._shortcuts import find_shortcuts
+from ._shortcuts import ShortcutReport, find_shortcuts
 
 __all__ = [
     "BiasAuditDisplay",
+    "Evidence",
     "GroupReport",
     "MetadataReport",
     "NodeReliance",
@@ -18,7 +18,6 @@ __all__ = [
     "find_shortcuts",
     "group_report",
     "node_reliance",
-    "worst_group_accuracy",
     "worst_group_accuracy_score",
     "worst_group_scorer",
 ]

@@ -1,22 +1,15 @@
-"""Where a model fails, beside the nodes that may be why."""
+"""Reports of the audit side by side."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..explain.style import import_pyplot
-from ._axes import (
-    WIDTH,
-    draw_groups,
-    draw_reliance,
-    draw_shortcuts,
-    height_for,
-    words_of_groups,
-    words_of_nodes,
-)
-from ._group_report import GroupReport, group_report
-from ._node_reliance import NodeReliance, node_reliance
-from ._shortcut_report import ShortcutReport
+from ..fitted.model import FittedModel
+from ._base import WIDTH, AuditReport, figure_height
+from ._groups import group_report
+from ._node_reliance import node_reliance
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,15 +17,12 @@ if TYPE_CHECKING:
 
 
 class BiasAuditDisplay:
-    """Accuracy by group with its intervals, beside what the nodes are worth.
+    """Reports of the audit side by side, such as accuracy by group and the reliance on nodes.
 
     Parameters
     ----------
-    report : GroupReport, default=None
-        The left panel: one bar per cell of group and true class, the worst one hatched.
-    nodes : NodeReliance or ShortcutReport, default=None
-        The right panel: what exchanging every node costs, overall and in the worst cell; or what
-        every node alone says about the label, accused ones hatched.
+    reports : sequence of GroupReport, NodeReliance, ShortcutReport or MetadataReport
+        The panels, from left to right.
 
     Attributes
     ----------
@@ -43,11 +33,11 @@ class BiasAuditDisplay:
     figure_ : matplotlib Figure
         The figure of these axes; set by `plot`.
     alt_text : str
-        The picture in words.
+        The plot in words.
 
     See Also
     --------
-    group_report, node_reliance, find_shortcuts : What is drawn.
+    group_report, node_reliance, find_shortcuts, find_metadata_shortcuts : Compute reports.
 
     Examples
     --------
@@ -61,21 +51,16 @@ class BiasAuditDisplay:
 water × boat 100% (n=1), water × car 100% (n=1).
     """
 
-    def __init__(
-        self,
-        report: GroupReport | None = None,
-        nodes: NodeReliance | ShortcutReport | None = None,
-    ) -> None:
-        if report is None and nodes is None:
-            raise ValueError("Expected a report, or nodes, or both; got neither.")
-        if report is not None and not isinstance(report, GroupReport):
-            raise TypeError(f"report must be a GroupReport, got {type(report).__name__}.")
-        if nodes is not None and not isinstance(nodes, NodeReliance | ShortcutReport):
-            raise TypeError(
-                f"nodes must be a NodeReliance or a ShortcutReport, got {type(nodes).__name__}."
-            )
-        self.report = report
-        self.nodes = nodes
+    def __init__(self, reports: Sequence[AuditReport]) -> None:
+        self.reports = tuple(reports)
+        if not self.reports:
+            raise ValueError("reports must hold at least one report, got none.")
+        for report in self.reports:
+            if not isinstance(report, AuditReport):
+                raise TypeError(
+                    "reports must hold reports of the audit, such as a GroupReport, got "
+                    f"{type(report).__name__}."
+                )
 
     @classmethod
     def from_estimator(
@@ -91,7 +76,7 @@ water × boat 100% (n=1), water × car 100% (n=1).
         random_state: Any = None,
         ax: Axes | None = None,
     ) -> BiasAuditDisplay:
-        """Audit a fitted model, and draw it.
+        """Draw accuracy by group and the reliance on nodes of a fitted model.
 
         Parameters
         ----------
@@ -107,8 +92,6 @@ water × boat 100% (n=1), water × car 100% (n=1).
         BiasAuditDisplay
             The display, drawn.
         """
-        from ..fitted.model import FittedModel
-
         audited = FittedModel.from_estimator(
             estimator, transformer, needs="parts", name="estimator"
         )
@@ -123,26 +106,18 @@ water × boat 100% (n=1), water × car 100% (n=1).
             transformer=transformer,
             random_state=random_state,
         )
-        return cls(report, reliance).plot(ax)
+        return cls([report, reliance]).plot(ax)
 
     @classmethod
     def from_predictions(
-        cls,
-        y_true: Any,
-        y_pred: Any,
-        groups: Any,
-        *,
-        nodes: NodeReliance | ShortcutReport | None = None,
-        ax: Axes | None = None,
+        cls, y_true: Any, y_pred: Any, groups: Any, *, ax: Axes | None = None
     ) -> BiasAuditDisplay:
-        """Report on predictions by group, and draw it.
+        """Draw accuracy by group.
 
         Parameters
         ----------
         y_true, y_pred, groups
             As for `group_report`.
-        nodes : NodeReliance or ShortcutReport, default=None
-            The right panel.
         ax : matplotlib Axes, default=None
             As for `plot`.
 
@@ -151,7 +126,7 @@ water × boat 100% (n=1), water × car 100% (n=1).
         BiasAuditDisplay
             The display, drawn.
         """
-        return cls(group_report(y_true, y_pred, groups), nodes).plot(ax)
+        return cls([group_report(y_true, y_pred, groups)]).plot(ax)
 
     def plot(self, ax: Axes | None = None) -> BiasAuditDisplay:
         """Draw the panels side by side.
@@ -173,21 +148,19 @@ water × boat 100% (n=1), water × car 100% (n=1).
             If Matplotlib is not installed.
         """
         plt = import_pyplot("BiasAuditDisplay.plot")
-        draws = self._draws()
+        n_panels = len(self.reports)
         if ax is None:
-            height = height_for(max(n_rows for _, n_rows in draws))
-            size = (WIDTH * len(draws), height)
-            _, ax = plt.subplots(figsize=size, layout="constrained")
-        if len(draws) == 1:
-            panels = [ax]
-        else:
+            height = figure_height(max(report._n_bars for report in self.reports))
+            _, ax = plt.subplots(figsize=(WIDTH * n_panels, height), layout="constrained")
+        panels = [ax]
+        if n_panels > 1:
             if ax.get_subplotspec() is None:
-                raise ValueError("ax must be one of a grid, as plt.subplots makes them.")
+                raise ValueError("ax must be one of a grid, as made by plt.subplots.")
             ax.set_axis_off()
-            grid = ax.get_subplotspec().subgridspec(1, len(draws))
+            grid = ax.get_subplotspec().subgridspec(1, n_panels)
             panels = [ax.figure.add_subplot(place) for place in grid]
-        for panel, (draw, _) in zip(panels, draws):
-            draw(panel)
+        for panel, report in zip(panels, self.reports):
+            report.plot(panel)
         self.ax_: Axes = ax
         self.axes_: tuple[Axes, ...] = tuple(panels)
         self.figure_: Figure = ax.figure
@@ -195,17 +168,5 @@ water × boat 100% (n=1), water × car 100% (n=1).
 
     @property
     def alt_text(self) -> str:
-        """The picture in words, for those who cannot see it."""
-        words = [] if self.report is None else [words_of_groups(self.report)]
-        return " ".join(words + ([] if self.nodes is None else [words_of_nodes(self.nodes)]))
-
-    def _draws(self) -> list[tuple[Any, int]]:
-        """What draws every panel, and how many rows it has."""
-        draws = []
-        if self.report is not None:
-            draws.append((lambda ax: draw_groups(ax, self.report), len(self.report.by_cell)))
-        if isinstance(self.nodes, NodeReliance):
-            draws.append((lambda ax: draw_reliance(ax, self.nodes), len(self.nodes.nodes)))
-        elif self.nodes is not None:
-            draws.append((lambda ax: draw_shortcuts(ax, self.nodes), self.nodes.tree.n_nodes))
-        return draws
+        """The plot in words."""
+        return " ".join(report.alt_text for report in self.reports)

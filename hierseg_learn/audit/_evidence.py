@@ -1,4 +1,4 @@
-"""Three kinds of evidence that tell a shortcut from a cue, each with what chance would give.
+"""Three kinds of evidence that tell a shortcut from an informative node.
 
 References
 ----------
@@ -15,20 +15,19 @@ import numpy as np
 from scipy.stats import norm
 
 from ..tree import SegmentTree
-from ._group_report import wilson_interval
+from ._groups import wilson_interval
 from ._node_table import NodeTable
 from ._solo import MIN_ROWS, SoloNode, argmax_class
 
-# A node is asked whether it is a shortcut only if chance would say so much about the label this
-# rarely.
-CARRIES = 0.01
-# scores further from their mean are cut, in standard deviations: one odd photo is no correlation
-CUT = 3.0
-# rows with both nodes, below which their correlation is not looked at
+# a node is tested only if its solo accuracy would come by chance this rarely
+MAX_P_VALUE = 0.01
+# scores are clipped at so many standard deviations, so that one odd photo makes no correlation
+CLIP = 3.0
+# rows with both nodes that a correlation needs
 MIN_PAIRS = 10
-# a product of spreads below this is none
+# a product of spreads below this is a rounding error
 ROUNDING = 1e-9
-# draws per permitted false alarm, so that the threshold is not the largest draw
+# draws per permitted false positive, so that the threshold is not the largest draw
 DRAWS = 5
 # of intervals
 LEVEL = 0.95
@@ -36,64 +35,86 @@ LEVEL = 0.95
 
 @dataclass(frozen=True)
 class Evidence:
-    """What one kind of evidence says of every node; NaN where it says nothing."""
+    """Result of one kind of test for every node; NaN where a node was not tested.
 
-    kind: str  # which
-    # (n_nodes,): what was measured, what an honest node gives, and from where on that is an alarm
+    Parameters
+    ----------
+    kind : {"context", "unlabeled", "unbiased"}
+        The kind.
+    value, expected, threshold : ndarray of shape (n_nodes,)
+        Measured value, value of a node that is no shortcut, and value above which a node is
+        flagged.
+    p_value : ndarray of shape (n_nodes,)
+        Probability that any of the tested nodes reaches the value by chance.
+    z : ndarray of shape (n_nodes,)
+        Distance from the expected value, in standard deviations of chance.
+    low, high : ndarray of shape (n_nodes,)
+        95% confidence interval of the value.
+    partner : dict of int to int
+        Nodes that no longer agree with one other node, but do with the rest. Either of the two may
+        be spurious, so that neither is flagged.
+    is_general : bool, default=False
+        Whether most of the tested nodes exceed their threshold. The photos then differ in another
+        way, such as the class proportions, and no node is flagged.
+
+    See Also
+    --------
+    ShortcutReport : Puts several kinds together.
+
+    Examples
+    --------
+    >>> from hierseg_learn.audit import Evidence
+    >>> evidence = Evidence.empty("context", n_nodes=3)
+    >>> evidence.p_value[1] = 1e-6
+    >>> evidence.is_tested.tolist(), evidence.is_flagged(level=0.001).tolist()
+    ([False, True, False], [False, True, False])
+    """
+
+    kind: str
     value: np.ndarray
-    # (n_nodes,): what was measured, what an honest node gives, and from where on that is an alarm
     expected: np.ndarray
-    # (n_nodes,): what was measured, what an honest node gives, and from where on that is an alarm
     threshold: np.ndarray
-    # (n_nodes,): probability that any of the judged nodes comes so far by chance
     p_value: np.ndarray
-    z: np.ndarray  # (n_nodes,): distance from what is expected, in standard deviations of chance
-    low: np.ndarray  # (n_nodes,): confidence interval of the value
-    high: np.ndarray  # (n_nodes,): confidence interval of the value
-    # nodes that no longer agree with one other node only: either of the two may be at fault, so
-    # neither is accused
-    rival: dict[int, int]
-    # whether most of the judged nodes would be accused. Then the photos differ in another way, such
-    # as their mix of classes, and nobody is
+    z: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    partner: dict[int, int]
     is_general: bool = False
 
     @classmethod
     def empty(cls, kind: str, n_nodes: int) -> Evidence:
-        """Nothing said so far."""
-        return cls(kind, *(np.full(n_nodes, np.nan) for _ in range(7)), rival={})
+        """Return evidence without a tested node."""
+        return cls(kind, *(np.full(n_nodes, np.nan) for _ in range(7)), partner={})
 
-    def accused(self, level: float) -> np.ndarray:
-        """Nodes whose probability by chance is at most `level`, (n_nodes,) bool."""
-        accused = (np.nan_to_num(self.p_value, nan=1.0) <= level) & (not self.is_general)
-        accused[list(self.rival)] = False
-        return accused
+    def is_flagged(self, level: float) -> np.ndarray:
+        """Nodes whose p-value is at most `level`: bool array of shape (n_nodes,)."""
+        flags = (np.nan_to_num(self.p_value, nan=1.0) <= level) & (not self.is_general)
+        flags[list(self.partner)] = False
+        return flags
 
     @property
-    def judged(self) -> np.ndarray:
-        """Nodes that are said something of."""
+    def is_tested(self) -> np.ndarray:
+        """Nodes that were tested: bool array of shape (n_nodes,)."""
         return np.isfinite(self.p_value)
 
 
 def solo_p_values(solos: Sequence[SoloNode]) -> np.ndarray:
-    """Probability of so high a solo accuracy by chance, node by node; NaN if not judged."""
+    """Probability of a solo accuracy as high by chance, (n_nodes,); NaN if not tested."""
     return norm.sf([_z(solo.accuracy, solo.null) for solo in solos])
 
 
 def context_evidence(solos: Sequence[SoloNode], declared: np.ndarray, alpha: float) -> Evidence:
-    """Judge declared nodes: how they look should say no more than chance about the label.
-
-    Shapes: `declared` (n_nodes,) bool.
-    """
+    """Test whether declared nodes, (n_nodes,) bool, predict the class better than chance."""
     evidence = Evidence.empty("context", len(solos))
-    judged = [node for node in np.flatnonzero(declared) if solos[node].models]
-    for node in judged:
+    tested = [node for node in np.flatnonzero(declared) if solos[node].models]
+    for node in tested:
         solo = solos[node]
-        level = alpha / len(judged)
+        level = alpha / len(tested)
         z = _z(solo.accuracy, solo.null)
         evidence.value[node], evidence.expected[node] = solo.accuracy, solo.chance
         evidence.threshold[node] = solo.null.mean() + norm.isf(level) * solo.null.std(ddof=1)
         evidence.z[node] = z
-        evidence.p_value[node] = min(1.0, len(judged) * norm.sf(z))
+        evidence.p_value[node] = min(1.0, len(tested) * norm.sf(z))
     return evidence
 
 
@@ -106,21 +127,18 @@ def unlabeled_evidence(
     n_permutations: int,
     seed: int,
 ) -> Evidence:
-    """Judge leaves by photos without labels: a shortcut no longer agrees with the others there.
+    """Test leaves on photos without labels, with scores (n_new, n_classes) for every node.
 
-    A shortcut agrees with the honest leaves in training and no longer at the place of use, so the
-    correlations of its scores with all others drop; those among honest leaves stay. Every drop is
-    weighted with what the partner says about the label; partners are all nodes that neither hold
-    the leaf nor are held by it. After an alarm the accused leaf and what holds it are nobody's
-    partners any more, and the others are judged again. Inner nodes agree with others by what their
-    parts say, so they are not judged.
-
-    Shapes: `new_scores` (n_new, n_classes).
+    A shortcut agrees with the informative leaves in training but not at the place of use, so its
+    correlations with all others drop, while those among informative leaves stay. Drops are weighted
+    by the solo accuracy of the partner; partners are all nodes that neither contain the leaf nor
+    are contained in it. A flagged leaf, its ancestors and its parts are no longer partners when the
+    others are tested again. Inner nodes agree through their parts, so they are not tested.
     """
     evidence = Evidence.empty("unlabeled", len(solos))
-    waiting = (solo_p_values(solos) < CARRIES) & tree.is_leaf
-    n_judged = int(waiting.sum())
-    if not n_judged:
+    waiting = (solo_p_values(solos) < MAX_P_VALUE) & tree.is_leaf
+    n_tested = int(waiting.sum())
+    if not n_tested:
         return evidence
     drops = _correlation_drops(
         _joined(solos, new_scores[0]), _joined(partners, new_scores[1]), len(solos[0].scores),
@@ -129,7 +147,7 @@ def unlabeled_evidence(
     excess = [(p.accuracy - p.chance) / (1 - p.chance) for p in partners]
     worth = np.maximum(np.nan_to_num(excess), 0.0)
     related = _related(tree)
-    level = norm.isf(alpha / n_judged)
+    level = norm.isf(alpha / n_tested)
     while True:
         weights = np.where(related, 0.0, worth)
         means = _mean_drops(drops, weights)
@@ -141,19 +159,19 @@ def unlabeled_evidence(
             (evidence.expected, np.zeros(len(solos))),
             (evidence.threshold, center + level * spread),
             (evidence.z, z),
-            (evidence.p_value, np.minimum(1.0, n_judged * norm.sf(z))),
+            (evidence.p_value, np.minimum(1.0, n_tested * norm.sf(z))),
         ):
             values[waiting] = np.where(now, new, np.nan)[waiting]
         if not now.any() or z[now].max() <= level:
-            is_general = n_judged > 2 and 2 * (n_judged - waiting.sum()) > n_judged
+            is_general = n_tested > 2 and 2 * (n_tested - waiting.sum()) > n_tested
             return replace(evidence, is_general=bool(is_general))
-        # The accused one is the middle of the star: what others lose, they lose with it. Its total
-        # is the largest; z would not tell, since partners that agree count as one for it.
+        # The others lose their agreement with the shortcut, so its total drop is the largest; z
+        # would not tell, since partners that agree with each other count as one.
         totals = worth * (weights * np.nan_to_num(drops[0])).sum(axis=1)
         worst = int(np.where(now & (z > level), totals, -np.inf).argmax())
-        rival = _only_partner(drops, weights, worst, level)
-        if rival is not None:
-            evidence.rival[worst] = rival
+        partner = _only_partner(drops, weights, worst, level)
+        if partner is not None:
+            evidence.partner[worst] = partner
         waiting[worst] = False
         worth[related[worst]] = 0.0
 
@@ -167,19 +185,18 @@ def unbiased_evidence(
     alpha: float,
     seed: int,
 ) -> Evidence:
-    """Judge nodes by a few labeled photos without the bias: a shortcut's solo accuracy drops.
+    """Test nodes on a few labeled photos without the bias, with scores (n_new, n_classes) each.
 
-    Class by class, training rows and photos are shuffled: how many of the photos are then right is
-    hypergeometric. The interval of a drop is put together from Wilson's of every class [1]_.
-
-    Shapes: `new_scores` (n_new, n_classes).
+    The solo accuracy of a shortcut drops there. With training rows and photos shuffled within
+    classes, the number of correct photos is hypergeometric. The interval of a drop combines
+    Wilson's intervals of the classes [1]_.
     """
     evidence = Evidence.empty("unbiased", len(solos))
-    carries = solo_p_values(solos) < CARRIES
-    carries[root] = False
+    is_informative = solo_p_values(solos) < MAX_P_VALUE
+    is_informative[root] = False
     counts = {
         node: _right_by_class(solos[node], codes, new_scores[node], new_codes)
-        for node in np.flatnonzero(carries)
+        for node in np.flatnonzero(is_informative)
     }
     counts = {node: count for node, count in counts.items() if len(count)}
     level = alpha / max(len(counts), 1)
@@ -202,7 +219,7 @@ def unbiased_evidence(
 
 
 def fold_scores(solo: SoloNode, table: NodeTable, node: int, folds: np.ndarray) -> np.ndarray:
-    """Scores of new rows, each by the model of one fold, as every training row has them."""
+    """Scores of new rows, each by the model of its fold, (n_new, n_classes)."""
     scores = np.full((len(table), solo.scores.shape[1]), np.nan)
     for fold, model in enumerate(solo.models):
         here = np.flatnonzero(table.present[:, node] & (folds == fold))
@@ -211,10 +228,10 @@ def fold_scores(solo: SoloNode, table: NodeTable, node: int, folds: np.ndarray) 
 
 
 def drop_ancestors(tree: SegmentTree, nodes: np.ndarray) -> np.ndarray:
-    """Keep those of some nodes, (n_nodes,) bool, that have none of the others below them.
+    """Flag only nodes, (n_nodes,) bool, without a flagged node below them.
 
-    The columns of an inner node hold what its parts say, so one of its parts being at fault is
-    enough to accuse it.
+    The columns of an inner node contain the information of its parts, so a spurious part would
+    always flag it, too.
     """
     above = [tree.ancestors(node) for node in np.flatnonzero(nodes)]
     kept = nodes.copy()
@@ -228,7 +245,7 @@ def _z(value: float, null: np.ndarray) -> float:
 
 
 def _related(tree: SegmentTree) -> np.ndarray:
-    """Whether of two nodes one holds the other, or they are the same: (n_nodes, n_nodes) bool."""
+    """Whether one of two nodes contains the other, (n_nodes, n_nodes) bool."""
     related = np.zeros((tree.n_nodes, tree.n_nodes), dtype=bool)
     for node in range(tree.n_nodes):
         related[node, tree.subtree(node)] = True
@@ -236,12 +253,12 @@ def _related(tree: SegmentTree) -> np.ndarray:
 
 
 def _joined(solos: Sequence[SoloNode], new_scores: Sequence[np.ndarray]) -> np.ndarray:
-    """Scores of training rows and photos in standard deviations: (n_all, n_nodes, n_kinds)."""
+    """Standardized scores of training rows and photos, (n_all, n_nodes, n_kinds)."""
     scores = np.stack([np.concatenate([s.scores, n]) for s, n in zip(solos, new_scores)], axis=1)
-    # a class that a node is not judged by has score minus infinity
+    # classes that are left out for a node have score minus infinity
     scores = np.where(np.isfinite(scores), scores, np.nan)
     if scores.shape[2] == 2:
-        # the second is the first with the other sign
+        # the second score is the first with the other sign
         return _standard_scores(scores[..., :1] - scores[..., 1:])
     counts = np.isfinite(scores).sum(axis=2, keepdims=True)
     return _standard_scores(
@@ -255,16 +272,16 @@ def _standard_scores(scores: np.ndarray) -> np.ndarray:
     centered = scores - np.nansum(scores, axis=0) / counts
     spread = np.sqrt(np.nansum(centered**2, axis=0) / counts)
     scaled = np.divide(centered, spread, out=np.zeros_like(centered), where=spread > 0)
-    return np.where(known, np.clip(scaled, -CUT, CUT), np.nan)
+    return np.where(known, np.clip(scaled, -CLIP, CLIP), np.nan)
 
 
 def _correlation_drops(
     scores: np.ndarray, partners: np.ndarray, n_rows: int, n_permutations: int, seed: int
 ) -> np.ndarray:
-    """Correlation of nodes with partners in training less that in the photos.
+    """Correlations with partners in training minus those in the photos, mean over the classes.
 
-    Returns `drops` (1 + n_permutations, n_nodes, n_nodes): mean over classes, NaN where unknown;
-    first as it is, then with rows shuffled between the two sets.
+    Returns (1 + n_permutations, n_nodes, n_nodes), NaN where unknown: first the measured ones, then
+    those with rows shuffled between the two sets.
     """
     rng = np.random.default_rng(seed)
     is_old = np.arange(len(scores)) < n_rows
@@ -278,7 +295,7 @@ def _correlation_drops(
 
 
 def _correlations(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Of every column of a with every one of b over the rows that have both; NaN in too few."""
+    """Correlations of columns over the rows that have both, (n_a, n_b); NaN for too few rows."""
     known_a, known_b = (np.isfinite(x).astype(np.float64) for x in (a, b))
     a, b = np.nan_to_num(a), np.nan_to_num(b)
     n_pairs = known_a.T @ known_b
@@ -292,7 +309,7 @@ def _correlations(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def _mean_drops(drops: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Weighted mean over the partners, (n_labellings, n_nodes); weights are (n_nodes, n_nodes)."""
+    """Mean over partners, (n_labelings, n_nodes), with weights (n_nodes, n_nodes)."""
     known = np.where(np.isfinite(drops[0]), weights, 0.0)
     total = known.sum(axis=1)
     sums = np.einsum("pvu,vu->pv", np.nan_to_num(drops), known)
@@ -300,7 +317,7 @@ def _mean_drops(drops: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 
 def _only_partner(drops: np.ndarray, weights: np.ndarray, node: int, level: float) -> int | None:
-    """The partner without which a leaf would not be accused, if there is one."""
+    """Partner without which a leaf would not be flagged, if there is one."""
     strongest = int(np.argmax(weights[node] * np.nan_to_num(drops[0, node])))
     rest = weights.copy()
     rest[node, strongest] = 0.0
@@ -312,7 +329,7 @@ def _only_partner(drops: np.ndarray, weights: np.ndarray, node: int, level: floa
 def _right_by_class(
     solo: SoloNode, codes: np.ndarray, new_scores: np.ndarray, new_codes: np.ndarray
 ) -> np.ndarray:
-    """Right guesses and rows, of training and of photos: (n_classes, 2, 2) int.
+    """Correct predictions and rows, of training and of photos: (n_classes, 2, 2) int.
 
     Classes with too few photos that have the node are left out.
     """

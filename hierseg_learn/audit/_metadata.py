@@ -1,4 +1,4 @@
-"""What size, format and mask coverage alone say about the label, before anyone looks at a photo."""
+"""Prediction of the class from size, format and mask coverage alone, without looking at a photo."""
 
 from __future__ import annotations
 
@@ -12,55 +12,60 @@ from scipy.stats import norm
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, validate_params
 
-from ..explain.words import enumerate_words, html_block, html_table, probability, text_table
+from ..explain.words import enumerate_words
 from ..images import ImageFiles, SegmentedImages, check_images, is_table
+from ..metrics.canonical import canonical_order
 from ..table.layout import AREA
-from ..utils.numbers import number, percent
+from ..utils.numbers import number, percent, probability
+from ._base import AuditReport, Table, draw_ranking
 from ._solo import balanced_accuracy, make_folds, permuted_within, read_classes
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
 
 FACTS = ("height", "width", "aspect ratio", "file format", "color mode", "mask coverage")
 TOGETHER = "all together"
-# values of a number that are told apart; more are cut into as many ranges of equal count
+# a number with more values is cut into as many ranges of equal count
 MAX_BINS = 16
-# a fact that says so much less than one more right guess in a hundred is none, however sure
+# a smaller gain over chance is not flagged, however significant
 MIN_GAIN = 0.01
 # scores that are held at once
 BLOCK_SCORES = 2**21
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class MetadataReport:
-    """How well facts about the files and masks, and not about what they show, predict the class.
+class MetadataReport(AuditReport):
+    """Prediction of the class from facts about files and masks, not from what they show.
 
     Parameters
     ----------
     facts : tuple of str
-        What was looked at; the last is ``"all together"``.
+        The facts; the last is ``"all together"``.
     accuracy, chance, p_value : ndarray of shape (n_facts,)
         Cross-validated balanced accuracy of every fact alone, its mean over permuted labels, and
-        the probability of so high an accuracy if the fact says nothing.
-    high : ndarray of shape (n_facts,)
-        From where on an accuracy is an alarm.
+        the probability of an accuracy as high if the fact is uninformative.
+    threshold : ndarray of shape (n_facts,)
+        Accuracy above which a fact is flagged.
     unchecked : tuple of str
         Facts that the input does not hold.
     alpha : float
-        Probability of any false alarm.
+        Probability that any uninformative fact is flagged.
     n_samples : int
         Number of samples.
 
     Attributes
     ----------
-    alarms : tuple of str
-        Facts that say more than chance about the class, the strongest first.
-    frame : DataFrame
-        One row per fact.
+    is_flagged : ndarray of shape (n_facts,), bool
+        Facts that predict the class better than chance.
+    flagged : tuple of str
+        The same by name, the highest accuracy first.
+    alt_text : str
+        The plot in words.
 
     See Also
     --------
-    find_metadata_shortcuts : Makes one.
+    find_metadata_shortcuts : Computes one.
 
     Examples
     --------
@@ -71,12 +76,12 @@ class MetadataReport:
     ...     accuracy=np.array([0.9, 0.9]),
     ...     chance=np.array([0.5, 0.5]),
     ...     p_value=np.array([1e-9, 1e-9]),
-    ...     high=np.array([0.6, 0.6]),
+    ...     threshold=np.array([0.6, 0.6]),
     ...     unchecked=("file format",),
     ...     alpha=0.001,
     ...     n_samples=100,
     ... )
-    >>> report.alarms
+    >>> report.flagged
     ('height', 'all together')
     """
 
@@ -85,90 +90,96 @@ class MetadataReport:
     accuracy: np.ndarray
     chance: np.ndarray
     p_value: np.ndarray
-    high: np.ndarray
+    threshold: np.ndarray
     unchecked: tuple[str, ...]
     alpha: float
     n_samples: int
 
     @property
-    def is_alarm(self) -> np.ndarray:
-        """Facts that say more than chance about the class: bool array of shape (n_facts,)."""
-        return (self.accuracy > self.high) & (self.accuracy - self.chance >= MIN_GAIN)
+    def is_flagged(self) -> np.ndarray:
+        """Facts that predict the class better than chance: bool array of shape (n_facts,)."""
+        return (self.accuracy > self.threshold) & (self.accuracy - self.chance >= MIN_GAIN)
 
     @property
-    def alarms(self) -> tuple[str, ...]:
-        """Facts that say more than chance about the class, the strongest first."""
+    def flagged(self) -> tuple[str, ...]:
+        """Names of the flagged facts, the highest accuracy first."""
         order = np.argsort(-self.accuracy, kind="stable")
-        return tuple(self.facts[k] for k in order if self.is_alarm[k])
+        return tuple(self.facts[k] for k in order if self.is_flagged[k])
 
-    @property
-    def frame(self) -> pd.DataFrame:
-        """A new DataFrame with a row per fact: `accuracy`, `chance`, `high`, `p_value`, `alarm`."""
+    def to_frame(self) -> pd.DataFrame:
+        """Return the numbers as a new DataFrame with one row per fact.
+
+        Returns
+        -------
+        frame : DataFrame
+            The columns `accuracy`, `chance`, `threshold`, `p_value` and `flagged`.
+        """
         import pandas as pd
 
-        columns = {name: getattr(self, name) for name in ("accuracy", "chance", "high", "p_value")}
+        names = ("accuracy", "chance", "threshold", "p_value")
+        columns = {name: getattr(self, name) for name in names}
         index = pd.Index(self.facts, name="fact")
-        return pd.DataFrame({**columns, "alarm": self.is_alarm}, index=index)
+        return pd.DataFrame({**columns, "flagged": self.is_flagged}, index=index)
 
     def sentences(self) -> list[str]:
-        """Say in words what the facts predict, and what could not be checked.
+        """Say which facts predict the class, and which could not be checked.
 
         Returns
         -------
         list of str
         """
-        place = {fact: k for k, fact in enumerate(self.facts)}
-        alone = [fact for fact in self.alarms if fact != TOGETHER]
-        lines = []
-        if self.alarms:
-            said = [
-                f"{fact} {percent(self.accuracy[place[fact]])}" for fact in alone or self.alarms
-            ]
+        frame, lines = self.to_frame(), []
+        alone = [fact for fact in self.flagged if fact != TOGETHER] or list(self.flagged)
+        if alone:
+            named = [f"{fact} {percent(frame.accuracy[fact])}" for fact in alone]
             lines.append(
-                "Alarm: the class can be told without looking at a photo, by "
-                f"{enumerate_words(said)} (balanced accuracy; chance is "
-                f"{percent(self.chance[place[self.alarms[0]]])}). A model may be right for this "
-                "reason: make the photos of all classes alike in it, or compare within it."
+                "Flagged: the class can be predicted without looking at a photo, by "
+                f"{enumerate_words(named)} (balanced accuracy; chance is "
+                f"{percent(frame.chance[self.flagged[0]])}). A model may be right for this reason: "
+                "make the photos of all classes alike in it, or compare within it."
             )
         elif len(self.facts) > 1:
             lines.append(
-                f"No alarm: {enumerate_words(list(self.facts[:-1]))} say no more than chance about "
-                "the class."
+                "Not flagged: the class cannot be predicted better than by chance from "
+                f"{enumerate_words(list(self.facts[:-1]))}."
             )
         if self.unchecked:
-            lines.append(f"Not checked, as the input does not tell: {', '.join(self.unchecked)}.")
+            lines.append(f"Not checked, missing from the input: {', '.join(self.unchecked)}.")
         return lines
 
-    def table(self) -> tuple[list[str], list[list[str]]]:
-        """Heads and rows of a table to read.
+    def tables(self) -> list[Table]:
+        """Table of all facts; none if no fact could be checked.
 
         Returns
         -------
-        heads : list of str
-        rows : list of list of str
+        list of tuple
+            Caption, heads of the columns, and rows, all as text.
         """
-        heads = ["fact alone", "accuracy", "chance", "alarm from", "p"]
-        columns = zip(self.facts, self.accuracy, self.chance, self.high, self.p_value)
-        return heads, [
-            [fact, *(number(value, ".2f") for value in row[:3]), probability(row[3])]
-            for fact, *row in columns
+        heads = ["fact alone", "accuracy", "chance", "threshold", "p"]
+        columns = zip(self.facts, self.accuracy, self.chance, self.threshold, self.p_value)
+        rows = [
+            [fact, *(number(value, ".2f") for value in values), probability(p)]
+            for fact, *values, p in columns
         ]
+        caption = f"Prediction of the class from the files alone, {self.n_samples} samples"
+        return [(caption, heads, rows)] if rows else []
 
-    def to_text(self) -> str:
-        """Say in words what was found, with all facts below.
+    @property
+    def alt_text(self) -> str:
+        """The plot in words."""
+        named = [f"{fact} {number(a, '.2f')}" for fact, a in zip(self.facts, self.accuracy)]
+        return f"Balanced accuracy of every fact alone: {', '.join(named) or 'none'}."
 
-        Returns
-        -------
-        str
-        """
-        return "\n".join([*self.sentences(), "", text_table(*self.table())])
+    @property
+    def _n_bars(self) -> int:
+        return len(self.facts)
 
-    def _repr_html_(self) -> str:
-        caption = f"What facts about the files say about the class, {self.n_samples} samples"
-        return html_block("metadata", self.sentences(), html_table(caption, *self.table()))
+    def _draw(self, ax: Axes) -> None:
+        title = "Prediction from the files alone (stroke: chance)"
+        draw_ranking(ax, self.facts, self.accuracy, self.chance, self.is_flagged, title)
 
     def __repr__(self) -> str:
-        return f"MetadataReport({len(self.alarms)} alarms, {len(self.unchecked)} not checked)"
+        return f"MetadataReport({len(self.flagged)} flagged, {len(self.unchecked)} not checked)"
 
 
 @validate_params(
@@ -193,29 +204,29 @@ def find_metadata_shortcuts(
     n_permutations: int = 200,
     random_state: Any = None,
 ) -> MetadataReport:
-    """Ask how well the class is told by height, width, aspect ratio, format, color mode, coverage.
+    """Test whether size, format, color mode or mask coverage of the photos predict the class.
 
     If the photos of one class come from another camera or another archive, their size or format
-    gives the class away, and some of it can be read in the pixels. Nothing but the headers of files
-    is read, and of label maps how much they cover.
+    gives the class away, and some of it can be read in the pixels. Only the headers of files are
+    read, and the covered share of label maps.
 
     Parameters
     ----------
     X : array, list of arrays, list of paths, SegmentedImages or table
-        The photos. Of a table of :class:`~hierseg_learn.SegmentTreeTransformer` only the area of
-        the root is a fact about the file; the others are reported as not checked.
+        The photos. In a table of :class:`~hierseg_learn.SegmentTreeTransformer` only the area of
+        the root is such a fact; the others are reported as not checked.
     y : array-like of shape (n_samples,)
         Their classes.
     segments : array, list of arrays or list of paths, default=None
         One label map per photo, unless X brings its own.
     alpha : float, default=0.001
-        Probability that an alarm is raised though no fact says anything.
+        Probability that any uninformative fact is flagged.
     cv : int, default=5
         Number of stratified folds.
     n_permutations : int, default=200
-        How often labels are shuffled to see what chance gives.
+        Number of permutations of the labels, from which chance is estimated.
     random_state : int, RandomState instance or None, default=None
-        Seed of folds and shuffles.
+        Seed of folds and permutations. The result does not depend on the order of the samples.
 
     Returns
     -------
@@ -228,15 +239,15 @@ def find_metadata_shortcuts(
 
     See Also
     --------
-    find_shortcuts : Which nodes of the tree say more than they should.
+    find_shortcuts : Nodes of the tree that predict the class and should not.
 
     Notes
     -----
-    A number is cut into at most 16 ranges; the classifier takes the class whose share of the range
-    is largest, by naive Bayes for all facts together. Labels are permuted within folds, and an
-    alarm is ``norm.isf(alpha / n_facts)`` standard deviations above the mean of the permuted ones.
-    The height is that of the photo as it is shown, whatever way the camera was held; the format is
-    what the header says, not the extension.
+    A number is cut into at most 16 ranges. The classifier is naive Bayes with equal priors. Labels
+    are permuted within folds, and the threshold is ``norm.isf(alpha / n_facts)`` standard
+    deviations above the mean accuracy with permuted labels. Height and width are those of the photo
+    as displayed, whatever its orientation in the file; the format comes from the header, not from
+    the extension.
 
     Examples
     --------
@@ -244,7 +255,7 @@ def find_metadata_shortcuts(
     >>> from hierseg_learn.audit import find_metadata_shortcuts
     >>> photos = [np.zeros((30 + 2 * (i % 2), 20)) for i in range(40)]
     >>> report = find_metadata_shortcuts(photos, np.arange(40) % 2, random_state=0)
-    >>> report.alarms
+    >>> report.flagged
     ('height', 'aspect ratio', 'all together')
     >>> report.unchecked
     ('file format', 'mask coverage')
@@ -252,23 +263,27 @@ def find_metadata_shortcuts(
     known = _photo_facts(X, segments)
     n_samples = len(next(iter(known.values()))) if known else len(X)
     _, codes = read_classes(y, n_samples)
+    bins = {fact: _bins(values) for fact, values in known.items()}
+    table = np.reshape([*bins.values()], (len(bins), n_samples)).T
+    order, ranks = canonical_order(table, codes)
+    codes = ranks[codes][order]
     seeds = check_random_state(random_state).randint(np.iinfo(np.int32).max, size=2)
     folds = make_folds(codes, cv, seeds[0])
-    labellings = permuted_within(codes, folds, n_permutations, seeds[1])
-    bins = {fact: _bins(values) for fact, values in known.items()}
-    guesses = [[own] for own in bins.values()] + [list(bins.values())] * bool(bins)
-    found = np.array([_accuracies(own, labellings, folds) for own in guesses])
-    found = found.reshape(len(guesses), len(labellings))
+    labelings = permuted_within(codes, folds, n_permutations, seeds[1])
+    columns = list(table[order].T)
+    predictors = [[column] for column in columns] + [columns] * bool(columns)
+    found = np.array([_accuracies(used, labelings, folds) for used in predictors])
+    found = found.reshape(len(predictors), len(labelings))
     null = found[:, 1:]
     center, spread = null.mean(axis=1), null.std(axis=1, ddof=1)
-    level = alpha / max(len(guesses), 1)
+    level = alpha / max(len(predictors), 1)
     z = np.divide(found[:, 0] - center, spread, out=np.zeros(len(found)), where=spread > 1e-9)
     return MetadataReport(
         (*bins, *[TOGETHER] * bool(bins)),
         accuracy=found[:, 0],
         chance=center,
-        p_value=np.minimum(norm.sf(z) * len(guesses), 1.0),
-        high=center + norm.isf(level) * spread,
+        p_value=np.minimum(norm.sf(z) * len(predictors), 1.0),
+        threshold=center + norm.isf(level) * spread,
         unchecked=tuple(fact for fact in FACTS if fact not in known),
         alpha=alpha,
         n_samples=n_samples,
@@ -276,7 +291,7 @@ def find_metadata_shortcuts(
 
 
 def _photo_facts(X: Any, segments: Any) -> dict[str, np.ndarray]:
-    """Facts by name, each an array of one value per sample; only those that X and masks hold."""
+    """Facts that the input holds, by name, each (n_samples,)."""
     if is_table(X):
         return _table_facts(X)
     images = X.images if isinstance(X, SegmentedImages) else X
@@ -298,7 +313,7 @@ def _photo_facts(X: Any, segments: Any) -> dict[str, np.ndarray]:
 
 
 def _photo(image: Any) -> tuple[int, int, str, str]:
-    """Height, width, file format ("" for none) and color mode of one photo of any kind."""
+    """Height, width, file format ("" for none) and color mode of a photo."""
     if isinstance(image, str | PathLike):
         return ImageFiles([image]).facts(0)
     if hasattr(image, "getbands"):
@@ -308,7 +323,7 @@ def _photo(image: Any) -> tuple[int, int, str, str]:
 
 
 def _table_facts(X: Any) -> dict[str, np.ndarray]:
-    """What a table tells: the labeled share of the photo, if its columns have names."""
+    """Mask coverage by the root's area, if the columns have names."""
     names = [str(name) for name in getattr(X, "columns", ())]
     roots = [name for name in names if "/" not in name and name.endswith(f"|{AREA}")]
     if len(roots) != 1:
@@ -317,7 +332,7 @@ def _table_facts(X: Any) -> dict[str, np.ndarray]:
 
 
 def _bins(values: np.ndarray) -> np.ndarray:
-    """Number the values, or ranges of equal count where they are many: (n_samples,) int."""
+    """Codes of the values, or of ranges of equal count where they are many: (n_samples,) int."""
     distinct, codes = np.unique(values, return_inverse=True)
     if len(distinct) <= MAX_BINS or values.dtype.kind not in "iuf":
         return codes
@@ -325,29 +340,29 @@ def _bins(values: np.ndarray) -> np.ndarray:
     return np.searchsorted(edges, values, side="right")
 
 
-def _accuracies(bins: list[np.ndarray], labellings: np.ndarray, folds: np.ndarray) -> np.ndarray:
-    """Cross-validated balanced accuracy of binned facts, by every labeling: (n_labellings,)."""
-    n_classes = int(labellings.max()) + 1
-    n_at_once = max(1, BLOCK_SCORES // (labellings.shape[1] * n_classes))
-    blocks = np.array_split(labellings, -(-len(labellings) // n_at_once))
+def _accuracies(bins: list[np.ndarray], labelings: np.ndarray, folds: np.ndarray) -> np.ndarray:
+    """Cross-validated balanced accuracy of binned facts for every labeling: (n_labelings,)."""
+    n_classes = int(labelings.max()) + 1
+    n_at_once = max(1, BLOCK_SCORES // (labelings.shape[1] * n_classes))
+    blocks = np.array_split(labelings, -(-len(labelings) // n_at_once))
     return np.concatenate([_block_accuracies(bins, block, folds, n_classes) for block in blocks])
 
 
 def _block_accuracies(
-    bins: list[np.ndarray], labellings: np.ndarray, folds: np.ndarray, n_classes: int
+    bins: list[np.ndarray], labelings: np.ndarray, folds: np.ndarray, n_classes: int
 ) -> np.ndarray:
-    """As `_accuracies`, for labellings whose scores fit into memory."""
-    scores = np.zeros((*labellings.shape, n_classes))
-    offsets = np.arange(len(labellings))[:, np.newaxis]
-    for own in bins:
-        n_bins = int(own.max()) + 1
-        keys = (offsets * n_bins + own) * n_classes + labellings
+    """As `_accuracies`, for labelings whose scores fit into memory."""
+    scores = np.zeros((*labelings.shape, n_classes))
+    offsets = np.arange(len(labelings))[:, np.newaxis]
+    for codes in bins:
+        n_bins = int(codes.max()) + 1
+        keys = (offsets * n_bins + codes) * n_classes + labelings
         for fold in np.unique(folds):
             seen, held_out = folds != fold, folds == fold
             counts = np.bincount(
-                keys[:, seen].ravel(), minlength=len(labellings) * n_bins * n_classes
-            ).reshape(len(labellings), n_bins, n_classes)
-            # shares of the bins in every class, so that large classes do not win by their size
+                keys[:, seen].ravel(), minlength=len(labelings) * n_bins * n_classes
+            ).reshape(len(labelings), n_bins, n_classes)
+            # shares within every class, which stand for equal priors
             shares = (counts + 1 / n_bins) / (counts.sum(axis=1, keepdims=True) + 1)
-            scores[:, held_out] += np.log(shares)[:, own[held_out]]
-    return balanced_accuracy(labellings, scores.argmax(axis=2), n_classes)
+            scores[:, held_out] += np.log(shares)[:, codes[held_out]]
+    return balanced_accuracy(labelings, scores.argmax(axis=2), n_classes)

@@ -1,4 +1,4 @@
-"""What every node is worth to a model, in every group."""
+"""Reliance of a model on single nodes, measured by exchanging them between images."""
 
 from __future__ import annotations
 
@@ -13,26 +13,31 @@ from scipy.stats import norm
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, validate_params
 
-from ..explain.words import html_block, html_table, node_labels, points, text_table
+from ..explain.style import BELOW, NEGATIVE
+from ..explain.words import node_labels
 from ..fitted.model import FittedModel
+from ..metrics.canonical import canonical_order
 from ..tree import SegmentTree
-from ..utils.numbers import MISSING, number, percent
-from ._group_report import Groups, check_groups
+from ..tree.render import top_down
+from ..utils.numbers import MISSING, number, percent, points
+from ._base import FONT_POINTS, AuditReport, Table, draw_intervals, label_bars
+from ._groups import Groups, check_groups
 from ._node_table import node_ids
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-
-# changes of the accuracy that are worth a sentence: over all samples, and in the small worst cell
-WORTH_SAYING, WORTH_SAYING_OF_CELL = 0.02, 0.05
-# probability that any of the nodes that say nothing is named
+# name of the only group where none are given
+NO_GROUPS = "all"
+# smallest changes of the accuracy that are reported: over all samples, and in the small worst cell
+MIN_CHANGE, MIN_CHANGE_IN_CELL = 0.02, 0.05
+# probability that any node without an effect is named
 LEVEL = 0.05
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class NodeReliance:
+class NodeReliance(AuditReport):
     """Accuracy of a model when single nodes come from other images.
 
     Parameters
@@ -44,40 +49,45 @@ class NodeReliance:
     groups : tuple
         Names of the groups; one, ``"all"``, if there are none.
     sizes, hits : ndarray of shape (n_groups, n_classes), int
-        Samples by group and true class, and how many of them get their class.
+        Number of samples by group and true class, and of those classified correctly.
     exchanged_hits : ndarray of shape (n_nodes, n_repeats, n_groups, n_classes), int
-        How many do with a node exchanged.
+        Number classified correctly with a node exchanged.
     baseline_hits : ndarray of shape (n_nodes, n_repeats, n_groups, n_classes), int, default=None
-        How many do with a node exchanged within the cells of group and class, where only the
-        disturbance is new. None stands for an exchange that disturbs nothing.
+        The same with the node exchanged within the cells of group and class, which changes what
+        the exchange disturbs and nothing else. None stands for no disturbance.
     errors : ndarray of shape (n_nodes,), default=None
-        Standard error of `excess`; None if it is not known.
+        Standard error of `excess`, if known.
     cell_errors : ndarray of shape (n_nodes, n_groups, n_classes), default=None
         The same in every cell.
     muted_hits : ndarray of shape (n_nodes, n_groups, n_classes), int, default=None
-        How many do with a node muted.
+        Number classified correctly with a node muted.
 
     Attributes
     ----------
-    frame : DataFrame
-        Tidy, one row per node and group; see there.
     accuracy, worst_accuracy : float
         With nothing exchanged: over all samples, and in the worst cell of group and true class.
-    drop : ndarray of shape (n_nodes,)
-        Mean over the repeats of what exchanging costs, over all samples.
-    worst_drop : ndarray of shape (n_nodes,)
-        The same for the accuracy in the worst cell: below 0 where the exchange helps it.
+    drop, worst_drop : ndarray of shape (n_nodes,)
+        Accuracy lost by exchanging a node, mean over the repeats: over all samples, and in the
+        worst cell, where it is negative if the exchange helps.
+    group_drop : ndarray of shape (n_nodes, n_groups)
+        The same in every group.
     disturbance : ndarray of shape (n_nodes,)
-        What exchanging within the cells costs, over all samples: as a node of the same class takes
-        its place, it is the exchange itself that costs this.
+        Accuracy lost by exchanging a node within the cells, over all samples: the new node is of
+        the same class, so the loss is due to the exchange itself.
     excess, worst_excess : ndarray of shape (n_nodes,)
-        What exchanging freely costs beyond that, over all samples and in the worst cell.
+        Loss beyond the disturbance, over all samples and in the worst cell.
     is_relied_on : ndarray of shape (n_nodes,), bool
-        Nodes whose excess is worth saying, and more than chance gives; see there.
+        Nodes whose excess is at least two points and significant: the probability that any node
+        without an effect is named is 5%. Information that several nodes carry only together, such
+        as whether two colors are equal, cannot be told from a disturbance.
+    has_groups : bool
+        Whether there is more than one group.
+    alt_text : str
+        The plot in words.
 
     See Also
     --------
-    node_reliance : Makes one.
+    node_reliance : Computes one from a fitted model.
 
     Examples
     --------
@@ -109,33 +119,32 @@ class NodeReliance:
     muted_hits: np.ndarray | None = None
 
     def __post_init__(self) -> None:
-        values = {name: np.asarray(getattr(self, name)) for name in ("nodes", "sizes", "hits")}
-        values["exchanged_hits"] = np.asarray(self.exchanged_hits)
-        cells = (len(self.groups), *values["sizes"].shape[1:])
-        wanted = {"sizes": cells, "hits": cells}
-        n_repeats = np.shape(self.exchanged_hits)[1:2]
-        wanted["exchanged_hits"] = (len(values["nodes"]), *n_repeats, *cells)
-        n_nodes = len(values["nodes"])
-        wanted["baseline_hits"] = wanted["exchanged_hits"]
-        wanted |= {"errors": (n_nodes,), "cell_errors": (n_nodes, *cells)}
-        wanted["muted_hits"] = (n_nodes, *cells)
-        for name in wanted.keys() - values.keys():
-            if getattr(self, name) is None:
-                wanted.pop(name)
-            else:
-                values[name] = np.asarray(getattr(self, name))
-        for name, shape in wanted.items():
-            if values[name].shape != shape:
-                raise ValueError(f"{name} must have shape {shape}, got {values[name].shape}.")
+        n_nodes = len(self.nodes)
+        cells = (len(self.groups), *np.shape(self.sizes)[1:])
+        exchanged = (n_nodes, *np.shape(self.exchanged_hits)[1:2], *cells)
+        shapes = {
+            "nodes": (n_nodes,),
+            "sizes": cells,
+            "hits": cells,
+            "exchanged_hits": exchanged,
+            "baseline_hits": exchanged,
+            "errors": (n_nodes,),
+            "cell_errors": (n_nodes, *cells),
+            "muted_hits": (n_nodes, *cells),
+        }
+        for name, shape in shapes.items():
+            if (values := getattr(self, name)) is None:
+                continue
+            vars(self)[name] = np.asarray(values)
+            if vars(self)[name].shape != shape:
+                raise ValueError(f"{name} must have shape {shape}, got {vars(self)[name].shape}.")
         if self.baseline_hits is None:
-            same = np.broadcast_to(values["hits"], wanted["exchanged_hits"])
-            values["baseline_hits"] = same
-        vars(self).update(values)
+            vars(self)["baseline_hits"] = np.broadcast_to(self.hits, exchanged)
 
     @property
     def accuracy(self) -> float:
-        """Share of all samples that get their class, with nothing exchanged."""
-        return float(self.hits.sum() / self.sizes.sum())
+        """Accuracy over all samples, with nothing exchanged."""
+        return float(self._overall(self.hits))
 
     @property
     def worst_accuracy(self) -> float:
@@ -144,86 +153,93 @@ class NodeReliance:
 
     @property
     def drop(self) -> np.ndarray:
-        """What exchanging a node costs over all samples: array of shape (n_nodes,)."""
-        return (self.accuracy - self._share_of_all(self.exchanged_hits)).mean(axis=1)
+        """Accuracy lost by exchanging a node, over all samples: array of shape (n_nodes,)."""
+        return (self.accuracy - self._overall(self.exchanged_hits)).mean(axis=1)
 
     @property
     def worst_drop(self) -> np.ndarray:
-        """What exchanging a node costs in the worst cell: array of shape (n_nodes,)."""
+        """Accuracy lost in the worst cell by exchanging a node: array of shape (n_nodes,)."""
         return (self.worst_accuracy - self._worst(self.exchanged_hits)).mean(axis=1)
 
     @property
+    def group_drop(self) -> np.ndarray:
+        """Accuracy lost in every group by exchanging a node: array of shape (n_nodes, n_groups)."""
+        sizes = self.sizes.sum(axis=1)
+        lost = self.hits.sum(axis=1) - self.exchanged_hits.sum(axis=3).mean(axis=1)
+        return np.where(sizes > 0, lost / np.maximum(sizes, 1), np.nan)
+
+    @property
     def disturbance(self) -> np.ndarray:
-        """What exchanging a node within the cells costs over all samples: (n_nodes,)."""
-        return (self.accuracy - self._share_of_all(self.baseline_hits)).mean(axis=1)
+        """Accuracy lost by exchanging a node within the cells: array of shape (n_nodes,)."""
+        return (self.accuracy - self._overall(self.baseline_hits)).mean(axis=1)
 
     @property
     def excess(self) -> np.ndarray:
-        """What exchanging a node freely costs beyond `disturbance`: array of shape (n_nodes,)."""
+        """Loss beyond `disturbance`, over all samples: array of shape (n_nodes,)."""
         return self.drop - self.disturbance
 
     @property
     def worst_excess(self) -> np.ndarray:
-        """The same in the worst cell: array of shape (n_nodes,)."""
+        """Loss beyond that within the cells, in the worst cell: array of shape (n_nodes,)."""
         kept = self.worst_accuracy - self._worst(self.baseline_hits)
         return self.worst_drop - kept.mean(axis=1)
 
     @property
     def is_relied_on(self) -> np.ndarray:
-        """Nodes that the model relies on: bool array of shape (n_nodes,).
-
-        The excess is at least two points, and so many standard errors that it comes with a
-        probability of 5 % for any of the nodes that say nothing. What several nodes say only
-        together, such as whether two colors are the same, is not told from a disturbance.
-        """
-        return (self.excess >= WORTH_SAYING) & self._beyond(self.excess, self.errors)
-
-    @property
-    def group_drop(self) -> np.ndarray:
-        """What exchanging a node costs in every group: array of shape (n_nodes, n_groups)."""
-        group_sizes = np.maximum(self.sizes.sum(axis=1), 1)
-        lost = self.hits.sum(axis=1) - self.exchanged_hits.sum(axis=3).mean(axis=1)
-        return np.where(self.sizes.sum(axis=1) > 0, lost / group_sizes, np.nan)
+        """Nodes that the model relies on: bool array of shape (n_nodes,)."""
+        return (self.excess >= MIN_CHANGE) & self._is_significant(self.excess, self.errors)
 
     @property
     def has_groups(self) -> bool:
         """Whether there is more than one group."""
         return len(self.groups) > 1
 
-    @property
-    def frame(self) -> pd.DataFrame:
-        """A new tidy DataFrame with one row per node and scope.
-
-        `node` is the path; `scope` is "overall", "group" or "worst" (the worst cell of group and
-        true class, before and after, which need not be the same cell), `group` the name of the
-        group; `accuracy` is that with nothing exchanged; `exchanged`, `drop` and `drop_std` are
-        means and standard deviations over the repeats; `baseline` is the accuracy with the node
-        exchanged within cells of group and class, `excess` what the free exchange costs beyond
-        that, `excess_error` its standard error (over all samples); `muted` and `drop_muted` come if
-        nodes were muted, too.
-        """
-        import pandas as pd
-
-        blocks = [self._block("overall", None, self._share_of_all)]
-        for k, group in enumerate(self.groups if self.has_groups else ()):
-            blocks.append(self._block("group", group, lambda hits, k=k: self._share_of(hits, k)))
-        blocks.append(self._block("worst", None, self._worst))
-        columns = {name: [row[name] for block in blocks for row in block] for name in blocks[0][0]}
-        frame = pd.DataFrame(columns)
-        order = np.argsort(np.tile(np.arange(len(self.nodes)), len(blocks)), kind="stable")
-        return frame.iloc[order].reset_index(drop=True)
-
-    def to_text(self) -> str:
-        """Say in words which nodes the model relies on, with all nodes below.
+    def to_frame(self) -> pd.DataFrame:
+        """Return the numbers as a new tidy DataFrame with one row per node and scope.
 
         Returns
         -------
-        str
+        frame : DataFrame
+            `node` is the path; `scope` is "overall", "group" or "worst" (the worst cell of group
+            and true class, before and after, which need not be the same cell); `group` is the name
+            of the group; `accuracy` is that with nothing exchanged; `exchanged`, `drop` and
+            `drop_std` are means and standard deviations over the repeats; `baseline` is the
+            accuracy with the node exchanged within cells of group and class, `excess` the loss
+            beyond that, `excess_error` its standard error (over all samples); `muted` and
+            `drop_muted` are there if nodes were muted, too.
         """
-        return "\n".join([*self.sentences(), "", text_table(*self.table())])
+        import pandas as pd
+
+        scopes = [("overall", None, self._overall)]
+        if self.has_groups:
+            scopes += [("group", g, partial(self._in_group, k)) for k, g in enumerate(self.groups)]
+        scopes.append(("worst", None, self._worst))
+        rows = []
+        for i, node in enumerate(self.nodes):
+            for scope, group, accuracy in scopes:
+                before, after = float(accuracy(self.hits)), accuracy(self.exchanged_hits[i])
+                baseline = accuracy(self.baseline_hits[i])
+                has_error = scope == "overall" and self.errors is not None
+                row = {
+                    "node": self.tree.paths[node],
+                    "scope": scope,
+                    "group": group,
+                    "accuracy": before,
+                    "exchanged": after.mean(),
+                    "drop": before - after.mean(),
+                    "drop_std": after.std(),
+                    "baseline": baseline.mean(),
+                    "excess": (baseline - after).mean(),
+                    "excess_error": self.errors[i] if has_error else np.nan,
+                }
+                if self.muted_hits is not None:
+                    muted = float(accuracy(self.muted_hits[i]))
+                    row |= {"muted": muted, "drop_muted": before - muted}
+                rows.append(row)
+        return pd.DataFrame(rows)
 
     def sentences(self) -> list[str]:
-        """Say in words which nodes the model relies on, and which it should not.
+        """Say which nodes the model relies on, and which mislead it.
 
         Returns
         -------
@@ -232,34 +248,36 @@ class NodeReliance:
         labels = np.array(node_labels(self.tree), dtype=object)[self.nodes]
         cells = "group and class" if self.has_groups else "class"
         lines = [
-            f"{percent(self.accuracy)} of {int(self.sizes.sum())} samples get their class; in the "
-            f"worst cell of {cells} {percent(self.worst_accuracy)} do."
+            f"{percent(self.accuracy)} of {int(self.sizes.sum())} samples are classified "
+            f"correctly, {percent(self.worst_accuracy)} in the worst cell of {cells}."
         ]
-        # the root holds everything, so it is no news
+        # the root holds everything, so that a model relies on it is no news
         parts = np.flatnonzero(self.nodes != self.tree.root)
-        excess = np.where(self.is_relied_on, self.excess, -np.inf)[parts]
-        if len(parts) and excess.max() > 0:
-            top = parts[excess.argmax()]
+        relied_on = parts[self.is_relied_on[parts]]
+        if len(relied_on):
+            top = relied_on[self.excess[relied_on].argmax()]
+            error = np.nan if self.errors is None else self.errors[top]
+            known = f" (standard error {100 * error:.0f})" if np.isfinite(error) else ""
             lines.append(
-                f"The model relies most on {labels[top]}: taken from any other image, it costs "
-                f"{100 * self.excess[top]:.0f} points of accuracy more than taken from one of the "
-                f"same {cells}{self._plus_minus(top)}."
+                f"The model relies most on {labels[top]}: taking it from any other image costs "
+                f"{100 * self.excess[top]:.0f} points of accuracy more than taking it from one of "
+                f"the same {cells}{known}."
             )
         else:
             lines.append(
-                "Of no single node the exchange costs clearly more than the exchange within "
-                f"{cells} does: what one says, others say, too."
+                "No single node is essential; the others carry the same information: exchanging "
+                f"it freely costs no more than exchanging it within {cells}."
             )
         most = parts[self.disturbance[parts].argmax()] if len(parts) else None
-        if most is not None and self.disturbance[most] >= WORTH_SAYING_OF_CELL:
+        if most is not None and self.disturbance[most] >= MIN_CHANGE_IN_CELL:
             lines.append(
-                f"The exchange itself, which puts together areas, outlines and mixtures that no "
-                f"photo has, costs up to {100 * self.disturbance[most]:.0f} points "
-                f"({labels[most]}); that is not held against the node."
+                "The exchange itself, which combines areas, outlines and mixtures that occur in no "
+                f"photo, costs up to {100 * self.disturbance[most]:.0f} points ({labels[most]}); "
+                "this is not counted for the node."
             )
         cell = np.unravel_index(self._rates(self.hits).argmin(), self.sizes.shape)
         errors = None if self.cell_errors is None else self.cell_errors[:, *cell]
-        helped = (self.worst_excess <= -WORTH_SAYING_OF_CELL) & self._beyond(
+        helped = (self.worst_excess <= -MIN_CHANGE_IN_CELL) & self._is_significant(
             -self.worst_excess, errors
         )
         if helped[parts].any():
@@ -270,58 +288,73 @@ class NodeReliance:
             )
         return lines
 
-    def table(self) -> tuple[list[str], list[list[str]]]:
-        """Heads and rows of a table to read, changes of the accuracy in percentage points.
+    def tables(self) -> list[Table]:
+        """Table of all nodes, with changes of the accuracy in percentage points.
 
         Returns
         -------
-        heads : list of str
-        rows : list of list of str
+        list of tuple
+            Caption, heads of the columns, and rows, all as text.
         """
-        from ..tree.render import top_down
-
         heads = ["points of accuracy", "overall", "within cells", "excess", "±", "worst cell"]
         heads += [f"group {group}" for group in self.groups] if self.has_groups else []
         heads += ["muted: overall", "worst cell"] if self.muted_hits is not None else []
-        place = {int(node): i for i, node in enumerate(self.nodes)}
         rows = []
-        for node in top_down(self.tree):
-            if node not in place:
-                continue
-            i = place[node]
+        for i in self._top_down():
+            node = self.nodes[i]
             row = ["  " * int(self.tree.depths[node]) + self.tree.names[node]]
             row += [points(-lost[i]) for lost in (self.drop, self.disturbance, self.excess)]
             row.append(MISSING if self.errors is None else number(100 * self.errors[i], ".0f"))
             row.append(points(-self.worst_excess[i]))
             row += [points(-value) for value in self.group_drop[i]] if self.has_groups else []
             if self.muted_hits is not None:
-                row.append(points(self._share_of_all(self.muted_hits[i]) - self.accuracy))
+                row.append(points(self._overall(self.muted_hits[i]) - self.accuracy))
                 row.append(points(self._worst(self.muted_hits[i]) - self.worst_accuracy))
             rows.append(row)
-        return heads, rows
+        caption = "Change of the accuracy, in percentage points, with a node from another image"
+        return [(caption, heads, rows)]
 
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw what exchanging every node costs, overall and in the worst cell.
+    @property
+    def alt_text(self) -> str:
+        """The plot in words."""
+        labels = node_labels(self.tree)
+        named = [
+            f"{labels[node]} {points(-drop)} ({points(-worst)})"
+            for node, drop, worst in zip(self.nodes, self.excess, self.worst_excess)
+        ]
+        return (
+            "Change of the accuracy in points if a node is taken from any other image instead of "
+            f"one of the same class, over all samples (in the worst cell): {', '.join(named)}."
+        )
 
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Where to draw. By default a new figure.
+    @property
+    def _n_bars(self) -> int:
+        return len(self.nodes)
 
-        Returns
-        -------
-        matplotlib Axes
-        """
-        from ._axes import draw_reliance, new_axes
+    def _draw(self, ax: Axes) -> None:
+        order = self._top_down()
+        rows, excess = np.arange(len(order)), self.excess[order]
+        ax.barh(rows, excess, height=0.62, color=BELOW, label="all samples", zorder=2)
+        if self.errors is not None:
+            errors = self.errors[order]
+            draw_intervals(ax, excess, excess - errors, excess + errors)
+        diamonds = {"linestyle": "none", "marker": "D", "markersize": 5, "color": NEGATIVE}
+        ax.plot(self.worst_excess[order], rows, label="worst cell", zorder=5, **diamonds)
+        ax.axvline(0, color="0.4", linewidth=0.8, zorder=3)
+        names = [self.tree.names[self.nodes[i]] for i in order]
+        title = "Node from any image, compared with one of the same class"
+        label_bars(ax, names, "accuracy lost", title)
+        ax.legend(fontsize=FONT_POINTS - 1, frameon=False, loc="best")
 
-        ax = new_axes(ax, "NodeReliance.plot", len(self.nodes))
-        draw_reliance(ax, self)
-        return ax
+    def _top_down(self) -> list[int]:
+        """Positions in `nodes` in reading order of the tree."""
+        place = {int(node): i for i, node in enumerate(self.nodes)}
+        return [place[node] for node in top_down(self.tree) if node in place]
 
-    def _share_of_all(self, hits: np.ndarray) -> np.ndarray:
+    def _overall(self, hits: np.ndarray) -> np.ndarray:
         return hits.sum(axis=(-2, -1)) / self.sizes.sum()
 
-    def _share_of(self, hits: np.ndarray, k: int) -> np.ndarray:
+    def _in_group(self, k: int, hits: np.ndarray) -> np.ndarray:
         n = self.sizes[k].sum()
         return hits[..., k, :].sum(axis=-1) / n if n else hits[..., k, :].sum(axis=-1) * np.nan
 
@@ -329,47 +362,18 @@ class NodeReliance:
         return self._rates(hits).min(axis=(-2, -1))
 
     def _rates(self, hits: np.ndarray) -> np.ndarray:
-        """Accuracy in every cell, infinite where there is no sample."""
+        """Accuracy in every cell, infinite in cells without samples."""
         return np.where(self.sizes > 0, hits / np.maximum(self.sizes, 1), np.inf)
 
-    def _beyond(self, values: np.ndarray, errors: np.ndarray | None) -> np.ndarray:
-        """Whether values exceed 0 by more than chance gives for any of the nodes."""
+    def _is_significant(self, values: np.ndarray, errors: np.ndarray | None) -> np.ndarray:
+        """Whether values, (n_nodes,), are above 0, corrected for the number of nodes."""
         if errors is None:
             return values > 0
         n_parts = max(int(np.sum(self.nodes != self.tree.root)), 1)
         return values > norm.isf(LEVEL / n_parts) * errors
 
-    def _plus_minus(self, i: int) -> str:
-        error = np.nan if self.errors is None else self.errors[i]
-        return f" (standard error {100 * error:.0f})" if np.isfinite(error) else ""
-
-    def _block(self, scope: str, group: Any, accuracy: Any) -> list[dict[str, Any]]:
-        """Rows of the frame for one scope, one per node."""
-        before, after = float(accuracy(self.hits)), accuracy(self.exchanged_hits)
-        baseline = accuracy(self.baseline_hits)
-        errors = self.errors if scope == "overall" else None
-        rows = []
-        for i, node in enumerate(self.nodes):
-            row = {"node": self.tree.paths[node], "scope": scope, "group": group}
-            row |= {"accuracy": before, "exchanged": after[i].mean()}
-            row |= {"drop": before - after[i].mean(), "drop_std": after[i].std()}
-            row |= {"baseline": baseline[i].mean(), "excess": (baseline[i] - after[i]).mean()}
-            row["excess_error"] = np.nan if errors is None else errors[i]
-            if self.muted_hits is not None:
-                muted = float(accuracy(self.muted_hits[i]))
-                row |= {"muted": muted, "drop_muted": before - muted}
-            rows.append(row)
-        return rows
-
-    def _repr_html_(self) -> str:
-        caption = "Change of the accuracy, in percentage points, if a node comes from another image"
-        return html_block("node reliance", self.sentences(), html_table(caption, *self.table()))
-
     def __repr__(self) -> str:
         return f"NodeReliance({len(self.nodes)} nodes, {len(self.groups)} groups)"
-
-
-NO_GROUPS = "all"
 
 
 @validate_params(
@@ -400,19 +404,19 @@ def node_reliance(
     segments: Any = None,
     random_state: Any = None,
 ) -> NodeReliance:
-    """Measure what a model's accuracy loses when single nodes come from other images.
+    """Measure the accuracy that a model loses when single nodes come from other images.
 
     One node after the other is exchanged, with everything below it, between the images of X,
-    whatever their classes; all columns of its ancestors are made anew, so that nothing of it stays
-    readable there. An honest cue costs accuracy everywhere. A shortcut costs accuracy where it
-    holds, and *gains* some in the groups in which it misleads.
+    whatever their classes; the columns of its ancestors are recomputed, so that they keep nothing
+    of it. An informative node costs accuracy everywhere. A shortcut costs accuracy where it holds,
+    and *gains* some in the groups in which it misleads.
 
-    An exchange disturbs more than the node: it comes with the area and the outline that it has in
-    the donor, so that areas no longer add up, and its ancestors are mixtures that no photo has.
-    A model may stumble over that even if the node carries nothing. So every node is also exchanged
-    between images of the same class (and group), where what it says about the class stays and only
-    the disturbance is new; the node is worth what the free exchange costs *beyond* that, and it is
-    named only if this excess is larger than its standard error can explain.
+    An exchange disturbs more than the node: the node keeps the area and the outline that it has in
+    the donor, so that areas no longer add up, and its ancestors become mixtures that occur in no
+    photo. This may cost accuracy even if the node carries no information. Every node is therefore
+    also exchanged between images of the same class (and group), which keeps its information about
+    the class and leaves only the disturbance. The reliance is the loss *beyond* that, and a node is
+    named only if this excess is significant.
 
     Parameters
     ----------
@@ -420,25 +424,25 @@ def node_reliance(
         A fitted Pipeline that starts with a SegmentTreeTransformer, or any fitted classifier on the
         table of `transformer`.
     X : images, or the table of `transformer`
-        At least two; best not what the model was fitted on.
+        At least two samples, preferably not those that the model was fitted on.
     y : array-like of shape (n_samples,)
         The true classes.
     groups : array-like of shape (n_samples,) or (n_samples, n_columns), or DataFrame, default=None
         Group of every sample; the combinations of several columns are groups.
     nodes : int, str or list of int and str, default=None
-        Which nodes, by id, path or unique short name. None takes all.
+        Nodes to exchange, by id, path or unique short name. None takes all.
     mute : bool, default=False
-        Whether every node is muted, too: absent, and gone from its ancestors. A classifier may take
-        that for something that it has never seen, so that exchange is the fairer test.
+        Whether every node is also muted: absent, and removed from its ancestors. Rows without it
+        may be unlike all training rows, so exchange is the fairer test.
     n_repeats : int, default=5
-        How often every node is exchanged, each time with other donors.
+        Number of exchanges of every node, each with other donors.
     transformer : SegmentTreeTransformer, default=None
         For a classifier: the fitted transformer whose table it was fitted on.
     segments : array, list of arrays or list of paths, default=None
-        Label maps of images, unless these bring their own.
+        Label maps, unless the images bring their own.
     random_state : int, RandomState instance or None, default=None
         Seed of the donors. In every repeat all nodes have the same donors, and every image gives
-        once and takes once.
+        once and receives once. The result does not depend on the order of the rows.
 
     Returns
     -------
@@ -454,7 +458,7 @@ def node_reliance(
 
     See Also
     --------
-    find_shortcuts : Which nodes say more than they should, without a model.
+    find_shortcuts : Nodes that predict the class and should not, without a model.
     hierseg_learn.what_if.AblatedClassifier : The same model without some nodes.
 
     Examples
@@ -488,11 +492,15 @@ def node_reliance(
         if groups is None
         else check_groups(groups, len(rows))
     )
-    count = _CellCounter(target, found)
+    # rows and cells in an order that only their contents set
+    classes, codes = np.unique(target, return_inverse=True)
+    cells = found.codes * len(classes) + codes
+    order, ranks = canonical_order(rows, cells)
+    rows, target, cells = rows[order], target[order], cells[order]
+    count = _CellCounter(cells, (len(found), len(classes)))
     rng = check_random_state(random_state)
-    alike = np.zeros(len(rows), dtype=np.intp)
-    free = np.stack([_donors(alike, rng) for _ in range(n_repeats)])
-    within = np.stack([_donors(count.cells, rng) for _ in range(n_repeats)])
+    free = np.stack([_donors(np.zeros_like(cells), rng) for _ in range(n_repeats)])
+    within = np.stack([_donors(ranks[cells], rng) for _ in range(n_repeats)])
     exchanged, baseline, errors, cell_errors = [], [], [], []
     for node in chosen:
         flags = [_exchanged(audited, rows, target, node, donors) for donors in (free, within)]
@@ -500,7 +508,7 @@ def node_reliance(
         baseline.append([count.hits(flag) for flag in flags[1]])
         error = partial(_standard_error, *flags, free, within)
         errors.append(error(np.ones(len(rows), dtype=bool)))
-        cell_errors.append([error(count.cells == cell) for cell in range(count.sizes.size)])
+        cell_errors.append([error(cells == cell) for cell in range(count.sizes.size)])
     return NodeReliance(
         tree,
         np.array(chosen, dtype=np.intp),
@@ -511,14 +519,14 @@ def node_reliance(
         baseline_hits=np.array(baseline),
         errors=np.array(errors),
         cell_errors=np.reshape(cell_errors, (len(chosen), *count.sizes.shape)),
-        muted_hits=_muted(audited, rows, chosen, count) if mute else None,
+        muted_hits=_muted_hits(audited, rows, target, chosen, count) if mute else None,
     )
 
 
 def _exchanged(
     audited: FittedModel, rows: np.ndarray, target: np.ndarray, node: int, donors: np.ndarray
 ) -> np.ndarray:
-    """Whether every row gets its class with a node of its donor, (n_repeats, n_rows) bool."""
+    """Whether rows with a donor's node are classified correctly, (n_repeats, n_rows) bool."""
     leaves = audited.editor.leaves(node)
     swapped = np.broadcast_to(leaves, (len(rows), audited.editor.tree.n_leaves))
     return np.stack(
@@ -536,10 +544,9 @@ def _standard_error(
     within: np.ndarray,
     counted: np.ndarray,
 ) -> float:
-    """Standard error of what exchanging freely costs beyond exchanging within classes.
+    """Standard error of the excess over the rows that are `counted`, (n_rows,) bool.
 
-    An image counts as a receiver and as a donor, so its influence on the mean is the sum of both;
-    the mean is over the rows that are `counted`, (n_rows,) bool.
+    The influence of an image on the mean is the sum of those as a receiver and as a donor.
     """
     n_repeats, n_rows = exchanged.shape
     if not counted.any():
@@ -548,7 +555,7 @@ def _standard_error(
     lost = baseline.mean(axis=0) - exchanged.mean(axis=0)
     influence = weights * (lost - weights @ lost)
     for sign, flags, donors in ((-1, exchanged, free), (1, baseline, within)):
-        # a receiver's own mean is not its donors' doing
+        # the mean of a receiver is no effect of its donors
         own = flags.mean(axis=0) if n_repeats > 1 else weights @ flags[0]
         for flag, order in zip(flags, donors):
             pushed = np.bincount(order, weights * (flag - own), minlength=n_rows)
@@ -556,17 +563,21 @@ def _standard_error(
     return float(np.sqrt(np.sum(influence**2)))
 
 
-def _muted(
-    audited: FittedModel, rows: np.ndarray, nodes: list[int], count: _CellCounter
+def _muted_hits(
+    audited: FittedModel,
+    rows: np.ndarray,
+    target: np.ndarray,
+    nodes: list[int],
+    count: _CellCounter,
 ) -> np.ndarray:
-    """Hits by node, group and class."""
+    """Hits with every node muted, (n_nodes, n_groups, n_classes)."""
     editor = audited.editor
     muted = (editor.ablate(rows, editor.leaves(node)) for node in nodes)
-    return np.stack([count.hits(count.target == audited.predict(row)) for row in muted])
+    return np.stack([count.hits(target == audited.predict(row)) for row in muted])
 
 
 def _donors(cells: np.ndarray, rng: np.random.RandomState) -> np.ndarray:
-    """For every row another one of its cell, each once; a row that is alone gives to itself."""
+    """Another row of its cell for every row, (n_rows,), each once; a single row gives itself."""
     donors = np.empty(len(cells), dtype=np.intp)
     for cell in np.unique(cells):
         order = rng.permutation(np.flatnonzero(cells == cell))
@@ -575,17 +586,13 @@ def _donors(cells: np.ndarray, rng: np.random.RandomState) -> np.ndarray:
 
 
 class _CellCounter:
-    """Counts right predictions by group and true class."""
+    """Counts rows by cell of group and true class; `cells` (n_rows,) int."""
 
-    def __init__(self, target: np.ndarray, groups: Groups) -> None:
-        self.target = target
-        classes, codes = np.unique(target, return_inverse=True)
-        self.shape = (len(groups), len(classes))
-        self.cells = groups.codes * len(classes) + codes
-        self.sizes = self.hits(np.ones(len(target), dtype=bool))
+    def __init__(self, cells: np.ndarray, shape: tuple[int, int]) -> None:
+        self.cells, self.shape = cells, shape
+        self.sizes = self.hits(np.ones(len(cells), dtype=bool))
 
     def hits(self, flags: np.ndarray) -> np.ndarray:
-        """Rows that are flagged, (n_groups, n_classes)."""
-        return np.bincount(self.cells[flags], minlength=self.shape[0] * self.shape[1]).reshape(
-            self.shape
-        )
+        """Number of flagged rows, (n_groups, n_classes)."""
+        counts = np.bincount(self.cells[flags], minlength=self.shape[0] * self.shape[1])
+        return counts.reshape(self.shape)

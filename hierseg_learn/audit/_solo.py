@@ -1,10 +1,9 @@
-"""What single nodes say about the label: cross-fitted discriminants, and what chance would give.
+"""Prediction of the class from single nodes: cross-validated discriminants, and chance.
 
-A node is judged by the rows in which it is present, so that its absence, which is a fact about
-another thing, does not speak for it. The classifier of a node takes the nearest class mean under
-the shrunken total covariance of the node's columns. For two classes this is linear discriminant
-analysis with equal priors. As that covariance does not look at labels, one factorisation serves the
-true labels and all permuted ones.
+A node is tested on the rows in which it is present, since its absence is no property of the node.
+Its classifier takes the nearest class mean under the shrunken total covariance of the node's
+columns; for two classes this is linear discriminant analysis with equal priors. The covariance does
+not depend on labels, so one factorization serves the true labels and all permuted ones.
 """
 
 from __future__ import annotations
@@ -21,43 +20,44 @@ from ..utils.labels import check_classes
 from ..utils.spread import varies
 from ._node_table import NodeTable
 
-# A class needs so many rows with the node, or the node is not judged by it.
+# rows with the node that a class needs, or it is left out for this node
 MIN_ROWS = 5
-# labellings that are scored at once: bounds memory
-BLOCK_LABELLINGS = 50
-# least share of the identity in a covariance, so that constant columns leave it regular
+# labelings that are scored at once: bounds memory
+BLOCK_LABELINGS = 50
+# smallest share of the identity in a covariance, which keeps it regular with constant columns
 RIDGE = 1e-4
 
 
 @dataclass(frozen=True)
 class FoldModel:
-    """The discriminants of one node, fitted without one fold."""
+    """Discriminants of one node, fitted without one fold."""
 
-    mean: np.ndarray  # (n_own,): standardize the columns; a scale of 0 leaves a column out
-    scale: np.ndarray  # (n_own,): standardize the columns; a scale of 0 leaves a column out
-    weights: np.ndarray  # (n_own, n_classes): of the standardized columns
-    offsets: np.ndarray  # (n_classes,): added to the scores
+    # (n_columns,): standardize the columns of the node; a scale of 0 leaves a column out
+    mean: np.ndarray
+    scale: np.ndarray
+    weights: np.ndarray  # (n_columns, n_classes): of the standardized columns
+    offsets: np.ndarray  # (n_classes,)
 
     def scores(self, rows: np.ndarray) -> np.ndarray:
-        """Scores of the classes, (n_rows, n_classes), larger where a class is nearer."""
+        """Scores of the classes, (n_rows, n_classes), the largest for the nearest class."""
         return standardize(rows, self.mean, self.scale) @ self.weights + self.offsets
 
 
 @dataclass(frozen=True)
 class SoloNode:
-    """What one node says about the label."""
+    """Prediction of the class from one node."""
 
-    models: list[FoldModel]  # one per fold; empty if the node cannot be judged
-    classes: np.ndarray  # (n_kept,) int: codes of the classes that have enough rows with the node
-    # (n_rows, n_classes): of every training row by the model that did not see it; NaN where the
-    # node is absent or the class has too few rows
+    models: list[FoldModel]  # one per fold; empty if the node cannot be tested
+    classes: np.ndarray  # (n_kept,) int: codes of the classes with enough rows with the node
+    # (n_rows, n_classes): cross-validated; NaN where the node is absent or the class has too few
+    # rows
     scores: np.ndarray
-    accuracy: float  # balanced accuracy of these scores, NaN if the node cannot be judged
+    accuracy: float  # balanced accuracy of these scores, NaN if the node cannot be tested
     null: np.ndarray  # (n_permutations,): the same with labels permuted within folds
 
     @property
     def chance(self) -> float:
-        """Balanced accuracy that guessing would give."""
+        """Balanced accuracy of guessing."""
         return 1.0 / len(self.classes) if len(self.classes) else np.nan
 
 
@@ -70,10 +70,7 @@ def fit_solo(
     n_permutations: int,
     seed: int,
 ) -> SoloNode:
-    """Fit the discriminants of one node without each fold, with true and with permuted labels.
-
-    Shapes: `codes, folds` (n_rows,) int.
-    """
+    """Fit the discriminants of one node with true and permuted labels; codes, folds (n_rows,)."""
     n_classes = int(codes.max()) + 1
     present = table.present[:, node]
     classes = np.flatnonzero(np.bincount(codes[present], minlength=n_classes) >= MIN_ROWS)
@@ -83,7 +80,7 @@ def fit_solo(
     used = present & np.isin(codes, classes)
     rows, own_folds = table.of(node, used), folds[used]
     own_codes = np.searchsorted(classes, codes[used])
-    labellings = permuted_within(own_codes, own_folds, n_permutations, seed)
+    labelings = permuted_within(own_codes, own_folds, n_permutations, seed)
     guesses = np.empty((1 + n_permutations, len(rows)), dtype=np.int16)
     models = []
     for fold in range(int(folds.max()) + 1):
@@ -92,49 +89,48 @@ def fit_solo(
         models.append(fit.model(own_codes[seen], classes, n_classes))
         here = np.flatnonzero(present & (folds == fold))
         scores[here] = models[-1].scores(table.of(node, here))
-        for start in range(0, len(labellings), BLOCK_LABELLINGS):
-            block = slice(start, start + BLOCK_LABELLINGS)
+        for start in range(0, len(labelings), BLOCK_LABELINGS):
+            block = slice(start, start + BLOCK_LABELINGS)
             guesses[block, held_out] = fit.guesses(
-                labellings[block][:, seen], rows[held_out], len(classes)
+                labelings[block][:, seen], rows[held_out], len(classes)
             )
-    accuracy = balanced_accuracy(labellings, guesses, len(classes))
+    accuracy = balanced_accuracy(labelings, guesses, len(classes))
     return SoloNode(models, classes, scores, float(accuracy[0]), accuracy[1:])
 
 
 def balanced_accuracy(truth: np.ndarray, guesses: np.ndarray, n_classes: int) -> np.ndarray:
-    """Mean share of every class's rows that are guessed, (n_labellings,)."""
+    """Balanced accuracy for every labeling, (n_labelings,)."""
     right = truth == guesses
     members = [truth == code for code in range(n_classes)]
-    return np.mean(
-        [(right & member).sum(axis=1) / member.sum(axis=1) for member in members], axis=0
-    )
+    recalls = [(right & member).sum(axis=1) / member.sum(axis=1) for member in members]
+    return np.mean(recalls, axis=0)
 
 
 def argmax_class(scores: np.ndarray, classes: np.ndarray) -> np.ndarray:
-    """Class with the largest score among those that a node is judged by; -1 where it is absent."""
+    """Class with the largest score, (n_rows,) int; -1 where the node is absent."""
     guesses = classes[scores[:, classes].argmax(axis=1)]
     return np.where(np.isnan(scores[:, classes[0]]), -1, guesses)
 
 
 def standardize(rows: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    """Columns in units of their spread, constant ones 0."""
+    """Standardize columns; constant ones are 0."""
     return np.divide(rows - mean, scale, out=np.zeros_like(rows), where=scale > 0)
 
 
 def permuted_within(
     codes: np.ndarray, folds: np.ndarray, n_permutations: int, seed: int
 ) -> np.ndarray:
-    """The labels, then permutations of them within folds: (1 + n_permutations, n_rows)."""
+    """Labels, followed by permutations of them within folds: (1 + n_permutations, n_rows)."""
     rng = np.random.default_rng(seed)
-    labellings = np.tile(codes.astype(np.int16), (1 + n_permutations, 1))
+    labelings = np.tile(codes.astype(np.int16), (1 + n_permutations, 1))
     for fold in np.unique(folds):
         here = np.flatnonzero(folds == fold)
-        labellings[1:, here] = rng.permuted(labellings[1:, here], axis=1)
-    return labellings
+        labelings[1:, here] = rng.permuted(labelings[1:, here], axis=1)
+    return labelings
 
 
 class _FoldFit:
-    """Standardized rows and the factor of their shrunken covariance; labels come later."""
+    """Standardized rows and the factor of their shrunken covariance."""
 
     def __init__(self, rows: np.ndarray, dtype: type | np.dtype) -> None:
         self.mean, scale = rows.mean(axis=0), rows.std(axis=0)
@@ -147,25 +143,25 @@ class _FoldFit:
         self.factor = cho_factor(covariance, lower=True)
 
     def model(self, codes: np.ndarray, classes: np.ndarray, n_classes: int) -> FoldModel:
-        """Discriminants of one labeling; classes that are left out have score minus infinity."""
+        """Discriminants of one labeling; the score of other classes is minus infinity."""
         weights = np.zeros((len(self.mean), n_classes))
         offsets = np.full(n_classes, -np.inf)
         own_weights, own_offsets = self._discriminants(codes[np.newaxis], len(classes))
         weights[:, classes], offsets[classes] = own_weights, own_offsets
         return FoldModel(self.mean, self.scale, weights, offsets)
 
-    def guesses(self, labellings: np.ndarray, rows: np.ndarray, n_classes: int) -> np.ndarray:
-        """Class of new rows by every labeling, (n_labellings, n_rows)."""
-        weights, offsets = self._discriminants(labellings, n_classes)
+    def guesses(self, labelings: np.ndarray, rows: np.ndarray, n_classes: int) -> np.ndarray:
+        """Predicted class of new rows for every labeling, (n_labelings, n_rows)."""
+        weights, offsets = self._discriminants(labelings, n_classes)
         scores = standardize(rows, self.mean, self.scale) @ weights + offsets
-        return scores.reshape(len(rows), len(labellings), n_classes).argmax(axis=2).T
+        return scores.reshape(len(rows), len(labelings), n_classes).argmax(axis=2).T
 
     def _discriminants(
-        self, labellings: np.ndarray, n_classes: int
+        self, labelings: np.ndarray, n_classes: int
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Weights (n_own, n_labellings * n_classes) and offsets of the nearest class mean."""
-        member = (labellings[:, np.newaxis] == np.arange(n_classes)[:, np.newaxis]).astype(float)
-        member = member.reshape(-1, labellings.shape[1])
+        """Weights, (n_columns, n_labelings * n_classes), and offsets of the nearest class mean."""
+        member = (labelings[:, np.newaxis] == np.arange(n_classes)[:, np.newaxis]).astype(float)
+        member = member.reshape(-1, labelings.shape[1])
         sizes = member.sum(axis=1)
         means = (member @ self.rows) / np.maximum(sizes, 1)[:, np.newaxis]
         weights = cho_solve(self.factor, means.T)
@@ -174,13 +170,12 @@ class _FoldFit:
 
 
 def make_folds(codes: np.ndarray, cv: int, seed: int) -> np.ndarray:
-    """Fold of every row."""
-    usual = np.bincount(codes)
-    n_folds = min(cv, int(usual[usual >= MIN_ROWS].min()))
+    """Stratified folds, (n_rows,) int; classes with too few rows are spread evenly."""
+    counts = np.bincount(codes)
+    n_folds = min(cv, int(counts[counts >= MIN_ROWS].min()))
     folds = np.empty(len(codes), dtype=np.intp)
-    # rare classes may be missing in some folds; no node is judged by them
-    frequent = np.flatnonzero(usual[codes] >= MIN_ROWS)
-    rare = np.flatnonzero(usual[codes] < MIN_ROWS)
+    frequent = np.flatnonzero(counts[codes] >= MIN_ROWS)
+    rare = np.flatnonzero(counts[codes] < MIN_ROWS)
     folds[rare] = np.arange(len(rare)) % n_folds
     splitter = StratifiedKFold(n_folds, shuffle=True, random_state=seed)
     for fold, (_, held_out) in enumerate(splitter.split(frequent, codes[frequent])):
@@ -189,15 +184,12 @@ def make_folds(codes: np.ndarray, cv: int, seed: int) -> np.ndarray:
 
 
 def read_classes(y: Any, n_rows: int) -> tuple[np.ndarray, np.ndarray]:
-    """Classes and codes, in the order in which they first come: names do not matter."""
-    y = check_classes(y, "y", n_rows)
-    names, first, inverse = np.unique(y, return_index=True, return_inverse=True)
-    order = np.argsort(first)
-    codes = np.argsort(order)[inverse]
+    """Classes, and their codes (n_rows,)."""
+    names, codes = np.unique(check_classes(y, "y", n_rows), return_inverse=True)
     counts = np.bincount(codes)
     if (counts >= MIN_ROWS).sum() < 2:
         raise ValueError(
             f"y must hold at least two classes of {MIN_ROWS} rows, got "
-            f"{dict(zip(names[order].tolist(), counts.tolist()))}."
+            f"{dict(zip(names.tolist(), counts.tolist()))}."
         )
-    return names[order], codes
+    return names, codes

@@ -1,12 +1,13 @@
-"""ImageSource of explanations, one class per picture, as scikit-learn's displays."""
+"""Plots of explanations, one class each, as scikit-learn's displays."""
 
-from ._neighbors import NeighborStripDisplay
+from ._neighbors import Neighbor, NeighborStripDisplay
 from ._node_scores import NodeScoreDisplay
 from ._pair_matrix import PairMatrixDisplay
 from ._photos import SegmentContributionDisplay
 from ._waterfall import WaterfallDisplay
 
 __all__ = [
+    "Neighbor",
     "NeighborStripDisplay",
     "NodeScoreDisplay",
     "PairMatrixDisplay",

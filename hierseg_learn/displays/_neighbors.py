@@ -1,4 +1,4 @@
-"""A photo beside its nearest training photos, with what sets each apart and what they share."""
+"""A photo beside its nearest training photos, with the segments in which they differ or agree."""
 
 from __future__ import annotations
 
@@ -11,268 +11,99 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..explain import PairExplanation
-from ..explain.style import NEGATIVE, POSITIVE, import_pyplot, text_width, thumbnail
+from ..explain.style import NEGATIVE, POSITIVE, text_width, thumbnail
 from ..explain.words import enumerate_words, node_labels
 from ..fitted.model import FittedModel, check_targets, count, row, take
 from ..utils.numbers import number, percent
+from ._base import FONT_POINTS, Display
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    pass  # HOUSE
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-
-_FONT_POINTS = 9.0
 # inches: a photo's height, the widest figure, a line of type
-_HEIGHT, _WIDEST = 2.7, 15.0
-_LINE = 0.165
+_HEIGHT, _WIDEST, _LINE = 2.7, 15.0, 0.165
 # between photos, and behind the query, as shares of a photo's height
 _GAP, _QUERY_GAP = 0.09, 0.16
-# the least width of a column, so that words fit below a narrow photo
+# smallest width of a column, so that words fit below a narrow photo
 _MIN_WIDTH = 0.62
-_LARGEST_PHOTO = 700
-
-
-def plot(display: NeighborStripDisplay, ax: Axes | None) -> Axes:
-    """Draw the display; see `NeighborStripDisplay.plot`."""
-    plt = import_pyplot("NeighborStripDisplay.plot")
-    photos = [display.photo, *(neighbor.photo for neighbor in display.neighbors)]
-    # All photos are drawn one unit high, whatever their size.
-    widths = np.array([photo.shape[1] / photo.shape[0] for photo in photos])
-    columns = np.maximum(widths, _MIN_WIDTH)
-    gaps = np.array([0.0, _QUERY_GAP + _GAP, *[_GAP] * (len(photos) - 2)])
-    starts = np.cumsum(columns + gaps) - columns
-    total = float(starts[-1] + columns[-1])
-    scale = min(_HEIGHT, _WIDEST / total)
-    texts = _texts(display, columns * scale * 72)
-    n_lines = max(sum(len(lines) for lines, _ in blocks) for blocks in texts)
-    below = (n_lines + 0.8) * _LINE / scale
-    if ax is None:
-        size = (scale * total + 0.2, scale * (1 + below) + 0.2)
-        figure, ax = plt.subplots(figsize=size)
-        figure.subplots_adjust(left=0.1 / size[0], right=1 - 0.1 / size[0], bottom=0.02, top=0.98)
-    ax.set(xlim=(0, total), ylim=(1 + below, -0.01), aspect="equal")
-    ax.set_axis_off()
-    for i, photo in enumerate(photos):
-        left = float(starts[i] + (columns[i] - widths[i]) / 2)
-        extent = (left, left + float(widths[i]), 1.0, 0.0)
-        _draw_photo(ax, photo, extent, is_query=i == 0)
-        if i > 0:
-            _outline(ax, display.neighbors[i - 1], extent)
-    middle = float(starts[1]) - (_QUERY_GAP + _GAP) / 2
-    ax.plot([middle, middle], [0, 1 + below * 0.85], color="0.75", linewidth=1.0)
-    for start, width, blocks in zip(starts, columns, texts):
-        _write(ax, float(start + width / 2), blocks)
-    return ax
-
-
-def _texts(
-    display: NeighborStripDisplay, widths: np.ndarray
-) -> list[list[tuple[list[str], dict[str, Any]]]]:
-    """For every photo: blocks of lines that fit below it, each with its looks."""
-    bold = {"fontweight": "bold"}
-    query = [([display.name], bold), ([f"classified as {display.prediction}"], {})]
-    texts = [query]
-    for neighbor in display.neighbors:
-        same = "same class" if neighbor.label == display.prediction else "other class"
-        blocks = [
-            ([neighbor.label], bold),
-            ([f"{same}, distance {neighbor.explanation.distance:.3g}"], {"color": "0.25"}),
-        ]
-        if neighbor.differ:
-            words = f"differs: {_joined(display.differences(neighbor))}"
-            blocks.append(([words], {"color": "#A84300"}))
-        if neighbor.alike:
-            words = f"alike: {_joined(display.likenesses(neighbor))}"
-            blocks.append(([words], {"color": NEGATIVE}))
-        blocks.append(([neighbor.name], {"color": "0.45", "fontsize": _FONT_POINTS - 1.5}))
-        texts.append(blocks)
-    return [
-        [([line for text in lines for line in _fit(text, width)], style) for lines, style in blocks]
-        for blocks, width in zip(texts, widths)
-    ]
-
-
-def _fit(text: str, points: float) -> list[str]:
-    """Lines of a text that are no wider than a column."""
-    letters = int(points * 1.05 * len(text) / text_width(text, _FONT_POINTS))
-    return wrap(text, max(letters, 10), break_on_hyphens=False)
-
-
-def _joined(words: Sequence[str]) -> str:
-    """Words with commas; a name stays on one line with its number."""
-    return ", ".join(word.replace(" ", "\N{NO-BREAK SPACE}") for word in words)
-
-
-def _draw_photo(
-    ax: Axes, photo: np.ndarray, extent: tuple[float, float, float, float], *, is_query: bool
-) -> None:
-    left, right, bottom, top = extent
-    shown = thumbnail(photo, _LARGEST_PHOTO)
-    ax.imshow(shown, cmap="gray", vmin=0, vmax=1, extent=extent, label="photo", zorder=1)
-    ax.plot(
-        [left, right, right, left, left],
-        [top, top, bottom, bottom, top],
-        color="black" if is_query else "0.6",
-        linewidth=2.0 if is_query else 0.6,
-        zorder=2,
-        clip_on=False,
-    )
-
-
-def _outline(ax: Axes, neighbor: Any, extent: tuple[float, float, float, float]) -> None:
-    """Outline the segment with the largest share, warm on white, so that it shows on any photo."""
-    if not neighbor.differ:
-        return
-    mask = neighbor.label_map == next(iter(neighbor.differ))
-    if not mask.any():
-        return
-    left, right, bottom, top = extent
-    height, width = mask.shape
-    # A frame of background closes outlines at the edge of the photo.
-    x = left + (np.arange(-1, width + 1) + 0.5) / width * (right - left)
-    y = top + (np.arange(-1, height + 1) + 0.5) / height * (bottom - top)
-    framed = np.pad(mask.astype(float), 1)
-    box = [np.clip(x, left, right), np.clip(y, min(top, bottom), max(top, bottom))]
-    for color, linewidth in (("white", 2.8), (POSITIVE, 1.4)):
-        ax.contour(*box, framed, levels=[0.5], colors=[color], linewidths=linewidth, zorder=3)
-
-
-def _write(ax: Axes, x: float, blocks: list[tuple[list[str], dict[str, Any]]]) -> None:
-    """Write lines below a photo, one under the other."""
-    down = 5.0
-    for lines, style in blocks:
-        looks = {"fontsize": _FONT_POINTS, "color": "black", **style}
-        for line in lines:
-            ax.annotate(
-                line,
-                (x, 1),
-                (0, -down),
-                textcoords="offset points",
-                ha="center",
-                va="top",
-                parse_math=False,
-                annotation_clip=False,
-                **looks,
-            )
-            down += _LINE * 72
-
-
-_N_NAMED = 3
-# smaller shares are not worth a word
-_LEAST = 0.05
-# alike: the neighbor is so many times closer than the classes are on average
+_LARGEST_PHOTO = 700  # pixels
+# segments to name of either kind, and the smallest share to name
+_N_NAMED, _MIN_SHARE = 3, 0.05
+# a segment is alike if it is so many times closer than the classes are on average
 _CLOSER = 4.0
-# given training photos that are not those of the fit have other distances
+# relative difference of distances beyond which the training photos are not those of the fit
 _TOLERANCE = 1e-3
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Neighbor:
-    """One training photo beside the query."""
-
-    name: str  # what it is called
-    label: str  # its class
-    explanation: PairExplanation  # of the query and the neighbor
-    # the leaves that the squared distance comes from, with their shares, the largest first
-    differ: dict[int, float]
-    # the leaves in which it is much closer to the query than the classes are on average
-    alike: tuple[int, ...]
-    photo: np.ndarray  # (h, w) or (h, w, 3): the photo, floats in [0, 1]
-    label_map: np.ndarray  # (h, w): leaf of every pixel
-
-
-def explain_neighbors(
-    steps: FittedModel,
-    table: Any,
-    X_train: Any,
-    labels: np.ndarray,
-    distances: np.ndarray,
-    indices: np.ndarray,
-    name: str,
-) -> list[Neighbor]:
-    """Explain the query beside each of its neighbors."""
-    if indices.max() >= len(labels):
-        raise ValueError(
-            f"X_train must be what the estimator was fitted on; it holds {len(labels)} photos, but "
-            f"number {indices.max()} is a neighbor."
-        )
-    chosen = take(X_train, indices)
-    rows, photos, maps = steps.table(chosen), steps.photos(chosen), steps.label_maps(chosen)
-    usual = _usual_contributions(steps, table)
-    neighbors = []
-    for i, index in enumerate(indices.tolist()):
-        pair = steps.classifier.explain_pair(table, row(rows, i))
-        if abs(pair.distance - distances[i]) > _TOLERANCE * (1 + distances[i]):
-            raise ValueError(
-                f"X_train must be what the estimator was fitted on, in the same order: photo "
-                f"{index} is at distance {pair.distance:.3g}, but {distances[i]:.3g} was expected."
-            )
-        neighbors.append(
-            Neighbor(
-                name=f"training photo {index}",
-                label=str(labels[index]),
-                explanation=replace(pair, name_a=name, name_b=f"training photo {index}"),
-                differ=_differ(pair),
-                alike=_alike(pair, usual),
-                photo=photos[i],
-                label_map=maps[i],
-            )
-        )
-    return neighbors
-
-
-def _usual_contributions(steps: FittedModel, table: Any) -> np.ndarray:
-    """What every node contributes to the squared distances to the class means, on average."""
-    prototypes = steps.classifier.prototypes_
-    if hasattr(table, "columns"):
-        prototypes = type(table)(prototypes, columns=table.columns)
-    pairs = [
-        steps.classifier.explain_pair(table, row(prototypes, i)) for i in range(len(prototypes))
-    ]
-    return np.mean([pair.direct for pair in pairs], axis=0)
-
-
-def _differ(pair: PairExplanation) -> dict[int, float]:
-    """Leaves with the largest shares of their own columns."""
-    leaves = np.array(pair.tree.leaves)
-    order = leaves[np.argsort(-pair.direct_share[leaves], kind="stable")][:_N_NAMED].tolist()
-    return {
-        node: float(pair.direct_share[node]) for node in order if pair.direct_share[node] >= _LEAST
-    }
-
-
-def _alike(pair: PairExplanation, usual: np.ndarray) -> tuple[int, ...]:
-    """Leaves that both have and that usually contribute much more, the most telling first."""
-    leaves = np.array(pair.tree.leaves)
-    tells = usual[leaves] >= _LEAST * np.abs(usual).sum()
-    close = np.abs(pair.direct[leaves]) * _CLOSER < usual[leaves]
-    both = ~np.isin(leaves, list(_differ(pair)))
-    if pair.present_a is not None and pair.present_b is not None:
-        both &= pair.present_a[leaves] & pair.present_b[leaves]
-    found = leaves[tells & close & both]
-    return tuple(found[np.argsort(-usual[found], kind="stable")][:_N_NAMED].tolist())
-
-
-class NeighborStripDisplay:
-    """A photo, its nearest training photos, and in words what each shares with it or not.
-
-    Below every neighbor stand its class, its distance, the segments that the distance mostly
-    comes from, with their shares, and the segments in which it is alike. The segment with the
-    largest share is outlined in the neighbor. A segment counts as alike if both photos have it,
-    it is not among those named as different, and it contributes less than a quarter of what it
-    contributes on average to the squared distances between the query and the class means; segments
-    that never tell anything are not named.
-
-    Made by `from_estimator`.
+    """One training photo beside the query.
 
     Parameters
     ----------
     name : str
-        What the query is called.
+        Name of the photo.
+    label : str
+        Its class.
+    explanation : PairExplanation
+        Explanation of the distance between the query and the neighbor.
+    differ : dict of int to float
+        Leaves with the largest shares of the squared distance, and these shares.
+    alike : tuple of int
+        Leaves in which the neighbor is much closer to the query than the classes are on average.
+    photo : ndarray of shape (h, w) or (h, w, 3)
+        The photo, floats in [0, 1].
+    label_map : ndarray of shape (h, w)
+        Leaf of every pixel, -1 for none.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hierseg_learn.displays import Neighbor
+    >>> from hierseg_learn.explain import PairExplanation
+    >>> from hierseg_learn.tree import SegmentTree
+    >>> tree = SegmentTree.from_nested({"photo": {"sky": 0, "boat": 1}})
+    >>> pair = PairExplanation(tree, [3.0, 1.0, 0.0])
+    >>> photo, labels = np.zeros((4, 3)), np.zeros((4, 3), dtype=int)
+    >>> neighbor = Neighbor("training photo 7", "sail", pair, {0: 0.75, 1: 0.25}, (), photo, labels)
+    >>> neighbor.differences, neighbor.likenesses
+    (['sky 75%', 'boat 25%'], [])
+    """
+
+    name: str
+    label: str
+    explanation: PairExplanation
+    differ: dict[int, float]
+    alike: tuple[int, ...]
+    photo: np.ndarray
+    label_map: np.ndarray
+
+    @property
+    def differences(self) -> list[str]:
+        """Names and shares of the segments in which it differs."""
+        labels = node_labels(self.explanation.tree)
+        return [f"{labels[node]} {percent(share)}" for node, share in self.differ.items()]
+
+    @property
+    def likenesses(self) -> list[str]:
+        """Names of the segments in which it is alike."""
+        labels = node_labels(self.explanation.tree)
+        return [labels[node] for node in self.alike]
+
+
+class NeighborStripDisplay(Display):
+    """A photo beside its nearest training photos, with the segments that differ and that are alike.
+
+    Below every neighbor stand its class, its distance, the segments that contribute most to the
+    distance, with their shares, and the segments in which it is alike. The segment with the largest
+    share is outlined in the neighbor. A segment is alike if both photos have it, it is not named as
+    different, and it contributes less than a quarter of its mean contribution to the squared
+    distances between the query and the class means; segments that never contribute are not named.
+
+    Parameters
+    ----------
+    name : str
+        Name of the query.
     photo : ndarray of shape (h, w) or (h, w, 3)
         The query, floats in [0, 1].
     label_map : ndarray of shape (h, w)
@@ -288,10 +119,8 @@ class NeighborStripDisplay:
         The axes that hold all photos; set by `plot`.
     figure_ : matplotlib Figure
         The figure of these axes; set by `plot`.
-    neighbors : tuple of Neighbor
-        Nearest first.
     alt_text : str
-        The picture in words.
+        The plot in words.
 
     See Also
     --------
@@ -355,11 +184,11 @@ class NeighborStripDisplay:
         X_train, y_train : photos and array-like of shape (n_samples,)
             What the estimator was fitted on, in the same order.
         n_neighbors : int, default=None
-            How many; None takes the classifier's own number.
+            Number of neighbors; None takes that of the classifier.
         name : str, default="the sample"
-            What to call the query.
+            Name of the query.
         ax : matplotlib Axes, default=None
-            Where to draw. By default a new figure.
+            As for `plot`.
 
         Returns
         -------
@@ -394,64 +223,217 @@ class NeighborStripDisplay:
             steps.photos(X)[0],
             steps.label_maps(X)[0],
             prediction=str(steps.classifier.predict(table)[0]),
-            neighbors=explain_neighbors(
+            neighbors=_explain_neighbors(
                 steps, table, X_train, labels, distances[0], indices[0], name
             ),
         )
         return display.plot(ax)
 
-    def plot(self, ax: Axes | None = None) -> NeighborStripDisplay:
-        """Draw the photos side by side, the query at the left.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Where to draw. By default a new figure.
-
-        Returns
-        -------
-        NeighborStripDisplay
-            The display itself.
-
-        Raises
-        ------
-        ImportError
-            If Matplotlib is not installed.
-        """
-        pass  # HOUSE
-
-        self.ax_: Axes = plot(self, ax)
-        self.figure_: Figure = self.ax_.figure
-        return self
-
     @property
     def alt_text(self) -> str:
-        """The picture in words, for those who cannot see it."""
-        n_neighbors = len(self.neighbors)
-        nearest = (
-            "its nearest training photo" if n_neighbors == 1 else "its nearest training photos"
-        )
-        sentences = [
-            f"{self.name}, classified as {self.prediction}, beside {nearest}, {n_neighbors} in all."
-        ]
+        """The plot in words, for those who cannot see it."""
+        n = len(self.neighbors)
+        nearest = "nearest training photo" if n == 1 else f"{n} nearest training photos"
+        sentences = [f"{self.name}, classified as {self.prediction}, beside its {nearest}."]
         for neighbor in self.neighbors:
             clauses = [
                 f"{neighbor.name}, class {neighbor.label}, distance "
                 f"{number(neighbor.explanation.distance)}"
             ]
             if neighbor.differ:
-                clauses.append(f"differs in {enumerate_words(self.differences(neighbor))}")
+                clauses.append(f"differs in {enumerate_words(neighbor.differences)}")
             if neighbor.alike:
-                clauses.append(f"alike in {enumerate_words(self.likenesses(neighbor))}")
+                clauses.append(f"alike in {enumerate_words(neighbor.likenesses)}")
             sentences.append(f"{'; '.join(clauses)}.")
         return " ".join(sentence[0].upper() + sentence[1:] for sentence in sentences)
 
-    def differences(self, neighbor: Neighbor) -> list[str]:
-        """Names and shares of the segments that set a neighbor apart."""
-        labels = node_labels(neighbor.explanation.tree)
-        return [f"{labels[node]} {percent(share)}" for node, share in neighbor.differ.items()]
+    def _draw(self, plt: Any, ax: Axes | None) -> Axes:
+        photos = [self.photo, *(neighbor.photo for neighbor in self.neighbors)]
+        # all photos are drawn one unit high
+        widths = np.array([photo.shape[1] / photo.shape[0] for photo in photos])
+        columns = np.maximum(widths, _MIN_WIDTH)
+        gaps = np.array([0.0, _QUERY_GAP + _GAP, *[_GAP] * (len(photos) - 2)])
+        starts = np.cumsum(columns + gaps) - columns
+        total = float(starts[-1] + columns[-1])
+        scale = min(_HEIGHT, _WIDEST / total)
+        texts = self._texts(columns * scale * 72)
+        n_lines = max(sum(len(lines) for lines, _ in blocks) for blocks in texts)
+        below = (n_lines + 0.8) * _LINE / scale
+        if ax is None:
+            width, height = scale * total + 0.2, scale * (1 + below) + 0.2
+            figure, ax = plt.subplots(figsize=(width, height))
+            figure.subplots_adjust(left=0.1 / width, right=1 - 0.1 / width, bottom=0.02, top=0.98)
+        ax.set(xlim=(0, total), ylim=(1 + below, -0.01), aspect="equal")
+        ax.set_axis_off()
+        for i, photo in enumerate(photos):
+            left = float(starts[i] + (columns[i] - widths[i]) / 2)
+            extent = (left, left + float(widths[i]), 1.0, 0.0)
+            _draw_photo(ax, photo, extent, is_query=i == 0)
+            if i > 0:
+                _outline(ax, self.neighbors[i - 1], extent)
+        middle = float(starts[1]) - (_QUERY_GAP + _GAP) / 2
+        ax.plot([middle, middle], [0, 1 + below * 0.85], color="0.75", linewidth=1.0)
+        for start, width, blocks in zip(starts, columns, texts):
+            _write(ax, float(start + width / 2), blocks)
+        return ax
 
-    def likenesses(self, neighbor: Neighbor) -> list[str]:
-        """Names of the segments in which a neighbor is alike."""
-        labels = node_labels(neighbor.explanation.tree)
-        return [labels[node] for node in neighbor.alike]
+    def _texts(self, widths: np.ndarray) -> list[list[tuple[list[str], dict[str, Any]]]]:
+        """Blocks of lines below every photo, each with its style; widths are in points."""
+        bold, small = {"fontweight": "bold"}, {"color": "0.45", "fontsize": FONT_POINTS - 1.5}
+        texts = [[(self.name, bold), (f"classified as {self.prediction}", {})]]
+        for neighbor in self.neighbors:
+            same = "same class" if neighbor.label == self.prediction else "other class"
+            distance = number(neighbor.explanation.distance)
+            blocks = [
+                (neighbor.label, bold),
+                (f"{same}, distance {distance}", {"color": "0.25"}),
+            ]
+            if neighbor.differ:
+                words = f"differs: {_joined(neighbor.differences)}"
+                blocks.append((words, {"color": "#A84300"}))
+            if neighbor.alike:
+                blocks.append((f"alike: {_joined(neighbor.likenesses)}", {"color": NEGATIVE}))
+            texts.append([*blocks, (neighbor.name, small)])
+        return [
+            [(_fit(text, width), style) for text, style in blocks]
+            for blocks, width in zip(texts, widths)
+        ]
+
+
+def _fit(text: str, points: float) -> list[str]:
+    """Break a text into lines that fit into a column."""
+    letters = int(points * 1.05 * len(text) / text_width(text, FONT_POINTS))
+    return wrap(text, max(letters, 10), break_on_hyphens=False)
+
+
+def _joined(words: Sequence[str]) -> str:
+    """Words with commas; a name stays on one line with its number."""
+    return ", ".join(word.replace(" ", "\N{NO-BREAK SPACE}") for word in words)
+
+
+def _draw_photo(
+    ax: Axes, photo: np.ndarray, extent: tuple[float, float, float, float], *, is_query: bool
+) -> None:
+    left, right, bottom, top = extent
+    shown = thumbnail(photo, _LARGEST_PHOTO)
+    ax.imshow(shown, cmap="gray", vmin=0, vmax=1, extent=extent, label="photo", zorder=1)
+    ax.plot(
+        [left, right, right, left, left],
+        [top, top, bottom, bottom, top],
+        color="black" if is_query else "0.6",
+        linewidth=2.0 if is_query else 0.6,
+        zorder=2,
+        clip_on=False,
+    )
+
+
+def _outline(ax: Axes, neighbor: Any, extent: tuple[float, float, float, float]) -> None:
+    """Outline the segment with the largest share, in red and white to be seen on any photo."""
+    if not neighbor.differ:
+        return
+    mask = neighbor.label_map == next(iter(neighbor.differ))
+    if not mask.any():
+        return
+    left, right, bottom, top = extent
+    height, width = mask.shape
+    # a frame of background closes outlines at the edge of the photo
+    x = left + (np.arange(-1, width + 1) + 0.5) / width * (right - left)
+    y = top + (np.arange(-1, height + 1) + 0.5) / height * (bottom - top)
+    framed = np.pad(mask.astype(float), 1)
+    box = [np.clip(x, left, right), np.clip(y, min(top, bottom), max(top, bottom))]
+    for color, linewidth in (("white", 2.8), (POSITIVE, 1.4)):
+        ax.contour(*box, framed, levels=[0.5], colors=[color], linewidths=linewidth, zorder=3)
+
+
+def _write(ax: Axes, x: float, blocks: list[tuple[list[str], dict[str, Any]]]) -> None:
+    """Write lines below a photo, one under the other."""
+    down = 5.0
+    for lines, style in blocks:
+        looks = {"fontsize": FONT_POINTS, "color": "black", **style}
+        for line in lines:
+            ax.annotate(
+                line,
+                (x, 1),
+                (0, -down),
+                textcoords="offset points",
+                ha="center",
+                va="top",
+                parse_math=False,
+                annotation_clip=False,
+                **looks,
+            )
+            down += _LINE * 72
+
+
+def _explain_neighbors(
+    steps: FittedModel,
+    table: Any,
+    X_train: Any,
+    labels: np.ndarray,
+    distances: np.ndarray,
+    indices: np.ndarray,
+    name: str,
+) -> list[Neighbor]:
+    """Explain the query beside each of its neighbors."""
+    if indices.max() >= len(labels):
+        raise ValueError(
+            f"X_train must be what the estimator was fitted on; it holds {len(labels)} photos, but "
+            f"number {indices.max()} is a neighbor."
+        )
+    chosen = take(X_train, indices)
+    rows, photos, maps = steps.table(chosen), steps.photos(chosen), steps.label_maps(chosen)
+    usual = _usual_contributions(steps, table)
+    neighbors = []
+    for i, index in enumerate(indices.tolist()):
+        pair = steps.classifier.explain_pair(table, row(rows, i))
+        if abs(pair.distance - distances[i]) > _TOLERANCE * (1 + distances[i]):
+            raise ValueError(
+                f"X_train must be what the estimator was fitted on, in the same order: photo "
+                f"{index} is at distance {pair.distance:.3g}, but {distances[i]:.3g} was expected."
+            )
+        neighbors.append(
+            Neighbor(
+                name=f"training photo {index}",
+                label=str(labels[index]),
+                explanation=replace(pair, name_a=name, name_b=f"training photo {index}"),
+                differ=_differ(pair),
+                alike=_alike(pair, usual),
+                photo=photos[i],
+                label_map=maps[i],
+            )
+        )
+    return neighbors
+
+
+def _usual_contributions(steps: FittedModel, table: Any) -> np.ndarray:
+    """Mean contributions to the squared distances to the class means, (n_nodes,)."""
+    prototypes = steps.classifier.prototypes_
+    if hasattr(table, "columns"):
+        prototypes = type(table)(prototypes, columns=table.columns)
+    pairs = [
+        steps.classifier.explain_pair(table, row(prototypes, i)) for i in range(len(prototypes))
+    ]
+    return np.mean([pair.direct for pair in pairs], axis=0)
+
+
+def _differ(pair: PairExplanation) -> dict[int, float]:
+    """Leaves with the largest shares of their own columns."""
+    leaves = np.array(pair.tree.leaves)
+    order = leaves[np.argsort(-pair.direct_share[leaves], kind="stable")][:_N_NAMED].tolist()
+    return {
+        node: float(pair.direct_share[node])
+        for node in order
+        if pair.direct_share[node] >= _MIN_SHARE
+    }
+
+
+def _alike(pair: PairExplanation, usual: np.ndarray) -> tuple[int, ...]:
+    """Leaves that both have and that usually contribute much more, the largest of these first."""
+    leaves = np.array(pair.tree.leaves)
+    matters = usual[leaves] >= _MIN_SHARE * np.abs(usual).sum()
+    close = np.abs(pair.direct[leaves]) * _CLOSER < usual[leaves]
+    both = ~np.isin(leaves, list(_differ(pair)))
+    if pair.present_a is not None and pair.present_b is not None:
+        both &= pair.present_a[leaves] & pair.present_b[leaves]
+    found = leaves[matters & close & both]
+    return tuple(found[np.argsort(-usual[found], kind="stable")][:_N_NAMED].tolist())

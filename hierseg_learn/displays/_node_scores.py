@@ -1,4 +1,4 @@
-"""The tree with one score per node."""
+"""Tree with one score per node."""
 
 from __future__ import annotations
 
@@ -7,30 +7,31 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..explain.bars import FONT_POINTS, ROW, TALLEST, write_names
+from ..explain.bars import ROW, TALLEST, write_names
 from ..explain.explanation import check_tree, read_only
-from ..explain.style import import_pyplot, show_percents
-from ..explain.words import enumerate_words, node_labels
+from ..explain.style import show_percents
+from ..explain.words import node_labels
 from ..fitted.model import FittedModel, check_targets, count
 from ..tree import SegmentTree
 from ..tree.render import top_down
 from ..utils.numbers import number
+from ._base import FONT_POINTS, Display, dress_rows, enumerate_some
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
-_WIDTH, _FRAME = 6.4, 1.15
+_WIDTH, _FRAME = 6.4, 1.15  # inches
 _STEM, _DOT = "#009E73", "#00694D"
-_NAMED = 8
+# nodes that a sentence names
+_N_NAMED = 8
 
 
-class NodeScoreDisplay:
-    """The tree, one node per row, with a dot for the score of every node.
+class NodeScoreDisplay(Display):
+    """Tree with one node per row, and a dot for the score of every node.
 
-    Dots stand on one scale for all nodes and depths, so that a parent can be compared with its
-    children: where the parent is not better, combining them has brought nothing. A filled dot is
-    above the baseline, a hollow one is not.
+    All dots have one scale, so that a parent can be compared with its children: where the parent is
+    not better, combining them was of no use. A filled dot is above the baseline, a hollow one is
+    not.
 
     Parameters
     ----------
@@ -40,14 +41,14 @@ class NodeScoreDisplay:
         By path (or unique name), or in the order of the tree; NaN, or left out, where a node has
         none. Any number per node will do: held-out scores, importances, shares.
     score_name : str, default="score"
-        What the numbers are.
+        Name of the numbers.
     baseline : float, default=0.0
-        Where the stems of the dots start: what a score is worth nothing below, such as the share
-        of the largest class.
+        Where the stems of the dots start: a score at or below it is worth nothing, such as the
+        share of the largest class.
     baseline_name : str, default=None
-        What the baseline is; None leaves it without a line of its own.
+        Name of the baseline. None draws it without a name.
     fmt : str, default=".3g"
-        How to write scores.
+        Format of the scores.
 
     Attributes
     ----------
@@ -58,7 +59,7 @@ class NodeScoreDisplay:
     scores : ndarray of shape (n_nodes,)
         In the order of the tree, NaN where a node has none.
     alt_text : str
-        The picture in words.
+        The plot in words.
 
     See Also
     --------
@@ -99,7 +100,7 @@ Not above the baseline of 60%: sky.
     def from_estimator(
         cls, estimator: Any, y: Any = None, *, ax: Axes | None = None
     ) -> NodeScoreDisplay:
-        """Draw what every node of a fitted classifier knows by itself, its `node_scores_`.
+        """Draw the held-out accuracy of every node of a fitted classifier, its `node_scores_`.
 
         Parameters
         ----------
@@ -108,7 +109,7 @@ Not above the baseline of 60%: sky.
         y : array-like of shape (n_samples,), default=None
             Classes: the share of the largest one is the baseline. None takes 0.
         ax : matplotlib Axes, default=None
-            Where to draw. By default a new figure that is as high as the tree needs.
+            As for `plot`.
 
         Returns
         -------
@@ -120,114 +121,56 @@ Not above the baseline of 60%: sky.
         TypeError
             If the estimator is of another kind.
         """
-        classifier = FittedModel.from_estimator(
-            estimator, explains=True, name="estimator"
-        ).classifier
-        baseline: dict[str, Any] = {}
+        fitted = FittedModel.from_estimator(estimator, explains=True, name="estimator")
+        classifier = fitted.classifier
+        options: dict[str, Any] = {"score_name": "held-out accuracy", "fmt": ".0%"}
         if y is not None:
             _, counts = np.unique(check_targets(y, count(y, "y")), return_counts=True)
-            baseline = {
-                "baseline": float(counts.max() / counts.sum()),
-                "baseline_name": "largest class",
-            }
-        display = cls(
-            classifier.tree_,
-            classifier.node_scores_,
-            score_name="share of held-out rows that get their class",
-            fmt=".0%",
-            **baseline,
-        )
-        return display.plot(ax)
+            options |= {"baseline": counts.max() / counts.sum(), "baseline_name": "largest class"}
+        return cls(classifier.tree_, classifier.node_scores_, **options).plot(ax)
 
-    def plot(self, ax: Axes | None = None) -> NodeScoreDisplay:
-        """Draw one row per node.
+    @property
+    def alt_text(self) -> str:
+        """The plot in words, for those who cannot see it."""
+        labels = node_labels(self.tree)
+        known = np.flatnonzero(np.isfinite(self.scores))
+        order = known[np.argsort(-self.scores[known], kind="stable")].tolist()
+        named = enumerate_some([f"{labels[v]} {self._text(v)}" for v in order], _N_NAMED)
+        first = f"Tree of {self.tree.n_nodes} nodes with one {self.score_name} each"
+        sentences = [f"{first}, highest first: {named}." if named else f"{first}: none."]
+        low = [labels[node] for node in order if self.scores[node] <= self.baseline]
+        if low and (self.baseline_name or self.baseline):
+            name = f"{self.baseline_name or 'baseline'} of {number(self.baseline, self.fmt)}"
+            sentences.append(f"Not above the {name}: {enumerate_some(low, _N_NAMED)}.")
+        if lacking := [labels[i] for i in np.flatnonzero(~np.isfinite(self.scores))]:
+            sentences.append(f"Without a score: {enumerate_some(lacking, _N_NAMED)}.")
+        return " ".join(sentences)
 
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Where to draw. By default a new figure that is as high as the tree needs.
+    def _text(self, node: int) -> str:
+        return number(self.scores[node], self.fmt) if np.isfinite(self.scores[node]) else "no score"
 
-        Returns
-        -------
-        NodeScoreDisplay
-            The display itself.
-
-        Raises
-        ------
-        ImportError
-            If Matplotlib is not installed.
-        """
-        plt = import_pyplot("NodeScoreDisplay.plot")
+    def _draw(self, plt: Any, ax: Axes | None) -> Axes:
         order = top_down(self.tree)
         if ax is None:
             height = min(_FRAME + ROW * len(order), TALLEST)
             _, ax = plt.subplots(figsize=(_WIDTH, height), layout="constrained")
-        scores = self.scores[order]
-        rows = np.arange(len(order))
-        known = np.isfinite(scores)
-        above = scores > self.baseline
+        scores, rows = self.scores[order], np.arange(len(order))
+        known, above = np.isfinite(scores), scores > self.baseline
         ax.hlines(rows[known], self.baseline, scores[known], color=_STEM, linewidth=2.2, zorder=2)
+        style = {"linestyle": "none", "marker": "o", "markersize": 6.5, "markeredgecolor": _DOT}
         for flags, face in ((known & above, _DOT), (known & ~above, "white")):
-            ax.plot(
-                scores[flags],
-                rows[flags],
-                linestyle="none",
-                marker="o",
-                markersize=6.5,
-                markerfacecolor=face,
-                markeredgecolor=_DOT,
-                zorder=3,
-            )
-        self._dress(ax, order)
-        self.ax_: Axes = ax
-        self.figure_: Figure = ax.figure
-        return self
-
-    @property
-    def alt_text(self) -> str:
-        """The picture in words, for those who cannot see it."""
-        labels = node_labels(self.tree)
-        known = np.flatnonzero(np.isfinite(self.scores))
-        order = known[np.argsort(-self.scores[known], kind="stable")].tolist()
-        named = [f"{labels[node]} {self._text(node)}" for node in order]
-        first = f"Tree of {self.tree.n_nodes} nodes with one {self.score_name} each"
-        sentences = [f"{first}, highest first: {_listed(named)}." if named else f"{first}: none."]
-        low = [labels[node] for node in order if self.scores[node] <= self.baseline]
-        if low and (self.baseline_name or self.baseline):
-            name = self.baseline_name or "baseline"
-            value = self._format(self.baseline)
-            sentences.append(f"Not above the {name} of {value}: {_listed(low)}.")
-        if lacking := [labels[i] for i in np.flatnonzero(~np.isfinite(self.scores))]:
-            sentences.append(f"Without a score: {_listed(lacking)}.")
-        return " ".join(sentences)
-
-    def _text(self, node: int) -> str:
-        if not np.isfinite(self.scores[node]):
-            return "no score"
-        return self._format(self.scores[node])
-
-    def _format(self, value: float) -> str:
-        return number(value, self.fmt)
-
-    def _dress(self, ax: Axes, order: list[int]) -> None:
-        """Scale, names, numbers in a column at the right, baseline."""
-        from matplotlib.ticker import MaxNLocator
-
-        values = np.append(self.scores[np.isfinite(self.scores)], self.baseline)
-        low, high = float(values.min()), float(values.max())
-        span = high - low or 1.0
-        ax.set_xlim(low - 0.04 * span, high + 0.06 * span)
-        ax.set_ylim(len(order) - 0.4, -0.6)
-        ax.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
+            ax.plot(scores[flags], rows[flags], markerfacecolor=face, zorder=3, **style)
+        dress_rows(ax, len(order), [*scores[known], self.baseline], left=0.04, right=0.06)
         if self.fmt.endswith("%"):
             show_percents(ax.xaxis)
-        ax.tick_params(axis="x", labelsize=FONT_POINTS)
-        ax.set_axisbelow(True)
-        ax.grid(axis="x", color="0.9")
         ax.axvline(self.baseline, color="0.35", linewidth=1.0, zorder=1.5)
-        ax.spines[["top", "right", "left"]].set_visible(False)
         ax.set_xlabel(self.score_name, fontsize=FONT_POINTS, parse_math=False)
         write_names(ax, self.tree, order, [""] * len(self.tree))
+        self._write_scores(ax, order)
+        return ax
+
+    def _write_scores(self, ax: Axes, order: list[int]) -> None:
+        """Write scores in a column at the right, and the name of the baseline."""
         for row, node in enumerate(order):
             known = np.isfinite(self.scores[node])
             ax.annotate(
@@ -245,7 +188,7 @@ Not above the baseline of 60%: sky.
             )
         if self.baseline_name:
             ax.annotate(
-                f"{self.baseline_name} {self._format(self.baseline)}",
+                f"{self.baseline_name} {number(self.baseline, self.fmt)}",
                 (self.baseline, 1),
                 (0, 3),
                 xycoords=ax.get_xaxis_transform(),
@@ -281,9 +224,3 @@ def _check_scores(scores: Any, tree: SegmentTree) -> np.ndarray:
         raise ValueError("scores must be finite, or NaN for a node without one, got inf.")
     values[nodes] = numbers
     return read_only(values)
-
-
-def _listed(words: list[str]) -> str:
-    if len(words) > _NAMED:
-        words = [*words[:_NAMED], f"{len(words) - _NAMED} more"]
-    return enumerate_words(words)

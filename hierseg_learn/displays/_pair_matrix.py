@@ -1,4 +1,4 @@
-"""All pairs of some samples: their distances, or what one node accounts for."""
+"""Matrix of all pairs of some samples: distances, or the share of one node."""
 
 from __future__ import annotations
 
@@ -8,154 +8,27 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..explain.explanation import read_only
-from ..explain.style import (
-    DIVERGING,
-    SEQUENTIAL,
-    import_pyplot,
-    ink_on,
-    show_percents,
-    text_width,
-    thumbnail,
-)
+from ..explain.style import ink_on, show_percents, text_width, thumbnail
 from ..explain.words import APART, node_labels, share_text
 from ..fitted.model import FittedModel, check_targets, check_titles, count, row
 from ..utils.numbers import number
+from ._base import FONT_POINTS, Display, choose_colormap
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    pass  # HOUSE
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-
-_FONT_POINTS = 9.0
-_SMALLEST_CELL, _LARGEST_CELL, _SIDE = 0.22, 0.72, 6.0  # inches
+# inches
+_MIN_CELL, _MAX_CELL, _SIDE = 0.22, 0.72, 6.0
 _MARGIN, _BESIDE = 0.1, 1.15
 _BAR, _BAR_GAP = 0.16, 0.12
-# up to so many samples, every cell has its number
-_WRITTEN = 12
+# numbers are written into the cells of at most so many samples
+_MAX_WRITTEN = 12
 # a photo beside a row, and the space around it, in cells
 _PHOTO, _SPACE = 1.0, 0.08
-_UNKNOWN = "0.88"
 
 
-def plot(display: PairMatrixDisplay, ax: Axes | None) -> Axes:
-    """Draw the display; see `PairMatrixDisplay.plot`."""
-    plt = import_pyplot("PairMatrixDisplay.plot")
-    n_samples = len(display.values)
-    edge = 0.0 if display.photos is None else _PHOTO + 2 * _SPACE
-    if ax is None:
-        cell = np.clip(_SIDE / n_samples, _SMALLEST_CELL, _LARGEST_CELL)
-        side = float(cell * (n_samples + edge))
-        labels = max(text_width(display.label(i), _FONT_POINTS) for i in display.order) / 72
-        left = labels + 2 * _MARGIN
-        width, height = left + side + _BESIDE, side + 2 * _MARGIN
-        figure = plt.figure(figsize=(width, height))
-        box = (left / width, _MARGIN / height, side / width, side / height)
-        ax = figure.add_axes(box)
-    values = display.values[np.ix_(display.order, display.order)]
-    mappable = _make_colors(values, display.is_share)
-    ax.imshow(
-        np.ma.masked_invalid(values),
-        cmap=mappable.cmap,
-        norm=mappable.norm,
-        extent=(0, n_samples, n_samples, 0),
-        label="values",
-    )
-    _cross_unknown(ax, values)
-    _write_values(display, ax, values, mappable)
-    _draw_photos(display, ax)
-    _draw_classes(display, ax)
-    _dress(display, ax, mappable, edge)
-    return ax
-
-
-def _cross_unknown(ax: Axes, values: np.ndarray) -> None:
-    """A gray cell with a diagonal stroke where there is no number."""
-    for i, j in np.argwhere(~np.isfinite(values)):
-        ax.fill([j, j + 1, j + 1, j], [i, i, i + 1, i + 1], color=_UNKNOWN, linewidth=0)
-        ax.plot([j + 0.3, j + 0.7], [i + 0.7, i + 0.3], color="0.6", linewidth=0.8)
-
-
-def _write_values(display: PairMatrixDisplay, ax: Axes, values: np.ndarray, mappable: Any) -> None:
-    if len(values) > _WRITTEN:
-        return
-    for i, j in np.argwhere(np.isfinite(values)):
-        if i == j and not display.is_share:
-            continue
-        ax.text(
-            j + 0.5,
-            i + 0.5,
-            display.text(values[i, j]).replace(" ", "\n"),
-            ha="center",
-            va="center",
-            fontsize=_FONT_POINTS - 1,
-            color=ink_on(mappable.to_rgba(values[i, j])),
-        )
-
-
-def _draw_photos(display: PairMatrixDisplay, ax: Axes) -> None:
-    """Photos at the left of rows and above columns, whole, in the middle of their square."""
-    if display.photos is None:
-        return
-    for place, sample in enumerate(display.order):
-        photo = thumbnail(np.asarray(display.photos[sample]))
-        height, width = np.array(photo.shape[:2]) / max(photo.shape[:2]) * (1 - 2 * _SPACE)
-        middle, out = place + 0.5, -(_SPACE + _PHOTO / 2)
-        for x, y in ((out, middle), (middle, out)):
-            extent = (x - width / 2, x + width / 2, y + height / 2, y - height / 2)
-            ax.imshow(photo, cmap="gray", vmin=0, vmax=1, extent=extent, label="photo")
-
-
-def _draw_classes(display: PairMatrixDisplay, ax: Axes) -> None:
-    if display.classes is None:
-        return
-    drawn = display.classes[display.order]
-    out = 0 if display.photos is None else -(_PHOTO + 2 * _SPACE)
-    for i in np.flatnonzero(drawn[1:] != drawn[:-1]) + 1:
-        for line in ([(out, i), (len(drawn), i)], [(i, out), (i, len(drawn))]):
-            ax.plot(*zip(*line), color="black", linewidth=1.1, solid_capstyle="butt", zorder=3)
-
-
-def _dress(display: PairMatrixDisplay, ax: Axes, mappable: Any, edge: float) -> None:
-    """Names, color bar, limits."""
-    from matplotlib.ticker import MaxNLocator
-
-    n_samples = len(display.values)
-    middles = np.arange(n_samples) + 0.5
-    rows = [display.label(sample) for sample in display.order]
-    ax.set_yticks(middles, rows, fontsize=_FONT_POINTS, parse_math=False)
-    ax.set_xticks([])
-    ax.tick_params(axis="both", length=0)
-    ax.set(xlim=(-edge, n_samples), ylim=(n_samples, -edge), aspect="equal")
-    ax.spines[:].set_visible(False)
-    inches = ax.get_window_extent().width / ax.figure.figure.dpi
-    room = (1 + _BAR_GAP / inches, 0, _BAR / inches, n_samples / (n_samples + edge))
-    bar = ax.figure.colorbar(mappable, cax=ax.inset_axes(room), label=display.value_name)
-    bar.ax.tick_params(labelsize=_FONT_POINTS)
-    bar.ax.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
-    if display.is_share:
-        show_percents(bar.ax.yaxis, signed=False)
-    bar.outline.set_visible(False)
-
-
-def _make_colors(values: np.ndarray, is_share: bool) -> Any:
-    """Colors from zero up, or around zero if any value is negative."""
-    import matplotlib as mpl
-    from matplotlib.cm import ScalarMappable
-    from matplotlib.colors import Normalize
-
-    known = values[np.isfinite(values)]
-    top = float(np.abs(known).max()) if known.size else 0.0
-    is_signed = bool((known < 0).any())
-    norm = Normalize(-(top or 1.0) if is_signed else 0.0, top or 1.0)
-    return ScalarMappable(norm, mpl.colormaps[DIVERGING if is_signed else SEQUENTIAL])
-
-
-class PairMatrixDisplay:
-    """A matrix of samples against samples, with their photos at the edges.
+class PairMatrixDisplay(Display):
+    """Matrix of samples against samples, with their photos at the edges.
 
     Dark cells are large values. A share is that of a node, with everything below it, in what sets
     the pair apart; where a node brings any pair closer, white is none and blue is closer.
@@ -166,11 +39,11 @@ class PairMatrixDisplay:
     values : array-like of shape (n_samples, n_samples)
         The numbers, NaN where there is none.
     value_name : str, default="distance"
-        What they are.
+        Name of the numbers.
     is_share : bool, default=False
         Whether they are shares, written in percent; a negative one brings a pair closer.
     names : list of str, default=None
-        What to call the samples; None counts them.
+        Names of the samples; None counts them.
     classes : array-like of shape (n_samples,), default=None
         Classes: samples are drawn class by class, with lines between classes.
     photos : list of ndarray of shape (h, w) or (h, w, 3), default=None
@@ -187,7 +60,7 @@ class PairMatrixDisplay:
     order : ndarray of shape (n_samples,)
         Samples in the order in which they are drawn.
     alt_text : str
-        The picture in words.
+        The plot in words.
 
     See Also
     --------
@@ -257,9 +130,9 @@ highest 3 for 0 (sail) and 1 (motor). Mean within classes 1, between classes 2.5
             A node of the tree by id, path or unique name: the share of this node, with everything
             below it, in what sets each pair apart. None draws distances.
         names : list of str, default=None
-            What to call the samples; None counts them.
+            Names of the samples; None counts them.
         ax : matplotlib Axes, default=None
-            Where to draw. By default a new figure.
+            As for `plot`.
 
         Returns
         -------
@@ -279,45 +152,24 @@ highest 3 for 0 (sail) and 1 (motor). Mean within classes 1, between classes 2.5
             raise ValueError(f"X must hold at least two samples, got {n_samples}.")
         chosen = None if node is None else steps.tree.index(node)
         table = steps.table(X)
+        if chosen is None:
+            values, value_name = _distances(steps, table), "distance"
+        else:
+            values = _shares(steps, table, chosen)
+            value_name = f"share of {node_labels(steps.tree)[chosen]} in what sets two apart"
         display = cls(
-            _distances(steps, table) if chosen is None else _shares(steps, table, chosen),
-            value_name=(
-                "distance"
-                if chosen is None
-                else f"share of {node_labels(steps.tree)[chosen]} in what sets two apart"
-            ),
+            values,
+            value_name=value_name,
             is_share=chosen is not None,
             names=names,
             classes=y,
-            photos=None if steps.transformer is None else steps.photos(X),
+            photos=None if not steps.takes_images else steps.photos(X),
         )
         return display.plot(ax)
 
-    def plot(self, ax: Axes | None = None) -> PairMatrixDisplay:
-        """Draw the matrix.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Where to draw. By default a new figure.
-
-        Returns
-        -------
-        PairMatrixDisplay
-            The display itself.
-
-        Raises
-        ------
-        ImportError
-            If Matplotlib is not installed.
-        """
-        self.ax_: Axes = plot(self, ax)
-        self.figure_: Figure = self.ax_.figure
-        return self
-
     @property
     def alt_text(self) -> str:
-        """The picture in words, for those who cannot see it."""
+        """The plot in words, for those who cannot see it."""
         n_samples = len(self.values)
         rows, columns = np.tril_indices(n_samples, -1)
         pairs = (self.values[rows, columns] + self.values[columns, rows]) / 2
@@ -326,26 +178,101 @@ highest 3 for 0 (sail) and 1 (motor). Mean within classes 1, between classes 2.5
         if not known.any():
             return f"{first}: none."
         rows, columns, pairs = rows[known], columns[known], pairs[known]
-        ends = []
-        for word, at in (("lowest", pairs.argmin()), ("highest", pairs.argmax())):
-            both = f"{self.label(columns[at])} and {self.label(rows[at])}"
-            ends.append(f"{word} {self.text(pairs[at])} for {both}")
+        ends = [
+            f"{word} {self._text(pairs[at])} for {self._label(columns[at])} and "
+            f"{self._label(rows[at])}"
+            for word, at in (("lowest", pairs.argmin()), ("highest", pairs.argmax()))
+        ]
         sentences = [f"{first}: {ends[0]}, {ends[1]}."]
         if self.classes is not None:
             same = self.classes[rows] == self.classes[columns]
             if same.any() and not same.all():
-                means = self.text(pairs[same].mean()), self.text(pairs[~same].mean())
+                means = self._text(pairs[same].mean()), self._text(pairs[~same].mean())
                 sentences.append(f"Mean within classes {means[0]}, between classes {means[1]}.")
         return " ".join(sentences)
 
-    def text(self, value: float) -> str:
-        """Return a number as it is written."""
+    def _text(self, value: float) -> str:
         return share_text(value, APART) if self.is_share else number(value)
 
-    def label(self, sample: int) -> str:
-        """Return what a sample is called, with its class."""
+    def _label(self, sample: int) -> str:
         label = self.names[sample]
         return label if self.classes is None else f"{label} ({self.classes[sample]})"
+
+    def _draw(self, plt: Any, ax: Axes | None) -> Axes:
+        n_samples = len(self.values)
+        edge = 0.0 if self.photos is None else _PHOTO + 2 * _SPACE
+        labels = [self._label(sample) for sample in self.order]
+        if ax is None:
+            cell = np.clip(_SIDE / n_samples, _MIN_CELL, _MAX_CELL)
+            side = float(cell * (n_samples + edge))
+            left = max(text_width(label, FONT_POINTS) for label in labels) / 72 + 2 * _MARGIN
+            width, height = left + side + _BESIDE, side + 2 * _MARGIN
+            figure = plt.figure(figsize=(width, height))
+            ax = figure.add_axes((left / width, _MARGIN / height, side / width, side / height))
+        values = self.values[np.ix_(self.order, self.order)]
+        known = values[np.isfinite(values)]
+        colors = choose_colormap(known, bool((known < 0).any()))
+        extent = (0, n_samples, n_samples, 0)
+        masked = np.ma.masked_invalid(values)
+        ax.imshow(masked, cmap=colors.cmap, norm=colors.norm, extent=extent, label="values")
+        # a gray cell with a diagonal stroke where there is no number
+        for i, j in np.argwhere(~np.isfinite(values)):
+            ax.fill([j, j + 1, j + 1, j], [i, i, i + 1, i + 1], color="0.88", linewidth=0)
+            ax.plot([j + 0.3, j + 0.7], [i + 0.7, i + 0.3], color="0.6", linewidth=0.8)
+        self._write_values(ax, values, colors)
+        self._draw_photos(ax)
+        if self.classes is not None:
+            drawn = self.classes[self.order]
+            for i in np.flatnonzero(drawn[1:] != drawn[:-1]) + 1:
+                for line in ([(-edge, i), (n_samples, i)], [(i, -edge), (i, n_samples)]):
+                    style = {"linewidth": 1.1, "solid_capstyle": "butt", "zorder": 3}
+                    ax.plot(*zip(*line), color="black", **style)
+        ax.set_yticks(np.arange(n_samples) + 0.5, labels, fontsize=FONT_POINTS, parse_math=False)
+        ax.set_xticks([])
+        ax.tick_params(axis="both", length=0)
+        ax.set(xlim=(-edge, n_samples), ylim=(n_samples, -edge), aspect="equal")
+        ax.spines[:].set_visible(False)
+        self._draw_bar(ax, colors, n_samples / (n_samples + edge))
+        return ax
+
+    def _write_values(self, ax: Axes, values: np.ndarray, colors: Any) -> None:
+        if len(values) > _MAX_WRITTEN:
+            return
+        for i, j in np.argwhere(np.isfinite(values)):
+            if i != j or self.is_share:
+                ax.text(
+                    j + 0.5,
+                    i + 0.5,
+                    self._text(values[i, j]).replace(" ", "\n"),
+                    ha="center",
+                    va="center",
+                    fontsize=FONT_POINTS - 1,
+                    color=ink_on(colors.to_rgba(values[i, j])),
+                )
+
+    def _draw_photos(self, ax: Axes) -> None:
+        """Draw photos left of the rows and above the columns, in the middle of their squares."""
+        if self.photos is None:
+            return
+        for place, sample in enumerate(self.order):
+            photo = thumbnail(np.asarray(self.photos[sample]))
+            height, width = np.array(photo.shape[:2]) / max(photo.shape[:2]) * (1 - 2 * _SPACE)
+            middle, out = place + 0.5, -(_SPACE + _PHOTO / 2)
+            for x, y in ((out, middle), (middle, out)):
+                extent = (x - width / 2, x + width / 2, y + height / 2, y - height / 2)
+                ax.imshow(photo, cmap="gray", vmin=0, vmax=1, extent=extent, label="photo")
+
+    def _draw_bar(self, ax: Axes, colors: Any, height: float) -> None:
+        from matplotlib.ticker import MaxNLocator
+
+        inches = ax.get_window_extent().width / ax.figure.figure.dpi
+        room = (1 + _BAR_GAP / inches, 0, _BAR / inches, height)
+        bar = ax.figure.colorbar(colors, cax=ax.inset_axes(room), label=self.value_name)
+        bar.ax.tick_params(labelsize=FONT_POINTS)
+        bar.ax.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
+        if self.is_share:
+            show_percents(bar.ax.yaxis, signed=False)
+        bar.outline.set_visible(False)
 
 
 def _distances(steps: FittedModel, table: Any) -> np.ndarray:

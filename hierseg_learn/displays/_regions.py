@@ -1,4 +1,4 @@
-"""Photos and label maps made ready to be drawn: one gray picture, one map of drawn nodes."""
+"""Regions of photos to draw, and labels written on them."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from matplotlib.transforms import Bbox
 
 
-# longest side of a drawn photo, in pixels: larger ones are thinned, smaller ones blown up
-_LARGEST, _SMALLEST = 1000, 480
+# longest side of a drawn photo, in pixels: larger ones are reduced, smaller ones enlarged
+_MAX_SIDE, _MIN_SIDE = 1000, 480
 _LUMA = np.array([0.2126, 0.7152, 0.0722])
 
 
@@ -32,7 +32,7 @@ class Region(NamedTuple):
 def check_pictures(
     images: Any, label_maps: Any, tree: SegmentTree
 ) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Return photos as floats in [0, 1], and their label maps, or say what is wrong."""
+    """Validate photos and their label maps; photos become floats in [0, 1]."""
     images = _check_list(images, "images")
     label_maps = _check_list(label_maps, "label_maps")
     if len(images) != len(label_maps):
@@ -54,7 +54,7 @@ def drawn_nodes(tree: SegmentTree, level: int) -> np.ndarray:
     Array of shape (n_nodes,); inner nodes have -1.
     """
     drawn = np.arange(tree.n_nodes)
-    # Parents come after their children: going backwards, a parent's own entry is settled first.
+    # parents come after their children, so going backwards their entries are known
     for node in range(tree.root - 1, -1, -1):
         if tree.depths[node] > level:
             drawn[node] = drawn[tree.parents[node]]
@@ -63,26 +63,26 @@ def drawn_nodes(tree: SegmentTree, level: int) -> np.ndarray:
 
 
 def make_region(photo: np.ndarray, labels: np.ndarray, drawn: np.ndarray) -> Region:
-    """Bring one photo to a size at which borders are thin lines, and find the borders."""
+    """Resize one photo so that borders are thin lines, and find the borders."""
     from skimage.segmentation import find_boundaries
     from skimage.transform import downscale_local_mean
 
     gray = photo if photo.ndim == 2 else photo @ _LUMA
     longest = max(gray.shape)
-    if longest > _LARGEST:
-        step = -(-longest // _LARGEST)
+    if longest > _MAX_SIDE:
+        step = -(-longest // _MAX_SIDE)
         gray = downscale_local_mean(gray, (step, step))
-        # Padded cells at the end have their middle outside of the map.
+        # the middle of padded cells may lie outside of the map
         rows, columns = (
             np.minimum(np.arange(size) * step + step // 2, length - 1)
             for size, length in zip(gray.shape, labels.shape)
         )
         labels = labels[np.ix_(rows, columns)]
-    elif longest < _SMALLEST:
-        times = -(-_SMALLEST // longest)
+    elif longest < _MIN_SIDE:
+        times = -(-_MIN_SIDE // longest)
         gray, labels = (np.kron(array, np.ones((times, times))) for array in (gray, labels))
         labels = labels.astype(np.intp)
-    # The entry appended for -1 is what unlabeled pixels get.
+    # the last entry is for unlabeled pixels, -1
     nodes = np.append(drawn, -1)[labels]
     return Region(np.clip(gray, 0, 1), nodes, find_boundaries(nodes + 1, mode="inner"))
 
@@ -91,7 +91,7 @@ def label_spot(mask: np.ndarray) -> tuple[float, float, float]:
     """Row and column of the pixel that is farthest from the edge of a region, and how far."""
     from scipy.ndimage import distance_transform_edt
 
-    # A frame of background makes the edge of the photo count as one.
+    # a frame of background makes the edge of the photo count
     inside = distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
     row, column = np.unravel_index(int(inside.argmax()), mask.shape)
     return float(row), float(column), float(inside.max())
@@ -115,7 +115,7 @@ def _check_image(image: Any, name: str) -> np.ndarray:
         return read_only(array / 255.0)
     if array.dtype.kind != "f":
         raise TypeError(f"{name} must be uint8 or float, got dtype {array.dtype}.")
-    # Written so that NaN fails.
+    # NaN fails, too
     if not ((array >= 0) & (array <= 1)).all():
         raise ValueError(
             f"{name} holds floats, which must lie in [0, 1], got values from {array.min():.3g} "
@@ -144,13 +144,12 @@ def _check_label_map(
     return read_only(array)
 
 
-# where a label goes, in heights of a line above its segment's middle: the first place that is free
-_ON_SPOT = (0.0,)
+# places of a label, in heights of a line above the middle of its segment; the first free one counts
 _BESIDE_SPOT = (2.0, -2.0, 3.4, -3.4, 4.8, -4.8, 6.2, -6.2)
 # a segment with a smaller radius, in heights of a line, is not written on
 _SMALL = 1.3
 # lines of type that a photo is high, and the smallest type in points
-_LINES, _SMALLEST = 28, 5.0
+_LINES, _MIN_POINTS = 28, 5.0
 _INK, _OUTLINE = "black", "white"
 
 
@@ -162,7 +161,7 @@ class LabelWriter:
         figure.draw_without_rendering()
         (_, low), (_, high) = ax.transData.transform([(0, 1), (0, 0)])
         self.ax = ax
-        self.points = float(np.clip((high - low) * 72 / figure.dpi / _LINES, _SMALLEST, largest))
+        self.points = float(np.clip((high - low) * 72 / figure.dpi / _LINES, _MIN_POINTS, largest))
         self.taken: list[Bbox] = []
 
     def write(
@@ -191,7 +190,7 @@ class LabelWriter:
         low = np.array([low_x, low_y]) + half
         high = np.maximum([high_x, high_y] - half, low)
         covers = radius * (high_y - low_y) < _SMALL * box.height
-        for shift in _BESIDE_SPOT if covers else (*_ON_SPOT, *_BESIDE_SPOT):
+        for shift in _BESIDE_SPOT if covers else (0.0, *_BESIDE_SPOT):
             place = np.clip(middle + [0, shift * box.height], low, high)
             candidate = Bbox([place - half, place + half])
             hides = covers and candidate.contains(*middle)

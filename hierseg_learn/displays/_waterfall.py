@@ -1,33 +1,23 @@
-"""What an explanation adds up, step by step, at one level of the tree."""
+"""Waterfall of an explanation at one level of the tree."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..explain.explanation import Explanation, check_level
-from ..explain.style import HATCH, NEGATIVE, POSITIVE, import_pyplot, make_room
-from ..explain.words import enumerate_words, node_labels, share_text, spoken_labels
-from ..fitted.model import FittedModel, check_titles, count
+from ..explain.explanation import Explanation
+from ..explain.style import HATCH, NEGATIVE, POSITIVE, make_room
+from ..explain.words import LEAST, enumerate_words, node_labels, share_text, spoken_labels
 from ..tree.render import top_down
 from ..utils.numbers import number
+from ._base import FONT_POINTS, ExplanationDisplay, dress_rows
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    pass  # HOUSE
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-
-_FONT_POINTS = 9.0
 _WIDTH, _FRAME, _ROW = 7.0, 1.1, 0.29  # inches
-_TOTAL = "0.35"
-_JOIN = "0.55"
 
 
 class Step(NamedTuple):
@@ -38,99 +28,25 @@ class Step(NamedTuple):
     share: float
 
 
-def plot(display: WaterfallDisplay, ax: Axes | None) -> Axes:
-    """Draw the display; see `WaterfallDisplay.plot`."""
-    plt = import_pyplot("WaterfallDisplay.plot")
-    steps = display.steps()
-    if ax is None:
-        height = _FRAME + _ROW * (len(steps) + 1)
-        _, ax = plt.subplots(figsize=(_WIDTH, height), layout="constrained")
-    ends = np.cumsum([step.value for step in steps])
-    starts = ends - [step.value for step in steps]
-    for row, (step, start) in enumerate(zip(steps, starts)):
-        ax.barh(row, step.value, left=start, height=0.66, zorder=3, **_style(step.value))
-    total = float(display.explanation.direct.sum())
-    ax.barh(len(steps), total, height=0.66, color=_TOTAL, zorder=3)
-    joints = np.arange(len(steps))
-    ax.vlines(ends, joints + 0.33, joints + 0.67, color=_JOIN, linewidth=0.9, zorder=2)
-    _dress(display, ax, steps, np.concatenate([[0.0, total], ends]))
-    sides = display.explanation._sides
-    numbers = [f"{number(step.value, '+.3g')}  {share_text(step.share, sides)}" for step in steps]
-    edges = [*np.maximum(starts, ends), max(total, 0.0)]
-    _write_numbers(ax, edges, [*numbers, number(total)])
-    return ax
+class WaterfallDisplay(ExplanationDisplay):
+    """Bars that start where the previous one ends, and so add up to the explained distance.
 
-
-def _dress(display: WaterfallDisplay, ax: Axes, steps: list[Step], ends: np.ndarray) -> None:
-    """Scale, names, title."""
-    from matplotlib.ticker import MaxNLocator
-
-    low, high = float(ends.min()), float(ends.max())
-    span = high - low or 1.0
-    ax.set_xlim(low - 0.02 * span * (low < 0), high + 0.02 * span)
-    ax.set_ylim(len(steps) + 0.6, -0.6)
-    names = [*(step.label for step in steps), display.sum_name]
-    ax.set_yticks(range(len(names)), names, fontsize=_FONT_POINTS, parse_math=False)
-    ax.yaxis.get_major_ticks()[-1].label1.set_fontweight("bold")
-    ax.tick_params(axis="y", length=0)
-    ax.tick_params(axis="x", labelsize=_FONT_POINTS)
-    ax.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
-    ax.set_axisbelow(True)
-    ax.grid(axis="x", color="0.9")
-    ax.axvline(0, color="0.4", linewidth=0.8, zorder=3.5)
-    ax.axhline(len(steps) - 0.5, color="0.75", linewidth=0.8, zorder=1)
-    ax.spines[["top", "right", "left"]].set_visible(False)
-    ax.set_xlabel(f"contribution to the {display.sum_name}", fontsize=_FONT_POINTS)
-    title = display.explanation._title()
-    ax.set_title(title, parse_math=False, fontsize=_FONT_POINTS + 2, loc="left")
-
-
-def _write_numbers(ax: Axes, edges: Sequence[float], texts: Sequence[str]) -> None:
-    """Write numbers behind the bars, and make room for them in the scale."""
-    make_room(ax, edges, list(texts), _FONT_POINTS - 1)
-    for row, (edge, text) in enumerate(zip(edges, texts)):
-        ax.annotate(
-            text,
-            (edge, row),
-            (4, 0),
-            textcoords="offset points",
-            va="center_baseline",
-            fontsize=_FONT_POINTS - 1,
-            fontweight="bold" if row == len(texts) - 1 else "normal",
-            color="0.15",
-            zorder=4,
-        )
-
-
-def _style(value: float) -> dict[str, Any]:
-    if value >= 0:
-        return {"color": POSITIVE}
-    return {"color": NEGATIVE, "hatch": HATCH, "edgecolor": "white", "linewidth": 0}
-
-
-# nodes with smaller shares have one bar together
-_LEAST = 0.005
-
-
-class WaterfallDisplay:
-    """Bars that start where the one before them ends, and so add up to what is explained.
-
-    At the deepest level every node adds what its own columns contribute. At another `level`, a
-    node of that depth adds what it contributes with everything below it, and inner nodes above
-    add what their own columns do ("as a whole"). Either way the last bar is the sum of all others:
-    the squared distance, or for a contrast the difference of two. Bars to the left are negative
-    contributions, hatched: they make up for others.
+    At the deepest level every node adds the contribution of its own columns. At another `level`, a
+    node of that depth adds its contribution with everything below it, and inner nodes above add
+    that of their own columns ("as a whole"). Either way the last bar is the sum of all others: the
+    squared distance, or for a contrast the difference of two. Negative contributions are hatched
+    bars to the left.
 
     Parameters
     ----------
     explanation : PairExplanation, PredictionExplanation or ContrastExplanation
         The contributions.
     level : int, default=None
-        Depth of the nodes that are drawn, 0 for the root; leaves that are less deep stay. None
-        draws what every node's own columns contribute.
+        Depth of the nodes to draw, 0 for the root; leaves that are less deep stay. None draws the
+        contribution of the own columns of every node.
     max_bars : int, default=10
-        How many nodes get a bar of their own, the largest first; all others, and those below 0.5%,
-        share one.
+        Maximum number of nodes with a bar of their own, the largest first; all others, and those
+        below 0.5%, share one.
 
     Attributes
     ----------
@@ -139,9 +55,12 @@ class WaterfallDisplay:
     figure_ : matplotlib Figure
         The figure of these axes; set by `plot`.
     values : dict of str to float
-        What every drawn node adds, by path, in the order of the tree; also those that share a bar.
+        Contribution of every drawn node, by path, in the order of the tree; also of those that
+        share a bar.
+    sum_name : str
+        What the values add up to.
     alt_text : str
-        The picture in words.
+        The plot in words.
 
     See Also
     --------
@@ -149,7 +68,8 @@ class WaterfallDisplay:
 
     Examples
     --------
-    >>> from hierseg_learn.explain import PairExplanation, WaterfallDisplay
+    >>> from hierseg_learn.displays import WaterfallDisplay
+    >>> from hierseg_learn.explain import PairExplanation
     >>> from hierseg_learn.tree import SegmentTree
     >>> tree = SegmentTree.from_nested({"photo": {"sky": 0, "person": {"hair": 1, "skirt": 2}}})
     >>> explanation = PairExplanation(tree, [1.0, -0.5, 2.5, 0.5, 0.5])
@@ -163,121 +83,14 @@ class WaterfallDisplay:
     def __init__(
         self, explanation: Explanation, *, level: int | None = None, max_bars: int = 10
     ) -> None:
-        if not isinstance(explanation, Explanation):
-            raise TypeError(
-                "explanation must be a PairExplanation, a PredictionExplanation or a "
-                f"ContrastExplanation, got {type(explanation).__name__}."
-            )
-        self.explanation = explanation
-        self.level = check_level(level, explanation.tree)
+        super().__init__(explanation, level)
         if isinstance(max_bars, bool) or not isinstance(max_bars, Integral) or max_bars < 1:
             raise ValueError(f"max_bars must be an integer of at least 1, got {max_bars!r}.")
         self.max_bars = int(max_bars)
 
-    @classmethod
-    def from_estimator(
-        cls,
-        estimator: Any,
-        X: Any,
-        *,
-        question: str = "class",
-        target: Any = None,
-        foil: Any = None,
-        level: int | None = None,
-        max_bars: int = 10,
-        titles: Sequence[str] | None = None,
-        ax: Axes | None = None,
-    ) -> WaterfallDisplay:
-        """Explain one sample or two by a fitted model, and draw it.
-
-        Parameters
-        ----------
-        estimator : Pipeline or HierarchicalMetricClassifier
-            Fitted.
-        X : photos or table of one or two rows
-            As the estimator takes them. For one sample is shown why it gets its class, for two what
-            sets them apart.
-        question, target, against
-            As for :meth:`SegmentContributionDisplay.from_estimator`.
-        level, max_bars
-            As for the class.
-        titles : list of str, default=None
-            What to call the samples.
-        ax : matplotlib Axes, default=None
-            Where to draw. By default a new figure.
-
-        Returns
-        -------
-        WaterfallDisplay
-            The display, drawn.
-
-        Raises
-        ------
-        TypeError
-            If the estimator is of another kind.
-        ValueError
-            If X does not hold one sample or two, or a class is unknown.
-        """
-        steps = FittedModel.from_estimator(estimator, explains=True, name="estimator")
-        explanation = steps.explain(
-            X,
-            check_titles(titles, count(X)),
-            question=question,
-            target=target,
-            foil=foil,
-        )
-        return cls(explanation, level=level, max_bars=max_bars).plot(ax)
-
-    @classmethod
-    def from_explanation(
-        cls,
-        explanation: Explanation,
-        *,
-        level: int | None = None,
-        max_bars: int = 10,
-        ax: Axes | None = None,
-    ) -> WaterfallDisplay:
-        """Make a display and draw it.
-
-        Parameters
-        ----------
-        explanation, level, max_bars
-            As for the class.
-        ax : matplotlib Axes, default=None
-            Where to draw. By default a new figure.
-
-        Returns
-        -------
-        WaterfallDisplay
-            The display, drawn.
-        """
-        return cls(explanation, level=level, max_bars=max_bars).plot(ax)
-
-    def plot(self, ax: Axes | None = None) -> WaterfallDisplay:
-        """Draw the bars, the largest on top and the sum at the bottom.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Where to draw. By default a new figure that is as high as the bars need.
-
-        Returns
-        -------
-        WaterfallDisplay
-            The display itself.
-
-        Raises
-        ------
-        ImportError
-            If Matplotlib is not installed.
-        """
-        self.ax_: Axes = plot(self, ax)
-        self.figure_: Figure = self.ax_.figure
-        return self
-
     @property
     def values(self) -> dict[str, float]:
-        """What every drawn node adds, by path, in the order of the tree."""
+        """Contribution of every drawn node, by path, in the order of the tree."""
         tree, explanation = self.explanation.tree, self.explanation
         return {
             tree.paths[node]: float(
@@ -289,12 +102,12 @@ class WaterfallDisplay:
 
     @property
     def sum_name(self) -> str:
-        """What the values add up to, in words."""
+        """What the values add up to."""
         return self.explanation._sum_name()
 
     @property
     def alt_text(self) -> str:
-        """The picture in words, for those who cannot see it."""
+        """The plot in words, for those who cannot see it."""
         sides = self.explanation._sides
         named = [
             f"{step.label} {number(step.value, '+.3g')} ({share_text(step.share, sides)})"
@@ -307,13 +120,14 @@ class WaterfallDisplay:
             f"the {self.sum_name}."
         )
 
-    def _is_above(self, node: int) -> bool:
-        """Whether a node is an inner one above the drawn level, and adds its own columns only."""
-        tree = self.explanation.tree
-        return bool(not tree.is_leaf[node] and tree.depths[node] < self.level)
-
     def steps(self) -> list[Step]:
-        """Bars, the largest first; the smallest together in the last."""
+        """Bars, the largest first; the smallest together in the last.
+
+        Returns
+        -------
+        list of tuple
+            Label, value and share.
+        """
         explanation, tree = self.explanation, self.explanation.tree
         spoken, plain = spoken_labels(tree), node_labels(tree)
         steps = []
@@ -323,10 +137,64 @@ class WaterfallDisplay:
             share = explanation.direct_share[node] if above else explanation.share[node]
             steps.append(Step((spoken if above else plain)[node], value, float(share)))
         steps.sort(key=lambda step: -abs(step.value))
-        n_large = max(sum(abs(step.share) >= _LEAST for step in steps), 1)
+        n_large = max(sum(abs(step.share) >= LEAST for step in steps), 1)
         n_shown = min(n_large, self.max_bars)
         rest = steps[n_shown:]
         if len(rest) < 2:
             return steps
         value, share = sum(step.value for step in rest), sum(step.share for step in rest)
         return [*steps[:n_shown], Step(f"{len(rest)} others", value, share)]
+
+    def _is_above(self, node: int) -> bool:
+        """Whether a node is an inner one above the drawn level."""
+        tree = self.explanation.tree
+        return bool(not tree.is_leaf[node] and tree.depths[node] < self.level)
+
+    def _draw(self, plt: Any, ax: Axes | None) -> Axes:
+        steps, total = self.steps(), float(self.explanation.direct.sum())
+        if ax is None:
+            height = _FRAME + _ROW * (len(steps) + 1)
+            _, ax = plt.subplots(figsize=(_WIDTH, height), layout="constrained")
+        ends = np.cumsum([step.value for step in steps])
+        starts = ends - [step.value for step in steps]
+        for row, (step, start) in enumerate(zip(steps, starts)):
+            style = {"color": POSITIVE}
+            if step.value < 0:
+                style = {"color": NEGATIVE, "hatch": HATCH, "edgecolor": "white", "linewidth": 0}
+            ax.barh(row, step.value, left=start, height=0.66, zorder=3, **style)
+        ax.barh(len(steps), total, height=0.66, color="0.35", zorder=3)
+        joints = np.arange(len(steps))
+        ax.vlines(ends, joints + 0.33, joints + 0.67, color="0.55", linewidth=0.9, zorder=2)
+        all_ends = np.concatenate([[0.0, total], ends])
+        dress_rows(ax, len(steps) + 1, all_ends, left=0.02 * (all_ends.min() < 0), right=0.02)
+        names = [*(step.label for step in steps), self.sum_name]
+        ax.set_yticks(range(len(names)), names, fontsize=FONT_POINTS, parse_math=False)
+        ax.yaxis.get_major_ticks()[-1].label1.set_fontweight("bold")
+        ax.tick_params(axis="y", length=0)
+        ax.axvline(0, color="0.4", linewidth=0.8, zorder=3.5)
+        ax.axhline(len(steps) - 0.5, color="0.75", linewidth=0.8, zorder=1)
+        ax.set_xlabel(f"contribution to the {self.sum_name}", fontsize=FONT_POINTS)
+        title = self.explanation._title()
+        ax.set_title(title, parse_math=False, fontsize=FONT_POINTS + 2, loc="left")
+        sides = self.explanation._sides
+        texts = [f"{number(step.value, '+.3g')}  {share_text(step.share, sides)}" for step in steps]
+        edges = [*np.maximum(starts, ends), max(total, 0.0)]
+        _write_numbers(ax, edges, [*texts, number(total)])
+        return ax
+
+
+def _write_numbers(ax: Axes, edges: list[float], texts: list[str]) -> None:
+    """Write numbers behind the bars, the last one bold."""
+    make_room(ax, edges, texts, FONT_POINTS - 1)
+    for row, (edge, text) in enumerate(zip(edges, texts)):
+        ax.annotate(
+            text,
+            (edge, row),
+            (4, 0),
+            textcoords="offset points",
+            va="center_baseline",
+            fontsize=FONT_POINTS - 1,
+            fontweight="bold" if row == len(texts) - 1 else "normal",
+            color="0.15",
+            zorder=4,
+        )

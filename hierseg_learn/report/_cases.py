@@ -1,4 +1,4 @@
-"""One explained prediction: sentences, pictures, and the tree to be unfolded."""
+"""Explained predictions: sentences, images, and a tree to unfold."""
 
 from __future__ import annotations
 
@@ -16,22 +16,20 @@ from ..explain import ContrastExplanation, PredictionExplanation
 from ..explain.explanation import Explanation, class_name
 from ..explain.style import thumbnail
 from ..explain.words import share_text, sides_text
-from ..utils.numbers import number, percent
+from ..utils.numbers import html_table, number, percent
+from ._tables import html_fold
 
-# nodes with less unfold no further by themselves
+# nodes with a smaller share are folded
 _OPEN_FROM = 0.25
 
 
 def html_tree(explanation: Explanation) -> str:
-    """Nested lists: a node with everything below it, inside of it its own columns and its parts.
-
-    The shares of what is inside add up to that of the node, on either side.
-    """
+    """Nested lists: every node contains its own columns and parts, whose shares add up to it."""
     tree = explanation.tree
     pro, contra = explanation._by_side
     scale = float((pro + contra).max()) or 1.0
     parts = ['<ul class="tree">']
-    # Closing tags wait on the stack as strings, below the nodes that come before them.
+    # nodes to write, and closing tags behind them
     stack: list[int | str] = ["</ul>", tree.root]
     while stack:
         item = stack.pop()
@@ -72,7 +70,7 @@ def _own_row(explanation: Explanation, node: int, scale: float) -> str:
 
 
 def _line(name: str, text: str, pro: float, contra: float, kind: str) -> str:
-    """Name, shares, and a bar for either side, the second behind the first, that repeats them."""
+    """Name, shares, and a bar for either side, one behind the other."""
     ends = (("plus", 0.0, pro), ("minus", pro, contra))
     bars = "".join(
         f'<span class="bar {kind} {sign}" style="left:{100 * start:.1f}%;'
@@ -87,8 +85,8 @@ def _line(name: str, text: str, pro: float, contra: float, kind: str) -> str:
     )
 
 
-# pixels; small photos are enlarged to the first, so that they are seen at all
-_SMALLEST, _LARGEST = 240, 520
+# pixels; smaller photos are enlarged
+_MIN_SIDE, _MAX_SIDE = 240, 520
 _QUALITY = 82
 _DPI = 110
 _HEIGHT, _BESIDE = 4.0, 1.05  # inches
@@ -101,13 +99,13 @@ class _Bare(SegmentContributionDisplay):
 
 
 def encode_photo(photo: np.ndarray) -> tuple[str, tuple[int, int]]:
-    """Return a photo, floats in [0, 1], as a JPEG, with its width and height."""
+    """Data URI of a photo, floats in [0, 1], with its width and height."""
     from PIL import Image
 
-    picture = np.round(255 * thumbnail(photo, _LARGEST)).astype(np.uint8)
+    picture = np.round(255 * thumbnail(photo, _MAX_SIDE)).astype(np.uint8)
     image = Image.fromarray(picture)
-    if max(image.size) < _SMALLEST:
-        times = -(-_SMALLEST // max(image.size))
+    if max(image.size) < _MIN_SIDE:
+        times = -(-_MIN_SIDE // max(image.size))
         size = (image.width * times, image.height * times)
         image = image.resize(size, Image.Resampling.NEAREST)
     stream = BytesIO()
@@ -116,21 +114,17 @@ def encode_photo(photo: np.ndarray) -> tuple[str, tuple[int, int]]:
 
 
 def encode_display(display: SegmentContributionDisplay) -> tuple[str, tuple[int, int]]:
-    """Draw a display of one photo into a figure of its own, without title and caption.
-
-    Return it as a JPEG, with its width and height.
-    """
+    """Data URI of a display of one photo, without title and caption, with its width and height."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     height, width = display.images[0].shape[:2]
     size = (_HEIGHT * width / height + _BESIDE, _HEIGHT + 0.15)
     figure = Figure(figsize=size, dpi=_DPI, layout="constrained")
-    # A canvas of its own leaves the figures of the caller alone.
+    # a canvas of its own leaves the figures of the caller alone
     canvas = FigureCanvasAgg(figure)
-    _Bare(display.explanation, display.images, display.label_maps, titles=[""]).plot(
-        figure.add_subplot()
-    )
+    bare = _Bare(display.explanation, display.images, display.label_maps, titles=[""])
+    bare.plot(figure.add_subplot())
     stream = BytesIO()
     figure.savefig(stream, format="jpeg", pil_kwargs={"quality": _QUALITY, "optimize": True})
     return _data_uri(stream), canvas.get_width_height()
@@ -141,13 +135,12 @@ def _data_uri(stream: BytesIO) -> str:
 
 
 @dataclass(frozen=True)
-class Picture:
-    """A picture inside of the page."""
+class EmbeddedImage:
+    """An image inside of the page."""
 
-    source: str  # the picture itself, as a data URI
-    alt: str  # what it shows: for those who cannot see it, in a few words, and what it leaves out
-    title: str  # what it shows: for those who cannot see it, in a few words, and what it leaves out
-    # what it shows: for those who cannot see it, in a few words, and what it leaves out
+    source: str  # data URI
+    alt: str  # description for screen readers
+    title: str
     caption: str
     size: tuple[int, int]  # width and height in pixels
 
@@ -156,15 +149,15 @@ class Picture:
 class Case:
     """One sample whose prediction is explained."""
 
-    name: str  # what the sample is called
-    target: Any  # true and predicted class
-    prediction: Any  # true and predicted class
-    prediction_explanation: PredictionExplanation  # who votes on it, and how it differs from these
-    # why the predicted class rather than the true one or, for a hit, the one that comes next; None
-    # where there is no other class
+    name: str
+    target: Any  # true class
+    prediction: Any
+    prediction_explanation: PredictionExplanation
+    # why the predicted class rather than the true one or, if it is correct, the next probable one;
+    # None where there is no other class
     contrast: ContrastExplanation | None
-    neighbors: bool = False  # whether to show how the sample differs from those who vote on it, too
-    pictures: tuple[Picture, ...] = ()  # the photo, and explanations drawn over it
+    neighbors: bool = False  # whether to show also how the sample differs from its neighbors
+    images: tuple[EmbeddedImage, ...] = ()  # the photo, and explanations drawn over it
 
     @classmethod
     def explain(
@@ -178,7 +171,7 @@ class Case:
         is_photo: bool,
         neighbors: bool,
     ) -> Case:
-        """Explain a row: for a miss, why the wrong class rather than the true one."""
+        """Explain a row: the predicted class compared with the true one, if that is another."""
         name = f"{'Photo' if is_photo else 'Row'} {position}"
         explanation = classifier.explain_prediction(row)
         contrast = explanation.contrast
@@ -203,14 +196,14 @@ def choose(flags: np.ndarray, target: np.ndarray, confidence: np.ndarray, number
     turns = np.zeros(len(found), dtype=int)
     for code in np.unique(codes):
         turns[codes == code] = np.arange((codes == code).sum())
-    # Within a turn the most confident comes first; the sort keeps that order.
+    # a stable sort keeps the order by confidence within a turn
     return found[np.argsort(turns, kind="stable")][:number].tolist()
 
 
 def draw_case(case: Case, photo: np.ndarray, label_map: np.ndarray) -> Case:
-    """Add pictures to a case."""
+    """Add images to a case."""
     source, size = encode_photo(photo)
-    pictures = [Picture(source, f"{case.name}, as it is", "The photo", "", size)]
+    images = [EmbeddedImage(source, f"{case.name}, unchanged", "The photo", "", size)]
     drawn: list[tuple[Explanation, str]] = []
     if case.contrast is not None:
         sides = class_name(case.contrast.target), class_name(case.contrast.foil)
@@ -220,21 +213,21 @@ def draw_case(case: Case, photo: np.ndarray, label_map: np.ndarray) -> Case:
     for explanation, title in drawn:
         display = SegmentContributionDisplay(explanation, [photo], [label_map], titles=[case.name])
         source, size = encode_display(display)
-        pictures.append(Picture(source, display.alt_text, title, display.caption, size))
-    return replace(case, pictures=tuple(pictures))
+        images.append(EmbeddedImage(source, display.alt_text, title, display.caption, size))
+    return replace(case, images=tuple(images))
 
 
 def html_case(case: Case) -> str:
     """One sample as an article."""
     is_right = case.target == case.prediction
     mark = ("✓", "right") if is_right else ("✗", "wrong")
-    verdict = f"predicted {class_name(case.prediction)}"
-    verdict += ", rightly" if is_right else f", labeled {class_name(case.target)}"
+    result = f"predicted {class_name(case.prediction)}"
+    result += ", correctly" if is_right else f", labeled {class_name(case.target)}"
     explanation = case.prediction_explanation
     parts = [
         f'<article class="case {mark[1]}"><h3><span aria-hidden="true">{mark[0]}</span> '
-        f"{escape(f'{case.name}: {verdict}')}</h3>",
-        _html_pictures(case.pictures),
+        f"{escape(f'{case.name}: {result}')}</h3>",
+        _html_images(case.images),
     ]
     if case.contrast is not None:
         parts.append(_html_explanation(case.contrast, is_open=True))
@@ -244,38 +237,34 @@ def html_case(case: Case) -> str:
 
 
 def _html_explanation(explanation: Explanation, *, is_open: bool) -> str:
-    """Sentences, then the tree, under the question as a heading that folds."""
+    """Sentences and tree, folded under the question."""
     text, title = " ".join(explanation._lines(3)), explanation._question()
-    return (
-        f'<details class="block"{" open" if is_open else ""}><summary>{escape(title)}</summary>'
-        f"<p>{escape(text)}</p>{html_tree(explanation)}</details>"
-    )
+    return html_fold(title, f"<p>{escape(text)}</p>", html_tree(explanation), is_open=is_open)
 
 
-def _html_votes(explanation: Any) -> str:
-    """A table of those who vote, nearest first."""
+def _html_votes(explanation: PredictionExplanation) -> str:
+    """Table of the neighbors, nearest first."""
     votes = explanation.votes.sort_values("squared_distance", kind="stable")
-    by_prototypes = explanation.kind == "prototypes"
-    who = "prototype" if by_prototypes else "training row"
+    name = "prototype" if explanation.kind == "prototypes" else "training row"
     rows = [
-        f'<tr><th scope="row">{who} {index}</th><td>{escape(str(vote.neighbor_class))}</td>'
-        f"<td>{number(vote.squared_distance)}</td><td>{escape(percent(vote.weight))}</td></tr>"
-        for index, vote in zip(votes.index, votes.itertuples())
+        [
+            f"{name} {vote.Index}",
+            str(vote.neighbor_class),
+            number(vote.squared_distance),
+            percent(vote.weight),
+        ]
+        for vote in votes.itertuples()
     ]
-    return (
-        '<details class="block"><summary>Who votes</summary><table class="numbers">'
-        "<caption>Nearest first</caption>"
-        '<thead><tr><td></td><th scope="col">class</th><th scope="col">squared distance</th>'
-        f'<th scope="col">vote</th></tr></thead><tbody>{"".join(rows)}</tbody></table></details>'
-    )
+    heads = ["", "class", "squared distance", "vote"]
+    return html_fold("Neighbors", html_table("Nearest first", heads, rows, classes="numbers"))
 
 
-def _html_pictures(pictures: Sequence[Picture]) -> str:
+def _html_images(images: Sequence[EmbeddedImage]) -> str:
     figures = [
-        f'<figure><img src="{picture.source}" alt="{escape(picture.alt)}" '
-        f'width="{picture.size[0]}" height="{picture.size[1]}">'
-        f"<figcaption><b>{escape(picture.title)}</b> {escape(picture.caption)}</figcaption>"
+        f'<figure><img src="{image.source}" alt="{escape(image.alt)}" '
+        f'width="{image.size[0]}" height="{image.size[1]}">'
+        f"<figcaption><b>{escape(image.title)}</b> {escape(image.caption)}</figcaption>"
         "</figure>"
-        for picture in pictures
+        for image in images
     ]
     return f'<div class="pictures">{"".join(figures)}</div>' if figures else ""

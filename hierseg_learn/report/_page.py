@@ -1,4 +1,4 @@
-"""The frame of the page: head, style, navigation, the little script for printing."""
+"""Frame of the page: head, style, navigation, and a script for printing."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from html import escape
 
 from ..explain.style import BELOW, BELOW_NEGATIVE, NEGATIVE, POSITIVE
 
-# Folded parts would be missing on paper.
+# unfolds everything for printing
 _SCRIPT = """(() => {
   let folded = [];
   addEventListener("beforeprint", () => {
@@ -23,19 +23,18 @@ _SCRIPT = """(() => {
 """
 
 READING = """<p>The model compares a sample with training rows (or with the mean of each class) by
-one squared distance, and every node of the tree contributes a part of it. The contributions add
-up: what a node contributes with everything below it is the sum of what its own columns (“as a
-whole”) and its parts contribute.</p>
+a squared distance, to which every node of the tree contributes. The contributions add up: that of
+a node with everything below it is the sum of those of its own columns (“as a whole”) and of its
+parts.</p>
 <ul><li><b>Why one class rather than another?</b> The squared distance to the nearest rows of the
-other class minus that to the nearest rows of the predicted class. What makes it larger, in red,
-speaks for the predicted class; what makes it smaller, in blue, against it.</li>
-<li><b>Share</b>: all that speaks for the predicted class adds up to 100%, and what speaks against
-it to how strong it is beside that. Where more speaks against the class, it is the other way
-round. No share is above 100%.</li>
+other class minus that to the nearest rows of the predicted class. Positive contributions, in red,
+speak for the predicted class, negative ones, in blue, against it.</li>
+<li><b>Share</b>: the contributions of the stronger side add up to 100%, and those of the other side
+are relative to it. No share is above 100%.</li>
 <li><b>How it differs from its nearest neighbors</b>, where the report shows it: the squared
-distance to those who vote, by node. It says what the sample does not share with its neighbors,
-and not why it is of its class.</li>
-<li><b>As a whole</b>: what describes the pixels of several parts together, and belongs to none of
+distance to the neighbors, by node. It shows the differences between the sample and its neighbors,
+not the reasons for its class.</li>
+<li><b>As a whole</b>: descriptions of the pixels of several parts together, which belong to none of
 them alone.</li></ul>"""
 
 _STYLE = """
@@ -135,10 +134,7 @@ details::details-content{content-visibility:visible;display:block}}
 
 
 def render(title: str, lead: str, sections: Sequence[tuple[str, str, str]]) -> str:
-    """Put a whole page together.
-
-    Returns the document. Its content security policy lets it load nothing.
-    """
+    """Compose a page of sections (id, title, HTML); its content security policy forbids loading."""
     digest = b64encode(sha256(_SCRIPT.encode()).digest()).decode()
     policy = (
         "default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
@@ -160,7 +156,7 @@ def render(title: str, lead: str, sections: Sequence[tuple[str, str, str]]) -> s
         f'<header><h1>{escape(title)}</h1>\n<p class="lead">{escape(lead)}</p>\n'
         f'<nav aria-label="On this page"><ul>{links}</ul></nav></header>\n'
         f'<main id="content">\n{bodies}</main>\n'
-        "<footer>Everything on this page is part of this one file; it loads nothing.</footer>\n"
+        "<footer>This page is one file and loads nothing.</footer>\n"
         f"<script>{_SCRIPT}</script>\n</body>\n</html>\n"
     )
 

@@ -1,4 +1,4 @@
-"""Everything about a fitted model in one file."""
+"""Report about a fitted model in one HTML file."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from . import _page, _tables
 from ._cases import Case, choose, draw_case, html_case
 from ._tables import Scores, html_audit, html_metadata, measure
 
-# what the check of the files needs of a class
+# samples of a class that the test of the files needs
 MIN_ROWS = 5
-_TITLE = "What the model goes by"
+_TITLE = "Model report"
 
 
 def write_report(
@@ -37,12 +37,12 @@ def write_report(
 ) -> Path:
     """Write a fitted model's scores, its tree and some explained predictions to an HTML file.
 
-    The page shows what every node of the tree knows by itself, the confusion matrix, what sizes and
-    formats of the files alone say about the class, and for some photos why they get the predicted
-    class rather than the true one or, for hits, the one that comes next: drawn over the photo, in
-    sentences, and to be unfolded level by level. It is one file: pictures are part of it, it loads
-    nothing, works without scripts, by keyboard and with a screen reader, and prints with everything
-    unfolded.
+    The page shows the confusion matrix, the score of every node of the tree, whether sizes and
+    formats of the files alone predict the class, and for some photos why they are of the predicted
+    class rather than of the true one or, for correct predictions, of the next probable one: drawn
+    over the photo, in sentences, and as a tree to unfold. It is one file: images are part of it, it
+    loads nothing, works without scripts, by keyboard and with a screen reader, and prints with
+    everything unfolded.
 
     Parameters
     ----------
@@ -50,23 +50,23 @@ def write_report(
         Fitted, of a SegmentTreeTransformer and a HierarchicalMetricClassifier. A classifier alone,
         with a table as X, gets a report without pictures.
     X : photos or table
-        What to report on, as the pipeline takes it; best not what it was fitted on.
+        Samples to report on, as the pipeline takes them, preferably not those of the fit.
     y : array-like of shape (n_samples,)
         The true classes.
     path : str or path-like
         The file to write, in an existing folder; a file of this name is replaced when the page is
         complete, and stays as it was if anything goes wrong.
     n_hits, n_misses : int, default=3
-        How many right and wrong predictions are explained: the most confident ones of each true
+        Number of correct and wrong predictions to explain: the most confident ones of each true
         class in turn.
     neighbors : bool, default=False
-        Whether to show how these differ from the training rows that vote on them, too.
+        Whether to show also how these differ from their nearest training rows.
     groups : array-like of shape (n_samples,) or (n_samples, n_columns), or DataFrame, default=None
-        Group of every sample, such as what its background shows; the combinations of several
-        columns are groups. With it the page says in which group the model is worst, and, of a
-        pipeline, which nodes it relies on there.
+        Group of every sample, such as the kind of its background; the combinations of several
+        columns are groups. Adds the accuracy by group and, for a pipeline, the nodes that the model
+        relies on.
     n_repeats : int, default=3
-        How often every node is exchanged for that.
+        Number of exchanges of every node for that.
     title : str, default=None
         Title of the page.
 
@@ -80,15 +80,15 @@ def write_report(
     TypeError
         If the pipeline is of another kind, or `path` is no path.
     OSError
-        If `path` cannot be written, which is found before the work.
+        If `path` cannot be written; this is checked first.
     ValueError
         If y has another length than X or holds a class that the model does not know, or groups
         has another length or lacks a value.
 
     See Also
     --------
-    hierseg_learn.explain : The explanations and pictures of the page, one by one.
-    hierseg_learn.audit : What it says about groups.
+    hierseg_learn.explain, hierseg_learn.displays : The explanations and plots of the page.
+    hierseg_learn.audit : The results by group.
 
     Examples
     --------
@@ -136,7 +136,7 @@ def write_report(
 def _audit(
     pipeline: Any, X: Any, target: np.ndarray, scores: Scores, groups: Any, n_repeats: int
 ) -> str:
-    """The section about groups; a classifier alone has nothing that nodes could be exchanged by."""
+    """Section about groups; the nodes of a table alone cannot be exchanged."""
     report = group_report(target, scores.predicted, groups)
     reliance = None
     if hasattr(pipeline, "steps"):
@@ -145,12 +145,12 @@ def _audit(
 
 
 def _metadata(X: Any, target: np.ndarray) -> str:
-    """The section about what the files alone say; it takes some samples of two classes."""
+    """Section about the files."""
     counts = np.unique(target, return_counts=True)[1]
     if (counts >= MIN_ROWS).sum() < 2:
         return (
-            f"<p>Not checked: that takes two classes of at least {MIN_ROWS} samples, to learn "
-            "from some and ask about the others.</p>"
+            f"<p>Not checked: cross-validation needs two classes of at least {MIN_ROWS} samples."
+            "</p>"
         )
     return html_metadata(find_metadata_shortcuts(X, target, random_state=0))
 
@@ -170,7 +170,7 @@ def _explain(
     cases = []
     chosen = take(X, positions)
     photos = maps = [None] * len(positions)
-    if steps.transformer is not None:
+    if steps.takes_images:
         photos, maps = steps.photos(chosen), steps.label_maps(chosen)
     for position, photo, labels in zip(positions, photos, maps):
         case = Case.explain(
@@ -197,16 +197,16 @@ def _compose(
 ) -> str:
     """Put the sections of the page together."""
     hits, misses = cases
-    noun = "photos" if steps.transformer is not None else "rows"
+    noun = "photos" if steps.takes_images else "rows"
     n_right = int(scores.is_right.sum())
     n_wrong = len(scores.is_right) - n_right
     sections = [
-        ("scores", "Right and wrong", _tables.html_scores(scores, noun)),
-        *([] if audit is None else [("groups", "Group by group", audit)]),
-        ("files", "What the files alone say", metadata),
-        ("tree", "What every node knows", _tables.html_nodes(steps.classifier, scores.baseline)),
-        ("hits", "Explained hits", _html_group(hits, n_right, "right", noun)),
-        ("misses", "Explained misses", _html_group(misses, n_wrong, "wrong", noun)),
+        ("scores", "Accuracy", _tables.html_scores(scores, noun)),
+        *([] if audit is None else [("groups", "Accuracy by group", audit)]),
+        ("files", "Prediction from the files alone", metadata),
+        ("tree", "Scores of the nodes", _tables.html_nodes(steps.classifier, scores.baseline)),
+        ("hits", "Correct predictions", _html_group(hits, n_right, "correct", noun)),
+        ("misses", "Wrong predictions", _html_group(misses, n_wrong, "wrong", noun)),
         ("reading", "How to read the numbers", _page.READING),
         ("model", "The model", _tables.html_model(pipeline)),
     ]
@@ -218,9 +218,9 @@ def _html_group(cases: list[Case], n_all: int, kind: str, noun: str) -> str:
         return f"<p>No prediction is {kind}.</p>"
     verb = "is" if n_all == 1 else "are"
     if not cases:
-        return f"<p>{n_all} of the {noun} {verb} {kind}; none was to be explained.</p>"
+        return f"<p>{n_all} of the {noun} {verb} {kind}; none is explained.</p>"
     intro = (
-        f"<p>{len(cases)} of {n_all} {noun} whose prediction is {kind}: the most confident ones of "
+        f"<p>{len(cases)} of {n_all} {noun} with a {kind} prediction: the most confident ones of "
         "each true class in turn.</p>"
     )
     return intro + "".join(map(html_case, cases))

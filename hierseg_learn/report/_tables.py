@@ -13,8 +13,8 @@ from sklearn.metrics import confusion_matrix
 
 from .._version import __version__
 from ..audit import GroupReport, MetadataReport, NodeReliance
-from ..explain.words import top_down
-from ..utils.numbers import percent
+from ..tree.render import top_down
+from ..utils.numbers import html_table, percent
 
 
 @dataclass(frozen=True)
@@ -22,33 +22,33 @@ class Scores:
     """Predictions beside true classes."""
 
     classes: list[Any]  # all classes of the model
-    target: np.ndarray  # (n_samples,): true and predicted classes
-    predicted: np.ndarray  # (n_samples,): true and predicted classes
+    target: np.ndarray  # (n_samples,)
+    predicted: np.ndarray  # (n_samples,)
     confidence: np.ndarray  # (n_samples,): probability of the predicted class
 
     @property
     def is_right(self) -> np.ndarray:
-        """Whether a sample gets its class."""
+        """Whether predictions are correct, (n_samples,) bool."""
         return self.target == self.predicted
 
     @cached_property
     def confusion(self) -> np.ndarray:
-        """Counts by true class (rows) and predicted class (columns)."""
+        """Counts by true class (rows) and predicted class (columns), (n_classes, n_classes)."""
         return confusion_matrix(self.target, self.predicted, labels=self.classes)
 
     @property
     def accuracy(self) -> float:
-        """Share of the samples that get their class."""
+        """Accuracy over all samples."""
         return float(self.is_right.mean())
 
     @property
     def recalls(self) -> np.ndarray:
-        """By class, the share of its samples that get it; NaN where it has none."""
+        """Recall of every class, (n_classes,); NaN without samples."""
         return _ratio(self.confusion.diagonal(), self.confusion.sum(axis=1))
 
     @property
     def precisions(self) -> np.ndarray:
-        """By class, the share of the samples predicted as it that are of it; NaN without any."""
+        """Precision of every class, (n_classes,); NaN without predictions."""
         return _ratio(self.confusion.diagonal(), self.confusion.sum(axis=0))
 
     @property
@@ -70,6 +70,9 @@ def measure(classifier: Any, table: Any, target: np.ndarray) -> Scores:
     )
 
 
+_FILES = "Prediction from the files alone"
+
+
 def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
     return np.divide(part, whole, out=np.full(len(whole), np.nan), where=whole > 0)
 
@@ -85,11 +88,12 @@ _OUTCOMES = {
 
 
 def summary(scores: Scores, noun: str) -> str:
-    """The page in one sentence."""
+    """Accuracy and baseline in one sentence."""
     n_samples = len(scores.target)
     return (
-        f"{percent(scores.accuracy)} of {n_samples} {noun} of {len(scores.classes)} classes get "
-        f"their class; always naming the largest class would give {percent(scores.baseline)}."
+        f"{percent(scores.accuracy)} of {n_samples} {noun} of {len(scores.classes)} classes are "
+        "classified correctly; always predicting the largest class would give "
+        f"{percent(scores.baseline)}."
     )
 
 
@@ -98,8 +102,8 @@ def html_scores(scores: Scores, noun: str) -> str:
     figures = [
         ("accuracy", percent(scores.accuracy), "all samples count the same"),
         ("balanced accuracy", percent(scores.balanced_accuracy), "all classes count the same"),
-        ("largest class", percent(scores.baseline), "what guessing it would give"),
-        (noun, str(len(scores.target)), f"{int(scores.is_right.sum())} of them right"),
+        ("largest class", percent(scores.baseline), "accuracy of always predicting it"),
+        (noun, str(len(scores.target)), f"{int(scores.is_right.sum())} of them correct"),
     ]
     cards = "".join(
         f"<div><dt>{escape(name)}</dt><dd><b>{escape(value)}</b> "
@@ -129,18 +133,18 @@ def _html_confusion(scores: Scores) -> str:
             f"<td>{escape(percent(scores.recalls[i]))}</td></tr>"
         )
     precisions = "".join(f"<td>{escape(percent(value))}</td>" for value in scores.precisions)
-    return (
-        '<div class="scroll" tabindex="0" role="region" aria-label="Confusion matrix">'
+    return _scrolling(
+        "Confusion matrix",
         '<table class="confusion numbers"><caption>Confusion matrix: one row per true class, one '
         "column per predicted class; darker cells hold more of their row</caption>"
         f'<thead><tr><td></td>{heads}<th scope="col">recall</th></tr></thead>'
         f'<tbody>{"".join(rows)}<tr class="last"><th scope="row">precision</th>{precisions}'
-        "<td></td></tr></tbody></table></div>"
+        "<td></td></tr></tbody></table>",
     )
 
 
 def html_nodes(classifier: Any, baseline: float) -> str:
-    """The tree, one node per row, with its score and what became of its metric."""
+    """The tree, one node per row, with its score and the origin of its metric."""
     tree = classifier.tree_
     scores = np.asarray(classifier.node_scores_, dtype=float)
     outcomes = getattr(classifier, "node_outcomes_", None)
@@ -162,14 +166,15 @@ def html_nodes(classifier: Any, baseline: float) -> str:
             f"<td>{escape(_in_words(outcome))}</td></tr>"
         )
     return (
-        "<p>For every node, the share of held-out training rows that its metric, with everything "
-        "below it, gives their class. The vertical mark is the share of the largest class in this "
-        f"report, {escape(percent(baseline))}: a node whose bar ends before it knows little by "
-        "itself."
-        '</p><div class="scroll" tabindex="0" role="region" aria-label="Scores of the nodes">'
+        "<p>The score of a node is the held-out accuracy of its metric, with everything below it. "
+        "The vertical mark is the share of the largest class in this report, "
+        f"{escape(percent(baseline))}: a node whose bar ends before it predicts little by itself."
+        "</p>"
+    ) + _scrolling(
+        "Scores of the nodes",
         '<table class="nodes"><caption>The tree and the scores of its nodes</caption><thead><tr>'
         '<th scope="col">node</th><th scope="col">score</th><td aria-hidden="true"></td>'
-        f'<th scope="col">metric</th></tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
+        f'<th scope="col">metric</th></tr></thead><tbody>{"".join(rows)}</tbody></table>',
     )
 
 
@@ -183,11 +188,10 @@ def html_model(pipeline: Any) -> str:
             "</tr>"
             for key, value in step.get_params(deep=False).items()
         )
-        title = f"{escape(name)}: {escape(type(step).__name__)}"
-        blocks.append(
-            f'<details class="block"><summary>{title}</summary><table class="parameters">'
-            f"<caption>Parameters</caption><tbody>{items}</tbody></table></details>"
+        table = (
+            f'<table class="parameters"><caption>Parameters</caption><tbody>{items}</tbody></table>'
         )
+        blocks.append(html_fold(f"{name}: {type(step).__name__}", table))
     return f"{''.join(blocks)}<p>Written by hierseg_learn {escape(__version__)}.</p>"
 
 
@@ -204,54 +208,51 @@ def _short(value: Any) -> str:
 
 
 def html_audit(report: GroupReport, reliance: NodeReliance | None) -> str:
-    """Sentences, a table with bars, confusion matrices to unfold, and the nodes' table.
-
-    Returns HTML.
-    """
+    """Section about groups: sentences, accuracies with bars, confusion matrices, nodes."""
     parts = [_paragraphs(report.sentences()), _html_cells(report), _html_confusions(report)]
     if reliance is None:
         parts.append(
-            "<p>What single nodes are worth in every group can be told of a pipeline only: in a "
-            "table alone nodes cannot be exchanged.</p>"
+            "<p>The reliance on nodes can be measured for a pipeline only: the nodes of a table "
+            "alone cannot be exchanged.</p>"
         )
     else:
         caption = (
             "Change of the accuracy, in percentage points, if a node with everything below it "
-            "comes from another of these images: whatever its class, within cells of group and "
-            "class (which disturbs the photo and says the same), and the excess of the one over "
-            "the other with its standard error"
+            "comes from another of these images: from any, from one of the same group and class "
+            "(which disturbs the photo and keeps the information), and the excess of the first "
+            "over the second with its standard error"
         )
-        heads, rows = reliance.table()
-        parts += ["<h3>What the nodes are worth</h3>", _paragraphs(reliance.sentences())]
-        parts.append(_scroll("What the nodes are worth", caption, heads, rows))
+        parts += ["<h3>Reliance on nodes</h3>", _paragraphs(reliance.sentences())]
+        for _, heads, rows in reliance.tables():
+            parts.append(_scroll("Reliance on nodes", caption, heads, rows))
     return "".join(parts)
 
 
 def html_metadata(report: MetadataReport) -> str:
-    """Sentences and a table: what sizes, formats and label maps alone say about the class."""
+    """Section about the files: sentences and a table."""
     caption = (
-        "Balanced accuracy, cross-validated on these samples, of one fact alone; chance is that of "
-        "shuffled classes"
+        "Balanced accuracy of one fact alone, cross-validated on these samples; chance is that of "
+        "permuted classes"
     )
-    text = _paragraphs(report.sentences())
-    return text + _scroll("What the files alone say", caption, *report.table())
+    tables = [_scroll(_FILES, caption, heads, rows) for _, heads, rows in report.tables()]
+    return "".join([_paragraphs(report.sentences()), *tables])
 
 
 def _html_cells(report: GroupReport) -> str:
     """One row per group, then one per class in it: numbers, note, bar with interval."""
-    heads, rows = report.table()
-    n_cells = len(rows) // len(report.groups)
+    ((_, heads, rows),) = report.tables()
+    n_rows = len(rows) // len(report.groups)
     # every row needs a head of its own
     named = [
-        [f"{rows[i - i % n_cells][0]} × {row[1]}" if row[0] == "" else row[0], *row[2:]]
+        [f"{rows[i - i % n_rows][0]} × {row[1]}" if row[0] == "" else row[0], *row[2:]]
         for i, row in enumerate(rows)
     ]
+    cells = report.to_frame("cell").to_dict("records")
     bars = []
-    groups, cells = report.by_group.to_dict("records"), report.by_cell.to_dict("records")
-    for i, group in enumerate(groups):
-        bars += [_bar(group), *map(_bar, cells[i * (n_cells - 1) : (i + 1) * (n_cells - 1)])]
+    for i, group in enumerate(report.to_frame("group").to_dict("records")):
+        bars += map(_bar, [group, *cells[i * (n_rows - 1) : (i + 1) * (n_rows - 1)]])
     caption = "Accuracy by group and true class; the strokes are the ends of the interval"
-    return _scroll("Accuracy by group", caption, ["group × class", *heads[2:]], named, bars)
+    return _scroll("Accuracy by group", caption, ["group × class", *heads[2:]], named, bars=bars)
 
 
 def _bar(row: dict[str, Any]) -> str:
@@ -274,45 +275,26 @@ def _html_confusions(report: GroupReport) -> str:
         rows = [[name, *map(str, counts)] for name, counts in zip(names, confusion.tolist())]
         caption = f"Group {group}: true classes in rows, predicted ones in columns"
         tables.append(_scroll(f"Confusion in group {group}", caption, ["", *names], rows))
+    return html_fold("Confusion matrices of the groups", *tables)
+
+
+def html_fold(title: str, *parts: str, is_open: bool = False) -> str:
+    """Pieces of HTML that fold under a title."""
     return (
-        '<details class="block"><summary>Confusion matrices of the groups</summary>'
-        f"{''.join(tables)}</details>"
+        f'<details class="block"{" open" if is_open else ""}><summary>{escape(title)}</summary>'
+        f"{''.join(parts)}</details>"
     )
 
 
-def _scroll(
-    label: str,
-    caption: str,
-    heads: Sequence[str],
-    rows: Sequence[Sequence[str]],
-    bars: Sequence[str] | None = None,
-) -> str:
-    """A table that scrolls by itself on narrow screens, with bars as its last column."""
-    head = "".join(
-        f'<th scope="col">{escape(text)}</th>' if text else "<td></td>" for text in heads
-    )
-    extra = np.full(len(rows), "", dtype=object)
-    if bars is not None:
-        head += '<td aria-hidden="true"></td>'
-        extra[:] = [f'<td class="score" aria-hidden="true">{bar}</td>' for bar in bars]
-    body = "".join(
-        "<tr>"
-        + (f'<th scope="row">{_name(row[0])}</th>' if row[0] else "<td></td>")
-        + "".join(f"<td>{escape(cell)}</td>" for cell in row[1:])
-        + f"{more}</tr>"
-        for row, more in zip(rows, extra)
-    )
+def _scroll(label: str, caption: str, *table: Any, **options: Any) -> str:
+    """A table that scrolls by itself on narrow screens; arguments as for `html_table`."""
+    return _scrolling(label, html_table(caption, *table, classes="numbers", **options))
+
+
+def _scrolling(label: str, table: str) -> str:
     return (
-        f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(label)}">'
-        f'<table class="numbers"><caption>{escape(caption)}</caption><thead><tr>{head}</tr>'
-        f"</thead><tbody>{body}</tbody></table></div>"
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(label)}">{table}</div>'
     )
-
-
-def _name(text: str) -> str:
-    """Name of a row, with the spaces before it that show its depth."""
-    name = text.lstrip(" ")
-    return "&nbsp;" * (len(text) - len(name)) + escape(name)
 
 
 def _paragraphs(sentences: Sequence[str]) -> str:

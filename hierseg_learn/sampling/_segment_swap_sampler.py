@@ -302,7 +302,7 @@ class SegmentSwapSampler(Estimator, BaseSampler):
         if self.transformer is None and self.tree is not None:
             given["tree"] = self.tree
         self.shortcut_report_ = find_shortcuts(X, y, **{**given, **(self.shortcut_params or {})})
-        return list(self.shortcut_report_.alarms)
+        return list(self.shortcut_report_.flagged)
 
     def _set_sizes(self, y: np.ndarray) -> np.ndarray:
         """Rows of every class after balancing, before copies."""

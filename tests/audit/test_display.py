@@ -6,7 +6,12 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from hierseg_learn.audit import BiasAuditDisplay, find_shortcuts, group_report
+from hierseg_learn.audit import (
+    BiasAuditDisplay,
+    find_metadata_shortcuts,
+    find_shortcuts,
+    group_report,
+)
 from tests.audit.toys import NODES, toy_table
 
 plt = pytest.importorskip("matplotlib.pyplot")
@@ -33,7 +38,7 @@ def shortcuts():
 
 def test_bars_are_the_numbers(report):
     ax = report.plot()
-    cells = report.by_cell
+    cells = report.to_frame()
     widths = [bar.get_width() for bar in ax.patches]
     assert widths == pytest.approx(np.nan_to_num(cells["accuracy"]).tolist())
     hatched = [bar.get_hatch() is not None for bar in ax.patches]
@@ -42,24 +47,33 @@ def test_bars_are_the_numbers(report):
     assert names == ["day × 0 (20)", "day × 1 (10)", "night × 0 (empty)", "night × 1 (10)"]
 
 
-def test_shortcuts_are_hatched_where_accused(shortcuts):
+def test_shortcuts_are_hatched_where_flagged(shortcuts):
     ax = shortcuts.plot()
     assert [bar.get_hatch() is not None for bar in ax.patches] == (
-        shortcuts.ranking["verdict"] == "alarm"
+        shortcuts.to_frame()["result"] == "flagged"
     ).tolist()
     assert len(ax.patches) == len(NODES)
 
 
+def test_metadata_is_hatched_where_flagged():
+    photos = [np.zeros((30 + 2 * (i % 2), 20)) for i in range(40)]
+    found = find_metadata_shortcuts(photos, np.arange(40) % 2, random_state=0)
+    ax = found.plot()
+    assert [bar.get_hatch() is not None for bar in ax.patches] == found.is_flagged.tolist()
+    assert [label.get_text() for label in ax.get_yticklabels()] == list(found.facts)
+    assert "height 1.00" in BiasAuditDisplay([found]).alt_text
+
+
 def test_panels_side_by_side(report, shortcuts):
-    display = BiasAuditDisplay(report, shortcuts).plot()
+    display = BiasAuditDisplay([report, shortcuts]).plot()
     assert len(display.axes_) == 2
     assert display.ax_.figure is display.figure_
     assert not display.ax_.axison
     _, axes = plt.subplots(1, 2)
-    within = BiasAuditDisplay(report, shortcuts).plot(axes[1])
+    within = BiasAuditDisplay([report, shortcuts]).plot(axes[1])
     assert within.ax_ is axes[1]
     assert within.figure_ is axes[1].figure
-    alone = BiasAuditDisplay(nodes=shortcuts).plot(axes[0])
+    alone = BiasAuditDisplay([shortcuts]).plot(axes[0])
     assert alone.axes_ == (axes[0],)
 
 
@@ -75,32 +89,31 @@ def test_from_estimator(biased):
         n_repeats=1,
         random_state=0,
     )
-    assert len(display.nodes.nodes) == 2
+    report, reliance = display.reports
+    assert len(reliance.nodes) == 2
     by_hand = model.predict(biased.images[:40]) == biased.target[:40]
-    assert display.report.accuracy == pytest.approx(by_hand.mean())
+    assert report.accuracy == pytest.approx(by_hand.mean())
     bars = [bar.get_width() for bar in display.axes_[1].patches]
-    assert bars == pytest.approx(display.nodes.drop.tolist())
-    assert "Points of accuracy" in display.alt_text
+    assert bars == pytest.approx(reliance.drop.tolist())
+    assert "accuracy in points" in display.alt_text
 
 
 def test_alt_text_holds_every_number(report, shortcuts):
-    text = BiasAuditDisplay(report, shortcuts).alt_text
-    for cell in report.by_cell.itertuples():
+    text = BiasAuditDisplay([report, shortcuts]).alt_text
+    for cell in report.to_frame().itertuples():
         assert f"{cell.group} × {cell[2]}" in text
     assert "sky" in text
-    assert "(alarm)" in text
+    assert "(flagged)" in text
 
 
 def test_wrong_arguments(report):
-    with pytest.raises(ValueError, match="got neither"):
-        BiasAuditDisplay()
-    with pytest.raises(TypeError, match="report must be a GroupReport, got dict"):
-        BiasAuditDisplay({})
-    with pytest.raises(TypeError, match="nodes must be"):
-        BiasAuditDisplay(report, report)
+    with pytest.raises(ValueError, match="reports must hold at least one report, got none"):
+        BiasAuditDisplay([])
+    with pytest.raises(TypeError, match="such as a GroupReport, got dict"):
+        BiasAuditDisplay([report, {}])
     figure = plt.figure()
     loose = figure.add_axes((0, 0, 1, 1))
     X, y, _ = toy_table(40, 0.5, 0)
     nodes = find_shortcuts(X, y, n_permutations=20)
     with pytest.raises(ValueError, match="ax must be one of a grid"):
-        BiasAuditDisplay(report, nodes).plot(loose)
+        BiasAuditDisplay([report, nodes]).plot(loose)

@@ -48,7 +48,7 @@ def test_shuffled_drops_as_shuffling_rows_gives_them():
 
 
 @given(segment_trees(), st.data())
-def test_deepest_leaves_no_node_above_another(tree, data):
+def test_no_node_above_another_stays_flagged(tree, data):
     flags = np.array(data.draw(st.lists(st.booleans(), min_size=len(tree), max_size=len(tree))))
     kept = drop_ancestors(tree, flags)
     assert not (kept & ~flags).any()

@@ -17,14 +17,15 @@ samples = st.lists(
 def test_counts_are_those_of_every_group(rows):
     y_true, y_pred, groups = map(np.array, zip(*rows))
     report = group_report(y_true, y_pred, groups)
-    by_group = report.by_group.set_index("group")
+    by_group = report.to_frame("group").set_index("group")
+    confusion = report.to_frame("confusion")
     for group in np.unique(groups):
         here = groups == group
         accuracy = accuracy_score(y_true[here], y_pred[here])
         assert by_group.loc[group, "accuracy"] == pytest.approx(accuracy)
         expected = confusion_matrix(y_true[here], y_pred[here], labels=report.classes)
-        assert (report.confusion_of(group).to_numpy() == expected).all()
-    for cell in report.by_cell.itertuples():
+        assert (confusion.loc[group].to_numpy() == expected).all()
+    for cell in report.to_frame().itertuples():
         here = (groups == cell.group) & (y_true == cell[2])
         assert cell.n == here.sum()
         assert cell.note == ("empty" if cell.n == 0 else "tiny" if cell.n < 10 else "")
@@ -48,23 +49,23 @@ def test_names_of_groups_and_order_of_rows_do_not_matter(rows, names):
     after = group_report(y_true[::-1], y_pred[::-1], np.array(names)[groups][::-1])
     for name in ("accuracy", "worst_cell_accuracy", "worst_group_accuracy", "cell_gap"):
         assert getattr(before, name) == pytest.approx(getattr(after, name))
-    old, new = before.by_group.set_index("group"), after.by_group.set_index("group")
+    old, new = (report.to_frame("group").set_index("group") for report in (before, after))
     for group in np.unique(groups):
         assert (old.loc[group] == new.loc[names[group]]).all()
 
 
-def test_empty_and_tiny_cells_are_said():
+def test_empty_and_tiny_cells_are_named():
     y = ["boat"] * 12 + ["car"] * 3
     pairs = [["sea", "day"]] * 12 + [["land", "day"]] * 3
     report = group_report(y, y, pairs)
     text = report.to_text()
-    assert "Cells without any sample: land, day × boat; sea, day × car." in text
-    assert "Cells of less than 10 samples: land, day × car." in text
+    assert "Cells without samples: land, day × boat; sea, day × car." in text
+    assert "Cells with fewer than 10 samples: land, day × car." in text
     assert "(empty" not in text
     assert report._repr_html_().count("<caption") == 1
-    # a class that nobody is of has no cells
+    # a class without samples has no cells
     other = group_report(["boat"] * 4, ["boat", "boat", "car", "car"], [0, 0, 1, 1])
-    assert other.by_cell["class"].tolist() == ["boat", "boat"]
+    assert other.to_frame()["class"].tolist() == ["boat", "boat"]
     assert other.worst_cell == (1, "boat")
 
 
@@ -84,5 +85,5 @@ def test_wrong_arguments():
             group_report([0, 1], [0, 1], [0, 1], **{name: value})
     with pytest.raises(ValueError, match=r"confusion must have shape \(1, 2, 2\)"):
         GroupReport(("a",), ["x", "y"], [[[1, 2]]])
-    with pytest.raises(ValueError, match="group must be one of"):
-        group_report([0], [0], ["a"]).confusion_of("b")
+    with pytest.raises(ValueError, match="by must be 'cell', 'group' or 'confusion', got 'class'"):
+        group_report([0], [0], ["a"]).to_frame("class")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hierseg_learn.audit._group_report import check_groups
+from hierseg_learn.audit._groups import check_groups
 
 
 def test_one_column():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import binom, binomtest
 
-from hierseg_learn.audit._group_report import INTERVALS
+from hierseg_learn.audit._groups import INTERVALS
 
 SCIPY = {"wilson": "wilson", "clopper-pearson": "exact"}
 

@@ -1,7 +1,9 @@
 """What exchanging nodes costs a model."""
 
 import numpy as np
+import pandas as pd
 import pytest
+from hierseg_learn.transformer.exchange import PartExchange
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
@@ -13,7 +15,7 @@ from hierseg_learn import HierarchicalMetricClassifier, SegmentTreeTransformer
 from hierseg_learn.audit import NodeReliance, node_reliance
 from hierseg_learn.datasets import make_portraits
 from hierseg_learn.fitted import model
-from hierseg_learn.transformer.part_editor import PartEditor
+from hierseg_learn.metrics.canonical import canonical_order
 from hierseg_learn.tree import SegmentTree
 from tests.audit.conftest import SHORTCUT
 
@@ -105,18 +107,21 @@ def test_only_the_node_and_its_relatives_count(biased):
 
 def test_against_brute_force(fitted, biased):
     """One repeat of one node by hand: every image gives once and takes from another."""
-    donors = []
+    calls = []
 
-    class Spy(PartEditor):
+    class Spy(PartExchange):
         def swap(self, rows, given, leaves):
-            donors.append([int(np.flatnonzero((rows == g).all(axis=1))[0]) for g in given])
+            calls.append([[place(row) for row in some] for some in (rows, given)])
             return super().swap(rows, given, leaves)
 
+    def place(row):
+        return int(np.flatnonzero((table == row).all(axis=1))[0])
+
     audited = model.FittedModel.from_estimator(fitted, biased.transformer, needs="parts")
-    rows = audited.rows(biased.table)
+    table = audited.rows(biased.table)
     spy = Spy(audited.editor.describer, audited.editor.fill_values)
     patched = pytest.MonkeyPatch()
-    patched.setattr(model.PartEditor, "from_transformer", lambda _: spy)
+    patched.setattr(model.PartExchange, "from_transformer", lambda _: spy)
     with patched.context():
         reliance = node_reliance(
             fitted,
@@ -128,13 +133,33 @@ def test_against_brute_force(fitted, biased):
             random_state=3,
         )
     patched.undo()
-    order = np.array(donors[0])
-    assert sorted(order) == list(range(len(rows)))
-    assert (order != np.arange(len(rows))).all()
-    leaves = np.tile(audited.editor.leaves("hair"), (len(rows), 1))
-    by_hand = audited.predict(audited.editor.swap(rows, rows[order], leaves))
-    after = np.mean(by_hand == biased.target)
+    takers, donors = np.array(calls[0])
+    assert sorted(takers) == sorted(donors) == list(range(len(table)))
+    assert (donors != takers).all()
+    leaves = np.tile(audited.editor.leaves("hair"), (len(table), 1))
+    by_hand = audited.predict(audited.editor.swap(table[takers], table[donors], leaves))
+    after = np.mean(by_hand == biased.target[takers])
     assert reliance.accuracy - reliance.drop[0] == pytest.approx(after)
+
+
+def test_order_of_rows_does_not_matter(fitted, biased):
+    order = np.random.default_rng(0).permutation(len(biased.table))
+    params = {"nodes": ["hair", "background"], "n_repeats": 2, "mute": True, "random_state": 0}
+    before, after = (
+        node_reliance(
+            fitted,
+            biased.table.iloc[rows],
+            biased.target[rows],
+            biased.style[rows],
+            transformer=biased.transformer,
+            **params,
+        )
+        for rows in (np.arange(len(order)), order)
+    )
+    assert (before.exchanged_hits == after.exchanged_hits).all()
+    assert (before.baseline_hits == after.baseline_hits).all()
+    pd.testing.assert_frame_equal(before.to_frame(), after.to_frame(), atol=1e-12, rtol=0)
+    np.testing.assert_allclose(before.cell_errors, after.cell_errors, atol=1e-12)
 
 
 def test_groups_add_up_and_their_names_do_not_matter(reliance, fitted, biased, unbiased):
@@ -157,7 +182,7 @@ def test_groups_add_up_and_their_names_do_not_matter(reliance, fitted, biased, u
 
 
 def test_frame_is_tidy(reliance):
-    frame = reliance.frame
+    frame = reliance.to_frame()
     assert len(frame) == len(reliance.nodes) * (1 + 2 + 1)
     assert set(frame["scope"]) == {"overall", "group", "worst"}
     overall = frame[frame["scope"] == "overall"].set_index("node")["drop"]
@@ -237,13 +262,15 @@ def test_classes_that_the_model_does_not_know(fitted, biased):
         node_reliance(fitted, X, np.where(np.arange(len(y)) == 2, np.nan, y), **params)
 
 
-def test_what_the_exchange_itself_disturbs_is_not_held_against_a_node(biased):
+def test_what_the_exchange_itself_disturbs_is_not_counted_for_a_node(biased):
     class Areas(ClassifierMixin, BaseEstimator):
         """Right as long as the areas add up as they do in photos."""
 
         def fit(self, X, y):
             self.feature_names_in_, self.n_features_in_ = np.array(X.columns), X.shape[1]
-            self.truth_ = np.asarray(y)
+            # rows are audited in the order of their contents
+            order, _ = canonical_order(X.to_numpy(), np.asarray(y))
+            self.truth_ = np.asarray(y)[order]
             return self
 
         def predict(self, X):
@@ -258,7 +285,7 @@ def test_what_the_exchange_itself_disturbs_is_not_held_against_a_node(biased):
     assert found.drop[hair] > 0.5
     assert found.disturbance[hair] > 0.5
     assert not found.is_relied_on[found.nodes != found.tree.root].any()
-    assert "not held against" in found.to_text()
+    assert "not counted for the node" in found.to_text()
 
 
 def test_nodes_that_carry_nothing_are_not_named_and_a_planted_one_is():

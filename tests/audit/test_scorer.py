@@ -13,7 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from hierseg_learn import HierarchicalMetricClassifier, SegmentTreeTransformer
-from hierseg_learn.audit import worst_group_accuracy, worst_group_accuracy_score, worst_group_scorer
+from hierseg_learn.audit import worst_group_accuracy_score, worst_group_scorer
 from hierseg_learn.datasets import make_portraits
 from hierseg_learn.model_selection import segment_scorer
 
@@ -48,7 +48,7 @@ def test_grid_search_chooses_the_fair_column(biased):
     with config_context(enable_metadata_routing=True):
         plain = GridSearchCV(OneColumn(), grid, cv=3).fit(X, y)
         search = GridSearchCV(
-            OneColumn(), grid, scoring=worst_group_accuracy, cv=3, error_score="raise"
+            OneColumn(), grid, scoring=worst_group_scorer(), cv=3, error_score="raise"
         ).fit(X, y, groups=groups)
     assert plain.best_params_ == {"column": 0}
     assert search.best_params_ == {"column": 1}
@@ -57,7 +57,7 @@ def test_grid_search_chooses_the_fair_column(biased):
 
 def test_several_scores_and_a_splitter_that_wants_groups_too(biased):
     X, y, groups = biased
-    scoring = {"worst": worst_group_accuracy, "accuracy": "accuracy"}
+    scoring = {"worst": worst_group_scorer(), "accuracy": "accuracy"}
     with config_context(enable_metadata_routing=True):
         scores = cross_validate(
             OneColumn(1), X, y, scoring=scoring, params={"groups": groups}, error_score="raise"
@@ -66,7 +66,7 @@ def test_several_scores_and_a_splitter_that_wants_groups_too(biased):
             OneColumn(1),
             X,
             y,
-            scoring=worst_group_accuracy,
+            scoring=worst_group_scorer(),
             cv=GroupKFold(2),
             params={"groups": groups},
             error_score="raise",
@@ -83,7 +83,7 @@ def test_same_as_make_scorer(biased):
             cross_validate(
                 OneColumn(1), X, y, scoring=scoring, params={"groups": groups}, error_score="raise"
             )["test_score"]
-            for scoring in (made, worst_group_accuracy)
+            for scoring in (made, worst_group_scorer())
         ]
     assert (both[0] == both[1]).all()
 
@@ -99,7 +99,7 @@ def test_with_segments():
             images,
             portraits.target,
             cv=2,
-            scoring=segment_scorer(worst_group_accuracy),
+            scoring=segment_scorer(worst_group_scorer()),
             params={"segments": masks, "groups": portraits.groups},
             error_score="raise",
         )
@@ -113,13 +113,13 @@ def test_called_directly_copied_and_pickled(biased):
     scorer = pickle.loads(pickle.dumps(worst_group_scorer(by_class=False)))
     assert scorer(model, X, y, groups=groups) == expected
     assert clone(scorer, safe=False)(model, X, y, groups=groups) == expected
-    assert worst_group_accuracy(model, X, y, groups=groups) <= expected
+    assert worst_group_scorer()(model, X, y, groups=groups) <= expected
 
 
 def test_without_groups(biased):
     X, y, _ = biased
-    with pytest.raises(ValueError, match=r"got no groups\. Pass them on as metadata"):
-        worst_group_accuracy(OneColumn().fit(X, y), X, y)
+    with pytest.raises(ValueError, match=r"got no groups\. Pass them as metadata"):
+        worst_group_scorer()(OneColumn().fit(X, y), X, y)
     with pytest.raises(TypeError, match="groups"):
         worst_group_accuracy_score(y, y)
     with pytest.raises(ValueError, match=r"y_true .* expected at least one, got 0"):

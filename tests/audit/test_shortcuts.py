@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -34,27 +35,27 @@ def biased_pair(kind, seed, n_classes=2, bias=0.95, weights=None):
 def test_finds_the_planted_node_and_no_other(kind, n_classes):
     X, y, given_ = biased_pair(kind, 3, n_classes)
     report = find_shortcuts(X, y, random_state=0, **given_)
-    assert report.alarms == (SHORTCUT,)
-    assert report.ranking.index[0] == SHORTCUT
-    assert report.evidence == (kind,)
+    assert report.flagged == (SHORTCUT,)
+    assert report.to_frame().index[0] == SHORTCUT
+    assert report.kinds == (kind,)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("weights", [None, (0.85, 0.15)])
-def test_no_alarm_without_bias(kind, weights):
+def test_nothing_is_flagged_without_bias(kind, weights):
     for seed in range(4):
         X, y, given_ = biased_pair(kind, seed, bias=0.5, weights=weights)
-        assert find_shortcuts(X, y, random_state=0, **given_).alarms == ()
+        assert find_shortcuts(X, y, random_state=0, **given_).flagged == ()
 
 
-def test_false_alarms_come_as_often_as_alpha_says():
+def test_false_positives_come_as_often_as_alpha_says():
     """The p-value of a node that says nothing is uniform, whatever the balance of the classes."""
     p_values = []
     for seed in range(60):
         X, y, _ = toy_table(90, 0.5, seed, weights=(0.7, 0.3))
         X = X[[name for name in X.columns if name.startswith("photo/sky")]]
         report = find_shortcuts(X, y, context="photo/sky", n_permutations=60, random_state=seed)
-        p_values.append(report.ranking.loc["photo/sky", "p_value"])
+        p_values.append(report.to_frame().loc["photo/sky", "p_value"])
     assert np.mean(np.array(p_values) < 0.2) == pytest.approx(0.2, abs=0.15)
     assert np.mean(p_values) == pytest.approx(0.5, abs=0.12)
 
@@ -65,42 +66,42 @@ def test_threshold_is_a_little_above_the_binomial_one():
     own = [f"{SHORTCUT}|lab_{k}" for k in range(4)]
     X[own] = np.random.default_rng(0).normal(size=(400, 4))
     report = find_shortcuts(X, y, context="sky", random_state=0)
-    threshold = report.ranking.loc[SHORTCUT, "threshold"]
+    threshold = report.to_frame().loc[SHORTCUT, "threshold"]
     binomial = 0.5 + 1.5 / np.sqrt(400)
     assert binomial - 0.01 < threshold < binomial + 0.05
 
 
-def test_without_evidence_only_suspects():
+def test_without_evidence_only_candidates():
     X, y, _ = toy_table(200, 1.0, 0)
     report = find_shortcuts(X, y, random_state=0)
-    assert report.alarms == ()
-    assert report.evidence == ()
-    assert set(report.suspects) == set(NODES) - {"photo"}
-    assert "cannot tell a shortcut from a cue" in report.certainty
-    assert report.ranking["p_value"].isna().all()
+    assert report.flagged == ()
+    assert report.kinds == ()
+    assert set(report.candidates) == set(NODES) - {"photo"}
+    assert "cannot tell a shortcut from an informative node" in report.certainty
+    assert report.to_frame()["p_value"].isna().all()
 
 
-def test_a_cue_is_not_accused_and_context_below_a_declared_node_is_judged():
+def test_context_below_a_declared_node_is_tested_and_nothing_else():
     X, y, _ = toy_table(300, 0.5, 1)
     report = find_shortcuts(X, y, context="photo/boat", random_state=0)
-    # Both parts say much; the whole is made of them.
-    assert set(report.alarms) == {"photo/boat/hull", "photo/boat/sail"}
-    assert report.ranking.loc["photo/boat", "p_value"] < 0.001
-    assert np.isnan(report.ranking.loc[SHORTCUT, "p_value"])
+    # Both parts are predictive; the whole consists of them.
+    assert set(report.flagged) == {"photo/boat/hull", "photo/boat/sail"}
+    assert report.to_frame().loc["photo/boat", "p_value"] < 0.001
+    assert np.isnan(report.to_frame().loc[SHORTCUT, "p_value"])
 
 
-def test_geometry_and_presence_do_not_accuse():
+def test_geometry_and_presence_do_not_flag():
     X, y, _ = toy_table(200, 0.5, 0)
-    assert find_shortcuts(X, y, context="sky", random_state=0).alarms == ()
+    assert find_shortcuts(X, y, context="sky", random_state=0).flagged == ()
     everything = find_shortcuts(X, y, context="sky", appearance_only=False, random_state=0)
-    assert everything.alarms == (SHORTCUT,)
+    assert everything.flagged == (SHORTCUT,)
     # absent in most rows of one class, filled with the mean: a fact about presence
     absent = (y == 1) & (np.arange(200) % 8 > 0)
     X.loc[absent, "photo/sky|presence"] = 0
     X.loc[absent, [f"photo/sky|lab_{k}" for k in range(4)]] = 9.0
-    assert find_shortcuts(X, y, context="sky", random_state=0).alarms == ()
+    assert find_shortcuts(X, y, context="sky", random_state=0).flagged == ()
     X.loc[absent, [f"photo/sky|lab_{k}" for k in range(4)]] = np.nan
-    assert find_shortcuts(X, y, context="sky", random_state=0).alarms == ()
+    assert find_shortcuts(X, y, context="sky", random_state=0).flagged == ()
 
 
 @settings(max_examples=5, deadline=None)
@@ -110,56 +111,65 @@ def test_order_of_columns_and_names_of_classes_do_not_matter(order, names):
     params = {"context": "sky", "n_permutations": 40, "random_state": 0, **given_}
     before = find_shortcuts(X, y, **params)
     after = find_shortcuts(X.iloc[:, list(order)], np.array(names)[y], **params)
-    assert before.alarms == after.alarms
-    old, new = before.ranking, after.ranking.loc[before.ranking.index]
+    assert before.flagged == after.flagged
+    old, new = before.to_frame(), after.to_frame().loc[before.to_frame().index]
     for name in ("solo_accuracy", "value", "threshold", "p_value"):
         np.testing.assert_allclose(old[name], new[name], atol=1e-8)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_order_of_rows_does_not_change_the_verdicts(kind):
+def test_order_of_rows_does_not_matter(kind):
     X, y, given_ = biased_pair(kind, 3)
-    order = np.random.default_rng(0).permutation(len(X))
-    before = find_shortcuts(X, y, random_state=0, **given_)
-    after = find_shortcuts(X.iloc[order], y[order], random_state=0, **given_)
-    assert before.alarms == after.alarms
-    assert (before.ranking["verdict"] == after.ranking["verdict"][before.ranking.index]).all()
-    same = find_shortcuts(X, y, random_state=0, **given_)
-    assert same.ranking.equals(before.ranking)
+    photos = [np.zeros((20 + k, 20 + k % 3)) for k in np.random.default_rng(1).integers(0, 9, 300)]
+    params = {"n_permutations": 40, "random_state": 0}
+    before = find_shortcuts(X, y, images=photos, **params, **given_)
+    rng = np.random.default_rng(0)
+    for order in (np.arange(len(X))[::-1], rng.permutation(len(X))):
+        if kind == "unlabeled":
+            given_ = {kind: given_[kind].iloc[rng.permutation(len(given_[kind]))]}
+        if kind == "unbiased":
+            new = rng.permutation(len(given_[kind][1]))
+            given_ = {kind: (given_[kind][0].iloc[new], given_[kind][1][new])}
+        images = [photos[i] for i in order]
+        after = find_shortcuts(X.iloc[order], y[order], images=images, **params, **given_)
+        assert before.flagged == after.flagged
+        pd.testing.assert_frame_equal(before.to_frame(), after.to_frame(), atol=1e-12, rtol=0)
+        metadata = before.metadata.to_frame(), after.metadata.to_frame()
+        pd.testing.assert_frame_equal(*metadata, atol=1e-12, rtol=0)
 
 
-def test_another_mix_of_classes_accuses_nobody():
+def test_other_class_proportions_flag_nothing():
     X, y, _ = toy_table(300, 0.9, 3, cue=0.95)
     new, labels, _ = toy_table(600, 0.9, 3, cue=0.95)
     one_class = new[labels == 0][:150]
     report = find_shortcuts(X, y, unlabeled=one_class, random_state=0)
-    assert report.alarms == ()
+    assert report.flagged == ()
     assert "differ in another way" in report.certainty
 
 
-def test_with_one_partner_only_nobody_can_tell_which_of_the_two_it_is():
+def test_with_one_partner_only_it_is_unknown_which_of_the_two_is_spurious():
     X, y, given_ = biased_pair("unlabeled", 3)
     two = [name for name in X.columns if name.startswith(("photo/sky|", "photo/boat/hull|"))]
     report = find_shortcuts(X[two], y, unlabeled=given_["unlabeled"][two], random_state=0)
-    assert report.alarms == ()
-    verdicts = report.ranking["verdict"]
-    assert (verdicts[["photo/sky", "photo/boat/hull"]] == "one of two").all()
-    assert "one of two nodes is at fault" in report.to_text()
-    assert "nothing else tells which" in report.certainty
+    assert report.flagged == ()
+    results = report.to_frame()["result"]
+    assert (results[["photo/sky", "photo/boat/hull"]] == "one of two").all()
+    assert "one of two nodes is spurious" in report.to_text()
+    assert "there is no evidence which of the two" in report.certainty
     # with the declaration it is clear
     sure = find_shortcuts(
         X[two], y, unlabeled=given_["unlabeled"][two], context="sky", random_state=0
     )
-    assert sure.alarms == ("photo/sky",)
-    assert "one of two" not in set(sure.ranking["verdict"])
+    assert sure.flagged == ("photo/sky",)
+    assert "one of two" not in set(sure.to_frame()["result"])
 
 
 def test_several_kinds_share_alpha():
     X, y, unlabeled = biased_pair("unlabeled", 3)
     _, _, unbiased = biased_pair("unbiased", 3)
     report = find_shortcuts(X, y, context="sky", random_state=0, **unlabeled, **unbiased)
-    assert report.evidence == KINDS
-    assert report.alarms == (SHORTCUT,)
+    assert report.kinds == KINDS
+    assert report.flagged == (SHORTCUT,)
 
 
 def test_solo_accuracy_is_that_of_a_discriminant():
@@ -170,7 +180,7 @@ def test_solo_accuracy_is_that_of_a_discriminant():
     model = LinearDiscriminantAnalysis(priors=[0.5, 0.5]).fit(X[own], y)
     expected = balanced_accuracy_score(labels, model.predict(new[own]))
     report = find_shortcuts(X, y, random_state=0)
-    assert report.ranking.loc[SHORTCUT, "solo_accuracy"] == pytest.approx(expected, abs=0.03)
+    assert report.to_frame().loc[SHORTCUT, "solo_accuracy"] == pytest.approx(expected, abs=0.03)
 
 
 def test_images_and_arrays_with_a_transformer(biased, unbiased):
@@ -178,28 +188,28 @@ def test_images_and_arrays_with_a_transformer(biased, unbiased):
     by_table = find_shortcuts(biased.table, biased.target, **params)
     by_images = find_shortcuts(biased.images, biased.target, **params)
     by_array = find_shortcuts(biased.table.to_numpy(), biased.target, **params)
-    assert by_table.alarms == by_images.alarms == by_array.alarms == (BACKGROUND,)
-    assert by_table.ranking.equals(by_images.ranking)
+    assert by_table.flagged == by_images.flagged == by_array.flagged == (BACKGROUND,)
+    assert by_table.to_frame().equals(by_images.to_frame())
     fair = find_shortcuts(unbiased.table, unbiased.target, context="background", random_state=0)
-    assert fair.alarms == ()
+    assert fair.flagged == ()
 
 
 def test_says_what_it_found():
     X, y, given_ = biased_pair("unbiased", 3)
     report = find_shortcuts(X, y, random_state=0, **given_)
     text = report.to_text()
-    assert text.startswith("Alarm: sky says more about the label than it should.")
+    assert text.startswith("Flagged: sky predicts the class and should not.")
     assert "0.1%" in report.certainty
-    row = report.ranking.loc[SHORTCUT]
+    row = report.to_frame().loc[SHORTCUT]
     assert row["low"] < row["value"] < row["high"]
     assert row["value"] > row["threshold"]
-    assert row["verdict"] == "alarm"
+    assert row["result"] == "flagged"
     html = report._repr_html_()
     assert html.count("<tr>") == 1 + len(NODES) + 1 + len(report.metadata.facts)
     # a table without photos says what it cannot say
-    assert "Not checked, as the input does not tell: height, width" in text
-    assert "ShortcutReport(1 alarms, evidence: unbiased)" in repr(report)
-    json.dumps(report.alarms)
+    assert "Not checked, missing from the input: height, width" in text
+    assert "ShortcutReport(1 flagged, evidence: unbiased)" in repr(report)
+    json.dumps(report.flagged)
 
 
 def test_wrong_arguments():
@@ -216,7 +226,7 @@ def test_wrong_arguments():
         find_shortcuts(X, y, unlabeled=X.iloc[:, 1:])
     with pytest.raises(TypeError, match="unbiased must be a pair"):
         find_shortcuts(X, y, unbiased=X)
-    with pytest.raises(ValueError, match="holds the class 5, which y does not"):
+    with pytest.raises(ValueError, match="holds the class 5, which is not in y"):
         find_shortcuts(X, y, unbiased=(X, np.full(60, 5)))
     with pytest.raises(ValueError, match="NaN or infinity in row 3, in a column of 'photo/sky'"):
         find_shortcuts(X.assign(**{"photo/sky|lab_0": np.where(X.index == 3, np.nan, 0)}), y)
@@ -236,4 +246,4 @@ def test_a_node_that_a_whole_fold_lacks():
     X["photo/sky|presence"] = present.astype(float)
     X.loc[~present, [name for name in X if name.startswith("photo/sky|d_")]] = 0.0
     for seed in range(5):
-        assert find_shortcuts(X, y, cv=8, n_permutations=20, random_state=seed).alarms == ()
+        assert find_shortcuts(X, y, cv=8, n_permutations=20, random_state=seed).flagged == ()

@@ -75,7 +75,7 @@ def test_absent_rows_do_not_count():
     assert (np.isnan(solo.scores[:, 0]) == ~present).all()
 
 
-def test_rare_classes_and_nodes_without_columns_are_not_judged():
+def test_rare_classes_and_nodes_without_columns_are_not_tested():
     nodes, codes, folds = table(60, 3, 0)
     nodes.present[np.flatnonzero(codes == 2)[MIN_ROWS - 1 :], 0] = False
     solo = fit_solo(nodes, 0, codes, folds, n_permutations=5, seed=0)

@@ -56,7 +56,7 @@ def test_words_stay_in_the_figure_and_apart(strip):
 
 
 def test_alt_text_tells_every_neighbor(strip):
-    assert strip.alt_text.startswith(f"Ann, classified as {strip.prediction}, beside its nearest")
+    assert strip.alt_text.startswith(f"Ann, classified as {strip.prediction}, beside its 4 nearest")
     for neighbor in strip.neighbors:
         assert f"{neighbor.name[1:]}, class {neighbor.label}, distance" in strip.alt_text
 

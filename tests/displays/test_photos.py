@@ -215,11 +215,10 @@ def test_wrong_options(pair):
         ValueError, match="titles must be a list of one string per photo, expected 1"
     ):
         SegmentContributionDisplay(pair, [PHOTO], [LABELS], titles=["a", "b"])
-    display = SegmentContributionDisplay(pair, [PHOTO], [LABELS])
     with pytest.raises(ValueError, match="max_labels must be an integer of at least 0, got -1"):
-        display.plot(max_labels=-1)
+        SegmentContributionDisplay(pair, [PHOTO], [LABELS], max_labels=-1)
     with pytest.raises(ValueError, match=r"alpha must lie in \[0, 1\], got 2"):
-        display.plot(alpha=2)
+        SegmentContributionDisplay(pair, [PHOTO], [LABELS], alpha=2)
 
 
 def test_without_matplotlib(pair, monkeypatch):

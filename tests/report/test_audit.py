@@ -32,7 +32,7 @@ def test_numbers_are_those_of_the_audit(page):
     images, target = fitted.test
     report = group_report(target, fitted.model.predict(images), GROUPS)
     heads, cells = page.text("th"), page.text("td")
-    for cell in report.by_cell.itertuples():
+    for cell in report.to_frame().itertuples():
         assert f"{cell.group} × {cell[2]}" in heads
         assert f"{100 * cell.accuracy:.0f}%" in cells
     reliance = node_reliance(fitted.model, images, target, GROUPS, n_repeats=1, random_state=0)
@@ -68,7 +68,7 @@ def test_a_classifier_alone_has_groups_without_nodes(tmp_path):
     table = fitted.model[:-1].transform(images)
     path = write_report(fitted.model[-1], table, target, tmp_path / "t.html", groups=GROUPS)
     text = Page(path.read_text(encoding="utf-8")).text("p")
-    assert "can be told of a pipeline only" in text
+    assert "can be measured for a pipeline only" in text
 
 
 def test_wrong_groups(tmp_path):

@@ -153,11 +153,11 @@ def test_hits_and_misses_are_right_and_wrong(page):
         i = int(position)
         if mark == "✓":
             assert predicted[i] == target[i]
-            assert words == f"predicted '{predicted[i]}', rightly"
+            assert words == f"predicted '{predicted[i]}', correctly"
         else:
             assert predicted[i] != target[i]
             assert words == f"predicted '{predicted[i]}', labeled '{target[i]}'"
-            # a miss is told from its true class, whatever came second
+            # a wrong class is compared with the true one, not with the next probable one
             assert f"Why '{predicted[i]}' rather than '{target[i]}'?" in page.text("summary")
     assert "How Photo" not in page.text("summary")
 
@@ -214,7 +214,7 @@ def test_a_table_gets_a_report_without_pictures(tmp_path):
     page = Page(path.read_text(encoding="utf-8"))
     assert not page.all("img")
     assert "Row " in page.text("h3")
-    assert "none was to be explained" in page.text("p")
+    assert "none is explained" in page.text("p")
 
 
 def shares(html):

@@ -243,14 +243,14 @@ def test_found_nodes():
     pd.testing.assert_frame_equal(table, given[0])
     np.testing.assert_array_equal(y, given[1])
     found.fit(TABLE, Y)
-    assert tuple(found.nodes_) == found.shortcut_report_.alarms == ("portrait/background",)
+    assert tuple(found.nodes_) == found.shortcut_report_.flagged == ("portrait/background",)
     pictures = sampler("auto", shortcut_params=evidence).fit(DATA.images, Y)
     assert pictures.nodes_ == found.nodes_
-    # suspects only: nothing changes
+    # candidates only: nothing changes
     unsure = sampler("auto")
     pd.testing.assert_frame_equal(unsure.fit_resample(TABLE, Y)[0], TABLE)
     assert unsure.nodes_ == []
-    assert unsure.shortcut_report_.suspects
+    assert unsure.shortcut_report_.candidates
     columns = {"t": {"u": ["a"], "v": ["b"]}}
     plain = pd.DataFrame({"a": (Y == "left") + 0.1 * np.arange(60) % 0.3, "b": np.arange(60) % 7})
     by_tree = sampler("auto", transformer=None, tree=columns, shortcut_params={"context": "u"})
