@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hierseg_learn.transformer.exchange import PartExchange
+from hierseg_learn.transformer.part_editor import PartEditor
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
@@ -109,7 +109,7 @@ def test_against_brute_force(fitted, biased):
     """One repeat of one node by hand: every image gives once and takes from another."""
     calls = []
 
-    class Spy(PartExchange):
+    class Spy(PartEditor):
         def swap(self, rows, given, leaves):
             calls.append([[place(row) for row in some] for some in (rows, given)])
             return super().swap(rows, given, leaves)
@@ -121,7 +121,7 @@ def test_against_brute_force(fitted, biased):
     table = audited.rows(biased.table)
     spy = Spy(audited.editor.describer, audited.editor.fill_values)
     patched = pytest.MonkeyPatch()
-    patched.setattr(model.PartExchange, "from_transformer", lambda _: spy)
+    patched.setattr(model.PartEditor, "from_transformer", lambda _: spy)
     with patched.context():
         reliance = node_reliance(
             fitted,
