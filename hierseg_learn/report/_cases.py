@@ -255,7 +255,7 @@ def _html_explanation(explanation: Explanation, *, is_open: bool) -> str:
 def _html_votes(explanation: Any) -> str:
     """A table of those who vote, nearest first."""
     votes = explanation.votes.sort_values("squared_distance", kind="stable")
-    by_prototypes = explanation.kind == "prototypes"
+    by_prototypes = explanation.decision == "prototypes"
     who = "prototype" if by_prototypes else "training row"
     rows = [
         f'<tr><th scope="row">{who} {index}</th><td>{escape(str(vote.neighbor_class))}</td>'

@@ -117,13 +117,13 @@ def test_explanations_leave_muted_parts_out(model, test):
     X = test[0]
     for x in (X[2], X[2:3]):
         explanation = muted.explain_prediction(x)
-        assert explanation.contributions.loc[muted.muted_[0], "direct"] == 0
-        assert not explanation.contributions.loc[muted.muted_[0], "present"]
+        assert explanation.to_frame().loc[muted.muted_[0], "direct"] == 0
+        assert not explanation.to_frame().loc[muted.muted_[0], "present"]
         assert explanation.prediction == muted.predict(X[2:3])[0]
     pair = muted.explain_pair(X[0], X[1])
     squared = muted.classifier_.pair_distance([muted.table(X[:2]).to_numpy()])[0] ** 2
     assert pair.squared_distance == pytest.approx(squared, rel=1e-4)
-    assert pair.contributions.loc[muted.muted_[0], "direct"] == 0
+    assert pair.to_frame().loc[muted.muted_[0], "direct"] == 0
 
 
 def test_on_tables(model, train, test):
