@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..metrics.ties import SAME_VOTES
+from ..metrics.ties import SAME_VOTES, TiedNeighbors
 from .votes import Neighbors, Prototypes, Queries, pair_contributions
 
 
@@ -55,40 +55,47 @@ class ContrastEngine:
 
     def explain(self, queries: Queries, targets: np.ndarray, foils: np.ndarray) -> ContrastResult:
         """Compare every row with its nearest ones of two classes, (n_queries,) int."""
-        n_nodes = self.decision.layout.tree.n_nodes
-        direct, squared = np.zeros((len(queries), n_nodes)), np.zeros((len(queries), 2))
-        found = []
-        for position, (codes, sign) in enumerate(((targets, -1), (foils, 1))):
-            sides = []
-            for code in np.unique(codes):
-                chosen = np.flatnonzero(codes == code)
-                indices, mean = self.class_side(queries[chosen], code)
-                direct[chosen] += sign * mean
-                squared[chosen, position] = squared_distances(mean)
-                sides.append((chosen, indices))
-            smallest = 1 if self.decision.by_prototypes else self.n_neighbors
-            width = max((indices.shape[1] for _, indices in sides), default=0)
-            found.append(np.full((len(queries), max(smallest, width)), -1))
-            for chosen, indices in sides:
-                found[-1][chosen, : indices.shape[1]] = indices
-        return ContrastResult(direct, squared, *found)
+        n_queries = len(queries)
+        both = queries[np.tile(np.arange(n_queries), 2)]
+        rows, direct = self.compare(both, np.concatenate([targets, foils]))
+        squared = squared_distances(direct).reshape(2, n_queries).T
+        return ContrastResult(
+            direct[n_queries:] - direct[:n_queries], squared, rows[:n_queries], rows[n_queries:]
+        )
 
-    def class_side(self, queries: Queries, code: int) -> tuple[np.ndarray, np.ndarray]:
-        """Compare rows with their nearest training rows of a class, or with its prototype.
+    def compare(self, queries: Queries, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Compare rows with their nearest training rows of a class each, or with its prototype.
 
         Returns the rows, (n_queries, n_rows) int, padded with -1, and contributions to the mean
         squared distance to them, (n_queries, n_nodes).
         """
         if self.decision.by_prototypes:
-            return self._prototype_side(queries, np.full(len(queries), code))
-        members = np.flatnonzero(self.codes == code)
-        n_found = min(self.n_neighbors, len(members))
-        if self.strict and n_found < self.n_neighbors:
-            raise ValueError(
-                f"n_neighbors={self.n_neighbors} rows cannot be found in class "
-                f"{self.classes.tolist()[code]!r}, which has {len(members)} training row(s)."
-            )
-        return self._nearest_side(queries, members, n_found)
+            return self._prototype_side(queries, codes)
+        members = {code: np.flatnonzero(self.codes == code) for code in set(codes.tolist())}
+        n_found = {code: min(self.n_neighbors, len(rows)) for code, rows in members.items()}
+        for code, n in n_found.items():
+            if self.strict and n < self.n_neighbors:
+                raise ValueError(
+                    f"n_neighbors={self.n_neighbors} rows cannot be found in class "
+                    f"{self.classes.tolist()[code]!r}, which has {n} training row(s)."
+                )
+        n_nodes = self.decision.layout.tree.n_nodes
+        indices, direct = np.zeros((len(codes), 0), dtype=int), np.zeros((len(codes), n_nodes))
+        for size in set(n_found.values()):
+            # classes of as many rows are searched one by one and measured together
+            places, found = [], []
+            for code in (code for code, n in n_found.items() if n == size):
+                places.append(np.flatnonzero(codes == code))
+                some = queries[places[-1]]
+                found.append(self.decision.nearest_members(some, members[code], size))
+            place, together = np.concatenate(places), TiedNeighbors.concatenate(found)
+            of = codes[place]
+            rows, mean = self._weigh(queries[place], together, lambda i: members[of[i]])
+            if rows.shape[1] > indices.shape[1]:
+                more = rows.shape[1] - indices.shape[1]
+                indices = np.pad(indices, ((0, 0), (0, more)), constant_values=-1)
+            indices[place, : rows.shape[1]], direct[place] = rows, mean
+        return indices, direct
 
     def against_others(self, rows: np.ndarray, positions: np.ndarray, code: int) -> np.ndarray:
         """Compare training rows of one class with the nearest of all others, and of their own.
@@ -109,14 +116,27 @@ class ContrastEngine:
             theirs = self._nearest_side(queries, others, n_theirs)
         return theirs[1] - mine[1]
 
-    def _prototype_side(self, queries: Queries, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _prototype_side(
+        self, queries: Queries, codes: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
         direct = pair_contributions(self.decision, queries.rows, codes[:, None], self.split)
         return codes[:, None], direct[:, 0]
 
     def _nearest_side(
         self, queries: Queries, members: np.ndarray, n_found: int, itself: np.ndarray | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        indices, weights, direct = self.decision.nearest_members(queries, members, n_found, itself)
+        found = self.decision.nearest_members(queries, members, n_found, itself)
+        return self._weigh(queries, found, lambda i: members, itself)
+
+    def _weigh(
+        self,
+        queries: Queries,
+        found: TiedNeighbors,
+        members: Callable[[int], np.ndarray],
+        itself: np.ndarray | None = None,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Rows that would vote, and contributions to the mean squared distance to them."""
+        indices, weights, direct = self.decision.weigh(queries, found, members, itself)
         if self.split is not None:
             direct = pair_contributions(self.decision, queries.rows, indices, self.split)
         return indices, np.einsum("qr,qrv->qv", weights, direct)
@@ -139,9 +159,8 @@ class ContrastEngine:
             for code in range(len(self.classes)):
                 chosen = np.flatnonzero(unclear & tied[:, code])
                 if len(chosen):
-                    squared[chosen, code] = squared_distances(
-                        self.class_side(queries[chosen], code)[1]
-                    )
+                    direct = self.compare(queries[chosen], np.full(len(chosen), code))[1]
+                    squared[chosen, code] = squared_distances(direct)
         return squared.argmin(axis=1)
 
 

@@ -162,7 +162,19 @@ class Neighbors:
 
     def proba_of(self, queries: Queries) -> np.ndarray:
         """As `proba`, for rows that are embedded already."""
-        found = self._find(queries)
+        found = self._search(queries.points, queries.sizes)
+        unclear = np.arange(len(queries))
+        if self.weights in (None, "uniform"):
+            # equal votes need distances only where classes tie
+            votes, lengths = found.count_votes(self.codes, self._vote_weights(found))
+            most = votes >= votes.max(axis=1, keepdims=True) - SAME_VOTES
+            unclear = np.flatnonzero(most.sum(axis=1) > 1)
+            if not len(unclear):
+                return self.order.settle(votes / votes.sum(axis=1, keepdims=True), most)
+        distances = found.distances.copy()
+        squared = self._measure(queries.rows[unclear], found.indices[unclear])
+        distances[unclear] = np.sqrt(squared)
+        found = found.measured(distances)
         return self._proba(found, self._vote_weights(found))
 
     def proba_of_mapped(self, mapped: np.ndarray) -> np.ndarray:
@@ -180,7 +192,8 @@ class Neighbors:
         """
         found = self._find(queries)
         weights = self._vote_weights(found)
-        indices, listed = self._list_voters(queries, found, weights, np.arange(len(self.X)))
+        everyone = np.arange(len(self.X))
+        indices, listed = self._list_voters(queries, found, weights, lambda i: everyone)
         return NeighborVotes(indices, self.codes[indices], listed, self._proba(found, weights))
 
     def nearest_members(
@@ -189,15 +202,11 @@ class Neighbors:
         members: np.ndarray,
         n_neighbors: int,
         itself: np.ndarray | None = None,
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Find the nearest among some training rows, and the weights that their votes would have.
+    ) -> TiedNeighbors:
+        """Find the nearest among some training rows, (n_members,) int.
 
-        `members` are (n_members,) int, `itself` (n_rows,) int, a row that each query leaves out.
-        Returns the training rows, (n_rows, n_voters) int, nearest first and padded with -1; the
-        weights, which sum to 1; and contributions to the squared distances, (n_rows, n_voters,
-        n_nodes).
+        `itself`, (n_rows,) int, is a row that each query leaves out.
         """
-        exclude = None if itself is None else np.searchsorted(members, itself)
         found = find_tied(
             self.backend,
             queries.points,
@@ -205,15 +214,29 @@ class Neighbors:
             self.codes[members],
             len(self.order.classes),
             n_neighbors,
-            exclude=exclude,
+            exclude=None if itself is None else np.searchsorted(members, itself),
             sizes=queries.sizes,
         )
-        nearest = members[found.indices]
-        direct = pair_contributions(self, queries.rows, nearest)
+        return found.renumbered(members)
+
+    def weigh(
+        self,
+        queries: Queries,
+        found: TiedNeighbors,
+        members: Callable[[int], np.ndarray],
+        itself: np.ndarray | None = None,
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Weights that the votes of neighbors would have, and what nodes contribute.
+
+        ``members(i)`` are the rows that query i was compared with. Returns the training rows,
+        (n_rows, n_voters) int, nearest first and padded with -1; the weights, which sum to 1; and
+        contributions to the squared distances, (n_rows, n_voters, n_nodes).
+        """
+        direct = pair_contributions(self, queries.rows, found.indices)
         found = found.measured(np.sqrt(np.maximum(direct.sum(axis=-1), 0.0)))
         weights = self._vote_weights(found)
-        indices, listed = self._list_voters(queries, found, weights, members, exclude)
-        if not np.array_equal(indices, nearest):
+        indices, listed = self._list_voters(queries, found, weights, members, itself)
+        if not np.array_equal(indices, found.indices):
             direct = pair_contributions(self, queries.rows, indices)
         return indices, listed, direct
 
@@ -222,22 +245,23 @@ class Neighbors:
         queries: Queries,
         found: TiedNeighbors,
         weights: np.ndarray,
-        members: np.ndarray,
-        exclude: np.ndarray | None = None,
+        members: Callable[[int], np.ndarray],
+        itself: np.ndarray | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
-        """List neighbors among members, ties included: their rows and weights, padded with -1."""
+        """List neighbors, ties included: their rows and weights, padded with -1."""
         if (found.n_tied == 1).all():
-            return members[found.indices], weights
+            return found.indices, weights
         lists = []
         for i, (near, vote) in enumerate(zip(found.indices, weights, strict=True)):
             n_nearer = found.n_nearer[i]
             tied = near[n_nearer:]
             if found.n_tied[i] > len(tied):
-                left_out = -1 if exclude is None else exclude[i]
                 reach = found.distances[i, -1], found.tolerance[i]
-                tied = self._all_tied(queries.points[i], members, *reach, left_out)
-            chosen, shares = self._represent(members[tied])
-            near = np.concatenate([members[near[:n_nearer]], chosen])
+                tied = self._all_tied(queries.points[i], members(i), *reach)
+                if itself is not None:
+                    tied = tied[tied != itself[i]]
+            chosen, shares = self._represent(tied)
+            near = np.concatenate([near[:n_nearer], chosen])
             lists.append((near, np.concatenate([vote[:n_nearer], vote[n_nearer:].sum() * shares])))
         width = max((len(near) for near, _ in lists), default=found.indices.shape[1])
         indices = np.full((len(queries), width), -1, dtype=np.int64)
@@ -272,15 +296,11 @@ class Neighbors:
         members: np.ndarray,
         distance: float,
         tolerance: float,
-        left_out: int,
     ) -> np.ndarray:
-        """Places of all members at a distance of one embedded query, (n_components,)."""
+        """All members at a distance of one embedded query, (n_components,)."""
         differences = self.embedding.points[members] - point
         lengths = np.sqrt(np.einsum("ij,ij->i", differences, differences))
-        tied = np.abs(lengths - distance) <= tolerance
-        if left_out >= 0:
-            tied[left_out] = False
-        return np.flatnonzero(tied)
+        return members[np.abs(lengths - distance) <= tolerance]
 
     def _represent(self, tied: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Order tied training rows and share one vote among them; of too many, some of each class.
