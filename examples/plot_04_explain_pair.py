@@ -58,7 +58,7 @@ _ = explanation.plot()
 # %%
 # And as a table. ``direct`` adds up to the squared distance, over all nodes; ``total`` does at
 # every level.
-contributions = explanation.contributions
+contributions = explanation.to_frame()
 print(contributions["direct"].sum() - explanation.squared_distance)
 contributions.round(3)
 

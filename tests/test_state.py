@@ -170,9 +170,9 @@ def said(estimator, data):
         estimator.transform(rows),
         np.asarray(estimator.node_scores_),
         np.asarray(estimator.node_outcomes_),
-        estimator.explain_pair(rows.iloc[0], rows.iloc[1]).contributions.to_numpy(),
-        estimator.explain_prediction(rows.iloc[2]).contributions.to_numpy(),
-        estimator.explain_contrast(rows.iloc[2]).contributions.to_numpy(),
+        estimator.explain_pair(rows.iloc[0], rows.iloc[1]).to_frame().to_numpy(),
+        estimator.explain_prediction(rows.iloc[2]).to_frame().to_numpy(),
+        estimator.explain_contrast(rows.iloc[2]).to_frame().to_numpy(),
         estimator.node_components("photo/person"),
     ]
 
@@ -265,11 +265,11 @@ def test_a_tree_given_as_lists_is_copied():
     X = pd.DataFrame(toy_table(30, 2)[0].to_numpy()[:, :5], columns=list("01234"))
     y = np.arange(30) % 2
     model = HierarchicalMetricClassifier(tree=tree, n_neighbors=3).fit(X, y)
-    before = model.explain_pair(X.iloc[0], X.iloc[1]).contributions
+    before = model.explain_pair(X.iloc[0], X.iloc[1]).to_frame()
     names[:], parts[0][:] = ["9"], []
     tree["root"].clear()
     assert model.tree_.leaf_values == (("1", "0"), (2, 3, 4))
-    pd.testing.assert_frame_equal(model.explain_pair(X.iloc[0], X.iloc[1]).contributions, before)
+    pd.testing.assert_frame_equal(model.explain_pair(X.iloc[0], X.iloc[1]).to_frame(), before)
 
 
 def test_a_ablated_model_does_not_go_with_the_one_it_was_made_of():

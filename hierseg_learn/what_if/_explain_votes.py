@@ -168,7 +168,7 @@ def explain_votes(
     ...     HierarchicalMetricClassifier(random_state=0),
     ... ).fit(X, y)
     >>> votes = explain_votes(model, X[0])
-    >>> votes.contributions["direct"].idxmax()
+    >>> votes.to_frame()["direct"].idxmax()
     'portrait/person/head/hair'
     """
     fitted = FittedModel.from_estimator(model, transformer, needs="parts", explains=True)

@@ -3,7 +3,6 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hierseg_learn.transformer.part_editor import PartEditor
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
@@ -16,6 +15,7 @@ from hierseg_learn.audit import NodeReliance, node_reliance
 from hierseg_learn.datasets import make_portraits
 from hierseg_learn.fitted import model
 from hierseg_learn.metrics.canonical import canonical_order
+from hierseg_learn.transformer.part_editor import PartEditor
 from hierseg_learn.tree import SegmentTree
 from tests.audit.conftest import SHORTCUT
 

@@ -94,7 +94,7 @@ def test_contributions_add_up_and_exchange_is_refused(portraits):
     ).fit(portraits.images, portraits.target)
     rows = model[0].transform(portraits.images[:2])
     found = model[-1].explain_pair(rows.iloc[:1], rows.iloc[1:])
-    assert found.contributions["direct"].sum() == pytest.approx(found.squared_distance, rel=1e-6)
+    assert found.to_frame()["direct"].sum() == pytest.approx(found.squared_distance, rel=1e-6)
     with pytest.raises(ValueError, match="cannot be ablated or swapped in this table"):
         AblatedClassifier.from_estimator(model, "hair")
 

@@ -123,13 +123,13 @@ def test_explanations_leave_ablated_parts_out(model, test):
     X = test[0]
     for x in (X[2], X[2:3]):
         explanation = ablated.explain_prediction(x)
-        assert explanation.contributions.loc[ablated.ablated_[0], "direct"] == 0
-        assert not explanation.contributions.loc[ablated.ablated_[0], "present"]
+        assert explanation.to_frame().loc[ablated.ablated_[0], "direct"] == 0
+        assert not explanation.to_frame().loc[ablated.ablated_[0], "present"]
         assert explanation.prediction == ablated.predict(X[2:3])[0]
     pair = ablated.explain_pair(X[0], X[1])
     squared = ablated.classifier_.pair_distance([ablated.table(X[:2]).to_numpy()])[0] ** 2
     assert pair.squared_distance == pytest.approx(squared, rel=1e-4)
-    assert pair.contributions.loc[ablated.ablated_[0], "direct"] == 0
+    assert pair.to_frame().loc[ablated.ablated_[0], "direct"] == 0
 
 
 def test_on_tables(model, train, test):

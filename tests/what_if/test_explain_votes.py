@@ -100,7 +100,7 @@ def test_table_and_images_say_the_same(model, test):
 
 def test_the_planted_part_brings_most_votes(model, test):
     right = np.flatnonzero(model.predict(test[0]) == test[1])[:10]
-    direct = [explain_votes(model, test[0][i]).contributions["direct"] for i in right]
+    direct = [explain_votes(model, test[0][i]).to_frame()["direct"] for i in right]
     # without any part the votes may be for the class already
     best = [votes.idxmax() for votes in direct if votes.max() > 0]
     assert len(best) >= 5
