@@ -66,7 +66,7 @@ def write_report(
         columns are groups. Adds the accuracy by group and, for a pipeline, the nodes that the model
         relies on.
     n_repeats : int, default=3
-        Number of exchanges of every node for that.
+        Number of swaps of every node for that.
     title : str, default=None
         Title of the page.
 
@@ -136,7 +136,7 @@ def write_report(
 def _audit(
     pipeline: Any, X: Any, target: np.ndarray, scores: Scores, groups: Any, n_repeats: int
 ) -> str:
-    """Section about groups; the nodes of a table alone cannot be exchanged."""
+    """Section about groups; the nodes of a table alone cannot be swapped."""
     report = group_report(target, scores.predicted, groups)
     reliance = None
     if hasattr(pipeline, "steps"):
