@@ -167,10 +167,12 @@ def compose_parts(
 
     Parameters
     ----------
-    image, donor_image : array-like of shape (h, w) or (h, w, 3)
-        Receiver and donor, each of its own size, of one dtype.
-    mask, donor_mask : array-like of shape (h, w), integer
-        Their label maps of part ids.
+    image : array-like of shape (h, w) or (h, w, 3)
+        The receiver.
+    mask : array-like of shape (h, w), integer
+        Its label map of part ids.
+    donor_image, donor_mask : array-like
+        The same of the donor, of any size, with the dtype of the receiver.
     tree : SegmentTree
         Its leaf values are part ids.
     nodes : iterable of int or str
