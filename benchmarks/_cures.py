@@ -12,7 +12,7 @@ from _biased_data import NODE, BiasedData, fill_like
 from imblearn.over_sampling import SMOTE, RandomOverSampler
 
 from hierseg_learn.sampling import SegmentSwapSampler
-from hierseg_learn.transformer.exchange import PartExchange
+from hierseg_learn.transformer.part_editor import PartEditor
 
 Rows = tuple[pd.DataFrame, np.ndarray]
 N_SMOTE_NEIGHBORS = 5
@@ -90,8 +90,8 @@ def take(task: Task, places: np.ndarray) -> Rows:
 
 def mute(data: BiasedData, table: pd.DataFrame) -> pd.DataFrame:
     """Ablate the spurious node, also in all nodes above it."""
-    exchange = PartExchange.from_transformer(data.transformer)
-    rows = exchange.mute(table.to_numpy(), exchange.leaves(NODE))
+    editor = PartEditor.from_transformer(data.transformer)
+    rows = editor.ablate(table.to_numpy(), editor.leaves(NODE))
     return pd.DataFrame(rows, columns=table.columns)
 
 

@@ -13,8 +13,8 @@ from sklearn.utils import Bunch
 
 from hierseg_learn import HierarchicalMetricClassifier, SegmentedImages, SegmentTreeTransformer
 from hierseg_learn.datasets import make_portraits
-from hierseg_learn.fitted.model import take_apart
-from hierseg_learn.transformer.exchange import PartExchange
+from hierseg_learn.fitted.model import FittedModel
+from hierseg_learn.transformer.part_editor import PartEditor
 from hierseg_learn.what_if._explain_votes import map_coalitions
 
 N_CLASSES, N_NEIGHBORS, NOISE = 3, 15, 0.1
@@ -149,7 +149,7 @@ def make_rows(fitted: Fitted, i: int, removal: str, donors: np.ndarray) -> Worth
     The function takes (n_coalitions, n_players) bool and returns (n_coalitions, n_copies,
     n_columns): one copy if parts are muted, one per donor if they are exchanged.
     """
-    exchange = PartExchange.from_transformer(fitted.transformer)
+    editor = PartEditor.from_transformer(fitted.transformer)
     row, players = fitted.row(i), fitted.players(i)
     n_parts = len(fitted.leaves)
 
@@ -157,10 +157,10 @@ def make_rows(fitted: Fitted, i: int, removal: str, donors: np.ndarray) -> Worth
         removed = np.zeros((len(kept), n_parts), dtype=bool)
         removed[:, players] = ~kept
         if removal == "mute":
-            return exchange.mute(np.repeat(row, len(kept), axis=0), removed)[:, np.newaxis]
+            return editor.ablate(np.repeat(row, len(kept), axis=0), removed)[:, np.newaxis]
         given = np.tile(fitted.table.to_numpy()[donors], (len(kept), 1))
         swapped = np.repeat(removed, len(donors), axis=0)
-        return exchange.exchange(row, given, swapped).reshape(len(kept), len(donors), -1)
+        return editor.swap(row, given, swapped).reshape(len(kept), len(donors), -1)
 
     return rows
 
@@ -179,7 +179,9 @@ def make_worth(fitted: Fitted, i: int, removal: str, donors: np.ndarray) -> Wort
 
 def tabulated_worth(fitted: Fitted, i: int, removal: str, donors: np.ndarray) -> Worth:
     """As `make_worth`, by a table of all coalitions that is made node by node, once."""
-    model = take_apart(fitted.model, fitted.transformer)
+    model = FittedModel.from_estimator(
+        fitted.model, fitted.transformer, needs="parts", explains=True
+    )
     players = np.zeros((len(fitted.players(i)), len(fitted.leaves)), dtype=bool)
     players[np.arange(len(players)), fitted.players(i)] = True
     given = [None] if removal == "mute" else [fitted.row(donor) for donor in donors]

@@ -36,7 +36,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from hierseg_learn import HierarchicalMetricClassifier
-from hierseg_learn.transformer.exchange import PartExchange
+from hierseg_learn.transformer.part_editor import PartEditor
 
 NAME = "bias"
 N_SEEDS = 10
@@ -167,10 +167,10 @@ def other_class_copies(task: Task) -> pd.DataFrame:
     for code in range(2):
         own = task.y == code
         donors[own] = np.resize(rng.permutation(np.flatnonzero(~own)), own.sum())
-    exchange = PartExchange.from_transformer(task.data.transformer)
-    rows, leaves = task.table.to_numpy(), exchange.leaves(NODE)
+    editor = PartEditor.from_transformer(task.data.transformer)
+    rows, leaves = task.table.to_numpy(), editor.leaves(NODE)
     swapped = np.broadcast_to(leaves, (len(rows), len(leaves)))
-    return pd.DataFrame(exchange.exchange(rows, rows[donors], swapped), columns=task.table.columns)
+    return pd.DataFrame(editor.swap(rows, rows[donors], swapped), columns=task.table.columns)
 
 
 def summarize(found: Sequence[Found]) -> list[dict[str, Any]]:

@@ -362,7 +362,7 @@ def measured(fitted: Fitted, i: int, explanation: Any) -> float:
     delta = (fitted.row(i).astype(np.float64) - train) @ model.components_.T
     squared = (delta**2).sum(axis=1)
     if hasattr(explanation, "target_neighbors"):
-        mine, theirs = explanation.target_neighbors, explanation.against_neighbors
+        mine, theirs = explanation.target_neighbors, explanation.foil_neighbors
         return float(squared[theirs].mean() - squared[mine].mean())
     return float(squared[explanation.neighbors].mean())
 

@@ -60,7 +60,7 @@ _ = explanation.plot()
 # %%
 # As a table: ``direct`` adds up to the squared distance over all nodes; ``total`` adds up to it at
 # every level.
-contributions = explanation.contributions
+contributions = explanation.to_frame()
 print(contributions["direct"].sum() - explanation.squared_distance)
 contributions.round(3)
 

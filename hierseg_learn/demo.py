@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 N_SAMPLES, N_CLASSES = 600, 3
-# What tells the classes apart: the pattern of the clothes and the color of the eyes. Both are
-# faint, there is noise, and many eyes are closed, so that no model gets everything right.
+# The classes differ in the pattern of the clothes and the color of the eyes. Both are faint, there
+# is noise, and many eyes are closed, so that no model is perfect.
 SIGNAL = {"clothes": "texture", "eyes": "color"}
 MISSING = {"eyes": 0.4, "hair": 0.1}
 STRENGTH, NOISE = 0.5, 0.06
@@ -39,18 +39,7 @@ PICTURE = "explanation.png"
 
 
 def paint(n_samples: int = N_SAMPLES) -> Bunch:
-    """Paint portraits; two thirds of them are to learn from.
-
-    Parameters
-    ----------
-    n_samples : int, default=600
-        Number of portraits.
-
-    Returns
-    -------
-    portraits : Bunch
-        `train` and `test` (SegmentedImages), `y_train` and `y_test`, and the `tree` of the parts.
-    """
+    """Paint portraits: `train`, `y_train`, `test`, `y_test` and the `tree` of the parts."""
     data = make_portraits(
         n_samples,
         n_classes=N_CLASSES,
@@ -72,19 +61,7 @@ def paint(n_samples: int = N_SAMPLES) -> Bunch:
 
 
 def build_model(tree: dict[str, Any], *, verbose: int = 0) -> Pipeline:
-    """Build the two steps: from images to a table, from the table to classes.
-
-    Parameters
-    ----------
-    tree : dict
-        The tree of the parts.
-    verbose : int, default=0
-        1 draws progress bars.
-
-    Returns
-    -------
-    model : Pipeline
-    """
+    """Build the two steps: from images to a table, and from the table to classes."""
     return make_pipeline(
         SegmentTreeTransformer(tree=tree, verbose=verbose),
         HierarchicalMetricClassifier(random_state=0, verbose=verbose),
@@ -92,20 +69,7 @@ def build_model(tree: dict[str, Any], *, verbose: int = 0) -> Pipeline:
 
 
 def compare(model: Pipeline, portraits: Bunch) -> dict[str, float]:
-    """Score the tree, and the same learner without it.
-
-    Parameters
-    ----------
-    model : Pipeline
-        Fitted on the training portraits.
-    portraits : Bunch
-        As `paint` returns it.
-
-    Returns
-    -------
-    scores : dict of str to float
-        Share of the test portraits that get their class.
-    """
+    """Test accuracy of a fitted model, and of the same learner without the tree or the parts."""
     describe, classifier = model[:-1], model[-1]
     train, test = describe.transform(portraits.train), describe.transform(portraits.test)
     whole = [name for name in train if name.startswith(f"{classifier.tree_.root_name}|")]
@@ -123,20 +87,10 @@ def compare(model: Pipeline, portraits: Bunch) -> dict[str, float]:
 
 
 def choose_pair(predicted: np.ndarray, target: np.ndarray) -> list[int]:
-    """Find the first two samples of different classes that were classified correctly.
+    """Find the first two correctly classified samples of different classes.
 
-    Parameters
-    ----------
-    predicted, target : ndarray of shape (n_samples,)
-        Predicted and true classes.
+    The first two samples if there is no such pair.
 
-    Returns
-    -------
-    pair : list of two ints
-        Their positions; those of the first two samples where there is no such pair.
-
-    Examples
-    --------
     >>> import numpy as np
     >>> from hierseg_learn.demo import choose_pair
     >>> choose_pair(np.array(["a", "b", "b", "c"]), np.array(["b", "b", "b", "c"]))
@@ -156,32 +110,18 @@ def draw(
     label_maps: Sequence[np.ndarray],
     node_scores: pd.Series,
 ) -> None:
-    """Draw two photos, why the first got its class, what sets the two apart, scores per node.
+    """Draw two photos, why the first got its class, how the two differ, and scores of all nodes.
 
-    Parameters
-    ----------
-    figure : Figure
-        An empty figure with constrained layout.
-    contrast : ContrastExplanation
-        Why the first photo is of its class rather than of another.
-    explanation : PairExplanation
-        Why the two differ.
-    images : list of two ndarrays of shape (h, w, 3)
-        The photos.
-    label_maps : list of two ndarrays of shape (h, w)
-        Node of every pixel.
-    node_scores : Series of shape (n_nodes,)
-        By node path, the score of its metric.
+    `figure` is empty and has constrained layout; `images` and `label_maps` are those of the two
+    photos, `node_scores` has one score per node path.
     """
     axes = figure.subplots(2, 2, width_ratios=[1.15, 1])
     contrast.plot(axes[0, 1])
-    explanation.tree.plot(
-        node_scores, ax=axes[1, 1], fmt=".0%", label="held-out rows given their class"
-    )
+    explanation.tree.plot(node_scores, ax=axes[1, 1], fmt=".0%", label="held-out accuracy")
     tinted = SegmentContributionDisplay.from_explanation(
         explanation, images, label_maps, titles=["", ""], ax=axes[1, 0]
     ).ax_
-    # The photos stand exactly above their tinted copies.
+    # each photo exactly above its tinted copy
     extents = [layer.get_extent() for layer in tinted.images if layer.get_label() == "photo"]
     names = (explanation.name_a, explanation.name_b)
     for image, extent, name in zip(images, extents, names, strict=True):
@@ -192,8 +132,8 @@ def draw(
     titles = {
         (0, 0): "Two portraits",
         (0, 1): f"Why '{contrast.target}' rather than '{contrast.foil}'?",
-        (1, 0): "What sets the two apart?",
-        (1, 1): "Which parts tell the classes apart in general?",
+        (1, 0): "How do the two differ?",
+        (1, 1): "Which parts tell the classes apart?",
     }
     for place, title in titles.items():
         pad = 26 if place == (0, 0) else 8
@@ -209,27 +149,9 @@ def draw_to(
     *,
     dpi: int = 110,
 ) -> bool:
-    """Draw the explanations of a pair of portraits into a file.
+    """Draw the explanations of a pair of portraits, shape (2,), into a file in an existing folder.
 
-    Parameters
-    ----------
-    path : Path
-        The file, in an existing folder; one that is there is replaced when the picture is complete.
-    contrast : ContrastExplanation
-        Why the first is of its class rather than of another.
-    explanation : PairExplanation
-        Why the two differ.
-    model : Pipeline
-        The fitted model.
-    pair : SegmentedImages of shape (2,)
-        The two portraits.
-    dpi : int, default=110
-        Dots per inch of the picture, which is 14 by 8.2 inches.
-
-    Returns
-    -------
-    drawn : bool
-        False, and nothing is written, where Matplotlib is missing.
+    Returns False, and writes nothing, if Matplotlib is missing.
     """
     try:
         from matplotlib.figure import Figure
@@ -251,13 +173,7 @@ def draw_to(
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run the demo.
-
-    Parameters
-    ----------
-    argv : list of str, default=None
-        Arguments of the command line; None takes those of the process.
-    """
+    """Run the demo with some arguments, by default those of the command line."""
     options = _parse(argv)
     path = options.output / PICTURE
     started = time.perf_counter()
@@ -270,14 +186,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     classifier = model[-1]
 
     _say_title("Which parts tell the classes apart?")
-    print(f"Portraits held out of the {n_train} for training whose class a node finds,")
-    print(f"with everything below it (chance: {1 / N_CLASSES:.0%}):\n")
+    print("Accuracy of each node, including all nodes below it, on training portraits that were")
+    print(f"held out (chance: {1 / N_CLASSES:.0%}):\n")
     print(classifier.tree_.export_text(classifier.node_scores_, fmt=".0%"))
 
     _say_title("Does the tree help?")
     with _doing("Fitting the same learner without the tree"):
         scores = compare(model, portraits)
-    print(f"Test portraits (of {len(y_test)}) that get their class:\n")
+    print(f"Accuracy on {len(y_test)} test portraits:\n")
     for name, score in scores.items():
         print(f"  {name:<28}{score:>6.1%}")
 
@@ -294,7 +210,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     _say_title("The picture")
     if draw_to(path, prediction.contrast, explanation, model, portraits.test[pair]):
-        print(f"Both answers are drawn in {path}.")
+        print(f"Both explanations are drawn in {path}.")
     else:
         print("Nothing is drawn: Matplotlib is missing (pip install 'hierseg-learn[plot]').")
     print(f"All of this took {time.perf_counter() - started:.0f} s.")
@@ -306,7 +222,7 @@ def _say_title(text: str) -> None:
 
 @contextmanager
 def _doing(what: str) -> Iterator[None]:
-    """Say what is being done, and when it is finished how long it took."""
+    """Print what is being done, and how long it took."""
     started = time.perf_counter()
     print(f"{what} ...", end=" ", file=sys.stderr, flush=True)
     yield

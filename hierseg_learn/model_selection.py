@@ -1,4 +1,4 @@
-"""Scorers that hand label maps on to the methods they call."""
+"""Scorers that pass label maps to the methods they call."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 __all__ = ["segment_scorer"]
 
-# what a scorer may call on an estimator
+# methods of estimators that a scorer may call
 _METHODS = {
     "predict",
     "predict_proba",
@@ -26,17 +26,17 @@ _METHODS = {
 
 
 def segment_scorer(scoring: str | Callable) -> Callable:
-    """Make a scorer that hands label maps to the method it calls.
+    """Make a scorer that passes label maps to the method it calls.
 
-    scikit-learn's cross-validation hands metadata to ``fit`` and to the scorer, but a scorer keeps
-    them from ``predict``: with ``scoring="balanced_accuracy"``, a model that was fitted on label
-    maps is asked to predict without, and the scores become NaN, or an error with
-    ``error_score="raise"``. This scorer asks for ``segments`` and passes them on to ``predict``,
-    ``predict_proba`` or ``decision_function``, whichever the score needs. The default
-    ``scoring=None`` needs it too: scikit-learn 1.6 does not hand metadata to the ``score`` of a
-    pipeline there; ``segment_scorer("accuracy")`` says the same.
+    scikit-learn's cross-validation passes metadata to ``fit`` and to the scorer, but the scorer
+    does not pass them to ``predict``: with ``scoring="balanced_accuracy"``, a model that was fitted
+    on label maps has to predict without, and the scores become NaN, or an error with
+    ``error_score="raise"``. This scorer requests ``segments`` and passes them to ``predict``,
+    ``predict_proba`` or ``decision_function``, whichever the score needs. It also replaces the
+    default ``scoring=None``, for which scikit-learn 1.6 does not pass metadata to the ``score`` of
+    a pipeline: ``segment_scorer("accuracy")`` is the same score.
 
-    Images that carry their label maps (:class:`~hierseg_learn.SegmentedImages`) need none of this.
+    :class:`~hierseg_learn.SegmentedImages`, which hold their label maps, do not need it.
 
     Parameters
     ----------
@@ -47,11 +47,10 @@ def segment_scorer(scoring: str | Callable) -> Callable:
     Returns
     -------
     scorer : callable
-        To be called as ``scorer(estimator, X, y, segments=None)``, and as `scoring` in
+        Called as ``scorer(estimator, X, y, segments=None)``, and used as `scoring` in
         :func:`~sklearn.model_selection.cross_validate` or
         :class:`~sklearn.model_selection.GridSearchCV`, with metadata routing enabled and
-        ``segments`` among the metadata. Without ``segments`` it gives what `scoring` gives. It can
-        be pickled and copied if `scoring` can.
+        ``segments`` among the metadata. Without ``segments`` it equals `scoring`.
 
     Raises
     ------
@@ -110,7 +109,7 @@ class _SegmentScorer:
         return self._scorer(estimator, X, y_true, **params)
 
     def get_metadata_routing(self) -> MetadataRequest:
-        """Return what the scorer wants to be handed in ``score``."""
+        """Return the metadata request of the scorer."""
         request = get_routing_for_object(self._scorer)
         request.score.add_request(param="segments", alias=True)
         return request
@@ -120,14 +119,14 @@ class _SegmentScorer:
 
 
 class _WithSegments:
-    """A fitted estimator whose methods get label maps, whoever calls them."""
+    """A fitted estimator whose methods are always called with label maps."""
 
     def __init__(self, estimator: Any, segments: Any) -> None:
         self._estimator = estimator
         self._segments = segments
 
     def __getattr__(self, name: str) -> Any:
-        # Not there before __init__ has run, as in copy and pickle.
+        # missing before __init__, as in copy and pickle
         if name in ("_estimator", "_segments"):
             raise AttributeError(name)
         attribute = getattr(self._estimator, name)

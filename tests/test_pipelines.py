@@ -285,7 +285,7 @@ def test_the_tree_of_the_masks_is_that_of_the_metric(portraits, X, y):
     scores = model[-1].node_scores_[model[-1].tree_.is_leaf]
     assert scores.idxmax().endswith("hair")
     explanation = model[-1].explain_prediction(model[:-1].transform(X[:1]))
-    assert explanation.contributions.index.tolist() == list(model[0].tree_.paths)
+    assert explanation.to_frame().index.tolist() == list(model[0].tree_.paths)
     assert explanation.present is not None
 
 

@@ -27,7 +27,7 @@ from hierseg_learn.metrics import LinearMetric
 from hierseg_learn.sampling import SegmentSwapSampler
 from hierseg_learn.segmentation import CallableSegmenter, GridSegmenter, MaskSegmenter, Segmenter
 from hierseg_learn.utils import Estimator, PickledVersionWarning
-from hierseg_learn.what_if import AblatedClassifier, ablate_nodes
+from hierseg_learn.what_if import AblatedClassifier
 from tests.toy_tables import toy_table
 
 PACKAGE = str(next(iter(hierseg_learn.__path__)))
@@ -99,7 +99,7 @@ def model_estimators():
         HierarchicalMetricClassifier(n_neighbors=3),
     )
     yield AblatedClassifier(model, "a")
-    yield AblatedClassifier(model, "a", hide_pixels=True)
+    yield AblatedClassifier(model, "a", inpaint=True)
 
 
 ESTIMATORS = [*image_estimators(), *table_estimators(), *model_estimators()]
@@ -170,9 +170,9 @@ def said(estimator, data):
         estimator.transform(rows),
         np.asarray(estimator.node_scores_),
         np.asarray(estimator.node_outcomes_),
-        estimator.explain_pair(rows.iloc[0], rows.iloc[1]).contributions.to_numpy(),
-        estimator.explain_prediction(rows.iloc[2]).contributions.to_numpy(),
-        estimator.explain_contrast(rows.iloc[2]).contributions.to_numpy(),
+        estimator.explain_pair(rows.iloc[0], rows.iloc[1]).to_frame().to_numpy(),
+        estimator.explain_prediction(rows.iloc[2]).to_frame().to_numpy(),
+        estimator.explain_contrast(rows.iloc[2]).to_frame().to_numpy(),
         estimator.node_components("photo/person"),
     ]
 
@@ -265,26 +265,26 @@ def test_a_tree_given_as_lists_is_copied():
     X = pd.DataFrame(toy_table(30, 2)[0].to_numpy()[:, :5], columns=list("01234"))
     y = np.arange(30) % 2
     model = HierarchicalMetricClassifier(tree=tree, n_neighbors=3).fit(X, y)
-    before = model.explain_pair(X.iloc[0], X.iloc[1]).contributions
+    before = model.explain_pair(X.iloc[0], X.iloc[1]).to_frame()
     names[:], parts[0][:] = ["9"], []
     tree["root"].clear()
     assert model.tree_.leaf_values == (("1", "0"), (2, 3, 4))
-    pd.testing.assert_frame_equal(model.explain_pair(X.iloc[0], X.iloc[1]).contributions, before)
+    pd.testing.assert_frame_equal(model.explain_pair(X.iloc[0], X.iloc[1]).to_frame(), before)
 
 
-def test_a_muted_model_does_not_go_with_the_one_it_was_made_of():
+def test_a_ablated_model_does_not_go_with_the_one_it_was_made_of():
     images, masks, y = pictures()
     X = SegmentedImages(images, masks)
     model = make_pipeline(
         SegmentTreeTransformer(tree=TREE, descriptors="color"),
         HierarchicalMetricClassifier(n_neighbors=3),
     ).fit(X, y)
-    muted = ablate_nodes(model, "b")
-    expected = muted.predict_proba(X)
+    ablated = AblatedClassifier.from_estimator(model, "b")
+    expected = ablated.predict_proba(X)
     model[1].components_[:] = 0
     model[0].fill_values_[:] = 9
     model.set_params(segmenttreetransformer__tree={"p": {"all": [0, 1, 2]}}).fit(X, y)
-    np.testing.assert_array_equal(muted.predict_proba(X), expected)
+    np.testing.assert_array_equal(ablated.predict_proba(X), expected)
 
 
 def test_a_metric_that_is_handed_out_is_a_copy():
@@ -530,7 +530,7 @@ def test_skops_stores_pipelines_and_samplers():
     sampler = SegmentSwapSampler("a", transformer=FrozenEstimator(model[0]), random_state=0)
     table = model[0].transform(X)
     sampler.fit_resample(table, y)
-    for thing in (model, sampler, ablate_nodes(model, "a")):
+    for thing in (model, sampler, AblatedClassifier.from_estimator(model, "a")):
         saved = sio.dumps(thing)
         back = sio.loads(saved, trusted=sio.get_untrusted_types(data=saved))
         if thing is sampler:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..explain.style import import_pyplot
-from ..fitted.model import AuditedModel
+from ..fitted.model import FittedModel
 from ._base import WIDTH, AuditReport, figure_height
 from ._groups import group_report
 from ._node_reliance import node_reliance
@@ -92,7 +92,9 @@ water × boat 100% (n=1), water × car 100% (n=1).
         BiasAuditDisplay
             The display, drawn.
         """
-        audited = AuditedModel.of(estimator, transformer)
+        audited = FittedModel.from_estimator(
+            estimator, transformer, needs="parts", name="estimator"
+        )
         report = group_report(y, audited.predict(audited.rows(X)), groups)
         reliance = node_reliance(
             estimator,

@@ -1,4 +1,4 @@
-"""Reliance of a model on single nodes, measured by exchanging them between images."""
+"""Reliance of a model on single nodes, measured by swapping them between images."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sklearn.utils._param_validation import Interval, validate_params
 
 from ..explain.style import BELOW, NEGATIVE
 from ..explain.words import node_labels
-from ..fitted.model import AuditedModel
+from ..fitted.model import FittedModel
 from ..metrics.canonical import canonical_order
 from ..tree import SegmentTree
 from ..tree.render import top_down
@@ -45,22 +45,22 @@ class NodeReliance(AuditReport):
     tree : SegmentTree
         The tree.
     nodes : ndarray of shape (n_nodes,), int
-        The nodes that were exchanged.
+        The nodes that were swapped.
     groups : tuple
         Names of the groups; one, ``"all"``, if there are none.
     sizes, hits : ndarray of shape (n_groups, n_classes), int
         Number of samples by group and true class, and of those classified correctly.
-    exchanged_hits : ndarray of shape (n_nodes, n_repeats, n_groups, n_classes), int
-        Number classified correctly with a node exchanged.
+    swapped_hits : ndarray of shape (n_nodes, n_repeats, n_groups, n_classes), int
+        Number classified correctly with a node swapped.
     baseline_hits : ndarray of shape (n_nodes, n_repeats, n_groups, n_classes), int, default=None
-        The same with the node exchanged within the cells of group and class, which changes what
-        the exchange disturbs and nothing else. None stands for no disturbance.
+        The same with the node swapped within the cells of group and class, which changes what
+        the swap disturbs and nothing else. None stands for no disturbance.
     errors : ndarray of shape (n_nodes,), default=None
         Standard error of `excess`, if known.
     cell_errors : ndarray of shape (n_nodes, n_groups, n_classes), default=None
         The same in every cell.
-    muted_hits : ndarray of shape (n_nodes, n_groups, n_classes), int, default=None
-        Number classified correctly with a node muted.
+    ablated_hits : ndarray of shape (n_nodes, n_groups, n_classes), int, default=None
+        Number classified correctly with a node ablated.
 
     See Also
     --------
@@ -77,7 +77,7 @@ class NodeReliance(AuditReport):
     ...     ("day", "night"),
     ...     sizes=[[10, 10], [10, 10]],
     ...     hits=[[10, 4], [3, 9]],
-    ...     exchanged_hits=[[[[7, 6], [7, 6]]], [[[9, 2], [3, 8]]]],
+    ...     swapped_hits=[[[[7, 6], [7, 6]]], [[[9, 2], [3, 8]]]],
     ... )
     >>> reliance.drop.round(2), reliance.worst_drop.round(2)
     (array([0. , 0.1]), array([-0.3,  0.1]))
@@ -89,25 +89,25 @@ class NodeReliance(AuditReport):
     _: KW_ONLY
     sizes: np.ndarray
     hits: np.ndarray
-    exchanged_hits: np.ndarray
+    swapped_hits: np.ndarray
     baseline_hits: np.ndarray | None = None
     errors: np.ndarray | None = None
     cell_errors: np.ndarray | None = None
-    muted_hits: np.ndarray | None = None
+    ablated_hits: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         n_nodes = len(self.nodes)
         cells = (len(self.groups), *np.shape(self.sizes)[1:])
-        exchanged = (n_nodes, *np.shape(self.exchanged_hits)[1:2], *cells)
+        swapped = (n_nodes, *np.shape(self.swapped_hits)[1:2], *cells)
         shapes = {
             "nodes": (n_nodes,),
             "sizes": cells,
             "hits": cells,
-            "exchanged_hits": exchanged,
-            "baseline_hits": exchanged,
+            "swapped_hits": swapped,
+            "baseline_hits": swapped,
             "errors": (n_nodes,),
             "cell_errors": (n_nodes, *cells),
-            "muted_hits": (n_nodes, *cells),
+            "ablated_hits": (n_nodes, *cells),
         }
         for name, shape in shapes.items():
             if (values := getattr(self, name)) is None:
@@ -116,40 +116,40 @@ class NodeReliance(AuditReport):
             if vars(self)[name].shape != shape:
                 raise ValueError(f"{name} must have shape {shape}, got {vars(self)[name].shape}.")
         if self.baseline_hits is None:
-            vars(self)["baseline_hits"] = np.broadcast_to(self.hits, exchanged)
+            vars(self)["baseline_hits"] = np.broadcast_to(self.hits, swapped)
 
     @property
     def accuracy(self) -> float:
-        """Accuracy over all samples, with nothing exchanged."""
+        """Accuracy over all samples, with nothing swapped."""
         return float(self._overall(self.hits))
 
     @property
     def worst_accuracy(self) -> float:
-        """Accuracy in the worst cell of group and true class, with nothing exchanged."""
+        """Accuracy in the worst cell of group and true class, with nothing swapped."""
         return float(self._worst(self.hits))
 
     @property
     def drop(self) -> np.ndarray:
-        """Mean accuracy lost by exchanging a node, over all samples: array of shape (n_nodes,)."""
-        return (self.accuracy - self._overall(self.exchanged_hits)).mean(axis=1)
+        """Accuracy lost by swapping a node, over all samples: array of shape (n_nodes,)."""
+        return (self.accuracy - self._overall(self.swapped_hits)).mean(axis=1)
 
     @property
     def worst_drop(self) -> np.ndarray:
-        """Accuracy lost in the worst cell, negative where it gains: array of shape (n_nodes,)."""
-        return (self.worst_accuracy - self._worst(self.exchanged_hits)).mean(axis=1)
+        """Accuracy lost in the worst cell by swapping a node: array of shape (n_nodes,)."""
+        return (self.worst_accuracy - self._worst(self.swapped_hits)).mean(axis=1)
 
     @property
     def group_drop(self) -> np.ndarray:
-        """Accuracy lost in every group by exchanging a node: array of shape (n_nodes, n_groups)."""
+        """Accuracy lost in every group by swapping a node: array of shape (n_nodes, n_groups)."""
         sizes = self.sizes.sum(axis=1)
-        lost = self.hits.sum(axis=1) - self.exchanged_hits.sum(axis=3).mean(axis=1)
+        lost = self.hits.sum(axis=1) - self.swapped_hits.sum(axis=3).mean(axis=1)
         return np.where(sizes > 0, lost / np.maximum(sizes, 1), np.nan)
 
     @property
     def disturbance(self) -> np.ndarray:
-        """Accuracy lost by exchanging a node within the cells: array of shape (n_nodes,).
+        """Accuracy lost by swapping a node within the cells: array of shape (n_nodes,).
 
-        The new node is of the same class, so the loss is due to the exchange itself.
+        The new node is of the same class, so the loss is due to the swap itself.
         """
         return (self.accuracy - self._overall(self.baseline_hits)).mean(axis=1)
 
@@ -187,11 +187,11 @@ class NodeReliance(AuditReport):
         frame : DataFrame
             `node` is the path; `scope` is "overall", "group" or "worst" (the worst cell of group
             and true class, before and after, which need not be the same cell); `group` is the name
-            of the group; `accuracy` is that with nothing exchanged; `exchanged`, `drop` and
+            of the group; `accuracy` is that with nothing swapped; `swapped`, `drop` and
             `drop_std` are means and standard deviations over the repeats; `baseline` is the
-            accuracy with the node exchanged within cells of group and class, `excess` the loss
-            beyond that, `excess_error` its standard error (over all samples); `muted` and
-            `drop_muted` are there if nodes were muted, too.
+            accuracy with the node swapped within cells of group and class, `excess` the loss
+            beyond that, `excess_error` its standard error (over all samples); `ablated` and
+            `drop_ablated` are there if nodes were ablated, too.
         """
         import pandas as pd
 
@@ -202,7 +202,7 @@ class NodeReliance(AuditReport):
         rows = []
         for i, node in enumerate(self.nodes):
             for scope, group, accuracy in scopes:
-                before, after = float(accuracy(self.hits)), accuracy(self.exchanged_hits[i])
+                before, after = float(accuracy(self.hits)), accuracy(self.swapped_hits[i])
                 baseline = accuracy(self.baseline_hits[i])
                 has_error = scope == "overall" and self.errors is not None
                 row = {
@@ -210,16 +210,16 @@ class NodeReliance(AuditReport):
                     "scope": scope,
                     "group": group,
                     "accuracy": before,
-                    "exchanged": after.mean(),
+                    "swapped": after.mean(),
                     "drop": before - after.mean(),
                     "drop_std": after.std(),
                     "baseline": baseline.mean(),
                     "excess": (baseline - after).mean(),
                     "excess_error": self.errors[i] if has_error else np.nan,
                 }
-                if self.muted_hits is not None:
-                    muted = float(accuracy(self.muted_hits[i]))
-                    row |= {"muted": muted, "drop_muted": before - muted}
+                if self.ablated_hits is not None:
+                    ablated = float(accuracy(self.ablated_hits[i]))
+                    row |= {"ablated": ablated, "drop_ablated": before - ablated}
                 rows.append(row)
         return pd.DataFrame(rows)
 
@@ -245,13 +245,13 @@ class NodeReliance(AuditReport):
             )
         else:
             lines.append(
-                "No single node is essential; the others carry the same information: exchanging "
-                f"it freely costs no more than exchanging it within {cells}."
+                "No single node is essential; the others carry the same information: swapping "
+                f"it freely costs no more than swapping it within {cells}."
             )
         most = parts[self.disturbance[parts].argmax()] if len(parts) else None
         if most is not None and self.disturbance[most] >= MIN_CHANGE_IN_CELL:
             lines.append(
-                "The exchange itself, which combines areas, outlines and mixtures that occur in no "
+                "The swap itself, which combines areas, outlines and mixtures that occur in no "
                 f"photo, costs up to {100 * self.disturbance[most]:.0f} points ({labels[most]}); "
                 "this is not counted for the node."
             )
@@ -272,7 +272,7 @@ class NodeReliance(AuditReport):
         """Table of all nodes, with changes of the accuracy in percentage points."""
         heads = ["points of accuracy", "overall", "within cells", "excess", "±", "worst cell"]
         heads += [f"group {group}" for group in self.groups] if self.has_groups else []
-        heads += ["muted: overall", "worst cell"] if self.muted_hits is not None else []
+        heads += ["ablated: overall", "worst cell"] if self.ablated_hits is not None else []
         rows = []
         for i in self._top_down():
             node = self.nodes[i]
@@ -281,9 +281,9 @@ class NodeReliance(AuditReport):
             row.append(MISSING if self.errors is None else number(100 * self.errors[i], ".0f"))
             row.append(points(-self.worst_excess[i]))
             row += [points(-value) for value in self.group_drop[i]] if self.has_groups else []
-            if self.muted_hits is not None:
-                row.append(points(self._overall(self.muted_hits[i]) - self.accuracy))
-                row.append(points(self._worst(self.muted_hits[i]) - self.worst_accuracy))
+            if self.ablated_hits is not None:
+                row.append(points(self._overall(self.ablated_hits[i]) - self.accuracy))
+                row.append(points(self._worst(self.ablated_hits[i]) - self.worst_accuracy))
             rows.append(row)
         caption = "Change of the accuracy, in percentage points, with a node from another image"
         return [(caption, heads, rows)]
@@ -352,7 +352,7 @@ class NodeReliance(AuditReport):
 
 @validate_params(
     {
-        "mute": ["boolean"],
+        "ablate": ["boolean"],
         "n_repeats": [Interval(Integral, 1, None, closed="left")],
         "random_state": ["random_state"],
     },
@@ -365,7 +365,7 @@ def node_reliance(
     groups: Any = None,
     *,
     nodes: Sequence[int | str] | int | str | None = None,
-    mute: bool = False,
+    ablate: bool = False,
     n_repeats: int = 5,
     transformer: Any = None,
     segments: Any = None,
@@ -373,15 +373,15 @@ def node_reliance(
 ) -> NodeReliance:
     """Measure the accuracy that a model loses when single nodes come from other images.
 
-    One node after the other is exchanged, with everything below it, between the images of X,
+    One node after the other is swapped, with everything below it, between the images of X,
     whatever their classes; the columns of its ancestors are recomputed, so that they keep nothing
     of it. An informative node costs accuracy everywhere. A shortcut costs accuracy where it holds,
     and *gains* some in the groups in which it misleads.
 
-    An exchange disturbs more than the node: the node keeps the area and the outline that it has in
+    A swap disturbs more than the node: the node keeps the area and the outline that it has in
     the donor, so that areas no longer add up, and its ancestors become mixtures that occur in no
     photo. This may cost accuracy even if the node carries no information. Every node is therefore
-    also exchanged between images of the same class (and group), which keeps its information about
+    also swapped between images of the same class (and group), which keeps its information about
     the class and leaves only the disturbance. The reliance is the loss *beyond* that, and a node is
     named only if this excess is significant.
 
@@ -397,12 +397,12 @@ def node_reliance(
     groups : array-like of shape (n_samples,) or (n_samples, n_columns), or DataFrame, default=None
         Group of every sample; the combinations of several columns are groups.
     nodes : int, str or list of int and str, default=None
-        Nodes to exchange, by id, path or unique short name. None takes all.
-    mute : bool, default=False
-        Whether every node is also muted: absent, and removed from its ancestors. Rows without it
-        may be unlike all training rows, so exchange is the fairer test.
+        Nodes to swap, by id, path or unique short name. None takes all.
+    ablate : bool, default=False
+        Whether every node is also ablated: absent, and removed from its ancestors. Rows without it
+        may be unlike all training rows, so a swap is the fairer test.
     n_repeats : int, default=5
-        Number of exchanges of every node, each with other donors.
+        Number of swaps of every node, each with other donors.
     transformer : SegmentTreeTransformer, default=None
         For a classifier: the fitted transformer whose table it was fitted on.
     segments : array, list of arrays or list of paths, default=None
@@ -426,7 +426,7 @@ def node_reliance(
     See Also
     --------
     find_shortcuts : Nodes that predict the class and should not, without a model.
-    hierseg_learn.what_if.ablate_nodes : The same model without some nodes.
+    hierseg_learn.what_if.AblatedClassifier : The same model without some nodes.
 
     Examples
     --------
@@ -447,12 +447,12 @@ def node_reliance(
     >>> (reliance.drop > 0.2).tolist()
     [True, False]
     """
-    audited = AuditedModel.of(model, transformer)
+    audited = FittedModel.from_estimator(model, transformer, needs="parts")
     rows = audited.rows(X, segments)
     if len(rows) < 2:
-        raise ValueError(f"X must hold at least two samples to exchange nodes, got {len(rows)}.")
+        raise ValueError(f"X must hold at least two samples to swap nodes, got {len(rows)}.")
     target = audited.check_classes(y, len(rows))
-    tree = audited.exchange.tree
+    tree = audited.editor.tree
     chosen = list(range(tree.n_nodes)) if nodes is None else node_ids(tree, nodes, "nodes")
     found = (
         Groups((NO_GROUPS,), np.zeros(len(rows), dtype=np.intp))
@@ -468,10 +468,10 @@ def node_reliance(
     rng = check_random_state(random_state)
     free = np.stack([_donors(np.zeros_like(cells), rng) for _ in range(n_repeats)])
     within = np.stack([_donors(ranks[cells], rng) for _ in range(n_repeats)])
-    exchanged, baseline, errors, cell_errors = [], [], [], []
+    swapped, baseline, errors, cell_errors = [], [], [], []
     for node in chosen:
-        flags = [_exchanged(audited, rows, target, node, donors) for donors in (free, within)]
-        exchanged.append([count.hits(flag) for flag in flags[0]])
+        flags = [_swapped(audited, rows, target, node, donors) for donors in (free, within)]
+        swapped.append([count.hits(flag) for flag in flags[0]])
         baseline.append([count.hits(flag) for flag in flags[1]])
         error = partial(_standard_error, *flags, free, within)
         errors.append(error(np.ones(len(rows), dtype=bool)))
@@ -482,30 +482,30 @@ def node_reliance(
         found.labels,
         sizes=count.sizes,
         hits=count.hits(target == audited.predict(rows)),
-        exchanged_hits=np.array(exchanged),
+        swapped_hits=np.array(swapped),
         baseline_hits=np.array(baseline),
         errors=np.array(errors),
         cell_errors=np.reshape(cell_errors, (len(chosen), *count.sizes.shape)),
-        muted_hits=_muted_hits(audited, rows, target, chosen, count) if mute else None,
+        ablated_hits=_ablated_hits(audited, rows, target, chosen, count) if ablate else None,
     )
 
 
-def _exchanged(
-    audited: AuditedModel, rows: np.ndarray, target: np.ndarray, node: int, donors: np.ndarray
+def _swapped(
+    audited: FittedModel, rows: np.ndarray, target: np.ndarray, node: int, donors: np.ndarray
 ) -> np.ndarray:
     """Whether rows with a donor's node are classified correctly, (n_repeats, n_rows) bool."""
-    leaves = audited.exchange.leaves(node)
-    swapped = np.broadcast_to(leaves, (len(rows), audited.exchange.tree.n_leaves))
+    leaves = audited.editor.leaves(node)
+    swapped = np.broadcast_to(leaves, (len(rows), audited.editor.tree.n_leaves))
     return np.stack(
         [
-            target == audited.predict(audited.exchange.exchange(rows, rows[order], swapped))
+            target == audited.predict(audited.editor.swap(rows, rows[order], swapped))
             for order in donors
         ]
     )
 
 
 def _standard_error(
-    exchanged: np.ndarray,
+    swapped: np.ndarray,
     baseline: np.ndarray,
     free: np.ndarray,
     within: np.ndarray,
@@ -515,13 +515,13 @@ def _standard_error(
 
     The influence of an image on the mean is the sum of those as a receiver and as a donor.
     """
-    n_repeats, n_rows = exchanged.shape
+    n_repeats, n_rows = swapped.shape
     if not counted.any():
         return np.nan
     weights = counted / counted.sum()
-    lost = baseline.mean(axis=0) - exchanged.mean(axis=0)
+    lost = baseline.mean(axis=0) - swapped.mean(axis=0)
     influence = weights * (lost - weights @ lost)
-    for sign, flags, donors in ((-1, exchanged, free), (1, baseline, within)):
+    for sign, flags, donors in ((-1, swapped, free), (1, baseline, within)):
         # the mean of a receiver is no effect of its donors
         own = flags.mean(axis=0) if n_repeats > 1 else weights @ flags[0]
         for flag, order in zip(flags, donors):
@@ -530,17 +530,17 @@ def _standard_error(
     return float(np.sqrt(np.sum(influence**2)))
 
 
-def _muted_hits(
-    audited: AuditedModel,
+def _ablated_hits(
+    audited: FittedModel,
     rows: np.ndarray,
     target: np.ndarray,
     nodes: list[int],
     count: _CellCounter,
 ) -> np.ndarray:
-    """Hits with every node muted, (n_nodes, n_groups, n_classes)."""
-    exchange = audited.exchange
-    muted = (exchange.mute(rows, exchange.leaves(node)) for node in nodes)
-    return np.stack([count.hits(target == audited.predict(row)) for row in muted])
+    """Hits with every node ablated, (n_nodes, n_groups, n_classes)."""
+    editor = audited.editor
+    ablated = (editor.ablate(rows, editor.leaves(node)) for node in nodes)
+    return np.stack([count.hits(target == audited.predict(row)) for row in ablated])
 
 
 def _donors(cells: np.ndarray, rng: np.random.RandomState) -> np.ndarray:

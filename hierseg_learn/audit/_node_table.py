@@ -7,15 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted
 
 from ..descriptors import ShapeDescriptor
-from ..fitted.model import unwrap_frozen
+from ..fitted.model import check_transformer
 from ..images import is_table
 from ..table.layout import AREA, PRESENCE, TableLayout, read_layout, split_column
 from ..transformer import SegmentTreeTransformer
 from ..tree import SegmentTree
-from ..utils.tables import as_pandas, column_names
+from ..utils.tables import as_pandas, column_names, order_columns
 
 
 @dataclass(frozen=True)
@@ -49,8 +48,8 @@ class TableReader:
     @classmethod
     def of(cls, X: Any, transformer: Any, tree: Any, appearance_only: bool) -> TableReader:
         """Look at a first table, or at the transformer that makes it."""
-        transformer = _check_transformer(transformer)
         if transformer is not None:
+            transformer = check_transformer(transformer)
             names = tuple(transformer.get_feature_names_out().tolist())
         elif not is_table(X):
             raise TypeError(
@@ -94,12 +93,8 @@ class TableReader:
         X = as_pandas(X, name)
         if self.names is None or not hasattr(X, "columns"):
             return X
-        found = tuple(map(str, X.columns))
-        if sorted(found) != sorted(self.names):
-            odd = sorted(set(found) ^ set(self.names))
-            what = f"{odd[0]!r} is in one of the two only" if odd else "a column comes twice"
-            raise ValueError(f"{name} must have the same columns as the training table: {what}.")
-        return X if found == self.names else X[list(self.names)]
+        order = order_columns(X.columns, self.names, name, "the columns of the training table")
+        return X.iloc[:, order]
 
 
 def _is_geometry(descriptor: str) -> bool:
@@ -117,19 +112,6 @@ def _check_finite(
             f"{name} holds NaN or infinity in row {row}, in a column of {path!r}, which is "
             "present there; expected finite numbers."
         )
-
-
-def _check_transformer(transformer: Any) -> SegmentTreeTransformer | None:
-    transformer = unwrap_frozen(transformer)
-    if transformer is None:
-        return None
-    if not isinstance(transformer, SegmentTreeTransformer):
-        raise TypeError(
-            "transformer must be a fitted SegmentTreeTransformer, got "
-            f"{type(transformer).__name__}."
-        )
-    check_is_fitted(transformer)
-    return transformer
 
 
 def node_ids(tree: SegmentTree, nodes: Sequence[int | str] | int | str, name: str) -> list[int]:

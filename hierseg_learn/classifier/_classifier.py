@@ -1,4 +1,4 @@
-"""A table with hierarchical columns in, classes and what every node contributed out."""
+"""Classification by a metric that is learned along a tree."""
 
 from __future__ import annotations
 
@@ -16,17 +16,16 @@ from sklearn.base import (
 from sklearn.metrics import accuracy_score
 from sklearn.utils import Tags
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
-from sklearn.utils._set_output import _get_container_adapter
 from sklearn.utils.validation import check_is_fitted
 
 from ..kernels import get_backend
 from ..metrics import Combination, make_combination, make_node_metric
-from ..metrics.base import MahalanobisMixin, map_rows
+from ..metrics.base import MahalanobisMixin
 from ..metrics.canonical import canonical_order
 from ..metrics.cross_fitting import find_copies
 from ..metrics.registry import COMBINATIONS, NODE_METRICS
 from ..metrics.tree_metric import TreeMetric, fit_tree_metric
-from ..table.checks import check_rows, check_table, presence_columns
+from ..table.checks import check_rows, check_table
 from ..table.layout import TableLayout, read_layout
 from ..tree import SegmentTree
 from ..utils import Estimator
@@ -39,59 +38,23 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-class NodeSpacesMixin:
-    """Adds `transform` to a classifier that has a linear map for every node.
-
-    scikit-learn wraps the `transform` in a class body and then names columns after the root's
-    components, which fails for a node with more or fewer of them. An inherited `transform` is left
-    alone and names its columns itself.
-    """
-
-    def transform(self, X: Any, node: int | str | None = None) -> np.ndarray:
-        """Map rows into the space in which the Euclidean distance is the metric.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows like those of `fit`.
-        node : int or str, default=None
-            A node of `tree_` by id, path or unique name: the space of its metric over everything
-            below it. None takes the root.
-
-        Returns
-        -------
-        embedding : ndarray of shape (n_samples, n_components)
-            Or a data frame, if `set_output` asks for one.
-        """
-        rows = self._check_rows(X)
-        components = self.components_ if node is None else self.node_components(node)
-        embedding = map_rows(components, rows)
-        adapter = _get_container_adapter("transform", self)
-        if adapter is None:
-            return embedding
-        prefix = type(self).__name__.lower()
-        names = [f"{prefix}{i}" for i in range(len(components))]
-        return adapter.create_container(embedding, X, columns=names)
-
-
 _SERIES = {"node_scores_": "score", "node_outcomes_": "outcome"}
 
 
 class HierarchicalMetricClassifier(
     ExplainMixin,
-    NodeSpacesMixin,
     MahalanobisMixin,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
     ClassifierMixin,
     Estimator,
 ):
-    """Classify by a metric that is learned node by node of a tree and comes apart again.
+    """Classify by a metric that is learned node by node, and explained node by node.
 
     Every node of the tree learns a linear map of its own columns. Bottom-up, every parent combines
     the metrics of its children, starting from what these learned, until the root gives one distance
     between two rows. A row gets the class of its nearest neighbors, or of the nearest prototype,
-    and the distance is the sum of what every node contributed.
+    and the squared distance is the sum of the contributions of all nodes.
 
     The tree is read from column names such as ``photo/person/hair|lab_mean_0``, as
     :class:`SegmentTreeTransformer` writes them. A table without such names is a tree of one node,
@@ -118,10 +81,10 @@ class HierarchicalMetricClassifier(
         combination gives more; this mixes the nodes, also under ``combination="weighted"``. None
         keeps all.
     n_neighbors : int, default=5
-        Number of neighbors that vote. Where more rows are as far as the last of them, as rows are
-        that lack a part, all of these share the last votes.
+        Number of neighbors that vote. All rows that are as far as the last of them, such as rows
+        that lack a part, share the last votes.
     weights : {"uniform", "distance"}, callable or None, default="uniform"
-        Weight of a neighbour's vote by its distance, as in
+        Weight of a neighbor's vote by its distance, as in
         :class:`~sklearn.neighbors.KNeighborsClassifier`; None is "uniform". Unlike there, weights
         of a callable that are negative, missing, infinite or all zero for a row are an error.
     decision : {"neighbors", "prototypes"}, default="neighbors"
@@ -141,23 +104,24 @@ class HierarchicalMetricClassifier(
         The classes.
     tree_ : SegmentTree
         The tree.
+    column_nodes_ : ndarray of shape (n_features,), int
+        Node of every column.
     components_ : ndarray of shape (n_components, n_features), float64
         The root's linear map L; the squared distance of two rows is ``||L (a - b)||^2``.
     node_scores_ : Series of shape (n_nodes,)
-        By node path, the share of held-out rows that the metric of the node, with everything below
-        it, gives their class by their neighbors; NaN where classes are too small to hold rows out.
-        How a parent and everything below it are combined is chosen, for every fold that is scored,
-        by the other folds alone: without signal, scores of parents are at chance as those of leaves
-        are. The model itself is combined by all folds.
+        By node path, held-out accuracy of the nearest neighbors by the metric of the node (including
+        its subtree); NaN if classes are too small to hold rows out. How a parent is combined is
+        chosen, for every fold that is scored, by the other folds alone, so that without signal all
+        scores are at chance. The model itself is combined by all folds.
     node_outcomes_ : Series of shape (n_nodes,)
-        By node path, what became of the node's metric: ``"leaf"``, ``"start"`` where a parent
-        keeps its children's metrics as they are, or what they were refined to; ``"constant"`` for a
-        leaf that has nothing to learn from.
+        By node path, how the node's metric was made: ``"leaf"``; ``"start"`` where a parent keeps
+        its children's metrics as they are, or the refinement that it chose; ``"constant"`` for a
+        leaf whose columns are all constant.
     prototypes_ : ndarray of shape (n_classes, n_features)
         Mean of the training rows of every class.
     device_ : str
-        "cpu" or "cuda": where `fit` looked for neighbors. Nodes whose learner runs on either go by
-        the size of their own tables.
+        "cpu" or "cuda": where `fit` searched neighbors. Node learners choose by the size of their
+        own tables.
     n_features_in_ : int
         Number of columns.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -173,9 +137,9 @@ class HierarchicalMetricClassifier(
     With M = L'L and Δ the difference of two rows, the columns of node v contribute Δ_v'(MΔ)_v to
     the squared distance: the Shapley value of the game in which only some nodes differ.
 
-    What is learned does not depend on the order of the rows, on the order of named columns, on how
-    the table lies in memory or on the names of the classes: folds and batches are drawn from rows
-    in an order that their contents set.
+    What is learned does not depend on the order of the rows or of named columns, on the memory
+    layout of the table or on the names of the classes: folds and batches are drawn from rows that
+    are sorted by their contents.
 
     Parents are chosen on held-out rows. Rows that share at least half of their parts with one of
     their class, to the bit, are copies of it, as over-sampling and
@@ -215,7 +179,7 @@ class HierarchicalMetricClassifier(
         "random_state": ["random_state"],
     }
 
-    # votes are counted anew, as scikit-learn's neighbors do it; nothing else is looked at
+    # as in scikit-learn, n_neighbors and weights may change after fit; nothing else is read again
     _reads_params = False
 
     def __init__(
@@ -263,19 +227,20 @@ class HierarchicalMetricClassifier(
         Raises
         ------
         ValueError, TypeError
-            If the table, the tree or a parameter is not what it should be, there is one class only,
-            or there are fewer rows than neighbors; the message names what came and what was
-            expected.
+            If the table, the tree or a parameter is invalid, there is only one class, or there are
+            fewer rows than neighbors.
         """
-        get_backend(self.device)  # a GPU that is asked for and missing is an error at once
+        get_backend(self.device)  # raises at once if a GPU is asked for and missing
         X, y = check_table(self, X, y, copy=True)
         self.classes_, codes = np.unique(y, return_inverse=True)
         self._check_enough(codes)
         self._layout = read_layout(self.tree, self._names(), X.shape[1])
         self.tree_ = self._layout.tree
+        self.column_nodes_ = self._layout.column_nodes
         backend = get_backend(self.device, n_values=X.size)
         self.device_ = backend.name
         names, by_name = self._names(), np.arange(X.shape[1])
+        self._presence_columns = self._layout.presence_columns(names)
         if names is not None:
             by_name = np.array(sorted(by_name, key=names.__getitem__))
         # learned from rows, columns and classes in an order that their contents and names set
@@ -305,10 +270,10 @@ class HierarchicalMetricClassifier(
         Returns
         -------
         y : ndarray of shape (n_samples,)
-            The class with the most votes, or of the nearest prototype: the one of the largest
-            probability. Of classes with as many votes it is the one whose voters are nearer, and
-            if they are as near, the one that comes first by the rows that `fit` saw, whatever its
-            name (scikit-learn takes the first name).
+            The most probable class: that with the most votes, or of the nearest prototype. Of
+            classes with equally many votes it is the one with the nearer neighbors, and if these
+            are equally near, the first in an order by their training rows, whatever its name
+            (scikit-learn takes the first name).
         """
         codes = self.predict_proba(X).argmax(axis=1)
         return self.classes_[codes]
@@ -326,14 +291,13 @@ class HierarchicalMetricClassifier(
         proba : ndarray of shape (n_samples, n_classes)
             Shares of the votes; for prototypes the softmax of minus half the squared distances,
             which is the posterior of normal classes that share the metric as covariance. Rows sum
-            to 1. Of probabilities that are level, that of the predicted class is larger by a
-            rounding.
+            to 1. Of equal probabilities, that of the predicted class is larger by a rounding.
         """
         X = self._check_rows(X)
         return self._decide().proba(X)
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Share of rows that get their class.
+        """Accuracy on a table.
 
         Parameters
         ----------
@@ -342,7 +306,7 @@ class HierarchicalMetricClassifier(
         y : array-like of shape (n_samples,)
             Their classes.
         sample_weight : array-like of shape (n_samples,), default=None
-            How much a row counts.
+            Weights of the rows.
 
         Returns
         -------
@@ -351,8 +315,8 @@ class HierarchicalMetricClassifier(
         Raises
         ------
         ValueError
-            If y is not one class per row, lacks a value, or is of another kind than `classes_`,
-            such as numbers where these are text.
+            If y is not one class per row, has a missing value, or is of another kind than
+            `classes_`, such as numbers where these are text.
         """
         predicted = self.predict(X)
         y = check_labels(y, "y", len(predicted))
@@ -367,7 +331,7 @@ class HierarchicalMetricClassifier(
         Parameters
         ----------
         X : array-like of shape (n_queries, n_features), default=None
-            The queries; None takes every training row, which is then not its own neighbor.
+            The queries; None takes all training rows, none of which is its own neighbor.
         n_neighbors : int, default=None
             How many; None takes the parameter.
         return_distance : bool, default=True
@@ -376,10 +340,10 @@ class HierarchicalMetricClassifier(
         Returns
         -------
         distances : ndarray of shape (n_queries, n_neighbors)
-            Only if `return_distance`. Their squares are the sums of the nodes' contributions.
+            Only if `return_distance`. Their squares are sums of contributions of the nodes.
         indices : ndarray of shape (n_queries, n_neighbors)
-            Positions of the training rows, nearest first. Of rows that are equally far some are
-            left out where there are more than asked for; for a prediction all of them vote.
+            Positions of the training rows, nearest first. Where more rows tie for the last places,
+            some are left out; for a prediction all of them vote.
         """
         check_is_fitted(self)
         rows = None if X is None else self._check_rows(X)
@@ -440,7 +404,7 @@ class HierarchicalMetricClassifier(
         import pandas as pd
 
         values = np.array(values, dtype=object if title == "outcome" else np.float64)
-        # pandas before 3 hands out the very array; nobody is to edit it
+        # pandas before 3 hands out the array itself, which must not be edited
         values.flags.writeable = False
         return pd.Series(values, pd.Index(self.tree_.paths, name="node"), name=title, copy=False)
 
@@ -509,8 +473,8 @@ class HierarchicalMetricClassifier(
 def _find_copies(
     X: np.ndarray, codes: np.ndarray, layout: TableLayout, names: list[str] | None
 ) -> np.ndarray:
-    """Rows that samplers made of others: what is learned of one is not judged on the other."""
+    """Groups of rows that samplers made of others, which are held out together, (n_samples,)."""
     leaves = layout.tree.leaves
-    presence = presence_columns(names, layout)
+    presence = layout.presence_columns(names)
     present = None if presence is None else X[:, presence[leaves]] > 0
     return find_copies(X, codes, [layout.columns[leaf] for leaf in leaves], present)

@@ -1,39 +1,100 @@
-"""What a fitted classifier says about its distances and decisions."""
+"""Explanations by a fitted classifier: of pairs, predictions, contrasts, classes and itself."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from sklearn.utils import check_random_state
+from sklearn.utils._set_output import _get_container_adapter
 from sklearn.utils.validation import check_is_fitted
 
 from ..kernels.threads import single_blas_thread
 from ..metrics import node_contributions
-from ..table.checks import check_row, presence_columns
-from ..table.layout import split_column
-from ..utils.labels import class_code
-from ._contrasts import Contrasts
-from ._importance import ExplainClassesMixin
+from ..metrics.base import map_rows
+from ..table.checks import check_row
+from ..table.layout import TableLayout, split_column
+from ..utils.labels import check_known, check_labels, class_code
+from ._contrasts import ContrastEngine
+from .votes import Queries, pair_contributions
 
 if TYPE_CHECKING:
     from ..explain import (
+        ClassExplanation,
         ContrastExplanation,
-        ContrastExplanations,
+        ModelExplanation,
         PairExplanation,
         PredictionExplanation,
-        PredictionExplanations,
     )
 
+# most training rows that the explanation of a class or of the model takes
+MAX_ROWS = 1000
 
-class ExplainMixin(ExplainClassesMixin):
-    """Explanations of :class:`~hierseg_learn.HierarchicalMetricClassifier`.
 
-    Every one sums Shapley values in closed form: nothing is sampled, so it is the same every time.
+class ExplainMixin:
+    """Explanations and node spaces of :class:`~hierseg_learn.HierarchicalMetricClassifier`.
+
+    All explanations sum Shapley values in closed form; nothing is sampled.
     """
 
+    # scikit-learn wraps a `transform` in the body of an estimator and names its columns after the
+    # root's components, which fails for another node; an inherited one is left alone
+    def transform(self, X: Any, node: int | str | None = None) -> np.ndarray:
+        """Map rows into the space in which the Euclidean distance is the metric.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows like those of `fit`.
+        node : int or str, default=None
+            A node of `tree_` by id, path or unique name: the space of its metric over everything
+            below it. None takes the root.
+
+        Returns
+        -------
+        embedding : ndarray of shape (n_samples, n_components)
+            Or a data frame, if `set_output` asks for one.
+        """
+        rows = self._check_rows(X)
+        components = self.components_ if node is None else self.node_components(node)
+        embedding = map_rows(components, rows)
+        adapter = _get_container_adapter("transform", self)
+        if adapter is None:
+            return embedding
+        prefix = type(self).__name__.lower()
+        names = [f"{prefix}{i}" for i in range(len(components))]
+        return adapter.create_container(embedding, X, columns=names)
+
+    def pair_contributions(self, pairs: Any) -> np.ndarray:
+        """Contribution of every node to the squared distance of the rows of every pair.
+
+        Parameters
+        ----------
+        pairs : array-like of shape (n_pairs, 2, n_features)
+            The pairs, as for `pair_distance`.
+
+        Returns
+        -------
+        direct : ndarray of shape (n_pairs, n_nodes), float64
+            What the own columns of every node contribute; a row sums to the squared distance.
+
+        Raises
+        ------
+        ValueError
+            If `pairs` has another shape.
+        """
+        check_is_fitted(self)
+        pairs = np.asarray(pairs, dtype=np.float64)
+        if pairs.ndim != 3 or pairs.shape[1:] != (2, self.n_features_in_):
+            raise ValueError(
+                f"pairs must have shape (n_pairs, 2, {self.n_features_in_}), got {pairs.shape}."
+            )
+        return self._contributions(pairs[:, 0] - pairs[:, 1])
+
     def explain_pair(self, a: Any, b: Any, attribute_to: str = "nodes") -> PairExplanation:
-        """Say what every node contributes to the squared distance of two rows.
+        """Explain the squared distance of two rows.
 
         Parameters
         ----------
@@ -53,26 +114,26 @@ class ExplainMixin(ExplainClassesMixin):
         Raises
         ------
         ValueError
-            If a row is not like those of `fit`, `by` is unknown, or the table has no areas to
-            split by.
+            If a row is not like those of `fit`, `attribute_to` is unknown, or the table has no
+            areas to split by.
         """
         from ..explain import PairExplanation, PartsExplanation
-        from ..explain.explanation import check_attribute_to
+        from ..explain.explanation import check_attribute_to, unchecked
 
-        check_is_fitted(self)
         check_attribute_to(attribute_to)
-        rows = [check_row(self, row, name) for row, name in ((a, "a"), (b, "b"))]
-        direct = self._contributions(rows[0] - rows[1])[0]
-        presence = {"present_a": self._presence(rows[0]), "present_b": self._presence(rows[1])}
-        if attribute_to == "parts":
-            split, kinds = self._by_parts(*rows)
-            return PartsExplanation(
-                self.tree_, split[0], own_columns=direct, kinds=kinds, **presence
-            )
-        return PairExplanation(self.tree_, direct, **presence)
+        rows = check_row(self, a, "a"), check_row(self, b, "b")
+        values = {"direct": self._contributions(rows[0] - rows[1])[0]}
+        present = self._presence(np.concatenate(rows))
+        if present is not None:
+            values |= {"present_a": present[0], "present_b": present[1]}
+        if attribute_to == "nodes":
+            return unchecked(PairExplanation, tree=self.tree_, **values)
+        split, kinds = self._split_over_leaves(*rows)
+        values |= {"unsplit": values["direct"], "direct": split[0], "column_kinds": kinds}
+        return unchecked(PartsExplanation, tree=self.tree_, **values)
 
     def explain_prediction(self, x: Any) -> PredictionExplanation:
-        """Say why a row gets its class, and how it differs from those who vote on it.
+        """Explain the class of a row, and how it differs from its nearest neighbors.
 
         Parameters
         ----------
@@ -83,31 +144,27 @@ class ExplainMixin(ExplainClassesMixin):
         -------
         explanation : PredictionExplanation
             Its `contrast` is that of `explain_contrast`: why the predicted class rather than the
-            one that comes next. Its contributions add up to the mean squared distance to the
-            neighbors that vote, weighted by their votes; for prototypes, to the one of the
-            predicted class. Rows that tie for the last places are all listed, up to 100; of more,
-            some of every class stand for the others, which are as far.
+            next one. Its contributions add up to the mean squared distance to the neighbors that
+            vote, weighted by their votes; for prototypes, to the one of the predicted class. Rows
+            that tie for the last places are all listed, up to 100; of more, some of every class
+            are listed in place of the others, which are as far.
         """
-        from ..explain import PredictionExplanation
+        return self._predictions(check_row(self, x, "x"))[0]
 
-        check_is_fitted(self)
-        row = check_row(self, x, "x")
-        contrasts = self._contrasts(None)
-        voters = contrasts.decision.voters(row)
-        several = len(self.classes_) > 1
-        return PredictionExplanation(
-            self.tree_,
-            self._contributions(row - voters.rows),
-            prediction=self.classes_[voters.proba.argmax()],
-            classes=self.classes_,
-            proba=voters.proba,
-            neighbors=voters.indices,
-            neighbor_classes=self.classes_[voters.codes],
-            vote_weights=voters.weights,
-            present=self._presence(row),
-            kind=self.decision,
-            contrast=self._contrast(row, contrasts, proba=voters.proba[None]) if several else None,
-        )
+    def explain_predictions(self, X: Any) -> PredictionExplanation:
+        """Explain many predictions at once, as `explain_prediction` does one.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows like those of `fit`.
+
+        Returns
+        -------
+        explanations : PredictionExplanation
+            A batch: an index gives the explanation of one row.
+        """
+        return self._predictions(self._check_rows(X).astype(np.float64), _labels(X))
 
     def explain_contrast(
         self,
@@ -117,17 +174,17 @@ class ExplainMixin(ExplainClassesMixin):
         n_neighbors: int | None = None,
         attribute_to: str = "nodes",
     ) -> ContrastExplanation:
-        """Say which nodes pull a row towards one class and away from another.
+        """Explain why a row is of one class rather than of another.
 
         Parameters
         ----------
         x : array-like of shape (n_features,) or (1, n_features)
             A row like those of `fit`; also a Series, or a DataFrame of one row.
         target : object, default=None
-            The class to speak for; None takes the predicted one.
+            The class to explain; None takes the predicted one.
         foil : object, default=None
-            The class to speak against; None takes the one that is most probable after `target`,
-            among equally probable ones the nearest.
+            The class to compare it with; None takes the most probable one after `target`, of
+            equally probable ones the nearest.
         n_neighbors : int, default=None
             How many training rows of either class the row is compared with; None takes the
             parameter, or the whole class where that is smaller. Prototypes have no neighbors.
@@ -145,49 +202,10 @@ class ExplainMixin(ExplainClassesMixin):
         ------
         ValueError
             If a class is unknown, both are the same, or one has fewer rows than `n_neighbors`; also
-            as in `explain_pair` for `by`.
+            as in `explain_pair` for `attribute_to`.
         """
-        check_is_fitted(self)
         row = check_row(self, x, "x")
-        contrasts = self._contrasts(n_neighbors, attribute_to)
-        codes = self._code(target, "target"), self._code(foil, "foil")
-        return self._contrast(row, contrasts, *codes)
-
-    def explain_predictions(self, X: Any) -> PredictionExplanations:
-        """Explain the predictions for many rows at once, as `explain_prediction` does for one.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows like those of `fit`.
-
-        Returns
-        -------
-        explanations : PredictionExplanations
-            Indexing gives single explanations; `contributions` is a tidy DataFrame.
-        """
-        from ..explain import PredictionExplanations
-
-        rows = self._check_rows(X).astype(np.float64)
-        contrasts = self._contrasts(None)
-        votes = contrasts.decision.votes(rows)
-        several = len(self.classes_) > 1
-        return PredictionExplanations(
-            self.tree_,
-            contrasts.contributions(rows, votes.indices),
-            predictions=self.classes_[votes.proba.argmax(axis=1)],
-            classes=self.classes_,
-            proba=votes.proba,
-            neighbors=votes.indices,
-            neighbor_classes=self.classes_[votes.codes],
-            vote_weights=votes.weights,
-            present=self._presences(rows),
-            samples=_labels(X),
-            kind=self.decision,
-            contrasts=(
-                self._all_contrasts(X, rows, contrasts, proba=votes.proba) if several else None
-            ),
-        )
+        return self._contrasts(row, None, target, foil, n_neighbors, attribute_to)[0]
 
     def explain_contrasts(
         self,
@@ -196,14 +214,14 @@ class ExplainMixin(ExplainClassesMixin):
         foil: Any = None,
         n_neighbors: int | None = None,
         attribute_to: str = "nodes",
-    ) -> ContrastExplanations:
+    ) -> ContrastExplanation:
         """Contrast many rows at once, as `explain_contrast` does one.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
             Rows like those of `fit`.
-        target, against : object, default=None
+        target, foil : object, default=None
             Classes, the same for all rows; None takes those of each row.
         n_neighbors : int, default=None
             As in `explain_contrast`.
@@ -212,8 +230,8 @@ class ExplainMixin(ExplainClassesMixin):
 
         Returns
         -------
-        explanations : ContrastExplanations
-            Indexing gives single explanations; `contributions` is a tidy DataFrame.
+        explanations : ContrastExplanation
+            A batch: an index gives the explanation of one row.
 
         Raises
         ------
@@ -221,66 +239,205 @@ class ExplainMixin(ExplainClassesMixin):
             As in `explain_contrast`.
         """
         rows = self._check_rows(X).astype(np.float64)
-        contrasts = self._contrasts(n_neighbors, attribute_to)
-        codes = self._code(target, "target"), self._code(foil, "foil")
-        return self._all_contrasts(X, rows, contrasts, *codes)
+        return self._contrasts(rows, _labels(X), target, foil, n_neighbors, attribute_to)
+
+    def explain_class(self, label: Any) -> ClassExplanation:
+        """Explain which nodes separate a class from all others.
+
+        Parameters
+        ----------
+        label : object
+            A class.
+
+        Returns
+        -------
+        explanation : ClassExplanation
+            Means and standard errors over the training rows of the class, of the contrast between
+            the nearest rows of all other classes and the nearest other rows of the class; for
+            prototypes, between the nearest other one and its own. Of more than 1,000 rows, 1,000
+            are taken, whatever their order in the table.
+
+        Raises
+        ------
+        ValueError
+            If the class is unknown, or has a single training row.
+        """
+        from ..explain import ClassExplanation
+
+        check_is_fitted(self)
+        code = class_code(label, "label", self.classes_)
+        rows = np.flatnonzero(self._codes == code)
+        if len(rows) < 2:
+            raise ValueError(
+                f"label must be a class with at least 2 training rows, since a row is compared "
+                f"with others of its class; {label!r} has {len(rows)}."
+            )
+        rows = self._spread(rows)
+        direct = self._engine().against_others(self._X[rows].astype(np.float64), rows, code)
+        return ClassExplanation(self.tree_, direct, label=self.classes_[code], rows=rows)
+
+    def explain_model(
+        self, X: Any = None, y: Any = None, n_repeats: int = 5, random_state: Any = None
+    ) -> ModelExplanation:
+        """Explain how much the model relies on every node.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features), default=None
+            Rows like those of `fit`, preferably held out, in which the columns of every node are
+            permuted, alone and with all below it. None skips the permutation.
+        y : array-like of shape (n_samples,), default=None
+            Their classes.
+        n_repeats : int, default=5
+            Number of permutations, the same for all nodes.
+        random_state : int, RandomState instance or None, default=None
+            Draws the permutations.
+
+        Returns
+        -------
+        explanation : ModelExplanation
+            Mean shares in the contrasts of `explain_class`, over at most 1,000 training rows of
+            all classes with at least two. With X and y, also the accuracy lost by permuting.
+
+        Raises
+        ------
+        ValueError
+            If only one of X and y is given, they do not fit, y has a missing value or an unknown
+            class, or no class has two rows.
+        """
+        from ..explain import ModelExplanation
+
+        check_is_fitted(self)
+        if (X is None) != (y is None):
+            raise ValueError("X and y belong together; expected both or neither.")
+        _check_positive(n_repeats, "n_repeats")
+        counts = np.bincount(self._codes)
+        rows = self._spread(np.flatnonzero(counts[self._codes] > 1))
+        if not len(rows):
+            raise ValueError("no class has 2 training rows, so there is nothing to contrast with.")
+        engine, direct = self._engine(), np.zeros((len(rows), self.tree_.n_nodes))
+        for code in np.unique(self._codes[rows]):
+            chosen = self._codes[rows] == code
+            taken = rows[chosen]
+            direct[chosen] = engine.against_others(self._X[taken].astype(np.float64), taken, code)
+        if X is None:
+            return ModelExplanation(self.tree_, direct)
+        decision, table = engine.decision, self._check_rows(X)
+        y = check_labels(y, "y", len(table))
+        check_known(y, "y", self.classes_)
+        drops = permutation_drops(
+            lambda rows: float((self.classes_[decision.proba(rows).argmax(axis=1)] == y).mean()),
+            table,
+            self._layout,
+            n_repeats,
+            check_random_state(random_state),
+        )
+        return ModelExplanation(
+            self.tree_, direct, accuracy=drops[0], drops_direct=drops[1], drops_below=drops[2]
+        )
+
+    def _spread(self, rows: np.ndarray) -> np.ndarray:
+        """At most `MAX_ROWS` of the training rows, the first in an order by their contents."""
+        if len(rows) <= MAX_ROWS:
+            return rows
+        return np.sort(rows[np.argsort(self._row_ranks[rows])[:MAX_ROWS]])
+
+    def _predictions(self, rows: np.ndarray, labels: Any = None) -> PredictionExplanation:
+        """Explain the predictions for checked rows, (n_samples, n_features) float64."""
+        from ..explain import PredictionExplanation
+        from ..explain.explanation import NAMELESS, unchecked
+
+        with single_blas_thread():
+            engine = self._engine()
+            queries = engine.decision.queries(rows)
+            votes = engine.decision.votes(queries)
+            direct = pair_contributions(engine.decision, rows, votes.indices)
+            contrast = self._contrast(engine, queries, labels, proba=votes.proba)
+        return unchecked(
+            PredictionExplanation,
+            tree=self.tree_,
+            direct_by_neighbor=direct,
+            prediction=self.classes_[votes.proba.argmax(axis=1)],
+            classes=self.classes_.copy(),
+            proba=votes.proba,
+            neighbors=votes.indices,
+            neighbor_classes=self.classes_[votes.codes],
+            vote_weights=votes.weights,
+            present=self._presence(rows),
+            name=NAMELESS if labels is None else labels,
+            decision=self.decision,
+            contrast=contrast,
+        )
+
+    def _contrasts(
+        self,
+        rows: np.ndarray,
+        labels: Any,
+        target: Any,
+        foil: Any,
+        n_neighbors: int | None,
+        attribute_to: str,
+    ) -> ContrastExplanation:
+        """Contrast checked rows, (n_samples, n_features) float64."""
+        codes = [
+            None if label is None else class_code(label, name, self.classes_)
+            for name, label in (("target", target), ("foil", foil))
+        ]
+        with single_blas_thread():
+            engine = self._engine(n_neighbors, attribute_to)
+            return self._contrast(engine, engine.decision.queries(rows), labels, *codes)
 
     def _contrast(
         self,
-        row: np.ndarray,
-        contrasts: Contrasts,
+        engine: ContrastEngine,
+        queries: Queries,
+        labels: Any,
         target: int | None = None,
         foil: int | None = None,
         proba: np.ndarray | None = None,
     ) -> ContrastExplanation:
-        """Contrast one row, (1, n_features), of two classes given by their codes."""
+        """Contrast rows of two classes given by their codes."""
         from ..explain import ContrastExplanation
+        from ..explain.explanation import NAMELESS, unchecked
 
-        targets, foils = contrasts.choose(row, target, foil, proba)
-        result = contrasts.explain(row, targets, foils)
-        mine, theirs = result.target_neighbors[0], result.against_neighbors[0]
-        return ContrastExplanation(
-            self.tree_,
-            result.direct[0],
-            target=self.classes_[targets[0]],
-            foil=self.classes_[foils[0]],
-            squared_distances=result.squared_distances[0],
-            target_neighbors=mine[mine >= 0],
-            against_neighbors=theirs[theirs >= 0],
-            present=self._presence(row),
-            kind=self.decision,
-            attribute_to=contrasts.attribute_to,
+        targets, foils = engine.choose(queries, target, foil, proba)
+        return unchecked(
+            ContrastExplanation,
+            tree=self.tree_,
+            target=self.classes_[targets],
+            foil=self.classes_[foils],
+            present=self._presence(queries.rows),
+            name=NAMELESS if labels is None else labels,
+            decision=self.decision,
+            attribute_to="nodes" if engine.split is None else "parts",
+            **engine.explain(queries, targets, foils)._asdict(),
         )
 
-    def _all_contrasts(
-        self,
-        X: Any,
-        rows: np.ndarray,
-        contrasts: Contrasts,
-        target: int | None = None,
-        foil: int | None = None,
-        proba: np.ndarray | None = None,
-    ) -> ContrastExplanations:
-        """Contrast checked rows, (n_samples, n_features), of classes given by their codes."""
-        from ..explain import ContrastExplanations
+    def _engine(
+        self, n_neighbors: int | None = None, attribute_to: str = "nodes"
+    ) -> ContrastEngine:
+        from ..explain.explanation import check_attribute_to
 
-        targets, foils = contrasts.choose(rows, target, foil, proba)
-        result = contrasts.explain(rows, targets, foils)
-        return ContrastExplanations(
-            self.tree_,
-            result.direct,
-            targets=self.classes_[targets],
-            foils=self.classes_[foils],
-            squared_distances=result.squared_distances,
-            target_neighbors=result.target_neighbors,
-            against_neighbors=result.against_neighbors,
-            present=self._presences(rows),
-            samples=_labels(X),
-            kind=self.decision,
-            attribute_to=contrasts.attribute_to,
+        check_attribute_to(attribute_to)
+        if n_neighbors is not None:
+            _check_positive(n_neighbors, "n_neighbors")
+        return ContrastEngine(
+            self._decide(),
+            self._codes,
+            self.classes_,
+            self.n_neighbors if n_neighbors is None else n_neighbors,
+            strict=n_neighbors is not None,
+            split=None
+            if attribute_to == "nodes"
+            else lambda a, b: self._split_over_leaves(a, b)[0],
         )
 
-    def _by_parts(self, a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _contributions(self, delta: np.ndarray) -> np.ndarray:
+        return node_contributions(
+            self.components_, delta, self._layout.column_nodes, self.tree_.n_nodes
+        )
+
+    def _split_over_leaves(self, a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Contributions with inner nodes split over leaves, (n_pairs, n_nodes); column kinds."""
         from ..explain.pair import split_over_leaves
 
@@ -293,46 +450,51 @@ class ExplainMixin(ExplainClassesMixin):
             gradients = ((a - b) @ self.components_.T) @ self.components_
         return np.einsum("vpf,pf->pv", deltas, gradients), kinds
 
-    def _contrasts(self, n_neighbors: int | None, attribute_to: str = "nodes") -> Contrasts:
-        from ..explain.explanation import check_attribute_to
-
-        check_attribute_to(attribute_to)
-        if n_neighbors is not None and (
-            isinstance(n_neighbors, bool)
-            or not isinstance(n_neighbors, Integral)
-            or n_neighbors < 1
-        ):
-            raise ValueError(f"n_neighbors must be an integer of at least 1, got {n_neighbors!r}.")
-        return Contrasts(
-            self._decide(),
-            self._codes,
-            self.classes_,
-            self.n_neighbors if n_neighbors is None else n_neighbors,
-            strict=n_neighbors is not None,
-            split=(lambda a, b: self._by_parts(a, b)[0]) if attribute_to == "parts" else None,
-        )
-
-    def _code(self, label: Any, name: str) -> int | None:
-        """Position of a class in `classes_`; None stays None."""
-        return None if label is None else class_code(label, name, self.classes_)
-
-    def _contributions(self, delta: np.ndarray) -> np.ndarray:
-        return node_contributions(
-            self.components_,
-            delta.astype(np.float64),
-            self._layout.column_nodes(),
-            self.tree_.n_nodes,
-        )
-
-    def _presence(self, row: np.ndarray) -> np.ndarray | None:
-        present = self._presences(row)
-        return None if present is None else present[0]
-
-    def _presences(self, rows: np.ndarray) -> np.ndarray | None:
-        columns = presence_columns(self._names(), self._layout)
+    def _presence(self, rows: np.ndarray) -> np.ndarray | None:
+        """Presence of the nodes in rows, (n_samples, n_nodes) bool; None if unknown."""
+        columns = self._presence_columns
         return None if columns is None else rows[:, columns] > 0
 
 
-def _labels(X: Any) -> np.ndarray | None:
-    """Row labels of a DataFrame; None for anything else."""
-    return np.asarray(X.index) if hasattr(X, "iloc") else None
+def _labels(X: Any) -> np.ndarray:
+    """Row labels of a DataFrame; positions for anything else."""
+    return np.array(X.index) if hasattr(X, "iloc") else np.arange(len(X))
+
+
+def _check_positive(value: Any, name: str) -> None:
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
+        raise ValueError(f"{name} must be an integer of at least 1, got {value!r}.")
+
+
+def permutation_drops(
+    score: Callable[[np.ndarray], float],
+    X: np.ndarray,
+    layout: TableLayout,
+    n_repeats: int,
+    rng: np.random.RandomState,
+) -> tuple[float, np.ndarray, np.ndarray]:
+    """Score a table, and the losses by permuting the columns of every node.
+
+    The losses, two of (n_repeats, n_nodes), are those by a node's own columns, and by the columns
+    of its whole subtree; columns are permuted together.
+    """
+    tree = layout.tree
+    base = score(X)
+    drops = np.zeros((2, n_repeats, tree.n_nodes))
+
+    def permuted(columns: np.ndarray, order: np.ndarray) -> float:
+        table = X.copy()
+        table[:, columns] = X[np.ix_(order, columns)]
+        return score(table)
+
+    for repeat in range(n_repeats):
+        order = rng.permutation(len(X))
+        for node in tree.bottom_up():
+            direct = layout.columns[node]
+            below = np.concatenate([layout.columns[n] for n in tree.subtree(node)])
+            loss = base - permuted(direct, order) if len(direct) else 0.0
+            drops[0, repeat, node] = loss
+            if len(below) > len(direct):
+                loss = base - permuted(below, order)
+            drops[1, repeat, node] = loss
+    return base, drops[0], drops[1]

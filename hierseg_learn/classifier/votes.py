@@ -1,4 +1,4 @@
-"""From distances to classes: votes of neighbors, or the nearest prototype."""
+"""Decision by the votes of nearest neighbors, or by the nearest prototype."""
 
 from __future__ import annotations
 
@@ -11,58 +11,54 @@ import numpy as np
 from scipy.special import softmax
 
 from ..kernels.threads import single_blas_thread
-from ..metrics import pair_squared_distances
+from ..metrics import node_contributions, pair_squared_distances
 from ..metrics.base import BLOCK_ROWS, map_rows
+from ..metrics.contributions import BLOCK_VALUES
 from ..metrics.ties import SAME_VOTES, TiedNeighbors, find_tied
 from ..table.layout import TableLayout
 
-# Neighbors that judge a metric on held-out rows: more than vote by default, for a steadier choice.
+# neighbors that score a metric on held-out rows: more than the default, for less noise
 SCORE_NEIGHBORS = 15
-# rows that tie for the last places and are listed one by one, at most
+# most rows that tie for the last places and are listed one by one
 MAX_LISTED = 100
 
 
 @dataclass(frozen=True)
-class Votes:
-    """Who decides about rows, and what comes of it."""
+class NeighborVotes:
+    """The neighbors, or prototypes, that decide about rows, and the probabilities."""
 
-    # (n_rows, n_voters) int: training rows, or classes for prototypes; -1 behind the last of a row
-    # that has fewer
-    indices: np.ndarray
+    indices: np.ndarray  # (n_rows, n_voters) int: training rows or prototypes; padded with -1
     codes: np.ndarray  # (n_rows, n_voters) int: their classes
-    # (n_rows, n_voters) float64: weights of their votes, summing to 1 in every row
-    weights: np.ndarray
+    weights: np.ndarray  # (n_rows, n_voters) float64: weights of their votes, rows sum to 1
     proba: np.ndarray  # (n_rows, n_classes) float64: probabilities of the classes
-
-    def of_first(self, references: np.ndarray) -> Voters:
-        """Who decides about the first row, with their rows among the references."""
-        kept = self.indices[0] >= 0
-        found, codes, weights = (a[0, kept] for a in (self.indices, self.codes, self.weights))
-        return Voters(found, references[found], codes, weights, self.proba[0])
 
 
 @dataclass(frozen=True)
-class Voters:
-    """Who decides about one row."""
+class Queries:
+    """Rows of the table, and their points in the space that is searched."""
 
-    indices: np.ndarray  # (n_voters,) int: training rows, or classes for prototypes
-    rows: np.ndarray  # (n_voters, n_features): their rows of the table
-    codes: np.ndarray  # (n_voters,) int: their classes
-    weights: np.ndarray  # (n_voters,) float64: weights of their votes, summing to 1
-    proba: np.ndarray  # (n_classes,) float64: probabilities of the classes
+    rows: np.ndarray  # (n_rows, n_features)
+    points: np.ndarray  # (n_rows, n_components) float64
+    sizes: np.ndarray  # (n_rows,) float64: what the rounding of each is relative to
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, chosen: np.ndarray) -> Queries:
+        return Queries(self.rows[chosen], self.points[chosen], self.sizes[chosen])
 
 
 @dataclass(frozen=True)
 class Order:
-    """An order of training rows and of classes that only their contents set: what ties go by."""
+    """Order of training rows and of classes, by their contents alone, that breaks ties."""
 
     rows: np.ndarray  # (n_samples,) int: place of every training row
     classes: np.ndarray  # (n_classes,) int: place of every class
 
     def settle(self, proba: np.ndarray, leads: np.ndarray) -> np.ndarray:
-        """Raise the first of the leading classes, by a mask, just above all: (n_rows, n_classes).
+        """Raise the first of the leading classes, a mask, just above all others.
 
-        So the class with the largest probability is one and the same for whoever looks for it.
+        So the most probable class is unique. Both arrays are (n_rows, n_classes).
         """
         rows, first = np.arange(len(proba)), np.where(leads, self.classes, np.inf).argmin(axis=1)
         others = proba.copy()
@@ -75,7 +71,7 @@ class Order:
 
 @dataclass(frozen=True)
 class Embedding:
-    """Rows about a center through a linear map: near the origin little is lost to rounding."""
+    """Rows about a center through a linear map; near the origin rounding is small."""
 
     components: np.ndarray  # (n_components, n_features): the map
     center: np.ndarray  # (n_features,): what rows are moved by
@@ -112,10 +108,12 @@ class Neighbors:
     X: np.ndarray  # (n_samples, n_features): training rows
     embedding: Embedding  # the same through the root's map
     codes: np.ndarray  # (n_samples,) int: their classes
-    order: Order  # what goes first where rows or classes are level
-    n_neighbors: int  # number of voters
+    order: Order  # breaks ties
+    n_neighbors: int  # number of neighbors that vote
     weights: str | Callable | None  # weight of a vote by the distance
     backend: Any  # the kernels
+
+    by_prototypes = False
 
     @property
     def components(self) -> np.ndarray:
@@ -123,9 +121,13 @@ class Neighbors:
         return self.embedding.components
 
     @property
-    def n_classes(self) -> int:
-        """Number of classes."""
-        return len(self.order.classes)
+    def references(self) -> np.ndarray:
+        """Rows that queries are compared with, (n_samples, n_features)."""
+        return self.X
+
+    def queries(self, rows: np.ndarray) -> Queries:
+        """Embed rows, (n_rows, n_features)."""
+        return Queries(rows, *self.embedding.embed(rows))
 
     def search(self, rows: np.ndarray | None, n_neighbors: int) -> tuple[np.ndarray, np.ndarray]:
         """Squared distances and positions of the nearest training rows, nearest first.
@@ -156,7 +158,23 @@ class Neighbors:
 
     def proba(self, rows: np.ndarray) -> np.ndarray:
         """Shares of the votes, (n_rows, n_classes), the largest that of the predicted class."""
-        found = self._find(rows)
+        return self.proba_of(self.queries(rows))
+
+    def proba_of(self, queries: Queries) -> np.ndarray:
+        """As `proba`, for rows that are embedded already."""
+        found = self._search(queries.points, queries.sizes)
+        unclear = np.arange(len(queries))
+        if self.weights in (None, "uniform"):
+            # equal votes need distances only where classes tie
+            votes, lengths = found.count_votes(self.codes, self._vote_weights(found))
+            most = votes >= votes.max(axis=1, keepdims=True) - SAME_VOTES
+            unclear = np.flatnonzero(most.sum(axis=1) > 1)
+            if not len(unclear):
+                return self.order.settle(votes / votes.sum(axis=1, keepdims=True), most)
+        distances = found.distances.copy()
+        squared = self._measure(queries.rows[unclear], found.indices[unclear])
+        distances[unclear] = np.sqrt(squared)
+        found = found.measured(distances)
         return self._proba(found, self._vote_weights(found))
 
     def proba_of_mapped(self, mapped: np.ndarray) -> np.ndarray:
@@ -166,108 +184,123 @@ class Neighbors:
         found = self._search(moved, sizes)
         return self._proba(found, self._vote_weights(found))
 
-    def votes(self, rows: np.ndarray) -> Votes:
-        """Who votes about every row.
+    def votes(self, queries: Queries) -> NeighborVotes:
+        """The neighbors that vote about every row.
 
-        Of more than `MAX_LISTED` rows that tie, so many of each class are listed that the votes
-        of the classes are right; they are as far as those that are not.
+        Of more than `MAX_LISTED` rows that tie, some of each class are listed, so that the votes
+        of the classes are right; those left out are as far.
         """
-        found = self._find(rows)
+        found = self._find(queries)
         weights = self._vote_weights(found)
-        indices, listed = self._list_voters(rows, found, weights, np.arange(len(self.X)))
-        return Votes(indices, self.codes[indices], listed, self._proba(found, weights))
-
-    def voters(self, row: np.ndarray) -> Voters:
-        """Who votes about one row, (1, n_features)."""
-        return self.votes(row).of_first(self.X)
+        everyone = np.arange(len(self.X))
+        indices, listed = self._list_voters(queries, found, weights, lambda i: everyone)
+        return NeighborVotes(indices, self.codes[indices], listed, self._proba(found, weights))
 
     def nearest_members(
         self,
-        rows: np.ndarray,
+        queries: Queries,
         members: np.ndarray,
         n_neighbors: int,
         itself: np.ndarray | None = None,
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Find the nearest among some training rows, and what their votes would weigh.
+    ) -> TiedNeighbors:
+        """Find the nearest among some training rows, (n_members,) int.
 
-        Shapes: `rows` (n_rows, n_features), `members` (n_members,) int, `itself` (n_rows,) int.
-        Returns `indices` (n_rows, n_voters) int: training rows, nearest first; -1 behind the last;
-        `weights` (n_rows, n_voters) float64: summing to 1 in every row.
+        `itself`, (n_rows,) int, is a row that each query leaves out.
         """
-        exclude = None if itself is None else np.searchsorted(members, itself)
-        embedded, sizes = self.embedding.embed(rows)
-        points, codes = self.embedding.points[members], self.codes[members]
         found = find_tied(
             self.backend,
-            embedded,
-            points,
-            codes,
-            self.n_classes,
+            queries.points,
+            self.embedding.points[members],
+            self.codes[members],
+            len(self.order.classes),
             n_neighbors,
-            exclude=exclude,
-            sizes=sizes,
+            exclude=None if itself is None else np.searchsorted(members, itself),
+            sizes=queries.sizes,
         )
-        found = found.measured(np.sqrt(self._measure(rows, members[found.indices])))
-        return self._list_voters(rows, found, self._vote_weights(found), members, exclude)
+        return found.renumbered(members)
+
+    def weigh(
+        self,
+        queries: Queries,
+        found: TiedNeighbors,
+        members: Callable[[int], np.ndarray],
+        itself: np.ndarray | None = None,
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Weights that the votes of neighbors would have, and what nodes contribute.
+
+        ``members(i)`` are the rows that query i was compared with. Returns the training rows,
+        (n_rows, n_voters) int, nearest first and padded with -1; the weights, which sum to 1; and
+        contributions to the squared distances, (n_rows, n_voters, n_nodes).
+        """
+        direct = pair_contributions(self, queries.rows, found.indices)
+        found = found.measured(np.sqrt(np.maximum(direct.sum(axis=-1), 0.0)))
+        weights = self._vote_weights(found)
+        indices, listed = self._list_voters(queries, found, weights, members, itself)
+        if not np.array_equal(indices, found.indices):
+            direct = pair_contributions(self, queries.rows, indices)
+        return indices, listed, direct
 
     def _list_voters(
         self,
-        rows: np.ndarray,
+        queries: Queries,
         found: TiedNeighbors,
         weights: np.ndarray,
-        members: np.ndarray,
-        exclude: np.ndarray | None = None,
+        members: Callable[[int], np.ndarray],
+        itself: np.ndarray | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
-        """List neighbors among members, ties included: their rows and weights, padded with -1."""
+        """List neighbors, ties included: their rows and weights, padded with -1."""
+        if (found.n_tied == 1).all():
+            return found.indices, weights
         lists = []
         for i, (near, vote) in enumerate(zip(found.indices, weights, strict=True)):
             n_nearer = found.n_nearer[i]
             tied = near[n_nearer:]
             if found.n_tied[i] > len(tied):
-                left_out = -1 if exclude is None else exclude[i]
                 reach = found.distances[i, -1], found.tolerance[i]
-                tied = self._all_tied(rows[i : i + 1], members, *reach, left_out)
-            chosen, shares = self._represent(members[tied])
-            near = np.concatenate([members[near[:n_nearer]], chosen])
+                tied = self._all_tied(queries.points[i], members(i), *reach)
+                if itself is not None:
+                    tied = tied[tied != itself[i]]
+            chosen, shares = self._represent(tied)
+            near = np.concatenate([near[:n_nearer], chosen])
             lists.append((near, np.concatenate([vote[:n_nearer], vote[n_nearer:].sum() * shares])))
         width = max((len(near) for near, _ in lists), default=found.indices.shape[1])
-        indices = np.full((len(rows), width), -1, dtype=np.int64)
-        listed = np.zeros((len(rows), width))
+        indices = np.full((len(queries), width), -1, dtype=np.int64)
+        listed = np.zeros((len(queries), width))
         for i, (near, vote) in enumerate(lists):
             indices[i, : len(near)], listed[i, : len(near)] = near, vote
         return indices, listed
 
-    def _find(self, rows: np.ndarray) -> TiedNeighbors:
-        found = self._search(*self.embedding.embed(rows))
-        # Measured again by the very function that contributions come from.
-        squared = self._measure(rows, found.indices)
-        return found.measured(np.sqrt(squared))
+    def _find(self, queries: Queries) -> TiedNeighbors:
+        found = self._search(queries.points, queries.sizes)
+        # recomputed by the very function that contributions come from
+        return found.measured(np.sqrt(self._measure(queries.rows, found.indices)))
 
-    def _search(self, embedded: np.ndarray, sizes: np.ndarray) -> TiedNeighbors:
-        points, n_classes = self.embedding.points, self.n_classes
-        lists = (self.codes, n_classes, self.n_neighbors)
-        return find_tied(self.backend, embedded, points, *lists, sizes=sizes)
+    def _search(self, points: np.ndarray, sizes: np.ndarray) -> TiedNeighbors:
+        lists = self.codes, len(self.order.classes), self.n_neighbors
+        return find_tied(self.backend, points, self.embedding.points, *lists, sizes=sizes)
 
     def _measure(self, rows: np.ndarray, indices: np.ndarray) -> np.ndarray:
         """Squared distances as sums of contributions, (n_rows, n_neighbors)."""
-        column_nodes, n_nodes = self.layout.column_nodes(), self.layout.tree.n_nodes
-        return pair_squared_distances(self.components, rows, self.X, indices, column_nodes, n_nodes)
+        return pair_squared_distances(
+            self.components,
+            rows,
+            self.X,
+            indices,
+            self.layout.column_nodes,
+            self.layout.tree.n_nodes,
+        )
 
     def _all_tied(
         self,
-        query: np.ndarray,
+        point: np.ndarray,
         members: np.ndarray,
         distance: float,
         tolerance: float,
-        left_out: int,
     ) -> np.ndarray:
-        """Places of all members at a distance of one query, (1, n_features)."""
-        differences = self.embedding.points[members] - self.embedding.embed(query)[0]
+        """All members at a distance of one embedded query, (n_components,)."""
+        differences = self.embedding.points[members] - point
         lengths = np.sqrt(np.einsum("ij,ij->i", differences, differences))
-        tied = np.abs(lengths - distance) <= tolerance
-        if left_out >= 0:
-            tied[left_out] = False
-        return np.flatnonzero(tied)
+        return members[np.abs(lengths - distance) <= tolerance]
 
     def _represent(self, tied: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Order tied training rows and share one vote among them; of too many, some of each class.
@@ -307,7 +340,7 @@ class Neighbors:
 
 
 def _checked_weights(votes: Any, shape: tuple[int, int]) -> np.ndarray:
-    """Weights that a callable gave, divided by their largest; a sentence for what cannot vote."""
+    """Check the weights that a callable returned, and divide them by their largest."""
     votes = np.asarray(votes)
     if votes.dtype.kind not in "biuf":
         raise TypeError(f"weights must return numbers, got an array of dtype {votes.dtype}.")
@@ -317,10 +350,7 @@ def _checked_weights(votes: Any, shape: tuple[int, int]) -> np.ndarray:
             f"{shape}, got {votes.shape}."
         )
     votes = votes.astype(np.float64)
-    for what, wrong in (
-        ("missing or infinite", ~np.isfinite(votes)),
-        ("negative", votes < 0),
-    ):
+    for what, wrong in (("missing or infinite", ~np.isfinite(votes)), ("negative", votes < 0)):
         if wrong.any():
             row, place = np.argwhere(wrong)[0].tolist()
             raise ValueError(
@@ -331,8 +361,8 @@ def _checked_weights(votes: Any, shape: tuple[int, int]) -> np.ndarray:
     if not (largest > 0).all():
         row = int(np.flatnonzero(largest[:, 0] == 0)[0])
         raise ValueError(
-            "weights must return a weight above 0 for one neighbor of every row at least, got "
-            f"only zeros for row {row}; it would have no class."
+            "weights must return a weight above 0 for at least one neighbor of every row, got "
+            f"only zeros for row {row}."
         )
     return votes / largest
 
@@ -344,7 +374,18 @@ class Prototypes:
     components: np.ndarray  # (n_components, n_features): the root's map
     layout: TableLayout  # columns of every node
     prototypes: np.ndarray  # (n_classes, n_features): the class means
-    order: Order  # which class goes first where several are as near
+    order: Order  # breaks ties
+
+    by_prototypes = True
+
+    @property
+    def references(self) -> np.ndarray:
+        """Rows that queries are compared with, (n_classes, n_features)."""
+        return self.prototypes
+
+    def queries(self, rows: np.ndarray) -> Queries:
+        """Rows, (n_rows, n_features), which need no embedding."""
+        return Queries(rows, rows, rows)
 
     def proba(self, rows: np.ndarray) -> np.ndarray:
         """Softmax of minus half the squared distances, (n_rows, n_classes)."""
@@ -354,10 +395,14 @@ class Prototypes:
             rows,
             self.prototypes,
             everyone,
-            self.layout.column_nodes(),
+            self.layout.column_nodes,
             self.layout.tree.n_nodes,
         )
         return self._settled(softmax(-0.5 * squared, axis=1))
+
+    def proba_of(self, queries: Queries) -> np.ndarray:
+        """As `proba`."""
+        return self.proba(queries.rows)
 
     def proba_of_mapped(self, mapped: np.ndarray) -> np.ndarray:
         """Probabilities for rows that are mapped already, (n_rows, n_components)."""
@@ -365,29 +410,55 @@ class Prototypes:
         squared = ((mapped[:, np.newaxis] - prototypes) ** 2).sum(axis=-1)
         return self._settled(softmax(-0.5 * squared, axis=1))
 
-    def votes(self, rows: np.ndarray) -> Votes:
-        """All prototypes for every row, the whole vote with the one that decides."""
-        proba = self.proba(rows)
-        codes = np.tile(np.arange(len(self.prototypes)), (len(rows), 1))
+    def votes(self, queries: Queries) -> NeighborVotes:
+        """All prototypes for every row, with the whole vote for the nearest."""
+        proba = self.proba(queries.rows)
+        codes = np.tile(np.arange(len(self.prototypes)), (len(queries), 1))
         weights = (codes == proba.argmax(axis=1)[:, None]).astype(np.float64)
-        return Votes(codes, codes, weights, proba)
-
-    def voters(self, row: np.ndarray) -> Voters:
-        """All prototypes, the whole vote with the one that decides about a row, (1, n_features)."""
-        return self.votes(row).of_first(self.prototypes)
+        return NeighborVotes(codes, codes, weights, proba)
 
     def _settled(self, proba: np.ndarray) -> np.ndarray:
         leads = proba >= proba.max(axis=1, keepdims=True) * (1 - SAME_VOTES)
         return self.order.settle(proba, leads)
 
 
+def pair_contributions(
+    decision: Neighbors | Prototypes,
+    rows: np.ndarray,
+    indices: np.ndarray,
+    split: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None,
+) -> np.ndarray:
+    """Contributions to squared distances to given references, (n_rows, n_references, n_nodes).
+
+    `rows` are (n_rows, n_features), `indices` (n_rows, n_references) int. ``split(a, b)`` replaces
+    contributions of the nodes' own columns, (n_pairs, n_nodes) of two arrays of rows.
+    """
+    tree, references = decision.layout.tree, decision.references
+    direct = np.empty((*indices.shape, tree.n_nodes))
+    n_values = indices.shape[1] * references.shape[1] * (1 if split is None else tree.n_nodes)
+    # a block of differences is of bounded size
+    size = max(1, BLOCK_VALUES // max(1, n_values))
+    for start in range(0, len(rows), size):
+        block = slice(start, start + size)
+        others = references[indices[block].ravel()]
+        queries = np.repeat(rows[block], indices.shape[1], axis=0)
+        if split is not None:
+            found = split(queries, others.astype(np.float64))
+        else:
+            found = node_contributions(
+                decision.components,
+                np.subtract(queries, others, dtype=np.float64),
+                decision.layout.column_nodes,
+                tree.n_nodes,
+            )
+        direct[block] = found.reshape(-1, *direct.shape[1:])
+    return direct
+
+
 def neighbor_score(backend: Any, n_neighbors: int = SCORE_NEIGHBORS) -> Callable[..., float]:
-    """Return a score of a metric: the share of queries whose neighbors vote for their class.
+    """Return ``score(references, reference_codes, queries, query_codes)`` of embedded rows.
 
-    Classes that are level share a query.
-
-    Returns `score`: ``score(references, reference_codes, queries, query_codes)`` with embedded
-    rows.
+    It is the accuracy of the neighbors' votes; classes that tie share a query.
     """
 
     def score(

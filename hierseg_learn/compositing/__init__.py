@@ -1,1 +1,5 @@
-"""ImageSource cut apart, filled and put together again."""
+"""Paste, cut out and inpaint parts of images."""
+
+from .compose import compose_parts
+
+__all__ = ["compose_parts"]

@@ -1,21 +1,21 @@
-"""Fill a region of a picture with what surrounds it."""
+"""Fill a region of an image with its surroundings."""
 
 from __future__ import annotations
 
 import numpy as np
 from scipy.ndimage import distance_transform_edt, gaussian_filter, zoom
 
-# coarser pictures than this are not made: their few pixels are the mean anyway
+# smallest side of the coarsest level of the pyramid; beyond, the mean is used
 COARSEST = 4
-# width of what counts as fine structure, and how far it is mirrored, in pixels
+# width of fine structure, and the distance over which it fades out, in pixels
 DETAIL = 2.0
 FADE = 12.0
-# Regions that are deeper than this are filled with moved copies.
+# depth in pixels from which regions are filled with shifted copies
 WIDE = 6.0
-# pixels around the region that a copy has to fit, and over which copies fade into each other
+# width in pixels of the ring around the region that copies have to fit and blend over
 RING = 6.0
-# copies at most; how far up and down they are looked for, as a share of the height (what lies
-# beside a person is as far away as what the person hides; what lies above is not); places tried
+# largest number of copies; the vertical range of offsets, as a share of the height (what lies
+# beside a person is as far away as what the person hides; what lies above is not); offsets tried
 N_COPIES = 3
 UP_AND_DOWN = 0.08
 N_ROWS, N_COLUMNS = 5, 96
@@ -24,11 +24,10 @@ N_ROWS, N_COLUMNS = 5, 96
 def fill_region(image: np.ndarray, known: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     """Fill pixels so that they continue the known ones.
 
-    Large structure is interpolated smoothly over a pyramid of coarser pictures; fine structure is
-    mirrored at the border of the known region, so that a lawn goes on as a lawn, and fades out with
-    the distance from it. A wide region would be a blur with the outline of what was there: it is
-    filled with copies of other places, each moved as a whole to where it fits the border best, and
-    lit so that it meets the border [1]_.
+    Coarse structure is interpolated smoothly over an image pyramid; fine structure is mirrored at
+    the border of the known region and fades out with the distance from it. A wide region would
+    become a blur with the outline of the removed part: it is filled with shifted copies of the
+    image, at the offsets that fit its border best, adjusted to the brightness of the border [1]_.
 
     Shapes: `image` (h, w, n_channels) float, `known` (h, w) bool, `wanted` (h, w) bool. Returns
     `image` (h, w, n_channels) float64: within the range of the known pixels where filled.
@@ -36,7 +35,7 @@ def fill_region(image: np.ndarray, known: np.ndarray, wanted: np.ndarray) -> np.
     References
     ----------
     .. [1] K. He, J. Sun. "Statistics of Patch Offsets for Image Completion". ECCV 2012. (Copies by
-       a few offsets of the whole picture; here chosen by their fit along the border.)
+       a few offsets of the whole image; here chosen by their fit along the border.)
     """
     wanted = wanted & ~known
     filled = np.array(image, dtype=np.float64)
@@ -59,10 +58,10 @@ def fill_region(image: np.ndarray, known: np.ndarray, wanted: np.ndarray) -> np.
     return filled
 
 
-def nearest_labels(labels: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Give every pixel the label of the nearest known one, itself where it is known."""
+def nearest_values(values: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Give every pixel the value of the nearest known one; known pixels keep theirs."""
     rows, cols = distance_transform_edt(~known, return_distances=False, return_indices=True)
-    return labels[rows, cols]
+    return values[rows, cols]
 
 
 def _over_copies(
@@ -72,19 +71,19 @@ def _over_copies(
     depth: np.ndarray,
     inside: np.ndarray,
 ) -> np.ndarray:
-    """Lay moved copies of the picture over what was filled in, (n_wanted, n_channels)."""
+    """Blend shifted copies of the image over the filled pixels, (n_wanted, n_channels)."""
     near = known & (distance_transform_edt(~wanted) <= RING)
     left = np.ones(len(inside))
     result = np.zeros_like(inside)
     for offset in _best_offsets(image, known, wanted, near):
-        moved, there = _moved(image, known, offset)
+        shifted, there = _shifted(image, known, offset)
         meets = near & there
-        off = np.where(meets[..., np.newaxis], image - moved, 0.0)
+        off = np.where(meets[..., np.newaxis], image - shifted, 0.0)
         light = _interpolated(_blurred(off, meets, RING / 2), meets)
-        # copies fade into each other, and into what goes on from the border
+        # copies blend into each other, and into the pixels filled from the border
         away = np.minimum(distance_transform_edt(there), depth)
         share = left * np.clip(away[wanted] / RING, 0.0, 1.0)
-        result += share[:, np.newaxis] * (moved + light)[wanted]
+        result += share[:, np.newaxis] * (shifted + light)[wanted]
         left = left - share
     return result + left[:, np.newaxis] * inside
 
@@ -96,7 +95,7 @@ def _best_offsets(
     border, hole = np.argwhere(near), np.argwhere(wanted)
     if not len(border):
         return []
-    # a part of the pixels says enough
+    # a sample of the pixels is enough
     border, hole = border[:: 1 + len(border) // 500], hole[:: 1 + len(hole) // 500]
     offsets, misfits, covers = [], [], []
     for offset in _possible_offsets(known.shape):
@@ -120,7 +119,7 @@ def _best_offsets(
 
 
 def _possible_offsets(shape: tuple[int, int]) -> np.ndarray:
-    """Rows and columns that a copy may be moved by, (n_offsets, 2) int."""
+    """Offsets in rows and columns, (n_offsets, 2) int."""
     up, across = int(UP_AND_DOWN * shape[0]), shape[1] - 1
     rows = np.unique(np.linspace(-up, up, N_ROWS).astype(int))
     columns = np.unique(np.linspace(-across, across, N_COLUMNS).astype(int))
@@ -129,16 +128,16 @@ def _possible_offsets(shape: tuple[int, int]) -> np.ndarray:
 
 
 def _known_at(known: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """Whether places, (n, 2), are in the picture and known."""
+    """Whether places, (n, 2), are inside the image and known."""
     inside = ((places >= 0) & (places < known.shape)).all(axis=1)
     rows, cols = np.where(inside[:, np.newaxis], places, 0).T
     return inside & known[rows, cols]
 
 
-def _moved(
+def _shifted(
     image: np.ndarray, known: np.ndarray, offset: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Every pixel of the place at an offset from it, and whether that is known."""
+    """The image shifted by an offset, and where it is known."""
     axes = [np.arange(n) + step for n, step in zip(known.shape, offset)]
     inside = [(axis >= 0) & (axis < n) for axis, n in zip(axes, known.shape)]
     places = np.ix_(*[np.clip(axis, 0, n - 1) for axis, n in zip(axes, known.shape)])
@@ -171,7 +170,7 @@ def _blurred(image: np.ndarray, known: np.ndarray, sigma: float) -> np.ndarray:
 
 
 def _interpolated(image: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Known pixels, and between them what coarser pictures make of them."""
+    """Known pixels, and in between interpolated ones from coarser levels."""
     weights = known.astype(np.float64)[..., np.newaxis]
     sums, levels = image * weights, []
     while True:
@@ -191,7 +190,7 @@ def _interpolated(image: np.ndarray, known: np.ndarray) -> np.ndarray:
 
 
 def _halved(values: np.ndarray) -> np.ndarray:
-    """Means of blocks of two by two pixels; sides that are odd repeat their last row."""
+    """Means of blocks of two by two pixels; odd sides repeat their last row."""
     height, width = values.shape[:2]
     padded = np.pad(values, [(0, height % 2), (0, width % 2), (0, 0)], mode="edge")
     return 0.25 * sum(padded[i::2, j::2] for i in range(2) for j in range(2))

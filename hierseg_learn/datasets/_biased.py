@@ -14,7 +14,7 @@ from sklearn.utils import Bunch, check_random_state
 from sklearn.utils._param_validation import Interval, validate_params
 
 from ..compositing.compose import place_before
-from ..compositing.inpaint import nearest_labels
+from ..compositing.inpaint import nearest_values
 from ..images import ImageBatch, SegmentedImages, as_pixels, check_images, is_pillow, join_items
 from ..images.labels import OPEN_ID
 from ..tree import SegmentTree
@@ -278,7 +278,7 @@ def _compose(
 ) -> np.ndarray:
     """Image i in front of a background of a kind, with its own dtype."""
     stored, mask = given.images[i], batch.mask(i)
-    front = ~np.isin(nearest_labels(mask, mask >= 0), behind)
+    front = ~np.isin(nearest_values(mask, mask >= 0), behind)
     if not front.any():
         raise ValueError(f"Image {i} shows nothing but the context {behind}.")
     pixels = np.atleast_3d(batch.image(i)).astype(np.float64)

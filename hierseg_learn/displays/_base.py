@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from ..explain.explanation import Explanation, check_level
 from ..explain.style import import_pyplot
 from ..explain.words import enumerate_words
-from ..fitted.model import FittedSteps, check_titles, count, explain, take_steps
+from ..fitted.model import FittedModel, check_titles, count
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -147,13 +147,18 @@ class ExplanationDisplay(Display):
         ValueError
             If X does not hold one sample or two, or a class is unknown.
         """
-        steps = take_steps(estimator, needs_photos=cls._needs_photos)
+        steps = FittedModel.from_estimator(
+            estimator,
+            needs="photos" if cls._needs_photos else None,
+            explains=True,
+            name="estimator",
+        )
         titles = check_titles(titles, count(X))
-        explanation = explain(steps, X, titles, question=question, target=target, foil=foil)
+        explanation = steps.explain(X, titles, question=question, target=target, foil=foil)
         return cls(explanation, **cls._inputs(steps, X, titles), **options).plot(ax)
 
     @classmethod
-    def _inputs(cls, steps: FittedSteps, X: Any, titles: list[str] | None) -> dict[str, Any]:
+    def _inputs(cls, steps: FittedModel, X: Any, titles: list[str] | None) -> dict[str, Any]:
         """Parameters of the class that come from the samples."""
         return {}
 

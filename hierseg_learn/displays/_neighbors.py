@@ -13,7 +13,7 @@ import numpy as np
 from ..explain import PairExplanation
 from ..explain.style import NEGATIVE, POSITIVE, text_width, thumbnail
 from ..explain.words import enumerate_words, node_labels
-from ..fitted.model import FittedSteps, check_targets, count, row, take, take_steps
+from ..fitted.model import FittedModel, check_targets, count, row, take
 from ..utils.numbers import number, percent
 from ._base import FONT_POINTS, Display
 
@@ -193,7 +193,9 @@ class NeighborStripDisplay(Display):
         ValueError
             If X is not one photo, or X_train is not what the estimator was fitted on.
         """
-        steps = take_steps(estimator, needs_photos=True)
+        steps = FittedModel.from_estimator(
+            estimator, needs="photos", explains=True, name="estimator"
+        )
         if count(X) != 1:
             raise ValueError(f"X must hold one photo, got {count(X)}.")
         labels = check_targets(y_train, count(X_train, "X_train"), "y_train")
@@ -355,7 +357,7 @@ def _write(ax: Axes, x: float, blocks: list[tuple[list[str], dict[str, Any]]]) -
 
 
 def _explain_neighbors(
-    steps: FittedSteps,
+    steps: FittedModel,
     table: Any,
     X_train: Any,
     labels: np.ndarray,
@@ -394,7 +396,7 @@ def _explain_neighbors(
     return neighbors
 
 
-def _usual_contributions(steps: FittedSteps, table: Any) -> np.ndarray:
+def _usual_contributions(steps: FittedModel, table: Any) -> np.ndarray:
     """Mean contributions to the squared distances to the class means, (n_nodes,)."""
     prototypes = steps.classifier.prototypes_
     if hasattr(table, "columns"):

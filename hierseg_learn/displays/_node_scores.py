@@ -11,7 +11,7 @@ from ..explain.bars import ROW, TALLEST, write_names
 from ..explain.explanation import check_tree, read_only
 from ..explain.style import show_percents
 from ..explain.words import node_labels
-from ..fitted.model import check_targets, count, take_steps
+from ..fitted.model import FittedModel, check_targets, count
 from ..tree import SegmentTree
 from ..tree.render import top_down
 from ..utils.numbers import number
@@ -115,7 +115,8 @@ Not above the baseline of 60%: sky.
         TypeError
             If the estimator is of another kind.
         """
-        classifier = take_steps(estimator).classifier
+        fitted = FittedModel.from_estimator(estimator, explains=True, name="estimator")
+        classifier = fitted.classifier
         options: dict[str, Any] = {"score_name": "held-out accuracy", "fmt": ".0%"}
         if y is not None:
             _, counts = np.unique(check_targets(y, count(y, "y")), return_counts=True)

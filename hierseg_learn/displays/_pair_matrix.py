@@ -10,7 +10,7 @@ import numpy as np
 from ..explain.explanation import read_only
 from ..explain.style import ink_on, show_percents, text_width, thumbnail
 from ..explain.words import APART, node_labels, share_text
-from ..fitted.model import FittedSteps, check_targets, check_titles, count, row, take_steps
+from ..fitted.model import FittedModel, check_targets, check_titles, count, row
 from ..utils.numbers import number
 from ._base import FONT_POINTS, Display, choose_colormap
 
@@ -140,7 +140,7 @@ highest 3 for 0 (sail) and 1 (motor). Mean within classes 1, between classes 2.5
         ValueError
             If there is one sample only, or no such node.
         """
-        steps = take_steps(estimator)
+        steps = FittedModel.from_estimator(estimator, explains=True, name="estimator")
         n_samples = count(X)
         if n_samples < 2:
             raise ValueError(f"X must hold at least two samples, got {n_samples}.")
@@ -157,7 +157,7 @@ highest 3 for 0 (sail) and 1 (motor). Mean within classes 1, between classes 2.5
             is_share=chosen is not None,
             names=names,
             classes=y,
-            photos=None if steps.describer is None else steps.photos(X),
+            photos=None if not steps.takes_images else steps.photos(X),
         )
         return display.plot(ax)
 
@@ -269,7 +269,7 @@ highest 3 for 0 (sail) and 1 (motor). Mean within classes 1, between classes 2.5
         bar.outline.set_visible(False)
 
 
-def _distances(steps: FittedSteps, table: Any) -> np.ndarray:
+def _distances(steps: FittedModel, table: Any) -> np.ndarray:
     rows = np.asarray(table)
     values = np.zeros((len(rows), len(rows)))
     for i in range(1, len(rows)):
@@ -278,7 +278,7 @@ def _distances(steps: FittedSteps, table: Any) -> np.ndarray:
     return values
 
 
-def _shares(steps: FittedSteps, table: Any, node: int) -> np.ndarray:
+def _shares(steps: FittedModel, table: Any, node: int) -> np.ndarray:
     rows = [row(table, i) for i in range(len(table))]
     values = np.full((len(rows), len(rows)), np.nan)
     for i in range(len(rows)):

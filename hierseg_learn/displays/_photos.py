@@ -20,7 +20,7 @@ from ..explain.words import (
     spoken_labels,
     start_sentence,
 )
-from ..fitted.model import FittedSteps
+from ..fitted.model import FittedModel
 from ..tree.render import top_down
 from ..utils.numbers import percent
 from ._base import FONT_POINTS, ExplanationDisplay, choose_colormap, enumerate_some
@@ -125,7 +125,7 @@ of the squared distance: sky 75% and sea 12%. Not drawn: photo as a whole 12%.
         self.max_labels, self.alpha = int(max_labels), float(alpha)
 
     @classmethod
-    def _inputs(cls, steps: FittedSteps, X: Any, titles: list[str] | None) -> dict[str, Any]:
+    def _inputs(cls, steps: FittedModel, X: Any, titles: list[str] | None) -> dict[str, Any]:
         return {"images": steps.photos(X), "label_maps": steps.label_maps(X), "titles": titles}
 
     @cached_property

@@ -1,7 +1,7 @@
-"""Result objects that say which parts a distance or a prediction comes from, and their pictures."""
+"""Explanations of distances, predictions, classes and models, and how faithful they are."""
 
 from ._class_and_model import ClassExplanation, ModelExplanation
-from ._contrast import ContrastExplanation, ContrastExplanations
+from ._contrast import ContrastExplanation
 from ._faithfulness import (
     completeness_error,
     curve_area,
@@ -12,7 +12,7 @@ from ._faithfulness import (
     randomization_check,
     rank_correlation,
 )
-from ._prediction import PredictionExplanation, PredictionExplanations
+from ._prediction import PredictionExplanation
 from ._votes import VotesExplanation
 from .pair import PairExplanation, PartsExplanation
 from .shapley import shapley_values
@@ -20,12 +20,10 @@ from .shapley import shapley_values
 __all__ = [
     "ClassExplanation",
     "ContrastExplanation",
-    "ContrastExplanations",
     "ModelExplanation",
     "PairExplanation",
     "PartsExplanation",
     "PredictionExplanation",
-    "PredictionExplanations",
     "VotesExplanation",
     "completeness_error",
     "curve_area",

@@ -1,14 +1,15 @@
-"""Which nodes separate a class from the others."""
+"""Explanations of a class and of a model, over many training rows."""
 
 from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from ..metrics import sum_below
+from ..tree import SegmentTree
 from ..utils.numbers import number
 from .explanation import (
     SignedExplanation,
@@ -21,25 +22,54 @@ from .explanation import (
 )
 from .words import enumerate_words, signed_shares, spoken_labels
 
-if TYPE_CHECKING:
-    import pandas as pd
 
-    from ..tree import SegmentTree
+class _OverRows(SignedExplanation):
+    """Means over training rows, with their standard errors."""
+
+    direct_by_row: np.ndarray
+
+    _frame_names: ClassVar[tuple[str, ...]]
+
+    @property
+    def _by_row(self) -> np.ndarray:
+        """Values whose means are explained, (n_rows, n_nodes)."""
+        return self.direct_by_row
+
+    @cached_property
+    def direct(self) -> np.ndarray:
+        """Mean over the rows of every node's own columns: array of shape (n_nodes,)."""
+        return read_only(self._by_row.mean(axis=0))
+
+    @cached_property
+    def direct_error(self) -> np.ndarray:
+        """Standard error of `direct`: array of shape (n_nodes,)."""
+        return read_only(standard_error(self._by_row))
+
+    @cached_property
+    def total_error(self) -> np.ndarray:
+        """Standard error of `total`: array of shape (n_nodes,)."""
+        return read_only(standard_error(sum_below(self.tree, self._by_row)))
+
+    def _frame_columns(self) -> dict[str, np.ndarray | None]:
+        return {name: getattr(self, name) for name in self._frame_names}
+
+    def _rows(self) -> str:
+        n_rows = len(self.direct_by_row)
+        return f"{n_rows} training row{'s' if n_rows > 1 else ''}"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class ClassExplanation(SignedExplanation):
-    """Which nodes set the rows of a class apart from all other classes.
+class ClassExplanation(_OverRows):
+    """Which nodes separate a class from all other classes.
 
-    For every row of the class, the mean squared distance to its nearest rows of other classes minus
-    the one to its nearest rows of its own class comes apart into nodes. What is explained is the
-    mean of these differences over the rows.
+    What is explained is the mean, over the rows of the class, of the mean squared distance to the
+    nearest rows of other classes minus the one to the nearest rows of their own class.
 
     Parameters
     ----------
     tree : SegmentTree
         The tree.
-    own_by_row : array-like of shape (n_rows, n_nodes)
+    direct_by_row : array-like of shape (n_rows, n_nodes)
         What the own columns of every node contribute to the difference of every row.
     label : object
         The class.
@@ -48,17 +78,15 @@ class ClassExplanation(SignedExplanation):
 
     Attributes
     ----------
-    own, total : ndarray of shape (n_nodes,)
+    direct, total : ndarray of shape (n_nodes,)
         Means over the rows, of a node's own columns and with everything below it.
-    own_error, total_error : ndarray of shape (n_nodes,)
+    direct_error, total_error : ndarray of shape (n_nodes,)
         Their standard errors, the standard deviation over the rows divided by the root of their
-        number; NaN for a single row. Rows share neighbors, so these are a little too small.
+        number; NaN for a single row. Rows share neighbors, so these are slightly too small.
     share, direct_share : ndarray of shape (n_nodes,)
         `total` and `direct` as shares of the stronger side, as in :class:`ContrastExplanation`.
-    difference : float
+    value, difference : float
         The sum of `direct`.
-    contributions : DataFrame
-        One row per node, by path: `direct`, `own_error`, `total`, `total_error`, `share`.
 
     See Also
     --------
@@ -75,77 +103,51 @@ class ClassExplanation(SignedExplanation):
     >>> print(explanation.to_text())
     Mean over 2 training rows of 'sail': to the nearest rows of other classes the squared distance
     is larger by 2.9 than to those of their own class.
-    What separates them is boat (83%); against it: sky (3%).
-    All that separates is 100%; what makes alike is 3% of that.
+    They are separated by boat (83%); against it: sky (3%).
+    All that separates is 100%; what makes similar is 3% of that.
     <BLANKLINE>
-    difference 2.9   for  against         own  mean  error
+    difference 2.9   for  against      direct  mean  error
     photo           100%       3%         17%   0.5      0
     ├── sky           0%       3%  3% against  -0.1    0.2
     └── boat         83%       0%         83%   2.5    0.5
     """
 
     tree: SegmentTree
-    own_by_row: np.ndarray
+    direct_by_row: np.ndarray
     _: KW_ONLY
     label: Any
     rows: np.ndarray
 
+    _type = "class"
+    _frame_names = ("direct", "direct_error", "total", "total_error", "share")
+
     def __post_init__(self) -> None:
         n_nodes = check_tree(self.tree).n_nodes
-        direct = check_numbers(self.own_by_row, "own_by_row", ("n_rows", n_nodes))
-        # The dict is the one way in: the fields of a frozen dataclass cannot be set.
-        vars(self).update(own_by_row=direct, rows=check_items(self.rows, "rows", (len(direct),)))
+        direct = check_numbers(self.direct_by_row, "direct_by_row", ("n_rows", n_nodes))
+        # fields of a frozen dataclass can only be set in its dict
+        vars(self).update(direct_by_row=direct, rows=check_items(self.rows, "rows", (len(direct),)))
 
-    @cached_property
-    def direct(self) -> np.ndarray:
-        """Mean contribution of every node: array of shape (n_nodes,)."""
-        return read_only(self.own_by_row.mean(axis=0))
-
-    @cached_property
-    def own_error(self) -> np.ndarray:
-        """Standard error of `direct`: array of shape (n_nodes,)."""
-        return read_only(standard_error(self.own_by_row))
-
-    @cached_property
-    def total_error(self) -> np.ndarray:
-        """Standard error of `total`: array of shape (n_nodes,)."""
-        return read_only(standard_error(sum_below(self.tree, self.own_by_row)))
-
-    @property
-    def contributions(self) -> pd.DataFrame:
-        """A new DataFrame with one row per node, in the tree's order, by path."""
-        import pandas as pd
-
-        names = ("direct", "own_error", "total", "total_error", "share")
-        return pd.DataFrame(
-            {name: getattr(self, name) for name in names},
-            index=pd.Index(self.tree.paths, name="node"),
-        )
-
-    def _columns(self) -> dict[str, list[str]]:
+    def _more_columns(self) -> dict[str, list[str]]:
         return {
-            **super()._columns(),
             "mean": [number(value) for value in self.direct],
-            "error": [number(value) for value in self.own_error],
+            "error": [number(value) for value in self.direct_error],
         }
 
-    def _opening(self) -> list[str]:
-        n_rows = len(self.own_by_row)
-        side = "smaller" if self.difference < 0 else "larger"
-        return [
-            f"Mean over {n_rows} training row{'s' if n_rows > 1 else ''} of "
-            f"{class_name(self.label)}: to the nearest rows of other classes the squared distance "
-            f"is {side} by {number(abs(self.difference))} than to those of their own class."
-        ]
-
     def _sentences(self, max_nodes: int) -> list[str]:
-        pro, contra = self._named(1, max_nodes), self._named(-1, max_nodes)
-        foil = f"; against it: {enumerate_words(contra)}." if contra else "."
+        pro, contra = self._leading(1, max_nodes), self._leading(-1, max_nodes)
+        against = f"; against it: {enumerate_words(contra)}." if contra else "."
+        side = "smaller" if self.value < 0 else "larger"
+        opening = (
+            f"Mean over {self._rows()} of {class_name(self.label)}: to the nearest rows of other "
+            f"classes the squared distance is {side} by {number(abs(self.value))} than to those of "
+            "their own class."
+        )
         if not pro:
-            return [f"No node separates them{foil}"]
+            return [opening, f"No node separates them{against}"]
         return [
-            f"What separates them is {enumerate_words(pro)}{foil}",
-            *self._weaker_side("separates", "makes alike"),
+            opening,
+            f"They are separated by {enumerate_words(pro)}{against}",
+            *self._weaker_side("separates", "makes similar"),
         ]
 
     def _title(self) -> str:
@@ -161,7 +163,7 @@ class ClassExplanation(SignedExplanation):
         return f"share:  ← other classes  |  {class_name(self.label)} →"
 
     def _about(self) -> dict[str, Any]:
-        return {"kind": "class", "label": plain(self.label), "rows": self.rows.tolist()}
+        return {"label": plain(self.label), "rows": self.rows.tolist()}
 
 
 def standard_error(values: np.ndarray) -> np.ndarray:
@@ -172,44 +174,40 @@ def standard_error(values: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class ModelExplanation(SignedExplanation):
+class ModelExplanation(_OverRows):
     """How much a model relies on every node, over many rows.
 
-    *By contribution*: for every training row, the contrast between its nearest rows of other
-    classes and those of its own comes apart into shares; their mean over the rows is the importance
-    of a node. Contrasts are taken rather than the distances that explain predictions, because a
-    node that varies much within all classes has a large share of every distance and decides
-    nothing. Shares rather than numbers, because else few far rows would make up the mean.
+    *By contribution*: the mean share of a node, over the training rows, in the contrast between
+    their nearest rows of other classes and those of their own. Contrasts are used rather than the
+    distances that explain predictions, because a node that varies much within all classes has a
+    large share of every distance but decides nothing; and shares rather than numbers, because
+    otherwise a few distant rows would dominate the mean.
 
-    *By permutation*: how much accuracy falls if the columns of a node are permuted among the rows
-    of a table, its own ones alone or with those of all nodes below it together [1]_. The columns of
-    a node's ancestors describe its pixels too and stay as they are, so permuting a leaf shows what
+    *By permutation*: the accuracy lost if the columns of a node are permuted among the rows of a
+    table, its own ones alone or together with those of all nodes below it [1]_. The columns of a
+    node's ancestors describe its pixels, too, and are not permuted, so permuting a leaf shows what
     the model cannot find elsewhere.
 
     Parameters
     ----------
     tree : SegmentTree
         The tree.
-    own_by_row : array-like of shape (n_rows, n_nodes)
+    direct_by_row : array-like of shape (n_rows, n_nodes)
         What the own columns of every node contribute to the contrast of every training row.
     accuracy : float, default=None
         Accuracy on the table whose columns were permuted.
-    drops_own, drops_below : array-like of shape (n_repeats, n_nodes), default=None
+    drops_direct, drops_below : array-like of shape (n_repeats, n_nodes), default=None
         Accuracy lost by permuting a node's own columns, and the columns of its whole subtree.
 
     Attributes
     ----------
-    own, total : ndarray of shape (n_nodes,)
+    direct, total : ndarray of shape (n_nodes,)
         Mean shares, of a node's own columns and with everything below it; those of a row are shares
         of its stronger side, as in :class:`ContrastExplanation`.
-    own_error, total_error : ndarray of shape (n_nodes,)
+    direct_error, total_error : ndarray of shape (n_nodes,)
         Their standard errors.
     share, direct_share : ndarray of shape (n_nodes,)
         The same as `total` and `direct`, which are shares already.
-    contributions : DataFrame
-        One row per node, by path: `direct`, `own_error`, `total`, `total_error`, and if columns
-        were permuted `drop_own`, `drop_own_std`, `drop_below`, `drop_below_std`: means and standard
-        deviations over the repeats.
 
     See Also
     --------
@@ -229,104 +227,87 @@ class ModelExplanation(SignedExplanation):
     ...     tree,
     ...     [[1.0, 9.0, 0.0], [0.0, 3.0, 1.0]],
     ...     accuracy=0.9,
-    ...     drops_own=[[0.0, 0.5, 0.1], [0.0, 0.3, 0.1]],
+    ...     drops_direct=[[0.0, 0.5, 0.1], [0.0, 0.3, 0.1]],
     ...     drops_below=[[0.0, 0.5, 0.5], [0.0, 0.3, 0.3]],
     ... )
     >>> print(explanation.to_text())
-    Over 2 training rows, what tells classes apart is boat (82%).
+    Over 2 training rows, classes are separated by boat (82%).
     Permuting boat costs most: accuracy falls from 0.9 by 0.4 ± 0.1.
     <BLANKLINE>
-    mean net share 1   for  against  own  drop below  drop own
-    photo             100%       0%  12%         0.4       0.1
-    ├── sky             5%       0%   5%           0         0
-    └── boat           82%       0%  82%         0.4       0.4
+    mean net share 1   for  against  direct  drop below  drop direct
+    photo             100%       0%     12%         0.4          0.1
+    ├── sky             5%       0%      5%           0            0
+    └── boat           82%       0%     82%         0.4          0.4
     """
 
     tree: SegmentTree
-    own_by_row: np.ndarray
+    direct_by_row: np.ndarray
     _: KW_ONLY
     accuracy: float | None = None
-    drops_own: np.ndarray | None = None
+    drops_direct: np.ndarray | None = None
     drops_below: np.ndarray | None = None
+
+    _type = "model"
+    _value_name = "mean net share"
+    _frame_names = ("direct", "direct_error", "total", "total_error")
 
     def __post_init__(self) -> None:
         n_nodes = check_tree(self.tree).n_nodes
-        vars(self)["own_by_row"] = check_numbers(self.own_by_row, "own_by_row", ("n_rows", n_nodes))
-        given = [value is not None for value in (self.accuracy, self.drops_own, self.drops_below)]
+        vars(self)["direct_by_row"] = check_numbers(
+            self.direct_by_row, "direct_by_row", ("n_rows", n_nodes)
+        )
+        given = [
+            value is not None for value in (self.accuracy, self.drops_direct, self.drops_below)
+        ]
         if any(given) != all(given):
             raise ValueError(
-                "accuracy, drops_own and drops_below belong together; expected all or none."
+                "accuracy, drops_direct and drops_below belong together; expected all or none."
             )
         if all(given):
-            direct = check_numbers(self.drops_own, "drops_own", ("n_repeats", n_nodes))
+            direct = check_numbers(self.drops_direct, "drops_direct", ("n_repeats", n_nodes))
             below = check_numbers(self.drops_below, "drops_below", (len(direct), n_nodes))
-            vars(self).update(drops_own=direct, drops_below=below, accuracy=float(self.accuracy))
+            vars(self).update(drops_direct=direct, drops_below=below, accuracy=float(self.accuracy))
 
     @cached_property
-    def _shares_by_row(self) -> np.ndarray:
-        return signed_shares(self.own_by_row, self.own_by_row)
+    def _by_row(self) -> np.ndarray:
+        return signed_shares(self.direct_by_row, self.direct_by_row)
 
-    @cached_property
-    def direct(self) -> np.ndarray:
-        """Mean share of every node's own columns: array of shape (n_nodes,)."""
-        return read_only(self._shares_by_row.mean(axis=0))
-
-    @cached_property
-    def own_error(self) -> np.ndarray:
-        """Standard error of `direct`: array of shape (n_nodes,)."""
-        return read_only(standard_error(self._shares_by_row))
-
-    @cached_property
-    def total_error(self) -> np.ndarray:
-        """Standard error of `total`: array of shape (n_nodes,)."""
-        return read_only(standard_error(sum_below(self.tree, self._shares_by_row)))
-
-    @property
-    def contributions(self) -> pd.DataFrame:
-        """A new DataFrame with one row per node, in the tree's order, by path."""
-        import pandas as pd
-
-        names = ("direct", "own_error", "total", "total_error")
-        columns = {name: getattr(self, name) for name in names}
+    def _frame_columns(self) -> dict[str, np.ndarray | None]:
+        columns = super()._frame_columns()
         if self.accuracy is not None:
-            for name, drops in (("drop_own", self.drops_own), ("drop_below", self.drops_below)):
+            for name, drops in (
+                ("drop_direct", self.drops_direct),
+                ("drop_below", self.drops_below),
+            ):
                 columns |= {name: drops.mean(axis=0), f"{name}_std": drops.std(axis=0)}
-        return pd.DataFrame(columns, index=pd.Index(self.tree.paths, name="node"))
+        return columns
 
     def _as_share(self, values: np.ndarray) -> np.ndarray:
         return values.copy()
 
-    def _columns(self) -> dict[str, list[str]]:
-        columns = super()._columns()
-        if self.accuracy is not None:
-            for name, drops in (("drop below", self.drops_below), ("drop own", self.drops_own)):
-                columns[name] = [number(value) for value in drops.mean(axis=0)]
-        return columns
-
-    def _head(self) -> str:
-        return f"mean net share {number(self.difference)}"
+    def _more_columns(self) -> dict[str, list[str]]:
+        if self.accuracy is None:
+            return {}
+        drops = {"drop below": self.drops_below, "drop direct": self.drops_direct}
+        return {
+            name: [number(value) for value in values.mean(axis=0)] for name, values in drops.items()
+        }
 
     def _sentences(self, max_nodes: int) -> list[str]:
-        pro, contra = self._named(1, max_nodes), self._named(-1, max_nodes)
-        n_rows = len(self.own_by_row)
-        rows = f"Over {n_rows} training row{'s' if n_rows > 1 else ''}, "
-        foil = f"; against it: {enumerate_words(contra)}." if contra else "."
-        lines = [
-            f"{rows}what tells classes apart is {enumerate_words(pro)}{foil}"
-            if pro
-            else f"{rows}no node tells classes apart{foil}"
-        ]
+        pro, contra = self._leading(1, max_nodes), self._leading(-1, max_nodes)
+        separating = f"classes are separated by {enumerate_words(pro)}" if pro else ""
+        against = f"; against it: {enumerate_words(contra)}." if contra else "."
+        lines = [f"Over {self._rows()}, {separating or 'no node separates classes'}{against}"]
         if self.accuracy is not None:
-            drops = self.drops_own.mean(axis=0)
+            drops = self.drops_direct.mean(axis=0)
             worst = int(drops.argmax())
             if drops[worst] <= 0:
                 lines.append("Permuting the own columns of no single node lowers the accuracy.")
             else:
-                name = spoken_labels(self.tree)[worst]
                 lines.append(
-                    f"Permuting {name} costs most: accuracy falls from "
+                    f"Permuting {spoken_labels(self.tree)[worst]} costs most: accuracy falls from "
                     f"{number(self.accuracy)} by {number(drops[worst])} ± "
-                    f"{number(self.drops_own[:, worst].std())}."
+                    f"{number(self.drops_direct[:, worst].std())}."
                 )
         return lines
 
@@ -337,7 +318,7 @@ class ModelExplanation(SignedExplanation):
         return "what the model relies on"
 
     def _caption(self) -> str:
-        return f"Mean shares over {len(self.own_by_row)} training rows, by node"
+        return f"Mean shares over {self._rows()}, by node"
 
     def _share_label(self) -> str:
         return "mean share:  ← other classes  |  own class →"
@@ -345,11 +326,7 @@ class ModelExplanation(SignedExplanation):
     def _about(self) -> dict[str, Any]:
         drops = {
             name: None if values is None else values.tolist()
-            for name, values in (("drops_own", self.drops_own), ("drops_below", self.drops_below))
+            for name in ("drops_direct", "drops_below")
+            for values in [getattr(self, name)]
         }
-        return {
-            "kind": "model",
-            "n_rows": len(self.own_by_row),
-            "accuracy": self.accuracy,
-            **drops,
-        }
+        return {"n_rows": len(self.direct_by_row), "accuracy": self.accuracy, **drops}

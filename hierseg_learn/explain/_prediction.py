@@ -1,43 +1,41 @@
-"""Why a sample got its class: what sets it apart from those who voted on it."""
+"""Explanations of predictions, by a contrast and by the distances to the nearest neighbors."""
 
 from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass, replace
 from functools import cached_property
 from html import escape
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..tree import SegmentTree
 from ..utils.numbers import number, percent
 from . import words
-from ._batch import ExplanationBatch
-from ._contrast import ContrastExplanation, ContrastExplanations
+from ._contrast import ContrastExplanation
 from .explanation import (
     NAMELESS,
-    ROUNDING,
-    Explanation,
+    DistanceExplanation,
     OneSample,
+    check_decision,
+    check_direct,
     check_items,
     check_members,
+    check_names,
     check_numbers,
     check_presence,
     check_question,
     check_tree,
     check_weights,
     class_name,
+    plain,
     read_only,
 )
-from .words import Phrases, enumerate_words, signed_shares, start_sentence, summary
+from .words import Phrases, enumerate_words, start_sentence, summary
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
-
-    from ..tree import SegmentTree
-if TYPE_CHECKING:
-    from ..tree import SegmentTree
-
 
 _SHOWN_VOTES = 10
 # votes are sums of shares: closer ones are equal
@@ -45,20 +43,21 @@ _SAME_VOTES = 1e-9
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class PredictionExplanation(OneSample, Explanation):
-    """Why a sample got its class, who voted on it, and how it differs from these.
+class PredictionExplanation(OneSample, DistanceExplanation):
+    """Why a sample got its class, and how it differs from its nearest neighbors.
 
     In words and pictures the `contrast` comes first: why this class rather than another. The
-    contributions are an answer to another question, how the sample differs from the rows that vote
-    on it: they add up to the mean of the squared distances to these rows, weighted by their votes.
+    contributions answer another question, how the sample differs from the rows that vote on its
+    class: they add up to the mean squared distance to these rows, weighted by their votes.
 
     Parameters
     ----------
     tree : SegmentTree
         The tree.
-    own_by_neighbor : array-like of shape (n_neighbors, n_nodes)
+    direct_by_neighbor : array-like of shape (n_neighbors, n_nodes)
         What the own columns of every node contribute to the squared distance to each neighbor;
-        a row sums to that distance.
+        a row sums to that distance. A batch has one more axis in front, as have all others but
+        `classes`.
     prediction : object
         The predicted class, one of `classes`.
     classes : array-like of shape (n_classes,)
@@ -66,42 +65,43 @@ class PredictionExplanation(OneSample, Explanation):
     proba : array-like of shape (n_classes,)
         Probability of every class.
     neighbors : array-like of int, shape (n_neighbors,)
-        Numbers of the training rows, or of the prototypes, that vote.
+        Numbers of the training rows, or of the prototypes, that vote; in a batch padded with -1.
     neighbor_classes : array-like of shape (n_neighbors,)
         Their classes, as in `classes`.
     vote_weights : array-like of shape (n_neighbors,)
         Weight of every vote: not negative, not all zero, of any scale.
     present : array-like of bool, shape (n_nodes,), default=None
-        Whether the sample has the node at all; None if that is not known.
-    name : str, default="the sample"
-        What to call the sample.
-    kind : {"neighbors", "prototypes"}, default="neighbors"
+        Whether the sample has the node; None if unknown.
+    name : str, or array-like of shape (n_samples,), default="the sample"
+        Names or labels of the samples.
+    decision : {"neighbors", "prototypes"}, default="neighbors"
         Whether training rows vote or prototypes of classes.
     contrast : ContrastExplanation, default=None
-        Why the predicted class rather than the one that comes next; None if there is no other.
+        Why the predicted class rather than the next one; None leaves it out.
 
     Attributes
     ----------
-    direct : ndarray of shape (n_nodes,)
-        Mean of `own_by_neighbor`, weighted by the votes.
-    squared_distances : ndarray of shape (n_neighbors,)
+    direct : ndarray of shape (n_nodes,) or (n_samples, n_nodes)
+        Mean of `direct_by_neighbor`, weighted by the votes.
+    squared_distances : ndarray of shape (n_neighbors,) or (n_samples, n_neighbors)
         Squared distance to every neighbor.
-    squared_distance, distance : float
-        The weighted mean of `squared_distances`, which is the sum of `direct`, and its square root.
-    total : ndarray of shape (n_nodes,)
+    value, squared_distance : float or ndarray of shape (n_samples,)
+        The weighted mean of `squared_distances`, which is the sum of `direct`.
+    distance : float or ndarray of shape (n_samples,)
+        Its square root.
+    total : ndarray of the shape of `direct`
         Contributions of nodes with everything below them.
-    share, direct_share : ndarray of shape (n_nodes,)
+    share, direct_share : ndarray of the shape of `direct`
         `total` and `direct` as shares of all positive `direct` together, as in
         :class:`PairExplanation`.
-    contributions : DataFrame
-        One row per node, by path: `direct`, `total`, `share`, `present`.
     votes : DataFrame
-        One row per neighbor: `neighbor_class`, `squared_distance`, `weight` (sums to 1).
+        One row per neighbor of a single sample: `neighbor_class`, `squared_distance`, `weight`
+        (sums to 1).
 
     See Also
     --------
     ContrastExplanation : Why one class rather than another.
-    PairExplanation : Why two samples are as far apart as they are.
+    PairExplanation : Which nodes a distance comes from.
 
     Examples
     --------
@@ -135,7 +135,7 @@ against it: sky (14%).
     The sample is closer to 'sail' than to 'motor' (squared distances 0.45 and 1.7).
     All that speaks for 'sail' is 100%; what speaks against it is 14% of that.
     <BLANKLINE>
-    difference 1.25   for  against          own
+    difference 1.25   for  against       direct
     photo            100%      14%          38%
     ├── sky            0%      14%  14% against
     └── boat          62%       0%          62%
@@ -149,7 +149,7 @@ against it: sky (14%).
     """
 
     tree: SegmentTree
-    own_by_neighbor: np.ndarray
+    direct_by_neighbor: np.ndarray
     _: KW_ONLY
     prediction: Any
     classes: np.ndarray
@@ -158,75 +158,94 @@ against it: sky (14%).
     neighbor_classes: np.ndarray
     vote_weights: np.ndarray
     present: np.ndarray | None = None
-    name: str = NAMELESS
-    kind: Literal["neighbors", "prototypes"] = "neighbors"
+    name: Any = NAMELESS
+    decision: str = "neighbors"
     contrast: ContrastExplanation | None = None
+
+    _type = "prediction"
 
     def __post_init__(self) -> None:
         n_nodes = check_tree(self.tree).n_nodes
-        if self.kind not in ("neighbors", "prototypes"):
-            raise ValueError(f"kind must be 'neighbors' or 'prototypes', got {self.kind!r}.")
-        if not isinstance(self.contrast, ContrastExplanation | None):
-            raise TypeError(
-                "contrast must be a ContrastExplanation or None, got "
-                f"{type(self.contrast).__name__}."
-            )
-        direct = check_numbers(self.own_by_neighbor, "own_by_neighbor", ("n_neighbors", n_nodes))
-        classes = check_items(self.classes, "classes", ("n_classes",))
-        voting_classes = check_items(self.neighbor_classes, "neighbor_classes", (len(direct),))
-        check_members(np.array([self.prediction]), "prediction", classes)
-        check_members(voting_classes, "neighbor_classes", classes)
-        # The dict is the one way in: the fields of a frozen dataclass cannot be set.
-        vars(self).update(
-            own_by_neighbor=direct,
-            classes=classes,
-            proba=check_numbers(self.proba, "proba", (len(classes),)),
-            neighbors=check_items(self.neighbors, "neighbors", (len(direct),)),
-            neighbor_classes=voting_classes,
-            vote_weights=check_weights(self.vote_weights, "vote_weights", len(direct)),
-            present=check_presence(self.present, "present", n_nodes),
-            name=str(self.name),
-            contrast=self.contrast and replace(self.contrast, name=str(self.name)),
+        check_decision(self.decision)
+        direct = check_direct(
+            self.direct_by_neighbor, "direct_by_neighbor", ("n_neighbors", n_nodes)
         )
+        votes, samples = direct.shape[:-1], direct.shape[:-2]
+        classes = check_items(self.classes, "classes", ("n_classes",))
+        prediction = check_items(self.prediction, "prediction", samples) if samples else None
+        voting_classes = check_items(self.neighbor_classes, "neighbor_classes", votes)
+        check_members(np.ravel(self.prediction), "prediction", classes)
+        check_members(voting_classes.ravel(), "neighbor_classes", classes)
+        # fields of a frozen dataclass can only be set in its dict
+        vars(self).update(
+            direct_by_neighbor=direct,
+            prediction=self.prediction if prediction is None else prediction,
+            classes=classes,
+            proba=check_numbers(self.proba, "proba", (*samples, len(classes))),
+            neighbors=check_items(self.neighbors, "neighbors", votes),
+            neighbor_classes=voting_classes,
+            vote_weights=check_weights(self.vote_weights, "vote_weights", votes),
+            present=check_presence(self.present, "present", (*samples, n_nodes)),
+            name=check_names(self.name, "name", samples),
+        )
+        self._check_contrast(samples)
+
+    def _check_contrast(self, samples: tuple[int, ...]) -> None:
+        contrast = self.contrast
+        if contrast is None:
+            return
+        if not isinstance(contrast, ContrastExplanation):
+            raise TypeError(
+                f"contrast must be a ContrastExplanation or None, got {type(contrast).__name__}."
+            )
+        if contrast.direct.shape[:-1] != samples:
+            wanted, got = (
+                f"a batch of {shape[0]}" if shape else "that of a single sample"
+                for shape in (samples, contrast.direct.shape[:-1])
+            )
+            raise ValueError(f"contrast must be {wanted}, got {got}.")
+        vars(self)["contrast"] = replace(contrast, name=self.name)
 
     @cached_property
     def direct(self) -> np.ndarray:
-        """What every node contributes, as the mean over the votes: array of shape (n_nodes,)."""
-        return read_only(self._vote_shares @ self.own_by_neighbor)
+        """What every node contributes, as the mean over the votes."""
+        return read_only(np.einsum("...r,...rv->...v", self._vote_shares, self.direct_by_neighbor))
 
     @property
     def squared_distances(self) -> np.ndarray:
-        """Squared distance to every neighbor: array of shape (n_neighbors,)."""
-        return np.maximum(self.own_by_neighbor.sum(axis=1), 0.0)
+        """Squared distance to every neighbor."""
+        return np.maximum(self.direct_by_neighbor.sum(axis=-1), 0.0)
 
     @property
     def votes(self) -> pd.DataFrame:
-        """A new DataFrame with one row per neighbor, by its number."""
+        """A new DataFrame with one row per neighbor of a single sample, by its number."""
         import pandas as pd
 
+        if self.is_batch:
+            raise ValueError(f"votes are of one sample, got a batch of {len(self)}.")
         return pd.DataFrame(
             {
                 "neighbor_class": self.neighbor_classes,
                 "squared_distance": self.squared_distances,
                 "weight": self._vote_shares,
             },
-            index=pd.Index(self.neighbors, name=self.kind.removesuffix("s")),
+            index=pd.Index(self.neighbors, name=self.decision.removesuffix("s")),
         )
 
     @property
     def _vote_shares(self) -> np.ndarray:
-        return self.vote_weights / self.vote_weights.sum()
+        return self.vote_weights / self.vote_weights.sum(axis=-1, keepdims=True)
 
     def to_text(self, max_nodes: int = 3, question: str = "class") -> str:
-        """Say in words why the sample got its class, and who voted.
+        """Explanation of the class in words, and the neighbors that voted.
 
         Parameters
         ----------
         max_nodes : int, default=3
             How many nodes a sentence may name.
         question : {"class", "neighbors"}, default="class"
-            What the tree shows: the `contrast`, or how the sample differs from those who vote,
-            which is also shown where there is no contrast.
+            What the tree shows: the `contrast`, or how the sample differs from its nearest
+            neighbors, which is also shown where there is no contrast.
 
         Returns
         -------
@@ -237,17 +256,11 @@ against it: sky (14%).
         if contrast is None:
             return super().to_text(max_nodes)
         words.check_max_nodes(max_nodes)
-        text = words.export_text(
-            self.tree,
-            self._why(contrast, max_nodes),
-            contrast._head(),
-            contrast._columns(),
-            contrast._marks(),
-        )
-        return "\n\n".join([text, "\n".join(self._apart(max_nodes)), self._closing()])
+        text = words.export_text(contrast._table(), self._why(contrast, max_nodes))
+        return "\n\n".join([text, "\n".join(self._differences(max_nodes)), self._closing()])
 
     def plot(self, ax: Axes | None = None, question: str = "class") -> Axes:
-        """Draw one horizontal bar per node: why this class, or how the sample differs from voters.
+        """Draw one horizontal bar per node, of the contrast or of the distance to the neighbors.
 
         Parameters
         ----------
@@ -270,25 +283,29 @@ against it: sky (14%).
         return super().plot(ax) if contrast is None else contrast.plot(ax)
 
     def _contrast_for(self, question: str) -> ContrastExplanation | None:
-        """What answers a question but the contributions themselves."""
         return self.contrast if check_question(question) == "class" else None
 
-    def _repr_html_(self) -> str:
-        if self.contrast is None:
+    def _repr_html_(self) -> str | None:
+        contrast = self.contrast
+        if self.is_batch or contrast is None:
             return super()._repr_html_()
         tables = [
-            words.export_html(self.contrast, self._why(self.contrast, 3)),
-            words.export_html(self, self._apart(3), self._closing(), is_open=False),
+            words.export_html(contrast._table(), self._why(contrast, 3)),
+            words.export_html(self._table(), self._differences(3), self._closing(), is_open=False),
         ]
         return f'<div role="group" aria-label="{escape(self._subject())}">{"".join(tables)}</div>'
 
-    def __repr__(self) -> str:
-        if self.contrast is None:
-            return super().__repr__()
-        return (
-            f"{type(self).__name__}({self._subject()}, not "
-            f"{class_name(self.contrast.foil)}: {self.contrast._summary()})"
-        )
+    def _summary(self) -> str:
+        return super()._summary() if self.contrast is None else self.contrast._summary()
+
+    def _trimmed(self, values: dict[str, Any]) -> dict[str, Any]:
+        votes = values["neighbors"] != -1
+        for name in ("direct_by_neighbor", "neighbors", "neighbor_classes", "vote_weights"):
+            values[name] = values[name][votes]
+        return values
+
+    def _sample_columns(self) -> dict[str, Any]:
+        return {**super()._sample_columns(), "prediction": self.prediction}
 
     def _title(self) -> str:
         return f"How {self.name} differs from {self._those()}"
@@ -296,27 +313,33 @@ against it: sky (14%).
     def _subject(self) -> str:
         return f"{self.name} is predicted {class_name(self.prediction)}"
 
+    def __repr__(self) -> str:
+        if self.is_batch or self.contrast is None:
+            return super().__repr__()
+        foil = class_name(self.contrast.foil)
+        return f"{type(self).__name__}({self._subject()}, not {foil}: {self._summary()})"
+
     def _those(self) -> str:
-        """What the voters are called."""
-        if self.kind == "prototypes":
+        """What the rows that vote are called."""
+        if self.decision == "prototypes":
             return "the nearest prototype"
         return "its nearest neighbor" + ("s" if self._is_mean else "")
 
     def _names(self) -> tuple[str, ...]:
-        return self.name, self._voter(int(np.argmin(self.squared_distances)))
+        return self.name, self._neighbor_name(int(np.argmin(self.squared_distances)))
 
-    def _voter(self, i: int) -> str:
-        if self.kind == "neighbors":
+    def _neighbor_name(self, i: int) -> str:
+        if self.decision == "neighbors":
             return f"training row {self.neighbors[i]}"
         label = f"prototype of {class_name(self.neighbor_classes[i])}"
         several = (self.neighbor_classes == self.neighbor_classes[i]).sum() > 1
         return f"{label} ({self.neighbors[i]})" if several else label
 
-    def _verdict(self) -> str:
+    def _result(self) -> str:
         """The prediction in a sentence, with the votes for it."""
         agrees = self.neighbor_classes == self.prediction
-        proba = self.proba[self.classes.tolist().index(self._plain_prediction)]
-        if self.kind == "prototypes":
+        proba = self.proba[self.classes.tolist().index(plain(self.prediction))]
+        if self.decision == "prototypes":
             votes = f"the nearest of {len(agrees)} prototypes, probability {percent(proba)}"
         elif len(agrees) == 1:
             votes = "the class of its nearest neighbor"
@@ -326,47 +349,40 @@ against it: sky (14%).
                 votes += f", {percent(self._vote_shares[agrees].sum())} of the vote"
         tied = self.classes[(self.proba >= proba - _SAME_VOTES) & (self.classes != self.prediction)]
         if len(tied):
-            votes += f"; as much speaks for {enumerate_words([class_name(name) for name in tied])}"
+            votes += f"; tied with {enumerate_words([class_name(name) for name in tied])}"
         return start_sentence(f"{self._subject()} ({votes}).")
 
-    @property
-    def _plain_prediction(self) -> Any:
-        return np.array([self.prediction]).tolist()[0]
-
     def _lines(self, max_nodes: int) -> list[str]:
-        return [self._verdict(), *summary(self, self._phrases(), max_nodes)]
+        return [self._result(), *self._distance_lines(self._missing(), max_nodes)]
 
     def _why(self, contrast: ContrastExplanation, max_nodes: int) -> list[str]:
-        """Sentences about the class: the prediction, then why this one rather than another."""
-        return [self._verdict(), *contrast._lines_after(contrast._question(), max_nodes)]
+        """The prediction, then why this class rather than another."""
+        return [self._result(), *contrast._lines_after(contrast._question(), max_nodes)]
 
-    def _apart(self, max_nodes: int) -> list[str]:
-        """Sentences about the distance to the voters, where the contrast has said all else."""
-        alone = replace(self, present=None)
-        lines = summary(alone, self._phrases(), max_nodes)
-        if self.squared_distance:
+    def _differences(self, max_nodes: int) -> list[str]:
+        """Sentences about the distance to the neighbors, to follow those of the contrast."""
+        lines = self._distance_lines({}, max_nodes)
+        if self.value:
             owner = "Their" if self._is_mean else "Its"
-            lines.append(f"{owner} {self._sum_name()} is {number(self.squared_distance)}.")
+            lines.append(f"{owner} {self._sum_name()} is {number(self.value)}.")
         return lines
 
-    @property
-    def _is_mean(self) -> bool:
-        """Whether the contributions are to the mean of several distances."""
-        return self.kind == "neighbors" and len(self.neighbors) > 1
-
-    def _sum_name(self) -> str:
-        return "mean squared distance" if self._is_mean else "squared distance"
-
-    def _phrases(self) -> Phrases:
+    def _distance_lines(self, missing: dict[str, np.ndarray], max_nodes: int) -> list[str]:
         those = self._those()
-        return Phrases(
+        phrases = Phrases(
             mostly=f"{self.name} differs from {those} mostly because of ",
             many=f"Many parts set {self.name} apart from {those}; the largest shares are those of ",
             none=f"{self.name} does not differ from {those}: the distance is 0.",
         )
+        return summary(self.tree, self.direct_share, phrases, missing, max_nodes)
 
-    def _head(self) -> str:
-        return f"{self._sum_name()} {number(self.squared_distance)}"
+    @property
+    def _is_mean(self) -> bool:
+        """Whether the contributions are to the mean of several distances."""
+        return self.decision == "neighbors" and len(self.neighbors) > 1
+
+    def _sum_name(self) -> str:
+        return "mean squared distance" if self._is_mean else "squared distance"
 
     def _closing(self) -> str:
         """One line per vote, nearest first."""
@@ -374,8 +390,8 @@ against it: sky (14%).
         order = np.argsort(squared, kind="stable")[:_SHOWN_VOTES].tolist()
         rows = [
             (
-                self._voter(i),
-                "" if self.kind == "prototypes" else class_name(self.neighbor_classes[i]),
+                self._neighbor_name(i),
+                "" if self.decision == "prototypes" else class_name(self.neighbor_classes[i]),
                 f"squared distance {number(squared[i])}",
                 f"{percent(weights[i])} of the vote",
             )
@@ -392,146 +408,14 @@ against it: sky (14%).
 
     def _about(self) -> dict[str, Any]:
         return {
-            "kind": self.kind,
+            "decision": self.decision,
             "name": self.name,
-            "prediction": self._plain_prediction,
+            "prediction": plain(self.prediction),
             "classes": self.classes.tolist(),
             "proba": self.proba.tolist(),
             "neighbors": self.neighbors.tolist(),
             "neighbor_classes": self.neighbor_classes.tolist(),
             "vote_weights": self._vote_shares.tolist(),
             "squared_distances": self.squared_distances.tolist(),
-            "contrast": self.contrast and self.contrast.to_dict(),
+            "contrast": None if self.contrast is None else self.contrast.to_dict(),
         }
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class PredictionExplanations(ExplanationBatch):
-    """Explanations of the classes of many samples.
-
-    Parameters
-    ----------
-    tree : SegmentTree
-        The tree.
-    own_by_neighbor : array-like of shape (n_samples, n_neighbors, n_nodes)
-        What the own columns of every node contribute to the squared distance to each voter.
-    predictions : array-like of shape (n_samples,)
-        The predicted classes.
-    classes : array-like of shape (n_classes,)
-        All classes.
-    proba : array-like of shape (n_samples, n_classes)
-        Their probabilities.
-    neighbors : array-like of int, shape (n_samples, n_neighbors)
-        Numbers of the training rows, or of the prototypes, that vote; -1 behind the last voter of a
-        sample that has fewer than others.
-    neighbor_classes : array-like of shape (n_samples, n_neighbors)
-        Their classes.
-    vote_weights : array-like of shape (n_samples, n_neighbors)
-        Weights of their votes, of any scale.
-    present : array-like of bool, shape (n_samples, n_nodes), default=None
-        Whether the samples have the nodes at all.
-    samples : array-like of shape (n_samples,), default=None
-        Labels of the samples; None numbers them.
-    kind : {"neighbors", "prototypes"}, default="neighbors"
-        Whether training rows vote or prototypes.
-    contrasts : ContrastExplanations, default=None
-        Of the same samples; None if there is no other class.
-
-    Attributes
-    ----------
-    own, total, share, direct_share : ndarray of shape (n_samples, n_nodes)
-        As in the single explanations.
-    contributions : DataFrame
-        One row per sample and node.
-
-    See Also
-    --------
-    PredictionExplanation : What an integer index gives.
-
-    Examples
-    --------
-    >>> from hierseg_learn.explain import PredictionExplanations
-    >>> from hierseg_learn.tree import SegmentTree
-    >>> batch = PredictionExplanations(
-    ...     SegmentTree.from_nested({"photo": {"sky": 0, "boat": 1}}),
-    ...     [[[0.2, 0.2, 0.0]], [[0.1, 0.3, 0.0]]],
-    ...     predictions=["sail", "motor"],
-    ...     classes=["motor", "sail"],
-    ...     proba=[[0, 1], [1, 0]],
-    ...     neighbors=[[7], [4]],
-    ...     neighbor_classes=[["sail"], ["motor"]],
-    ...     vote_weights=[[1], [1]],
-    ... )
-    >>> batch[1].prediction.item(), batch.share[1, 1].round(3).item()
-    ('motor', 0.75)
-    >>> batch.contributions[["sample", "prediction", "node", "direct"]].iloc[3:5]
-       sample prediction        node  own
-    3       1      motor   photo/sky  0.1
-    4       1      motor  photo/boat  0.3
-    """
-
-    tree: SegmentTree
-    own_by_neighbor: np.ndarray
-    _: KW_ONLY
-    predictions: np.ndarray
-    classes: np.ndarray
-    proba: np.ndarray
-    neighbors: np.ndarray
-    neighbor_classes: np.ndarray
-    vote_weights: np.ndarray
-    present: np.ndarray | None = None
-    samples: np.ndarray | None = None
-    kind: str = "neighbors"
-    contrasts: ContrastExplanations | None = None
-
-    def __post_init__(self) -> None:
-        n_nodes = check_tree(self.tree).n_nodes
-        votes = np.shape(self.own_by_neighbor)[:2]
-        direct = check_numbers(self.own_by_neighbor, "own_by_neighbor", (*votes, n_nodes))
-        n = len(direct)
-        classes = check_items(self.classes, "classes", ("n_classes",))
-        vars(self).update(
-            own_by_neighbor=direct,
-            predictions=check_items(self.predictions, "predictions", (n,)),
-            classes=classes,
-            proba=check_numbers(self.proba, "proba", (n, len(classes))),
-            neighbors=check_items(self.neighbors, "neighbors", votes),
-            neighbor_classes=check_items(self.neighbor_classes, "neighbor_classes", votes),
-            vote_weights=check_numbers(self.vote_weights, "vote_weights", votes),
-        )
-        if self.contrasts is not None and len(self.contrasts) != n:
-            raise ValueError(
-                f"contrasts must have one entry per sample, expected {n}, "
-                f"got {len(self.contrasts)}."
-            )
-        self._check(n)
-
-    @cached_property
-    def direct(self) -> np.ndarray:
-        """What every node contributes, as the mean over the votes: array of (n, n_nodes)."""
-        weights = self.vote_weights / self.vote_weights.sum(axis=1, keepdims=True)
-        return read_only(np.einsum("sr,srv->sv", weights, self.own_by_neighbor))
-
-    def _as_share(self, values: np.ndarray) -> np.ndarray:
-        squared = self.direct.sum(axis=1, keepdims=True)
-        clear = squared > ROUNDING * np.abs(self.direct).sum(axis=1, keepdims=True)
-        return np.where(clear, signed_shares(values, self.direct), 0.0)
-
-    def _labels(self) -> dict[str, np.ndarray]:
-        return {"prediction": self.predictions}
-
-    def _single(self, i: int) -> PredictionExplanation:
-        votes = self.neighbors[i] != -1
-        return PredictionExplanation(
-            self.tree,
-            self.own_by_neighbor[i, votes],
-            prediction=self.predictions[i],
-            classes=self.classes,
-            proba=self.proba[i],
-            neighbors=self.neighbors[i, votes],
-            neighbor_classes=self.neighbor_classes[i, votes],
-            vote_weights=self.vote_weights[i, votes],
-            kind=self.kind,
-            contrast=None if self.contrasts is None else self.contrasts[i],
-            **self._of(i),
-        )

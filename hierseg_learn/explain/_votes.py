@@ -1,12 +1,13 @@
-"""Which parts the votes for a class come from."""
+"""Explanations of the votes for a class, by the Shapley values of the parts."""
 
 from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from ..tree import SegmentTree
 from ..utils.numbers import number, percent
 from .explanation import (
     NAMELESS,
@@ -21,10 +22,7 @@ from .explanation import (
 )
 from .words import enumerate_words
 
-if TYPE_CHECKING:
-    from ..tree import SegmentTree
-
-# probabilities may miss the sum of the contributions by rounding only
+# the difference of probabilities and the sum of the contributions may differ by rounding only
 TOLERANCE = 1e-6
 
 
@@ -33,9 +31,9 @@ class VotesExplanation(OneSample, SignedExplanation):
     """What every part adds to the share of the votes for a class.
 
     What is explained is the share of the votes with all parts of the sample, minus the one without
-    any of them. Contributions are the Shapley values of the game whose worth is the share of the
-    votes when only the parts of a coalition are there: the mean, over all orders in which parts may
-    come in, of what a part adds. They are exact, of every coalition, not of a sample of them.
+    any of them. Contributions are the exact Shapley values of the game whose worth is the share of
+    the votes when only the parts of a coalition are present: the mean gain by a part over all
+    orders in which parts may be added.
 
     Parameters
     ----------
@@ -47,33 +45,32 @@ class VotesExplanation(OneSample, SignedExplanation):
         The class.
     scores : array-like of shape (2 ** n_players,)
         Share of the votes for the class with every coalition of the players: bit k of the position
-        says whether player k is there.
+        says whether player k is present.
     players : array-like of int, shape (n_players,)
-        The nodes that were taken out and put in, each as a whole.
-    removal : {"mute", "exchange"}
-        Whether parts out of the coalition are unlabeled, or those of other images.
+        The nodes that were removed and added, each with its subtree.
+    removal : {"ablate", "swap"}
+        Whether parts outside the coalition are unlabeled ("ablate"), or those of other
+        images ("swap").
     present : array-like of bool, shape (n_nodes,), default=None
-        Whether the sample has the node at all; None if that is not known.
+        Whether the sample has the node; None if unknown.
     name : str, default="the sample"
-        What to call the sample.
+        Name of the sample.
 
     Attributes
     ----------
     proba : ndarray of shape (2,)
         Share of the votes without any player, and with all of them: the ends of `scores`.
-    difference : float
+    value, difference : float
         ``proba[1] - proba[0]``: the sum of `direct`.
     total : ndarray of shape (n_nodes,)
         Contributions of nodes with everything below them.
     share, direct_share : ndarray of shape (n_nodes,)
         `total` and `direct` as shares of the stronger side, as in :class:`ContrastExplanation`.
-    contributions : DataFrame
-        One row per node, by path: `direct`, `total`, `share`, `present`.
 
     See Also
     --------
-    hierseg_learn.what_if.explain_votes : Makes one.
-    ContrastExplanation : The same question to the distances, in closed form.
+    hierseg_learn.what_if.explain_votes : Computes the explanation.
+    ContrastExplanation : Explains distances instead, in closed form.
 
     Examples
     --------
@@ -86,21 +83,21 @@ class VotesExplanation(OneSample, SignedExplanation):
     ...     label="ballet",
     ...     scores=[0.3, 0.4, 0.25, 0.35, 0.75, 0.85, 0.7, 0.8],
     ...     players=[0, 1, 2],
-    ...     removal="mute",
+    ...     removal="ablate",
     ... )
     >>> print(explanation.to_text())
-    80% of the votes are for 'ballet', 30% if all parts are muted.
+    80% of the votes are for 'ballet', 30% if all parts are ablated.
     They are due to skirt (82%); against it: hair (9%).
-    All that brings votes is 100%; what takes votes away is 9% of that.
+    All that adds votes is 100%; what takes votes away is 9% of that.
     <BLANKLINE>
-    difference 0.5   for  against         own  votes
+    difference 0.5   for  against      direct  votes
     photo           100%       9%          0%      0
     ├── sky          18%       0%         18%    0.1
     └── person       82%       9%          0%      0
         ├── hair      0%       9%  9% against  -0.05
         └── skirt    82%       0%         82%   0.45
 
-    Any attribution can be judged by the same votes:
+    Any attribution can be evaluated by the same votes:
 
     >>> from hierseg_learn.explain import deletion_curve
     >>> deletion_curve(explanation.worth, [0.0, 1.0, 2.0])
@@ -117,24 +114,26 @@ class VotesExplanation(OneSample, SignedExplanation):
     present: np.ndarray | None = None
     name: str = NAMELESS
 
+    _type = "votes"
+
     def __post_init__(self) -> None:
         n_nodes = check_tree(self.tree).n_nodes
-        if self.removal not in ("mute", "exchange"):
-            raise ValueError(f"removal must be 'mute' or 'exchange', got {self.removal!r}.")
+        if self.removal not in ("ablate", "swap"):
+            raise ValueError(f"removal must be 'ablate' or 'swap', got {self.removal!r}.")
         direct = check_numbers(self.direct, "direct", (n_nodes,))
         players = check_numbers(self.players, "players", ("n_players",)).astype(np.intp)
         scores = check_numbers(self.scores, "scores", (2 ** len(players),))
         if abs(direct.sum() - (scores[-1] - scores[0])) > TOLERANCE:
             raise ValueError(
-                f"own must sum to scores[-1] - scores[0] = {scores[-1] - scores[0]:.6g}, got "
+                f"direct must sum to scores[-1] - scores[0] = {scores[-1] - scores[0]:.6g}, got "
                 f"{direct.sum():.6g}."
             )
-        # The dict is the one way in: the fields of a frozen dataclass cannot be set.
+        # fields of a frozen dataclass can only be set in its dict
         vars(self).update(
             direct=direct,
             scores=scores,
             players=read_only(players),
-            present=check_presence(self.present, "present", n_nodes),
+            present=check_presence(self.present, "present", (n_nodes,)),
             name=str(self.name),
         )
 
@@ -144,12 +143,12 @@ class VotesExplanation(OneSample, SignedExplanation):
         return self.scores[[0, -1]]
 
     def worth(self, kept: Any) -> np.ndarray:
-        """Share of the votes when only some players are there.
+        """Share of the votes when only some players are present.
 
         Parameters
         ----------
         kept : array-like of shape (n_coalitions, n_players), bool
-            Which.
+            Which players are present.
 
         Returns
         -------
@@ -162,28 +161,27 @@ class VotesExplanation(OneSample, SignedExplanation):
             )
         return self.scores[kept @ (1 << np.arange(len(self.players)))]
 
-    def _opening(self) -> list[str]:
-        without = "muted" if self.removal == "mute" else "those of other images"
+    def _sentences(self, max_nodes: int) -> list[str]:
+        without = "ablated" if self.removal == "ablate" else "those of other images"
         none, everything = (percent(value) for value in self.proba)
-        return [
+        opening = (
             f"{everything} of the votes are for {class_name(self.label)}, {none} if all parts are "
             f"{without}."
-        ]
-
-    def _sentences(self, max_nodes: int) -> list[str]:
-        pro, contra = self._named(1, max_nodes), self._named(-1, max_nodes)
+        )
+        pro, contra = self._leading(1, max_nodes), self._leading(-1, max_nodes)
         if not pro and not contra:
-            return ["No part adds votes or takes any away."]
+            return [opening, "No part changes the votes."]
         if not pro:
-            return [f"No part brings votes; against it: {enumerate_words(contra)}."]
-        foil = f"; against it: {enumerate_words(contra)}" if contra else ""
+            return [opening, f"No part adds votes; against it: {enumerate_words(contra)}."]
+        against = f"; against it: {enumerate_words(contra)}" if contra else ""
         return [
-            f"They are due to {enumerate_words(pro)}{foil}.",
-            *self._weaker_side("brings votes", "takes votes away"),
+            opening,
+            f"They are due to {enumerate_words(pro)}{against}.",
+            *self._weaker_side("adds votes", "takes votes away"),
         ]
 
-    def _columns(self) -> dict[str, list[str]]:
-        return {**super()._columns(), "votes": [number(value) for value in self.direct]}
+    def _more_columns(self) -> dict[str, list[str]]:
+        return {"votes": [number(value) for value in self.direct]}
 
     def _caption(self) -> str:
         return f"Shares of what parts add to the votes for {class_name(self.label)}, by node"
@@ -205,7 +203,6 @@ class VotesExplanation(OneSample, SignedExplanation):
 
     def _about(self) -> dict[str, Any]:
         return {
-            "kind": "votes",
             "name": self.name,
             "label": plain(self.label),
             "proba": self.proba.tolist(),

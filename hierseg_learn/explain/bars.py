@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..tree.render import top_down
-from ..utils.numbers import number
 from .style import (
     BELOW,
     BELOW_NEGATIVE,
@@ -20,45 +19,42 @@ from .style import (
     show_percents,
     text_width,
 )
-from .words import share_text, sides_text
+from .words import ShareTable, share_text, sides_text
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-    from .explanation import Explanation
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from ..tree import SegmentTree
 
 
-_FONT_POINTS = 9.0
-_INDENT, _GAP = 12.0, 9.0  # points
-_ROW = 0.26  # inches
+FONT_POINTS = 9.0
+ROW = 0.26  # inches
+TALLEST = 60.0
+_INDENT, _GAP = 14.0, 9.0  # points
+_BRANCH = "0.65"
 _WIDTH, _FRAME = 7.0, 1.1
-_TALLEST = 60.0
 
 
-def plot(explanation: Explanation, ax: Axes | None) -> Axes:
-    """Draw the bars; see `Explanation.plot`."""
-    plt = import_pyplot(f"{type(explanation).__name__}.plot")
-    tree = explanation.tree
+def plot(table: ShareTable, ax: Axes | None, who: str) -> Axes:
+    """Draw the bars of `Explanation.plot`; `who` is named if Matplotlib is missing."""
+    plt = import_pyplot(who)
+    tree = table.tree
     order = top_down(tree)
     if ax is None:
-        height = min(_FRAME + _ROW * len(order), _TALLEST)
+        height = min(_FRAME + ROW * len(order), TALLEST)
         _, ax = plt.subplots(figsize=(_WIDTH, height), layout="constrained")
-    direct = explanation.direct_share[order]
-    pro, contra = (side[order] for side in explanation._by_side)
+    direct = table.direct[order]
+    pro, contra = (side[order] for side in table.by_side)
     inner = ~tree.is_leaf[order]
     rows = np.arange(len(order))
     if inner.any():
         ax.barh(rows[inner], pro[inner], height=0.8, color=BELOW, zorder=2)
-        if explanation._is_two_sided:
+        if table.is_two_sided:
             ax.barh(rows[inner], -contra[inner], height=0.8, color=BELOW_NEGATIVE, zorder=2)
     _draw_own(ax, rows, direct)
-    _label_rows(ax, explanation, order)
-    _dress(ax, explanation, np.concatenate([direct, pro, -contra]))
-    _write_shares(ax, explanation, order)
+    _label_rows(ax, tree, order, table.marks, _INDENT)
+    _dress(ax, table, np.concatenate([direct, pro, -contra]))
+    _write_shares(ax, table, order)
     return ax
 
 
@@ -77,17 +73,17 @@ def _draw_own(ax: Axes, rows: np.ndarray, direct: np.ndarray) -> None:
             bar.set(hatch=HATCH, edgecolor="white", linewidth=0)
 
 
-def _write_shares(ax: Axes, explanation: Explanation, order: list[int]) -> None:
-    """Write numbers at the ends of the bars: own, and for inner nodes that of all below."""
-    sides, (pro, contra) = explanation._sides, explanation._by_side
+def _write_shares(ax: Axes, table: ShareTable, order: list[int]) -> None:
+    """Write numbers at the ends of the bars: direct, and for inner nodes that of all below."""
+    sides, (pro, contra) = table.sides, table.by_side
     texts = []
     for node in order:
-        direct = share_text(explanation.direct_share[node], sides)
-        below = share_text(explanation.share[node], sides)
-        if explanation._is_two_sided:
+        direct = share_text(table.direct[node], sides)
+        below = share_text(table.total[node], sides)
+        if table.is_two_sided:
             below = sides_text(pro[node], contra[node], sides)
-        texts.append(direct if explanation.tree.is_leaf[node] else f"{below}, own {direct}")
-    make_room(ax, pro[order], texts, _FONT_POINTS - 1)
+        texts.append(direct if table.tree.is_leaf[node] else f"{below}, direct {direct}")
+    make_room(ax, pro[order], texts, FONT_POINTS - 1)
     for row, (end, text) in enumerate(zip(pro[order], texts)):
         ax.annotate(
             text,
@@ -95,29 +91,13 @@ def _write_shares(ax: Axes, explanation: Explanation, order: list[int]) -> None:
             (4, 0),
             textcoords="offset points",
             va="center_baseline",
-            fontsize=_FONT_POINTS - 1,
+            fontsize=FONT_POINTS - 1,
             color="0.25",
             zorder=4,
         )
 
 
-def _label_rows(ax: Axes, explanation: Explanation, order: list[int]) -> None:
-    """Names at the left, indented by depth, inner nodes in bold, with a mark if missing."""
-    tree, marks = explanation.tree, explanation._marks()
-    texts = [tree.names[node] + (f" ({marks[node]})" if marks[node] else "") for node in order]
-    bold = ~tree.is_leaf[order]
-    starts = _INDENT * tree.depths[order]
-    widths = [text_width(text, _FONT_POINTS, bold=flag) for text, flag in zip(texts, bold)]
-    edge = max(starts + widths) + _GAP
-    ax.set_yticks(range(len(order)), texts, ha="left", parse_math=False, fontsize=_FONT_POINTS)
-    ax.tick_params(axis="y", length=0)
-    for tick, flag, start in zip(ax.yaxis.get_major_ticks(), bold, starts):
-        # Left-aligned text starts this far out of the axes.
-        tick.set_pad(edge - start)
-        tick.label1.set_fontweight("bold" if flag else "normal")
-
-
-def _dress(ax: Axes, explanation: Explanation, values: np.ndarray) -> None:
+def _dress(ax: Axes, table: ShareTable, values: np.ndarray) -> None:
     """Axes, grid, legend and title."""
     from matplotlib.patches import Patch
     from matplotlib.ticker import MaxNLocator
@@ -125,48 +105,47 @@ def _dress(ax: Axes, explanation: Explanation, values: np.ndarray) -> None:
     low, high = min(float(values.min()), 0.0), max(float(values.max()), 0.0)
     span = high - low or 1.0
     ax.set_xlim(low - 0.02 * span * (low < 0), high + 0.02 * span)
-    ax.set_ylim(len(explanation.tree) - 0.4, -0.6)
+    ax.set_ylim(len(table.tree) - 0.4, -0.6)
     show_percents(ax.xaxis, signed=False)
     ticks = MaxNLocator(6, steps=[1, 2, 5, 10]).tick_values(low, low + span)
     ax.set_xticks([tick for tick in ticks if low - 1e-9 <= tick <= low + span + 1e-9])
     ax.grid(axis="x", color="0.9", zorder=0)
     ax.axvline(0, color="0.4", linewidth=0.8, zorder=3.5)
     ax.spines[["top", "right", "left"]].set_visible(False)
-    whole = f" of {number(explanation.squared_distance)}" if not explanation._is_two_sided else ""
-    ax.set_xlabel(explanation._share_label() + whole, parse_math=False)
-    ax.set_title(explanation._title(), parse_math=False, fontsize=_FONT_POINTS + 2, loc="left")
-    named = {"with everything below": BELOW, "own columns": POSITIVE}
+    ax.set_xlabel(table.axis_label, parse_math=False)
+    ax.set_title(table.title, parse_math=False, fontsize=FONT_POINTS + 2, loc="left")
+    named = {"with everything below": BELOW, "direct": POSITIVE}
     handles = [Patch(color=color, label=name) for name, color in named.items()]
-    if explanation.tree.n_nodes == 1:
+    if table.tree.n_nodes == 1:
         handles = handles[1:]
-    ax.legend(handles=handles, fontsize=_FONT_POINTS - 1, frameon=False, loc="best")
-
-
-FONT_POINTS = 9.0
-ROW = 0.26  # inches
-TALLEST = 60.0
-_INDENT, _GAP = 14.0, 9.0  # points
-_BRANCH = "0.65"
+    ax.legend(handles=handles, fontsize=FONT_POINTS - 1, frameon=False, loc="best")
 
 
 def write_names(ax: Axes, tree: SegmentTree, order: Sequence[int], marks: Sequence[str]) -> None:
     """Write one name per row, indented by depth, inner nodes in bold, and draw the branches."""
+    _draw_branches(ax, tree, order, _label_rows(ax, tree, order, marks, _INDENT))
+
+
+def _label_rows(
+    ax: Axes, tree: SegmentTree, order: Sequence[int], marks: Sequence[str], indent: float
+) -> np.ndarray:
+    """Names with marks at the left, inner nodes in bold; their starts in points, (n_nodes,)."""
     texts = [tree.names[node] + (f" ({marks[node]})" if marks[node] else "") for node in order]
     bold = ~tree.is_leaf[list(order)]
-    starts = _INDENT * tree.depths[list(order)]
+    starts = indent * tree.depths[list(order)]
     widths = [text_width(text, FONT_POINTS, bold=flag) for text, flag in zip(texts, bold)]
     edge = max(starts + widths) + _GAP
     ax.set_yticks(range(len(order)), texts, ha="left", parse_math=False, fontsize=FONT_POINTS)
     ax.tick_params(axis="y", length=0)
     for tick, flag, start in zip(ax.yaxis.get_major_ticks(), bold, starts):
-        # Left-aligned text starts this far out of the axes.
+        # left-aligned text starts this far out of the axes
         tick.set_pad(edge - start)
         tick.label1.set_fontweight("bold" if flag else "normal")
-    _draw_branches(ax, tree, order, starts - edge)
+    return starts - edge
 
 
 def _draw_branches(ax: Axes, tree: SegmentTree, order: Sequence[int], starts: np.ndarray) -> None:
-    """From below a parent's first letter down to each child, and a stroke to its name."""
+    """Draw a line from each parent down to its children."""
     from matplotlib.collections import LineCollection
     from matplotlib.transforms import Affine2D, ScaledTranslation, blended_transform_factory
 

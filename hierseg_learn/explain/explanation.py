@@ -1,12 +1,13 @@
-"""What all explanations share: contributions of nodes that add up to a squared distance."""
+"""Base of all explanations: contributions of the nodes of a tree that add up to a value."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import fields
 from functools import cached_property
 from numbers import Integral
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from .words import (
     APART,
     FOR,
     LEAST,
+    ShareTable,
     Sides,
     both_sides,
     missing_lines,
@@ -26,41 +28,14 @@ from .words import (
 )
 
 if TYPE_CHECKING:
-    from ..tree import SegmentTree
-if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-    from ..tree import SegmentTree
 
-
-# what a sample is called that nobody has given a name
+# what a sample without a name is called
 NAMELESS = "the sample"
-
-
-class OneSample:
-    """Mixin of explanations that have the fields `tree`, `name` and `present`."""
-
-    tree: SegmentTree
-    name: str
-    present: np.ndarray | None
-
-    def _with_name(self, question: str) -> str:
-        """A question after the name of the sample, if it has one of its own."""
-        if self.name == NAMELESS:
-            return question
-        return f"{self.name}: {question[0].lower()}{question[1:]}"
-
-    def _presence(self) -> dict[str, np.ndarray | None]:
-        return {"present": self.present}
-
-    def _marks(self) -> list[str]:
-        if self.present is None:
-            return [""] * self.tree.n_nodes
-        return ["" if flag else "missing" for flag in self.present.tolist()]
-
-    def _missing(self) -> dict[str, np.ndarray]:
-        return {} if self.present is None else {f"{self.name} lacks ": ~self.present}
+# a squared distance below this share of the contributions' absolute sum is a rounding error
+ROUNDING = 1e-12
 
 
 def check_tree(tree: Any) -> SegmentTree:
@@ -85,25 +60,38 @@ def check_numbers(values: Any, name: str, shape: tuple[int | str, ...]) -> np.nd
     return read_only(array)
 
 
-def check_presence(values: Any, name: str, n_nodes: int) -> np.ndarray | None:
+def check_direct(values: Any, name: str, shape: tuple[int | str, ...]) -> np.ndarray:
+    """As `check_numbers`, for one sample, or with one more axis in front for a batch of samples."""
+    is_batch = np.ndim(values) == len(shape) + 1
+    return check_numbers(values, name, (len(values), *shape) if is_batch else shape)
+
+
+def check_presence(values: Any, name: str, shape: tuple[int, ...]) -> np.ndarray | None:
     """Return a read-only bool copy of one flag per node; None stays None."""
     if values is None:
         return None
     array = np.asarray(values)
-    _check_shape(array, name, (n_nodes,))
+    _check_shape(array, name, shape)
     if array.dtype.kind not in "biuf" or not np.isin(array, (0, 1)).all():
         raise ValueError(
             f"{name} must hold one bool (or 0 or 1) per node, got {array.dtype} values such as "
-            f"{array[0]!r}."
+            f"{array.ravel()[0]!r}."
         )
     return read_only(array.astype(bool))
 
 
 def check_items(values: Any, name: str, shape: tuple[int | str, ...]) -> np.ndarray:
-    """Return a read-only 1-D copy of labels or row numbers."""
+    """Return a read-only copy of labels or row numbers."""
     array = np.array(values)
     _check_shape(array, name, shape)
     return read_only(array)
+
+
+def check_names(values: Any, name: str, samples: tuple[int, ...]) -> Any:
+    """Return what to call samples: a string, or for a batch also one label each."""
+    if not samples or isinstance(values, str):
+        return str(values)
+    return check_items(values, name, samples)
 
 
 def check_question(question: Any) -> str:
@@ -120,6 +108,13 @@ def check_attribute_to(attribute_to: Any) -> str:
     return attribute_to
 
 
+def check_decision(decision: Any) -> str:
+    """Return "neighbors" or "prototypes"."""
+    if decision not in ("neighbors", "prototypes"):
+        raise ValueError(f"decision must be 'neighbors' or 'prototypes', got {decision!r}.")
+    return decision
+
+
 def check_members(values: np.ndarray, name: str, classes: np.ndarray) -> None:
     """Raise unless all values are classes."""
     known = classes.tolist()
@@ -129,10 +124,10 @@ def check_members(values: np.ndarray, name: str, classes: np.ndarray) -> None:
             raise ValueError(f"{name} holds {value!r}, which is not in classes={shown}.")
 
 
-def check_weights(values: Any, name: str, length: int) -> np.ndarray:
-    """Return read-only weights that are not negative and not all zero."""
-    weights = check_numbers(values, name, (length,))
-    if (weights < 0).any() or not weights.any():
+def check_weights(values: Any, name: str, shape: tuple[int, ...]) -> np.ndarray:
+    """Return read-only weights that are not negative and, along the last axis, not all zero."""
+    weights = check_numbers(values, name, shape)
+    if (weights < 0).any() or not weights.any(axis=-1).all():
         raise ValueError(
             f"{name} must hold weights of at least 0, one of them positive, got "
             f"{weights.tolist()[:10]}."
@@ -142,16 +137,12 @@ def check_weights(values: Any, name: str, length: int) -> np.ndarray:
 
 def check_level(level: Any, tree: SegmentTree) -> int:
     """Return a depth of the tree; None is that of the deepest leaf."""
-    drop_ancestors = int(tree.depths.max())
+    depth = int(tree.depths.max())
     if level is None:
-        return drop_ancestors
-    if (
-        isinstance(level, bool)
-        or not isinstance(level, Integral)
-        or not 0 <= level <= drop_ancestors
-    ):
+        return depth
+    if isinstance(level, bool) or not isinstance(level, Integral) or not 0 <= level <= depth:
         raise ValueError(
-            f"level must be None or an integer from 0 to {drop_ancestors}, the depth of the tree, "
+            f"level must be None or an integer from 0 to {depth}, the depth of the tree, "
             f"got {level!r}."
         )
     return int(level)
@@ -173,128 +164,158 @@ def _check_shape(array: np.ndarray, name: str, shape: Sequence[int | str]) -> No
         raise ValueError(f"{name} must have shape ({wanted}), got shape {array.shape}.")
 
 
-# a squared distance below this share of the contributions' absolute sum is a rounding error
-ROUNDING = 1e-12
+def unchecked(kind: type[Any], **values: Any) -> Any:
+    """Make an explanation of fields that are known to be valid; its arrays become read-only."""
+    for value in values.values():
+        if isinstance(value, np.ndarray):
+            value.flags.writeable = False
+    explanation = object.__new__(kind)
+    vars(explanation).update(values)
+    return explanation
 
 
 class Explanation(ABC):
-    """Contributions of the nodes of a tree to one squared distance.
+    """Contributions of the nodes of a tree to a value, of one sample or of a batch of samples.
 
-    A subclass is a frozen dataclass that has `tree`, and `direct` as an array of shape (n_nodes,),
-    and says how its distance is to be called.
+    A subclass is a frozen dataclass with the fields `tree`, and `direct` of shape (n_nodes,), or
+    (n_samples, n_nodes) for a batch. An integer index gives the explanation of one sample of a
+    batch; a slice, a mask or an array of positions gives a smaller batch.
     """
 
     tree: SegmentTree
     direct: np.ndarray
 
-    _sides: ClassVar[Sides] = APART
+    _type: ClassVar[str]  # the `type` in `to_dict`
+    _value_name: ClassVar[str]
+    _sides: ClassVar[Sides]
+    # fields that are the same for all samples of a batch, and those that name samples
+    _shared: ClassVar[frozenset[str]] = frozenset({"tree", "classes", "decision", "attribute_to"})
+    _named: ClassVar[tuple[str, ...]] = ("name",)
 
     @property
-    def squared_distance(self) -> float:
-        """Sum of the contributions; a sum below zero is a rounding error and counts as 0."""
-        return max(float(self.direct.sum()), 0.0)
+    def is_batch(self) -> bool:
+        """Whether there are several samples."""
+        return self.direct.ndim > 1
+
+    def __len__(self) -> int:
+        if not self.is_batch:
+            raise TypeError(f"a {type(self).__name__} of a single sample has no length.")
+        return len(self.direct)
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __getitem__(self, key: Any) -> Self:
+        length, is_single = len(self), isinstance(key, Integral) and not isinstance(key, bool)
+        if is_single and not -length <= key < length:
+            raise IndexError(f"explanation {key} of {length} does not exist.")
+        key = int(key) % length if is_single else np.arange(length)[key]
+        taken = {
+            field.name: value
+            if field.name in self._shared or value is None or isinstance(value, str)
+            else value[key]
+            for field in fields(self)
+            for value in [getattr(self, field.name)]
+        }
+        if is_single:
+            for name in self._named:
+                if name in taken and not isinstance(taken[name], str):
+                    taken[name] = f"sample {taken[name]}"
+            taken = self._trimmed(taken)
+        return unchecked(type(self), **taken)
+
+    def __iter__(self) -> Iterator[Self]:
+        return (self[i] for i in range(len(self)))
 
     @property
-    def distance(self) -> float:
-        """Square root of `squared_distance`. Contributions do not add up to it."""
-        return float(np.sqrt(self.squared_distance))
+    def value(self) -> Any:
+        """What the contributions add up to: a float, or for a batch an array of (n_samples,)."""
+        value = self.direct.sum(axis=-1)
+        return value if self.is_batch else float(value)
 
     @cached_property
     def total(self) -> np.ndarray:
-        """What every node and all nodes below it contribute: array of shape (n_nodes,)."""
+        """What every node and all nodes below it contribute, of the shape of `direct`."""
         return read_only(sum_below(self.tree, self.direct))
 
     @cached_property
     def share(self) -> np.ndarray:
-        """`total` as shares of what sets apart; all 0 where the distance is 0 up to rounding."""
+        """`total` as shares of the stronger side."""
         return read_only(self._as_share(self.total))
 
     @cached_property
     def direct_share(self) -> np.ndarray:
-        """`direct` as shares of what sets apart; all 0 where the distance is 0 up to rounding."""
+        """`direct` as shares of the stronger side."""
         return read_only(self._as_share(self.direct))
 
-    def _as_share(self, values: np.ndarray) -> np.ndarray:
-        if self.squared_distance <= ROUNDING * np.abs(self.direct).sum():
-            return np.zeros(self.tree.n_nodes)
-        return signed_shares(values, self.direct)
-
-    @property
-    def contributions(self) -> pd.DataFrame:
-        """A new DataFrame with one row per node, in the tree's order, by path.
-
-        Its columns are `direct`, what the node's own columns contribute to the squared distance;
-        `total`, the same with everything below the node; `share`, `total` as a share of all
-        positive `direct` together, negative where the node makes up for others (0 in every row
-        where the distance is 0); and whether the part is there at all, with missing values where
-        the table does not say.
-        """
-        import pandas as pd
-
-        columns: dict[str, Any] = {"direct": self.direct, "total": self.total, "share": self.share}
-        for name, present in self._presence().items():
-            columns[name] = (
-                pd.array([None] * self.tree.n_nodes, dtype="boolean")
-                if present is None
-                else present
-            )
-        return pd.DataFrame(columns, index=pd.Index(self.tree.paths, name="node"))
-
-    def to_text(self, max_nodes: int = 3) -> str:
-        """Say in words where the distance comes from, and draw the tree with all shares.
-
-        Parameters
-        ----------
-        max_nodes : int, default=3
-            How many nodes a sentence may name. The tree below always shows all of them.
+    def to_frame(self) -> pd.DataFrame:
+        """Contributions of all nodes as a new data frame.
 
         Returns
         -------
-        str
-            Sentences, then one line per node: the share of the node with everything below it, and
-            that of its own columns, "direct". Those of the own columns add up to 100%. Where nodes
-            make up for others, there are two columns for everything below: what sets apart
-            ("apart") adds up to 100%, what brings closer to how strong it is beside that.
+        DataFrame
+            One row per node, in the order of the tree, by path: `direct`, what the node's own
+            columns contribute; `total`, the same with everything below the node; `share`, `total`
+            as a share of the stronger side; and the presence of the node, missing if unknown. For
+            a batch one row per sample and node, with the columns `sample`, those of the sample,
+            `node` and `depth` in front.
         """
-        words.check_max_nodes(max_nodes)
-        text = words.export_text(
-            self.tree,
-            self._lines(max_nodes),
-            self._head(),
-            self._columns(),
-            self._marks(),
-        )
-        return "\n\n".join(filter(None, [text, self._closing()]))
+        import pandas as pd
 
-    def to_dict(self) -> dict[str, Any]:
+        columns: dict[str, Any] = {
+            name: values.ravel() if values is not None else np.full(self.direct.size, None)
+            for name, values in self._frame_columns().items()
+        }
+        for name, present in self._presence().items():
+            if present is None:
+                columns[name] = pd.array(columns[name], dtype="boolean")
+        if not self.is_batch:
+            return pd.DataFrame(columns, index=pd.Index(self.tree.paths, name="node"))
+        n_samples, n_nodes = self.direct.shape
+        samples = {
+            name: np.repeat(np.broadcast_to(values, n_samples), n_nodes)
+            for name, values in self._sample_columns().items()
+        }
+        node = np.tile(np.array(self.tree.paths, dtype=object), n_samples)
+        depth = np.tile(self.tree.depths, n_samples)
+        return pd.DataFrame({**samples, "node": node, "depth": depth, **columns})
+
+    def to_dict(self) -> dict[str, Any] | list[dict[str, Any]]:
         """Everything as plain Python values, ready for :func:`json.dumps`.
 
         Returns
         -------
         dict
-            `squared_distance`, `distance`, what the explanation is about, and under `nodes` one
-            dict per node with its path, `direct`, `total`, `share` and presence.
+            The `type` of the explanation, what it is about, the value that is explained, and under
+            `nodes` one dict per node with its path and the columns of `to_frame`. A list of such
+            for a batch.
         """
-        columns = {
-            "direct": self.direct,
-            "total": self.total,
-            "share": self.share,
-            **self._presence(),
-        }
-        lists = {
-            name: [None] * self.tree.n_nodes if values is None else values.tolist()
-            for name, values in columns.items()
-        }
+        if self.is_batch:
+            return [explanation.to_dict() for explanation in self]
+        frame = self.to_frame()
+        frame = frame.astype(object).where(frame.notna(), None)
         nodes = [
-            {"path": path, **{name: values[node] for name, values in lists.items()}}
-            for node, path in enumerate(self.tree.paths)
+            {"path": path, **{name: plain(value) for name, value in zip(frame, row)}}
+            for path, row in zip(frame.index, frame.to_numpy())
         ]
-        return {
-            **self._about(),
-            "squared_distance": self.squared_distance,
-            "distance": self.distance,
-            "nodes": nodes,
-        }
+        return {"type": self._type, **self._about(), **self._values(), "nodes": nodes}
+
+    def to_text(self, max_nodes: int = 3) -> str:
+        """Explanation in words, and the tree with all shares.
+
+        Parameters
+        ----------
+        max_nodes : int, default=3
+            How many nodes a sentence may name. The tree shows all of them.
+
+        Returns
+        -------
+        str
+            Sentences, then one line per node: the share of the node with everything below it, on
+            either side if there are two, and that of its own columns, "direct".
+        """
+        words.check_max_nodes(max_nodes)
+        return words.export_text(self._table(), self._lines(max_nodes), self._closing())
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw one horizontal bar per node, in the order and with the indentation of the tree.
@@ -317,222 +338,289 @@ class Explanation(ABC):
         ImportError
             If Matplotlib is not installed.
         """
-        return bars.plot(self, ax)
+        return bars.plot(self._table(), ax, f"{type(self).__name__}.plot")
 
-    def _repr_html_(self) -> str:
-        return words.export_html(self, self._lines(3), self._closing())
+    def _repr_html_(self) -> str | None:
+        if self.is_batch:
+            return None
+        return words.export_html(self._table(), self._lines(3), self._closing())
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self._subject()}: {words.short_summary(self)})"
+        if self.is_batch:
+            return f"{type(self).__name__}({len(self)} samples, {self.tree.n_nodes} nodes)"
+        return f"{type(self).__name__}({self._subject()}: {self._summary()})"
+
+    def _table(self) -> ShareTable:
+        """Shares and their headings, for text, tables and bars."""
+        if self.is_batch:
+            raise ValueError(
+                f"words and pictures are of one sample, got a batch of {len(self)}; select one by "
+                "its index, such as explanations[0]."
+            )
+        return ShareTable(
+            tree=self.tree,
+            direct=self.direct_share,
+            total=self.share,
+            by_side=self._by_side,
+            sides=self._sides,
+            is_two_sided=self._is_two_sided,
+            head=self._head(),
+            title=self._title(),
+            caption=self._caption(),
+            axis_label=self._axis_label(),
+            marks=self._marks(),
+            more=self._more_columns(),
+        )
 
     @cached_property
     def _by_side(self) -> tuple[np.ndarray, np.ndarray]:
         """Shares with everything below on either side, without signs: two of shape (n_nodes,)."""
         return both_sides(self.tree, self.direct_share)
 
-    @property
-    def _is_two_sided(self) -> bool:
-        """Whether there is anything to say of the other side."""
-        return bool(self._by_side[1][self.tree.root] >= LEAST)
-
-    def _columns(self) -> dict[str, list[str]]:
-        """Shares as they are written, by the head of their column."""
-        direct = [words.share_text(value, self._sides) for value in self.direct_share]
-        if not self._is_two_sided:
-            below = [words.share_text(value, self._sides) for value in self.share]
-            return {"share": below, "direct": direct}
-        pro, contra = ([percent(value) for value in side] for side in self._by_side)
-        return {self._sides.pro: pro, self._sides.contra: contra, "direct": direct}
-
     def _head(self) -> str:
-        """What stands over the tree."""
-        return f"{self._sum_name()} {number(self.squared_distance)}"
+        """Heading of the tree."""
+        return f"{self._sum_name()} {number(self.value)}"
 
     def _sum_name(self) -> str:
         """What the contributions add up to, in words."""
-        return "squared distance"
+        return self._value_name
 
-    def _caption(self) -> str:
-        """What the table in a notebook shows."""
-        what = "Shares of what sets apart" if self._is_two_sided else "Shares"
-        return f"{what} in the squared distance, {number(self.squared_distance)}, by node"
-
-    def _share_label(self) -> str:
-        """What bars and tints measure."""
-        if self._is_two_sided:
-            return "share of what sets apart:  ← closer  |  apart →"
-        return "share of the squared distance"
-
-    def _share_words(self) -> str:
-        """What tints measure, in words."""
-        if self._is_two_sided:
-            return "share of what sets apart (red) or brings closer (blue)"
-        return "share of the squared distance"
+    def _axis_label(self) -> str:
+        return self._share_label()
 
     def _question(self) -> str:
-        """The question without the name of a sample that stands beside it."""
+        """The question without the name of the sample."""
         return self._title()
 
     def _subject(self) -> str:
         """What the explanation is called in a list of objects."""
         return self._title()
 
-    @abstractmethod
+    def _names(self) -> tuple[str, ...]:
+        """Names of the photos that go with the explanation, at least one."""
+        return (self._title(),)
+
+    def _frame_columns(self) -> dict[str, np.ndarray | None]:
+        """Columns of `to_frame`, each of the shape of `direct`, or None if unknown."""
+        numbers = {"direct": self.direct, "total": self.total, "share": self.share}
+        return {**numbers, **self._presence()}
+
+    def _sample_columns(self) -> dict[str, Any]:
+        """Columns of `to_frame` that hold one value per sample."""
+        return {"sample": np.arange(len(self))}
+
     def _presence(self) -> dict[str, np.ndarray | None]:
         """Presence of the nodes, by the name of its column."""
+        return {}
+
+    def _marks(self) -> list[str]:
+        """For every node, where it is missing, in two or three words; empty if nowhere."""
+        return [""] * self.tree.n_nodes
+
+    def _missing(self) -> dict[str, np.ndarray]:
+        """Beginnings of sentences about missing parts, and masks of the nodes."""
+        return {}
+
+    def _more_columns(self) -> dict[str, list[str]]:
+        """Further columns of text and tables."""
+        return {}
+
+    def _closing(self) -> str:
+        """Text after the tree."""
+        return ""
+
+    def _trimmed(self, values: dict[str, Any]) -> dict[str, Any]:
+        """Fields of a single sample without padding."""
+        return values
+
+    @property
+    @abstractmethod
+    def _is_two_sided(self) -> bool:
+        """Whether the other side is shown."""
 
     @abstractmethod
-    def _marks(self) -> list[str]:
-        """For every node: where it is missing, in two or three words; empty if nowhere."""
+    def _as_share(self, values: np.ndarray) -> np.ndarray:
+        """Values of the shape of `direct` as shares."""
+
+    @abstractmethod
+    def _values(self) -> dict[str, float]:
+        """What is explained, for `to_dict`."""
+
+    @abstractmethod
+    def _summary(self) -> str:
+        """The value and the largest contributions in a few words."""
+
+    @abstractmethod
+    def _lines(self, max_nodes: int) -> list[str]:
+        """Sentences, each naming at most so many nodes."""
 
     @abstractmethod
     def _title(self) -> str:
         """The question that is answered, in one line."""
 
     @abstractmethod
-    def _names(self) -> tuple[str, ...]:
-        """What the photos that go with the explanation are called, the first one at least."""
+    def _caption(self) -> str:
+        """Caption of the table in a notebook."""
 
     @abstractmethod
-    def _lines(self, max_nodes: int) -> list[str]:
-        """Sentences, each naming so many nodes at most."""
+    def _share_label(self) -> str:
+        """Label of the axis of shares."""
+
+    @abstractmethod
+    def _share_words(self) -> str:
+        """What colors mean, in words."""
 
     @abstractmethod
     def _about(self) -> dict[str, Any]:
         """First entries of `to_dict`."""
 
-    @abstractmethod
-    def _missing(self) -> dict[str, np.ndarray]:
-        """Beginnings of sentences about missing parts, each with the nodes that it holds for."""
 
-    def _closing(self) -> str:
-        """Text after the tree."""
-        return ""
+class OneSample:
+    """Mixin of explanations that have the fields `tree`, `name` and `present`."""
+
+    tree: SegmentTree
+    name: Any
+    present: np.ndarray | None
+
+    def _with_name(self, question: str) -> str:
+        """A question after the name of the sample, if it has one."""
+        if self.name == NAMELESS:
+            return question
+        return f"{self.name}: {question[0].lower()}{question[1:]}"
+
+    def _sample_columns(self) -> dict[str, Any]:
+        return {"sample": np.arange(len(self)) if isinstance(self.name, str) else self.name}
+
+    def _presence(self) -> dict[str, np.ndarray | None]:
+        return {"present": self.present}
+
+    def _marks(self) -> list[str]:
+        if self.present is None:
+            return [""] * self.tree.n_nodes
+        return ["" if flag else "missing" for flag in self.present.tolist()]
+
+    def _missing(self) -> dict[str, np.ndarray]:
+        return {} if self.present is None else {f"{self.name} lacks ": ~self.present}
+
+
+class DistanceExplanation(Explanation):
+    """Contributions of the nodes of a tree to a squared distance.
+
+    Shares are those of all positive contributions together, which is the squared distance where
+    none is negative.
+    """
+
+    _value_name = "squared distance"
+    _sides = APART
+
+    @property
+    def value(self) -> Any:
+        """Sum of the contributions; a sum below zero is a rounding error and counts as 0."""
+        value = np.maximum(self.direct.sum(axis=-1), 0.0)
+        return value if self.is_batch else float(value)
+
+    @property
+    def squared_distance(self) -> Any:
+        """The `value`: a float, or for a batch an array of (n_samples,)."""
+        return self.value
+
+    @property
+    def distance(self) -> Any:
+        """Square root of `squared_distance`. Contributions do not add up to it."""
+        distance = np.sqrt(self.value)
+        return distance if self.is_batch else float(distance)
+
+    def _as_share(self, values: np.ndarray) -> np.ndarray:
+        squared = self.direct.sum(axis=-1, keepdims=True)
+        clear = squared > ROUNDING * np.abs(self.direct).sum(axis=-1, keepdims=True)
+        return np.where(clear, signed_shares(values, self.direct), 0.0)
+
+    def _values(self) -> dict[str, float]:
+        return {"squared_distance": self.squared_distance, "distance": self.distance}
+
+    def _summary(self) -> str:
+        leading = words.leading_shares(self.tree, self.direct_share)
+        return ", ".join([f"squared distance {number(self.value)}", *leading])
+
+    @property
+    def _is_two_sided(self) -> bool:
+        return bool(self._by_side[1][self.tree.root] >= LEAST)
+
+    def _caption(self) -> str:
+        what = "Shares of what sets apart" if self._is_two_sided else "Shares"
+        return f"{what} in the squared distance, {number(self.value)}, by node"
+
+    def _share_label(self) -> str:
+        if self._is_two_sided:
+            return "share of what sets apart:  ← closer  |  apart →"
+        return "share of the squared distance"
+
+    def _axis_label(self) -> str:
+        whole = "" if self._is_two_sided else f" of {number(self.value)}"
+        return self._share_label() + whole
+
+    def _share_words(self) -> str:
+        if self._is_two_sided:
+            return "share of what sets apart (red) or brings closer (blue)"
+        return "share of the squared distance"
 
 
 class SignedExplanation(Explanation):
-    """Contributions of the nodes of a tree to a difference of squared distances.
+    """Contributions of the nodes of a tree to a difference, which may have either sign.
 
-    Contributions of either sign may cancel, so shares are shares of the stronger side: of all that
-    speaks for the class or, where that is more, of all that speaks against it.
+    Contributions of either sign may cancel, so shares are shares of the stronger side: of all
+    positive contributions or, where they are more, of all negative ones.
     """
 
-    _sides: ClassVar[Sides] = FOR
+    _value_name = "difference"
+    _sides = FOR
     _is_two_sided = True
 
     @property
-    def difference(self) -> float:
-        """What is explained: the sum of the contributions, of either sign."""
-        return float(self.direct.sum())
-
-    @property
-    def squared_distance(self) -> float:
-        """The `difference`, under the name that all explanations have for what they explain.
-
-        Unlike a squared distance it may be negative.
-        """
-        return self.difference
-
-    @property
-    def distance(self) -> NoReturn:
-        """Not defined: a difference of squared distances is the square of no distance."""
-        raise AttributeError(
-            f"a {type(self).__name__} explains a difference of squared distances, which is the "
-            "square of no distance; see `difference`."
-        )
+    def difference(self) -> Any:
+        """The `value`: a float, or for a batch an array of (n_samples,)."""
+        return self.value
 
     def _as_share(self, values: np.ndarray) -> np.ndarray:
         return signed_shares(values, self.direct)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Everything as plain Python values, ready for :func:`json.dumps`.
-
-        Returns
-        -------
-        dict
-            What the explanation is about, `difference`, and under `nodes` one dict per node with
-            its path and the columns of `contributions`.
-        """
-        frame = self.contributions
-        lists = {
-            name: [None if value is None or value != value else value for value in values]
-            for name, values in frame.astype(object).where(frame.notna(), None).items()
-        }
-        nodes = [
-            {"path": path, **{name: plain(values[node]) for name, values in lists.items()}}
-            for node, path in enumerate(self.tree.paths)
-        ]
-        return {**self._about(), "difference": self.difference, "nodes": nodes}
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self._subject()}: {self._summary()})"
+    def _values(self) -> dict[str, float]:
+        return {"difference": self.difference}
 
     def _summary(self) -> str:
-        """The difference and the largest contributions in a few words."""
-        words = [f"{name} {self._sides.pro}" for name in self._named(1, 2)]
-        words += [f"{name} {self._sides.contra}" for name in self._named(-1, 1)]
-        return ", ".join([self._head(), *words])
+        names = [f"{name} {self._sides.pro}" for name in self._leading(1, 2)]
+        names += [f"{name} {self._sides.contra}" for name in self._leading(-1, 1)]
+        return ", ".join([self._head(), *names])
 
-    def _named(self, sign: int, max_nodes: int) -> list[str]:
+    def _leading(self, sign: int, max_nodes: int) -> list[str]:
         return words.named_shares(self.tree, self.direct_share, sign, max_nodes)
 
     def _lines(self, max_nodes: int) -> list[str]:
-        lines = [*self._opening(), *self._sentences(max_nodes)]
-        return [start_sentence(line) for line in [*lines, *missing_lines(self, max_nodes)]]
-
-    def _head(self) -> str:
-        """What stands over the tree."""
-        return f"{self._sum_name()} {number(self.difference)}"
-
-    def _sum_name(self) -> str:
-        return "difference"
+        missing = missing_lines(self.tree, self._missing(), max_nodes)
+        return [start_sentence(line) for line in [*self._sentences(max_nodes), *missing]]
 
     def _weaker_side(self, pro: str, contra: str) -> list[str]:
-        """One sentence that says how strong the weaker side is, none where there is none.
+        """One sentence about the strength of the weaker side, none if there is none.
 
-        `pro` and `contra` say what speaks, such as "speaks for 'cat'".
+        `pro` and `contra` say what either does, such as "speaks for 'cat'".
         """
         below = min(float(side[self.tree.root]) for side in self._by_side)
         if below < LEAST:
             return []
-        if self.difference < 0:
+        if self.value < 0:
             pro, contra = contra, pro
         return [f"All that {pro} is 100%; what {contra} is {percent(below)} of that."]
 
     def _share_words(self) -> str:
         return "share of what speaks for (red) or against (blue)"
 
-    def _presence(self) -> dict[str, np.ndarray | None]:
-        return {}
-
-    def _marks(self) -> list[str]:
-        return [""] * self.tree.n_nodes
-
-    def _missing(self) -> dict[str, np.ndarray]:
-        return {}
-
-    def _names(self) -> tuple[str, ...]:
-        return (self._title(),)
-
-    def _opening(self) -> list[str]:
-        """Sentences before those about nodes."""
-        return []
-
     @abstractmethod
     def _sentences(self, max_nodes: int) -> list[str]:
-        """Sentences about nodes."""
-
-    @abstractmethod
-    def _caption(self) -> str:
-        """What the table in a notebook shows."""
-
-    @abstractmethod
-    def _share_label(self) -> str:
-        """What the bars measure."""
+        """Sentences about the value and the nodes."""
 
 
 def class_name(label: Any) -> str:
-    """How a class is called in a sentence: a name in quotes, anything else by its kind."""
+    """How a class is called in a sentence: a name in quotes, or "class 3"."""
     return f"'{label}'" if isinstance(label, str) else f"class {label}"
 
 

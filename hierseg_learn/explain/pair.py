@@ -1,51 +1,56 @@
-"""Why two samples are as far apart as they are."""
+"""Explanations of the distance of two samples, by nodes or by parts."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ..table.layout import AREA
 from ..tree import SegmentTree
-from .explanation import Explanation, check_items, check_numbers, check_presence, check_tree
+from .explanation import (
+    DistanceExplanation,
+    check_direct,
+    check_items,
+    check_names,
+    check_presence,
+    check_tree,
+)
 from .words import Phrases, size_share, split_sentence, summary
 
-if TYPE_CHECKING:
-    from ..tree import SegmentTree
-if TYPE_CHECKING:
-    import pandas as pd
+# rounding of float32 tables, relative to the values of a column
+_TOLERANCE = 1e-5
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class PairExplanation(Explanation):
-    """Which nodes the distance between two samples comes from.
+class PairExplanation(DistanceExplanation):
+    """Which nodes the distance of two samples comes from.
 
     Parameters
     ----------
     tree : SegmentTree
         The tree.
-    direct : array-like of shape (n_nodes,)
+    direct : array-like of shape (n_nodes,) or (n_pairs, n_nodes)
         What the own columns of every node contribute to the squared distance, of which it is the
         sum. Single contributions are negative where a node makes up for others.
-    present_a, present_b : array-like of bool, shape (n_nodes,), default=None
-        Whether a sample has the node at all; None, for both, if that is not known.
-    name_a, name_b : str, default="a", "b"
-        What to call the samples.
+    present_a, present_b : array-like of bool, of the shape of `direct`, default=None
+        Whether a sample has the node; None, for both, if unknown.
+    name_a, name_b : str or array-like of shape (n_pairs,), default="a", "b"
+        Names of the samples.
 
     Attributes
     ----------
-    squared_distance, distance : float
-        The sum of `direct`, and its square root.
-    total : ndarray of shape (n_nodes,)
+    value, squared_distance : float or ndarray of shape (n_pairs,)
+        The sum of `direct`.
+    distance : float or ndarray of shape (n_pairs,)
+        Its square root.
+    total : ndarray of the shape of `direct`
         Contributions of nodes with everything below them.
-    share, direct_share : ndarray of shape (n_nodes,)
+    share, direct_share : ndarray of the shape of `direct`
         `total` and `direct` as shares of all positive `direct` together, which is the squared
         distance where none is negative; 0 where the distance is 0. No share is above 1.
-    contributions : DataFrame
-        One row per node, by path: `direct`, `total`, `share`, `present_a`, `present_b`.
 
     See Also
     --------
@@ -71,13 +76,13 @@ class PairExplanation(Explanation):
     photo 3 and photo 8 differ mostly because of skirt (60%) and person as a whole (20%).
     Only photo 3 has skirt.
     <BLANKLINE>
-    squared distance 4  share  own
-    photo                100%   0%
-    ├── sky                8%   8%
-    └── person            92%  20%
-        ├── hair          12%  12%
-        └── skirt         60%  60%  only photo 3
-    >>> explanation.contributions["share"]["photo/person"].round(3).item()
+    squared distance 4  share  direct
+    photo                100%      0%
+    ├── sky                8%      8%
+    └── person            92%     20%
+        ├── hair          12%     12%
+        └── skirt         60%     60%  only photo 3
+    >>> explanation.to_frame()["share"]["photo/person"].round(3).item()
     0.925
     """
 
@@ -86,8 +91,11 @@ class PairExplanation(Explanation):
     _: KW_ONLY
     present_a: np.ndarray | None = None
     present_b: np.ndarray | None = None
-    name_a: str = "a"
-    name_b: str = "b"
+    name_a: Any = "a"
+    name_b: Any = "b"
+
+    _type = "pair"
+    _named = ("name_a", "name_b")
 
     def __post_init__(self) -> None:
         n_nodes = check_tree(self.tree).n_nodes
@@ -96,14 +104,18 @@ class PairExplanation(Explanation):
             raise ValueError(
                 f"{lacking} is None, but the other presence is given; expected both or neither."
             )
-        # The dict is the one way in: the fields of a frozen dataclass cannot be set.
+        direct = check_direct(self.direct, "direct", (n_nodes,))
+        # fields of a frozen dataclass can only be set in its dict
         vars(self).update(
-            direct=check_numbers(self.direct, "direct", (n_nodes,)),
-            present_a=check_presence(self.present_a, "present_a", n_nodes),
-            present_b=check_presence(self.present_b, "present_b", n_nodes),
-            name_a=str(self.name_a),
-            name_b=str(self.name_b),
+            direct=direct,
+            present_a=check_presence(self.present_a, "present_a", direct.shape),
+            present_b=check_presence(self.present_b, "present_b", direct.shape),
+            name_a=check_names(self.name_a, "name_a", direct.shape[:-1]),
+            name_b=check_names(self.name_b, "name_b", direct.shape[:-1]),
         )
+
+    def _sample_columns(self) -> dict[str, Any]:
+        return {"a": self.name_a, "b": self.name_b}
 
     def _presence(self) -> dict[str, np.ndarray | None]:
         return {"present_a": self.present_a, "present_b": self.present_b}
@@ -137,52 +149,39 @@ class PairExplanation(Explanation):
         return self.name_a, self.name_b
 
     def _lines(self, max_nodes: int) -> list[str]:
-        both = f"{self.name_a} and {self.name_b}"
+        both = self._subject()
         phrases = Phrases(
             mostly=f"{both} differ mostly because of ",
             many=f"Many parts set {both} apart; the largest shares are those of ",
             none=f"{both} do not differ: their distance is 0.",
         )
-        return summary(self, phrases, max_nodes)
+        return summary(self.tree, self.direct_share, phrases, self._missing(), max_nodes)
 
     def _about(self) -> dict[str, Any]:
-        return {"kind": "pair", "name_a": self.name_a, "name_b": self.name_b}
-
-
-# rounding of float32 tables, relative to the values of a column
-_TOLERANCE = 1e-5
+        return {"name_a": self.name_a, "name_b": self.name_b}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class PartsExplanation(PairExplanation):
-    r"""Which parts the distance between two samples comes from.
+    r"""Which parts the distance of two samples comes from.
 
-    As :class:`PairExplanation`, but what inner nodes describe is split over their leaves as far as
-    that can be done exactly. The `direct` of a leaf is all that it accounts for, in its own columns
-    and in those of its ancestors; the `direct` of an inner node is the rest of its columns, which
-    cannot be split.
+    As :class:`PairExplanation`, but the contributions of inner nodes are split over their leaves as
+    far as that can be done exactly. The `direct` of a leaf covers its own columns and its part of
+    those of its ancestors; the `direct` of an inner node is the rest, which cannot be split.
 
     Parameters
     ----------
-    tree : SegmentTree
-        The tree.
-    direct : array-like of shape (n_nodes,)
-        What every leaf, and the rest of every inner node, contribute to the squared distance.
-    present_a, present_b : array-like of bool, shape (n_nodes,), default=None
-        Whether a sample has the node at all; None, for both, if that is not known.
-    name_a, name_b : str, default="a", "b"
-        What to call the samples.
-    own_columns : array-like of shape (n_nodes,)
-        What the nodes' own columns contribute, not split, as in :class:`PairExplanation`.
-    kinds : array-like of str, shape (n_features,)
+    tree, direct, present_a, present_b, name_a, name_b
+        As in :class:`PairExplanation`.
+    unsplit : array-like of the shape of `direct`
+        What the nodes' own columns contribute, not split: `direct` of :class:`PairExplanation`.
+    column_kinds : array-like of str, shape (n_features,)
         How every column was split: "leaf" (a leaf's own), "area", "mean", "root", or "rest".
 
     Attributes
     ----------
-    rest : float
+    rest : float or ndarray of shape (n_pairs,)
         What is not split: the sum of `direct` over inner nodes.
-    contributions : DataFrame
-        As in :class:`PairExplanation`, and `own_columns`.
 
     Notes
     -----
@@ -218,8 +217,8 @@ class PartsExplanation(PairExplanation):
     :math:`\lVert L \sum_{p \in S} \delta_p \rVert^2`: again a quadratic game, whose Shapley
     value is :math:`\delta_p^T M \Delta`. It sums to the squared distance.
 
-    This is not the game in which the parts of S are exchanged between the images and u is
-    computed anew. A mean is a ratio of sums, an exchange changes both of them, and no
+    This is not the game in which the parts of S are swapped between the images and u is
+    recomputed. A mean is a ratio of sums, a swap changes both of them, and no
     :math:`\delta_p` give that game. Take a column of one inner node with two leaves of means
     0 and 1 in both images, of areas (1, 1) in A and (3, 2) in B. A has the mean 1/2; with
     leaf 1 of B it is 1/4, with leaf 2 of B 2/3, with both 2/5. The worths, squared changes,
@@ -237,52 +236,50 @@ class PartsExplanation(PairExplanation):
     >>> from hierseg_learn.tree import SegmentTree
     >>> tree = SegmentTree.from_nested({"photo": {"sky": 0, "boat": 1}})
     >>> explanation = PartsExplanation(
-    ...     tree, [0.5, 3.0, 0.5], own_columns=[0.5, 2.0, 1.5], kinds=["leaf", "leaf", "mean"]
+    ...     tree, [0.5, 3.0, 0.5], unsplit=[0.5, 2.0, 1.5], column_kinds=["leaf", "leaf", "mean"]
     ... )
     >>> print(explanation.to_text())
     a and b differ mostly because of boat (75%) and sky (12%).
     <BLANKLINE>
-    squared distance 4  share  own
-    photo                100%  12%
-    ├── sky               12%  12%
-    └── boat              75%  75%
+    squared distance 4  share  direct
+    photo                100%     12%
+    ├── sky               12%     12%
+    └── boat              75%     75%
     <BLANKLINE>
-    What inner nodes describe is split over their leaves; 12% cannot be and stays with them.
+    Contributions of inner nodes are split over their leaves; 12% cannot be split and stays with \
+them.
     """
 
     _: KW_ONLY
-    own_columns: np.ndarray
-    kinds: np.ndarray
+    unsplit: np.ndarray
+    column_kinds: np.ndarray
+
+    _type = "parts"
+    _shared = PairExplanation._shared | {"column_kinds"}
 
     def __post_init__(self) -> None:
         super().__post_init__()
         vars(self).update(
-            own_columns=check_numbers(self.own_columns, "own_columns", (self.tree.n_nodes,)),
-            kinds=check_items(self.kinds, "kinds", ("n_features",)),
+            unsplit=check_direct(self.unsplit, "unsplit", (self.tree.n_nodes,)),
+            column_kinds=check_items(self.column_kinds, "column_kinds", ("n_features",)),
         )
 
     @property
-    def rest(self) -> float:
+    def rest(self) -> Any:
         """What is not split: the sum of `direct` over inner nodes."""
-        return float(self.direct[~self.tree.is_leaf].sum())
+        rest = self.direct[..., ~self.tree.is_leaf].sum(axis=-1)
+        return rest if self.is_batch else float(rest)
 
-    @property
-    def contributions(self) -> pd.DataFrame:
-        """A new DataFrame as in :class:`PairExplanation`, and `own_columns`."""
-        return super().contributions.assign(own_columns=self.own_columns)
+    def _frame_columns(self) -> dict[str, np.ndarray | None]:
+        return {**super()._frame_columns(), "unsplit": self.unsplit}
 
     def _closing(self) -> str:
         return split_sentence(size_share(self.direct, ~self.tree.is_leaf))
 
     def _about(self) -> dict[str, Any]:
-        kinds, counts = np.unique(self.kinds, return_counts=True)
-        return {
-            **super()._about(),
-            "kind": "parts",
-            "rest": self.rest,
-            "own_columns": self.own_columns.tolist(),
-            "columns_by_kind": dict(zip(kinds.tolist(), counts.tolist())),
-        }
+        kinds, counts = np.unique(self.column_kinds, return_counts=True)
+        columns = dict(zip(kinds.tolist(), counts.tolist()))
+        return {**super()._about(), "rest": self.rest, "columns_by_kind": columns}
 
 
 def split_over_leaves(
@@ -292,29 +289,28 @@ def split_over_leaves(
     a: np.ndarray,
     b: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Split differences of rows over the leaves, and the rests of inner nodes.
+    """Split differences of rows, (n_pairs, n_features), over the leaves and rests of inner nodes.
 
-    Shapes: `a, b` (n_pairs, n_features). Returns `deltas` (n_nodes, n_pairs, n_features) float64:
-    what every node accounts for; sums to ``a - b`` over the nodes; `kinds` (n_features,) str:
-    "leaf", "area", "mean", "root" or "rest"; the same for all pairs.
+    Returns what every node accounts for, (n_nodes, n_pairs, n_features) float64, which sums to
+    ``a - b`` over the nodes, and the kinds of columns of :class:`PartsExplanation`.
     """
     rows = np.stack([a, b]).astype(np.float64)
     deltas = np.zeros((tree.n_nodes, *a.shape))
     kinds = np.full(a.shape[1], "rest")
-    places = [{descriptors[j]: j for j in direct.tolist()} for direct in columns]
+    places = [{descriptors[j]: j for j in own.tolist()} for own in columns]
     for node in range(tree.n_nodes):
-        direct = columns[node]
-        deltas[node][:, direct] = rows[0][:, direct] - rows[1][:, direct]
+        own = columns[node]
+        deltas[node][:, own] = rows[0][:, own] - rows[1][:, own]
         if tree.is_leaf[node]:
-            kinds[direct] = "leaf"
+            kinds[own] = "leaf"
             continue
-        if not len(direct):
+        if not len(own):
             continue
         below = [int(n) for n in tree.subtree(node) if tree.is_leaf[n]]
         for leaf in below:
             if AREA not in places[leaf]:
                 raise ValueError(
-                    f"attribute_to='parts' weighs parts by their areas and needs a column "
+                    f"attribute_to='parts' weights parts by their areas and needs a column "
                     f"'{tree.path(leaf)}|{AREA}', which the table lacks."
                 )
         shared = [name for name in places[node] if all(name in places[leaf] for leaf in below)]
@@ -333,11 +329,11 @@ def split_over_leaves(
 def _split(
     names: np.ndarray, whole: np.ndarray, values: np.ndarray, areas: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Split columns of an inner node: their kinds, and what leaves account for.
+    """Split columns of an inner node: their kinds, and the terms of its leaves.
 
     `whole` is (2, n_pairs, n_columns), the columns in both images; `values`, (2, n_pairs, n_leaves,
-    n_columns), and `areas`, (2, n_pairs, n_leaves), are those of the leaves. What leaves account
-    for is (n_leaves, n_pairs, n_columns).
+    n_columns), and `areas`, (2, n_pairs, n_leaves), are those of the leaves. The terms are
+    (n_leaves, n_pairs, n_columns).
     """
     totals = areas.sum(axis=2, keepdims=True)
     weights = np.divide(areas, totals, out=np.zeros_like(areas), where=totals > 0)[..., np.newaxis]
@@ -370,6 +366,7 @@ def _are_means(
 def _mean_terms(
     whole: np.ndarray, values: np.ndarray, weights: np.ndarray, here: np.ndarray
 ) -> np.ndarray:
+    """Terms of the leaves in differences of means, (n_leaves, n_pairs, n_columns)."""
     # the filler of an image that lacks the node, or the middle of two that have it
     reference = np.where(here[0], np.where(here[1], whole.mean(axis=0), whole[1]), whole[0])
     terms = weights * (values - reference[:, np.newaxis])

@@ -1,45 +1,27 @@
-"""Explanations in words."""
+"""The writer of text and HTML: sentences about shares, trees of shares, and tables."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from html import escape
 from numbers import Integral
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from ..metrics import sum_below
 from ..tree import SegmentTree
 from ..tree.render import top_down
-from ..utils.numbers import number, percent
+from ..utils.numbers import percent
 from .style import BELOW, BELOW_NEGATIVE, NEGATIVE, POSITIVE
-
-if TYPE_CHECKING:
-    from ..tree import SegmentTree
-    from .explanation import Explanation
-if TYPE_CHECKING:
-    from .explanation import Explanation
-
 
 _OPEN_UP_TO = 60
 _BAR_WIDTH = 12.0  # em
 _CELL = "text-align:right;padding:0 .6em"
 _HEAD = '<th scope="col" style="text-align:{side}">{text}</th>'
-
-
-def _bar(pro: float, contra: float, direct: float, is_leaf: bool) -> str:
-    """Two pale bars for either side of everything below an inner node, own columns before them."""
-    hatched = f"repeating-linear-gradient(45deg,{NEGATIVE} 0 3px,#fff 3px 4px)"
-    bars = [] if is_leaf else [(0.0, pro, BELOW, "0"), (pro, contra, BELOW_NEGATIVE, "0")]
-    bars.append((0.0, direct, POSITIVE, ".2em") if direct >= 0 else (pro, -direct, hatched, ".2em"))
-    drawn = "".join(
-        f'<div style="position:absolute;top:{top};bottom:{top};left:{start * _BAR_WIDTH:.2f}em;'
-        f'width:{width * _BAR_WIDTH:.2f}em;background:{color}"></div>'
-        for start, width, color, top in bars
-    )
-    return f'<div style="position:relative;height:1em;width:{_BAR_WIDTH}em">{drawn}</div>'
 
 
 # shares that would be shown as 0% are not worth a word
@@ -54,15 +36,42 @@ class Sides(NamedTuple):
 
 
 APART = Sides("apart", "closer")
-FOR = Sides("for", "foil")
+FOR = Sides("for", "against")
+
+
+@dataclass(frozen=True)
+class ShareTable:
+    """Shares of the nodes of a tree with their headings: what text, HTML and bars show."""
+
+    tree: SegmentTree
+    direct: np.ndarray  # (n_nodes,): shares of the nodes' own columns
+    total: np.ndarray  # (n_nodes,): shares with everything below
+    by_side: tuple[np.ndarray, np.ndarray]  # two of (n_nodes,): `total` by side, without signs
+    sides: Sides
+    is_two_sided: bool
+    head: str  # over the tree
+    title: str  # the question that is answered
+    caption: str
+    axis_label: str
+    marks: Sequence[str]  # where nodes are missing, in a few words; "" if nowhere
+    more: Mapping[str, Sequence[str]]  # further columns, by their headings
+
+    @cached_property
+    def columns(self) -> dict[str, Sequence[str]]:
+        """Shares as they are written, by the heading of their column."""
+        direct = [share_text(value, self.sides) for value in self.direct]
+        if self.is_two_sided:
+            pro, contra = ([percent(value) for value in side] for side in self.by_side)
+            return {self.sides.pro: pro, self.sides.contra: contra, "direct": direct, **self.more}
+        total = [share_text(value, self.sides) for value in self.total]
+        return {"share": total, "direct": direct, **self.more}
 
 
 def signed_shares(values: np.ndarray, direct: np.ndarray) -> np.ndarray:
-    """Values as shares of the stronger side of `direct`, along the last axis; their signs stay.
+    """Values as shares of the stronger side of `direct`, along the last axis, with their signs.
 
-    Contributions of either sign may cancel, so their sum is no measure. Those of the stronger side
-    add up to 1, those of the other to how strong it is beside it, so that no node, nor any set of
-    nodes, is above 1. All 0 where nothing contributes.
+    The shares of the stronger side add up to 1, so that no set of nodes is above 1. All are 0 where
+    nothing contributes.
     """
     sides = np.maximum(direct, 0.0), np.maximum(-direct, 0.0)
     scale = np.maximum(*(side.sum(axis=-1, keepdims=True) for side in sides))
@@ -70,7 +79,7 @@ def signed_shares(values: np.ndarray, direct: np.ndarray) -> np.ndarray:
 
 
 def both_sides(tree: SegmentTree, direct_share: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """For every node, what it and all below it contribute on either side, without signs."""
+    """Shares of every node and all below it on either side, without signs, two of (n_nodes,)."""
     return (
         sum_below(tree, np.maximum(direct_share, 0.0)),
         sum_below(tree, np.maximum(-direct_share, 0.0)),
@@ -89,14 +98,14 @@ def sides_text(pro: float, contra: float, sides: Sides) -> str:
 
 
 def size_share(direct: np.ndarray, nodes: np.ndarray) -> float:
-    """Share of some nodes, given as a mask, in all that pulls either way; 0 where nothing does."""
+    """Share of some nodes, a mask, in the sum of absolute contributions; 0 where that is 0."""
     sizes = np.abs(direct)
     return float(sizes[nodes].sum() / (sizes.sum() or 1.0))
 
 
 # nodes are named until they account for this share of the distance
 _ENOUGH = 0.8
-# below this, named nodes are not what a distance "mostly" comes from
+# with less of it named, "mostly" would be wrong
 _MOSTLY = 0.5
 
 
@@ -107,7 +116,7 @@ def node_labels(tree: SegmentTree) -> list[str]:
 
 
 def spoken_labels(tree: SegmentTree) -> list[str]:
-    """Labels for what nodes contribute themselves, without their parts."""
+    """Labels of the nodes' own columns, without what is below them."""
     whole = ~tree.is_leaf & (tree.n_nodes > 1)
     labels = node_labels(tree)
     return [f"{label} as a whole" if flag else label for label, flag in zip(labels, whole)]
@@ -119,25 +128,42 @@ def enumerate_words(words: Sequence[str]) -> str:
 
 
 class Phrases(NamedTuple):
-    """How to speak of a distance; the first two go before a list of nodes."""
+    """Sentences about a distance; the first two are followed by a list of nodes."""
 
     mostly: str
     many: str
     none: str
 
 
-def summary(explanation: Explanation, phrases: Phrases, max_nodes: int) -> list[str]:
-    """Sentences about a distance, one per line."""
-    lines = [_main_sentence(explanation, phrases, max_nodes), *_balancing(explanation, max_nodes)]
-    return [start_sentence(line) for line in [*lines, *missing_lines(explanation, max_nodes)]]
+def summary(
+    tree: SegmentTree,
+    direct: np.ndarray,
+    phrases: Phrases,
+    missing: Mapping[str, np.ndarray],
+    max_nodes: int,
+) -> list[str]:
+    """Sentences about the shares of a distance, (n_nodes,), and about missing parts."""
+    leading = _leading(direct, max_nodes)
+    labels = spoken_labels(tree)
+    named = [f"{labels[node]} ({percent(direct[node])})" for node in leading]
+    beginning = phrases.mostly if direct[leading].sum() >= _MOSTLY else phrases.many
+    lines = [beginning + enumerate_words(named) + "." if named else phrases.none]
+    order = np.argsort(direct, kind="stable").tolist()
+    if negative := [node for node in order if direct[node] <= -LEAST]:
+        names = [labels[node] for node in negative]
+        if len(names) > 1:
+            names = [f"{name} ({percent(-direct[node])})" for name, node in zip(names, negative)]
+        verb = "makes" if len(negative) == 1 else "make"
+        undone = percent(-direct[negative].sum())
+        lines.append(f"{enumerate_words(_cut(names, max_nodes))} {verb} up for {undone} of that.")
+    return [start_sentence(line) for line in [*lines, *missing_lines(tree, missing, max_nodes)]]
 
 
-def missing_lines(explanation: Explanation, max_nodes: int) -> list[str]:
-    """One sentence per kind of missing part."""
-    named = {
-        beginning: _topmost(explanation.tree, nodes)
-        for beginning, nodes in explanation._missing().items()
-    }
+def missing_lines(
+    tree: SegmentTree, missing: Mapping[str, np.ndarray], max_nodes: int
+) -> list[str]:
+    """One sentence per kind of missing part, from its beginning and a mask of the nodes."""
+    named = {beginning: _topmost(tree, nodes) for beginning, nodes in missing.items()}
     return [
         f"{beginning}{enumerate_words(_cut(names, max_nodes))}."
         for beginning, names in named.items()
@@ -146,43 +172,14 @@ def missing_lines(explanation: Explanation, max_nodes: int) -> list[str]:
 
 
 def start_sentence(line: str) -> str:
-    """Capital for "the", none for names, which are the user's."""
+    """Capitalize "the", but not the names that users gave."""
     return line[0].upper() + line[1:] if line.startswith("the ") else line
 
 
-def short_summary(explanation: Explanation) -> str:
-    """The largest contributions in a few words."""
-    labels = spoken_labels(explanation.tree)
-    direct = explanation.direct_share
-    named = [f"{labels[i]} {percent(direct[i])}" for i in _leading(direct, 3)]
-    return ", ".join([f"squared distance {number(explanation.squared_distance)}", *named])
-
-
-def _main_sentence(explanation: Explanation, phrases: Phrases, max_nodes: int) -> str:
-    direct = explanation.direct_share
-    leading = _leading(direct, max_nodes)
-    if not leading:
-        return phrases.none
-    labels = spoken_labels(explanation.tree)
-    named = [f"{labels[node]} ({percent(direct[node])})" for node in leading]
-    beginning = phrases.mostly if direct[leading].sum() >= _MOSTLY else phrases.many
-    return beginning + enumerate_words(named) + "."
-
-
-def _balancing(explanation: Explanation, max_nodes: int) -> list[str]:
-    """One sentence about negative contributions, none if there are none to speak of."""
-    direct = explanation.direct_share
-    order = np.argsort(direct, kind="stable")
-    negative = [int(node) for node in order if direct[node] <= -LEAST]
-    if not negative:
-        return []
-    labels = spoken_labels(explanation.tree)
-    names = [labels[node] for node in negative]
-    if len(names) > 1:
-        names = [f"{name} ({percent(-direct[node])})" for name, node in zip(names, negative)]
-    verb = "makes" if len(negative) == 1 else "make"
-    undone = percent(-direct[negative].sum())
-    return [f"{enumerate_words(_cut(names, max_nodes))} {verb} up for {undone} of that."]
+def leading_shares(tree: SegmentTree, direct: np.ndarray) -> list[str]:
+    """The largest shares of a distance, (n_nodes,), in a few words."""
+    labels = spoken_labels(tree)
+    return [f"{labels[node]} {percent(direct[node])}" for node in _leading(direct, 3)]
 
 
 def _leading(direct: np.ndarray, max_nodes: int) -> list[int]:
@@ -216,15 +213,11 @@ def _cut(words: list[str], n_shown: int) -> list[str]:
 
 
 def split_sentence(rest: float) -> str:
-    """Say that inner nodes were split over their leaves, and which share could not be."""
+    """Sentence about the share of inner nodes that cannot be split over their leaves."""
     return (
-        f"What inner nodes describe is split over their leaves; {percent(rest)} cannot be and "
-        "stays with them."
+        f"Contributions of inner nodes are split over their leaves; {percent(rest)} cannot be "
+        "split and stays with them."
     )
-
-
-# nodes are named until they account for this share of the pulls of one sign
-# with less of it named, "mostly" would be wrong
 
 
 def check_max_nodes(max_nodes: int) -> None:
@@ -236,9 +229,8 @@ def check_max_nodes(max_nodes: int) -> None:
 def named_shares(tree: SegmentTree, direct: np.ndarray, sign: int, max_nodes: int) -> list[str]:
     """Nodes with the largest shares of one sign, as few as account for most of it.
 
-    Shapes: `direct` (n_nodes,). Returns "hair (55%)" and so on, largest first; "many nodes, most of
-    all hair (5%)" where those that may be named are not most of it; empty where the side is not
-    worth a word.
+    Returns "hair (55%)" and so on, largest first; "many nodes, most of all hair (5%)" where those
+    named are less than half of the side; nothing for a side that rounds to 0%.
     """
     side = np.maximum(sign * direct, 0.0)
     labels, named, seen, whole = spoken_labels(tree), [], 0.0, side.sum()
@@ -254,44 +246,39 @@ def named_shares(tree: SegmentTree, direct: np.ndarray, sign: int, max_nodes: in
     return named
 
 
-def export_text(
-    tree: SegmentTree,
-    sentences: Sequence[str],
-    head: str,
-    columns: Mapping[str, Sequence[str]],
-    marks: Sequence[str] | None = None,
-) -> str:
-    """Sentences, then the tree with columns of text."""
+def export_text(table: ShareTable, sentences: Sequence[str], closing: str = "") -> str:
+    """Sentences, the tree with columns of shares, and further text."""
+    tree, columns = table.tree, table.columns
     widths = {name: max(len(name), *map(len, texts)) for name, texts in columns.items()}
-    marks = [""] * tree.n_nodes if marks is None else list(marks)
-    n_marks = max(map(len, marks))
+    n_marks = max(map(len, table.marks))
     rows = [
         "  ".join(
             [*(f"{columns[name][node]:>{widths[name]}}" for name in columns), f"{mark:<{n_marks}}"]
         )
-        for node, mark in enumerate(marks)
+        for node, mark in enumerate(table.marks)
     ]
     drawing = tree.export_text(rows).splitlines()
-    # Every row is equally wide, so this is where the first one starts in the root's line.
-    start = tree.export_text(["#" * len(rows[0])] * tree.n_nodes).splitlines()[0].index("#")
-    gap = max(len(head) + 2 - start, 0)
+    # all rows are equally wide, so the root's line shows where they start
+    start = len(drawing[0]) - len(rows[tree.root].rstrip())
+    gap = max(len(table.head) + 2 - start, 0)
     titles = "  ".join(f"{name:>{widths[name]}}" for name in columns)
     lines = [(line[:start] + " " * gap + line[start:]).rstrip() for line in drawing]
-    return "\n".join([*sentences, "", f"{head:<{start + gap}}{titles}", *lines])
+    text = "\n".join([*sentences, "", f"{table.head:<{start + gap}}{titles}", *lines])
+    return "\n\n".join(filter(None, [text, closing]))
 
 
 def export_html(
-    explanation: Explanation, sentences: Sequence[str], closing: str = "", *, is_open: bool = True
+    table: ShareTable, sentences: Sequence[str], closing: str = "", *, is_open: bool = True
 ) -> str:
     """Sentences, and one row per node with a bar; long tables are folded."""
-    tree, columns, marks = explanation.tree, explanation._columns(), explanation._marks()
-    pro, contra = explanation._by_side
+    tree, columns, marks = table.tree, table.columns, table.marks
+    pro, contra = table.by_side
     scale = float((pro + contra).max()) or 1.0
-    caption = escape(explanation._caption())
+    caption = escape(table.caption)
     heads = [("left", "node"), *(("right", name) for name in columns)]
     lines = "<br>".join(map(escape, sentences))
     parts = [
-        f'<div role="group" aria-label="{escape(explanation._title())}"><p>{lines}</p>',
+        f'<div role="group" aria-label="{escape(table.title)}"><p>{lines}</p>',
         f"<details{' open' if is_open and len(tree) <= _OPEN_UP_TO else ''}>",
         f"<summary>{caption}</summary>",
         f'<table style="border-collapse:collapse" aria-label="{caption}"><thead><tr>',
@@ -303,7 +290,7 @@ def export_html(
     for node in top_down(tree):
         weight = "normal" if tree.is_leaf[node] else "bold"
         indent = 0.3 + 1.4 * tree.depths[node]
-        direct = explanation.direct_share[node] / scale
+        direct = table.direct[node] / scale
         bar = _bar(pro[node] / scale, contra[node] / scale, direct, bool(tree.is_leaf[node]))
         parts += [
             f'<tr><th scope="row" title="{escape(tree.paths[node])}" '
@@ -316,3 +303,16 @@ def export_html(
         ]
     tail = f"<pre>{escape(closing)}</pre>" if closing else ""
     return "".join([*parts, f"</tbody></table></details>{tail}</div>"])
+
+
+def _bar(pro: float, contra: float, direct: float, is_leaf: bool) -> str:
+    """Two pale bars for either side of everything below an inner node, own columns before them."""
+    hatched = f"repeating-linear-gradient(45deg,{NEGATIVE} 0 3px,#fff 3px 4px)"
+    bars = [] if is_leaf else [(0.0, pro, BELOW, "0"), (pro, contra, BELOW_NEGATIVE, "0")]
+    bars.append((0.0, direct, POSITIVE, ".2em") if direct >= 0 else (pro, -direct, hatched, ".2em"))
+    drawn = "".join(
+        f'<div style="position:absolute;top:{top};bottom:{top};left:{start * _BAR_WIDTH:.2f}em;'
+        f'width:{width * _BAR_WIDTH:.2f}em;background:{color}"></div>'
+        for start, width, color, top in bars
+    )
+    return f'<div style="position:relative;height:1em;width:{_BAR_WIDTH}em">{drawn}</div>'

@@ -1,1 +1,5 @@
-"""The one way into a fitted pipeline."""
+"""Access to a fitted model, for everything that explains, edits or audits one."""
+
+from .model import FittedModel
+
+__all__ = ["FittedModel"]

@@ -60,8 +60,12 @@ def node_contributions(
     with single_blas_thread():
         shares = (delta @ components.T) @ components * delta
     own = np.zeros((len(delta), n_nodes))
-    for node in range(n_nodes):
-        own[:, node] = shares[:, column_nodes == node].sum(axis=1)
+    if shares.size:
+        # columns of a node side by side: one sum per node, the same bits for any number of rows
+        order = np.argsort(column_nodes, kind="stable")
+        nodes = column_nodes[order]
+        starts = np.append(0, np.flatnonzero(nodes[1:] != nodes[:-1]) + 1)
+        own[:, nodes[starts]] = np.add.reduceat(shares.take(order, axis=1), starts, axis=1)
     return own
 
 

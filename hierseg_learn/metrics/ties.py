@@ -6,7 +6,8 @@ those that tie with the last neighbor are counted, by class, however many they a
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -44,7 +45,21 @@ class TiedNeighbors:
         tied = ~self.is_nearer
         last = np.where(tied, distances, 0.0).sum(axis=1) / tied.sum(axis=1)
         distances = np.where(tied, last[:, None], distances)
-        return replace(self, distances=_without_rounding(distances, self.tolerance))
+        distances = _without_rounding(distances, self.tolerance)
+        fixed = self.tolerance, self.n_nearer, self.shares, self.n_tied
+        return TiedNeighbors(self.indices, distances, *fixed)
+
+    @classmethod
+    def concatenate(cls, found: list[TiedNeighbors]) -> TiedNeighbors:
+        """Join the results for several queries."""
+        if len(found) == 1:
+            return found[0]
+        names = (field.name for field in fields(cls))
+        return cls(*(np.concatenate([getattr(one, name) for one in found]) for name in names))
+
+    def renumbered(self, numbers: np.ndarray) -> TiedNeighbors:
+        """The same with the numbers, (n_samples,), that the rows have elsewhere."""
+        return replace(self, indices=numbers[self.indices])
 
     @property
     def is_nearer(self) -> np.ndarray:
@@ -56,13 +71,14 @@ class TiedNeighbors:
 
         `codes` are the classes of all rows, `weights` those of the places.
         """
-        is_nearer, rows = self.is_nearer, np.arange(len(self.indices))
+        is_nearer = self.is_nearer
         shared = np.where(is_nearer, 0.0, weights).sum(axis=1, keepdims=True) * self.shares
         votes, lengths = shared, shared * self.distances[:, -1:]
-        for place in range(self.indices.shape[1]):
-            vote = np.where(is_nearer[:, place], weights[:, place], 0.0)
-            votes[rows, codes[self.indices[:, place]]] += vote
-            lengths[rows, codes[self.indices[:, place]]] += vote * self.distances[:, place]
+        n_classes = votes.shape[1]
+        places = (np.arange(len(votes))[:, None] * n_classes + codes[self.indices]).ravel()
+        vote = np.where(is_nearer, weights, 0.0)
+        np.add.at(votes.reshape(-1), places, vote.ravel())
+        np.add.at(lengths.reshape(-1), places, (vote * self.distances).ravel())
         return votes, lengths
 
     def find_leaders(self, votes: np.ndarray, lengths: np.ndarray) -> np.ndarray:
@@ -124,10 +140,9 @@ def count_tied(
     tolerance = _resolution(X) * (sizes + last)
     nearer = distances[:, :n_neighbors] < (last - tolerance)[:, None]
     n_nearer = nearer.sum(axis=1)
-    counts = np.zeros((len(indices), n_classes))
-    rows = np.arange(len(indices))
-    for place in range(n_neighbors):
-        counts[rows, codes[indices[:, place]]] += ~nearer[:, place]
+    places = np.arange(len(indices))[:, None] * n_classes + codes[indices[:, :n_neighbors]]
+    counts = np.bincount(places.ravel(), ~nearer.ravel(), len(indices) * n_classes)
+    counts = counts.reshape(len(indices), n_classes)
     if indices.shape[1] > n_neighbors:
         goes_on = np.flatnonzero(distances[:, n_neighbors] <= last + tolerance)
         device_codes = backend.asarray(codes) if len(goes_on) else None
@@ -166,5 +181,10 @@ def _without_rounding(distances: np.ndarray, tolerance: np.ndarray) -> np.ndarra
 
 def _resolution(X: Any) -> float:
     """Least relative difference of two distances that counts, by the dtype of the points."""
-    name = "float32" if str(X.dtype).endswith("float32") else "float64"
+    return _resolution_of(X.dtype)
+
+
+@cache
+def _resolution_of(dtype: Any) -> float:
+    name = "float32" if str(dtype).endswith("float32") else "float64"
     return ROUNDINGS[name] * float(np.finfo(name).eps)

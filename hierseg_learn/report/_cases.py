@@ -245,7 +245,7 @@ def _html_explanation(explanation: Explanation, *, is_open: bool) -> str:
 def _html_votes(explanation: PredictionExplanation) -> str:
     """Table of the neighbors, nearest first."""
     votes = explanation.votes.sort_values("squared_distance", kind="stable")
-    name = "prototype" if explanation.kind == "prototypes" else "training row"
+    name = "prototype" if explanation.decision == "prototypes" else "training row"
     rows = [
         [
             f"{name} {vote.Index}",

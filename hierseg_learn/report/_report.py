@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..audit import find_metadata_shortcuts, group_report, node_reliance
-from ..fitted.model import FittedSteps, check_targets, count, row, take, take_steps
+from ..fitted.model import FittedModel, check_targets, count, row, take
 from ..utils import check_writable, written_whole
 from ..utils.labels import check_known
 from . import _page, _tables
@@ -66,7 +66,7 @@ def write_report(
         columns are groups. Adds the accuracy by group and, for a pipeline, the nodes that the model
         relies on.
     n_repeats : int, default=3
-        Number of exchanges of every node for that.
+        Number of swaps of every node for that.
     title : str, default=None
         Title of the page.
 
@@ -110,7 +110,7 @@ def write_report(
     ('report.html', True)
     """
     check_writable(path)
-    steps = take_steps(pipeline, name="pipeline")
+    steps = FittedModel.from_estimator(pipeline, explains=True, name="pipeline")
     n_samples = count(X)
     if n_samples == 0:
         raise ValueError("X must hold at least one sample, got none.")
@@ -136,7 +136,7 @@ def write_report(
 def _audit(
     pipeline: Any, X: Any, target: np.ndarray, scores: Scores, groups: Any, n_repeats: int
 ) -> str:
-    """Section about groups; the nodes of a table alone cannot be exchanged."""
+    """Section about groups; the nodes of a table alone cannot be swapped."""
     report = group_report(target, scores.predicted, groups)
     reliance = None
     if hasattr(pipeline, "steps"):
@@ -156,7 +156,7 @@ def _metadata(X: Any, target: np.ndarray) -> str:
 
 
 def _explain(
-    steps: FittedSteps,
+    steps: FittedModel,
     X: Any,
     table: Any,
     target: np.ndarray,
@@ -170,7 +170,7 @@ def _explain(
     cases = []
     chosen = take(X, positions)
     photos = maps = [None] * len(positions)
-    if steps.describer is not None:
+    if steps.takes_images:
         photos, maps = steps.photos(chosen), steps.label_maps(chosen)
     for position, photo, labels in zip(positions, photos, maps):
         case = Case.explain(
@@ -188,7 +188,7 @@ def _explain(
 
 def _compose(
     pipeline: Any,
-    steps: FittedSteps,
+    steps: FittedModel,
     scores: Scores,
     cases: list[list[Case]],
     audit: str | None,
@@ -197,7 +197,7 @@ def _compose(
 ) -> str:
     """Put the sections of the page together."""
     hits, misses = cases
-    noun = "photos" if steps.describer is not None else "rows"
+    noun = "photos" if steps.takes_images else "rows"
     n_right = int(scores.is_right.sum())
     n_wrong = len(scores.is_right) - n_right
     sections = [
@@ -226,7 +226,7 @@ def _html_group(cases: list[Case], n_all: int, kind: str, noun: str) -> str:
     return intro + "".join(map(html_case, cases))
 
 
-def _check_classes(target: np.ndarray | None, steps: FittedSteps) -> np.ndarray:
+def _check_classes(target: np.ndarray | None, steps: FittedModel) -> np.ndarray:
     if target is None:
         raise ValueError("y must hold the true classes, got None.")
     check_known(target, "y", steps.classifier.classes_)

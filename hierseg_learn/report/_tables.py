@@ -213,7 +213,7 @@ def html_audit(report: GroupReport, reliance: NodeReliance | None) -> str:
     if reliance is None:
         parts.append(
             "<p>The reliance on nodes can be measured for a pipeline only: the nodes of a table "
-            "alone cannot be exchanged.</p>"
+            "alone cannot be swapped.</p>"
         )
     else:
         caption = (

@@ -1,4 +1,4 @@
-"""New samples from exchanged segments, against shortcuts in the training data.
+"""New samples from swapped segments, against shortcuts in the training data.
 
 :class:`SegmentSwapSampler` is built on imbalanced-learn, which is optional: this package can be
 imported without it, the sampler cannot.

@@ -1,4 +1,4 @@
-"""Which rows of the new set are originals, and which copies get a segment from which row."""
+"""Choice of the originals that stay, and of the donor of every copy."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class SwapPlan(NamedTuple):
     """Rows of the new set: originals first, copies after them, both in the order of the data."""
 
     receivers: np.ndarray  # (n_new,) intp: row that each new row is made of, and whose label it has
-    # (n_new,) intp: row whose segment it carries; -1 for an original, which carries its own
+    # (n_new,) intp: row whose segment it has; -1 for an original, which has its own
     donors: np.ndarray
 
 
@@ -25,28 +25,25 @@ def plan_swaps(
     may_give: np.ndarray | None = None,
     random_state: Any = None,
 ) -> SwapPlan:
-    """Plan exchanges that make the source of a segment independent of the label.
+    """Plan swaps that make the source of a segment independent of the label.
 
-    The source of a segment is the class of the row that it stems from, or that row's group. In the
-    new set every label has the same share of every source, ``1 / n_sources``, which keeps the
-    largest possible share of originals that is the same for all classes. Every source has its rows
-    in one random order, and every label gets segments from the start of that order, beginning anew
-    at its end: so not only the source but also the single segment comes equally often with every
-    label, as far as whole numbers permit. Where the row that a segment stems from has the label
-    itself, it stays as it is, an original, once; all other segments go to receivers of the label,
-    taken in turn.
+    The source of a segment is the class of the row that it comes from, or that row's group. In the
+    new set every label has the same share of every source, ``1 / n_sources`` to within one row,
+    which keeps the largest share of originals that is the same for all classes. The rows of every
+    source are in one random order, and every label gets segments from the start of that order,
+    cyclically, so that also every single segment occurs equally often with every label. Once, a row
+    whose segment is due to its own label stays as it is, an original; all other segments go to
+    receivers of the label, taken in turn. A row is never its own donor.
 
-    Shapes: `y` (n_rows,), `groups` (n_rows,), `class_sizes` (n_classes,) int, `may_give` (n_rows,)
-    bool. Returns for every label and source the number of rows is within one of its share. A row
-    never gives to itself.
+    Shapes: `y` and `groups` (n_rows,), `class_sizes` (n_classes,) int, `may_give` (n_rows,) bool.
     """
     rng = check_random_state(random_state)
     labels, codes, counts = np.unique(y, return_inverse=True, return_counts=True)
     names, sources = (labels, codes) if groups is None else np.unique(groups, return_inverse=True)
-    what = "class" if groups is None else "group"
+    what, plural = ("class", "classes") if groups is None else ("group", "groups")
     if len(names) < 2:
         raise ValueError(
-            f"Segments are exchanged between rows of more than one {what}, got "
+            f"Segments can be swapped only between two or more {plural}, got "
             f"{names.tolist()[0]!r} only."
         )
     giving = np.ones(len(codes), dtype=bool) if may_give is None else may_give
@@ -65,7 +62,7 @@ def plan_swaps(
 
 
 def _share_out(sizes: np.ndarray, n_sources: int) -> np.ndarray:
-    """Rows of every label and source, (n_labels, n_sources); what is left over goes round."""
+    """Rows of every label and source, (n_labels, n_sources); remainders go round."""
     whole, left = np.divmod(sizes, n_sources)
     first = np.cumsum(left) - left
     places = (np.arange(n_sources) - first[:, np.newaxis]) % n_sources
@@ -97,11 +94,11 @@ def _plan_label(
 
 
 def _keep_apart(receivers: np.ndarray, donors: np.ndarray, order: np.ndarray) -> None:
-    """Exchange donors, in place, until no row gives to itself."""
+    """Swap donors, in place, until no row is its own donor."""
     for i in np.flatnonzero(receivers == donors):
         mine = receivers[i]
         if donors[i] != mine:
-            continue  # an exchange before has settled this one
+            continue  # settled by an earlier swap
         fits = np.flatnonzero((donors != mine) & (receivers != mine))
         if len(fits):
             j = fits[0]

@@ -1,4 +1,4 @@
-"""New samples from segments that are exchanged between images."""
+"""New samples from segments that are swapped between images."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from imblearn.utils import check_sampling_strategy, check_target_type
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import Tags
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import validate_data
 
 from ..audit import find_shortcuts
-from ..fitted.model import unwrap_frozen
+from ..fitted.model import check_transformer
 from ..images import SegmentedImages, is_table, join_items
 from ..transformer import SegmentTreeTransformer
 from ..tree import SegmentTree
@@ -23,41 +23,41 @@ from ..utils import Estimator
 from ..utils.labels import check_classes, check_labels
 from ..utils.tables import as_pandas, like, take_rows
 from ._plan import SwapPlan, plan_swaps
-from ._sources import DescriptorTable, ImageSource, PlainTable, named_table
+from ._sources import DescriptorTable, ImageSource, PlainTable, as_container
 
 AUTO = "auto"
 
 
 class SegmentSwapSampler(Estimator, BaseSampler):
-    """Exchange segments between images, so that they say nothing about the label any more.
+    """Swap segments between images, so that they no longer predict the label.
 
-    Where every boat is on water, a model learns the water. This sampler adds copies of the training
-    images that carry the water of others, and keeps their labels: in the new set the class whose
-    segment a row carries is independent of the row's label, for any number of classes and any
-    balance between them. Two classes and one copy: all originals stay, and each gets a copy with
-    the segment of a row of the other class. What independence forbids is left out: with three or
-    more classes and one copy, some originals are replaced by copies.
+    If every boat is on water, a model learns the water. This sampler adds copies of the training
+    images that have the water of others and keep their own labels. In the new set, the class that a
+    row's segment comes from is independent of the row's label, for any number of classes and any
+    class balance. With two classes and one copy, all originals stay, and each gets a copy with the
+    segment of a row of the other class. With three or more classes and one copy, some originals are
+    replaced by copies, because independence does not allow all of them.
 
-    X is the table of a fitted transformer (the columns of all nodes above the exchanged one are
-    made anew), :class:`~hierseg_learn.SegmentedImages` (a new image and its label map are composed:
-    the hole behind a moved part is filled, its border soft), or any other table whose columns
-    belong to nodes.
+    X is the table of a fitted transformer (the columns of all nodes above the swapped one are
+    recomputed), :class:`~hierseg_learn.SegmentedImages` (a new image and its label map are
+    composed: the hole behind a moved part is filled, its border is soft), or any other table whose
+    columns belong to nodes.
 
     Parameters
     ----------
     nodes : str, list of str, dict or callable, default=None
-        Which nodes to exchange, by path or unique short name; several come from one donor, so that
-        they fit each other. A dict says which descriptors of a node are exchanged, by the
-        transformer's names, as in ``{"background": ["color"]}``, or None for all of it; area,
-        presence and other descriptors then stay the receiver's. ``"auto"`` takes the nodes that
+        Nodes to swap, by path or unique short name; several come from one donor, so that they fit
+        each other. A dict maps nodes to the descriptors to swap, by the transformer's names, as in
+        ``{"background": ["color"]}``, or to None for all; area, presence and other descriptors
+        then stay the receiver's. ``"auto"`` takes the nodes that
         :func:`~hierseg_learn.audit.find_shortcuts` flags. A callable gets X and y and returns one
-        of these. Where nothing is found, nothing is exchanged and the set stays as it is.
+        of these. If no node is found, nothing is swapped and the set stays as it is.
     shortcut_params : dict, default=None
         For ``nodes="auto"``: arguments of :func:`~hierseg_learn.audit.find_shortcuts`, such as
-        ``{"context": "background"}``. Without evidence nothing is flagged.
+        ``{"context": "background"}``. Without evidence it flags nothing.
     transformer : SegmentTreeTransformer or FrozenEstimator, default=None
-        Fitted: the one that made the table. ``FrozenEstimator(transformer)`` stays fitted where the
-        sampler is cloned, as in a grid search.
+        The fitted transformer that made the table. ``FrozenEstimator(transformer)`` stays fitted
+        if the sampler is cloned, as in a grid search.
     tree : dict or SegmentTree, default=None
         For images: a nested dict whose leaves are part ids; None takes the parts side by side.
         For tables without `transformer`: one whose leaves are lists of column names or positions,
@@ -66,23 +66,23 @@ class SegmentSwapSampler(Estimator, BaseSampler):
         The new set has ``1 + n_copies`` rows for every row of the old one. With two classes 1 is
         enough; ``n_classes - 1`` keeps all originals. 0 replaces some rows and adds none.
     sampling_strategy : float, str, dict or callable, default=None
-        Balances the classes on top, as imbalanced-learn's over-sampling does; `n_copies` multiplies
-        what comes out. None keeps the balance.
+        Also balances the classes, as imbalanced-learn's over-sampling does; the balanced class
+        sizes are multiplied by ``1 + n_copies``. None keeps the balance.
     n_jobs : int, default=None
         Number of processes that compose images. The images are the same for any number.
     random_state : int, RandomState instance or None, default=None
-        Seeds who gives to whom.
+        Seed of the choice of donors.
 
     Attributes
     ----------
     nodes_ : list of str
-        Paths of the exchanged nodes.
+        Paths of the swapped nodes.
     shortcut_report_ : ShortcutReport
-        For ``nodes="auto"``: what was found.
+        For ``nodes="auto"``: the report of `find_shortcuts`.
     sampling_strategy_ : dict
-        For every class how many rows the new set has more than the old one.
+        For every class the number of rows that were added.
     sample_indices_ : ndarray of shape (n_new,), int
-        For every new row the row of X that it is made of.
+        For every new row the row of X that it is made from.
     sample_sources_ : ndarray of shape (n_new, 2), int
         Receiver and donor of every new row; the donor is -1 for an original. Originals come first.
     n_features_in_ : int
@@ -92,17 +92,17 @@ class SegmentSwapSampler(Estimator, BaseSampler):
 
     See Also
     --------
-    hierseg_learn.what_if.ablate_nodes : Leave a node out instead; no new rows are needed.
+    hierseg_learn.what_if.AblatedClassifier : Ablates a node instead; no new rows are needed.
 
     Notes
     -----
-    Donors are taken in turn, so that not only the class of a segment but also the single segment
-    comes with all labels equally often.
+    Donors are taken in turn, so that every single segment, too, occurs equally often with all
+    labels.
 
-    Every row of X is in the new set ``1 + n_copies`` times, but for the exchanged segment. Within a
-    pipeline the sampler sees training folds only; where the new set itself is split, rows of one
-    receiver must stay together (``groups=sampler.sample_indices_``), and to judge a model of the
-    *segment*, rows of one donor. A vote of `n_neighbors` may want as many times more.
+    Every row of X is in the new set ``1 + n_copies`` times, except for the swapped segment. Within
+    a pipeline the sampler sees training folds only. To split the new set itself, keep rows of one
+    receiver together (``groups=sampler.sample_indices_``); to evaluate a model of the *segment*,
+    rows of one donor. `n_neighbors` of a classifier may need to grow by the same factor.
 
     The sampler needs imbalanced-learn: ``pip install 'hierseg-learn[imbalance]'``.
 
@@ -164,22 +164,21 @@ class SegmentSwapSampler(Estimator, BaseSampler):
         self.random_state = random_state
 
     def fit(self, X: Any, y: Any) -> Self:
-        """Check the data and the parameters; `fit_resample` does so, too.
+        """Check the data and the parameters, as `fit_resample` does.
 
         Parameters
         ----------
-        X : DataFrame, array-like or sparse array of shape (n_rows, n_columns), or SegmentedImages
-            As in `fit_resample`.
-        y : array-like of shape (n_rows,)
-            Labels.
+        X, y
+            As for `fit_resample`.
 
         Returns
         -------
         self : SegmentSwapSampler
         """
         self._validate_params()
-        X, labels, _ = self._check_X_y(as_pandas(X), y)
-        self._choose_nodes(self._source(X), X, labels)
+        X = as_pandas(X)
+        values, labels, _ = self._check_X_y(X, y)
+        self._choose_nodes(self._source(values), X, labels)
         self._set_sizes(labels)
         return self
 
@@ -194,8 +193,8 @@ class SegmentSwapSampler(Estimator, BaseSampler):
         y : array-like of shape (n_rows,)
             Labels.
         groups : array-like of shape (n_rows,), default=None
-            Where it is known what the segment shows (land or water): the segment's group becomes
-            independent of the label, rather than the class that it stems from.
+            Known content of the segment (land or water): the segment's group becomes independent
+            of the label, rather than the class that it comes from.
 
         Returns
         -------
@@ -207,33 +206,23 @@ class SegmentSwapSampler(Estimator, BaseSampler):
         Raises
         ------
         ValueError
-            If X has one node only or is not what the transformer made, `nodes` names what is not
-            there, y has one class, or y or groups lacks a value or has another length than X.
+            If X has one node only or is not what the transformer made, `nodes` names a node that
+            does not exist, y has one class, or y or groups lacks a value or has another length
+            than X.
         TypeError
             If X is images without label maps.
         """
-        # the base class reads X as a table, and makes tables, lists and Series out of the result
-        labels = _read_target(y)
-        if is_table(X):
-            resampled, new_labels = super().fit_resample(as_pandas(X), labels, groups=groups)
-            resampled = like(X, resampled)
-        else:
-            self._validate_params()
-            images, labels, _ = self._check_X_y(join_items(X), labels)
-            resampled, new_labels = self._fit_resample(images, labels, groups)
-        is_array = isinstance(y, np.ndarray)
-        return resampled, new_labels if is_array else take_rows(y, self.sample_indices_)
-
-    def _fit_resample(self, X: Any, y: np.ndarray, groups: Any = None) -> tuple[Any, np.ndarray]:
-        """Make the new set from checked X and y."""
+        self._validate_params()
+        given = as_pandas(X) if is_table(X) else join_items(X)
+        values, labels, is_binarized = self._check_X_y(given, y)
         if groups is not None:
-            groups = check_labels(groups, "groups", len(y), noun="group")
-        source = self._source(X)
-        nodes = self._choose_nodes(source, X, y)
-        sizes = self._set_sizes(y)
+            groups = check_labels(groups, "groups", len(labels), noun="group")
+        source = self._source(values)
+        nodes = self._choose_nodes(source, given, labels)
+        sizes = self._set_sizes(labels)
         if nodes.all:
             plan = plan_swaps(
-                y,
+                labels,
                 groups,
                 n_copies=self.n_copies,
                 class_sizes=sizes,
@@ -241,15 +230,27 @@ class SegmentSwapSampler(Estimator, BaseSampler):
                 random_state=self.random_state,
             )
         else:
-            plan = SwapPlan(np.arange(len(y)), np.full(len(y), -1))
+            plan = SwapPlan(np.arange(len(labels)), np.full(len(labels), -1))
             self.sampling_strategy_ = dict.fromkeys(self.sampling_strategy_, 0)
         self.sample_indices_ = plan.receivers
         self.sample_sources_ = np.column_stack(plan)
-        return source.swapped(nodes, plan), y[plan.receivers]
+        resampled = source.swapped(nodes, plan)
+        if is_table(X):
+            resampled = like(X, as_container(given, resampled))
+        if isinstance(y, np.ndarray) and not is_binarized:
+            return resampled, labels[plan.receivers]
+        return resampled, take_rows(y, plan.receivers)
+
+    def _fit_resample(self, X: Any, y: Any, **params: Any) -> tuple[Any, Any]:
+        """Satisfy the abstract base class; `fit_resample` does it all."""
+        return self.fit_resample(X, y, **params)
 
     def _check_X_y(self, X: Any, y: Any, accept_sparse: Any = None) -> tuple[Any, np.ndarray, bool]:
-        """Check X and y; return what is in X, labels, and whether y was one-vs-all."""
-        y, is_binarized = check_target_type(_read_target(y), indicate_one_vs_all=True)
+        """Check X and y; return the values of X, labels, and whether y was one-vs-all."""
+        # one column of 0 and 1 for each class is read by imbalanced-learn
+        one_vs_all = getattr(y, "ndim", 1) == 2 and np.shape(y)[1] > 1
+        target = np.asarray(y) if one_vs_all else check_classes(y, "y")
+        y, is_binarized = check_target_type(target, indicate_one_vs_all=True)
         if is_table(X):
             # a transformer's table may have NaN where a part is missing
             finite = True if self.transformer is None else "allow-nan"
@@ -260,7 +261,7 @@ class SegmentSwapSampler(Estimator, BaseSampler):
         if not isinstance(X, SegmentedImages):
             raise TypeError(
                 "X must be a table or SegmentedImages(images, masks), as parts of images without "
-                f"label maps cannot be exchanged; got {type(X).__name__}."
+                f"label maps cannot be swapped; got {type(X).__name__}."
             )
         for name in ("n_features_in_", "feature_names_in_"):
             if hasattr(self, name):
@@ -268,12 +269,10 @@ class SegmentSwapSampler(Estimator, BaseSampler):
         return X, check_labels(y, "y", len(X)), is_binarized
 
     def _source(self, X: Any) -> DescriptorTable | PlainTable | ImageSource:
-        """What exchanges nodes in data of this kind."""
+        """What swaps nodes in data of this kind."""
         if self.transformer is not None and self.tree is not None:
             raise ValueError("transformer and tree are both given; the transformer has its tree.")
-        transformer = unwrap_frozen(self.transformer)
-        if transformer is not None:
-            self._check_transformer(transformer)
+        transformer = None if self.transformer is None else check_transformer(self.transformer)
         if isinstance(X, SegmentedImages):
             tree = self.tree if transformer is None else transformer.tree_
             return ImageSource(X, tree, self.n_jobs)
@@ -282,33 +281,18 @@ class SegmentSwapSampler(Estimator, BaseSampler):
             return PlainTable(X, names, self.tree)
         return DescriptorTable(X, names, transformer)
 
-    def _check_transformer(self, transformer: Any) -> None:
-        if not isinstance(transformer, SegmentTreeTransformer):
-            raise TypeError(
-                "transformer must be a fitted SegmentTreeTransformer, got "
-                f"{type(transformer).__name__}."
-            )
-        try:
-            check_is_fitted(transformer)
-        except ValueError as error:
-            raise ValueError(
-                "transformer is not fitted, but the table can only be taken apart by the fitted "
-                "one that made it. Cloning, as in a grid search, forgets what was fitted: pass "
-                "FrozenEstimator(transformer), or exchange on images, before the transformer."
-            ) from error
-
     def _choose_nodes(self, source: Any, X: Any, y: np.ndarray) -> Any:
-        """Nodes that are exchanged."""
+        """Nodes to swap."""
         nodes, is_found = self.nodes, callable(self.nodes)
         if is_found:
-            nodes = nodes(named_table(X, getattr(self, "feature_names_in_", None)), y)
+            nodes = nodes(X, y)
         elif isinstance(nodes, str) and nodes == AUTO:
             is_found, nodes = True, self._find_shortcuts(X, y)
         elif self.shortcut_params is not None:
             raise ValueError(f"shortcut_params are for nodes={AUTO!r}, got nodes={nodes!r}.")
         found = source.read_nodes(nodes)
         if not found.all and not is_found:
-            raise ValueError("nodes is empty; expected the nodes to exchange.")
+            raise ValueError("nodes is empty; expected the nodes to swap.")
         self.nodes_ = [source.tree.path(node) for node in found.all]
         return found
 
@@ -317,10 +301,7 @@ class SegmentSwapSampler(Estimator, BaseSampler):
         given = {"transformer": self.transformer, "random_state": self.random_state}
         if self.transformer is None and self.tree is not None:
             given["tree"] = self.tree
-        table = named_table(X, getattr(self, "feature_names_in_", None)) if is_table(X) else X
-        self.shortcut_report_ = find_shortcuts(
-            table, y, **{**given, **(self.shortcut_params or {})}
-        )
+        self.shortcut_report_ = find_shortcuts(X, y, **{**given, **(self.shortcut_params or {})})
         return list(self.shortcut_report_.flagged)
 
     def _set_sizes(self, y: np.ndarray) -> np.ndarray:
@@ -336,10 +317,3 @@ class SegmentSwapSampler(Estimator, BaseSampler):
         tags = super().__sklearn_tags__()
         tags.sampler_tags.sample_indices = True
         return tags
-
-
-def _read_target(y: Any) -> np.ndarray:
-    """Classes; one column of 0 and 1 for each of them stays, as imbalanced-learn reads it."""
-    if getattr(y, "ndim", 1) == 2 and np.shape(y)[1] > 1:
-        return np.asarray(y)
-    return check_classes(y, "y")

@@ -1,4 +1,4 @@
-"""Exchange nodes between rows of a table."""
+"""Swap nodes between the rows of a table, or between images."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from ..compositing.compose import compose_parts
 from ..images import SegmentedImages
 from ..segmentation import MaskSegmenter
 from ..table.layout import read_layout
-from ..transformer.exchange import PartExchange
+from ..transformer.part_editor import PartEditor
 from ..tree import SegmentTree
 from ._plan import SwapPlan
 
 
 class SwapNodes(NamedTuple):
-    """Nodes to exchange, by id."""
+    """Nodes to swap, by id."""
 
-    whole: tuple[int, ...]  # nodes of which everything is exchanged
-    # nodes of which only the named descriptors are exchanged
+    whole: tuple[int, ...]  # nodes that are swapped as a whole
+    # nodes of which only the named descriptors are swapped
     blocks: tuple[tuple[int, tuple[str, ...]], ...]
 
     @property
@@ -35,8 +35,8 @@ def read_nodes(nodes: Any, tree: SegmentTree) -> SwapNodes:
     """Find the nodes that a user named."""
     if tree.n_nodes == 1:
         raise ValueError(
-            f"X has one node only, {tree.root_name!r}, so there is nothing to exchange: expected a "
-            "table whose column names carry the paths of two nodes or more, transformer=, tree= or "
+            f"X has one node only, {tree.root_name!r}, so there is nothing to swap: expected a "
+            "table whose column names hold the paths of two or more nodes, transformer=, tree= or "
             "SegmentedImages."
         )
     wanted = dict(nodes) if isinstance(nodes, Mapping) else dict.fromkeys(_listed(nodes))
@@ -55,7 +55,7 @@ def read_nodes(nodes: Any, tree: SegmentTree) -> SwapNodes:
     if covered[tree.leaves].all():
         raise ValueError(
             "nodes names every part of the image, so that nothing of the receiver would be left; "
-            "leave those out that make the class."
+            "exclude the parts that define the class."
         )
     return SwapNodes(whole, tuple((n, blocks) for n, blocks in found.items() if blocks is not None))
 
@@ -64,8 +64,8 @@ def _listed(nodes: Any) -> list[str]:
     listed = [nodes] if isinstance(nodes, str) else nodes
     if not isinstance(listed, list | tuple) or not all(isinstance(name, str) for name in listed):
         raise TypeError(
-            "nodes must name the nodes to exchange: a path or short name, a list of such, or a "
-            f"dict of such to lists of descriptors, got {nodes!r}."
+            "nodes must name the nodes to swap: a path or short name, a list of these, or a dict "
+            f"that maps them to lists of descriptors, got {nodes!r}."
         )
     return list(listed)
 
@@ -79,40 +79,40 @@ def _blocks(name: str, blocks: Any) -> tuple[str, ...] | None:
     return tuple(named)
 
 
-def named_table(values: Any, names: Any) -> Any:
-    """Values as a DataFrame where there are names."""
-    if names is None:
+def as_container(X: Any, values: Any) -> Any:
+    """Put values, (n_new, n_columns), into a list or a DataFrame with the dtypes of X, as X is."""
+    if isinstance(X, list):
+        return values.tolist()
+    if not hasattr(X, "columns"):
         return values
     import pandas as pd
 
-    return pd.DataFrame(values, columns=names, copy=False)
+    if issparse(values):
+        frame = pd.DataFrame.sparse.from_spmatrix(values, columns=X.columns)
+    else:
+        frame = pd.DataFrame(values, columns=X.columns, copy=False)
+    return frame if frame.dtypes.equals(X.dtypes) else frame.astype(X.dtypes)
 
 
 class DescriptorTable:
-    """A table that a fitted transformer made: the nodes above an exchanged one are made anew.
-
-    Shapes: `values` (n_rows, n_columns).
-    """
+    """The table of a fitted transformer: nodes above a swapped one are recomputed."""
 
     def __init__(self, values: np.ndarray, names: Any, transformer: Any) -> None:
-        self.exchange = PartExchange.from_transformer(transformer)
-        self.tree = self.exchange.tree
-        self.rows = self.exchange.read(named_table(values, names), "X")
-        places = {name: place for place, name in enumerate(self.exchange.column_names)}
-        self.order = np.array([places[name] for name in (places if names is None else names)])
+        self.editor = PartEditor.from_transformer(transformer)
+        self.tree = self.editor.tree
+        self.rows, self.order = self.editor.read_values(values, names, "X")
 
     def read_nodes(self, nodes: Any) -> SwapNodes:
         """Find the nodes that a user named, and check the descriptors."""
         found = read_nodes(nodes, self.tree)
         for _, descriptors in found.blocks:
-            self.exchange.descriptor_places(descriptors)
+            self.editor.descriptor_places(descriptors)
         return found
 
     def may_give(self, nodes: SwapNodes) -> np.ndarray:
-        """Rows that have what is exchanged: absence can be given, a missing node's color not."""
-        area = self.rows[:, self.exchange.leaf_areas]
-        there = [area[:, self.exchange.leaves(node)].sum(axis=1) > 0 for node, _ in nodes.blocks]
-        return np.logical_and.reduce([np.ones(len(area), dtype=bool), *there])
+        """Rows that may be donors: of a node of which only descriptors are swapped, any pixel."""
+        there = [self.editor.area_of(self.rows, node) > 0 for node, _ in nodes.blocks]
+        return np.logical_and.reduce([np.ones(len(self.rows), dtype=bool), *there])
 
     def swapped(self, nodes: SwapNodes, plan: SwapPlan) -> np.ndarray:
         """Rows of the new set, in the table's order of columns."""
@@ -120,20 +120,18 @@ class DescriptorTable:
         copies = np.flatnonzero(plan.donors >= 0)
         made, donors = rows[copies], self.rows[plan.donors[copies]]
         if nodes.whole:
-            leaves = self.exchange.leaves(nodes.whole)
-            leaves = np.broadcast_to(leaves, (len(copies), len(leaves)))
-            made = self.exchange.exchange(made, donors, leaves)
+            leaves = self.editor.leaves(nodes.whole)
+            made = self.editor.swap(
+                made, donors, np.broadcast_to(leaves, (len(copies), len(leaves)))
+            )
         for node, descriptors in nodes.blocks:
-            made = self.exchange.exchange_descriptors(made, donors, node, descriptors)
+            made = self.editor.swap_descriptors(made, donors, node, descriptors)
         rows[copies] = made
         return rows[:, self.order]
 
 
 class PlainTable:
-    """Any table whose columns belong to nodes of a tree: columns change places, no more.
-
-    Shapes: `values` (n_rows, n_columns).
-    """
+    """Any table whose columns belong to nodes of a tree: columns are copied, not recomputed."""
 
     def __init__(self, values: Any, names: Any, tree: Any) -> None:
         layout = read_layout(
@@ -143,7 +141,7 @@ class PlainTable:
         self.values, self.names = values, names
 
     def read_nodes(self, nodes: Any) -> SwapNodes:
-        """Find the nodes that a user named, and refuse what needs a transformer."""
+        """Find the nodes that a user named; descriptors and ancestors need a transformer."""
         found = read_nodes(nodes, self.tree)
         if found.blocks:
             raise ValueError(
@@ -157,14 +155,14 @@ class PlainTable:
                     raise ValueError(
                         f"nodes names {self.tree.path(node)!r}, which is part of "
                         f"{self.tree.path(int(above))!r}, and that has columns of its own, such as "
-                        f"{self.names[column]!r}: they would still tell of the old part. Pass the "
+                        f"{self.names[column]!r}: they would still encode the old part. Pass the "
                         "fitted SegmentTreeTransformer that made the table as transformer=, so "
-                        "that they are made anew."
+                        "that they are recomputed."
                     )
         return found
 
     def may_give(self, nodes: SwapNodes) -> None:
-        """Every row has something to give."""
+        """Every row may be a donor."""
 
     def swapped(self, nodes: SwapNodes, plan: SwapPlan) -> Any:
         """Rows of the new set."""
@@ -194,13 +192,13 @@ class ImageSource:
         found = read_nodes(nodes, self.tree)
         if found.blocks:
             raise ValueError(
-                "nodes names descriptors, but X is images, whose parts are exchanged as a whole; "
-                "name the node alone, or exchange on the table of a SegmentTreeTransformer."
+                "nodes names descriptors, but X is images, whose parts are swapped as a whole; "
+                "name the node alone, or swap on the table of a SegmentTreeTransformer."
             )
         return found
 
     def may_give(self, nodes: SwapNodes) -> None:
-        """Every image has something to give, and be it the absence of a part."""
+        """Every image may be a donor, if only of the absence of a part."""
 
     def swapped(self, nodes: SwapNodes, plan: SwapPlan) -> SegmentedImages:
         """Images of the new set, in memory."""

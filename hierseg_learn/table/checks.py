@@ -1,8 +1,9 @@
-"""What the classifier asks of a table, with sentences for what is wrong."""
+"""Validation of the table."""
 
 from __future__ import annotations
 
 import reprlib
+import weakref
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from numbers import Number
@@ -14,12 +15,11 @@ from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 from ..images import SegmentedImage, SegmentedImages, is_table
 from ..utils.labels import check_classes
 from ..utils.tables import as_pandas
-from .layout import PRESENCE, TableLayout, column_name
 
 DTYPES = [np.float64, np.float32]
 _HINT_AT_IMAGES = (
-    " A SegmentTreeTransformer makes one of images: pipeline[:-1].transform(images[[i]]) "
-    "is a row of it, make_pipeline(transformer, classifier) takes images, and "
+    " A SegmentTreeTransformer makes a table of images: pipeline[:-1].transform(images[[i]]) "
+    "is one row, make_pipeline(transformer, classifier) takes images, and "
     "SegmentContributionDisplay.from_estimator("
     "pipeline, images[[i, j]]) explains two of them."
 )
@@ -28,12 +28,9 @@ _HINT_AT_IMAGES = (
 def check_table(
     estimator: Any, X: Any, y: Any, *, copy: bool = False
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Check the table and the classes of a fit.
-
-    Returns `X` (n_samples, n_features) float32; `y` (n_samples,).
-    """
+    """Check the table, (n_samples, n_features) float, and the classes, (n_samples,), of a fit."""
     with _hint_at_missing_parts():
-        # scikit-learn words the lack of y; all else about it is told by position
+        # scikit-learn's message for a missing y; check_classes checks everything else
         y_of_none = {"y": None} if y is None else {}
         _refuse_images(X, "X")
         X = validate_data(
@@ -49,10 +46,7 @@ def check_table(
 
 
 def check_rows(estimator: Any, X: Any) -> np.ndarray:
-    """Check rows of a table against what `fit` saw.
-
-    Shapes: `X` (n_samples, n_features). Returns (n_samples, n_features) float32.
-    """
+    """Check rows of a table, (n_samples, n_features) float, against what `fit` saw."""
     X = as_pandas(X)
     _refuse_images(X, "X")
     _refuse_one_row(X)
@@ -64,10 +58,10 @@ def check_rows(estimator: Any, X: Any) -> np.ndarray:
 
 
 def check_row(estimator: Any, row: Any, name: str) -> np.ndarray:
-    """Check one row of a table against what `fit` saw.
-
-    Shapes: `row` (n_features,) or (1, n_features) Series. Returns (1, n_features) float64.
-    """
+    """Check one row of a table, (1, n_features) float64, against what `fit` saw."""
+    values = _row_like_fit(estimator, row)
+    if values is not None:
+        return values
     check_is_fitted(estimator)
     row = as_pandas(row, name)
     if hasattr(row, "to_frame") and not hasattr(row, "columns"):
@@ -79,7 +73,7 @@ def check_row(estimator: Any, row: Any, name: str) -> np.ndarray:
     elif len(shape) != 2 or shape[0] != 1:
         got = type(row).__name__ + (f" of shape {shape}" if shape else "")
         fits = shape[1:] == (estimator.n_features_in_,)
-        hint = " One row of it is X[[i]], or X.iloc[[i]]." if fits else _HINT_AT_IMAGES
+        hint = " Select a row by X[[i]] or X.iloc[[i]]." if fits else _HINT_AT_IMAGES
         raise (ValueError if shape else TypeError)(
             f"{name} must be one row of a table, got {got}"
             f"{'.' if shape or is_image else f', {reprlib.repr(row)}.'}{hint}"
@@ -87,28 +81,55 @@ def check_row(estimator: Any, row: Any, name: str) -> np.ndarray:
     return check_rows(estimator, row).astype(np.float64)
 
 
-def presence_columns(names: list[str] | None, layout: TableLayout) -> np.ndarray | None:
-    """Position of every node's presence column, or None unless every node has one."""
-    if names is None:
+def _row_like_fit(estimator: Any, row: Any) -> np.ndarray | None:
+    """A row of finite floats with the columns of `fit`, (1, n_features); None for any other.
+
+    scikit-learn looks at every column of a data frame by itself, which takes longer than to
+    explain a row.
+    """
+    names = getattr(estimator, "feature_names_in_", None)
+    if names is not None and hasattr(row, "iloc"):
+        if hasattr(row, "columns") and len(row) == 1:
+            row = row.iloc[0]
+        fits = not hasattr(row, "columns") and _are_names(row.index, names)
+    else:
+        shape = getattr(row, "shape", ())
+        fits = (
+            names is None
+            and type(row) is np.ndarray
+            and shape in ((size := getattr(estimator, "n_features_in_", -1),), (1, size))
+        )
+    if not fits or row.dtype not in DTYPES:
         return None
-    positions = {name: position for position, name in enumerate(names)}
-    columns = [positions.get(column_name(path, PRESENCE)) for path in layout.tree.paths]
-    return None if None in columns else np.array(columns)
+    values = np.array(row, dtype=np.float64).reshape(1, -1)
+    return values if np.isfinite(values).all() else None
+
+
+# the last index of column names that was found to be equal to some `feature_names_in_`, by its id
+_seen: dict[int, tuple[weakref.ref, Any]] = {}
+
+
+def _are_names(index: Any, names: np.ndarray) -> bool:
+    """Whether a pandas index holds the column names of `fit`; quick for one that was seen last."""
+    same, seen = _seen.get(id(names), (lambda: None, None))
+    if same() is names and index.equals(seen):
+        return True
+    if len(index) != len(names) or not (index.to_numpy() == names).all():
+        return False
+    key = id(names)
+    _seen[key] = weakref.ref(names, lambda _: _seen.pop(key, None)), index
+    return True
 
 
 def _has_columns_of_fit(estimator: Any, X: Any) -> bool:
-    """Whether X is a pandas table of floats with the very columns that `fit` saw.
-
-    scikit-learn looks at every column of a table by itself, which takes longer than to classify a
-    row of some hundred.
-    """
+    """Whether X is a pandas table of floats with the columns of `fit`."""
     names = getattr(estimator, "feature_names_in_", None)
-    if names is None or not hasattr(X, "iloc") or len(np.shape(X)) != 2:
-        return False
     return (
-        len(X.columns) == len(names)
-        and all(dtype in DTYPES for dtype in X.dtypes.unique())
-        and bool((X.columns.to_numpy() == names).all())
+        names is not None
+        and hasattr(X, "iloc")
+        and len(np.shape(X)) == 2
+        and all(dtype in DTYPES for dtype in set(X.dtypes))
+        and _are_names(X.columns, names)
     )
 
 
@@ -129,20 +150,20 @@ def _refuse_one_row(X: Any) -> None:
         one = "X.iloc[[i]]" if hasattr(X, "iloc") else "X[[i]]"
         raise ValueError(
             f"X has one axis, shape {np.shape(X)}; expected a table of shape (n_samples, "
-            f"n_features). Reshape your data: one row of a table is {one}, or "
+            f"n_features). Reshape your data: select one row by {one}, or use "
             "row.reshape(1, -1)."
         )
 
 
 @contextmanager
 def _hint_at_missing_parts() -> Iterator[None]:
-    """Say where NaN in a table come from."""
+    """Add to the error about NaN where they come from."""
     try:
         yield
     except ValueError as error:
         if "Input X contains NaN" not in str(error):
             raise
         raise ValueError(
-            f"{error}\nMissing parts must be filled: SegmentTreeTransformer(missing='mean') "
-            "does so, missing='nan' is for looking at."
+            f"{error}\nMissing parts must be filled: use SegmentTreeTransformer(missing='mean'); "
+            "missing='nan' is meant for inspection only."
         ) from error

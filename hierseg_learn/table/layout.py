@@ -1,9 +1,10 @@
-"""Which columns of a table belong to which node of a segment tree."""
+"""Column names of a table, and the columns of every node of a segment tree."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -20,17 +21,23 @@ SINGLE_NODE = "table"
 class TableLayout:
     """A segment tree and the columns of every node."""
 
-    tree: SegmentTree  # the tree
-    # positions of every node's own columns, ascending; empty for a node that only combines what is
-    # below it
+    tree: SegmentTree
+    # own columns of every node, ascending; none where a node only combines its children
     columns: tuple[np.ndarray, ...]
 
+    @cached_property
     def column_nodes(self) -> np.ndarray:
-        """Node of every column: intp array of shape (n_features,)."""
+        """Node of every column, (n_features,) intp."""
         nodes = np.empty(sum(map(len, self.columns)), dtype=np.intp)
         for node, columns in enumerate(self.columns):
             nodes[columns] = node
         return nodes
+
+    def presence_columns(self, names: Sequence[str] | None) -> np.ndarray | None:
+        """Presence column of every node, (n_nodes,); None unless every node has one."""
+        positions = {} if names is None else {name: i for i, name in enumerate(names)}
+        columns = [positions.get(column_name(path, PRESENCE)) for path in self.tree.paths]
+        return None if None in columns else np.array(columns)
 
     def take(self, order: np.ndarray) -> TableLayout:
         """The layout of a table with columns in another order, (n_features,)."""
@@ -60,18 +67,18 @@ def read_layout(
             raise type(error)(f"tree does not describe a segment tree: {error}") from error
     if isinstance(tree, SegmentTree):
         return _layout_from_leaves(tree, names, n_features, complete)
-    hierarchical = [PATH_SEPARATOR in name for name in names] if names is not None else [False]
-    if tree == "columns" and names is None:
-        raise ValueError(
-            "tree='columns' needs a table with column names such as 'photo/sky|area', got one "
-            "without names; pass a DataFrame, or a nested dict of column positions as tree."
-        )
-    if tree == "columns" and not any(hierarchical):
-        raise ValueError(
-            "tree='columns' needs column names such as 'photo/sky|area', got names without '|', "
-            f"such as {names[0]!r}."
-        )
+    hierarchical = [PATH_SEPARATOR in name for name in (() if names is None else names)]
     if not any(hierarchical):
+        if tree == "columns":
+            got = (
+                f"got names without '|', such as {names[0]!r}."
+                if names is not None
+                else "got one without names; pass a DataFrame, or a nested dict of column "
+                "positions as tree."
+            )
+            raise ValueError(
+                f"tree='columns' needs a table with column names such as 'photo/sky|area', {got}"
+            )
         return TableLayout(SegmentTree([SINGLE_NODE], [0]), (np.arange(n_features),))
     if not all(hierarchical):
         plain = names[hierarchical.index(False)]
@@ -95,7 +102,7 @@ def _layout_from_names(names: Sequence[str]) -> TableLayout:
 
 
 def _check_one_root(owners: list[str]) -> None:
-    """Raise if columns belong to several trees, with a hint at what makes that of one."""
+    """Raise if columns belong to several trees, with a hint at the cause."""
     roots = list(dict.fromkeys(owner.split("/")[0] for owner in owners))
     if len(roots) < 2:
         return
@@ -106,14 +113,14 @@ def _check_one_root(owners: list[str]) -> None:
     prefixes, _, ends = zip(*(root.partition("__") for root in roots))
     if all(ends):
         raise ValueError(
-            f"{start}{prefixes[0] + '__'!r} and the like stem from ColumnTransformer or "
-            "FeatureUnion: pass verbose_feature_names_out=False to it. Two SegmentTreeTransformers "
-            "are better one: descriptors=[...] takes all that they describe, and a SegmenterUnion "
-            "all their segmenters."
+            f"{start}Prefixes such as {prefixes[0] + '__'!r} come from ColumnTransformer or "
+            "FeatureUnion; pass verbose_feature_names_out=False to it. Replace two "
+            "SegmentTreeTransformers by one: descriptors=[...] takes all their descriptors, and a "
+            "SegmenterUnion all their segmenters."
         )
     raise ValueError(
-        f"{start}Name columns below one root, as {'photo/' + owners[0] + '|...'!r}: X.columns = "
-        "'photo/' + X.columns does so."
+        f"{start}Name all columns below one root, such as {'photo/' + owners[0] + '|...'!r}: "
+        "X.columns = 'photo/' + X.columns."
     )
 
 
@@ -133,7 +140,7 @@ def _layout_from_leaves(
             column = _find_column(key, positions, n_features, tree.path(leaf))
             if column in claimed:
                 raise ValueError(
-                    f"tree gives column {key!r} to both {claimed[column]!r} and "
+                    f"tree assigns column {key!r} to both {claimed[column]!r} and "
                     f"{tree.path(leaf)!r}; a column belongs to one node."
                 )
             claimed[column] = tree.path(leaf)
@@ -144,7 +151,7 @@ def _layout_from_leaves(
         first = missing[0] if names is None else str(names[missing[0]])
         raise ValueError(
             f"tree leaves out {len(missing)} of the {n_features} columns of X, such as {first!r}; "
-            "give every column to a leaf, or drop it from X."
+            "assign every column to a leaf, or drop it from X."
         )
     return TableLayout(tree, tuple(columns))
 
@@ -163,7 +170,7 @@ def _find_column(key: Any, positions: Mapping[str, int], n_features: int, path: 
         if 0 <= key < n_features:
             return int(key)
         raise ValueError(
-            f"tree gives column {key} to the node {path!r}, but X has {n_features} columns."
+            f"tree assigns column {key} to the node {path!r}, but X has {n_features} columns."
         )
     raise TypeError(
         f"tree must hold column names or positions in its leaves, got {key!r} for {path!r}."

@@ -25,7 +25,7 @@ from ..segmentation.registry import SEGMENTERS
 from ..tree import SegmentTree
 from ._frame import Frame, find_frames
 from ._grow_tree import agglomerate_tree
-from .describe import TreeDescriber, describe_images
+from .describe import TreeDescriber, describe_images, fill_missing, mean_of_present
 
 
 class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
@@ -525,14 +525,12 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
                 UserWarning,
                 stacklevel=6,
             )
-        totals = np.where(fades, np.nansum(rows, axis=0, dtype=np.float64), 0.0)
-        return np.divide(totals, seen, out=np.zeros(len(totals)), where=fades & (seen > 0))
+        return np.where(fades, mean_of_present(rows), 0.0)
 
     def _finish(self, rows: np.ndarray, batch: ImageBatch) -> Any:
         """Fill missing parts, and put the rows into the container that was asked for."""
         if self.missing == "mean":
-            missing = np.isnan(rows)
-            rows[missing] = np.broadcast_to(self.fill_values_, rows.shape)[missing]
+            fill_missing(rows, self.fill_values_)
         explicit = getattr(self, "_sklearn_output_config", {}).get("transform")
         if explicit == "default" or (explicit or get_config()["transform_output"]) == "polars":
             return rows

@@ -260,3 +260,17 @@ def describe_images(
 def _described(describer: TreeDescriber, batch: ImageBatch) -> tuple[np.ndarray, np.ndarray]:
     """Rows of some images, and what was counted of dropped pixels, also in another process."""
     return describer.rows(batch), batch.drops
+
+
+def mean_of_present(rows: np.ndarray) -> np.ndarray:
+    """Mean of every column over the rows that are not NaN, 0 where there is none, (n_columns,)."""
+    seen = (~np.isnan(rows)).sum(axis=0)
+    totals = np.nansum(rows, axis=0, dtype=np.float64)
+    return np.divide(totals, seen, out=np.zeros(len(totals)), where=seen > 0)
+
+
+def fill_missing(rows: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Replace NaN in rows, in place, by the values of their columns, (n_columns,); return them."""
+    missing = np.isnan(rows)
+    rows[missing] = np.broadcast_to(values, rows.shape)[missing]
+    return rows

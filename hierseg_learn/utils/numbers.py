@@ -1,10 +1,12 @@
-"""How numbers and tables are written, as text and as HTML."""
+"""How numbers and tables are written, as text and as HTML; checks of integers."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from html import escape
+from numbers import Integral
+from typing import Any
 
 MISSING = "–"
 # shares that are closer to 1 are 1 up to rounding errors
@@ -39,6 +41,13 @@ def number(value: float, spec: str = ".3g") -> str:
     if spec[:1] == "." and spec[1:-1].isdigit() and spec.endswith("%"):
         return percent(value, int(spec[1:-1]))
     return format(value + 0.0, spec) if math.isfinite(value) else MISSING
+
+
+def check_integer(value: Any, name: str, minimum: int = 1) -> int:
+    """Return an integer of at least `minimum`, as a Python int."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < minimum:
+        raise ValueError(f"{name} must be an integer of at least {minimum}, got {value!r}.")
+    return int(value)
 
 
 def points(value: float) -> str:

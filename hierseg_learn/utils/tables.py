@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -71,3 +73,31 @@ def like(X: Any, table: Any) -> Any:
         return narwhals.from_native(like(X.to_native(), table))
     make = getattr(type(X), "from_pydict", type(X))
     return make({name: table[name].to_numpy() for name in table.columns})
+
+
+def order_columns(
+    found: Iterable[Any], expected: Sequence[str], name: str, what: str
+) -> np.ndarray:
+    """Position of every expected column among those found, which must be the same, in any order.
+
+    `name` is the table's name in messages, `what` says what was expected of it.
+    """
+    found = [str(column) for column in found]
+    if Counter(found) != Counter(expected):
+        extra, lacking = (
+            [column for column in some if column not in set(others)]
+            for some, others in ((found, expected), (expected, found))
+        )
+        problem = "a column twice"
+        if extra:
+            problem = f"the unexpected column {extra[0]!r}"
+            if extra[0].partition("__")[2] in expected:
+                problem += (
+                    " (to avoid prefixes, pass verbose_feature_names_out=False to "
+                    "ColumnTransformer and FeatureUnion)"
+                )
+        elif lacking:
+            problem = f"no column {lacking[0]!r}"
+        raise ValueError(f"{name} has {problem}; expected {what}.")
+    places = {column: place for place, column in enumerate(found)}
+    return np.array([places[column] for column in expected], dtype=np.intp)

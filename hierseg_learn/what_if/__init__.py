@@ -1,7 +1,7 @@
-"""What if: models without some parts, and parts that would have to be others."""
+"""What a model would predict if parts were ablated, or swapped with those of other images."""
 
-from ._ablation import AblatedClassifier, ablate_nodes
+from ._ablation import AblatedClassifier
 from ._counterfactual import Counterfactual, counterfactual
 from ._explain_votes import explain_votes
 
-__all__ = ["AblatedClassifier", "Counterfactual", "ablate_nodes", "counterfactual", "explain_votes"]
+__all__ = ["AblatedClassifier", "Counterfactual", "counterfactual", "explain_votes"]

@@ -1,14 +1,13 @@
-"""The same model without some parts."""
+"""A fitted model without some parts."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from scipy.ndimage import distance_transform_edt
 from sklearn import get_config
 from sklearn.base import ClassifierMixin, clone
 from sklearn.frozen import FrozenEstimator
@@ -16,8 +15,9 @@ from sklearn.metrics import accuracy_score
 from sklearn.utils import Tags, get_tags
 from sklearn.utils.validation import check_is_fitted
 
-from ..fitted.model import FittedModel, one_row, take_apart, unwrap_frozen
-from ..transformer.describe import TreeDescriber, describe_images
+from ..compositing.inpaint import nearest_values
+from ..fitted.model import FittedModel, unwrap_frozen
+from ..transformer.describe import TreeDescriber, describe_images, fill_missing, mean_of_present
 from ..utils import Estimator
 from ..utils.labels import check_labels, check_same_kind
 
@@ -26,47 +26,35 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class HidingDescriber(TreeDescriber):
-    """Leaves the pixels of some leaves out, and lets no neighboring part see them either.
+class InpaintingDescriber(TreeDescriber):
+    """Describes images without some leaves, whose pixels are inpainted first.
 
-    Gradients, binary patterns and patches of a pixel look at the pixels around it, so a part can
-    be read at the borders of its neighbors even where it has no columns of its own. Here its
-    pixels take the value of the nearest pixel of another part before anything is described.
+    Gradients, binary patterns and patches of a pixel look at the pixels around it, so a part shows
+    at the borders of its neighbors even if it has no columns of its own. Here its pixels take the
+    value of the nearest pixel of another part before anything is described.
     """
 
-    hidden: tuple[int, ...] = ()  # positions in ``tree.leaves``
+    ablated: tuple[int, ...] = ()  # positions in ``tree.leaves``
 
     def _pool(self, image: np.ndarray, layers: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        """Pool one image over the leaves that are not hidden; see `TreeDescriber`."""
+        """Pool one image over the leaves that are left; see `TreeDescriber`."""
         (leaves,) = layers
-        hidden = np.isin(leaves, self.hidden)
-        return super()._pool(paint_over(image, hidden), [np.where(hidden, -1, leaves)])
+        ablated = np.isin(leaves, self.ablated)
+        if ablated.all():
+            image = np.zeros_like(image)
+        elif ablated.any():
+            image = nearest_values(image, ~ablated)
+        return super()._pool(image, [np.where(ablated, -1, leaves)])
 
 
-def paint_over(image: np.ndarray, hidden: np.ndarray) -> np.ndarray:
-    """Give hidden pixels the value of the nearest other pixel.
-
-    Shapes: `image` (h, w) or (h, w, 3), `hidden` (h, w) bool. Returns `image`: it does not depend
-    on the hidden pixels.
-    """
-    if hidden.all():
-        return np.zeros_like(image)
-    if not hidden.any():
-        return image
-    rows, cols = distance_transform_edt(hidden, return_distances=False, return_indices=True)
-    return image[rows, cols]
-
-
-def hidden_rows(model: FittedModel, leaves: np.ndarray, images: Any, segments: Any) -> np.ndarray:
-    """Describe images whose muted parts are painted over.
-
-    Shapes: `leaves` (n_leaves,) bool. Returns `rows` (n_images, n_columns): in the transformer's
-    order of columns; NaN in descriptor columns of absent nodes.
-    """
-    transformer = model.transformer
-    hidden = tuple(np.flatnonzero(leaves).tolist())
+def inpainted_rows(
+    model: FittedModel, leaves: np.ndarray, images: Any, segments: Any
+) -> np.ndarray:
+    """Describe images whose ablated leaves, (n_leaves,) bool, are inpainted; NaN where absent."""
+    transformer, describer = model.transformer, model.editor.describer
+    pieces = {field.name: getattr(describer, field.name) for field in fields(describer)}
     return describe_images(
-        HidingDescriber(**vars(model.exchange.describer), hidden=hidden),
+        InpaintingDescriber(**pieces, ablated=tuple(np.flatnonzero(leaves).tolist())),
         transformer._check_batch(images, segments),
         dtype=model.classifier._X.dtype,
         n_jobs=transformer.n_jobs,
@@ -74,49 +62,63 @@ def hidden_rows(model: FittedModel, leaves: np.ndarray, images: Any, segments: A
     )
 
 
-def mean_of_present(rows: np.ndarray) -> np.ndarray:
-    """Mean of every column over the rows that are not NaN, 0 where there is none."""
-    seen = (~np.isnan(rows)).sum(axis=0)
-    totals = np.nansum(rows, axis=0, dtype=np.float64)
-    return np.divide(totals, seen, out=np.zeros(len(totals)), where=seen > 0)
+@dataclass(frozen=True, kw_only=True)
+class AblatedModel(FittedModel):
+    """A fitted model whose rows lack some leaves."""
+
+    leaves: np.ndarray  # (n_leaves,) bool: those that are ablated
+    inpaint: bool  # whether their pixels are inpainted
+
+    def rows(self, X: Any, segments: Any = None, name: str = "X") -> np.ndarray:
+        """Rows of images, or of a table, without the ablated leaves."""
+        if self.inpaint:
+            rows = inpainted_rows(self, self.leaves, X, segments)
+            return fill_missing(rows, self.editor.fill_values)
+        return self.editor.ablate(super().rows(X, segments, name), self.leaves)
+
+    def table(self, X: Any) -> Any:
+        """Table that the classifier takes, without the ablated leaves."""
+        return self.to_table(self.rows(X))
 
 
 class AblatedClassifier(ClassifierMixin, Estimator):
-    """A model of images that does without some parts, and has not learned anew.
+    """A classifier of images without some parts, whose metric is not learned again.
 
-    Muted parts are absent from training rows and queries alike, and every node above them is made
-    anew from the parts that are left: otherwise what a part said stays readable in its parents. The
-    metric is the one learned with all parts. :func:`ablate_nodes` makes one of a fitted model;
-    `fit` fits the model first, for cross-validation.
+    Ablated parts are absent from training rows and queries alike, and every node above them is
+    recomputed from the parts that are left; otherwise its columns would still encode the ablated
+    part. The metric is the one learned with all parts. `fit` fits the model first, as
+    cross-validation needs it; `from_estimator` takes a fitted model.
 
     Parameters
     ----------
     estimator : Pipeline or HierarchicalMetricClassifier
         A Pipeline of a SegmentTreeTransformer and a HierarchicalMetricClassifier, or such a
-        classifier on the table of `transformer`.
+        classifier on the table of `transformer`. A :class:`~sklearn.frozen.FrozenEstimator` of
+        either is not fitted again.
     nodes : int, str or list of int and str
         Nodes of the transformer's tree by id, path or unique short name. A node stands for all
         leaves below it.
     transformer : SegmentTreeTransformer, default=None
         For a classifier: the fitted transformer. To survive :func:`~sklearn.base.clone` it has to
         be a :class:`~sklearn.frozen.FrozenEstimator`.
-    hide_pixels : bool, default=False
-        Whether muted parts are also painted over, with the nearest pixel of another part, before
-        images are described. Without it, gradients, binary patterns and patches of its neighbors
-        still see a muted part from across the border. Not possible on a table.
+    inpaint : bool, default=False
+        Whether the pixels of ablated parts also take the value of the nearest pixel of another
+        part before images are described. Otherwise gradients, binary patterns and patches of
+        neighboring parts still depend on them. Not possible on a table.
 
     Attributes
     ----------
     estimator_ : Pipeline or HierarchicalMetricClassifier
         The fitted model, with all parts.
     classifier_ : HierarchicalMetricClassifier
-        Its classifier over muted training rows; it takes what `table` returns.
+        Its classifier over training rows without the ablated parts; it takes what `table` returns.
     transformer_ : SegmentTreeTransformer
         Its transformer.
-    muted_ : tuple of str
-        Paths of the muted leaves.
+    ablated_ : tuple of str
+        Paths of the ablated leaves.
     fill_values_ : ndarray of shape (n_columns,)
-        What stands for a missing node; above muted ones the mean over muted training rows.
+        Values of missing nodes; for nodes above ablated ones the mean over the training rows
+        without the ablated parts.
     classes_ : ndarray of shape (n_classes,)
         The classes.
     tree_ : SegmentTree
@@ -124,8 +126,7 @@ class AblatedClassifier(ClassifierMixin, Estimator):
 
     See Also
     --------
-    ablate_nodes : Mute parts of a model that is fitted already.
-    counterfactual : Which parts would have to be others for another prediction.
+    counterfactual : Which parts to swap for another prediction.
 
     Examples
     --------
@@ -144,6 +145,14 @@ class AblatedClassifier(ClassifierMixin, Estimator):
     True
     >>> bool(cross_val_score(AblatedClassifier(model, "hair"), X, y, cv=2).mean() > 0.7)
     False
+
+    Of a fitted model:
+
+    >>> bald = AblatedClassifier.from_estimator(model.fit(X, y), "hair", images=X)
+    >>> bald.ablated_
+    ('portrait/person/head/hair',)
+    >>> bool(bald.score(X, y) < 0.9)
+    True
     """
 
     __metadata_request__fit = {"segments": True}
@@ -152,20 +161,57 @@ class AblatedClassifier(ClassifierMixin, Estimator):
     __metadata_request__score = {"segments": True}
 
     def __init__(
-        self,
-        estimator: Any,
-        nodes: Any,
-        *,
-        transformer: Any = None,
-        hide_pixels: bool = False,
+        self, estimator: Any, nodes: Any, *, transformer: Any = None, inpaint: bool = False
     ) -> None:
         self.estimator = estimator
         self.nodes = nodes
         self.transformer = transformer
-        self.hide_pixels = hide_pixels
+        self.inpaint = inpaint
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        nodes: int | str | Iterable[int | str],
+        *,
+        transformer: Any = None,
+        images: Any = None,
+        segments: Any = None,
+    ) -> Self:
+        """Ablate parts of a fitted model, which is not changed.
+
+        Parameters
+        ----------
+        estimator, nodes, transformer
+            As for the class; `estimator` is fitted.
+        images : images, default=None
+            The images that a pipeline was fitted on, in the same order. If they are given, they
+            and every query are described with inpainted parts (``inpaint=True``): nothing is left
+            of an ablated part but its outline.
+        segments : array, list of arrays or list of paths, default=None
+            Label maps of `images`, unless these bring their own.
+
+        Returns
+        -------
+        ablated : AblatedClassifier
+            Fitted; it takes what `estimator` takes. A clone of it is not fitted.
+
+        Raises
+        ------
+        TypeError
+            If the model is of another kind, or has other steps.
+        ValueError
+            If a node is not in the tree, no part would be left, `images` has another length than
+            the training data, or the table that the model was fitted on was scaled or edited.
+        """
+        if transformer is not None and not isinstance(transformer, FrozenEstimator):
+            transformer = FrozenEstimator(transformer)
+        nodes = nodes if isinstance(nodes, int | str) else list(nodes)
+        ablated = cls(estimator, nodes, transformer=transformer, inpaint=images is not None)
+        return ablated._ablate(deepcopy(estimator), images, segments)
 
     def fit(self, X: Any, y: Any, segments: Any = None) -> Self:
-        """Fit the model with all parts, then mute.
+        """Fit the model with all parts, then ablate.
 
         Parameters
         ----------
@@ -183,7 +229,7 @@ class AblatedClassifier(ClassifierMixin, Estimator):
         Raises
         ------
         ValueError
-            Also if segments are given and metadata routing is not enabled.
+            As `from_estimator`, and if segments are given and metadata routing is not enabled.
         """
         params = {} if segments is None else {"segments": segments}
         if params and not get_config()["enable_metadata_routing"]:
@@ -194,10 +240,10 @@ class AblatedClassifier(ClassifierMixin, Estimator):
                 "of the transformer is its default."
             )
         fitted = clone(self.estimator).fit(X, y, **params)
-        return self._mute(fitted, X if self.hide_pixels else None, segments)
+        return self._ablate(fitted, X if self.inpaint else None, segments)
 
     def table(self, X: Any, segments: Any = None) -> Any:
-        """Describe images, or mute a table, as `classifier_` takes it.
+        """Describe images, or edit a table, without the ablated parts.
 
         Parameters
         ----------
@@ -209,20 +255,18 @@ class AblatedClassifier(ClassifierMixin, Estimator):
         Returns
         -------
         table : DataFrame or ndarray of shape (n_samples, n_columns)
-            Muted leaves have presence and area 0.
+            As `classifier_` takes it; ablated leaves have presence and area 0.
         """
-        check_is_fitted(self)
-        return self._model.to_table(self._rows(X, segments))
+        model = self.fitted_model()
+        return model.to_table(model.rows(X, segments))
 
     def predict(self, X: Any, segments: Any = None) -> np.ndarray:
-        """Predict classes without the muted parts.
+        """Predict classes without the ablated parts.
 
         Parameters
         ----------
-        X : images, or the table if `estimator` is a classifier
-            As `estimator` takes them.
-        segments : array, list of arrays or list of paths, default=None
-            One label map per image, unless X brings its own.
+        X, segments
+            As for `table`.
 
         Returns
         -------
@@ -232,14 +276,12 @@ class AblatedClassifier(ClassifierMixin, Estimator):
         return self.classes_[codes]
 
     def predict_proba(self, X: Any, segments: Any = None) -> np.ndarray:
-        """Predict the probabilities of the classes without the muted parts.
+        """Predict the probabilities of the classes without the ablated parts.
 
         Parameters
         ----------
-        X : images, or the table if `estimator` is a classifier
-            As `estimator` takes them.
-        segments : array, list of arrays or list of paths, default=None
-            One label map per image, unless X brings its own.
+        X, segments
+            As for `table`.
 
         Returns
         -------
@@ -249,16 +291,14 @@ class AblatedClassifier(ClassifierMixin, Estimator):
         return self.classifier_.predict_proba(table)
 
     def score(self, X: Any, y: Any, segments: Any = None) -> float:
-        """Share of samples that get their class without the muted parts.
+        """Accuracy without the ablated parts.
 
         Parameters
         ----------
-        X : images, or the table if `estimator` is a classifier
-            As `estimator` takes them.
+        X, segments
+            As for `table`.
         y : array-like of shape (n_samples,)
             The classes.
-        segments : array, list of arrays or list of paths, default=None
-            One label map per image, unless X brings its own.
 
         Returns
         -------
@@ -270,7 +310,7 @@ class AblatedClassifier(ClassifierMixin, Estimator):
         return float(accuracy_score(y, predicted))
 
     def explain_pair(self, a: Any, b: Any) -> PairExplanation:
-        """Say what every node that is left contributes to the squared distance of two samples.
+        """Explain the squared distance of two samples; ablated leaves contribute 0.
 
         Parameters
         ----------
@@ -280,34 +320,32 @@ class AblatedClassifier(ClassifierMixin, Estimator):
         Returns
         -------
         explanation : PairExplanation
-            Muted leaves contribute 0.
         """
-        return self.classifier_.explain_pair(self._one(a, "a"), self._one(b, "b"))
+        return self.fitted_model().classifier.explain_pair(self._one(a, "a"), self._one(b, "b"))
 
     def explain_prediction(self, x: Any) -> PredictionExplanation:
-        """Say what sets a sample apart from those who vote on it without the muted parts.
+        """Explain how a sample differs from its nearest neighbors; ablated leaves contribute 0.
 
         Parameters
         ----------
         x : one image, or one row of the table if `estimator` is a classifier
-            An array, ``images[i]`` of SegmentedImages, or a collection of one.
+            As `a` of `explain_pair`.
 
         Returns
         -------
         explanation : PredictionExplanation
-            Muted leaves contribute 0.
         """
-        return self.classifier_.explain_prediction(self._one(x, "x"))
+        return self.fitted_model().classifier.explain_prediction(self._one(x, "x"))
 
     def explain_contrast(self, x: Any, target: Any = None, **params: Any) -> ContrastExplanation:
-        """Say which of the nodes that are left pull a sample towards a class and from another.
+        """Explain why one class rather than another; ablated leaves contribute 0.
 
         Parameters
         ----------
         x : one image, or one row of the table if `estimator` is a classifier
-            An array, ``images[i]`` of SegmentedImages, or a collection of one.
+            As `a` of `explain_pair`.
         target : object, default=None
-            The class to speak for, as in the classifier's method.
+            As for the classifier's method.
         **params : dict
             Further arguments of the classifier's method.
 
@@ -315,152 +353,66 @@ class AblatedClassifier(ClassifierMixin, Estimator):
         -------
         explanation : ContrastExplanation
         """
-        return self.classifier_.explain_contrast(self._one(x, "x"), target, **params)
+        return self.fitted_model().classifier.explain_contrast(self._one(x, "x"), target, **params)
 
     def fitted_model(self) -> FittedModel:
-        """Return the muted classifier with its transformer and the exchange of parts."""
+        """Return the ablated classifier with its transformer and the editor of parts."""
         check_is_fitted(self)
         return self._model
 
     def _one(self, x: Any, name: str) -> Any:
-        """Muted table of one sample."""
-        check_is_fitted(self)
-        return self._model.to_table(one_row(self._model, x, name, self._rows))
+        """Table of one sample."""
+        model = self.fitted_model()
+        return model.to_table(model.one_row(x, name))
 
-    def _rows(self, X: Any, segments: Any = None, name: str = "X") -> np.ndarray:
-        """Muted rows in the transformer's order of columns."""
-        if self.hide_pixels:
-            return self._model.exchange.fill(hidden_rows(self._model, self._leaves, X, segments))
-        rows = self._model.rows(X, segments, name)
-        return self._model.exchange.mute(rows, self._leaves)
-
-    def _mute(self, fitted: Any, images: Any, segments: Any) -> Self:
-        """Mute a fitted model; `images` are those it was fitted on, if their pixels matter."""
-        # its own, whatever becomes of the one that was given
-        model = take_apart(fitted, deepcopy(unwrap_frozen(self.transformer)))
-        leaves = model.exchange.leaves(_check_nodes(self.nodes))
+    def _ablate(self, fitted: Any, images: Any, segments: Any) -> Self:
+        """Ablate a fitted model; `images` are those it was fitted on, if they are inpainted."""
+        if not isinstance(self.nodes, int | str) and not len(self.nodes):
+            raise ValueError("nodes is empty; expected at least one node to ablate.")
+        # a copy, so that the given transformer may be fitted again
+        transformer = deepcopy(unwrap_frozen(self.transformer))
+        model = FittedModel.from_estimator(fitted, transformer, needs="parts", explains=True)
+        if isinstance(model, AblatedModel):
+            raise TypeError("model is ablated already; pass its estimator with all nodes.")
+        editor = model.editor
+        leaves = editor.leaves(self.nodes)
         if leaves.all():
-            raise ValueError(f"nodes={self.nodes!r} mute every part; expected some to be left.")
-        if self.hide_pixels and not model.takes_images:
-            raise ValueError(
-                "hide_pixels=True needs images, but estimator is a classifier on a table."
-            )
-        self._leaves = leaves
-        raw = replace(model.exchange, fill_values=np.full_like(model.exchange.fill_values, np.nan))
-        if self.hide_pixels:
-            rows = hidden_rows(model, leaves, images, segments)
+            raise ValueError(f"nodes={self.nodes!r} ablates every part; expected some to be left.")
+        if self.inpaint and not model.takes_images:
+            raise ValueError("inpaint=True needs images, but estimator is a classifier on a table.")
+        if self.inpaint:
+            rows = inpainted_rows(model, leaves, images, segments)
             if len(rows) != len(model.codes):
                 raise ValueError(
                     f"images must be the {len(model.codes)} that model was fitted on, in the same "
                     f"order, got {len(rows)}."
                 )
         else:
-            rows = raw.mute(model.training_rows(), leaves)
-        affected = (model.tree.sum_up(leaves, axis=-1) > 0)[model.exchange.column_nodes]
-        affected &= model.exchange.describer.presence_columns()[1]
-        self.fill_values_ = np.where(affected, mean_of_present(rows), model.exchange.fill_values)
-        exchange = replace(model.exchange, fill_values=self.fill_values_)
+            unfilled = replace(editor, fill_values=np.full_like(editor.fill_values, np.nan))
+            rows = unfilled.ablate(model.training_rows(), leaves)
+        above = (editor.tree.sum_up(leaves, axis=-1) > 0)[editor.column_nodes]
+        above &= editor.describer.presence_columns()[1]
+        self.fill_values_ = np.where(above, mean_of_present(rows), editor.fill_values)
+        classifier = model.with_training_rows(fill_missing(rows, self.fill_values_))
+        self._model = AblatedModel(
+            **vars(model)
+            | {
+                "classifier": classifier,
+                "head": classifier,
+                "editor": replace(editor, fill_values=self.fill_values_),
+            },
+            leaves=leaves,
+            inpaint=self.inpaint,
+        )
         self.estimator_ = fitted
         self.transformer_ = model.transformer
-        self.classifier_ = model.with_training_rows(exchange.fill(rows))
-        self._model = replace(model, classifier=self.classifier_, exchange=exchange)
-        self.classes_ = self.classifier_.classes_
-        self.tree_ = model.tree
-        paths = np.array(self.tree_.paths, dtype=object)[self.tree_.leaves]
-        self.muted_ = tuple(paths[leaves])
+        self.classifier_ = classifier
+        self.classes_ = classifier.classes_
+        self.tree_ = editor.tree
+        self.ablated_ = tuple(editor.tree.paths[leaf] for leaf in editor.tree.leaves[leaves])
         return self
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags = get_tags(self.estimator).input_tags
         return tags
-
-
-def open_model(
-    model: Any, transformer: Any = None
-) -> tuple[FittedModel, Callable[[Any, Any, str], np.ndarray]]:
-    """Take a fitted model apart, muted or not.
-
-    Returns `to_rows`: ``to_rows(X, segments, name)`` gives rows of images or of a table, as
-    `FittedModel.rows`.
-    """
-    if isinstance(model, AblatedClassifier):
-        return model.fitted_model(), model._rows
-    fitted = take_apart(model, transformer)
-    return fitted, fitted.rows
-
-
-def _check_nodes(nodes: Any) -> Any:
-    if not isinstance(nodes, int | str) and not len(nodes):
-        raise ValueError("nodes is empty; expected at least one node to mute.")
-    return nodes
-
-
-def ablate_nodes(
-    model: Any,
-    nodes: int | str | Iterable[int | str],
-    *,
-    transformer: Any = None,
-    images: Any = None,
-    segments: Any = None,
-) -> AblatedClassifier:
-    """Mute parts of a fitted model, without fitting it again.
-
-    Training rows and queries lose the columns of the muted parts, and every node above them is made
-    anew from what is left. The metric stays as it was learned.
-
-    Parameters
-    ----------
-    model : Pipeline or HierarchicalMetricClassifier
-        A fitted Pipeline of a SegmentTreeTransformer and a HierarchicalMetricClassifier, or such a
-        classifier on the table of `transformer`. It is not changed.
-    nodes : int, str or list of int and str
-        Nodes of the transformer's tree by id, path or unique short name. A node stands for all
-        leaves below it.
-    transformer : SegmentTreeTransformer, default=None
-        For a classifier: the fitted transformer whose table it was fitted on.
-    images : images, default=None
-        The images that a pipeline was fitted on, in the same order. If they are given, they are
-        described again with the muted parts painted over, and so is every query
-        (``hide_pixels=True``): then nothing of a muted part is left but its outline. Without them,
-        gradients, binary patterns and patches of its neighbors still see it from across the
-        border.
-    segments : array, list of arrays or list of paths, default=None
-        Label maps of `images`, unless these bring their own.
-
-    Returns
-    -------
-    muted : AblatedClassifier
-        Fitted; it takes what `model` takes, and pickles. A clone of it is not fitted.
-
-    Raises
-    ------
-    TypeError
-        If the model is of another kind, or has other steps.
-    ValueError
-        If a node is not in the tree, nothing would be left, or the table that the model was fitted
-        on was scaled or edited.
-
-    Examples
-    --------
-    >>> from sklearn.pipeline import make_pipeline
-    >>> from hierseg_learn import HierarchicalMetricClassifier, SegmentTreeTransformer
-    >>> from hierseg_learn.datasets import make_portraits
-    >>> from hierseg_learn.what_if import ablate_nodes
-    >>> portraits = make_portraits(80, signal=("hair",), strength=1.0, random_state=0)
-    >>> X, y = portraits.images, portraits.target
-    >>> model = make_pipeline(
-    ...     SegmentTreeTransformer(tree=portraits.tree, descriptors=["color", "lbp"]),
-    ...     HierarchicalMetricClassifier(combination="weighted", random_state=0),
-    ... ).fit(X, y)
-    >>> bald = ablate_nodes(model, "hair", images=X)
-    >>> bald.muted_
-    ('portrait/person/head/hair',)
-    >>> model.score(X, y), bool(bald.score(X, y) < 0.9)
-    (1.0, True)
-    """
-    if transformer is not None and not isinstance(transformer, FrozenEstimator):
-        transformer = FrozenEstimator(transformer)
-    nodes = nodes if isinstance(nodes, int | str) else list(nodes)
-    muted = AblatedClassifier(model, nodes, transformer=transformer, hide_pixels=images is not None)
-    return muted._mute(deepcopy(model), images, segments)

@@ -1,9 +1,9 @@
-"""Which parts would have to be those of another image for another prediction."""
+"""The fewest parts that change a prediction when swapped with those of a training image."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from math import comb
 from typing import Any
@@ -11,45 +11,52 @@ from typing import Any
 import numpy as np
 
 from ..compositing.compose import compose_parts
-from ..fitted.model import FittedModel, one_row
+from ..fitted.model import FittedModel
 from ..tree import SegmentTree
 from ..utils.labels import class_code
-from ..utils.numbers import percent
-from ._ablation import open_model
-from ._explain_votes import check_count, find_players
+from ..utils.numbers import check_integer, percent
+from ._explain_votes import find_players
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Counterfactual:
-    """Parts which, exchanged with those of a training image, change a prediction.
+    """Parts that change a prediction when swapped with those of a training image, if any do.
 
     Parameters
     ----------
     tree : SegmentTree
         The tree of the transformer.
     nodes : tuple of int
-        The exchanged nodes.
-    donor : int
-        Position of the donor among the training images.
-    donor_class : object
-        Its class.
+        The swapped nodes; empty if no swap that was tried changes the prediction.
     classes : ndarray of shape (n_classes,)
         All classes.
-    proba, new_proba : ndarray of shape (n_classes,)
-        Probabilities of the classes before and after.
+    proba : ndarray of shape (n_classes,)
+        Probabilities of the classes before the swap.
     n_evaluations : int
-        How many sets were tried.
+        Number of swaps that were tried.
     smallest : bool
-        Whether all smaller sets of all donors that were looked at were tried, and failed.
-    row : DataFrame or ndarray of shape (1, n_columns)
-        The row with the exchanged parts, as the classifier takes it.
+        Whether all smaller sets, with all donors considered, were tried in vain; if nothing was
+        found, all sets of the allowed size.
+    target : object, default=None
+        The class that was asked for; None for any other class.
+    donor : int, default=None
+        Position of the donor among the training images; None if nothing was found, as in all
+        that follow.
+    donor_class : object, default=None
+        Its class.
+    new_proba : ndarray of shape (n_classes,), default=None
+        Probabilities of the classes after the swap.
+    row : DataFrame or ndarray of shape (1, n_columns), default=None
+        The row with the swapped parts, as the classifier takes it.
 
     Attributes
     ----------
+    found : bool
+        Whether a swap that changes the prediction was found.
     paths : tuple of str
-        Paths of the exchanged nodes.
+        Paths of the swapped nodes.
     prediction, new_prediction : object
-        The predicted class before and after.
+        The predicted class before and after; the same if nothing was found.
 
     See Also
     --------
@@ -63,35 +70,40 @@ class Counterfactual:
     >>> found = Counterfactual(
     ...     SegmentTree.from_nested({"photo": {"sky": 0, "boat": 1}}),
     ...     nodes=(1,),
-    ...     donor=17,
-    ...     donor_class="sail",
     ...     classes=np.array(["motor", "sail"]),
     ...     proba=np.array([0.8, 0.2]),
-    ...     new_proba=np.array([0.4, 0.6]),
     ...     n_evaluations=20,
     ...     smallest=True,
-    ...     row=np.zeros((1, 4)),
+    ...     donor=17,
+    ...     donor_class="sail",
+    ...     new_proba=np.array([0.4, 0.6]),
     ... )
     >>> print(found.to_text())
     The prediction is motor (probability 80%).
     With boat of training image 17 (class sail) it would be sail (60%).
-    No smaller exchange with the training images looked at does that (20 exchanges tried).
+    No smaller swap with the training images considered changes it (20 swaps tried).
     """
 
     tree: SegmentTree
     nodes: tuple[int, ...]
-    donor: int
-    donor_class: Any
     classes: np.ndarray
     proba: np.ndarray
-    new_proba: np.ndarray
     n_evaluations: int
     smallest: bool
-    row: Any
+    target: Any = None
+    donor: int | None = None
+    donor_class: Any = None
+    new_proba: np.ndarray | None = None
+    row: Any = None
+
+    @property
+    def found(self) -> bool:
+        """Whether a swap that changes the prediction was found."""
+        return bool(self.nodes)
 
     @property
     def paths(self) -> tuple[str, ...]:
-        """Paths of the exchanged nodes."""
+        """Paths of the swapped nodes."""
         return tuple(self.tree.paths[node] for node in self.nodes)
 
     @property
@@ -102,29 +114,32 @@ class Counterfactual:
     @property
     def new_prediction(self) -> Any:
         """The predicted class after."""
-        return self.classes[self.new_proba.argmax()]
+        return self.classes[self.new_proba.argmax()] if self.found else self.prediction
 
     def to_text(self) -> str:
-        """Say in words what would have to be exchanged.
+        """Describe the swap in words.
 
         Returns
         -------
         str
-            Three sentences, one per line.
+            Two or three sentences, one per line.
         """
-        names = [self._name(node) for node in self.nodes]
-        parts = " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
-        tried = f"({self.n_evaluations} exchanges tried)."
-        return "\n".join(
-            [
-                f"The prediction is {self.prediction} (probability {percent(self.proba.max())}).",
-                f"With {parts} of training image {self.donor} (class {self.donor_class}) it would "
-                f"be {self.new_prediction} ({percent(self.new_proba.max())}).",
-                f"No smaller exchange with the training images looked at does that {tried}"
-                if self.smallest
-                else f"A smaller exchange may do that, too {tried}",
-            ]
+        before = f"The prediction is {self.prediction} (probability {percent(self.proba.max())})."
+        tried = f"({self.n_evaluations} swaps tried)."
+        if not self.found:
+            to = "" if self.target is None else f" to {self.target}"
+            which = "of the allowed size" if self.smallest else "among those tried"
+            return f"{before}\nNo swap {which} changes it{to} {tried}"
+        *others, last = [self._name(node) for node in self.nodes]
+        parts = f"{', '.join(others)} and {last}" if others else last
+        after = (
+            f"With {parts} of training image {self.donor} (class {self.donor_class}) it would be "
+            f"{self.new_prediction} ({percent(self.new_proba.max())})."
         )
+        limits = f"A smaller swap may change it, too {tried}"
+        if self.smallest:
+            limits = f"No smaller swap with the training images considered changes it {tried}"
+        return "\n".join([before, after, limits])
 
     def to_dict(self) -> dict[str, Any]:
         """Everything but the row as plain Python values.
@@ -134,14 +149,16 @@ class Counterfactual:
         dict
         """
         return {
+            "found": self.found,
             "paths": list(self.paths),
             "donor": self.donor,
             "donor_class": _plain(self.donor_class),
             "prediction": _plain(self.prediction),
             "new_prediction": _plain(self.new_prediction),
+            "target": _plain(self.target),
             "classes": self.classes.tolist(),
             "proba": self.proba.tolist(),
-            "new_proba": self.new_proba.tolist(),
+            "new_proba": None if self.new_proba is None else self.new_proba.tolist(),
             "n_evaluations": self.n_evaluations,
             "smallest": self.smallest,
         }
@@ -149,31 +166,31 @@ class Counterfactual:
     def compose(
         self, image: Any, mask: Any, donor_image: Any, donor_mask: Any
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Paste the donor's parts into the picture.
+        """Paste the donor's parts into the image.
 
-        The picture illustrates the exchange and is no proof of it: a donor's part is resized to
-        stand where the receiver's stood, while the table takes it with its own size and place.
+        The composed image illustrates the swap and does not prove it: a donor's part is resized to
+        fit where the receiver's was, while the table takes it with its own size and position.
 
         Parameters
         ----------
-        image, donor_image : array-like of shape (h, w) or (h, w, 3)
-            The explained image, and training image number `donor`; each of its own size.
-        mask, donor_mask : array-like of shape (h, w), integer
-            Their label maps of part ids: the given ones, or what the transformer's
-            ``segmenter_.segment`` returns. -1, and 255 in uint8, belong to no part.
+        image, mask : array-like
+            The explained image and its label map of part ids: the given one, or what the
+            transformer's ``segmenter_.segment`` returns.
+        donor_image, donor_mask : array-like
+            The same of training image number `donor`.
 
         Returns
         -------
-        image : ndarray of the shape and dtype of `image`
-            The composed picture; pixels that no exchange concerns are as they were.
-        mask : ndarray of shape (h, w), dtype of `mask`
-            Its label map.
+        image, mask : ndarray
+            As :func:`~hierseg_learn.compositing.compose_parts` returns them.
 
         Raises
         ------
         ValueError, TypeError
-            If an image and its mask do not fit, or the images are of different kinds.
+            If nothing was found, or as `compose_parts`.
         """
+        if not self.found:
+            raise ValueError("No swap was found, so there is nothing to compose.")
         return compose_parts(image, mask, donor_image, donor_mask, self.tree, self.nodes)
 
     def _name(self, node: int) -> str:
@@ -181,6 +198,8 @@ class Counterfactual:
         return name if self.tree.names.count(name) == 1 else self.tree.paths[node]
 
     def __repr__(self) -> str:
+        if not self.found:
+            return f"Counterfactual(none found for {self.prediction})"
         return (
             f"Counterfactual({self.prediction} to {self.new_prediction} with "
             f"{', '.join(self._name(node) for node in self.nodes)} of training image {self.donor})"
@@ -191,7 +210,7 @@ def _plain(label: Any) -> Any:
     return label.item() if isinstance(label, np.generic) else label
 
 
-# largest sets that are chosen from promising players only; beyond, sets are grown
+# largest sets of which only those of promising players are tried; larger sets are grown
 MAX_GUIDED = 3
 
 
@@ -200,14 +219,14 @@ class Found:
     """A set of players that changes the prediction."""
 
     donor: int  # position among the donors
-    players: np.ndarray  # (n_players,) bool: which are exchanged
-    proba: np.ndarray  # (n_classes,): probabilities after the exchange
+    players: np.ndarray  # (n_players,) bool: those that are swapped
+    proba: np.ndarray  # (n_classes,): probabilities after the swap
 
 
 class SubsetSearch:
-    """Tries sets of players, small ones first, and counts what it tried.
+    """Tries sets of players, small ones first; `differs` is (n_donors, n_players) bool.
 
-    Shapes: `differs` (n_donors, n_players) bool.
+    After `run`, `all_tried` is the size up to which all sets of all donors were tried in vain.
     """
 
     def __init__(
@@ -225,19 +244,17 @@ class SubsetSearch:
         self.all_tried = 0
 
     def run(self, max_size: int) -> Found | None:
-        """Find a smallest set.
-
-        Returns none if no set that was tried wins. `all_tried` then, and before, is the size up to
-        which no set of any donor was left out.
-        """
+        """Find a smallest set that wins, or None if no set that was tried does."""
         n_donors, n_players = self._differs.shape
         gains = np.full((n_donors, n_players), -np.inf)
         for size in range(1, max_size + 1):
             donors, sets, complete = self._sets_of(size, gains)
+            complete &= self.all_tried == size - 1
             if not len(sets):
+                self.all_tried = max_size if complete else self.all_tried
                 break
             found, lead = self._try(donors, sets)
-            if complete and self.all_tried == size - 1 and found is None:
+            if complete and found is None:
                 self.all_tried = size
             if found is not None:
                 return found
@@ -250,11 +267,11 @@ class SubsetSearch:
         counts = self._differs.sum(axis=1)
         n_donors, most = self._differs.shape
         if size == 1:
-            # as many donors as fit, the nearest come first
+            # as many donors as the budget allows, the nearest come first
             n_donors = max(1, int((counts.cumsum() <= self._left).sum()))
             complete = n_donors == len(counts)
         else:
-            # half of what is left, so that something is left to grow sets with
+            # the other half of the budget is for growing sets
             budget = self._left // 2
             complete = sum(comb(int(count), size) for count in counts) <= budget
             if not complete and size > MAX_GUIDED:
@@ -274,7 +291,7 @@ class SubsetSearch:
         return np.array(donors, dtype=int), sets, complete
 
     def _grow(self, gains: np.ndarray, max_size: int) -> Found | None:
-        """For every donor add the best player until the prediction changes, then drop some."""
+        """For every donor add the best player until a set wins, then drop needless players."""
         best = None
         for donor in np.argsort(-gains.max(axis=1), kind="stable"):
             players = np.zeros(self._differs.shape[1], dtype=bool)
@@ -303,7 +320,7 @@ class SubsetSearch:
     def _try_changes(
         self, donor: int, players: np.ndarray, *, add: bool
     ) -> tuple[Found | None, np.ndarray | None, np.ndarray]:
-        """Try a set with one player more, or one less."""
+        """Try all sets with one player more, or one less."""
         candidates = np.flatnonzero(self._differs[donor] & ~players if add else players)
         sets = np.repeat(players[np.newaxis], len(candidates), axis=0)
         sets[np.arange(len(candidates)), candidates] = add
@@ -313,7 +330,7 @@ class SubsetSearch:
         return found, lead, sets
 
     def _try(self, donors: np.ndarray, sets: np.ndarray) -> tuple[Found | None, np.ndarray]:
-        """Evaluate sets; the best of those that win, by its probabilities, then by its lead."""
+        """Evaluate sets; the winner with the largest probability, then the largest lead."""
         proba, lead = self._evaluate(donors, sets)
         self._left -= len(sets)
         self.n_evaluations += len(sets)
@@ -338,53 +355,52 @@ def counterfactual(
     max_nodes: int | None = None,
     max_evaluations: int = 5000,
 ) -> Counterfactual:
-    """Find the fewest parts which, exchanged with those of a training image, change a prediction.
+    """Find the fewest parts that change a prediction when swapped with those of a training image.
 
-    The search runs on the table: exchanged parts come from the row of a real training image, and
-    every node above them is made anew. Donors are training images of the target class, the nearest
-    first, those that the model itself takes for it before all others. Sets are tried by size: every
-    single part of every donor, then every pair, and so on as long as that fits into
-    `max_evaluations`; beyond, pairs and triples of the parts whose single exchange shifts the
-    distances most towards the target, and at last, donor by donor, one part after the other.
+    The search runs on the table: swapped parts come from the row of a real training image, and
+    every node above them is recomputed. Donors are training images of the target class that the
+    model classifies correctly, nearest first, and then the others. Sets are tried by size: every
+    single part of every donor, then every pair, and so on as long as `max_evaluations` allows;
+    then pairs and triples of the parts whose single swap shifts the distances most towards the
+    target; and at last, donor by donor, one part after the other.
 
     Parameters
     ----------
     model : Pipeline, HierarchicalMetricClassifier or AblatedClassifier
         A fitted Pipeline of a SegmentTreeTransformer and a HierarchicalMetricClassifier, such a
-        classifier on the table of `transformer`, or either without some parts.
+        classifier on the table of `transformer`, or either with ablated parts.
     x : one image, or one row of the table if `model` is a classifier
         An array, ``images[i]`` of SegmentedImages, or a collection of one.
     target : object, default=None
-        The class that is wanted; None takes any other than the predicted one.
+        The class to reach; None takes any other than the predicted one.
     transformer : SegmentTreeTransformer, default=None
         For a classifier: the fitted transformer whose table it was fitted on.
     level : int, default=None
-        Depth of the nodes that are exchanged, 1 for the children of the root; a leaf higher up
-        stands for itself. None exchanges leaves.
+        Depth of the nodes that are swapped, 1 for the children of the root; a leaf higher up
+        stands for itself. None swaps leaves.
     keep : int, str or list of int and str, default=()
         Nodes that stay as they are, with everything below them.
     max_donors : int, default=10
         Number of training images to take parts from.
     max_nodes : int, default=None
-        Most nodes in a set; None allows all.
+        Largest number of nodes in a set; None allows all.
     max_evaluations : int, default=5000
-        Most sets that are tried, over all donors.
+        Largest number of sets that are tried, over all donors.
 
     Returns
     -------
-    found : Counterfactual
-        The exchanged nodes, the donor, both predictions; and the composed picture on request.
+    result : Counterfactual
+        The swapped nodes, the donor, both predictions; and the composed image on request. Its
+        `found` is False if no set that was tried changes the prediction; larger limits may help.
 
     Raises
     ------
-    LookupError
-        If no set that was tried changes the prediction.
     ValueError, TypeError
-        If the model or an argument is not what it should be, or `target` is predicted already.
+        If the model or an argument is invalid, or `target` is predicted already.
 
     See Also
     --------
-    ablate_nodes : The model without some parts.
+    AblatedClassifier : The model without some parts.
 
     Examples
     --------
@@ -398,123 +414,90 @@ def counterfactual(
     ...     SegmentTreeTransformer(tree=portraits.tree, descriptors=["color", "lbp"]),
     ...     HierarchicalMetricClassifier(random_state=0),
     ... ).fit(X, y)
-    >>> found = counterfactual(model, X[0])
-    >>> found.paths
-    ('portrait/person/head/hair',)
-    >>> donor = X[found.donor]
-    >>> picture, mask = found.compose(*X[0], *donor)
-    >>> picture.shape, picture.dtype
+    >>> result = counterfactual(model, X[0])
+    >>> result.found, result.paths
+    (True, ('portrait/person/head/hair',))
+    >>> image, mask = result.compose(*X[0], *X[result.donor])
+    >>> image.shape, image.dtype
     ((48, 40, 3), dtype('uint8'))
     """
-    fitted, to_rows = open_model(model, transformer)
-    for name, value in (("max_donors", max_donors), ("max_evaluations", max_evaluations)):
-        check_count(value, name)
-    row = one_row(fitted, x, "x", to_rows)
-    proba = fitted.proba(row)[0]
+    fitted = FittedModel.from_estimator(model, transformer, needs="parts", explains=True)
+    check_integer(max_donors, "max_donors")
+    check_integer(max_evaluations, "max_evaluations")
+    editor, codes, classes = fitted.editor, fitted.codes, fitted.classifier.classes_
+    row = fitted.one_row(x)
+    proba = fitted.predict_proba(row)[0]
     old = int(proba.argmax())
-    wanted = _code(fitted, target, old)
-    nodes = find_players(fitted, level, keep)
-    max_nodes = len(nodes) if max_nodes is None else check_count(max_nodes, "max_nodes")
-    below = np.stack([fitted.exchange.leaves(int(node)) for node in nodes])
-
-    table = fitted.training_rows()
-    donors = _donors(fitted, row, table, wanted, old)[:max_donors]
-    lead_of = _lead(fitted, row, table, wanted, old)
-    leaf_presence = fitted.presence_columns()[fitted.tree.leaves]
-    there = table[np.ix_(donors, leaf_presence)] + row[:, leaf_presence] > 0
-
-    def exchanged(which: np.ndarray, sets: np.ndarray) -> np.ndarray:
-        return fitted.exchange.exchange(row, table[donors[which]], sets @ below)
-
-    def evaluate(which: np.ndarray, sets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        rows = exchanged(which, sets)
-        return fitted.proba(rows), lead_of(rows)
-
-    def wins(probas: np.ndarray) -> np.ndarray:
-        codes = probas.argmax(axis=1)
-        return codes != old if wanted is None else codes == wanted
-
-    search = SubsetSearch(evaluate, wins, there @ below.T, max_evaluations)
-    found = search.run(min(max_nodes, len(nodes)))
-    classes = fitted.classifier.classes_
-    if found is None:
-        goal = "anything else" if wanted is None else classes[wanted]
-        raise LookupError(
-            f"No exchange of up to {max_nodes} of {len(nodes)} nodes with one of {len(donors)} "
-            f"training images turns the prediction {classes[old]} into {goal}; "
-            f"{search.n_evaluations} were tried. Raise max_donors, max_nodes or max_evaluations."
-        )
-    donor = int(donors[found.donor])
-    return Counterfactual(
-        tree=fitted.tree,
-        nodes=tuple(int(node) for node in nodes[found.players]),
-        donor=donor,
-        donor_class=classes[fitted.codes[donor]],
-        classes=classes,
-        proba=proba,
-        new_proba=found.proba,
-        n_evaluations=search.n_evaluations,
-        smallest=bool(search.all_tried >= found.players.sum() - 1),
-        row=fitted.to_table(exchanged(np.array([found.donor]), found.players[np.newaxis])),
-    )
-
-
-def _code(fitted: FittedModel, target: Any, old: int) -> int | None:
-    """Position of the target among the classes."""
-    if target is None:
-        return None
-    code = class_code(target, "target", fitted.classifier.classes_)
-    if code == old:
+    wanted = None if target is None else class_code(target, "target", classes)
+    if wanted == old:
         raise ValueError(
             f"target={target!r} is what the model predicts for x already; expected another class."
         )
-    return code
+    nodes = find_players(fitted, level, keep)
+    max_nodes = len(nodes) if max_nodes is None else check_integer(max_nodes, "max_nodes")
+    max_nodes = min(max_nodes, len(nodes))
+    below = np.stack([editor.leaves(int(node)) for node in nodes])
+
+    table = fitted.training_rows()
+    targets = _nearest(fitted, row, table, codes != old if wanted is None else codes == wanted)
+    foils = _nearest(fitted, row, table, codes == old)
+    # those that are classified correctly first: swapping all parts with one of them suffices
+    wrong = fitted.predict_proba(table[targets]).argmax(axis=1) != codes[targets]
+    donors = targets[np.argsort(wrong, kind="stable")][:max_donors]
+    # The neighbors are those of the row before any swap, so that the lead of a swap is a
+    # difference of contributions.
+    n_neighbors = fitted.classifier.n_neighbors
+    sides = [table[rows[:n_neighbors]] for rows in (targets, foils)]
+    leaf_presence = editor.presence_columns[editor.tree.leaves]
+    differs = table[np.ix_(donors, leaf_presence)] + row[:, leaf_presence] > 0
+
+    def swap(which: np.ndarray, sets: np.ndarray) -> np.ndarray:
+        return editor.swap(row, table[donors[which]], sets @ below)
+
+    def evaluate(which: np.ndarray, sets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        rows = swap(which, sets)
+        to_target, to_foil = (_squared_distances(fitted, rows, side).mean(axis=1) for side in sides)
+        return fitted.predict_proba(rows), to_foil - to_target
+
+    def wins(probas: np.ndarray) -> np.ndarray:
+        predicted = probas.argmax(axis=1)
+        return predicted != old if wanted is None else predicted == wanted
+
+    search = SubsetSearch(evaluate, wins, differs @ below.T, max_evaluations)
+    found = search.run(max_nodes)
+    size = max_nodes + 1 if found is None else found.players.sum()
+    result = Counterfactual(
+        tree=editor.tree,
+        nodes=(),
+        classes=classes,
+        proba=proba,
+        n_evaluations=search.n_evaluations,
+        smallest=bool(search.all_tried >= size - 1),
+        target=None if wanted is None else classes[wanted],
+    )
+    if found is None:
+        return result
+    donor = int(donors[found.donor])
+    return replace(
+        result,
+        nodes=tuple(int(node) for node in nodes[found.players]),
+        donor=donor,
+        donor_class=classes[codes[donor]],
+        new_proba=found.proba,
+        row=fitted.to_table(swap(np.array([found.donor]), found.players[np.newaxis])),
+    )
 
 
 def _nearest(
-    fitted: FittedModel, row: np.ndarray, table: np.ndarray, wanted: int | None, old: int
+    fitted: FittedModel, row: np.ndarray, table: np.ndarray, chosen: np.ndarray
 ) -> np.ndarray:
-    """Training rows of the wanted class, or of any but the old one, nearest first."""
-    candidates = np.flatnonzero(_is_wanted(fitted.codes, wanted, old))
-    squared = _squared(fitted, row, table[candidates])[0]
+    """Positions of the chosen training rows, (n_rows,) bool, nearest first."""
+    candidates = np.flatnonzero(chosen)
+    squared = _squared_distances(fitted, row, table[candidates])[0]
     return candidates[np.argsort(squared, kind="stable")]
 
 
-def _donors(
-    fitted: FittedModel, row: np.ndarray, table: np.ndarray, wanted: int | None, old: int
-) -> np.ndarray:
-    """Those of them first that the model gives their class: to be all of one of them is enough."""
-    candidates = _nearest(fitted, row, table, wanted, old)
-    codes = fitted.proba(table[candidates]).argmax(axis=1)
-    return candidates[np.argsort(codes != fitted.codes[candidates], kind="stable")]
-
-
-def _lead(
-    fitted: FittedModel, row: np.ndarray, table: np.ndarray, wanted: int | None, old: int
-) -> Any:
-    """How much nearer rows are to wanted classes than to the old one: a contrast of distances.
-
-    Both sets of neighbors are those of the row before any exchange, so that the contrast of an
-    exchange is a difference of contributions.
-    """
-    n_neighbors = fitted.classifier.n_neighbors
-    sides = [
-        table[_nearest(fitted, row, table, wanted, old)[:n_neighbors]],
-        table[_nearest(fitted, row, table, old, -1)[:n_neighbors]],
-    ]
-
-    def lead(rows: np.ndarray) -> np.ndarray:
-        towards, away = (_squared(fitted, rows, side).mean(axis=1) for side in sides)
-        return away - towards
-
-    return lead
-
-
-def _is_wanted(codes: np.ndarray, wanted: int | None, old: int) -> np.ndarray:
-    return codes != old if wanted is None else codes == wanted
-
-
-def _squared(fitted: FittedModel, rows: np.ndarray, others: np.ndarray) -> np.ndarray:
+def _squared_distances(fitted: FittedModel, rows: np.ndarray, others: np.ndarray) -> np.ndarray:
     """Squared distances in the root metric, (n_rows, n_others)."""
     a, b = (side.astype(np.float64) @ fitted.components().T for side in (rows, others))
     return ((a[:, np.newaxis] - b) ** 2).sum(axis=-1)

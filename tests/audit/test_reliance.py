@@ -1,4 +1,4 @@
-"""What exchanging nodes costs a model."""
+"""What swapping nodes costs a model."""
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,7 @@ from hierseg_learn.audit import NodeReliance, node_reliance
 from hierseg_learn.datasets import make_portraits
 from hierseg_learn.fitted import model
 from hierseg_learn.metrics.canonical import canonical_order
-from hierseg_learn.transformer.exchange import PartExchange
+from hierseg_learn.transformer.part_editor import PartEditor
 from hierseg_learn.tree import SegmentTree
 from tests.audit.conftest import SHORTCUT
 
@@ -53,7 +53,7 @@ def reliance(fitted, biased, unbiased):
         table,
         unbiased.target,
         unbiased.style,
-        mute=True,
+        ablate=True,
         n_repeats=3,
         transformer=biased.transformer,
         random_state=0,
@@ -72,13 +72,13 @@ def test_cues_cost_and_parts_that_say_nothing_do_not(reliance):
         assert abs(reliance.drop[reliance.nodes == reliance.tree.index(silent)][0]) < 0.03
 
 
-def test_exchange_of_the_whole_root_leaves_chance(reliance):
+def test_swap_of_the_whole_root_leaves_chance(reliance):
     root = reliance.tree.root
     after = reliance.accuracy - reliance.drop[root]
     assert after == pytest.approx(0.5, abs=0.1)
 
 
-def test_exchanging_a_shortcut_helps_the_worst_cell(biased, unbiased):
+def test_swapping_a_shortcut_helps_the_worst_cell(biased, unbiased):
     model = OneNode(SHORTCUT).fit(biased.table, biased.target)
     table = biased.transformer.transform(unbiased.images)
     params = {"transformer": biased.transformer, "random_state": 0}
@@ -109,19 +109,19 @@ def test_against_brute_force(fitted, biased):
     """One repeat of one node by hand: every image gives once and takes from another."""
     calls = []
 
-    class Spy(PartExchange):
-        def exchange(self, rows, given, swapped):
+    class Spy(PartEditor):
+        def swap(self, rows, given, leaves):
             calls.append([[place(row) for row in some] for some in (rows, given)])
-            return super().exchange(rows, given, swapped)
+            return super().swap(rows, given, leaves)
 
     def place(row):
         return int(np.flatnonzero((table == row).all(axis=1))[0])
 
-    audited = model.AuditedModel.of(fitted, biased.transformer)
+    audited = model.FittedModel.from_estimator(fitted, biased.transformer, needs="parts")
     table = audited.rows(biased.table)
-    spy = Spy(audited.exchange.describer, audited.exchange.fill_values)
+    spy = Spy(audited.editor.describer, audited.editor.fill_values)
     patched = pytest.MonkeyPatch()
-    patched.setattr(model.PartExchange, "from_transformer", lambda _: spy)
+    patched.setattr(model.PartEditor, "from_transformer", lambda _: spy)
     with patched.context():
         reliance = node_reliance(
             fitted,
@@ -136,15 +136,15 @@ def test_against_brute_force(fitted, biased):
     takers, donors = np.array(calls[0])
     assert sorted(takers) == sorted(donors) == list(range(len(table)))
     assert (donors != takers).all()
-    leaves = np.tile(audited.exchange.leaves("hair"), (len(table), 1))
-    by_hand = audited.predict(audited.exchange.exchange(table[takers], table[donors], leaves))
+    leaves = np.tile(audited.editor.leaves("hair"), (len(table), 1))
+    by_hand = audited.predict(audited.editor.swap(table[takers], table[donors], leaves))
     after = np.mean(by_hand == biased.target[takers])
     assert reliance.accuracy - reliance.drop[0] == pytest.approx(after)
 
 
 def test_order_of_rows_does_not_matter(fitted, biased):
     order = np.random.default_rng(0).permutation(len(biased.table))
-    params = {"nodes": ["hair", "background"], "n_repeats": 2, "mute": True, "random_state": 0}
+    params = {"nodes": ["hair", "background"], "n_repeats": 2, "ablate": True, "random_state": 0}
     before, after = (
         node_reliance(
             fitted,
@@ -156,7 +156,7 @@ def test_order_of_rows_does_not_matter(fitted, biased):
         )
         for rows in (np.arange(len(order)), order)
     )
-    assert (before.exchanged_hits == after.exchanged_hits).all()
+    assert (before.swapped_hits == after.swapped_hits).all()
     assert (before.baseline_hits == after.baseline_hits).all()
     pd.testing.assert_frame_equal(before.to_frame(), after.to_frame(), atol=1e-12, rtol=0)
     np.testing.assert_allclose(before.cell_errors, after.cell_errors, atol=1e-12)
@@ -170,7 +170,7 @@ def test_groups_add_up_and_their_names_do_not_matter(reliance, fitted, biased, u
         biased.transformer.transform(unbiased.images),
         unbiased.target,
         np.array(["z", "a"])[unbiased.style],
-        mute=True,
+        ablate=True,
         n_repeats=3,
         transformer=biased.transformer,
         random_state=0,
@@ -178,7 +178,7 @@ def test_groups_add_up_and_their_names_do_not_matter(reliance, fitted, biased, u
     assert (again.drop == reliance.drop).all()
     assert (again.worst_drop == reliance.worst_drop).all()
     assert (again.group_drop[:, ::-1] == reliance.group_drop).all()
-    assert (again.muted_hits[:, ::-1] == reliance.muted_hits).all()
+    assert (again.ablated_hits[:, ::-1] == reliance.ablated_hits).all()
 
 
 def test_frame_is_tidy(reliance):
@@ -187,8 +187,8 @@ def test_frame_is_tidy(reliance):
     assert set(frame["scope"]) == {"overall", "group", "worst"}
     overall = frame[frame["scope"] == "overall"].set_index("node")["drop"]
     assert overall.to_dict() == pytest.approx(drops(reliance))
-    assert (frame["accuracy"] - frame["muted"] - frame["drop_muted"]).abs().max() < 1e-12
-    assert "muted: overall" in reliance.to_text()
+    assert (frame["accuracy"] - frame["ablated"] - frame["drop_ablated"]).abs().max() < 1e-12
+    assert "ablated: overall" in reliance.to_text()
     assert reliance._repr_html_().count("<tr>") == 1 + len(reliance.nodes)
 
 
@@ -202,7 +202,7 @@ def test_pipelines_frozen_transformers_and_our_classifier_agree(biased):
     by_table = node_reliance(
         classifier, X.iloc[:40], y[:40], transformer=biased.transformer, **params
     )
-    assert (by_images.exchanged_hits == by_table.exchanged_hits).all()
+    assert (by_images.swapped_hits == by_table.swapped_hits).all()
     assert (by_images.hits == by_table.hits).all()
 
 
@@ -212,24 +212,24 @@ def test_columns_in_another_order(fitted, biased):
     model = make_pipeline(StandardScaler(), LogisticRegression()).fit(shuffled, biased.target)
     a = node_reliance(model, biased.table, biased.target, **params)
     b = node_reliance(model, shuffled, biased.target, **params)
-    assert (a.exchanged_hits == b.exchanged_hits).all()
+    assert (a.swapped_hits == b.swapped_hits).all()
 
 
 def test_wrong_arguments(fitted, biased):
     X, y, transformer = biased.table, biased.target, biased.transformer
-    with pytest.raises(TypeError, match="model must be a fitted Pipeline that starts"):
+    with pytest.raises(TypeError, match="transformer must be the fitted SegmentTreeTransformer"):
         node_reliance(fitted, X, y)
     search = GridSearchCV(make_pipeline(SegmentTreeTransformer(), LogisticRegression()), {})
     search.best_estimator_ = None
     with pytest.raises(TypeError, match="pass its best_estimator_"):
         node_reliance(search, X, y)
-    with pytest.raises(TypeError, match="must end with a classifier"):
+    with pytest.raises(TypeError, match="and a classifier, or such a classifier with"):
         node_reliance(make_pipeline(transformer), X, y)
     pipeline = make_pipeline(transformer, fitted)
     with pytest.raises(ValueError, match="leave it out"):
         node_reliance(pipeline, biased.images, y, transformer=transformer)
     small = LogisticRegression().fit(X.iloc[:, :3], y)
-    with pytest.raises(ValueError, match="model was fitted on a table of 3 columns"):
+    with pytest.raises(ValueError, match="model was fitted on has 3 columns"):
         node_reliance(small, X, y, transformer=transformer)
     with pytest.raises(ValueError, match="neither scaled nor edited"):
         node_reliance(fitted, X * 2, y, transformer=transformer)
@@ -243,9 +243,7 @@ def test_wrong_arguments(fitted, biased):
         node_reliance(fitted, X, y, nodes=[], transformer=transformer)
     tree = SegmentTree.from_nested({"photo": {"sky": 0, "boat": 1}})
     with pytest.raises(ValueError, match=r"hits must have shape \(1, 2\), got \(1, 3\)"):
-        NodeReliance(
-            tree, [0], ("a",), sizes=[[1, 1]], hits=[[1, 1, 1]], exchanged_hits=[[[[1, 1]]]]
-        )
+        NodeReliance(tree, [0], ("a",), sizes=[[1, 1]], hits=[[1, 1, 1]], swapped_hits=[[[[1, 1]]]])
 
 
 def test_classes_that_the_model_does_not_know(fitted, biased):
@@ -262,7 +260,7 @@ def test_classes_that_the_model_does_not_know(fitted, biased):
         node_reliance(fitted, X, np.where(np.arange(len(y)) == 2, np.nan, y), **params)
 
 
-def test_what_the_exchange_itself_disturbs_is_not_counted_for_a_node(biased):
+def test_what_the_swap_itself_disturbs_is_not_counted_for_a_node(biased):
     class Areas(ClassifierMixin, BaseEstimator):
         """Right as long as the areas add up as they do in photos."""
 

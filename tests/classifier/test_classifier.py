@@ -59,7 +59,7 @@ def test_column_names_are_the_tree(model):
 def test_the_device_is_told(name, table, monkeypatch):
     found = get_backend("cpu")
     backend = Backend(name, numba_kernels, asarray=found.asarray, to_numpy=found.to_numpy)
-    monkeypatch.setattr("hierseg_learn.classifier.get_backend", lambda *args, **kwargs: backend)
+    monkeypatch.setattr("hierseg_learn.classifier._classifier.get_backend", lambda *args, **kwargs: backend)
     assert HierarchicalMetricClassifier(random_state=0).fit(*table).device_ == name
 
 
@@ -87,7 +87,7 @@ def test_positions_and_names_are_the_same_tree():
     assert by_name.node_scores_["flower/petal"] > 0.9
     assert by_name.node_scores_["flower/sepal/width"] < 0.7
     explanation = by_name.explain_pair(X.iloc[0], X.iloc[100])
-    assert explanation.contributions["share"]["flower/petal"] > 0.6
+    assert explanation.to_frame()["share"]["flower/petal"] > 0.6
 
 
 def test_invented_column_names_are_the_same_tree(model):
@@ -256,9 +256,9 @@ def test_prototypes_need_no_neighbors(table):
         ({"tree": {"t": {"a": "w"}}}, "tree names the column 'w' for the node 't/a', but X has no"),
         (
             {"tree": {"t": {"a": 12}}},
-            "tree gives column 12 to the node 't/a', but X has 12 columns",
+            "tree assigns column 12 to the node 't/a', but X has 12 columns",
         ),
-        ({"tree": {"t": {"a": 0, "b": 0}}}, "tree gives column 0 to both 't/a' and 't/b'"),
+        ({"tree": {"t": {"a": 0, "b": 0}}}, "tree assigns column 0 to both 't/a' and 't/b'"),
         ({"tree": {"t": 0, "u": 1}}, "root"),
     ],
 )

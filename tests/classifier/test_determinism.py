@@ -34,8 +34,8 @@ for params in json.loads(sys.argv[1]):
     model = HierarchicalMetricClassifier(random_state=0, weights="distance", **params)
     model.fit(X[:200], y[:200])
     new = X[200:]
-    own = model._contributions(new.to_numpy()[:-1] - new.to_numpy()[1:])
-    pairs = model.pair_distance(np.stack([new[:-1], new[1:]], axis=1))
+    pairs = np.stack([new[:-1], new[1:]], axis=1)
+    own, pairs = model.pair_contributions(pairs), model.pair_distance(pairs)
     arrays = [model.components_, model.predict_proba(new), model.transform(new), own, pairs]
     for array in arrays:
         print(hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest())

@@ -6,7 +6,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from hierseg_learn import HierarchicalMetricClassifier, SegmentTreeTransformer
-from hierseg_learn.classifier import _importance
+from hierseg_learn.classifier import _explain
 from hierseg_learn.datasets import make_portraits
 from tests.explain.games import node_deltas, quadratic_worths, shapley_values
 from tests.toy_tables import toy_table
@@ -62,7 +62,7 @@ def test_contrasts_sum_to_the_difference_of_distances(model):
 def test_contrasts_are_shapley_values(model):
     contrast = model.explain_contrast(X.iloc[[50]])
     row = X.iloc[50].to_numpy()
-    sides = contrast.target_neighbors, contrast.against_neighbors
+    sides = contrast.target_neighbors, contrast.foil_neighbors
     references = model.prototypes_ if model.decision == "prototypes" else X[TRAIN].to_numpy()
     expected = 0
     for sign, rows in zip((-1, 1), sides):
@@ -70,9 +70,7 @@ def test_contrasts_are_shapley_values(model):
         if model.weights == "distance":
             votes = 1 / np.sqrt(squared(model, row, references[rows]))
         for vote, number in zip(votes / votes.sum(), rows):
-            deltas = node_deltas(
-                row - references[number], model._layout.column_nodes(), model.tree_.n_nodes
-            )
+            deltas = node_deltas(row - references[number], model.column_nodes_, model.tree_.n_nodes)
             expected = expected + sign * vote * quadratic_worths(model.components_, deltas)
     assert_allclose(contrast.direct, shapley_values(expected), atol=1e-8 * np.abs(expected).max())
 
@@ -132,15 +130,15 @@ def test_batches_hold_the_single_explanations(model):
 
 def test_batches_are_tidy(model):
     contrasts, predictions = model.explain_contrasts(X[TEST]), model.explain_predictions(X[TEST])
-    frame = contrasts.contributions
+    frame = contrasts.to_frame()
     columns = ["node", "depth", "direct", "total", "share", "present"]
     assert list(frame) == ["sample", "target", "foil", *columns]
-    assert list(predictions.contributions) == ["sample", "prediction", *columns]
+    assert list(predictions.to_frame()) == ["sample", "prediction", *columns]
     assert len(frame) == 15 * 5
     sums = frame.groupby("sample")["direct"].sum()
     assert_allclose(sums, np.diff(contrasts.squared_distances)[:, 0], rtol=1e-6)
     assert sums.index.tolist() == list(range(45, 60))
-    roots = predictions.contributions.query("depth == 0")
+    roots = predictions.to_frame().query("depth == 0")
     assert_allclose(roots["share"], 1)
 
 
@@ -148,15 +146,13 @@ def test_parts_of_batches(model):
     batch = model.explain_contrasts(X[TEST])
     few = batch[2:8][np.array([0, 3])]
     assert type(few) is type(batch)
-    assert few.samples.tolist() == [47, 50]
+    assert few.name.tolist() == [47, 50]
     assert few[-1].to_dict() == batch[5].to_dict()
-    assert (
-        batch[batch.targets == "ant"].targets.tolist() == ["ant"] * (batch.targets == "ant").sum()
-    )
+    assert batch[batch.target == "ant"].target.tolist() == ["ant"] * (batch.target == "ant").sum()
     empty = batch[:0]
-    assert len(empty) == len(empty.contributions) == 0
-    assert [one["name"] for one in few.to_dicts()] == ["sample 47", "sample 50"]
-    assert repr(few) == "ContrastExplanations(2 samples, 5 nodes)"
+    assert len(empty) == len(empty.to_frame()) == 0
+    assert [one["name"] for one in few.to_dict()] == ["sample 47", "sample 50"]
+    assert repr(few) == "ContrastExplanation(2 samples, 5 nodes)"
     with pytest.raises(IndexError, match="explanation 15 of 15 does not exist"):
         batch[15]
     assert len(model.explain_predictions(X[TEST])[[1, 2]]) == 2
@@ -168,7 +164,7 @@ def test_class_explanations_leave_the_row_itself_out():
     rows = np.flatnonzero(Y[TRAIN] == "ant")
     assert_array_equal(explanation.rows, rows)
     table = X[TRAIN].to_numpy()
-    for row, direct in zip(rows, explanation.own_by_row):
+    for row, direct in zip(rows, explanation.direct_by_row):
         distances = squared(model, table[row], table)
         mine = np.sort(distances[np.setdiff1d(rows, row)])[:5].mean()
         theirs = np.sort(distances[Y[TRAIN] != "ant"])[:5].mean()
@@ -181,21 +177,21 @@ def test_class_explanations_by_prototypes():
     table = X[TRAIN].to_numpy()[explanation.rows]
     distances = np.stack([squared(model, table, p) for p in model.prototypes_], axis=1)
     assert_allclose(
-        explanation.own_by_row.sum(axis=1), distances[:, 1:].min(axis=1) - distances[:, 0]
+        explanation.direct_by_row.sum(axis=1), distances[:, 1:].min(axis=1) - distances[:, 0]
     )
 
 
 def test_of_large_classes_rows_are_taken_whatever_their_order(monkeypatch):
     model = fit()
     every = model.explain_class("ant")
-    monkeypatch.setattr(_importance, "MAX_ROWS", 5)
+    monkeypatch.setattr(_explain, "MAX_ROWS", 5)
     some = model.explain_class("ant")
     assert len(some.rows) == 5
-    assert_allclose(some.own_by_row, every.own_by_row[np.searchsorted(every.rows, some.rows)])
+    assert_allclose(some.direct_by_row, every.direct_by_row[np.searchsorted(every.rows, some.rows)])
     order = np.random.default_rng(0).permutation(45)
     moved = HierarchicalMetricClassifier(random_state=0).fit(X.iloc[order], Y[order])
     assert_array_equal(np.sort(order[moved.explain_class("ant").rows]), some.rows)
-    assert len(model.explain_model().own_by_row) == 5
+    assert len(model.explain_model().direct_by_row) == 5
 
 
 def test_model_explanations_collect_those_of_classes(model):
@@ -203,7 +199,7 @@ def test_model_explanations_collect_those_of_classes(model):
     parts = [model.explain_class(label) for label in model.classes_]
     rows = np.concatenate([part.rows for part in parts])
     assert_allclose(
-        whole.own_by_row[rows], np.concatenate([part.own_by_row for part in parts]), atol=1e-9
+        whole.direct_by_row[rows], np.concatenate([part.direct_by_row for part in parts]), atol=1e-9
     )
     assert whole.accuracy is None
 
@@ -211,13 +207,13 @@ def test_model_explanations_collect_those_of_classes(model):
 def test_permutation(model):
     first = model.explain_model(X[TEST], Y[TEST], n_repeats=3, random_state=0)
     assert first.accuracy == model.score(X[TEST], Y[TEST])
-    assert first.drops_own.shape == first.drops_below.shape == (3, 5)
+    assert first.drops_direct.shape == first.drops_below.shape == (3, 5)
     again = model.explain_model(X[TEST], Y[TEST], n_repeats=3, random_state=0)
-    assert_array_equal(first.drops_own, again.drops_own)
+    assert_array_equal(first.drops_direct, again.drops_direct)
     tree = model.tree_
     leaves = tree.leaves
-    assert_array_equal(first.drops_own[:, leaves], first.drops_below[:, leaves])
-    assert first.drops_own.mean(axis=0).argmax() == tree.index("hair")
+    assert_array_equal(first.drops_direct[:, leaves], first.drops_below[:, leaves])
+    assert first.drops_direct.mean(axis=0).argmax() == tree.index("hair")
     # all columns together: rows keep their predictions and lose their classes
     rng = np.random.RandomState(0)
     predicted = model.predict(X[TEST])
@@ -250,17 +246,17 @@ def test_small_classes():
     y[5] = "one"
     model = fit(y=y)
     contrast = model.explain_contrast(X.iloc[[50]], target="ant", foil="rare")
-    assert len(contrast.against_neighbors) == 2
+    assert len(contrast.foil_neighbors) == 2
     assert len(contrast.target_neighbors) == 5
     batch = model.explain_contrasts(X[TEST], foil="rare")
-    assert batch.against_neighbors[0].tolist()[2:] == [-1, -1, -1]
-    assert len(batch[0].against_neighbors) == 2
+    assert batch.foil_neighbors[0].tolist()[2:] == [-1, -1, -1]
+    assert len(batch[0].foil_neighbors) == 2
     with pytest.raises(ValueError, match="n_neighbors=3 rows cannot be found in class 'rare'"):
         model.explain_contrast(X.iloc[[50]], "ant", "rare", n_neighbors=3)
-    assert len(model.explain_class("rare").own_by_row) == 2
+    assert len(model.explain_class("rare").direct_by_row) == 2
     with pytest.raises(ValueError, match="'one' has 1"):
         model.explain_class("one")
-    assert len(model.explain_model().own_by_row) == 44
+    assert len(model.explain_model().direct_by_row) == 44
 
 
 def test_numbers_as_classes_and_arrays_as_rows():
@@ -286,7 +282,7 @@ def test_float32_tables():
     ("options", "message"),
     [
         ({"target": "eel"}, r"target must be one of the classes, \['ant', 'bee', 'cat'\], got 'ee"),
-        ({"target": "ant", "foil": 3}, "against must be one of the classes"),
+        ({"target": "ant", "foil": 3}, "foil must be one of the classes"),
         ({"target": "ant", "foil": "ant"}, "must be different classes, got 'ant' twice"),
         ({"n_neighbors": 0}, "n_neighbors must be an integer of at least 1, got 0"),
         ({"n_neighbors": True}, "n_neighbors must be an integer of at least 1, got True"),
@@ -338,7 +334,7 @@ def test_missing_parts_are_reported():
     table.loc[50, "photo/sky|presence"] = 0.0
     model = fit(table)
     assert "The sample lacks sky." in model.explain_contrast(table.iloc[[50]]).to_text()
-    frame = model.explain_contrasts(table[TEST]).contributions
+    frame = model.explain_contrasts(table[TEST]).to_frame()
     missing = frame[~frame["present"]]
     assert missing[["sample", "node"]].to_numpy().tolist() == [[50, "photo/sky"]]
     assert isinstance(frame, pd.DataFrame)
@@ -359,11 +355,11 @@ def test_contrasts_by_parts_sum_to_the_same(portrait_table):
     assert np.abs(parts.direct[:, inner]).sum() < 0.7 * np.abs(nodes.direct[:, inner]).sum()
     single = model.explain_contrast(table.iloc[[3]], attribute_to="parts")
     assert_allclose(single.direct, parts[3].direct)
-    assert "is split over their leaves" in single.to_text()
+    assert "are split over their leaves" in single.to_text()
     assert single.to_dict()["attribute_to"] == "parts"
     # means over the pairs of both sides, each split by itself
     expected = np.zeros(model.tree_.n_nodes)
-    for rows, sign in ((single.target_neighbors, -1), (single.against_neighbors, 1)):
+    for rows, sign in ((single.target_neighbors, -1), (single.foil_neighbors, 1)):
         pairs = [
             model.explain_pair(table.iloc[[3]], table.iloc[[row]], attribute_to="parts")
             for row in rows

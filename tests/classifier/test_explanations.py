@@ -48,8 +48,8 @@ def test_contributions_sum_to_the_distances_that_predict_used(combination, tree,
     assert set(model.tree_.paths) == set(tree.paths)
     new = X.sample(10, random_state=0) + X.std().astype(dtype)
     distances, indices = model.kneighbors(new, n_neighbors=20)
-    delta = np.repeat(new.to_numpy(), 20, axis=0).astype(np.float64)
-    direct = model._contributions(delta - X.to_numpy()[indices.ravel()])
+    rows = np.repeat(new.to_numpy(), 20, axis=0)
+    direct = model.pair_contributions(np.stack([rows, X.to_numpy()[indices.ravel()]], axis=1))
     assert_adds_up(direct, distances.ravel() ** 2)
     assert_adds_up_at_every_level(model.tree_, direct, distances.ravel() ** 2)
     if combination == "weighted":
@@ -89,7 +89,7 @@ def test_a_prediction_is_the_weighted_mean_over_those_who_vote(combination, weig
         vote = {"uniform": np.ones(7), "distance": 1 / distances[i]}.get(weights)
         vote = inverse_square(distances[i]) if vote is None else vote
         mean = np.average(distances[i] ** 2, weights=vote)
-        assert abs(found.direct.sum() - mean) <= TOLERANCE * np.abs(found.own_by_neighbor).sum()
+        assert abs(found.direct.sum() - mean) <= TOLERANCE * np.abs(found.direct_by_neighbor).sum()
         assert_allclose(found.squared_distance, mean, rtol=1e-6)
         assert_allclose(found.proba, proba[i])
         assert found.prediction == model.classes_[proba[i].argmax()]
@@ -146,7 +146,7 @@ def test_a_row_may_come_in_any_form(table):
             )
     one_node = HierarchicalMetricClassifier().fit(X.to_numpy(), y)
     pair = one_node.explain_pair(new.to_numpy()[0], new.to_numpy()[1])
-    assert pair.contributions["share"].tolist() == [1]
+    assert pair.to_frame()["share"].tolist() == [1]
 
 
 def test_only_what_differs_contributes(table):
@@ -155,7 +155,7 @@ def test_only_what_differs_contributes(table):
     a, b = new.iloc[0].copy(), new.iloc[0].copy()
     hair = X.columns.str.startswith("photo/person/hair|")
     b[hair] += 1
-    direct = model.explain_pair(a, b).contributions["direct"]
+    direct = model.explain_pair(a, b).to_frame()["direct"]
     assert direct["photo/person/hair"] > 0
     assert not direct.drop("photo/person/hair").any()
 
@@ -179,7 +179,7 @@ def test_presence_is_read_from_the_table():
 def test_contributions_are_a_table_by_path(table):
     X, y, new = table
     model = HierarchicalMetricClassifier(random_state=0).fit(X, y)
-    frame = model.explain_pair(new.iloc[0], new.iloc[1]).contributions
+    frame = model.explain_pair(new.iloc[0], new.iloc[1]).to_frame()
     assert isinstance(frame, pd.DataFrame)
     assert frame.index.tolist() == list(model.tree_.paths)
     assert_allclose(frame["total"]["photo"], frame["direct"].sum())

@@ -46,8 +46,8 @@ def test_any_linear_learner(node_metric, combination, table):
         node_metric=node_metric, combination=combination, random_state=0
     ).fit(X, y)
     assert model.score(X, y) > 0.75
-    direct = model._contributions(X.to_numpy()[:45] - X.to_numpy()[45:])
     pairs = np.stack([X.to_numpy()[:45], X.to_numpy()[45:]], axis=1)
+    direct = model.pair_contributions(pairs)
     gap = np.abs(direct.sum(axis=1) - model.pair_distance(pairs) ** 2)
     assert (gap <= 1e-6 * np.abs(direct).sum(axis=1)).all()
 

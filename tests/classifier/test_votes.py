@@ -32,6 +32,10 @@ def neighbors(weights="uniform", n_neighbors=3, *, rows=X, codes=CODES):
     )
 
 
+def votes_of(decision, rows):
+    return decision.votes(decision.queries(rows))
+
+
 def test_distances_and_votes_by_hand():
     query = np.array([[1.5, 0.0, 0.0]])
     squared, indices = neighbors().search(query, 5)
@@ -41,11 +45,10 @@ def test_distances_and_votes_by_hand():
     # inverse distances 2, 2 and 2/3
     assert_allclose(neighbors("distance").proba(query), [[4 / 7, 3 / 7, 0]])
     assert_allclose(neighbors(lambda d: d).proba(query), [[2 / 2.5, 0.5 / 2.5, 0]])
-    voters = neighbors("distance").voters(query)
-    assert voters.indices.tolist() == [1, 2, 0]
-    assert voters.codes.tolist() == [0, 1, 0]
-    np.testing.assert_array_equal(voters.rows, X[[1, 2, 0]])
-    assert_allclose(voters.weights, [3 / 7, 3 / 7, 1 / 7])
+    votes = votes_of(neighbors("distance"), query)
+    assert votes.indices.tolist() == [[1, 2, 0]]
+    assert votes.codes.tolist() == [[0, 1, 0]]
+    assert_allclose(votes.weights, [[3 / 7, 3 / 7, 1 / 7]])
 
 
 @pytest.mark.parametrize(
@@ -101,9 +104,9 @@ def test_the_weights_of_one_row_are_those_of_many():
         return 1 / (1 + distances)
 
     found = neighbors(weights).proba(X + 0.1)
-    voters = neighbors(weights).voters(X[:1] + 0.1)
+    votes = votes_of(neighbors(weights), X[:1] + 0.1)
     assert seen == [(5, 3), (1, 3)]
-    assert_allclose(np.bincount(voters.codes, voters.weights, minlength=3), found[0])
+    assert_allclose(np.bincount(votes.codes[0], votes.weights[0], minlength=3), found[0])
 
 
 def test_prototypes_by_hand():
@@ -111,10 +114,9 @@ def test_prototypes_by_hand():
     decision = Prototypes(L, LAYOUT, prototypes, Order(np.arange(3), np.arange(3)))
     query = np.array([[1.5, 0.0, 0.0]])
     assert_allclose(decision.proba(query), softmax([[-0.5, -1.125, -5.625]], axis=1))
-    voters = decision.voters(query)
-    assert voters.indices.tolist() == voters.codes.tolist() == [0, 1, 2]
-    assert voters.weights.tolist() == [1, 0, 0]
-    np.testing.assert_array_equal(voters.rows, prototypes)
+    votes = votes_of(decision, query)
+    assert votes.indices.tolist() == votes.codes.tolist() == [[0, 1, 2]]
+    assert votes.weights.tolist() == [[1, 0, 0]]
 
 
 @pytest.mark.parametrize("n_references", [40, 7])
@@ -190,9 +192,9 @@ def test_all_who_tie_share_the_last_places(weights):
     for order in (np.arange(9), np.arange(9)[::-1]):
         decision = neighbors(weights, 3, rows=rows[order], codes=codes[order])
         assert_allclose(decision.proba(query), [expected])
-        voters = decision.voters(query)
-        assert sorted(order[voters.indices]) == [0, 1, 2, 3, 4]
-        assert_allclose(np.bincount(voters.codes, voters.weights, minlength=3), expected)
+        votes = votes_of(decision, query)
+        assert sorted(order[votes.indices[0]]) == [0, 1, 2, 3, 4]
+        assert_allclose(np.bincount(votes.codes[0], votes.weights[0], minlength=3), expected)
 
 
 def test_of_classes_that_are_level_the_nearer_one_wins():

@@ -1,4 +1,4 @@
-"""ImageSource with parts of others: nothing else changes, nothing is torn, dtype and range stay."""
+"""Images with parts of others: nothing else changes, and dtype and range stay."""
 
 import numpy as np
 import pytest
@@ -51,7 +51,7 @@ def test_pictures_are_whole(a, b, nodes):
 
 @few
 @given(a=st.integers(0, 11), node=st.sampled_from(NODES))
-def test_exchange_with_itself_changes_little(a, node):
+def test_swap_with_itself_changes_little(a, node):
     A = DATA.images[a]
     image, mask = compose_parts(*A, *A, TREE, [node])
     assert (mask == A.mask).mean() > 0.99

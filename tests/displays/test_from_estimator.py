@@ -15,7 +15,7 @@ from hierseg_learn.displays import (
     SegmentContributionDisplay,
     WaterfallDisplay,
 )
-from hierseg_learn.fitted.model import take_steps
+from hierseg_learn.fitted.model import FittedModel
 from tests.explain.fitted import fitted_portraits
 
 DISPLAYS = pytest.mark.parametrize("display", [SegmentContributionDisplay, WaterfallDisplay])
@@ -98,7 +98,9 @@ def test_label_maps_follow_the_classifiers_tree():
     table = transformer.set_params(descriptors="shape").fit_transform(images)
     shuffled = table[table.columns[::-1]]
     classifier = HierarchicalMetricClassifier(n_neighbors=2).fit(shuffled, [0, 1] * 3)
-    steps = take_steps(make_pipeline(transformer, classifier), needs_photos=True)
+    steps = FittedModel.from_estimator(
+        make_pipeline(transformer, classifier), needs="photos", explains=True
+    )
     (labels, *_) = steps.label_maps(images)
     names = [[steps.tree.names[i] if i >= 0 else None for i in line] for line in labels.tolist()]
     assert names == [["a", "b"], ["c", None]]

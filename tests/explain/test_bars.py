@@ -22,9 +22,9 @@ def test_one_bar_per_node_and_one_per_inner_node(pair, plt):
     assert_allclose([bar.get_width() for bar in direct], [0.1, 0.1, 0.1, 0.2, 0.5])
     assert_allclose([bar.get_width() for bar in below], [1.0, 0.8])
     assert [text.get_text() for text in ax.texts] == [
-        "100%, own 10%",
+        "100%, direct 10%",
         "10%",
-        "80%, own 10%",
+        "80%, direct 10%",
         "20%",
         "50%",
     ]

@@ -72,7 +72,7 @@ def test_numbers(explanation):
         assert_allclose(explanation.total[node], direct[tree.subtree(node)].sum())
         below = explanation.direct_share[tree.subtree(node)].sum()
         assert_allclose(explanation.share[node], below, atol=1e-12)
-    frame = explanation.contributions
+    frame = explanation.to_frame()
     assert list(frame.columns) == ["direct", "total", "share", "present"]
     assert frame.index.tolist() == list(tree.paths)
 
@@ -102,7 +102,7 @@ def test_words(contrast):
         "All that speaks for 'cat' is 100%; what speaks against it is 25% of that.",
         "photo 3 lacks skirt.",
         "",
-        "difference 6    for  against          own",
+        "difference 6    for  against       direct",
         "photo          100%      25%           0%",
         "├── sky         12%       0%          12%",
         "└── person      88%      25%          12%",
@@ -116,7 +116,7 @@ def test_words_of_a_class_that_is_farther(tree):
     sides = {**SIDES, "squared_distances": [9.0, 4.0]}
     lines = ContrastExplanation(tree, [1, 0, -6, 0, 0], **sides).to_text().splitlines()
     assert lines[:3] == [
-        "Why 'cat' rather than 'dog'? For it: sky (17%); against it, and stronger: skirt (100%).",
+        "Why 'cat' rather than 'dog'? For it: sky (17%); against it, stronger: skirt (100%).",
         "The sample is closer to 'dog' than to 'cat' (squared distances 4 and 9).",
         "All that speaks against it is 100%; what speaks for 'cat' is 17% of that.",
     ]
@@ -131,10 +131,10 @@ def test_words_of_no_difference(tree):
     sides = {**SIDES, "squared_distances": [3.0, 3.0]}
     text = ContrastExplanation(tree, np.zeros(5), **sides).to_text()
     assert "as close to 'cat' as to 'dog' (squared distance 3)" in text
-    assert "all contributions are 0" in text
+    assert "All contributions are 0" in text
     canceling = ContrastExplanation(tree, [1, -1, 0, 0, 0], **sides)
     assert canceling.direct_share.tolist() == [1, -1, 0, 0, 0]
-    assert "For it: sky (100%); against it, and just as strong: hair (100%)." in str(
+    assert "For it: sky (100%); against it, equally strong: hair (100%)." in str(
         canceling.to_text()
     )
 
@@ -170,10 +170,9 @@ def test_plain_values_and_pickles(contrast, tree):
 
 
 def test_a_difference_has_no_distance(contrast):
-    assert contrast.squared_distance == contrast.difference == 6
+    assert contrast.value == contrast.difference == 6
     assert not hasattr(contrast, "distance")
-    with pytest.raises(AttributeError, match="see `difference`"):
-        _ = contrast.distance
+    assert not hasattr(contrast, "squared_distance")
 
 
 def test_notebook_and_repr(contrast):
@@ -210,13 +209,13 @@ def test_bars(contrast, plt):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"direct": [1.0] * 4}, r"own must have shape \(5,\), got shape \(4,\)"),
-        ({"direct": [9.0] * 5}, r"own must sum to .* = 6, got 45"),
+        ({"direct": [1.0] * 4}, r"direct must have shape \(5,\), got shape \(4,\)"),
+        ({"direct": [9.0] * 5}, r"direct must sum to .* = 6, got 45"),
         ({"squared_distances": [1.0]}, r"squared_distances must have shape \(2,\)"),
         ({"squared_distances": [np.nan, 1.0]}, "squared_distances must hold finite numbers"),
         ({"present": [1, 0]}, r"present must have shape \(5,\)"),
         ({"target_neighbors": [[1]]}, r"target_neighbors must have shape \(n_neighbors,\)"),
-        ({"kind": "rows"}, "kind must be 'neighbors' or 'prototypes', got 'rows'"),
+        ({"decision": "rows"}, "decision must be 'neighbors' or 'prototypes', got 'rows'"),
     ],
 )
 def test_wrong_input(tree, changes, message):

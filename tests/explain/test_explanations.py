@@ -49,7 +49,7 @@ def test_every_level_adds_up_to_the_squared_distance(explanation):
 
 @given(pairs())
 def test_contributions_are_by_path_in_the_order_of_the_tree(explanation):
-    frame = explanation.contributions
+    frame = explanation.to_frame()
     assert list(frame.columns) == ["direct", "total", "share", "present_a", "present_b"]
     assert frame.index.tolist() == list(explanation.tree.paths)
     assert frame.index.name == "node"
@@ -59,7 +59,7 @@ def test_contributions_are_by_path_in_the_order_of_the_tree(explanation):
 
 
 def test_contributions_are_a_copy(pair):
-    frame = pair.contributions
+    frame = pair.to_frame()
     frame.loc["photo", "direct"] = 99
     assert pair.squared_distance == 10
     with pytest.raises(ValueError, match="read-only"):
@@ -70,7 +70,7 @@ def test_contributions_are_a_copy(pair):
 
 def test_presence_columns(tree):
     pair = PairExplanation(tree, np.ones(5), present_a=[1] * 5, present_b=[1, 0, 1, 1, 1])
-    frame = pair.contributions
+    frame = pair.to_frame()
     assert frame["present_a"].tolist() == [True] * 5
     assert frame["present_b"].tolist() == [True, False, True, True, True]
 
@@ -81,7 +81,7 @@ def test_presence_columns(tree):
 def test_shares_of_no_distance_are_zero(tree, direct):
     pair = PairExplanation(tree, direct)
     assert pair.squared_distance == pytest.approx(0)
-    assert pair.contributions["share"].tolist() == [0.0] * 5
+    assert pair.to_frame()["share"].tolist() == [0.0] * 5
     assert "do not differ" in pair.to_text()
 
 
@@ -93,7 +93,7 @@ def test_prediction_explains_the_weighted_mean(prediction, tree):
     assert prediction.squared_distances.tolist() == [10, 30, 0]
     assert prediction.squared_distance == 0.5 * 10 + 0.25 * 30
     assert_allclose(prediction.direct, np.array([1, 2, 5, 1, 1]) * 1.25)
-    frame = prediction.contributions
+    frame = prediction.to_frame()
     assert list(frame.columns) == ["direct", "total", "share", "present"]
     assert frame["total"]["photo/person"] == 10
     votes = prediction.votes
@@ -137,9 +137,9 @@ def test_integer_classes(tree):
 @pytest.mark.parametrize(
     ("direct", "options", "message"),
     [
-        ([1.0] * 4, {}, r"own must have shape \(5,\), got shape \(4,\)"),
-        ([[1.0] * 5], {}, r"own must have shape \(5,\), got shape \(1, 5\)"),
-        ([np.nan] * 5, {}, "own must hold finite numbers, got nan"),
+        ([1.0] * 4, {}, r"direct must have shape \(5,\), got shape \(4,\)"),
+        ([[1.0] * 4], {}, r"direct must have shape \(1, 5\), got shape \(1, 4\)"),
+        ([np.nan] * 5, {}, "direct must hold finite numbers, got nan"),
         ([1.0] * 5, {"present_a": [1] * 5}, "present_b is None, but the other"),
         (
             [1.0] * 5,
@@ -161,7 +161,7 @@ def test_wrong_pairs(tree, direct, options, message):
 def test_wrong_types(tree):
     with pytest.raises(TypeError, match=r"tree must be a SegmentTree, got .* of type dict"):
         PairExplanation({}, [1.0])
-    with pytest.raises(TypeError, match="own must hold numbers, got dtype"):
+    with pytest.raises(TypeError, match="direct must hold numbers, got dtype"):
         PairExplanation(tree, list("abcde"))
 
 
@@ -179,7 +179,7 @@ def test_wrong_types(tree):
         ({"vote_weights": [-1, 2]}, "vote_weights must hold weights of at least 0"),
         ({"vote_weights": [np.inf, 2]}, "vote_weights must hold finite numbers, got inf"),
         ({"present": [1]}, r"present must have shape \(5,\), got shape \(1,\)"),
-        ({"kind": "rows"}, "kind must be 'neighbors' or 'prototypes', got 'rows'"),
+        ({"decision": "rows"}, "decision must be 'neighbors' or 'prototypes', got 'rows'"),
         ({"classes": []}, r"classes must have shape \(n_classes,\), got shape \(0,\)"),
     ],
 )
@@ -191,6 +191,6 @@ def test_wrong_predictions(tree, options, message):
 @pytest.mark.parametrize("shape", [(5,), (2, 4), (0, 5)])
 def test_wrong_shapes_of_neighbors(tree, shape):
     with pytest.raises(
-        ValueError, match=r"own_by_neighbor must have shape \(n_neighbors, 5\), got"
+        ValueError, match=r"direct_by_neighbor must have shape \(n_neighbors, 5\), got"
     ):
         PredictionExplanation(tree, np.ones(shape), **VOTE)

@@ -169,10 +169,10 @@ def test_on_the_transformers_table(portraits):
     nodes = model.explain_pair(rows.iloc[0], rows.iloc[1])
     parts = model.explain_pair(rows.iloc[0], rows.iloc[1], attribute_to="parts")
     assert_allclose(parts.direct.sum(), nodes.direct.sum(), rtol=1e-6)
-    assert_allclose(parts.own_columns, nodes.direct)
+    assert_allclose(parts.unsplit, nodes.direct)
     assert_allclose(parts.rest, parts.direct[~parts.tree.is_leaf].sum())
     # all but deviations and covariances are split
-    kinds = dict(zip(rows.columns, parts.kinds))
+    kinds = dict(zip(rows.columns, parts.column_kinds))
     names = {name.split("|")[1] for name, kind in kinds.items() if kind == "rest"}
     assert names <= {f"lab_std_{c}" for c in range(3)} | {
         "shape_row_std",
@@ -183,8 +183,8 @@ def test_on_the_transformers_table(portraits):
     assert kinds["portrait|lab_hist_0_7"] in ("mean", "root")
     plain = parts.to_dict()
     assert json.loads(json.dumps(plain)) == plain
-    assert plain["kind"] == "parts"
-    assert "own_columns" in parts.contributions
+    assert plain["type"] == "parts"
+    assert "unsplit" in parts.to_frame()
     assert "stays with them" in parts.to_text()
 
 

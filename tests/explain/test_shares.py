@@ -48,7 +48,12 @@ def every_kind(tree, direct):
         ClassExplanation(tree, [direct, -direct / 2], label="a", rows=[0, 1]),
         ModelExplanation(tree, [direct, direct[::-1]]),
         VotesExplanation(
-            tree, direct, label="a", scores=scores, players=np.arange(tree.n_nodes), removal="mute"
+            tree,
+            direct,
+            label="a",
+            scores=scores,
+            players=np.arange(tree.n_nodes),
+            removal="ablate",
         ),
     ]
 
@@ -104,7 +109,7 @@ def test_what_is_written_is_no_more_than_all_and_has_no_sign(case):
 def test_contributions_are_complete_in_units_of_distance(case):
     for explanation in every_kind(*case):
         if not isinstance(explanation, ModelExplanation):
-            frame = explanation.contributions
+            frame = explanation.to_frame()
             assert_allclose(frame["direct"].sum(), frame["total"].iloc[-1], atol=1e-9)
             assert_allclose(frame["direct"], explanation.direct, atol=1e-12)
 

@@ -11,7 +11,7 @@ from hierseg_learn.explain import VotesExplanation, shapley_values
 # sky, hair, skirt, person, photo
 OWN = [0.1, -0.05, 0.45, 0.0, 0.0]
 SCORES = [0.3, 0.4, 0.25, 0.35, 0.75, 0.85, 0.7, 0.8]
-GIVEN = {"label": "ballet", "scores": SCORES, "players": [0, 1, 2], "removal": "mute"}
+GIVEN = {"label": "ballet", "scores": SCORES, "players": [0, 1, 2], "removal": "ablate"}
 
 
 def test_sums_and_shares(tree):
@@ -19,18 +19,18 @@ def test_sums_and_shares(tree):
     assert_allclose(votes.difference, 0.5)
     assert_allclose(votes.total[tree.root], votes.difference)
     assert_allclose(votes.direct_share[votes.direct > 0].sum(), 1)
-    assert_allclose(votes.contributions["direct"].sum(), 0.5)
+    assert_allclose(votes.to_frame()["direct"].sum(), 0.5)
 
 
 def test_words_name_the_removal_and_both_signs(tree):
     text = VotesExplanation(tree, OWN, **GIVEN).to_text()
-    assert "80% of the votes are for 'ballet', 30% if all parts are muted." in text
+    assert "80% of the votes are for 'ballet', 30% if all parts are ablated." in text
     assert "skirt (82%); against it: hair (9%)." in text
-    assert "All that brings votes is 100%; what takes votes away is 9% of that." in text
-    exchanged = VotesExplanation(tree, OWN, **{**GIVEN, "removal": "exchange"})
-    assert "if all parts are those of other images" in exchanged.to_text()
+    assert "All that adds votes is 100%; what takes votes away is 9% of that." in text
+    swapped = VotesExplanation(tree, OWN, **{**GIVEN, "removal": "swap"})
+    assert "if all parts are those of other images" in swapped.to_text()
     foil = VotesExplanation(tree, [-0.1, 0, 0, 0, 0], **{**GIVEN, "scores": [0.3, 0.2] * 4})
-    assert "No part brings votes; against it: sky (100%)." in foil.to_text()
+    assert "No part adds votes; against it: sky (100%)." in foil.to_text()
 
 
 def test_worth_looks_coalitions_up(tree):
@@ -58,10 +58,10 @@ def test_plot(tree, plt):
 
 def test_wrong_input(tree):
     with pytest.raises(
-        ValueError, match=r"own must sum to scores\[-1\] - scores\[0\] = 0.5, got 0.6"
+        ValueError, match=r"direct must sum to scores\[-1\] - scores\[0\] = 0.5, got 0.6"
     ):
         VotesExplanation(tree, [0.2, *OWN[1:]], **GIVEN)
-    with pytest.raises(ValueError, match="removal must be 'mute' or 'exchange', got 'burn'"):
+    with pytest.raises(ValueError, match="removal must be 'ablate' or 'swap', got 'burn'"):
         VotesExplanation(tree, OWN, **{**GIVEN, "removal": "burn"})
     with pytest.raises(ValueError, match=r"scores must have shape \(8,\)"):
         VotesExplanation(tree, OWN, **{**GIVEN, "scores": SCORES[:4]})

@@ -49,7 +49,7 @@ def test_negative_contributions_are_told(tree):
     text = PairExplanation(tree, [1.0, -0.5, 1.0, 0.5, 0.0]).to_text()
     assert "hair makes up for 20% of that." in text
     assert text.splitlines()[3:] == [
-        "squared distance 2  apart  closer         own",
+        "squared distance 2  apart  closer      direct",
         "photo                100%     20%          0%",
         "├── sky               40%      0%         40%",
         "└── person            60%     20%         20%",
@@ -103,7 +103,7 @@ def test_prototypes_in_words(tree):
         vote_weights=[0.9, 0.1],
         present=[True, False, True, True, True],
         name="photo 3",
-        kind="prototypes",
+        decision="prototypes",
     )
     text = explanation.to_text()
     assert "photo 3 is predicted 'b' (the nearest of 2 prototypes, probability 90%)." in text
@@ -203,7 +203,7 @@ def test_neighbors_are_asked_for(prediction, plt):
     title = explanation.plot(question="neighbors").get_title(loc="left")
     assert title == "How photo 3 differs from its nearest neighbors"
     # the numbers stay those of the distance
-    assert explanation.contributions.equals(prediction.contributions)
+    assert explanation.to_frame().equals(prediction.to_frame())
     for ask in (explanation.to_text, explanation.plot):
         with pytest.raises(ValueError, match="question must be 'class' or 'neighbors', got 'why'"):
             ask(question="why")
@@ -213,7 +213,7 @@ def test_neighbors_are_asked_for(prediction, plt):
 
 def test_a_tie_is_told(prediction):
     tied = replace(prediction, proba=[0.5, 0.5])
-    assert "as much speaks for 'dog')" in tied.to_text()
+    assert "tied with 'dog')" in tied.to_text()
 
 
 def test_html_of_a_prediction(prediction):

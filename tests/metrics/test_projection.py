@@ -65,7 +65,7 @@ def test_parents_see_what_no_child_sees():
 def test_contributions_may_balance_each_other_then():
     X, y = joint_signal()
     model = HierarchicalMetricClassifier({"t": {"a": [0, 1], "b": [2, 3]}}, random_state=0)
-    own = model.fit(X, y)._contributions(X[:100] - X[100:200])
+    own = model.fit(X, y).pair_contributions(np.stack([X[:100], X[100:200]], axis=1))
     assert (own < 0).any()
     assert (own.sum(axis=1) >= 0).all()
 

@@ -41,7 +41,7 @@ def scatter_of(model, X, y, node, shrinkage):
     centered = (X - X.mean(axis=0)) / X.std(axis=0)
     centered = centered - np.stack([centered[y == k].mean(axis=0) for k in np.unique(y)])[y]
     within = centered.T @ centered / (len(X) - len(np.unique(y)))
-    nodes = model._layout.column_nodes()
+    nodes = model.column_nodes_
     own = nodes == node
     scatter = np.zeros_like(within)
     block = within[np.ix_(own, own)]
@@ -64,7 +64,7 @@ def test_every_node_has_the_discriminants_of_its_shrunk_scatter(seed):
     X = table.to_numpy(np.float64)
     model = fit(table, y, node_metric=ShrinkageLDA(shrinkage=0.2))
     assert any(kept.startswith("scatter") for kept in model.node_outcomes_)
-    scale, nodes = X.std(axis=0), model._layout.column_nodes()
+    scale, nodes = X.std(axis=0), model.column_nodes_
     apart = np.stack([X[y == k].mean(axis=0) for k in np.unique(y)]) - X.mean(axis=0)
     for node in model.tree_.bottom_up():
         below = np.flatnonzero(np.isin(nodes, model.tree_.subtree(node)) & (scale > 0))

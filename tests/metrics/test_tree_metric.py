@@ -31,7 +31,7 @@ def fit(X, y, **params):
 def test_components_of_a_node_are_zero_outside_its_subtree(combination):
     X, y = named_table(120)
     model = fit(X, y, combination=combination)
-    tree, nodes = model.tree_, model._layout.column_nodes()
+    tree, nodes = model.tree_, model.column_nodes_
     for node in tree.bottom_up():
         components = model.node_components(node)
         assert components.shape[1] == X.shape[1]
@@ -89,7 +89,7 @@ def test_inner_nodes_with_columns_of_their_own_use_them(combination):
     assert model.node_scores_[["t/a/x", "t/a/y", "t/b"]].max() < 0.5
     assert model.node_scores_["t/a"] > 0.85
     assert model.node_scores_["t"] > 0.85
-    total = model.explain_pair(X.iloc[y == 0].iloc[0], X.iloc[y == 1].iloc[0]).contributions
+    total = model.explain_pair(X.iloc[y == 0].iloc[0], X.iloc[y == 1].iloc[0]).to_frame()
     assert total["direct"]["t/a"] > 0
 
 

@@ -100,7 +100,8 @@ def test_a_class_of_one_row_is_left_out():
 def node_mass(model, node):
     """Mean squared distance of training rows that a node's own columns account for."""
     rows = np.random.default_rng(0).permutation(model._X)
-    return model._contributions(model._X - rows)[:, model.tree_.index(node)].mean()
+    pairs = np.stack([model._X, rows], axis=1)
+    return model.pair_contributions(pairs)[:, model.tree_.index(node)].mean()
 
 
 def test_noise_nodes_fall_in_the_tree():
@@ -141,7 +142,7 @@ def test_a_parent_is_a_sum_of_its_children():
         X, y
     )
     M = model.get_mahalanobis_matrix()
-    nodes = model._layout.column_nodes()
+    nodes = model.column_nodes_
     assert not M[nodes[:, None] != nodes].any()
     for node in ("hair", "skirt", "sky"):
         own = np.flatnonzero(nodes == model.tree_.index(node))

@@ -1,4 +1,4 @@
-"""The sampler on images: composed where a segment is exchanged, untouched elsewhere."""
+"""The sampler on images: composed where a segment is swapped, untouched elsewhere."""
 
 import numpy as np
 import pytest
@@ -37,7 +37,7 @@ def test_images_are_composed_one_by_one():
         np.testing.assert_array_equal(new.mask, expected[1])
 
 
-def test_pixels_outside_the_exchanged_region_stay():
+def test_pixels_outside_the_swapped_region_stay():
     sampler, images, _ = resampled()
     for new, (receiver, donor) in zip(images, sampler.sample_sources_):
         old = DATA.images[receiver]
@@ -80,9 +80,9 @@ def test_masks_of_two_kinds_of_pixel():
 
 
 def test_wrong_images():
-    with pytest.raises(TypeError, match="images without label maps cannot be exchanged; got list"):
+    with pytest.raises(TypeError, match="images without label maps cannot be swapped; got list"):
         resampled(list(DATA.images.images), DATA.target)
-    with pytest.raises(ValueError, match="X is images, whose parts are exchanged as a whole"):
+    with pytest.raises(ValueError, match="X is images, whose parts are swapped as a whole"):
         resampled(nodes={"background": ["color"]})
     with pytest.raises(ValueError, match=r"y must hold one class per sample, expected .*, got 2"):
         resampled(y=[0, 1])

@@ -137,9 +137,9 @@ def test_seeds():
 
 
 def test_wrong_input():
-    with pytest.raises(ValueError, match="more than one class, got 'a' only"):
+    with pytest.raises(ValueError, match="two or more classes, got 'a' only"):
         plan_swaps(np.array(["a", "a"]))
-    with pytest.raises(ValueError, match="more than one group, got 3 only"):
+    with pytest.raises(ValueError, match="two or more groups, got 3 only"):
         plan_swaps(np.array([0, 1]), np.array([3, 3]))
     with pytest.raises(ValueError, match="No row of the class 1 has a segment to give"):
         plan_swaps(np.array([0, 1]), may_give=np.array([True, False]))

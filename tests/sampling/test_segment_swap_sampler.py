@@ -1,4 +1,4 @@
-"""The sampler on tables and in pipelines: what it exchanges, what it keeps, what it refuses."""
+"""The sampler on tables and in pipelines: what it swaps, what it keeps, what it refuses."""
 
 import pickle
 import subprocess
@@ -22,7 +22,7 @@ from sklearn.preprocessing import StandardScaler
 
 from hierseg_learn import HierarchicalMetricClassifier, SegmentTreeTransformer
 from hierseg_learn.datasets import make_portraits
-from hierseg_learn.transformer.exchange import PartExchange
+from hierseg_learn.transformer.part_editor import PartEditor
 
 pytest.importorskip("imblearn")
 
@@ -47,18 +47,18 @@ def columns_of(node, columns=TABLE.columns):
     return [name for name in columns if name.partition("|")[0].endswith(node)]
 
 
-def test_new_rows_are_exchanges_one_by_one():
+def test_new_rows_are_swaps_one_by_one():
     result = sampler("head")
     table, y = result.fit_resample(TABLE, Y)
-    exchange = PartExchange.from_transformer(TRANSFORMER)
-    rows = exchange.read(TABLE)
+    editor = PartEditor.from_transformer(TRANSFORMER)
+    rows = editor.read(TABLE)
     receivers, donors = result.sample_sources_.T
     np.testing.assert_array_equal(result.sample_indices_, receivers)
     np.testing.assert_array_equal(y, Y[receivers])
     for new, receiver, donor in zip(table.to_numpy(), receivers, donors):
         expected = rows[[receiver]]
         if donor >= 0:
-            expected = exchange.exchange(expected, rows[[donor]], [exchange.leaves("head")])
+            expected = editor.swap(expected, rows[[donor]], [editor.leaves("head")])
         np.testing.assert_array_equal(new, expected[0])
     assert result.nodes_ == ["portrait/person/head"]
     assert result.sampling_strategy_ == {"left": 30, "right": 30}
@@ -93,7 +93,7 @@ def test_blocks(descriptor):
     kept += [name for name in names if name.endswith(("|presence", "|area"))]
     np.testing.assert_array_equal(table.loc[copies, kept], TABLE.loc[receivers, kept])
     # the root is again what the leaves make it
-    PartExchange.from_transformer(TRANSFORMER).read(table)
+    PartEditor.from_transformer(TRANSFORMER).read(table)
 
 
 def test_a_missing_part_is_given_as_a_whole_but_has_no_colour_to_give():
@@ -199,7 +199,7 @@ def test_same_seed_same_bits_also_when_cloned_and_pickled():
     assert fitted.get_feature_names_out().tolist() == TABLE.columns.tolist()
 
 
-def test_other_tables_exchange_columns():
+def test_other_tables_swap_columns():
     rng = np.random.default_rng(0)
     values = rng.random((12, 4))
     table = pd.DataFrame(values, columns=["a/x|0", "a/x|1", "a/y/z|0", "a/y/w|0"])
@@ -227,7 +227,7 @@ def test_callable_nodes():
     assert given.nodes_ == ["portrait/person/head/hair"]
     pd.testing.assert_frame_equal(seen["X"], TABLE)
     np.testing.assert_array_equal(seen["y"], Y)
-    # no evidence, no exchange
+    # no evidence, no swap
     nothing = sampler(lambda X, y: [])
     table, y = nothing.fit_resample(TABLE, Y)
     pd.testing.assert_frame_equal(table, TABLE)
@@ -269,7 +269,7 @@ def test_in_pipelines_and_searches():
     grid = {"segmentswapsampler__n_copies": [0, 1]}
     search = GridSearchCV(on_images, grid, cv=2, error_score="raise").fit(DATA.images[:16], Y[:16])
     assert search.predict(DATA.images[16:18]).shape == (2,)
-    # the table: described once, exchanged in every fold
+    # the table: described once, swapped in every fold
     frozen = FrozenEstimator(TRANSFORMER)
     on_table = make_pipeline(sampler(transformer=frozen), KNeighborsClassifier())
     grid = {"segmentswapsampler__nodes": ["background", "hair"]}
@@ -284,7 +284,7 @@ def test_in_pipelines_and_searches():
 
 
 def test_wrong_nodes():
-    with pytest.raises(TypeError, match=r"nodes must name the nodes to exchange.* got None"):
+    with pytest.raises(TypeError, match=r"nodes must name the nodes to swap.* got None"):
         sampler(None).fit_resample(TABLE, Y)
     with pytest.raises(ValueError, match="nodes is empty"):
         sampler([]).fit_resample(TABLE, Y)
@@ -294,8 +294,8 @@ def test_wrong_nodes():
         sampler(["head", "hair"]).fit_resample(TABLE, Y)
     with pytest.raises(ValueError, match="nothing of the receiver would be left"):
         sampler(["background", "person"]).fit_resample(TABLE, Y)
-    with pytest.raises(ValueError, match="no descriptor 'colour'; it has 'color', 'shape'"):
-        sampler({"background": ["color"]}).fit(TABLE, Y)
+    with pytest.raises(ValueError, match="no descriptor 'hue'; it has 'color', 'shape'"):
+        sampler({"background": ["hue"]}).fit(TABLE, Y)
     with pytest.raises(ValueError, match=r"nodes\['hair'\] is empty"):
         sampler({"hair": []}).fit(TABLE, Y)
 
@@ -401,3 +401,12 @@ def test_missing_labels_and_groups_are_named(call):
             call(given)
     with pytest.raises(ValueError, match=r"(y|groups) is a polars LazyFrame"):
         call(pl.LazyFrame({"y": Y}))
+
+
+@pytest.mark.parametrize("nodes", ["background", lambda X, y: ["background"]])
+def test_one_frame_is_made(nodes, monkeypatch):
+    made, init = [], pd.DataFrame.__init__
+    chosen = sampler(nodes)
+    monkeypatch.setattr(pd.DataFrame, "__init__", lambda *a, **k: made.append(init(*a, **k)))
+    chosen.fit_resample(TABLE, Y)
+    assert len(made) == 1

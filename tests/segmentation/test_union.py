@@ -17,7 +17,7 @@ from hierseg_learn.segmentation import (
     SuperpixelSegmenter,
 )
 from hierseg_learn.tree import SegmentTree
-from hierseg_learn.what_if import ablate_nodes
+from hierseg_learn.what_if import AblatedClassifier
 
 
 def bright(image):
@@ -94,9 +94,9 @@ def test_contributions_add_up_and_exchange_is_refused(portraits):
     ).fit(portraits.images, portraits.target)
     rows = model[0].transform(portraits.images[:2])
     found = model[-1].explain_pair(rows.iloc[:1], rows.iloc[1:])
-    assert found.contributions["direct"].sum() == pytest.approx(found.squared_distance, rel=1e-6)
-    with pytest.raises(ValueError, match="cannot be muted or exchanged in this table"):
-        ablate_nodes(model, "hair")
+    assert found.to_frame()["direct"].sum() == pytest.approx(found.squared_distance, rel=1e-6)
+    with pytest.raises(ValueError, match="cannot be ablated or swapped in this table"):
+        AblatedClassifier.from_estimator(model, "hair")
 
 
 def test_label_maps_of_every_layer(portraits):

@@ -51,7 +51,7 @@ def test_every_column_belongs_to_one_node(tree, data):
     owners = data.draw(st.lists(st.sampled_from(tree.paths), min_size=1, max_size=12))
     names = [column_name(path, f"d_{k}") for k, path in enumerate(owners)]
     layout = read_layout("auto", names, len(names))
-    nodes = layout.column_nodes()
+    nodes = layout.column_nodes
     assert [layout.tree.paths[node] for node in nodes] == owners
     for node, columns in enumerate(layout.columns):
         assert np.flatnonzero(nodes == node).tolist() == columns.tolist()
@@ -70,7 +70,7 @@ def test_every_column_belongs_to_one_node(tree, data):
 def test_a_nested_dict_names_columns_or_positions(tree, names):
     layout = read_layout(tree, names, 3)
     assert columns_by_path(layout) == {"t/a": [0, 2], "t/b": [1], "t": []}
-    assert layout.column_nodes().tolist() == [0, 1, 0]
+    assert layout.column_nodes.tolist() == [0, 1, 0]
 
 
 def test_a_nested_dict_wins_over_the_names():
@@ -93,14 +93,14 @@ def test_a_column_name_comes_apart_again(path, descriptor):
         ("auto", ["p|a", "q|a"], ValueError, "as 'photo/p|...': X.columns = 'photo/' + X.columns"),
         ("auto", ["s__p|a", "r__p|a"], ValueError, "pass verbose_feature_names_out=False to it"),
         ("auto", ["a__p/x|a", "b__q/x|a"], ValueError, "descriptors=[...]"),
-        ({"t": {"a": 0, "b": 0}}, None, ValueError, "gives column 0 to both 't/a' and 't/b'"),
+        ({"t": {"a": 0, "b": 0}}, None, ValueError, "assigns column 0 to both 't/a' and 't/b'"),
         ({"t": {"a": ["x", "x"]}}, ["x", "y"], ValueError, "column 'x' to both 't/a' and 't/a'"),
         ({"t": {"a": "x"}}, ["x", "y"], ValueError, "leaves out 1 of the 2 columns of X, such as"),
         ({"t": {"a": 0}}, None, ValueError, "tree leaves out 1 of the 2 columns of X, such as 1"),
         ({"t": {"a": "w"}}, ["x", "y"], ValueError, "'w' for the node 't/a', but X has no such"),
         ({"t": {"a": "w"}}, None, ValueError, "column 'w' for the node 't/a', but X has no column"),
         ({"t": {"a": [0, 2]}}, None, ValueError, "column 2 to the node 't/a', but X has 2 columns"),
-        ({"t": {"a": [0, -1]}}, None, ValueError, "gives column -1 to the node 't/a', but X has 2"),
+        ({"t": {"a": [0, -1]}}, None, ValueError, "assigns column -1 to the node 't/a', but X has 2"),
         ({"t": {"a": [0, 1.0]}}, None, TypeError, "names or positions in its leaves, got 1.0 for"),
         ({"t": {"a": [True]}}, None, TypeError, "names or positions in its leaves, got True for"),
         (

@@ -15,7 +15,7 @@ from hierseg_learn.segmentation import (
     SegmenterUnion,
 )
 from hierseg_learn.transformer._frame import agree
-from hierseg_learn.transformer.exchange import PartExchange
+from hierseg_learn.transformer.part_editor import PartEditor
 
 SIZES = [(60, 50), (66, 50), (61, 47), (50, 90), (97, 31), (60, 50)]
 UNION = SegmenterUnion([("coarse", GridSegmenter(2, n_cols=3)), ("fine", PyramidSegmenter(3))])
@@ -103,17 +103,17 @@ def test_a_photo_of_fewer_pixels_than_cells_is_whole_without_them():
         assert np.isfinite(table.to_numpy()).all()
 
 
-def test_cells_are_exchanged_and_muted_like_any_part():
+def test_cells_are_swapped_and_ablated_like_any_part():
     transformer = SegmentTreeTransformer("grid", descriptors=["color", "shape"])
-    exchange = PartExchange.from_transformer(transformer.fit(images := noise(SIZES)))
-    rows = exchange.read(transformer.transform(images))
-    swapped = np.tile(exchange.leaves("row0_col0"), (3, 1))
-    exchanged = exchange.exchange(rows[:3], rows[3:], swapped)
-    shape = [k for k, name in enumerate(exchange.column_names) if "|shape" in name]
-    np.testing.assert_allclose(exchanged[:, shape], rows[:3, shape], atol=1e-6)
-    area = exchange.column_names.index("image|area")
-    muted = exchange.mute(rows, exchange.leaves("row0_col0"))
-    np.testing.assert_allclose(muted[:, area], 8 / 9, rtol=1e-6)
+    editor = PartEditor.from_transformer(transformer.fit(images := noise(SIZES)))
+    rows = editor.read(transformer.transform(images))
+    swapped = np.tile(editor.leaves("row0_col0"), (3, 1))
+    made = editor.swap(rows[:3], rows[3:], swapped)
+    shape = [k for k, name in enumerate(editor.column_names) if "|shape" in name]
+    np.testing.assert_allclose(made[:, shape], rows[:3, shape], atol=1e-6)
+    area = editor.column_names.index("image|area")
+    ablated = editor.ablate(rows, editor.leaves("row0_col0"))
+    np.testing.assert_allclose(ablated[:, area], 8 / 9, rtol=1e-6)
 
 
 def test_a_cell_that_the_first_segmenter_cuts_shows_the_cut():

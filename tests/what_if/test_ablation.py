@@ -1,4 +1,4 @@
-"""Models without some parts: nothing of these can be read, and no one has learned anew."""
+"""Models with ablated parts: nothing of these is encoded, and the metric is the same."""
 
 import pickle
 
@@ -8,16 +8,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from hierseg_learn import HierarchicalMetricClassifier, SegmentedImages, SegmentTreeTransformer
-from hierseg_learn.what_if import AblatedClassifier, ablate_nodes
+from hierseg_learn.what_if import AblatedClassifier, explain_votes
 
 from .conftest import make_model
 
 HAIR = 1
+
+ablate = AblatedClassifier.from_estimator
 
 
 def repaint(images, rng, part=HAIR):
@@ -43,20 +46,23 @@ def with_rows_of(model, images):
 
 
 @pytest.mark.parametrize("decision", ["neighbors", "prototypes"])
-def test_nothing_of_a_muted_part_reaches_a_prediction(portraits, train, test, decision):
-    # With descriptors of single pixels the table is enough; with others, the pixels are painted
-    # over. Training and query pixels of the part are replaced by noise: not a bit changes.
-    for descriptors, hide in ((("color", "shape"), False), (("color", "gradients", "lbp"), True)):
+def test_nothing_of_a_ablated_part_reaches_a_prediction(portraits, train, test, decision):
+    # With descriptors of single pixels the table is enough; with others, pixels are
+    # inpainted. Training and query pixels of the part are replaced by noise: not a bit changes.
+    for descriptors, inpaint in (
+        (("color", "shape"), False),
+        (("color", "gradients", "lbp"), True),
+    ):
         model = make_model(portraits.tree, descriptors, decision=decision).fit(*train)
         rng = np.random.default_rng(0)
         painted = repaint(train[0], rng)
-        muted, other = (
-            ablate_nodes(with_rows_of(model, X), "hair", images=X if hide else None)
+        ablated, other = (
+            ablate(with_rows_of(model, X), "hair", images=X if inpaint else None)
             for X in (train[0], painted)
         )
-        expected = muted.predict_proba(test[0])
+        expected = ablated.predict_proba(test[0])
         for seen in (test[0], repaint(test[0], rng)):
-            for estimator in (muted, other):
+            for estimator in (ablated, other):
                 np.testing.assert_array_equal(estimator.predict_proba(seen), expected)
         assert not np.allclose(model.predict_proba(repaint(test[0], rng)), expected)
 
@@ -66,108 +72,108 @@ def test_without_images_neighbours_still_see_the_part(portraits, train, test):
     model = make_model(portraits.tree, ["lbp"]).fit(*train)
     painted = repaint(test[0], np.random.default_rng(0))
     for images, same in ((None, False), (train[0], True)):
-        muted = ablate_nodes(model, "hair", images=images)
-        columns = [muted.table(X).filter(like="/skin|") for X in (test[0], painted)]
+        ablated = ablate(model, "hair", images=images)
+        columns = [ablated.table(X).filter(like="/skin|") for X in (test[0], painted)]
         assert np.array_equal(*columns) == same
 
 
 def test_accuracy_falls_to_chance(model, train, test):
     assert model.score(*test) > 0.8
-    assert ablate_nodes(model, "hair", images=train[0]).score(*test) < 0.75
-    assert ablate_nodes(model, "background").score(*test) > 0.8
+    assert ablate(model, "hair", images=train[0]).score(*test) < 0.75
+    assert ablate(model, "background").score(*test) > 0.8
 
 
 def test_table_is_that_of_unlabeled_images(portraits, model, train, test):
-    muted = ablate_nodes(model, "hair")
+    ablated = ablate(model, "hair")
     with pytest.warns(UserWarning, match="'hair' never occurred"):
         transformer = clone(model[0]).fit(unlabel(train[0]))
     expected = transformer.transform(unlabel(test[0]))
-    np.testing.assert_allclose(muted.table(test[0]), expected, rtol=2e-3, atol=2e-4)
+    np.testing.assert_allclose(ablated.table(test[0]), expected, rtol=2e-3, atol=2e-4)
     np.testing.assert_allclose(
-        muted.classifier_._X, transformer.transform(unlabel(train[0])), rtol=2e-3, atol=2e-4
+        ablated.classifier_._X, transformer.transform(unlabel(train[0])), rtol=2e-3, atol=2e-4
     )
-    np.testing.assert_allclose(muted.fill_values_, transformer.fill_values_, rtol=2e-3, atol=2e-4)
+    np.testing.assert_allclose(ablated.fill_values_, transformer.fill_values_, rtol=2e-3, atol=2e-4)
 
 
 @settings(deadline=None, max_examples=8)
 @given(st.sets(st.sampled_from(["background", "hair", "skin", "eyes", "body"]), min_size=1))
 def test_nodes_and_their_leaves_are_the_same(model, test, nodes):
-    muted = ablate_nodes(model, nodes)
-    assert {path.split("/")[-1] for path in muted.muted_} == {
+    ablated = ablate(model, nodes)
+    assert {path.split("/")[-1] for path in ablated.ablated_} == {
         leaf for node in nodes for leaf in (("neck", "clothes") if node == "body" else (node,))
     }
-    by_path = ablate_nodes(model, list(muted.muted_))
-    one_by_one = [muted.tree_.index(path) for path in muted.muted_]
-    proba = muted.predict_proba(test[0])
+    by_path = ablate(model, list(ablated.ablated_))
+    one_by_one = [ablated.tree_.index(path) for path in ablated.ablated_]
+    proba = ablated.predict_proba(test[0])
     np.testing.assert_array_equal(by_path.predict_proba(test[0]), proba)
-    np.testing.assert_array_equal(ablate_nodes(model, one_by_one).predict_proba(test[0]), proba)
+    np.testing.assert_array_equal(ablate(model, one_by_one).predict_proba(test[0]), proba)
 
 
 def test_model_stays_as_it_is(model, train, test):
     before = pickle.dumps(model)
-    muted = ablate_nodes(model, ["hair", "eyes"])
-    muted.predict(test[0])
+    ablated = ablate(model, ["hair", "eyes"])
+    ablated.predict(test[0])
     assert pickle.dumps(model) == before
-    np.testing.assert_array_equal(muted.classifier_.components_, model[1].components_)
-    assert muted.estimator_ is not model
+    np.testing.assert_array_equal(ablated.classifier_.components_, model[1].components_)
+    assert ablated.estimator_ is not model
 
 
-def test_explanations_leave_muted_parts_out(model, test):
-    muted = ablate_nodes(model, ["hair"])
+def test_explanations_leave_ablated_parts_out(model, test):
+    ablated = ablate(model, ["hair"])
     X = test[0]
     for x in (X[2], X[2:3]):
-        explanation = muted.explain_prediction(x)
-        assert explanation.contributions.loc[muted.muted_[0], "direct"] == 0
-        assert not explanation.contributions.loc[muted.muted_[0], "present"]
-        assert explanation.prediction == muted.predict(X[2:3])[0]
-    pair = muted.explain_pair(X[0], X[1])
-    squared = muted.classifier_.pair_distance([muted.table(X[:2]).to_numpy()])[0] ** 2
+        explanation = ablated.explain_prediction(x)
+        assert explanation.to_frame().loc[ablated.ablated_[0], "direct"] == 0
+        assert not explanation.to_frame().loc[ablated.ablated_[0], "present"]
+        assert explanation.prediction == ablated.predict(X[2:3])[0]
+    pair = ablated.explain_pair(X[0], X[1])
+    squared = ablated.classifier_.pair_distance([ablated.table(X[:2]).to_numpy()])[0] ** 2
     assert pair.squared_distance == pytest.approx(squared, rel=1e-4)
-    assert pair.contributions.loc[muted.muted_[0], "direct"] == 0
+    assert pair.to_frame().loc[ablated.ablated_[0], "direct"] == 0
 
 
 def test_on_tables(model, train, test):
     table, queries = (model[0].transform(X) for X in (train[0], test[0]))
-    muted = ablate_nodes(model[1], "hair", transformer=model[0])
-    expected = ablate_nodes(model, "hair").predict_proba(test[0])
-    np.testing.assert_allclose(muted.predict_proba(queries), expected, atol=1e-6)
-    explained = muted.explain_prediction(queries.iloc[0])
-    assert explained.prediction == muted.predict(queries[:1])[0]
-    refitted = clone(muted).fit(table, train[1])
+    ablated = ablate(model[1], "hair", transformer=model[0])
+    expected = ablate(model, "hair").predict_proba(test[0])
+    np.testing.assert_allclose(ablated.predict_proba(queries), expected, atol=1e-6)
+    explained = ablated.explain_prediction(queries.iloc[0])
+    assert explained.prediction == ablated.predict(queries[:1])[0]
+    refitted = clone(ablated).fit(table, train[1])
     np.testing.assert_allclose(refitted.predict_proba(queries), expected, atol=1e-6)
 
 
 def test_columns_in_another_order(model, train, test):
     table, queries = (model[0].transform(X).iloc[:, ::-1] for X in (train[0], test[0]))
     classifier = clone(model[1]).fit(table, train[1])
-    muted = ablate_nodes(classifier, "hair", transformer=model[0])
-    expected = ablate_nodes(model, "hair").table(test[0]).iloc[:, ::-1]
+    ablated = ablate(classifier, "hair", transformer=model[0])
+    expected = ablate(model, "hair").table(test[0]).iloc[:, ::-1]
     for order in (queries, queries.iloc[:, ::-1]):
-        assert muted.table(order).equals(expected)
+        assert ablated.table(order).equals(expected)
     np.testing.assert_array_equal(
-        muted.classifier_._X, ablate_nodes(model, "hair").classifier_._X[:, ::-1]
+        ablated.classifier_._X, ablate(model, "hair").classifier_._X[:, ::-1]
     )
 
 
 def test_bare_arrays(portraits, train, test, model):
     arrays = make_model(portraits.tree, combination="projection")
     arrays[0].set_output(transform="default")
-    muted = ablate_nodes(arrays.fit(*train), "hair")
-    assert isinstance(muted.table(test[0]), np.ndarray)
+    ablated = ablate(arrays.fit(*train), "hair")
+    assert isinstance(ablated.table(test[0]), np.ndarray)
     np.testing.assert_allclose(
-        muted.table(test[0]), ablate_nodes(model, "hair").table(test[0]), rtol=1e-5
+        ablated.table(test[0]), ablate(model, "hair").table(test[0]), rtol=1e-5
     )
 
 
 def test_clone_pickle_and_cross_validation(portraits, model, train, test):
-    muted = ablate_nodes(model, "hair", images=train[0])
-    copy = pickle.loads(pickle.dumps(muted))
-    np.testing.assert_array_equal(copy.predict_proba(test[0]), muted.predict_proba(test[0]))
-    fresh = clone(muted)
+    ablated = ablate(model, "hair", images=train[0])
+    copy = pickle.loads(pickle.dumps(ablated))
+    np.testing.assert_array_equal(copy.predict_proba(test[0]), ablated.predict_proba(test[0]))
+    fresh = clone(ablated)
     with pytest.raises(NotFittedError):
         fresh.predict(test[0])
     refitted = fresh.fit(*train)
-    np.testing.assert_array_equal(refitted.predict_proba(test[0]), muted.predict_proba(test[0]))
+    np.testing.assert_array_equal(refitted.predict_proba(test[0]), ablated.predict_proba(test[0]))
     scores = cross_val_score(
         AblatedClassifier(make_model(portraits.tree), "background"),
         *train,
@@ -178,11 +184,11 @@ def test_clone_pickle_and_cross_validation(portraits, model, train, test):
 
 
 def test_missing_parts(portraits, model, test):
-    # bald portraits are there, and muting hair makes them like all others
+    # bald portraits are there, and ablating hair makes them like all others
     bald = ~np.array([(mask == HAIR).any() for mask in test[0].masks])
     assert bald.any()
     assert not bald.all()
-    table = ablate_nodes(model, "hair").table(test[0])
+    table = ablate(model, "hair").table(test[0])
     hair = table.filter(like="/hair|")
     assert (hair == hair.iloc[0]).all(axis=None)
     assert not table.isna().any(axis=None)
@@ -191,35 +197,46 @@ def test_missing_parts(portraits, model, test):
 def test_wrong_input(portraits, model, train, test):
     X, y = train
     with pytest.raises(ValueError, match=r"'wig'"):
-        ablate_nodes(model, "wig")
-    with pytest.raises(ValueError, match="mute every part"):
-        ablate_nodes(model, "portrait")
+        ablate(model, "wig")
+    with pytest.raises(ValueError, match="ablates every part"):
+        ablate(model, "portrait")
     with pytest.raises(ValueError, match="nodes is empty"):
-        ablate_nodes(model, [])
+        ablate(model, [])
     with pytest.raises(ValueError, match="images must be the 60"):
-        ablate_nodes(model, "hair", images=X[:10])
+        ablate(model, "hair", images=X[:10])
     scaled = make_pipeline(
         SegmentTreeTransformer(tree=portraits.tree, descriptors="color"),
         StandardScaler().set_output(transform="pandas"),
         HierarchicalMetricClassifier(),
     ).fit(X, y)
-    with pytest.raises(TypeError, match=r"nothing in between, got the steps .*StandardScaler"):
-        ablate_nodes(scaled, "hair")
+    with pytest.raises(TypeError, match=r"nothing in between, got a Pipeline of .*StandardScaler"):
+        ablate(scaled, "hair")
     with pytest.raises(ValueError, match=r"the table that model was fitted on .*neither scaled"):
-        ablate_nodes(scaled[-1], "hair", transformer=scaled[0])
-    with pytest.raises(ValueError, match="transformer makes"):
-        ablate_nodes(scaled[-1], "hair", transformer=model[0])
-    with pytest.raises(TypeError, match=r"transformer must be .* got none"):
-        ablate_nodes(model[-1], "hair")
+        ablate(scaled[-1], "hair", transformer=scaled[0])
+    with pytest.raises(ValueError, match="columns that transformer makes"):
+        ablate(scaled[-1], "hair", transformer=model[0])
+    with pytest.raises(TypeError, match=r"transformer must be .* got None"):
+        ablate(model[-1], "hair")
     with pytest.raises(ValueError, match="transformer was given"):
-        ablate_nodes(model, "hair", transformer=model[0])
+        ablate(model, "hair", transformer=model[0])
     with pytest.raises(TypeError, match="got StandardScaler"):
-        ablate_nodes(StandardScaler(), "hair")
+        ablate(StandardScaler(), "hair")
     with pytest.raises(ValueError, match=r"x must be one image.*of length 20"):
-        ablate_nodes(model, "hair").explain_prediction(test[0])
+        ablate(model, "hair").explain_prediction(test[0])
     with pytest.raises(NotFittedError):
-        ablate_nodes(make_model(portraits.tree), "hair")
-    with pytest.raises(ValueError, match="hide_pixels=True needs images"):
-        AblatedClassifier(model[1], "hair", transformer=model[0], hide_pixels=True)._mute(
-            model[1], X, None
-        )
+        ablate(make_model(portraits.tree), "hair")
+    with pytest.raises(ValueError, match="inpaint=True needs images"):
+        ablate(model[1], "hair", transformer=model[0], images=X)
+    ablated = ablate(model, "hair")
+    with pytest.raises(TypeError, match="ablated already"):
+        ablate(ablated, "skin")
+    with pytest.raises(ValueError, match="transformer was given"):
+        explain_votes(ablated, X[0], transformer=model[0])
+
+
+def test_a_frozen_model_is_not_fitted_again(model, train, test):
+    frozen = AblatedClassifier(FrozenEstimator(model), "hair").fit(*train)
+    np.testing.assert_array_equal(
+        frozen.predict_proba(test[0]),
+        ablate(model, "hair").predict_proba(test[0]),
+    )

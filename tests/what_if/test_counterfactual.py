@@ -11,11 +11,13 @@ from hypothesis import strategies as st
 
 from hierseg_learn import SegmentedImages
 from hierseg_learn.datasets import make_portraits
-from hierseg_learn.transformer.exchange import PartExchange
-from hierseg_learn.what_if import ablate_nodes, counterfactual
+from hierseg_learn.transformer.part_editor import PartEditor
+from hierseg_learn.what_if import AblatedClassifier, counterfactual
 from hierseg_learn.what_if._counterfactual import SubsetSearch
 
 from .conftest import make_model
+
+ablate = AblatedClassifier.from_estimator
 
 
 @pytest.fixture(scope="module")
@@ -28,10 +30,10 @@ def two_signals():
 
 
 def row_by_hand(model, train, x, donor, leaves):
-    exchange = PartExchange.from_transformer(model[0])
+    editor = PartEditor.from_transformer(model[0])
     table = model[0].transform(train)
     row = model[0].transform(x)
-    rows = exchange.exchange(row.to_numpy(), table.to_numpy()[[donor]], [leaves])
+    rows = editor.swap(row.to_numpy(), table.to_numpy()[[donor]], [leaves])
     return row.__class__(rows, columns=row.columns)
 
 
@@ -40,8 +42,8 @@ def test_result_is_what_the_model_says(two_signals):
     for i in range(6):
         x = queries[i : i + 1]
         found = counterfactual(model, x)
-        exchange = PartExchange.from_transformer(model[0])
-        row = row_by_hand(model, train, x, found.donor, exchange.leaves(found.nodes))
+        editor = PartEditor.from_transformer(model[0])
+        row = row_by_hand(model, train, x, found.donor, editor.leaves(found.nodes))
         np.testing.assert_allclose(found.row, row, rtol=1e-5, atol=1e-5)
         assert model[1].predict(row)[0] == found.new_prediction
         assert found.new_prediction != found.prediction == model.predict(x)[0]
@@ -66,11 +68,11 @@ def test_no_smaller_set_of_these_donors_does_it(two_signals):
         moved = (table.to_numpy()[others] - row) @ model[1].components_.T
         donors = others[np.argsort((moved**2).sum(axis=1))[:3]]
         assert found.donor in donors
-        exchange = PartExchange.from_transformer(model[0])
+        editor = PartEditor.from_transformer(model[0])
         for size in range(1, sizes[-1]):
             for donor in donors:
                 for nodes in combinations(tree.leaves.tolist(), size):
-                    row = row_by_hand(model, train, x, donor, exchange.leaves(nodes))
+                    row = row_by_hand(model, train, x, donor, editor.leaves(nodes))
                     assert model[1].predict(row)[0] == found.prediction
     assert max(sizes) > 1
 
@@ -96,7 +98,7 @@ def test_levels_and_kept_nodes(two_signals):
     assert set(tree.depths[list(found.nodes)]) == {1}
     found = counterfactual(model, queries[0], level=2, keep="head")
     assert not any("head" in path for path in found.paths)
-    with pytest.raises(ValueError, match="leaves no node to exchange"):
+    with pytest.raises(ValueError, match="leaves no node to swap"):
         counterfactual(model, queries[0], keep="portrait")
 
 
@@ -112,12 +114,12 @@ def test_targets():
         counterfactual(model, data.images[0], "cat")
 
 
-def test_muted_models_and_tables(model, test, two_signals):
+def test_ablated_models_and_tables(model, test, two_signals):
     model2, _, queries = two_signals
-    muted = ablate_nodes(model2, "clothes")
-    found = counterfactual(muted, queries[1])
+    ablated = ablate(model2, "clothes")
+    found = counterfactual(ablated, queries[1])
     assert not any("clothes" in path for path in found.paths)
-    assert muted.classifier_.predict(found.row)[0] == found.new_prediction
+    assert ablated.classifier_.predict(found.row)[0] == found.new_prediction
     table = model[0].transform(test[0])
     by_image = counterfactual(model, test[0][3])
     by_row = counterfactual(model[1], table.iloc[3], transformer=model[0])
@@ -129,15 +131,28 @@ def test_words_dict_pickle(model, test):
     text = found.to_text()
     assert f"training image {found.donor}" in text
     assert str(found.new_prediction) in text
-    assert "No smaller exchange" in text
+    assert "No smaller swap" in text
     assert json.loads(json.dumps(found.to_dict()))["paths"] == list(found.paths)
     assert pickle.loads(pickle.dumps(found)).to_text() == text
     assert "hair" in repr(found)
 
 
 def test_nothing_found(model, test):
-    with pytest.raises(LookupError, match="No exchange of up to 6 of 6 nodes with one of 2"):
-        counterfactual(model, test[0][0], keep="hair", max_donors=2)
+    result = counterfactual(model, test[0][0], keep="hair", max_donors=2)
+    assert not result.found
+    assert result.paths == ()
+    assert result.smallest
+    assert result.new_prediction == result.prediction == model.predict(test[0][:1])[0]
+    assert result.donor is result.row is result.new_proba is None
+    text = result.to_text()
+    assert f"No swap of the allowed size changes it ({result.n_evaluations} swaps" in text
+    assert json.loads(json.dumps(result.to_dict()))["found"] is False
+    assert "none found" in repr(result)
+    with pytest.raises(ValueError, match="No swap was found"):
+        result.compose(*test[0][0], *test[0][1])
+    few = counterfactual(model, test[0][0], 1 - result.prediction, keep="hair", max_evaluations=8)
+    assert not few.smallest
+    assert f"among those tried changes it to {few.target}" in few.to_text()
 
 
 @pytest.mark.parametrize("name", ["max_donors", "max_nodes", "max_evaluations", "level"])

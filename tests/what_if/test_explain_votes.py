@@ -6,10 +6,12 @@ from numpy.testing import assert_allclose
 
 from hierseg_learn import HierarchicalMetricClassifier, SegmentTreeTransformer
 from hierseg_learn.explain import shapley_values
-from hierseg_learn.transformer.exchange import PartExchange
-from hierseg_learn.what_if import ablate_nodes, explain_votes
+from hierseg_learn.transformer.part_editor import PartEditor
+from hierseg_learn.what_if import AblatedClassifier, explain_votes
 
 from .conftest import make_model
+
+ablate = AblatedClassifier.from_estimator
 
 
 @pytest.fixture(scope="module", params=["uniform", "distance", "prototypes"])
@@ -22,7 +24,7 @@ def any_model(request, portraits, train):
 
 def by_hand(model, x, donors, code):
     """Shapley values of the leaves that are there, one row of the table per coalition."""
-    exchange = PartExchange.from_transformer(model[0])
+    editor = PartEditor.from_transformer(model[0])
     table = model[0].transform(x)
     row = table.to_numpy()
     leaves = model[0].tree_.leaves
@@ -34,9 +36,9 @@ def by_hand(model, x, donors, code):
         out = np.zeros((len(kept), len(leaves)), dtype=bool)
         out[:, there] = ~kept
         if given is None:
-            rows = [exchange.mute(np.repeat(row, len(kept), axis=0), out)]
+            rows = [editor.ablate(np.repeat(row, len(kept), axis=0), out)]
         else:
-            rows = [exchange.exchange(row, donor[np.newaxis], out) for donor in given]
+            rows = [editor.swap(row, donor[np.newaxis], out) for donor in given]
         frames = [type(table)(made, columns=table.columns) for made in rows]
         return np.mean([model[1].predict_proba(frame)[:, code] for frame in frames], axis=0)
 
@@ -77,16 +79,16 @@ def test_own_parts_as_donors_change_nothing(model, test):
     explanation = explain_votes(model, x, donors=x)
     assert explanation.proba[0] == explanation.proba[1]
     assert not explanation.direct.any()
-    assert "No part adds votes" in explanation.to_text()
+    assert "No part changes the votes" in explanation.to_text()
 
 
-def test_a_part_that_is_muted_already_is_no_player(model, test):
-    muted = ablate_nodes(model, "hair")
-    explanation = explain_votes(muted, test[0][:1])
+def test_a_part_that_is_ablated_already_is_no_player(model, test):
+    ablated = ablate(model, "hair")
+    explanation = explain_votes(ablated, test[0][:1])
     hair = explanation.tree.index("hair")
     assert hair not in explanation.players
     assert not explanation.present[hair]
-    assert_allclose(explanation.proba[1], muted.predict_proba(test[0][:1]).max())
+    assert_allclose(explanation.proba[1], ablated.predict_proba(test[0][:1]).max())
 
 
 def test_table_and_images_say_the_same(model, test):
@@ -98,7 +100,7 @@ def test_table_and_images_say_the_same(model, test):
 
 def test_the_planted_part_brings_most_votes(model, test):
     right = np.flatnonzero(model.predict(test[0]) == test[1])[:10]
-    direct = [explain_votes(model, test[0][i]).contributions["direct"] for i in right]
+    direct = [explain_votes(model, test[0][i]).to_frame()["direct"] for i in right]
     # without any part the votes may be for the class already
     best = [votes.idxmax() for votes in direct if votes.max() > 0]
     assert len(best) >= 5
@@ -125,5 +127,5 @@ def test_too_many_parts():
     transformer = SegmentTreeTransformer(tree=tree, descriptors=["color"])
     table = transformer.fit_transform(images, segments=masks)
     model = HierarchicalMetricClassifier().fit(table, np.arange(12) % 2)
-    with pytest.raises(ValueError, match="x has 20 nodes to take out, expected 1 to 16"):
+    with pytest.raises(ValueError, match="x has 20 nodes to ablate or swap, expected 1 to 16"):
         explain_votes(model, table.iloc[:1], transformer=transformer)
