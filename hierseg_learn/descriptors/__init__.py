@@ -2,11 +2,10 @@
 
 from ._base import Descriptor, ImageChannels
 from ._color import ColorDescriptor
-from ._gradients import GradientDescriptor
-from ._lbp import LBPDescriptor
 from ._patches import PatchDictionary
 from ._registry import DEFAULT_DESCRIPTORS, descriptor_columns, make_descriptors
 from ._shape import ShapeDescriptor
+from ._texture import GradientDescriptor, LBPDescriptor
 
 __all__ = [
     "DEFAULT_DESCRIPTORS",

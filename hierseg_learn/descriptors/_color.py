@@ -7,8 +7,14 @@ from numbers import Integral
 import numpy as np
 from sklearn.utils._param_validation import Interval
 
-from ._base import Descriptor, ImageChannels
-from ._histograms import central_moment, linear_bin_weights, root_of, square_of
+from ._base import (
+    Descriptor,
+    ImageChannels,
+    central_moment,
+    linear_bin_weights,
+    root_of,
+    square_of,
+)
 
 LOWEST = np.array([0.0, -100.0, -100.0], dtype=np.float32)
 HIGHEST = np.array([100.0, 100.0, 100.0], dtype=np.float32)

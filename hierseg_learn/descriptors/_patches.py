@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from numbers import Integral, Real
 from typing import NamedTuple
 
@@ -17,9 +16,9 @@ from ..images import ImageBatch
 from ..kernels import get_backend
 from ..kernels.searches import normalize_contrast
 from ..kernels.threads import single_blas_thread
+from ..utils import warn_user
 from ..utils.progress import ProgressBar
-from ._base import Descriptor, ImageChannels
-from ._histograms import root_of, square_of
+from ._base import Descriptor, ImageChannels, root_of, square_of
 
 # added to the variance of a patch, so that the noise of flat patches is not blown up; Coates et al.
 # (2011) add 10 on the scale 0 to 255
@@ -279,12 +278,10 @@ class PatchDictionary(Descriptor):
         """Return `n_atoms`, or with a warning the number of patches if there are fewer."""
         if len(patches) >= n_atoms:
             return n_atoms
-        warnings.warn(
+        warn_user(
             f"n_atoms={self.n_atoms} asks for {n_atoms} atoms of {size} x {size} pixels, more than "
             f"the {len(patches)} patches drawn from the training images; the dictionary has "
-            f"{len(patches)} of them.",
-            UserWarning,
-            stacklevel=6,
+            f"{len(patches)} of them."
         )
         return len(patches)
 

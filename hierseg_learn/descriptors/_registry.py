@@ -7,10 +7,9 @@ from typing import Any
 
 from ._base import Descriptor
 from ._color import ColorDescriptor
-from ._gradients import GradientDescriptor
-from ._lbp import LBPDescriptor
 from ._patches import PatchDictionary
 from ._shape import ShapeDescriptor
+from ._texture import GradientDescriptor, LBPDescriptor
 
 FAMILIES = {
     "color": ColorDescriptor,

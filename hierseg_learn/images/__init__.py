@@ -2,12 +2,9 @@
 
 from ._batch import ImageBatch
 from ._check import check_images, flat_image_shape, is_table, join_items
-from ._collect import as_pixels
-from ._encoding import PixelEncoding
-from ._files import ImageFiles
-from ._item import SegmentedImage
-from ._ragged import RaggedArrays
+from ._pixels import PixelEncoding, as_pixels
 from ._segmented import SegmentedImages
+from ._storage import ImageFiles, RaggedArrays, SegmentedImage
 from .pillow import is_pillow
 
 __all__ = [

@@ -6,10 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ._collect import check_image_shape
-from ._encoding import PixelEncoding
-from ._files import ImageFiles, resolve_key
-from ._ragged import RaggedArrays
+from ._pixels import PixelEncoding, check_image_shape
+from ._storage import ImageFiles, RaggedArrays, resolve_key
 from .labels import IdRule, check_same_size, to_label_map
 
 if TYPE_CHECKING:

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable
 from numbers import Integral, Number
 from typing import Any
 
 import numpy as np
 
+from ..utils import warn_user
 from ._batch import ImageBatch, check_channels
-from ._collect import as_list, collect_images, is_path, is_pixels, unwrap
-from ._encoding import PixelEncoding, pixel_kind, raise_not_finite
-from ._files import ImageFiles
-from ._item import SegmentedImage
-from ._ragged import RaggedArrays
+from ._pixels import (
+    PixelEncoding,
+    as_list,
+    collect_images,
+    is_path,
+    is_pixels,
+    pixel_kind,
+    raise_not_finite,
+    unwrap,
+)
 from ._segmented import SegmentedImages
+from ._storage import ImageFiles, RaggedArrays, SegmentedImage
 from .labels import IdRule, check_unlabeled, pair_masks
 from .pillow import is_pillow
 
@@ -227,11 +233,9 @@ def _collect(
 def _warn_of_one_image(X: Any, name: str) -> None:
     """Warn where a color image stands in the place of a stack of gray ones."""
     if isinstance(X, np.ndarray) and X.ndim == 3 and X.shape[2] == 3 and min(X.shape[:2]) >= 16:
-        warnings.warn(
+        warn_user(
             f"{name} of shape {X.shape} is taken as {X.shape[0]} gray images of {X.shape[1]} x 3 "
-            f"pixels; pass a list, [{name}], if it is one color image.",
-            UserWarning,
-            stacklevel=8,
+            f"pixels; pass a list, [{name}], if it is one color image."
         )
 
 

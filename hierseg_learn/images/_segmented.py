@@ -7,10 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ._collect import collect_images
-from ._files import ImageFiles, resolve_key
-from ._item import SegmentedImage
-from ._ragged import RaggedArrays
+from ._pixels import collect_images
+from ._storage import ImageFiles, RaggedArrays, SegmentedImage, resolve_key
 from .labels import IdRule, check_same_size, check_unlabeled, pair_masks, to_label_map
 
 

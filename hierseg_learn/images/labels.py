@@ -9,9 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from ._collect import unwrap
-from ._files import ImageFiles
-from ._ragged import RaggedArrays
+from ._pixels import unwrap
+from ._storage import ImageFiles, RaggedArrays
 
 # written into 8 bits by some tools where a pixel is of no part, by others where it is of the object
 OPEN_ID = 255

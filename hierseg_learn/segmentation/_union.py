@@ -15,7 +15,8 @@ from ..images.labels import check_unlabeled
 from ..parts import PartLookup
 from ..tree import SegmentTree
 from ._base import Segmenter
-from ._region_merging import RegionMergingSegmenter
+from ._region_merging import RegionMerging
+from ._vocabulary import VocabularySegmenter
 from .grid import PyramidSegmenter
 
 # more combinations of leaves than this are no tree that anyone reads
@@ -37,9 +38,9 @@ class SegmenterUnion(Segmenter):
     ----------
     segmenters : list of (str, Segmenter), default=None
         Names and segmenters, at least two; a name becomes the node above the segmenter's tree. None
-        stands for a :class:`PyramidSegmenter` named ``layout`` and a
-        :class:`RegionMergingSegmenter` named ``parts``. Pixels that the first gives no part have
-        none in the others either, so the first is best one that leaves no pixel out, such as a
+        stands for a :class:`PyramidSegmenter` named ``layout`` and a :class:`VocabularySegmenter`
+        of :class:`RegionMerging` named ``parts``. Pixels that the first gives no part have none in
+        the others either, so the first is best one that leaves no pixel out, such as a
         :class:`PyramidSegmenter`.
     random_state : int, RandomState instance or None, default=None
         Seeds segmenters that have no seed of their own.
@@ -62,7 +63,7 @@ class SegmenterUnion(Segmenter):
     >>> def brightness(image):
     ...     return image > 0.5
     >>> parts = CallableSegmenter(brightness, tree={"image": {"dark": 0, "bright": 1}})
-    >>> union = SegmenterUnion([("layout", GridSegmenter(1, n_cols=2)), ("parts", parts)])
+    >>> union = SegmenterUnion([("layout", GridSegmenter(1, 2)), ("parts", parts)])
     >>> image = np.array([[0.1, 0.9, 0.2, 0.3]])
     >>> union.fit([image]).segment(image)
     array([[1, 2, 4, 4]], dtype=int32)
@@ -138,12 +139,12 @@ class SegmenterUnion(Segmenter):
         return super().set_params(**params)
 
     def _say_dropped(self, batch: ImageBatch) -> bool:
-        said = [segmenter._dropped_in_fit for _, segmenter in self.segmenters_]
-        return any(said) or super()._say_dropped(batch)
+        said = any(segmenter._dropped_in_fit for _, segmenter in self.segmenters_)
+        return said or super()._say_dropped(batch)
 
     def _members(self) -> Sequence[tuple[str, Segmenter]]:
         if self.segmenters is None:
-            return [("layout", PyramidSegmenter()), ("parts", RegionMergingSegmenter())]
+            return [("layout", PyramidSegmenter()), ("parts", VocabularySegmenter(RegionMerging()))]
         return self.segmenters
 
     def _unlabeled_masks(self) -> Any:
@@ -259,10 +260,6 @@ class SegmenterUnion(Segmenter):
             self._combined(list(label_maps), position)
             for position, *label_maps in zip(positions, *found, strict=True)
         ]
-
-    def _segment(self, image: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
-        found = [segmenter.label_map(image, mask) for _, segmenter in self.segmenters_]
-        return self._combined(found, 0)
 
     def _combined(self, label_maps: list[np.ndarray], position: int) -> np.ndarray:
         """Ids of the combinations, from the part ids of every segmenter."""

@@ -38,7 +38,7 @@ class GridSegmenter(Segmenter):
     --------
     >>> import numpy as np
     >>> from hierseg_learn.segmentation import GridSegmenter
-    >>> GridSegmenter(n_rows=2, n_cols=2).fit(np.zeros((1, 3, 4))).segment(np.zeros((3, 4)))
+    >>> GridSegmenter(2, 2).fit(np.zeros((1, 3, 4))).segment(np.zeros((3, 4)))
     array([[0, 0, 1, 1],
            [0, 0, 1, 1],
            [2, 2, 3, 3]], dtype=int32)
@@ -49,7 +49,7 @@ class GridSegmenter(Segmenter):
         "n_cols": [Interval(Integral, 1, None, closed="left")],
     }
 
-    def __init__(self, n_rows: int = 3, *, n_cols: int = 3) -> None:
+    def __init__(self, n_rows: int = 3, n_cols: int = 3) -> None:
         self.n_rows = n_rows
         self.n_cols = n_cols
 

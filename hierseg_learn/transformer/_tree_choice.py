@@ -1,4 +1,4 @@
-"""A tree over the parts of a fitted segmenter, built from the training images."""
+"""The tree of the table: given, that of the segmenter, or joined from its parts."""
 
 from __future__ import annotations
 
@@ -17,6 +17,18 @@ from ..tree import SegmentTree
 from ..utils.labels import check_classes
 from ..utils.spread import varies
 from .describe import OWN_COLUMNS, TreeDescriber, describe_images
+
+
+def read_tree_choice(tree: Any) -> SegmentTree | PartAgglomeration | None:
+    """Read the parameter `tree` of a transformer: a tree, what makes one, or the segmenter's."""
+    if tree is None or isinstance(tree, SegmentTree | PartAgglomeration):
+        return tree
+    if isinstance(tree, str):
+        return PartAgglomeration()
+    try:
+        return SegmentTree.from_nested(tree)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"tree does not describe a segment tree: {error}") from error
 
 
 def agglomerate_tree(
