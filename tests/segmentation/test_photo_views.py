@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hierseg_learn.segmentation._photo_views import find_views, locate
+from hierseg_learn.segmentation._network import find_views, locate
 
 SIZES = [(1, 1), (1, 9), (2, 3), (50, 90), (90, 40), (300, 7), (257, 511)]
 

@@ -829,8 +829,8 @@ WRONG = {
         r"CallableSegmenter returned labels of shape \(2, 5\) for image 0 of X; expected \(4, 5\)",
     ),
     "unknown descriptor": (
-        lambda w: fit(w.images, descriptors=["color"]),
-        r"descriptors names 'colour', which is none of 'color', 'gradients'",
+        lambda w: fit(w.images, descriptors=["hue"]),
+        r"descriptors names 'hue', which is none of 'color', 'gradients'",
     ),
     "two roots": (
         lambda w: fit(w.images, w.masks, tree={"a": 0, "b": 1}),
