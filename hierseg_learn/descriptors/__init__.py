@@ -3,12 +3,13 @@
 from ._base import Descriptor, ImageChannels
 from ._color import ColorDescriptor
 from ._patches import PatchDictionary
-from ._registry import DEFAULT_DESCRIPTORS, descriptor_columns, make_descriptors
+from ._registry import DEFAULT_DESCRIPTORS as DEFAULT_DESCRIPTORS
+from ._registry import descriptor_columns as descriptor_columns
+from ._registry import make_descriptors as make_descriptors
 from ._shape import ShapeDescriptor
 from ._texture import GradientDescriptor, LBPDescriptor
 
 __all__ = [
-    "DEFAULT_DESCRIPTORS",
     "ColorDescriptor",
     "Descriptor",
     "GradientDescriptor",
@@ -16,6 +17,4 @@ __all__ = [
     "LBPDescriptor",
     "PatchDictionary",
     "ShapeDescriptor",
-    "descriptor_columns",
-    "make_descriptors",
 ]

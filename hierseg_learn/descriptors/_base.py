@@ -23,17 +23,7 @@ class ImageChannels:
     Parameters
     ----------
     image : ndarray of shape (height, width) or (height, width, 3)
-        Intensities, [0, 1] for an image within the range seen in ``fit``; values outside are kept.
-
-    Attributes
-    ----------
-    image : ndarray of shape (height, width) or (height, width, 3), float32, C-contiguous
-        The image itself.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If the image does not hold floats, or has another shape.
+        Floats, [0, 1] within the range seen in ``fit``; values outside are kept. Stored as float32.
 
     Examples
     --------
@@ -112,10 +102,8 @@ class Descriptor(ImageEstimator):
         :class:`~hierseg_learn.SegmentTreeTransformer` says.
     n_channels_ : int
         1 if fitted on gray images, 3 on color images.
-    n_columns_ : int
-        Number of columns that describe a region.
-    n_sums_ : int
-        Number of additive sums behind them.
+    n_columns_, n_sums_ : int
+        Number of columns that describe a region, and of the additive sums behind them.
 
     Examples
     --------
@@ -148,7 +136,7 @@ class Descriptor(ImageEstimator):
 
         Parameters
         ----------
-        X : array-like of images, SegmentedImages or 2-D table
+        X : array, list of images, list of paths, 2-D table or SegmentedImages
             The training images; a 2-D table holds images of one row each.
         y : Ignored
             Present for scikit-learn's conventions.
@@ -160,7 +148,7 @@ class Descriptor(ImageEstimator):
         Raises
         ------
         ValueError
-            If an image or a parameter is not what it should be; the message names it.
+            If an image or a parameter is invalid; the message names it.
         """
         batch = self._check_images(X, reset=True)
         if not self.prefix or set(self.prefix) & set("/|"):
@@ -203,7 +191,7 @@ class Descriptor(ImageEstimator):
         *,
         device: str = "cpu",
     ) -> np.ndarray:
-        """Add up the dense maps over regions, without holding more than a block of rows of them.
+        """Add up the dense maps over regions, a block of rows at a time.
 
         Parameters
         ----------
@@ -214,20 +202,19 @@ class Descriptor(ImageEstimator):
         n_regions : int
             Number of regions.
         device : {"auto", "cpu", "cuda"}, default="cpu"
-            Where the kernels of a descriptor that has some run; the others run on the CPU.
+            Where kernels run, for descriptors that have some.
 
         Returns
         -------
         sums : ndarray of shape (n_regions, `n_sums_`), float64
-            Sums divided by the number of pixels of the *image*, so that images of any size compare
-            and the sums of a union of regions are the sums of its parts; zeros for a region
-            without a pixel.
+            Sums divided by the number of pixels of the *image*, so that images of any size compare;
+            zeros for a region without a pixel.
 
         Raises
         ------
         ValueError
-            If `regions` has another shape than the image, or the image other channels than those
-            seen in `fit`.
+            If `regions` has another shape than the image, or the image other channels than in
+            `fit`.
         """
         check_is_fitted(self)
         regions = np.asarray(regions)
@@ -281,17 +268,7 @@ class Descriptor(ImageEstimator):
         return np.where(area > 0, self._to_means(columns) * area, 0.0)
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
-        """Return the names of the columns.
-
-        Parameters
-        ----------
-        input_features : Ignored
-            Present for scikit-learn's conventions.
-
-        Returns
-        -------
-        names : ndarray of shape (`n_columns_`,), object
-        """
+        """Return the names of the columns: (`n_columns_`,) object; `input_features` is ignored."""
         check_is_fitted(self)
         return np.array([f"{self.prefix}_{column}" for column in self._columns()], dtype=object)
 
@@ -364,21 +341,13 @@ ROUNDING = 1e-12
 
 
 def central_moment(raw: np.ndarray, product: np.ndarray) -> np.ndarray:
-    """Return ``raw - product``, and 0 where the two agree up to rounding.
-
-    Left alone, the rounding of a moment that is always 0 would pass for a feature that varies, and
-    whoever scales features would blow it up.
-    """
+    """Return ``raw - product``, and 0 where the two agree up to rounding."""
     moments = raw - product
     return np.where(np.abs(moments) <= ROUNDING * np.abs(raw), 0.0, moments)
 
 
 def linear_bin_weights(shares: np.ndarray, n_bins: int) -> np.ndarray:
-    """Share every value out between its two nearest bins.
-
-    Shapes: `shares` (...). Returns `weights` (..., n_bins): non-negative, summing to 1 over the
-    last axis up to rounding; dtype of `shares`.
-    """
+    """Share values out between their two nearest bins: (..., n_bins), summing to 1."""
     positions = np.clip(shares * n_bins - 0.5, 0, n_bins - 1)[..., np.newaxis]
     weights = positions - np.arange(n_bins, dtype=shares.dtype)
     np.abs(weights, out=weights)
@@ -387,11 +356,10 @@ def linear_bin_weights(shares: np.ndarray, n_bins: int) -> np.ndarray:
 
 
 def mean_bin_weights(ends: np.ndarray, n_bins: int) -> np.ndarray:
-    """Mean of `linear_bin_weights` over intervals that follow each other.
+    """Mean of `linear_bin_weights` over the intervals between `ends`: (n_intervals, n_bins).
 
-    Shapes: `ends` (n_intervals + 1,). Returns `weights` (n_intervals, n_bins): non-negative,
-    summing to 1 over the last axis. An interval is shared out between bins as its points are, so
-    intervals that fill [0, 1] give every bin the same, however many they are.
+    An interval is shared out between bins as its points are, so intervals that fill [0, 1] give
+    every bin the same, however many they are.
     """
     positions = ends * n_bins - 0.5
     # the share of bins up to k at position t is clip(k + 1 - t, 0, 1); what follows is its integral
@@ -406,11 +374,7 @@ def mean_bin_weights(ends: np.ndarray, n_bins: int) -> np.ndarray:
 
 
 def circular_bin_weights(turns: np.ndarray, n_bins: int) -> np.ndarray:
-    """Share every angle out between its two nearest bins on a circle.
-
-    Shapes: `turns` (...). Returns `weights` (..., n_bins): non-negative, summing to 1 over the last
-    axis up to rounding; dtype of `turns`.
-    """
+    """Share angles out between their two nearest bins on a circle: (..., n_bins)."""
     weights = (turns * n_bins)[..., np.newaxis] - np.arange(n_bins, dtype=turns.dtype)
     np.abs(weights, out=weights)
     np.minimum(weights, n_bins - weights, out=weights)

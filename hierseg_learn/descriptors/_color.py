@@ -37,13 +37,6 @@ class ColorDescriptor(Descriptor):
     prefix : str, default="lab"
         How the column names start.
 
-    Attributes
-    ----------
-    n_channels_ : int
-        1 if fitted on gray images, 3 on color images.
-    n_columns_, n_sums_ : int
-        Number of columns and of sums: `n_channels_` times (2 + `n_bins`).
-
     Notes
     -----
     Columns are ``lab_mean_<channel>`` and ``lab_std_<channel>`` in CIELAB units (L from 0 to 100)

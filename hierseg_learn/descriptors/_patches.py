@@ -28,7 +28,7 @@ BATCH_SIZE = 4096
 
 
 class Dictionary(NamedTuple):
-    """What is known of patches of one size."""
+    """Patches of one size: their mean, whitening and atoms."""
 
     mean: np.ndarray  # (d,) float32: mean of the normalized patches
     # (d, n_components) float32: a whitened patch is ``(patch - mean) @ whitening``
@@ -40,10 +40,8 @@ def with_border(image: np.ndarray, size: int) -> np.ndarray:
     """Mirror an image beyond its edges, so that every pixel has a whole patch around it.
 
     The pixel is in the middle of its patch, of an even one just above and left of the middle. An
-    image smaller than a patch is mirrored as often as it takes.
-
-    Shapes: `image` (height, width) or (height, width, n_channels). Returns (height + size - 1,
-    width + size - 1, n_channels).
+    image smaller than a patch is mirrored as often as it takes. Returns (height + size - 1, width +
+    size - 1, n_channels).
     """
     before = (size - 1) // 2
     border = (before, size - 1 - before)
@@ -60,8 +58,8 @@ def draw_patches(
 ) -> list[np.ndarray]:
     """Draw patches evenly from the images, each image by a generator of its own.
 
-    Returns `patches` (n_drawn, size**2 * n_channels) float32: for every size, flattened as (row,
-    column, channel); fewer than `n_patches` if an image has fewer pixels than its share.
+    For every size (n_drawn, size**2 * n_channels) float32, flattened as (row, column, channel);
+    fewer than `n_patches` if an image has fewer pixels than its share.
     """
     n_images = len(batch)
     quota = np.full(n_images, n_patches // n_images)
@@ -96,10 +94,7 @@ def learn_dictionary(
     eps: float,
     rng: np.random.RandomState,
 ) -> Dictionary:
-    """Normalize, whiten and cluster patches of shape (n_patches, d), float32.
-
-    The same bits for any number of threads.
-    """
+    """Normalize, whiten and cluster patches, (n_patches, d); the same bits for any thread count."""
     patches = normalize_contrast(np, patches, CONTRAST_FLOOR)
     # one thread: otherwise the bits, and then the clusters, depend on the number of threads
     with single_blas_thread(), threadpool_limits(limits=1, user_api="openmp"):
@@ -114,9 +109,8 @@ def pca_whitening(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the mean of patches (n_patches, d) and ``V diag(1 / sqrt(s + eps))``, float32.
 
-    ``V diag(s) V.T`` is the covariance of the patches, the largest s first; V has as many columns
-    as `n_components` says. With all of them, distances are those after ZCA whitening, which only
-    turns the result back by V.
+    ``V diag(s) V.T`` is the covariance, the largest s first; V has as many columns as
+    `n_components` says. With all of them, distances are those after ZCA whitening.
     """
     mean = patches.mean(axis=0, dtype=np.float64)
     moments = np.zeros((len(mean), len(mean)))

@@ -29,17 +29,10 @@ class ShapeDescriptor(Descriptor):
     ----------
     n_bins : int, default=10
         Bands of the profile.
-    root : bool, default=True
+    hellinger : bool, default=True
         Whether the profile columns are square roots of the shares.
     prefix : str, default="shape"
         How the column names start.
-
-    Attributes
-    ----------
-    n_channels_ : int
-        1 if fitted on gray images, 3 on color images.
-    n_columns_, n_sums_ : int
-        Number of columns and of sums (raw moments and shares), 5 + `n_bins`.
 
     Notes
     -----
@@ -66,14 +59,14 @@ class ShapeDescriptor(Descriptor):
     _parameter_constraints: dict = {
         **Descriptor._parameter_constraints,
         "n_bins": [Interval(Integral, 2, None, closed="left")],
-        "root": ["boolean"],
+        "hellinger": ["boolean"],
     }
 
     uses_erosion = False
 
-    def __init__(self, n_bins: int = 10, *, root: bool = True, prefix: str = "shape") -> None:
+    def __init__(self, n_bins: int = 10, *, hellinger: bool = True, prefix: str = "shape") -> None:
         self.n_bins = n_bins
-        self.root = root
+        self.hellinger = hellinger
         self.prefix = prefix
 
     def _columns(self) -> list[str]:
@@ -102,12 +95,12 @@ class ShapeDescriptor(Descriptor):
         variances = central_moment(means[..., 2:4], means[..., :2] ** 2)
         columns[..., 2:4] = np.sqrt(np.maximum(variances, 0.0))
         columns[..., 4] = central_moment(means[..., 4], means[..., 0] * means[..., 1])
-        columns[..., 5:] = root_of(means[..., 5:], self.root)
+        columns[..., 5:] = root_of(means[..., 5:], self.hellinger)
         return columns
 
     def _to_means(self, columns: np.ndarray) -> np.ndarray:
         means = columns.copy()
         means[..., 2:4] = columns[..., 2:4] ** 2 + columns[..., :2] ** 2
         means[..., 4] = columns[..., 4] + columns[..., 0] * columns[..., 1]
-        means[..., 5:] = square_of(columns[..., 5:], self.root)
+        means[..., 5:] = square_of(columns[..., 5:], self.hellinger)
         return means

@@ -29,15 +29,6 @@ class GradientDescriptor(Descriptor):
     prefix : str, default="grad"
         How the column names start.
 
-    Attributes
-    ----------
-    n_channels_ : int
-        1 if fitted on gray images, 3 on color images.
-    n_columns_ : int
-        Number of columns, `n_orientations` + 1.
-    n_sums_ : int
-        Number of sums, `n_orientations`.
-
     Notes
     -----
     ``grad_<k>`` is the mean over the region of the gradient in orientation k (k = 0: the intensity
@@ -97,11 +88,10 @@ class GradientDescriptor(Descriptor):
 
 
 def steepest_gradient(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the gradient of the channel that changes most at every pixel.
+    """Gradient of the channel that changes most at every pixel of (height, width, n_channels).
 
-    Shapes: `image` (height, width, n_channels) float32. Returns `magnitude` (height, width)
-    float32: change of intensity per pixel; `turns` (height, width) float32: unsigned orientation in
-    [0, 1] of half a turn, from the column axis to the row axis.
+    Returns the magnitude per pixel and the unsigned orientation in [0, 1] of half a turn, from the
+    column axis to the row axis; both (height, width) float32.
     """
     along_row = _central_differences(image)
     along_col = _central_differences(image.swapaxes(0, 1)).swapaxes(0, 1)
@@ -142,13 +132,6 @@ class LBPDescriptor(Descriptor):
         Whether the columns are square roots of the shares.
     prefix : str, default="lbp"
         How the column names start.
-
-    Attributes
-    ----------
-    n_channels_ : int
-        1 if fitted on gray images, 3 on color images.
-    n_columns_, n_sums_ : int
-        Number of columns and of sums, 10.
 
     References
     ----------

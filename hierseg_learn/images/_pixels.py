@@ -29,10 +29,10 @@ def pixel_kind(dtype: np.dtype, where: str) -> str:
 class PixelEncoding:
     """How stored pixel values become float32, learned in ``fit`` and applied ever after.
 
-    bool, uint8 and uint16 are divided by their dtype's largest value. Other numbers stay
-    as they are if all images of ``fit`` lie within [0, 1]; otherwise the range seen in
-    ``fit`` is mapped to [0, 1]. Later values outside of that range are not clipped; a million times
-    the range away they are an error, as no descriptor has numbers for them.
+    bool, uint8 and uint16 are divided by their dtype's largest value. Other numbers stay as they
+    are if all images of ``fit`` lie within [0, 1]; otherwise the range seen in ``fit`` is mapped to
+    [0, 1]. Later values outside of that range are not clipped; a million times the range away they
+    are an error, as no descriptor has numbers for them.
 
     Parameters
     ----------
@@ -61,21 +61,7 @@ class PixelEncoding:
     def from_range(
         cls, kind: str, n_channels: int, low: float = 0.0, high: float = 1.0
     ) -> PixelEncoding:
-        """Make the encoding of images whose values span ``low`` to ``high``.
-
-        Parameters
-        ----------
-        kind : {"bool", "uint8", "uint16", "number"}
-            Only ``"number"`` looks at the range.
-        n_channels : {1, 3}
-            1 for gray, 3 for color.
-        low, high : float
-            Smallest and largest value seen in ``fit``.
-
-        Returns
-        -------
-        PixelEncoding
-        """
+        """Make the encoding of images whose values span `low` to `high`."""
         if kind in _FULL_RANGE:
             low, high = _FULL_RANGE[kind]
         elif low >= 0 and high <= 1:
@@ -83,25 +69,10 @@ class PixelEncoding:
         return cls(kind, float(low), float(high), n_channels)
 
     def decode(self, array: np.ndarray, where: str = "The image") -> np.ndarray:
-        """Scale stored values.
+        """Scale stored values of any shape to a new float32 array.
 
-        Parameters
-        ----------
-        array : ndarray
-            Of this encoding's kind of dtype, any shape.
-        where : str
-            Names the image in error messages.
-
-        Returns
-        -------
-        ndarray, float32, C-contiguous
-            A new array; within [0, 1] for the images seen in ``fit``.
-
-        Raises
-        ------
-        ValueError
-            If the dtype is of another kind than in ``fit``, or a value is NaN, infinite, or a
-            million times the range seen in ``fit`` away from it.
+        Raises ValueError if the dtype is of another kind than in ``fit``, or a value is NaN,
+        infinite, or a million times the range seen in ``fit`` away from it.
         """
         self.check_dtype(array.dtype, where)
         # A constant range maps to 0: any divisor does.
@@ -124,20 +95,7 @@ class PixelEncoding:
         return scaled
 
     def check_dtype(self, dtype: np.dtype, where: str = "The image") -> None:
-        """Check that images of this dtype are stored like those seen in ``fit``.
-
-        Parameters
-        ----------
-        dtype : dtype
-            Of the image.
-        where : str
-            Names the image in the error message.
-
-        Raises
-        ------
-        ValueError
-            If they are not.
-        """
+        """Raise ValueError unless this dtype is of the kind seen in ``fit``."""
         kind = pixel_kind(dtype, where)
         if kind != self.kind:
             raise ValueError(
@@ -158,10 +116,7 @@ def raise_not_finite(array: np.ndarray, where: str) -> None:
 
 
 def collect_images(images: Any, name: str) -> RaggedArrays | ImageFiles:
-    """Make one collection of images.
-
-    Returns all images gray or all color, all of one kind of dtype.
-    """
+    """Make one collection of images, all gray or all color, all of one kind of dtype."""
     items = unwrap(images, name, "image")
     if isinstance(items, ImageFiles):
         return items
@@ -230,10 +185,7 @@ def check_image_shape(shape: tuple[int, ...], where: str) -> None:
 def unwrap(
     items: Any, name: str, noun: str
 ) -> list[np.ndarray] | np.ndarray | RaggedArrays | ImageFiles:
-    """Reduce every accepted container to one of four forms.
-
-    Returns an ndarray is a stack of numbers, with any number of axes.
-    """
+    """Reduce every accepted container to one of four forms."""
     if isinstance(items, (RaggedArrays, ImageFiles)):
         return items
     if is_path(items) or isinstance(items, bytes):
@@ -283,30 +235,7 @@ def _unwrap_list(items: list, name: str, noun: str) -> list[np.ndarray] | ImageF
 
 
 def as_pixels(item: Any, where: str, role: str = "image") -> np.ndarray:
-    """Bring one image or label map in memory to an array.
-
-    A Pillow image is read as its file would be, turned upright.
-
-    Parameters
-    ----------
-    item : array-like or Pillow image
-        An array is not checked.
-    where : str
-        Names it in error messages.
-    role : {"image", "mask"}, default="image"
-        Which it is.
-
-    Returns
-    -------
-    ndarray of shape (h, w) or (h, w, 3)
-
-    Examples
-    --------
-    >>> from PIL import Image
-    >>> from hierseg_learn.images import as_pixels
-    >>> as_pixels(Image.new("L", (3, 1), 7), "image")
-    array([[7, 7, 7]], dtype=uint8)
-    """
+    """Bring one image or label map in memory to an array; Pillow images are turned upright."""
     if not is_pillow(item):
         return np.asarray(item)
     with readable(where):

@@ -107,8 +107,8 @@ class SegmentedImages:
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         raise TypeError(
-            "SegmentedImages is no single array; use its .images or .masks, or an estimator "
-            "that takes images, such as SegmentTreeTransformer."
+            "SegmentedImages cannot be converted to an array; use its .images or .masks, or an "
+            "estimator that takes images, such as SegmentTreeTransformer."
         )
 
     def __repr__(self) -> str:

@@ -42,10 +42,7 @@ class SegmentedImage(NamedTuple):
 
 
 def resolve_key(key: Any, n_items: int) -> int | np.ndarray:
-    """Turn any index of a 1-D collection into an item number or an array of item numbers.
-
-    Returns (n_selected,) dtype: an ``int`` stands for one item, an array for a collection.
-    """
+    """Turn any index of a collection into an item number (an int), or an array of them."""
     if isinstance(key, tuple):
         key = _strip_ellipsis(key)
     if key is Ellipsis:
@@ -96,45 +93,10 @@ def _check_range(key: np.ndarray, n_items: int) -> np.ndarray:
 class RaggedArrays:
     """Immutable sequence of arrays of different sizes, stored in one flat buffer.
 
-    All arrays have the same dtype and the same number of axes. A subset shares the
-    buffer of the collection that it was taken from; pickling a subset first cuts the
-    buffer down to what the subset needs. As the buffer is a single array, joblib hands
-    it to worker processes as a memory map.
-
-    Parameters
-    ----------
-    buffer : ndarray of shape (n_values,)
-        All values. Kept, not copied.
-    offsets : array-like of int, shape (n_arrays,)
-        Where in `buffer` each array starts.
-    shapes : array-like of int, shape (n_arrays, n_axes)
-        Shape of each array.
-
-    Attributes
-    ----------
-    buffer, offsets, shapes : ndarray
-        As given, read-only.
-    shape : tuple of int
-        ``(n_arrays,)``.
-    dtype : dtype
-        The dtype of all arrays.
-
-    See Also
-    --------
-    RaggedArrays.from_arrays : Copy a list of arrays into one buffer.
-    RaggedArrays.from_stack : View an array whose first axis counts the items.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from hierseg_learn.images import RaggedArrays
-    >>> ragged = RaggedArrays.from_arrays([np.zeros((2, 3)), np.ones((1, 2))])
-    >>> ragged.shape
-    (2,)
-    >>> ragged[1]
-    array([[1., 1.]])
-    >>> ragged[[1, 0]][0].shape
-    (1, 2)
+    All have the same dtype and number of axes: `offsets`, (n_arrays,), says where in `buffer` each
+    starts, `shapes`, (n_arrays, n_axes), its shape. A subset shares the buffer; pickling a subset
+    first cuts the buffer down to what it needs. As the buffer is a single array, joblib hands it to
+    worker processes as a memory map.
     """
 
     def __init__(self, buffer: np.ndarray, offsets: Any, shapes: Any) -> None:
@@ -151,17 +113,7 @@ class RaggedArrays:
 
     @classmethod
     def from_arrays(cls, arrays: Sequence[np.ndarray]) -> RaggedArrays:
-        """Copy a non-empty list of arrays into one buffer.
-
-        Parameters
-        ----------
-        arrays : sequence of ndarray
-            All with the same number of axes; dtypes are promoted to a common one.
-
-        Returns
-        -------
-        RaggedArrays
-        """
+        """Copy a non-empty list of arrays into one buffer of their common dtype."""
         shapes = np.array([array.shape for array in arrays], dtype=np.int64)
         ends = np.cumsum(shapes.prod(axis=1))
         buffer = np.empty(int(ends[-1]), dtype=np.result_type(*{array.dtype for array in arrays}))
@@ -172,17 +124,7 @@ class RaggedArrays:
 
     @classmethod
     def from_stack(cls, stack: np.ndarray) -> RaggedArrays:
-        """View an array whose first axis counts the items.
-
-        Parameters
-        ----------
-        stack : ndarray of shape (n_arrays, ...)
-            Not copied where it is C-contiguous, a memory map included.
-
-        Returns
-        -------
-        RaggedArrays
-        """
+        """View an array whose first axis counts the items; copied unless C-contiguous."""
         n_arrays = stack.shape[0]
         size = int(np.prod(stack.shape[1:]))
         shapes = np.tile(np.array(stack.shape[1:], dtype=np.int64), (n_arrays, 1))
@@ -258,15 +200,7 @@ class RaggedArrays:
         self._set_state(compact, new_starts[inverse.reshape(-1)], shapes)
 
     def ranges(self) -> tuple[np.ndarray, np.ndarray]:
-        """Find the smallest and largest value of every array; NaN where it holds one.
-
-        Arrays without any value are not allowed here.
-
-        Returns
-        -------
-        low, high : ndarray of shape (n_arrays,)
-            In the arrays' own dtype.
-        """
+        """Smallest and largest value of every array, NaN where it holds one; none is empty."""
         buffer, offsets, shapes = self._state
         sizes = shapes.prod(axis=1)
         ends = offsets + sizes
@@ -280,38 +214,12 @@ class RaggedArrays:
 
 
 class ImageFiles:
-    """Immutable sequence of image files; every access decodes the file anew.
+    """Immutable sequence of image files; every access decodes the file again.
 
-    Images are decoded to ``(h, w)`` or ``(h, w, 3)``: palettes, CMYK and YCbCr become
-    RGB. Label maps are decoded to ``(h, w)``: palette files keep the palette index, and gray
-    files of 2 or 4 bits a pixel the ids that are stored (0 to 3, 0 to 15). Both are turned
-    upright as their EXIF orientation says. Gray files keep 16 bits a pixel; Pillow reads
-    16-bit color files with 8.
-
-    Parameters
-    ----------
-    paths : sequence of str or os.PathLike
-        The files. They are opened when needed, not before.
-    role : {"image", "mask"}, default="image"
-        What the files hold.
-
-    Attributes
-    ----------
-    paths : tuple of str
-        The files.
-    role : str
-        As given.
-    shape : tuple of int
-        ``(n_files,)``.
-
-    Examples
-    --------
-    >>> from hierseg_learn.images import ImageFiles
-    >>> files = ImageFiles(["a.png", "b.png", "c.png"])
-    >>> files[1:]
-    ImageFiles(n_files=2, role='image')
-    >>> files[[2, 0]].paths
-    ('c.png', 'a.png')
+    Images are decoded to (h, w) or (h, w, 3): palettes, CMYK and YCbCr become RGB. Label maps
+    (``role="mask"``) are decoded to (h, w): palette files keep the palette index, and gray files of
+    2 or 4 bits a pixel the ids that are stored (0 to 3, 0 to 15). Both are turned upright as their
+    EXIF orientation says. Gray files keep 16 bits a pixel; Pillow reads 16-bit color files with 8.
     """
 
     def __init__(self, paths: Sequence[str | os.PathLike], role: str = "image") -> None:
@@ -339,68 +247,27 @@ class ImageFiles:
         return f"ImageFiles(n_files={len(self)}, role={self.role!r})"
 
     def label(self, i: int, where: str) -> str:
-        """Add the path of file `i` to what an error message calls it: ``"Image 3 ('a.png')"``."""
+        """Add the path of file `i` to its name in error messages: ``"Image 3 ('a.png')"``."""
         return f"{where} ({self.paths[i]!r})"
 
     def read(self, i: int, where: str | None = None) -> np.ndarray:
-        """Decode file `i`.
+        """Decode file `i`: (h, w) or (h, w, 3).
 
-        Parameters
-        ----------
-        i : int
-            Position, from 0.
-        where : str, optional
-            Names the file in error messages, in place of its role and position.
-
-        Returns
-        -------
-        ndarray of shape (h, w) or (h, w, 3)
-
-        Raises
-        ------
-        ValueError
-            If the file cannot be read, or holds transparency, several frames, or (as a
-            label map) colors, or ids that its format does not keep (JPEG, WebP, GIF).
+        Raises ValueError if the file cannot be read, or holds transparency, several frames, or (as
+        a label map) colors, or ids that its format does not keep (JPEG, WebP, GIF).
         """
         where = where or self.label(i, f"{self.role.capitalize()} {i}")
         with self._open(i, where) as image:
             return read_pixels(image, self.role, where)
 
     def header(self, i: int, where: str | None = None) -> tuple[tuple[int, ...], np.dtype]:
-        """Read the shape and dtype that file `i` decodes to, without decoding its pixels.
-
-        Parameters
-        ----------
-        i : int
-            Position, from 0.
-        where : str, optional
-            Names the file in error messages.
-
-        Returns
-        -------
-        shape : tuple of int
-            ``(h, w)`` or ``(h, w, 3)``.
-        dtype : dtype
-        """
+        """Shape and dtype that file `i` decodes to, without decoding its pixels."""
         where = where or self.label(i, f"{self.role.capitalize()} {i}")
         with self._open(i, where) as image:
             return read_layout(image, self.role, where)
 
     def facts(self, i: int) -> tuple[int, int, str, str]:
-        """Read what the header of file `i` says, also of files that hold no image for a model.
-
-        Parameters
-        ----------
-        i : int
-            Position, from 0.
-
-        Returns
-        -------
-        height, width : int
-            Upright, as the photo is shown.
-        format, mode : str
-            As Pillow names them, such as ``"JPEG"`` and ``"RGB"``.
-        """
+        """Height and width (upright), format and mode of file `i`, also of no valid image."""
         with self._open(i, self.label(i, f"{self.role.capitalize()} {i}")) as image:
             return *upright_size(image), image.format or "", image.mode
 

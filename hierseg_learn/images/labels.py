@@ -1,4 +1,4 @@
-"""Label maps: checking them, and putting them beside their images."""
+"""Validation of label maps, and their pairing with images."""
 
 from __future__ import annotations
 
@@ -56,10 +56,7 @@ class IdRule:
     def settled(
         self, unlabeled: tuple[int, ...] | None, parts: tuple[int, ...], name: str
     ) -> IdRule:
-        """Return the rule of label maps that meet a model with its own.
-
-        `name` is what the caller names the images.
-        """
+        """Combine the rule of label maps with that of a model; `name` is that of the images."""
         if None not in (self.unlabeled, unlabeled) and self.unlabeled != unlabeled:
             raise ValueError(
                 f"{name} has unlabeled={list(self.unlabeled)}, the model has "
@@ -78,10 +75,7 @@ class IdRule:
 def to_label_map(
     mask: np.ndarray, rule: IdRule, where: str, *, may_be_empty: bool = False
 ) -> np.ndarray:
-    """Check one label map and bring it to its standard form.
-
-    Shapes: `mask` (h, w). Returns (h, w) int32: part ids, -1 where unlabeled.
-    """
+    """Check one label map, (h, w), and bring it to int32, -1 where unlabeled."""
     # NumPy 2.0 cannot compare foreign byte orders with numbers out of their range
     mask = mask.astype(mask.dtype.newbyteorder("="), copy=False)
     if mask.dtype.kind == "f" and not (np.isfinite(mask) & (mask == np.rint(mask))).all():
@@ -91,7 +85,7 @@ def to_label_map(
         hint = ""
         if rule.n_dropped(mask):
             hint = (
-                f"; {OPEN_ID} in uint8 is no part where nobody says otherwise: name it in tree=, "
+                f"; {OPEN_ID} in uint8 is no part unless you say otherwise: name it in tree=, "
                 "or pass unlabeled=[]"
             )
         raise ValueError(f"{where} is unlabeled everywhere; expected at least one part id{hint}.")
@@ -110,10 +104,7 @@ def to_label_map(
 def pair_masks(
     images: RaggedArrays | ImageFiles, masks: Any, rule: IdRule, name: str
 ) -> RaggedArrays | ImageFiles:
-    """Make one collection of label maps that fits the images.
-
-    Returns in memory, all are checked; files are checked when read.
-    """
+    """Make one collection of label maps that fits the images; files are checked when read."""
     items = unwrap(masks, name, "mask")
     if isinstance(items, np.ndarray) and items.ndim != 3:
         raise ValueError(f"{name} has shape {items.shape}; expected label maps (n, h, w).")
