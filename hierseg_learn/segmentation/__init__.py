@@ -9,7 +9,7 @@ from ._segformer import SegFormerSegmenter
 from ._union import SegmenterUnion
 from ._vocabulary import VocabularySegmenter
 from .grid import GridSegmenter, PyramidSegmenter
-from .registry import make_segmenter
+from .registry import make_segmenter as make_segmenter
 
 __all__ = [
     "BinaryPartitionTree",
@@ -30,6 +30,5 @@ __all__ = [
     "Slic",
     "VocabularySegmenter",
     "Watershed",
-    "make_segmenter",
     "part_report",
 ]

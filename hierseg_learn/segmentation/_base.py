@@ -151,18 +151,9 @@ class Segmenter(ImageEstimator, metaclass=ABCMeta):
         return found
 
     def segmented(self, batch: ImageBatch) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Cut checked images, for estimators that use this one.
+        """Cut checked images, for estimators that use this one: yields image and label map of each.
 
-        Parameters
-        ----------
-        batch : ImageBatch
-            The images, and their label maps if there are any.
-
-        Yields
-        ------
-        image : ndarray of shape (height, width) or (height, width, 3), float32
-        label_map : ndarray of shape (height, width), int32
-            Part id of every pixel, -1 where it belongs to no part.
+        Label maps are (height, width) int32, -1 where a pixel belongs to no part.
         """
         for chunk in gen_batches(len(batch), self._images_at_once):
             places = range(chunk.start, chunk.stop)

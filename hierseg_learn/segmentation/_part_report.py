@@ -40,19 +40,12 @@ _OUTLINE = np.array([213, 94, 0]) / 255
 
 
 def purity(table: np.ndarray) -> float:
-    """Share of the pixels that are right if every row takes its most frequent column.
-
-    Shapes: `table` (n_rows, n_columns). Returns in [0, 1]; NaN for an empty table.
-    """
+    """Share of the pixels of a table that are right if every row takes its most frequent column."""
     return float(table.max(axis=1).sum() / table.sum()) if table.sum() else float("nan")
 
 
 def normalized_mutual_info(table: np.ndarray) -> float:
-    """Mutual information over the mean of both entropies, as in scikit-learn.
-
-    Shapes: `table` (n_rows, n_columns). Returns in [0, 1]; 1 where both sides are one group, NaN
-    for an empty table.
-    """
+    """Mutual information over the mean of both entropies; NaN for an empty table."""
     if not table.sum():
         return float("nan")
     joint = table / table.sum()
@@ -64,10 +57,7 @@ def normalized_mutual_info(table: np.ndarray) -> float:
 
 
 def adjusted_rand(table: np.ndarray) -> float:
-    """Agreement over pairs of pixels, 0 on average by chance, as in scikit-learn.
-
-    Shapes: `table` (n_rows, n_columns). Returns at most 1; NaN for an empty table.
-    """
+    """Agreement over pairs of pixels, 0 on average by chance; NaN for an empty table."""
     n_pixels = float(table.sum())
     if not n_pixels:
         return float("nan")
@@ -81,8 +71,7 @@ def adjusted_rand(table: np.ndarray) -> float:
 def matched_overlap(table: np.ndarray) -> np.ndarray:
     """Intersection over union of every row with the column matched to it, one to one.
 
-    Shapes: `table` (n_rows, n_columns). Returns `overlap` (n_rows,) float64: in [0, 1], of the
-    matching with the largest sum; 0 for a row without a match, NaN for a row without a pixel.
+    Of the matching with the largest sum; 0 for a row without a match, NaN for one without a pixel.
     """
     rows, columns = table.sum(axis=1), table.sum(axis=0)
     union = rows[:, np.newaxis] + columns - table
@@ -105,7 +94,7 @@ def _pairs(counts: np.ndarray) -> float:
 
 @dataclass(frozen=True, eq=False)
 class PartReport:
-    """How often parts occur, how well they agree with masks, and whether they come again.
+    """How often parts occur, how well they agree with masks, and how stable they are.
 
     Made by :func:`part_report`.
 
@@ -191,11 +180,8 @@ class PartReport:
     def to_frame(self) -> pd.DataFrame:
         """Return one row per part.
 
-        Returns
-        -------
-        DataFrame of shape (n_parts, ...)
-            ``images`` (how many have the part), ``image_share``, ``pixel_share``; with masks
-            ``majority`` and ``purity``; ``stability`` where it was asked for.
+        Columns are ``images`` (how many have the part), ``image_share``, ``pixel_share``; with
+        masks ``majority`` and ``purity``; ``stability`` where it was asked for.
         """
         import pandas as pd
 
@@ -211,34 +197,14 @@ class PartReport:
         return pd.DataFrame(columns, index=pd.Index(self.names, name="part"))
 
     def confusion_frame(self) -> pd.DataFrame:
-        """Return the labeled pixels of every part and class.
-
-        Returns
-        -------
-        DataFrame of shape (n_parts, n_classes)
-
-        Raises
-        ------
-        ValueError
-            If there were no masks.
-        """
+        """Return the labeled pixels of every part and class as a DataFrame; needs masks."""
         import pandas as pd
 
         index = pd.Index(self.names, name="part")
         return pd.DataFrame(self._confusion(), index=index, columns=list(self.classes))
 
     def describe(self, part: int) -> str:
-        """Say how frequent a part is, what the masks call it, and how stable it is.
-
-        Parameters
-        ----------
-        part : int
-            Position in `names`.
-
-        Returns
-        -------
-        str
-        """
+        """Words about the part at a position in `names`: frequency, classes, stability."""
         images, pixels = percent(self.image_share[part]), percent(self.pixel_share[part], 1)
         words = [f"in {images} of the images, {pixels} of the pixels"]
         if self.confusion is not None:
@@ -250,16 +216,7 @@ class PartReport:
     def mixture(self, part: int, n_classes: int = 2) -> str:
         """Most frequent classes of a part with their shares, such as ``"86% sky, 14% sea"``.
 
-        Parameters
-        ----------
-        part : int
-            Position in `names`.
-        n_classes : int, default=2
-            How many classes to name; those below 5% are left out.
-
-        Returns
-        -------
-        str
+        At most `n_classes` are named, and none below 5%.
         """
         row = self._confusion()[part]
         if not row.sum():
@@ -274,12 +231,7 @@ class PartReport:
         return ", ".join(shown)
 
     def to_text(self) -> str:
-        """Say it in words, one line per part.
-
-        Returns
-        -------
-        str
-        """
+        """Report in words, one line per part."""
         head = f"{len(self.names)} parts in {self.n_images} images."
         if self.confusion is not None:
             covered = percent(self.purity, 1)
@@ -310,7 +262,7 @@ def part_report(
     unlabeled: Any = None,
     stability: bool = False,
 ) -> PartReport:
-    """Look at the parts of a segmenter in images.
+    """Evaluate the parts of a segmenter in images.
 
     Parameters
     ----------
@@ -326,10 +278,10 @@ def part_report(
         Names of the ids in the masks; ``"class <id>"`` by default.
     unlabeled : int or list of int, default=None
         Ids in the masks that are no class, besides -1, where `images` does not say so itself. None
-        stands for 255 in uint8, which a warning says; ``[]`` for none.
+        stands for 255 in uint8, with a warning; ``[]`` for none.
     stability : bool, default=False
-        Whether to fit the segmenter anew on either half of the images, and to see how well its
-        parts come again. The halves depend on the content of the images and not on their order.
+        Whether to fit the segmenter again on either half of the images, to see how well its parts
+        are found again. The halves depend on the content of the images and not on their order.
 
     Returns
     -------
@@ -340,7 +292,7 @@ def part_report(
     Raises
     ------
     ValueError, TypeError
-        If an image or a mask is not what it should be, or the tree has several layers.
+        If an image or a mask is invalid, or the tree has several layers.
 
     See Also
     --------
@@ -351,7 +303,7 @@ def part_report(
     >>> from hierseg_learn.datasets import make_portraits
     >>> from hierseg_learn.segmentation import GridSegmenter, part_report
     >>> portraits = make_portraits(8, random_state=0).images
-    >>> grid = GridSegmenter(n_rows=2, n_cols=1).fit(portraits.images)
+    >>> grid = GridSegmenter(2, 1).fit(portraits.images)
     >>> report = part_report(grid, portraits, mask_names={0: "background", 1: "hair"})
     >>> report.to_frame().loc["row0_col0", "majority"]
     'background'
@@ -443,43 +395,8 @@ def _halves(batch: ImageBatch) -> tuple[ImageBatch, ImageBatch]:
     return batch.subset(np.sort(order[:middle])), batch.subset(np.sort(order[middle:]))
 
 
-def plot(display: PartSheetDisplay, ax: Axes | None) -> Axes:
-    """Draw the sheet; see `PartSheetDisplay.plot`."""
-    try:
-        import matplotlib.pyplot as plt
-    except ImportError as error:
-        raise ImportError(
-            "PartSheetDisplay.plot needs matplotlib: pip install 'hierseg-learn[plot]'."
-        ) from error
-
-    n_rows, n_columns = max(len(display.parts), 1), max(display.n_examples, 1)
-    if ax is None:
-        size = (_WORDS + _ROW * n_columns, _ROW * n_rows)
-        figure, ax = plt.subplots(figsize=size)
-        figure.subplots_adjust(left=_WORDS / size[0], right=1, bottom=0, top=1)
-    step = _CELL + _GAP
-    sheet = np.ones((n_rows * step - _GAP, n_columns * step - _GAP, 3))
-    for row, part in enumerate(display.parts):
-        for column, (photo, region) in enumerate(display.examples[part]):
-            cell = framed(photo, region)
-            top, left = row * step, column * step
-            sheet[top : top + _CELL, left : left + _CELL] = cell
-        ax.text(
-            -2 * _GAP,
-            row * step + _CELL / 2,
-            _words(display, part),
-            ha="right",
-            va="center",
-            fontsize=_FONT_POINTS,
-            parse_math=False,
-        )
-    ax.imshow(sheet, interpolation="nearest", aspect="equal")
-    ax.set_axis_off()
-    return ax
-
-
 def crop(photo: np.ndarray, region: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Copy out of a photo and of the pixels of a part what is around the part."""
+    """Copy the surroundings of a part out of a photo, and out of its mask of the part."""
     rows, columns = (
         _span(np.flatnonzero(region.any(axis=axis)), region.shape[1 - axis]) for axis in (1, 0)
     )
@@ -487,9 +404,9 @@ def crop(photo: np.ndarray, region: np.ndarray) -> tuple[np.ndarray, np.ndarray]
 
 
 def framed(photo: np.ndarray, region: np.ndarray) -> np.ndarray:
-    """Dim what is not of a part, and fit the rest into a white square.
+    """Dim what is not of a part, and fit the photo into a white square.
 
-    Shapes: `photo` (h, w) or (h, w, 3), `region` (h, w) bool. Returns `cell` (96, 96, 3) float64.
+    Shapes: `photo` (h, w) or (h, w, 3), `region` (h, w) bool. Returns (96, 96, 3) float64.
     """
     photo = np.asarray(photo, dtype=np.float64)
     gray = photo if photo.ndim == 2 else photo.mean(axis=2)
@@ -503,7 +420,7 @@ def framed(photo: np.ndarray, region: np.ndarray) -> np.ndarray:
     inside = region[take]
     dimmed = 1 - _DIMMED + _DIMMED * gray[take]
     shown = np.where(inside[..., np.newaxis], photo[take], dimmed[..., np.newaxis])
-    shown[_rim(inside)] = _OUTLINE
+    shown[_outline(inside)] = _OUTLINE
     cell = np.ones((_CELL, _CELL, 3))
     top, left = (_CELL - height) // 2, (_CELL - width) // 2
     cell[top : top + height, left : left + width] = shown
@@ -520,7 +437,7 @@ def _span(used: np.ndarray, side: int) -> slice:
     return slice(max(int(low - lacking), 0), min(int(np.ceil(high + lacking)), side))
 
 
-def _rim(inside: np.ndarray) -> np.ndarray:
+def _outline(inside: np.ndarray) -> np.ndarray:
     """Pixels just outside the part."""
     grown = inside.copy()
     grown[1:] |= inside[:-1]
@@ -530,18 +447,11 @@ def _rim(inside: np.ndarray) -> np.ndarray:
     return grown & ~inside
 
 
-def _words(display: PartSheetDisplay, part: int) -> str:
-    """Name of a part, and what the report says about it, in short lines."""
-    lines = display.report.describe(part).split("; ")
-    wrapped = [piece for line in lines for piece in textwrap.wrap(line, _LETTERS)]
-    return "\n".join([display.report.names[part], *wrapped])
-
-
 class PartSheetDisplay:
-    """Examples of every part, one row per part: the part as it is, the rest of the photo dimmed.
+    """Examples of every part, one row per part, with the rest of the photo dimmed.
 
-    Beside the examples stands how frequent the part is and, where there are masks, what they call
-    it. Looking at the sheet tells whether a person would name the parts, and how.
+    Beside the examples stands how frequent the part is and, with masks, what its classes are. The
+    sheet shows whether a part is one thing that people would name.
 
     Parameters
     ----------
@@ -555,12 +465,8 @@ class PartSheetDisplay:
 
     Attributes
     ----------
-    ax_ : matplotlib Axes
-        The axes that hold the sheet; set by `plot`.
-    figure_ : matplotlib Figure
-        The figure of these axes; set by `plot`.
-    alt_text : str
-        The sheet in words.
+    ax_, figure_ : matplotlib Axes and Figure
+        Where the sheet is drawn; set by `plot`.
 
     See Also
     --------
@@ -571,11 +477,11 @@ class PartSheetDisplay:
     >>> from hierseg_learn.datasets import make_portraits
     >>> from hierseg_learn.segmentation import GridSegmenter, PartSheetDisplay
     >>> photos = make_portraits(8, random_state=0).images.images
-    >>> grid = GridSegmenter(n_rows=1, n_cols=2).fit(photos)
+    >>> grid = GridSegmenter(1, 2).fit(photos)
     >>> display = PartSheetDisplay.from_estimator(grid, photos, n_examples=3)
     >>> print(display.alt_text)
     2 parts with up to 3 examples each. row0_col0: in 100% of the images, 50.0% of the pixels. \
-row0_col1: in 100% of the images, 50.0% of the pixels.
+    row0_col1: in 100% of the images, 50.0% of the pixels.
     """
 
     def __init__(
@@ -609,23 +515,23 @@ row0_col1: in 100% of the images, 50.0% of the pixels.
         n_examples: int = 8,
         ax: Axes | None = None,
     ) -> PartSheetDisplay:
-        """Look at the parts of a fitted segmenter, choose examples, and draw the sheet.
+        """Choose examples of the parts of a fitted segmenter, and draw the sheet.
 
         Of the images that have a part, ordered by its area, those in the upper half are shown at
-        even steps: neither the clearest ones only, nor those where it is a speck.
+        even steps: neither only the clearest ones, nor those where it is a speck.
 
         Parameters
         ----------
         estimator : Segmenter
             Fitted.
         X, masks, mask_names, unlabeled
-            As `images`, `masks`, `mask_names` and `unlabeled` of `part_report`.
+            As `images`, `masks`, `mask_names` and `unlabeled` of :func:`part_report`.
         report : PartReport, default=None
-            A report on the same images, where there is one already.
+            A report on the same images, if there is one already.
         parts, ax
             As for the display and for `plot`.
         n_examples : int, default=8
-            How many photos of every part.
+            Photos per part.
 
         Returns
         -------
@@ -671,14 +577,39 @@ row0_col1: in 100% of the images, 50.0% of the pixels.
         -------
         PartSheetDisplay
             The display itself.
-
-        Raises
-        ------
-        ImportError
-            If Matplotlib is not installed.
         """
-        self.ax_: Axes = plot(self, ax)
-        self.figure_: Figure = self.ax_.figure
+        try:
+            import matplotlib.pyplot as plt
+        except ImportError as error:
+            raise ImportError(
+                "PartSheetDisplay.plot needs matplotlib: pip install 'hierseg-learn[plot]'."
+            ) from error
+
+        n_rows, n_columns = max(len(self.parts), 1), max(self.n_examples, 1)
+        if ax is None:
+            size = (_WORDS + _ROW * n_columns, _ROW * n_rows)
+            figure, ax = plt.subplots(figsize=size)
+            figure.subplots_adjust(left=_WORDS / size[0], right=1, bottom=0, top=1)
+        step = _CELL + _GAP
+        sheet = np.ones((n_rows * step - _GAP, n_columns * step - _GAP, 3))
+        for row, part in enumerate(self.parts):
+            for column, (photo, region) in enumerate(self.examples[part]):
+                cell = framed(photo, region)
+                top, left = row * step, column * step
+                sheet[top : top + _CELL, left : left + _CELL] = cell
+            ax.text(
+                -2 * _GAP,
+                row * step + _CELL / 2,
+                self._words(part),
+                ha="right",
+                va="center",
+                fontsize=_FONT_POINTS,
+                parse_math=False,
+            )
+        ax.imshow(sheet, interpolation="nearest", aspect="equal")
+        ax.set_axis_off()
+        self.ax_: Axes = ax
+        self.figure_: Figure = ax.figure
         return self
 
     @property
@@ -692,6 +623,12 @@ row0_col1: in 100% of the images, 50.0% of the pixels.
         lines = [f"{self.report.names[part]}: {self.report.describe(part)}." for part in self.parts]
         head = f"{len(self.parts)} parts with up to {self.n_examples} examples each."
         return " ".join([head, *lines])
+
+    def _words(self, part: int) -> str:
+        """Name of a part, and what the report says about it, in short lines."""
+        lines = self.report.describe(part).split("; ")
+        wrapped = [piece for line in lines for piece in textwrap.wrap(line, _LETTERS)]
+        return "\n".join([self.report.names[part], *wrapped])
 
 
 def _cut_out(

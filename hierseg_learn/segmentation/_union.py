@@ -30,9 +30,8 @@ class SegmenterUnion(Segmenter):
     left quarter, say, *and* to the sky. Its part id stands for the combination, and the leaves of
     the tree list the combinations that they are made of. The tables of
     :class:`~hierseg_learn.SegmentTreeTransformer` describe all the nodes; the root has every pixel
-    once. Contributions of nodes to a distance add up as ever. Parts cannot be muted or exchanged
-    in the table, as it does not say how much of a leaf lies in a leaf of another tree; asking for
-    it is an error.
+    once. Contributions of nodes to a distance add up as ever. Parts cannot be ablated or swapped in
+    the table, as it does not say how much of a leaf lies in a leaf of another tree.
 
     Parameters
     ----------
@@ -40,8 +39,7 @@ class SegmenterUnion(Segmenter):
         Names and segmenters, at least two; a name becomes the node above the segmenter's tree. None
         stands for a :class:`PyramidSegmenter` named ``layout`` and a :class:`VocabularySegmenter`
         of :class:`RegionMerging` named ``parts``. Pixels that the first gives no part have none in
-        the others either, so the first is best one that leaves no pixel out, such as a
-        :class:`PyramidSegmenter`.
+        the others either, so the first should leave no pixel out, as a :class:`PyramidSegmenter`.
     random_state : int, RandomState instance or None, default=None
         Seeds segmenters that have no seed of their own.
 
@@ -51,10 +49,6 @@ class SegmenterUnion(Segmenter):
         Root ``image``; below it a node for every segmenter, with the segmenter's tree.
     segmenters_ : list of (str, Segmenter)
         The fitted segmenters.
-
-    See Also
-    --------
-    sklearn.pipeline.FeatureUnion : The same for transformers.
 
     Examples
     --------
@@ -98,17 +92,7 @@ class SegmenterUnion(Segmenter):
         return any(segmenter.uses_masks for _, segmenter in members)
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return the parameters, with ``deep=True`` also those of the segmenters by their names.
-
-        Parameters
-        ----------
-        deep : bool, default=True
-            Whether to include the parameters of the segmenters.
-
-        Returns
-        -------
-        params : dict
-        """
+        """Return the parameters; with ``deep=True`` also the segmenters and theirs, by names."""
         params = super().get_params(deep=False)
         if deep and _are_pairs(self.segmenters):
             for name, segmenter in self.segmenters:
@@ -117,17 +101,7 @@ class SegmenterUnion(Segmenter):
         return params
 
     def set_params(self, **params: Any) -> Self:
-        """Set parameters, also segmenters and their parameters by their names.
-
-        Parameters
-        ----------
-        **params : dict
-            Parameters as `get_params` names them.
-
-        Returns
-        -------
-        self : SegmenterUnion
-        """
+        """Set parameters, also segmenters and theirs, as `get_params` names them."""
         if "segmenters" in params:
             self.segmenters = params.pop("segmenters")
         if _are_pairs(self.segmenters):

@@ -30,37 +30,12 @@ NAMES = (*SEGMENTERS, *CUTTERS)
 
 
 def make_segmenter(spec: Any, has_masks: bool) -> Segmenter:
-    """Make the segmenter that a parameter stands for.
+    """Make the segmenter that the parameter `segmenter` of the transformer stands for.
 
-    Parameters
-    ----------
-    spec : {"auto", "masks", "grid", "pyramid", "superpixels", "region_merging", "felzenszwalb", \
-            "quickshift", "watershed", "higra", "union"}, Segmenter or callable
-        ``"auto"`` takes the label maps if there are any, and a spatial pyramid otherwise. From
-        ``"superpixels"`` to ``"higra"`` it names the cutter of a :class:`VocabularySegmenter`. A
-        callable is what :class:`CallableSegmenter` takes as `function`.
-    has_masks : bool
-        Whether the images come with label maps.
-
-    Returns
-    -------
-    segmenter : Segmenter
-        A new one with default parameters, or the object given, which is not copied.
-
-    Raises
-    ------
-    ValueError
-        If the name is unknown, or label maps are asked for and there are none.
-    TypeError
-        If it is none of these, such as a class.
-
-    Examples
-    --------
-    >>> from hierseg_learn.segmentation import make_segmenter
-    >>> make_segmenter("auto", has_masks=False)
-    PyramidSegmenter()
-    >>> make_segmenter("felzenszwalb", has_masks=False)
-    VocabularySegmenter(cutter=Felzenszwalb())
+    ``"auto"`` takes the label maps if there are any, and a spatial pyramid otherwise; the name of a
+    cutter stands for a VocabularySegmenter, other names for a segmenter with its defaults. A
+    function becomes a CallableSegmenter; an object is returned as it is. Raises ValueError if the
+    name is unknown, or label maps are needed and there are none; TypeError if it is none of these.
     """
     if isinstance(spec, str) and spec == "auto":
         spec = "masks" if has_masks else "pyramid"

@@ -215,12 +215,8 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
 
         Parameters
         ----------
-        X : array, list of images, list of paths, 2-D table or SegmentedImages
-            The images.
-        y : array-like of shape (n_images,), default=None
-            Classes, as in `fit`.
-        segments : array, list of arrays or list of paths, default=None
-            One label map per image, unless X brings its own.
+        X, y, segments
+            As in `fit`.
 
         Returns
         -------
@@ -270,10 +266,8 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
 
         Parameters
         ----------
-        X : array, list of images, list of paths, 2-D table or SegmentedImages
-            Images of the kind that `fit` saw.
-        segments : array, list of arrays or list of paths, default=None
-            One label map per image, as in `transform`.
+        X, segments
+            As in `transform`.
         layer : int, default=0
             Which child of the root, where a pixel belongs to a leaf below each of them.
 
@@ -282,11 +276,6 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
         label_maps : list of ndarray of shape (h, w), int32
             Node of every pixel, as in ``tree_.names[node]``: always a leaf, also where several
             part ids form one; -1 where the pixel belongs to no part.
-
-        Raises
-        ------
-        ValueError, TypeError
-            As in `transform`.
 
         Examples
         --------
@@ -300,7 +289,7 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
         ('sky', 'sea', 'photo')
         >>> transformer.label_maps(images)
         [array([[ 0,  1],
-           [ 1, -1]], dtype=int32)]
+               [ 1, -1]], dtype=int32)]
         """
         batch = self._check_batch(X, segments)
         return self._describer().node_maps(batch, layer)
@@ -309,32 +298,12 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
         return self.segmenter_._settled(batch)
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
-        """Return the names of the columns.
-
-        Parameters
-        ----------
-        input_features : Ignored
-            Present for scikit-learn's conventions.
-
-        Returns
-        -------
-        names : ndarray of shape (n_columns,), object
-        """
+        """Return the names of the columns: (n_columns,) object; `input_features` is ignored."""
         check_is_fitted(self)
         return np.array(self._describer().columns.names, dtype=object)
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return the parameters, with ``deep=True`` also those of the descriptors by their names.
-
-        Parameters
-        ----------
-        deep : bool, default=True
-            Whether to include the parameters of objects that are parameters.
-
-        Returns
-        -------
-        params : dict
-        """
+        """Return the parameters; with ``deep=True`` also the descriptors and theirs, by names."""
         params = super().get_params(deep=deep)
         if deep:
             for name, descriptor in self._named_descriptors():
@@ -344,17 +313,7 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
         return params
 
     def set_params(self, **params: Any) -> Self:
-        """Set parameters, also those of descriptors by their names.
-
-        Parameters
-        ----------
-        **params : dict
-            Parameters as `get_params` names them.
-
-        Returns
-        -------
-        self : SegmentTreeTransformer
-        """
+        """Set parameters, also descriptors and theirs, as `get_params` names them."""
         if "descriptors" in params:
             self.descriptors = params.pop("descriptors")
         names = [name for name, _ in self._named_descriptors()]
