@@ -177,11 +177,6 @@ class PartAgglomeration(Estimator):
         Returns
         -------
         tree : SegmentTree
-
-        Raises
-        ------
-        ValueError
-            As `dissimilarity` does, and if names or values are not one per part.
         """
         n_parts = statistics.n_parts
         names = [f"part_{k}" for k in range(n_parts)] if names is None else list(names)

@@ -108,11 +108,6 @@ class Segmenter(ImageEstimator, metaclass=ABCMeta):
         -------
         label_map : ndarray of shape (height, width), int32
             Part id of every pixel, -1 where it belongs to no part.
-
-        Raises
-        ------
-        ValueError, TypeError
-            If the image or the mask is invalid.
         """
         check_is_fitted(self)
         [(_, labels)] = self.segmented(self._check_image(image, mask))
@@ -133,11 +128,6 @@ class Segmenter(ImageEstimator, metaclass=ABCMeta):
         -------
         label_maps : list of ndarray of shape (height, width), int32
             Part id of every pixel, -1 where it belongs to no part.
-
-        Raises
-        ------
-        ValueError, TypeError
-            If an image or a label map is invalid.
         """
         check_is_fitted(self)
         batch = self._check_images(X, segments=segments, reset=False)

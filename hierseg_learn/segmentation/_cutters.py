@@ -57,11 +57,6 @@ class Cutter(Estimator, metaclass=ABCMeta):
         -------
         regions : ndarray of shape (height, width), int32
             Region of every pixel, numbered without gaps.
-
-        Raises
-        ------
-        ValueError, TypeError
-            If the image or a parameter is invalid.
         """
         return number_regions(self._cut(self._pixels(image)))
 

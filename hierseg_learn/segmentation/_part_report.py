@@ -537,11 +537,6 @@ class PartSheetDisplay:
         -------
         PartSheetDisplay
             The display, drawn.
-
-        Raises
-        ------
-        ValueError, TypeError
-            As `part_report` does.
         """
         if not isinstance(n_examples, Integral) or n_examples < 1:
             raise ValueError(f"n_examples must be an integer of at least 1, got {n_examples!r}.")

@@ -203,11 +203,6 @@ class HierarchyCutter(Cutter):
         Returns
         -------
         tree : BinaryPartitionTree
-
-        Raises
-        ------
-        ValueError, TypeError
-            If the image or a parameter is invalid.
         """
         return self._hierarchy(self._pixels(image))
 

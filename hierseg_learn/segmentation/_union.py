@@ -8,6 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 from sklearn.utils import check_random_state
+from sklearn.utils.metaestimators import _BaseComposition
 
 from ..base import clone_with_seed
 from ..images import ImageBatch
@@ -23,7 +24,7 @@ from .grid import PyramidSegmenter
 MAX_COMBINATIONS = 1_000_000
 
 
-class SegmenterUnion(Segmenter):
+class SegmenterUnion(_BaseComposition, Segmenter):
     """Put the trees of several segmenters under one root, such as a layout and parts.
 
     Every segmenter cuts the image by itself, so a pixel belongs to one leaf of each: to the upper
@@ -93,24 +94,13 @@ class SegmenterUnion(Segmenter):
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the parameters; with ``deep=True`` also the segmenters and theirs, by names."""
-        params = super().get_params(deep=False)
-        if deep and _are_pairs(self.segmenters):
-            for name, segmenter in self.segmenters:
-                params[name] = segmenter
-                params |= {f"{name}__{key}": value for key, value in segmenter.get_params().items()}
-        return params
+        return self._get_params("segmenters", deep=deep)
 
     def set_params(self, **params: Any) -> Self:
         """Set parameters, also segmenters and theirs, as `get_params` names them."""
-        if "segmenters" in params:
-            self.segmenters = params.pop("segmenters")
-        if _are_pairs(self.segmenters):
-            replaced = {name: params.pop(name) for name, _ in self.segmenters if name in params}
-            if replaced:
-                self.segmenters = [
-                    (name, replaced.get(name, segmenter)) for name, segmenter in self.segmenters
-                ]
-        return super().set_params(**params)
+        if isinstance(self.segmenters, tuple):
+            self.segmenters = list(self.segmenters)
+        return self._set_params("segmenters", **params)
 
     def _say_dropped(self, batch: ImageBatch) -> bool:
         said = any(segmenter._dropped_in_fit for _, segmenter in self.segmenters_)

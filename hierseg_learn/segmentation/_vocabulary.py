@@ -133,11 +133,6 @@ class VocabularySegmenter(Segmenter):
         -------
         regions : ndarray of shape (height, width), int32
             Region of every pixel, numbered without gaps.
-
-        Raises
-        ------
-        ValueError, TypeError
-            If the image is invalid.
         """
         return self._regions(self._check_image(image).image(0))
 

@@ -9,7 +9,6 @@ import numpy as np
 
 from ._validate import (
     SHOWN_LEVELS,
-    TreeShape,
     check_name,
     join_path,
     list_names,
@@ -164,7 +163,7 @@ def _grow(name: Any, content: Any, expand: Any) -> TreeArrays:
     return post_order(nodes.names, nodes.children, 0, nodes.values)
 
 
-def write_nested(tree: TreeShape) -> dict[str, Any]:
+def write_nested(tree: Any) -> dict[str, Any]:
     """Nested dict of a tree, the inverse of `read_nested`."""
     contents: list[Any] = [{} for _ in tree.names]
     for position, leaf in enumerate(tree.leaves.tolist()):

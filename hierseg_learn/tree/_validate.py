@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -15,33 +15,6 @@ SHOWN_LEVELS = 5
 _ESCAPES = {"/": "%2F", "|": "%7C"}
 _LIKE_ESCAPE = re.compile(r"%(?=2F|7C|25)")
 _ESCAPED = re.compile(r"%(?:2F|7C|25)")
-
-
-class TreeShape(Protocol):
-    """What drawing and writing ask of a tree, so that the files that do need not import it."""
-
-    names: list[str]
-    parents: np.ndarray
-    leaves: np.ndarray
-    leaf_values: list[Any] | None
-    depths: np.ndarray
-    is_leaf: np.ndarray
-    root: int
-    root_name: str
-    n_nodes: int
-    n_leaves: int
-
-    def children(self, node: int) -> np.ndarray:
-        """Ids of the children of a node."""
-
-    def bottom_up(self) -> Iterable[int]:
-        """All nodes, children first."""
-
-    def index(self, node: Any) -> int:
-        """Id of a node that is given by id, name or path."""
-
-    def path(self, node: int) -> str:
-        """Names from the root to a node."""
 
 
 def name_in_path(name: str) -> str:
