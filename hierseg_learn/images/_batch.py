@@ -29,7 +29,7 @@ class ImageBatch:
     encoding : PixelEncoding
         How pixel values become float32.
     rule : IdRule, default=None
-        Which ids belong to no part; None where nobody said.
+        Which ids belong to no part; None if not given.
     names : tuple of str, default=("X", "segments")
         Argument names of images and masks, for error messages.
     index : pandas.Index, default=None
@@ -37,8 +37,8 @@ class ImageBatch:
     positions : ndarray of int, default=None
         Positions of the images in the input; None for all of them in order.
     drops : ndarray of int, shape (n_images, 2), default=None
-        Pixels of every image that were dropped though nobody said so, and all pixels read; filled
-        in place as label maps are read.
+        Pixels of every image that were dropped by default, and all pixels read; filled in place as
+        label maps are read.
 
     Examples
     --------
@@ -89,12 +89,12 @@ class ImageBatch:
 
     @property
     def unlabeled(self) -> tuple[int, ...] | None:
-        """Ids that the user said to be of no part, besides -1; None where nobody said."""
+        """Ids of no part, besides -1; None if not given."""
         return self._rule.unlabeled
 
     @property
     def dropped_share(self) -> float:
-        """Share of the pixels seen so far that are of no part though nobody said so."""
+        """Share of the pixels read so far that are of no part by default."""
         dropped, seen = self.drops.sum(axis=0).tolist()
         return dropped / seen if seen else 0.0
 

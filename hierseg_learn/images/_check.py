@@ -78,14 +78,14 @@ def check_images(
     caller calls X and segments. What is in memory is checked now, files when they are read; errors
     name the argument and the image.
     """
-    X, items, said = join_items(X, names[0]), X, check_unlabeled(unlabeled)
+    X, items, given = join_items(X, names[0]), X, check_unlabeled(unlabeled)
     _check_one_source(X, segments, names)
     if isinstance(X, ImageBatch):
         return X
-    rule = IdRule(said)
+    rule = IdRule(given)
     if isinstance(X, SegmentedImages):
         images, masks, names = X.images, X.masks, names[:1] * 2
-        rule = IdRule(X.unlabeled).settled(said, (), names[0])
+        rule = IdRule(X.unlabeled).settled(given, (), names[0])
     else:
         images, segments = _collect(X, segments, image_shape, names)
         masks = None if segments is None else pair_masks(images, segments, rule, names[1])

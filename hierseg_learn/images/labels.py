@@ -35,14 +35,14 @@ def check_unlabeled(unlabeled: Any) -> tuple[int, ...] | None:
 class IdRule:
     """Which ids of a label map belong to no part.
 
-    -1 always; what the user said; and where nobody said anything 255 in uint8, unless it is a part.
+    -1 always; the ids given; if none were given, 255 in uint8, unless it is a part.
     """
 
-    unlabeled: tuple[int, ...] | None = None  # what the user said, as `check_unlabeled` returns it
+    unlabeled: tuple[int, ...] | None = None  # as `check_unlabeled` returns them
     parts: tuple[int, ...] = ()  # ids that a tree names
 
     def drops_open_id(self, dtype: np.dtype) -> bool:
-        """Say whether 255 belongs to no part though nobody said so."""
+        """Say whether 255 belongs to no part by default."""
         return self.unlabeled is None and dtype == np.uint8 and OPEN_ID not in self.parts
 
     def skipped(self, dtype: np.dtype) -> list[int]:
@@ -50,7 +50,7 @@ class IdRule:
         return [-1, *(self.unlabeled or ()), *([OPEN_ID] if self.drops_open_id(dtype) else ())]
 
     def n_dropped(self, mask: np.ndarray) -> int:
-        """Count the pixels that belong to no part though nobody said so."""
+        """Count the pixels that belong to no part by default."""
         return int(np.count_nonzero(mask == OPEN_ID)) if self.drops_open_id(mask.dtype) else 0
 
     def settled(
@@ -62,14 +62,14 @@ class IdRule:
                 f"{name} has unlabeled={list(self.unlabeled)}, the model has "
                 f"unlabeled={list(unlabeled)}; expected the same ids, or None for one of them."
             )
-        said = self.unlabeled if unlabeled is None else unlabeled
+        given = self.unlabeled if unlabeled is None else unlabeled
         parts = tuple(sorted({*self.parts, *parts}))
-        for part in sorted(set(parts).intersection(said or ())):
+        for part in sorted(set(parts).intersection(given or ())):
             raise ValueError(
-                f"unlabeled={list(said)} names the id {part}, which is a part of the tree; "
+                f"unlabeled={list(given)} names the id {part}, which is a part of the tree; "
                 "expected an id to be one of the two."
             )
-        return IdRule(said, parts)
+        return IdRule(given, parts)
 
 
 def to_label_map(

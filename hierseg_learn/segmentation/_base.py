@@ -35,8 +35,8 @@ class Segmenter(ImageEstimator, metaclass=ABCMeta):
     uses_masks : bool
         Whether label maps have to be given together with the images.
     unlabeled_ : tuple of int or None
-        Ids of the given label maps that are no part, besides -1; None where nobody said, or where
-        it takes no label maps.
+        Ids of the given label maps that are no part, besides -1; None if not given, or where it
+        takes no label maps.
 
     Examples
     --------
@@ -90,7 +90,7 @@ class Segmenter(ImageEstimator, metaclass=ABCMeta):
         self.tree_ = self._fit(batch)
         self._parts = self._named_parts(self.tree_)
         self.unlabeled_ = batch.unlabeled if self.uses_masks else None
-        self._dropped_in_fit = self._say_dropped(batch)
+        self._dropped_in_fit = self._warn_dropped(batch)
         return self
 
     def segment(self, image: Any, mask: Any = None) -> np.ndarray:
@@ -137,7 +137,7 @@ class Segmenter(ImageEstimator, metaclass=ABCMeta):
                 found.append(labels)
                 bar.advance()
         if not self._dropped_in_fit:
-            self._say_dropped(batch)
+            self._warn_dropped(batch)
         return found
 
     def segmented(self, batch: ImageBatch) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -183,7 +183,7 @@ class Segmenter(ImageEstimator, metaclass=ABCMeta):
     ) -> list[np.ndarray]:
         """Checked label maps of any number of images; positions are for messages.
 
-        `drops`, (n_images, 2), counts pixels dropped though nobody said so, and all pixels.
+        `drops`, (n_images, 2), counts pixels dropped by default, and all pixels.
         """
         found: list[np.ndarray] = []
         for chunk in gen_batches(len(images), self._images_at_once):
@@ -227,8 +227,8 @@ class Segmenter(ImageEstimator, metaclass=ABCMeta):
     def _settled(self, batch: ImageBatch) -> ImageBatch:
         return batch.settled(self.unlabeled_, self._parts) if self.uses_masks else batch
 
-    def _say_dropped(self, batch: ImageBatch) -> bool:
-        """Warn of pixels that are of no part though nobody said so; return whether there are."""
+    def _warn_dropped(self, batch: ImageBatch) -> bool:
+        """Warn of pixels of no part by default; return whether there are."""
         share = 0.0 if OPEN_ID in self._parts else batch.dropped_share
         if share:
             warn_of_dropped(share)
@@ -252,7 +252,7 @@ def read_tree(tree: Any) -> SegmentTree:
 
 
 def warn_of_dropped(share: float) -> None:
-    """Warn of the share of the pixels that are of no part though nobody said so."""
+    """Warn of the share of the pixels of no part by default."""
     warn_user(
         f"{OPEN_ID} in uint8 label maps is no part unless you say otherwise, and "
         f"{100 * share:.2g}% of the pixels have it; pass unlabeled={OPEN_ID} if that is right, and "

@@ -34,7 +34,7 @@ class MaskSegmenter(Segmenter):
         in ``fit`` and hangs the ids found in them side by side below one root; masks of 0 and 255
         have two parts. With a tree, ``fit`` reads no label map.
     unlabeled : int or list of int, default=None
-        Ids that are no part, besides -1, where the images do not say so themselves. None stands for
+        Ids that are no part, besides -1, where the images bring none. None stands for
         255 in uint8, unless the tree names it; ``[]`` for none. A fitted model keeps them.
 
     Attributes
@@ -44,7 +44,7 @@ class MaskSegmenter(Segmenter):
     uses_masks : bool
         Whether it was fitted with label maps.
     unlabeled_ : tuple of int or None
-        Ids that are no part, besides -1; None where nobody said.
+        Ids that are no part, besides -1; None if not given.
 
     Examples
     --------

@@ -66,12 +66,10 @@ class SegmentationNetwork:
     )
 
     def predict(self, images: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Class of every pixel.
+        """Class of every pixel of every image, (height, width) int64.
 
-        Shapes: `images` (height, width) or (height, width, 3) float32. Returns `classes` (height,
-        width) int64: what the network says at its own size, brought back to the pixels of the
-        image: logits are interpolated before the largest is taken. A network of one class has
-        nothing to compare: 0 is where its logit is above 0, and -1 elsewhere.
+        Logits are interpolated to the size of the image before the largest is taken. A network of
+        one class has nothing to compare: 0 is where its logit is above 0, and -1 elsewhere.
         """
         import torch
 
@@ -161,7 +159,7 @@ class SegmentationNetwork:
     def _processed(
         self, pixels: np.ndarray, settings: dict[str, Any]
     ) -> tuple[list[dict[str, np.ndarray]], list[int] | None]:
-        """What the processor makes of one photo, and where its pieces start if it is split."""
+        """Output of the processor for one photo, and where its pieces start if it is split."""
         prepared = self.processor(pixels, input_data_format="channels_last", **settings)
         if "pixel_values" not in prepared or np.ndim(prepared["pixel_values"][0]) != 3:
             raise ValueError("what it gives a network are no photos (pixel_values)")
@@ -176,7 +174,7 @@ class SegmentationNetwork:
         return inputs, None if offsets is None else [int(offset[1]) for offset in offsets]
 
     def _answers(self, inputs: Sequence[_Input]) -> list[Any]:
-        """What the network says of inputs of one shape, one answer for each."""
+        """Outputs of the network for inputs of one shape, one for each."""
         import torch
 
         stacked = {
@@ -216,7 +214,7 @@ class SegmentationNetwork:
         ]
 
     def _classes(self, answers: Sequence[Any], views: PhotoViews, size: tuple[int, ...]) -> Any:
-        """Class of every pixel of one image, of what the network says of its views."""
+        """Class of every pixel of one image, from the outputs for its views."""
         universal = not hasattr(answers[0], "logits")
         # that of EoMT expects a size of two edges, and padding nowhere
         trusted = hasattr(self.processor, "post_process_panoptic_segmentation") and not hasattr(
@@ -245,10 +243,10 @@ def _batches(inputs: Sequence[_Input], most: int) -> Iterator[list[_Input]]:
 
 
 def largest_class(answers: Sequence[Any], views: PhotoViews, size: tuple[int, ...]) -> Any:
-    """Class of every pixel, of what a network says of the views of an image.
+    """Class of every pixel, (height, width) int64, from the outputs for the views of an image.
 
-    Returns `classes` (height, width) int64: of equal logits the first class. Of one class, -1 where
-    the logit is not above 0, or the sum of a universal network not above a half.
+    Of equal logits the first class. Of one class, -1 where the logit is not above 0, or the sum of
+    a universal network not above a half.
     """
     import torch
 
@@ -477,8 +475,8 @@ Process = Callable[[np.ndarray], tuple[list[np.ndarray], "list[int] | None"]]
 def find_views(process: Process, size: tuple[int, int]) -> PhotoViews:
     """Learn where the views of a photo come from.
 
-    Photos are sent whose brightness is the number of the row, and of the column; what comes out
-    says exactly where it was.
+    Photos are sent whose brightness is the number of the row, and of the column; the output shows
+    where every pixel went.
     """
     rows, starts = _numbers(process, size, axis=0)
     cols, _ = _numbers(process, size, axis=1)
@@ -503,10 +501,10 @@ def find_views(process: Process, size: tuple[int, int]) -> PhotoViews:
 
 
 def locate(seen: np.ndarray, n: int) -> tuple[int, int]:
-    """Find the photo along one axis of what was made of it.
+    """Find the photo along one axis of the output, (length,) int.
 
-    Shapes: `seen` (length,) int. Returns `extent`: number of rows of the whole photo after
-    resizing; `first`: where the photo starts; negative if its start was cropped away.
+    Returns the number of rows of the whole photo after resizing, and where the photo starts,
+    negative if its start was cropped away.
     """
     shown = _content(seen)
     first, last = shown.start, shown.stop - 1

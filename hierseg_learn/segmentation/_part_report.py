@@ -277,7 +277,7 @@ def part_report(
     mask_names : dict of int to str, default=None
         Names of the ids in the masks; ``"class <id>"`` by default.
     unlabeled : int or list of int, default=None
-        Ids in the masks that are no class, besides -1, where `images` does not say so itself. None
+        Ids in the masks that are no class, besides -1, where `images` brings none. None
         stands for 255 in uint8, with a warning; ``[]`` for none.
     stability : bool, default=False
         Whether to fit the segmenter again on either half of the images, to see how well its parts

@@ -44,11 +44,6 @@ class BinaryPartitionTree:
     areas : ndarray of shape (n_nodes,), int64
         Pixels of every node.
 
-    Attributes
-    ----------
-    n_leaves : int
-        Number of superpixels.
-
     Examples
     --------
     >>> import numpy as np
@@ -85,12 +80,7 @@ class BinaryPartitionTree:
         Returns
         -------
         regions : ndarray of shape (height, width), int32
-            Numbered without a gap, in reading order of their first pixels.
-
-        Raises
-        ------
-        ValueError
-            If not exactly one of both is given, or there would be fewer than one region.
+            Numbered without gaps, in reading order of their first pixels.
         """
         if (n_regions is None) == (height is None):
             raise ValueError(
@@ -120,13 +110,10 @@ class BinaryPartitionTree:
         return np.argsort(np.argsort(first)).astype(np.int32)[regions]
 
     def contour_map(self) -> np.ndarray:
-        """Ultrametric contour map: how high every border stays.
+        """Ultrametric contour map: (height, width) float64 in [0, 1].
 
-        Returns
-        -------
-        contours : ndarray of shape (height, width), float64
-            Height at which a pixel joins its right and its lower neighbor, the larger of both;
-            values beyond `t` are the borders of ``cut(height=t)``. In [0, 1].
+        A pixel has the height at which it joins its right and its lower neighbor, the larger of
+        both; values beyond `t` are the borders of ``cut(height=t)``.
         """
         from ..kernels import segments
 
@@ -136,10 +123,7 @@ class BinaryPartitionTree:
 def merge_tree(
     image: np.ndarray, n_superpixels: int, compactness: float, sigma: float
 ) -> BinaryPartitionTree:
-    """Build the hierarchy of one image.
-
-    Shapes: `image` (height, width) or (height, width, 3) float32.
-    """
+    """Build the hierarchy of one image, (height, width) or (height, width, 3) float32."""
     # here, as it loads Numba
     from ..kernels import segments
 
@@ -159,12 +143,10 @@ def order_by_height(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Make heights monotone, and number inner nodes by them.
 
-    A merge may cost less than one that it builds on, as joining changes what regions look like;
-    its height then is that of the highest merge below.
-
-    Shapes: `pairs` (n_leaves - 1, 2) int64, `costs` (n_leaves - 1,) float64, `counts` (n_leaves,)
-    int64. Returns `parents, heights, areas` (2 * n_leaves - 1,): as of
-    :class:`BinaryPartitionTree`, heights in the unit of the costs.
+    A merge may cost less than one that it builds on, as joining changes what regions look like; its
+    height then is that of the highest merge below. `pairs` are the merges (n_leaves - 1, 2),
+    `counts` the pixels of the leaves. Returns parents, heights and areas as in
+    :class:`BinaryPartitionTree`.
     """
     n_leaves, n_nodes = len(counts), 2 * len(counts) - 1
     heights = np.concatenate([np.zeros(n_leaves), costs])
@@ -193,17 +175,7 @@ class HierarchyCutter(Cutter):
     _parameter_constraints: dict = {"n_segments": [Interval(Integral, 1, None, closed="left")]}
 
     def hierarchy(self, image: Any) -> BinaryPartitionTree:
-        """Build the tree of regions of one image.
-
-        Parameters
-        ----------
-        image : array of shape (height, width) or (height, width, 3), Pillow image or path
-            As for `regions`.
-
-        Returns
-        -------
-        tree : BinaryPartitionTree
-        """
+        """Build the binary partition tree of one image, given as for `regions`."""
         return self._hierarchy(self._pixels(image))
 
     @abstractmethod

@@ -210,10 +210,9 @@ def name_parts(
     tree: SegmentTree | None,
     background: str | None,
 ) -> list[str | None]:
-    """Say which part every class belongs to.
+    """Name of the part of every class, None for no part.
 
-    Returns `parts`: name of the part of every class, None for no part. Of one class, a second item:
-    the part of the pixels without it.
+    Of one class, a second item: the part of the pixels without it.
     """
     known = part_ids(tree) if tree is not None else None
     if classes is None and known is None:

@@ -102,9 +102,9 @@ class SegmenterUnion(_BaseComposition, Segmenter):
             self.segmenters = list(self.segmenters)
         return self._set_params("segmenters", **params)
 
-    def _say_dropped(self, batch: ImageBatch) -> bool:
+    def _warn_dropped(self, batch: ImageBatch) -> bool:
         said = any(segmenter._dropped_in_fit for _, segmenter in self.segmenters_)
-        return said or super()._say_dropped(batch)
+        return said or super()._warn_dropped(batch)
 
     def _members(self) -> Sequence[tuple[str, Segmenter]]:
         if self.segmenters is None:
@@ -198,7 +198,7 @@ class SegmenterUnion(_BaseComposition, Segmenter):
         for place, (_, segmenter) in enumerate(self.segmenters_):
             (cells,) = segmenter._cells()
             if cells is not None:
-                # any combination with the cell will do
+                # any combination with the cell
                 leaves = self._lookups[place].to_leaves(cells, 0) + (place > 0)
                 cells = np.take(combinations, leaves, axis=place)
                 cells = np.moveaxis(cells, (place, place + 1), (0, 1))

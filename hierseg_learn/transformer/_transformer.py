@@ -68,7 +68,7 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
         too.
     image_shape : tuple of int, default=None
         ``(h, w)`` or ``(h, w, 3)``: shape of the images in a 2-D table. Without it every row is an
-        image of one row of pixels; a warning says so where the rows look like images.
+        image of one row of pixels, with a warning where the rows look like images.
     unlabeled : int or list of int, default=None
         Ids in label maps that are no part, besides -1, where the label maps do not bring their own
         (SegmentedImages do). None stands for 255 in uint8, unless the tree names it or it is the
@@ -193,7 +193,7 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
             (arrays, Pillow images, items of SegmentedImages) or of their files, or a table of
             flattened images with `image_shape`.
         y : array-like of shape (n_images,), default=None
-            Classes. Only a `tree` that joins parts by their learned metrics looks at them.
+            Classes, used only by a `tree` that joins parts by their learned metrics.
         segments : array, list of arrays or list of paths, default=None
             One label map per image, unless X brings its own.
 
@@ -258,7 +258,7 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
             verbose=self.verbose,
         )
         if not self.segmenter_._dropped_in_fit:
-            self.segmenter_._say_dropped(batch)
+            self.segmenter_._warn_dropped(batch)
         return self._finish(rows, batch)
 
     def label_maps(self, X: Any, segments: Any = None, *, layer: int = 0) -> list[np.ndarray]:
@@ -388,7 +388,7 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
         )
         self.fill_values_ = self._learn_fill_values(rows)
         if not self.segmenter_._dropped_in_fit:
-            self.segmenter_._dropped_in_fit = self.segmenter_._say_dropped(batch)
+            self.segmenter_._dropped_in_fit = self.segmenter_._warn_dropped(batch)
         return rows, batch
 
     def _open_params(self, segmenter: Segmenter, tree: SegmentTree | None) -> dict[str, Any]:

@@ -39,10 +39,7 @@ def agglomerate_tree(
     describer: Callable[[SegmentTree], TreeDescriber],
     n_jobs: int | None,
 ) -> SegmentTree:
-    """Join the parts of a segmenter step by step.
-
-    Shapes: `y` (n_images,).
-    """
+    """Join the parts of a segmenter step by step; `y` are the classes of the images."""
     own = segmenter.tree_
     if PartLookup(own).n_layers > 1:
         raise ValueError(
@@ -91,11 +88,10 @@ def _measure_parts(segmenter: Segmenter, batch: ImageBatch, tree: SegmentTree) -
 
 
 def _leaf_metrics(rows: np.ndarray, codes: np.ndarray, names: list[str]) -> list[np.ndarray]:
-    """Discriminants of every leaf, in one unit per column.
+    """Discriminants of every leaf, in one unit per column: (n_components, n_columns) each.
 
-    Shapes: `rows` (n_images, n_leaves, n_columns), `codes` (n_images,) int. Returns `components`
-    (n_components, n_columns): without rows for a leaf that says nothing, or is in images of one
-    class only.
+    Shapes: `rows` (n_images, n_leaves, n_columns), `codes` (n_images,) int. No rows for a leaf that
+    learned nothing, or is in images of one class only.
     """
     there = ~np.isnan(rows).all(axis=2)
     unit = np.nanstd(rows[there], axis=0) if there.any() else np.ones(rows.shape[2])

@@ -124,9 +124,8 @@ class TreeDescriber:
     def _pool(self, image: np.ndarray, layers: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         """Pool one image over its leaves, the only pass over its pixels.
 
-        Shapes: `image` (h, w) or (h, w, 3) float32, `layers` (h, w) integer. Returns `area`
-        (n_leaves,) float64: pixels of every leaf divided by pixels of the image; `sums` (n_leaves,
-        n_sums) float64: sums of all descriptors divided by pixels of the image.
+        `layers` are maps of leaves, (h, w) each. Returns the areas of the leaves, (n_leaves,), and
+        the sums of all descriptors, (n_leaves, n_sums), both divided by the pixels of the image.
         """
         channels = ImageChannels(image)
         layouts = self.layouts or (None,) * len(layers)
@@ -161,10 +160,7 @@ class TreeDescriber:
         return area, np.concatenate(sums, axis=1)
 
     def node_maps(self, batch: ImageBatch, layer: int = 0) -> list[np.ndarray]:
-        """Node of every pixel of all images, in one of the layers of the tree.
-
-        Returns `maps` (h, w) int32: leaves of the tree; -1 where the pixel belongs to no part.
-        """
+        """Node of every pixel of all images in one layer of the tree: (h, w) int32, -1 for none."""
         if not 0 <= layer < self.lookup.n_layers:
             raise ValueError(
                 f"layer must lie in [0, {self.lookup.n_layers}), the number of layers of the tree, "
@@ -176,21 +172,16 @@ class TreeDescriber:
         ]
 
     def rows(self, batch: ImageBatch) -> np.ndarray:
-        """Describe images.
-
-        Returns `rows` (n_images, n_columns) float64: descriptor columns are NaN where the node is
-        absent.
-        """
+        """Describe images: (n_images, n_columns) float64, NaN in descriptors of absent nodes."""
         pooled = [self._pool(image, leaves) for image, leaves in self._leaf_maps(batch)]
         return self.rows_of_leaves(
             np.stack([area for area, _ in pooled]), np.stack([sums for _, sums in pooled])
         )
 
     def rows_of_leaves(self, area: np.ndarray, sums: np.ndarray) -> np.ndarray:
-        """Sum leaves up the tree and turn the sums into columns.
+        """Sum leaves up the tree and turn the sums into columns, NaN for absent nodes.
 
-        Shapes: `area` (n_images, n_leaves), `sums` (n_images, n_leaves, n_sums). Returns `rows`
-        (n_images, n_columns) float64: descriptor columns are NaN where the node is absent.
+        Shapes: `area` (n_images, n_leaves), `sums` (n_images, n_leaves, n_sums).
         """
         return self._columns(self._sum_up(area, -1), self._sum_up(sums, -2))
 
@@ -203,11 +194,7 @@ class TreeDescriber:
         return sums
 
     def leaves_of_rows(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Turn the columns of the leaves back into sums: the inverse of `rows_of_leaves`.
-
-        Shapes: `rows` (n_images, n_columns). Returns `area` (n_images, n_leaves) float64; `sums`
-        (n_images, n_leaves, n_sums) float64.
-        """
+        """Turn the columns of the leaves back into areas and sums: undo `rows_of_leaves`."""
         starts = np.unique(self.columns.presence)[self.tree.leaves]
         area = rows[:, starts + OWN_COLUMNS.index(AREA)].astype(np.float64)
         sums, first = [], len(OWN_COLUMNS)
@@ -225,10 +212,9 @@ class TreeDescriber:
             yield image, [self.lookup.to_leaves(labels, position, layer) for layer in layers]
 
     def node_columns(self, area: np.ndarray, sums: np.ndarray) -> np.ndarray:
-        """Turn pooled sums of nodes into all columns that a node may have.
+        """Turn areas (...) and sums (..., n_sums) of nodes into all columns that a node may have.
 
-        Shapes: `area` (...), `sums` (..., n_sums). Returns `columns` (..., n_columns_of_a_node)
-        float64: presence, area, and the descriptors, NaN where the node is absent.
+        These are presence, area, and the descriptors, NaN where the node is absent.
         """
         columns, start = [np.stack([area > 0, area], axis=-1)], 0
         for _, descriptor in self.descriptors:
@@ -249,11 +235,9 @@ class TreeDescriber:
 
 
 def erode_leaves(leaves: np.ndarray, n_leaves: int, erosion: int) -> np.ndarray:
-    """Take the pixels near a border out of every region of a label map.
+    """Take the pixels near a border out of every region of a label map: they become -1.
 
-    Shapes: `leaves` (h, w) integer. Returns `inner` (h, w) integer: as `leaves`, -1 where a pixel
-    was taken out. A region without a pixel deep enough keeps its deepest ones, so no region
-    vanishes.
+    A region without a pixel deep enough keeps its deepest ones, so no region vanishes.
     """
     if erosion == 0:
         return leaves
@@ -280,11 +264,7 @@ def describe_images(
     n_jobs: int | None,
     verbose: int,
 ) -> np.ndarray:
-    """Describe all images of a batch, in parallel.
-
-    Returns `rows` (n_images, n_columns): the same bits for any `n_jobs`: an image's row depends on
-    that image only.
-    """
+    """Describe all images of a batch, in parallel: the same bits for any `n_jobs`."""
     size = max(CHUNK_IMAGES, describer.segmenter._images_at_once)
     chunks = list(gen_batches(len(batch), size))
     table = np.empty((len(batch), len(describer.columns.names)), dtype=dtype)
@@ -303,5 +283,5 @@ def describe_images(
 
 
 def _described(describer: TreeDescriber, batch: ImageBatch) -> tuple[np.ndarray, np.ndarray]:
-    """Rows of some images, and what was counted of dropped pixels, also in another process."""
+    """Rows of some images, and the counts of dropped pixels, also in another process."""
     return describer.rows(batch), batch.drops
