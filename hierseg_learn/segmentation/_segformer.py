@@ -68,20 +68,19 @@ class SegFormerSegmenter(Segmenter):
 
     Notes
     -----
-    Images are given to the image processor of the checkpoint with 8 bits a channel, gray ones three
-    times. Logits are interpolated to the size of the image, and the class with the largest one is
-    taken. A network of one class is compared with nothing: a pixel has the class where its logit is
+    Images are given to the image processor of the checkpoint with 8 bits per channel, gray ones as
+    three equal channels. Logits are interpolated to the size of the image, and the class with the
+    largest one is taken. With a network of one class, a pixel has the class where its logit is
     above 0, and is `background` elsewhere.
 
-    Where the processor puts a photo is not guessed from its settings: once for every size of photos
-    it is sent the number of every row and column in the place of brightness. Padding is left out of
-    the label map, and the pieces of a photo that is split are laid over one another, where they
-    overlap by their mean. A processor that would crop is told not to, or, if it cannot be told so,
-    gets the photo in the size that it would crop from. What still does not show all pixels, or
-    bends the photo, is refused by name, and so is a photo whose size the network does not take.
+    The position of a photo in the processor's output is measured once per image size, by photos
+    whose brightness encodes rows and columns. Padding is left out of the label map; where the
+    pieces of a split photo overlap, their mean is taken. Cropping is turned off, or, where that is
+    impossible, the photo is given in the size that would be cropped. A processor that still hides
+    pixels or warps the photo is an error, as is an image size that the network does not take.
 
-    A pickle holds the path of the checkpoint and not the network, which is loaded where it is first
-    used; so the folder has to be there.
+    A pickle holds the path of the checkpoint and not the network; the folder must exist where the
+    model is used.
 
     References
     ----------
@@ -90,7 +89,7 @@ class SegFormerSegmenter(Segmenter):
 
     Examples
     --------
-    A small network with random weights, where a trained one would be:
+    A small network with random weights instead of a trained one:
 
     >>> from tempfile import TemporaryDirectory
     >>> import numpy as np

@@ -100,10 +100,8 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
         Values of the columns of a missing part.
     encoding_ : PixelEncoding
         How pixel values are scaled.
-    n_features_in_ : int
-        Number of columns of a 2-D table; not set after other input.
-    feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Column names of a 2-D table that has string names.
+    n_features_in_, feature_names_in_
+        Number and names of the columns of a 2-D table; not set after other input.
 
     See Also
     --------

@@ -38,20 +38,9 @@ class SegmentTree:
         What each leaf stands for, in the order of `leaves`: a part id, a list of part ids, a
         list of columns. The tree does not look into them. Lists and arrays are kept as tuples.
 
-    Attributes
-    ----------
-    names : tuple of str, length n_nodes
-        Names of the nodes.
-    parents : ndarray of shape (n_nodes,), dtype intp, read-only
-        Parents of the nodes.
-    leaf_values : tuple of length n_leaves, or None
-        What each leaf stands for; None if nothing was given.
-
     Raises
     ------
-    TypeError
-        If names are not strings or parents are not integers.
-    ValueError
+    TypeError, ValueError
         If the arrays do not describe a tree: a cycle, more than one root, children after their
         parents, siblings of one name, an invalid name, an empty leaf value, unequal lengths.
 
@@ -181,11 +170,6 @@ class SegmentTree:
         -------
         SegmentTree
             The tree in post-order. Its leaf values are the numbers of the observations.
-
-        Raises
-        ------
-        ValueError
-            If `Z` is no linkage, or `names` does not fit it.
 
         Examples
         --------
@@ -487,11 +471,6 @@ class SegmentTree:
         -------
         str
             One line per node; values stand in a right-aligned column.
-
-        Raises
-        ------
-        ValueError
-            If `values` has another length than `n_nodes`, names an unknown node, or one twice.
 
         Examples
         --------
