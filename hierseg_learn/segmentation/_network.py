@@ -81,16 +81,16 @@ class SegmentationNetwork:
             for number, view in enumerate(values):
                 given = _Input(position, number, view)
                 groups.setdefault(view["pixel_values"].shape, []).append(given)
-        said: list[dict[int, Any]] = [{} for _ in images]
+        outputs: list[dict[int, Any]] = [{} for _ in images]
         classes: list[Any] = [None] * len(images)
         with torch.inference_mode():
             for members in groups.values():
                 for some in _batches(members, len(images)):
                     for given, answer in zip(some, self._answers(some), strict=True):
                         i = given.position
-                        said[i][given.view] = answer
-                        if len(said[i]) == len(views[i].sizes):
-                            answers = [said[i].pop(k) for k in range(len(views[i].sizes))]
+                        outputs[i][given.view] = answer
+                        if len(outputs[i]) == len(views[i].sizes):
+                            answers = [outputs[i].pop(k) for k in range(len(views[i].sizes))]
                             found = self._classes(answers, views[i], images[i].shape[:2])
                             classes[i] = found.cpu().numpy()
         return classes
@@ -140,7 +140,7 @@ class SegmentationNetwork:
         known = [name for name in names if hasattr(self.processor, name)]
         told = ", ".join(f"{name}={getattr(self.processor, name)}" for name in known)
         raise ValueError(
-            f"it shows the network a part of it only, and cannot be told otherwise ({told})"
+            f"it gives the network only a part of the photo, whatever its settings ({told})"
         )
 
     def _views(self, size: tuple[int, int], settings: dict[str, Any]) -> PhotoViews:
@@ -162,7 +162,7 @@ class SegmentationNetwork:
         """Output of the processor for one photo, and where its pieces start if it is split."""
         prepared = self.processor(pixels, input_data_format="channels_last", **settings)
         if "pixel_values" not in prepared or np.ndim(prepared["pixel_values"][0]) != 3:
-            raise ValueError("what it gives a network are no photos (pixel_values)")
+            raise ValueError("its output holds no images (pixel_values)")
         inputs = [
             {"pixel_values": np.asarray(values, dtype=np.float32)}
             for values in prepared["pixel_values"]
@@ -198,15 +198,15 @@ class SegmentationNetwork:
         names = ["logits"]
         if getattr(outputs, "logits", None) is None:
             names = ["class_queries_logits", "masks_queries_logits"]
-        given, said = stacked["pixel_values"].shape[2:], getattr(outputs, names[-1]).shape[2:]
+        given, got = stacked["pixel_values"].shape[2:], getattr(outputs, names[-1]).shape[2:]
         # some lay the patches of any photo out as a square
-        off = [abs(said[i] - said[1 - i] / given[1 - i] * given[i]) for i in (0, 1)]
+        off = [abs(got[i] - got[1 - i] / given[1 - i] * given[i]) for i in (0, 1)]
         if min(off) > 2:
             raise ImageRefused(
                 inputs[0].position,
                 f"{type(self.model).__name__} answers {given[0]} × {given[1]} pixels, as "
-                f"{type(self.processor).__name__} prepares the image, with {said[0]} × {said[1]}: "
-                "another aspect.",
+                f"{type(self.processor).__name__} prepares the image, with {got[0]} × {got[1]}: "
+                "another aspect ratio.",
             )
         return [
             SimpleNamespace(**{name: getattr(outputs, name)[i] for name in names})
@@ -487,7 +487,7 @@ def find_views(process: Process, size: tuple[int, int]) -> PhotoViews:
         views = [profile[axis] for profile in profiles]
         cut = len(views) > 1 and any(not np.array_equal(view, views[0]) for view in views)
         if cut and (starts is None or len(starts) != len(views)):
-            raise ValueError(f"it makes {len(views)} views of a photo and does not say where")
+            raise ValueError(f"it makes {len(views)} views of a photo without their positions")
         firsts = starts if cut and starts is not None else [0] * len(views)
         extent, at = locate(_joined(views, firsts), size[axis])
         extents.append(extent)
@@ -526,7 +526,7 @@ def locate(seen: np.ndarray, n: int) -> tuple[int, int]:
             if _agrees(numbers, n, extent, before) and (best is None or off_center < best[0]):
                 best = off_center, extent, first - before
     if best is None:
-        raise ValueError("what it makes of a photo is not the photo resized, cropped or padded")
+        raise ValueError("its output is not the photo resized, cropped or padded")
     return best[1], best[2]
 
 
@@ -534,7 +534,7 @@ def _content(seen: np.ndarray) -> slice:
     """Where rows show the photo, of the number of the row that each shows or -1."""
     shown = np.flatnonzero(seen >= 0)
     if len(shown) == 0 or shown[-1] - shown[0] + 1 != len(shown):
-        raise ValueError("padding lies amid the photo")
+        raise ValueError("padding splits the photo")
     return slice(int(shown[0]), int(shown[-1]) + 1)
 
 
@@ -584,7 +584,7 @@ def _profiles(rows: np.ndarray, cols: np.ndarray) -> tuple[np.ndarray, np.ndarra
         and np.array_equal(straight[0], rows)
         and np.array_equal(straight[1], cols)
     ):
-        raise ValueError("it bends photos, or turns them")
+        raise ValueError("it warps or rotates photos")
     return along_rows, along_cols
 
 
@@ -594,6 +594,6 @@ def _joined(views: Sequence[np.ndarray], starts: Sequence[int]) -> np.ndarray:
     for start, view in zip(starts, views, strict=True):
         place = whole[start : start + len(view)]
         if np.any((place >= 0) & (view >= 0) & (place != view)):
-            raise ValueError("its views of a photo do not fit together")
+            raise ValueError("its views of a photo contradict each other")
         np.maximum(place, view, out=place)
     return whole

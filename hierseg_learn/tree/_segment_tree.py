@@ -175,8 +175,7 @@ class SegmentTree:
         --------
         >>> from hierseg_learn.tree import SegmentTree
         >>> from scipy.cluster.hierarchy import linkage
-        >>> tree = SegmentTree.from_linkage(linkage([[0.0], [5.0], [6.0]]))
-        >>> tree.names
+        >>> SegmentTree.from_linkage(linkage([[0.0], [5.0], [6.0]])).names
         ('part_0', 'part_1', 'part_2', 'merge_0', 'image')
         """
         return cls(*_build.read_linkage(Z, names, root_name))
@@ -445,12 +444,6 @@ class SegmentTree:
 
         Leaves hold their values (a list where a list or an array was given), or None without
         values.
-
-        Examples
-        --------
-        >>> from hierseg_learn.tree import SegmentTree
-        >>> SegmentTree.from_paths(["photo/sea", "photo/sky"]).to_nested()
-        {'photo': {'sea': None, 'sky': None}}
         """
         return _build.write_nested(self)
 
