@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from . import _build, _plot, _validate, render
-from ._validate import list_names, name_in_path, names_of_path
+from . import _build, _plot, render
+from ._build import list_names, name_in_path, names_of_path
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -80,13 +80,13 @@ class SegmentTree:
         parents: ArrayLike,
         leaf_values: Iterable[Any] | None = None,
     ) -> None:
-        checked_names = _validate.check_names(names)
-        checked_parents = _validate.check_parents(parents, checked_names)
-        _validate.check_siblings(checked_names, checked_parents)
+        checked_names = _build.check_names(names)
+        checked_parents = _build.check_parents(parents, checked_names)
+        _build.check_siblings(checked_names, checked_parents)
         # The instance dict is the one way in: attributes cannot be set from outside.
         vars(self).update(names=checked_names, parents=checked_parents)
         leaf_names = [checked_names[i] for i in self.leaves]
-        vars(self)["leaf_values"] = _validate.check_leaf_values(leaf_values, leaf_names)
+        vars(self)["leaf_values"] = _build.check_leaf_values(leaf_values, leaf_names)
 
     @classmethod
     def from_nested(cls, nested: Mapping[str, Any] | Sequence[Any]) -> SegmentTree:
@@ -262,7 +262,7 @@ class SegmentTree:
         A ``/`` inside of a name is written ``%2F`` there, and a ``|`` is written ``%7C``.
         """
         parents = self.parents.tolist()
-        paths = list(map(_validate.name_in_path, self.names))
+        paths = list(map(_build.name_in_path, self.names))
         for node in range(self.root - 1, -1, -1):
             paths[node] = f"{paths[parents[node]]}/{paths[node]}"
         return tuple(paths)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..utils.tables import column_names
-from ._validate import list_names
+from ._build import list_names
 
 _OPEN_UP_TO = 60
 
