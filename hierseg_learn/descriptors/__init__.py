@@ -1,13 +1,11 @@
 """What a region looks like: dense maps of an image, pooled additively over regions."""
 
 from ._base import Descriptor, ImageChannels
-from ._color import ColorDescriptor
+from ._fixed import ColorDescriptor, GradientDescriptor, LBPDescriptor, ShapeDescriptor
 from ._patches import PatchDictionary
 from ._registry import DEFAULT_DESCRIPTORS as DEFAULT_DESCRIPTORS
 from ._registry import descriptor_columns as descriptor_columns
 from ._registry import make_descriptors as make_descriptors
-from ._shape import ShapeDescriptor
-from ._texture import GradientDescriptor, LBPDescriptor
 
 __all__ = [
     "ColorDescriptor",

@@ -6,10 +6,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from ._base import Descriptor
-from ._color import ColorDescriptor
+from ._fixed import ColorDescriptor, GradientDescriptor, LBPDescriptor, ShapeDescriptor
 from ._patches import PatchDictionary
-from ._shape import ShapeDescriptor
-from ._texture import GradientDescriptor, LBPDescriptor
 
 FAMILIES = {
     "color": ColorDescriptor,
