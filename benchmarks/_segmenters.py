@@ -11,8 +11,8 @@ import numpy as np
 from skimage import graph, segmentation
 from skimage.color import rgb2lab
 
-from hierseg_learn.segmentation import RegionMergingSegmenter
-from hierseg_learn.segmentation._higra import higra_tree
+from hierseg_learn.segmentation import RegionMerging
+from hierseg_learn.segmentation._region_merging import higra_tree
 
 N_SUPERPIXELS = 400
 SEARCH_STEPS = 8
@@ -172,6 +172,6 @@ def _higra_cuts(tree: Any, altitudes: np.ndarray, shape: Sequence[int], counts: 
 
 
 def merge_tree(image: np.ndarray, counts: Sequence[int]) -> Cuts:
-    """hierseg_learn: RegionMergingSegmenter with its defaults."""
-    tree = RegionMergingSegmenter().hierarchy(image)
+    """hierseg_learn: RegionMerging with its defaults."""
+    tree = RegionMerging().hierarchy(image)
     return {count: tree.cut(count) for count in counts}

@@ -194,7 +194,7 @@ def settings(data: Bunch, draws: dict[int, int], patches: dict) -> dict[str, Any
         "interval": "95%, paired over the test photos; draws are averaged",
         "descriptors": ["color", "gradients", "lbp", "shape"],
         "patches": patches,
-        "segmenters": {PYRAMID: "PyramidSegmenter()", PARTS: "SuperpixelSegmenter()"},
+        "segmenters": {PYRAMID: "PyramidSegmenter()", PARTS: "VocabularySegmenter()"},
         "n_neighbors": N_NEIGHBORS,
         "weights": "uniform",
         "inner_folds": INNER_FOLDS,

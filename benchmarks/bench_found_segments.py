@@ -41,10 +41,10 @@ from hierseg_learn import SegmentTreeTransformer
 from hierseg_learn.segmentation import (
     MaskSegmenter,
     PyramidSegmenter,
-    RegionMergingSegmenter,
+    RegionMerging,
     Segmenter,
     SegmenterUnion,
-    SuperpixelSegmenter,
+    VocabularySegmenter,
 )
 
 NAME = "found_segments"
@@ -93,13 +93,16 @@ def segmenters(data: Bunch, n_parts: int) -> dict[str, Segmenter]:
     """The segmenters that are compared."""
     return {
         MASKS: MaskSegmenter(tree=data.tree),
-        MERGED: RegionMergingSegmenter(n_parts=n_parts, random_state=SEED),
-        SUPERPIXELS: SuperpixelSegmenter(n_parts=n_parts, random_state=SEED),
+        MERGED: VocabularySegmenter(RegionMerging(), n_parts=n_parts, random_state=SEED),
+        SUPERPIXELS: VocabularySegmenter(n_parts=n_parts, random_state=SEED),
         LAYOUT: PyramidSegmenter(),
         BOTH: SegmenterUnion(
             [
                 ("layout", PyramidSegmenter()),
-                ("parts", RegionMergingSegmenter(n_parts=n_parts, random_state=SEED)),
+                (
+                    "parts",
+                    VocabularySegmenter(RegionMerging(), n_parts=n_parts, random_state=SEED),
+                ),
             ]
         ),
     }

@@ -31,16 +31,18 @@ from sklearn.utils import Bunch
 from hierseg_learn import HierarchicalMetricClassifier, SegmentTreeTransformer
 from hierseg_learn.audit import find_metadata_shortcuts, find_shortcuts, group_report, node_reliance
 from hierseg_learn.segmentation import (
-    FelzenszwalbSegmenter,
+    Cutter,
+    Felzenszwalb,
     GridSegmenter,
-    HigraSegmenter,
+    Higra,
     PyramidSegmenter,
-    QuickshiftSegmenter,
-    RegionMergingSegmenter,
+    Quickshift,
+    RegionMerging,
     Segmenter,
     SegmenterUnion,
-    SuperpixelSegmenter,
-    WatershedSegmenter,
+    Slic,
+    VocabularySegmenter,
+    Watershed,
 )
 
 NAME = "nulls"
@@ -124,24 +126,27 @@ def main(argv: Sequence[str] | None = None) -> None:
     record(arguments, NAME, __doc__.partition("\n")[0], settings(kinds, n_photos), results)
 
 
+def parts_of(cutter: Cutter) -> Segmenter:
+    """A small vocabulary of the regions of a cutter."""
+    return VocabularySegmenter(cutter, **PARTS)
+
+
 def segmenters(kind: str, quick: bool) -> dict[str, Segmenter | None]:
     """Segmenters for a kind of photos: none for tables, masks if available."""
     if kind not in PHOTOS:
         return {TABLE: None}
     cutters = {
-        "grid": GridSegmenter(2, n_cols=2),
+        "grid": GridSegmenter(2, 2),
         "pyramid": PyramidSegmenter(2),
-        "superpixels": SuperpixelSegmenter(12, **PARTS),
-        "region_merging": RegionMergingSegmenter(12, n_superpixels=60, **PARTS),
-        "felzenszwalb": FelzenszwalbSegmenter(**PARTS),
-        "quickshift": QuickshiftSegmenter(**PARTS),
-        "watershed": WatershedSegmenter(12, **PARTS),
-        UNION: SegmenterUnion(
-            [("cells", GridSegmenter(2, n_cols=1)), ("parts", SuperpixelSegmenter(12, **PARTS))]
-        ),
+        "superpixels": parts_of(Slic(12)),
+        "region_merging": parts_of(RegionMerging(12, n_superpixels=60)),
+        "felzenszwalb": parts_of(Felzenszwalb(scale=1)),
+        "quickshift": parts_of(Quickshift()),
+        "watershed": parts_of(Watershed(12)),
+        UNION: SegmenterUnion([("cells", GridSegmenter(2, 1)), ("parts", parts_of(Slic(12)))]),
     }
     if find_spec("higra"):
-        cutters["higra"] = HigraSegmenter(**PARTS)
+        cutters["higra"] = parts_of(Higra())
     if quick:
         cutters = {name: cutters[name] for name in ("grid", "superpixels")}
     # street photos are large, and their masks are what is asked about

@@ -25,9 +25,9 @@ from hierseg_learn.segmentation import (
     GridSegmenter,
     PartReport,
     PartSheetDisplay,
-    RegionMergingSegmenter,
+    RegionMerging,
     Segmenter,
-    SuperpixelSegmenter,
+    VocabularySegmenter,
     part_report,
 )
 from hierseg_learn.tree import SegmentTree
@@ -75,14 +75,14 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def segmenters() -> dict[str, Segmenter]:
-    """Segmenters that are compared: two kinds of regions, several position weights, plain cells."""
-    found: dict[str, Segmenter] = {"cells of a grid, 12": GridSegmenter(n_rows=4, n_cols=3)}
+    """What is compared: regions of two kinds, positions that count more and less, plain cells."""
+    found: dict[str, Segmenter] = {"cells of a grid, 12": GridSegmenter(4, 3)}
     for n_parts in N_PARTS:
         for weight in POSITION_WEIGHTS:
-            found[f"merged regions, {n_parts}, position {weight:g}"] = RegionMergingSegmenter(
-                n_parts=n_parts, position_weight=weight, random_state=0
+            found[f"merged regions, {n_parts}, position {weight:g}"] = VocabularySegmenter(
+                RegionMerging(), n_parts=n_parts, position_weight=weight, random_state=0
             )
-        found[f"superpixels, {n_parts}, position 1"] = SuperpixelSegmenter(
+        found[f"superpixels, {n_parts}, position 1"] = VocabularySegmenter(
             n_parts=n_parts, random_state=0
         )
     return found
@@ -148,7 +148,9 @@ def draw_photos(
     photos: Bunch, fitted: np.ndarray, scored: np.ndarray, folder: Path
 ) -> dict[str, Any]:
     """Sheet of the photos with masks: people stand, so position may count a little more."""
-    segmenter = RegionMergingSegmenter(n_parts=16, position_weight=1.3, random_state=0)
+    segmenter = VocabularySegmenter(
+        RegionMerging(), n_parts=16, position_weight=1.3, random_state=0
+    )
     segmenter.fit(photos.images[fitted].images)
     tree = SegmentTree.from_nested(photos.tree)
     names = dict(zip(tree.leaf_values, (tree.names[leaf] for leaf in tree.leaves), strict=True))
@@ -165,7 +167,8 @@ def draw_photos(
 def draw_small_photos(photos: Bunch, folder: Path) -> dict[str, Any]:
     """Sheet of photos of 32 by 32 pixels."""
     rows = np.random.default_rng(0).permutation(photos.train)
-    segmenter = RegionMergingSegmenter(20, n_superpixels=400, sigma=0.5, random_state=0)
+    cutter = RegionMerging(20, n_superpixels=400, sigma=0.5)
+    segmenter = VocabularySegmenter(cutter, random_state=0)
     segmenter.fit(photos.images[np.sort(rows[:1000])])
     scored = photos.images[np.sort(rows[1000:1500])]
     report = part_report(segmenter, scored, stability=True)

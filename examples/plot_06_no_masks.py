@@ -49,11 +49,11 @@ print(scores[[path for path in tree.paths if path.count("/") < 2]].round(2))
 # Superpixels follow the edges of photos. Similar ones get the same part id in every image, and
 # similar parts are merged step by step, so the tree is learned, too.
 from hierseg_learn.datasets import make_portraits
-from hierseg_learn.segmentation import SuperpixelSegmenter
+from hierseg_learn.segmentation import Slic, VocabularySegmenter
 
 portraits = make_portraits(120, signal=("clothes",), random_state=0)
 photos, classes = np.stack([item.image for item in portraits.images]), portraits.target
-segmenter = SuperpixelSegmenter(n_segments=80, n_parts=8, random_state=0)
+segmenter = VocabularySegmenter(Slic(n_segments=80), n_parts=8, random_state=0)
 model = make_pipeline(
     SegmentTreeTransformer(segmenter), HierarchicalMetricClassifier(random_state=0)
 )

@@ -16,11 +16,12 @@ from skimage import data
 from skimage.color import label2rgb
 from skimage.segmentation import find_boundaries
 
-from hierseg_learn.segmentation import RegionMergingSegmenter
+from hierseg_learn.segmentation import RegionMerging
 
 cat = data.chelsea()
-segmenter = RegionMergingSegmenter()
-tree, contours = segmenter.hierarchy(cat), segmenter.contour_map(cat)
+cutter = RegionMerging()
+tree = cutter.hierarchy(cat)
+contours = tree.contour_map()
 print(f"{tree.n_leaves} superpixels, borders from {contours.min():.2f} to {contours.max():.2f}")
 
 figure, axes = plt.subplots(1, 2, figsize=(9, 3.2), layout="constrained")
@@ -57,35 +58,36 @@ def draw(ax, photo, regions, title):
 photos = {"cat": cat, "coffee": data.coffee(), "astronaut": data.astronaut()}
 figure, axes = plt.subplots(2, 3, figsize=(9, 5), layout="constrained")
 for column, photo in zip(axes.T, photos.values(), strict=True):
-    tree = segmenter.hierarchy(photo)
+    tree = cutter.hierarchy(photo)
     for ax, height in zip(column, (0.7, 0.4), strict=True):
         regions = tree.cut(height=height)
         draw(ax, photo, regions, f"height {height}: {regions.max() + 1} regions")
 
 # %%
-# Other methods to divide an image are segmenters, too: those of scikit-image, and of Higra if it is
-# installed. Here, they produce about the same number of regions.
-from hierseg_learn.segmentation import FelzenszwalbSegmenter, SuperpixelSegmenter
+# Other cutters are those of scikit-image, and of Higra where it is installed. Here they make about
+# as many regions each.
+from hierseg_learn.segmentation import Felzenszwalb, Slic
 
-segmenters = {
-    "merge tree": RegionMergingSegmenter(n_segments=60),
-    "Felzenszwalb": FelzenszwalbSegmenter(scale=300, min_size=300),
-    "superpixels (SLIC)": SuperpixelSegmenter(n_segments=75),
+cutters = {
+    "region merging": RegionMerging(n_segments=60),
+    "Felzenszwalb": Felzenszwalb(scale=300, min_size=300),
+    "superpixels (SLIC)": Slic(n_segments=75),
 }
 figure, axes = plt.subplots(1, 3, figsize=(9, 2.6), layout="constrained")
-for ax, (name, other) in zip(axes, segmenters.items(), strict=True):
+for ax, (name, other) in zip(axes, cutters.items(), strict=True):
     regions = other.regions(photos["coffee"])
     draw(ax, photos["coffee"], regions, f"{name}: {regions.max() + 1}")
 
 # %%
-# The regions of one image are not yet comparable with those of another image. `fit` clusters the
-# regions of all images by color, texture and position into parts, which mean the same in every
-# image. In the plot, each color is one part.
+# A region of one image says nothing about another image yet. A segmenter clusters the regions of
+# all images by color, texture and position into parts, which mean the same in every image; here one
+# color is one part.
 from hierseg_learn.datasets import make_portraits
+from hierseg_learn.segmentation import VocabularySegmenter
 
 portraits = make_portraits(40, image_size=(96, 80), random_state=0).images
 images = [item.image for item in portraits]
-segmenter = RegionMergingSegmenter(n_segments=20, sigma=0.5, n_parts=6, random_state=0)
+segmenter = VocabularySegmenter(RegionMerging(20, sigma=0.5), n_parts=6, random_state=0)
 label_maps = segmenter.fit(images[:34]).segment_images(images[34:])
 figure, axes = plt.subplots(2, 6, figsize=(9, 3.8), layout="constrained")
 for column, image, labels in zip(axes.T, images[34:], label_maps, strict=True):

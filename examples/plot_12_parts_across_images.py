@@ -13,12 +13,13 @@ image, and whether a person would name them: with statistics, on a contact sheet
 import matplotlib.pyplot as plt
 
 from hierseg_learn.datasets import make_portraits
-from hierseg_learn.segmentation import RegionMergingSegmenter, part_report
+from hierseg_learn.segmentation import RegionMerging, VocabularySegmenter, part_report
 from hierseg_learn.tree import SegmentTree
 
 portraits = make_portraits(90, image_size=(64, 52), missing=0.2, random_state=0)
 train, new = portraits.images[:60], portraits.images[60:]
-segmenter = RegionMergingSegmenter(40, n_parts=8, sigma=0.5, random_state=0).fit(train.images)
+segmenter = VocabularySegmenter(RegionMerging(40, sigma=0.5), n_parts=8, random_state=0)
+segmenter.fit(train.images)
 labels = [segmenter.segment(item.image) for item in new[:6]]
 figure, axes = plt.subplots(2, 6, figsize=(9, 3.8), layout="constrained")
 for column, item, parts in zip(axes.T, new, labels):

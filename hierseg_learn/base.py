@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .images import ImageBatch, SegmentedImage, check_images, flat_image_shape, is_table
-from .utils import Estimator
+from .utils import Estimator, warn_user
 from .utils.tables import as_pandas
 
 
@@ -57,18 +56,37 @@ class ImageEstimator(Estimator):
             self._forget_columns()
         else:
             check_is_fitted(self, "encoding_")
+        if isinstance(X, ImageBatch) and segments is None:
+            # another estimator has checked it
+            batch = X
+        else:
+            batch = self._read_images(X, segments, reset, names)
+        if reset:
+            self.encoding_ = batch.encoding
+            return batch
+        if batch.n_channels != self.encoding_.n_channels:
+            raise ValueError(
+                f"{names[0]} has {batch.n_channels} channel(s) per image, the images seen in fit "
+                f"had {self.encoding_.n_channels}; expected the same."
+            )
+        return self._settled(batch)
+
+    def _read_images(
+        self, X: Any, segments: Any, reset: bool, names: tuple[str, str]
+    ) -> ImageBatch:
+        """Check what a user passed as images, or as a table of images."""
         X = as_pandas(X, names[0])
         self._refuse_one_image(X, names[0], reset)
-        index = X.index if hasattr(X, "iloc") else None
         image_shape = getattr(self, "image_shape", None)
-        if is_table(X):
+        table = X if is_table(X) else None
+        if table is not None:
             if not reset and image_shape is None and not hasattr(self, "n_features_in_"):
                 raise ValueError(
                     f"{names[0]} is a table, but the model was fitted on images; expected images, "
                     "or a table of flattened images and image_shape. One gray image is passed as "
                     f"[{names[0]}]."
                 )
-            # NaN is looked for later, where the message can name the image.
+            # NaN is looked for later, where the message can name the image
             X = validate_data(self, X, reset=reset, dtype="numeric", ensure_all_finite=False)
             if reset and image_shape is None:
                 self._warn_of_flat_images(X, names[0])
@@ -80,17 +98,9 @@ class ImageEstimator(Estimator):
             encoding=None if reset else self.encoding_,
             names=names,
         )
-        if index is not None:
-            batch.index = index
-        if not reset and batch.n_channels != self.encoding_.n_channels:
-            raise ValueError(
-                f"{names[0]} has {batch.n_channels} channel(s) per image, the images seen in fit "
-                f"had {self.encoding_.n_channels}; expected the same."
-            )
-        if reset:
-            self.encoding_ = batch.encoding
-            return batch
-        return self._settled(batch)
+        if hasattr(table, "iloc"):
+            batch.index = table.index
+        return batch
 
     def _unlabeled_masks(self) -> Any:
         """Ids of no part in the label maps that come with the images, as the user gave them."""
@@ -110,19 +120,13 @@ class ImageEstimator(Estimator):
             cure = f"{name}.reshape{(-1, *shape)}.transpose(0, 2, 3, 1)"
         elif "image_shape" not in self.get_params(deep=False):
             cure = f"{name}.reshape{(-1, *shape)}"
-        warnings.warn(
+        warn_user(
             f"{name} is a table whose rows look like images of shape {shape}, and without a shape "
-            f"every row is an image of one row of pixels; pass {cure} if they are.",
-            UserWarning,
-            stacklevel=5,
+            f"every row is an image of one row of pixels; pass {cure} if they are."
         )
 
-    def _check_image(self, image: Any, mask: Any = None) -> tuple[np.ndarray, np.ndarray | None]:
-        """Check and decode one raw image with its label map.
-
-        Shapes: `image` (h, w) or (h, w, 3) Pillow, `mask` (h, w). Returns `image` (h, w) or (h, w,
-        3) float32: scaled as in ``fit``; `mask` (h, w) int32: part ids, -1 where unlabeled.
-        """
+    def _check_image(self, image: Any, mask: Any = None) -> ImageBatch:
+        """Check one image, (h, w) or (h, w, 3), with its label map, (h, w): a batch of one."""
         check_is_fitted(self, "encoding_")
         image_shape = getattr(self, "image_shape", None)
         is_row = (
@@ -137,8 +141,7 @@ class ImageEstimator(Estimator):
             encoding=self.encoding_,
             names=("image", "mask"),
         )
-        batch = self._settled(batch)
-        return batch.image(0), batch.mask(0)
+        return self._settled(batch)
 
     def _refuse_one_image(self, X: Any, name: str, reset: bool) -> None:
         """Raise for a single image in the place of several."""

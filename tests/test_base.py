@@ -113,20 +113,22 @@ def test_flattened_images_are_welcome_after_images_if_their_shape_is_known():
 class TestOneImage:
     def test_it_is_scaled_as_at_fit(self):
         brightness = Brightness().fit(np.array([[[0, 10]]]))
-        image, mask = brightness._check_image(np.array([[5, 10], [0, 20]]))
+        batch = brightness._check_image(np.array([[5, 10], [0, 20]]))
+        image = batch.image(0)
         np.testing.assert_array_equal(image, [[0.5, 1.0], [0.0, 2.0]])
         assert image.dtype == np.float32
-        assert mask is None
+        assert not batch.has_masks
 
     def test_its_mask_comes_along(self):
         brightness = Brightness().fit(np.zeros((1, 2, 2)))
-        _, mask = brightness._check_image(np.zeros((1, 2)), np.array([[255, 3]], dtype=np.uint8))
+        mask = np.array([[255, 3]], dtype=np.uint8)
+        mask = brightness._check_image(np.zeros((1, 2)), mask).mask(0)
         np.testing.assert_array_equal(mask, [[-1, 3]])
         assert mask.dtype == np.int32
 
     def test_a_row_of_a_table_is_cut(self):
         brightness = Brightness(image_shape=(2, 3)).fit(np.zeros((2, 6)))
-        image, _ = brightness._check_image(np.arange(6) / 6)
+        image = brightness._check_image(np.arange(6) / 6).image(0)
         np.testing.assert_allclose(image, np.arange(6).reshape(2, 3) / 6, rtol=1e-6)
 
     def test_messages_name_image_and_mask(self):

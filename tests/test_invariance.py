@@ -17,13 +17,14 @@ from numpy.testing import assert_allclose, assert_array_equal
 from hierseg_learn import HierarchicalMetricClassifier, SegmentedImages, SegmentTreeTransformer
 from hierseg_learn.metrics import LMNN, NCA, ShrinkageLDA, SNRMetric, TripletMargin
 from hierseg_learn.segmentation import (
-    FelzenszwalbSegmenter,
+    Felzenszwalb,
     GridSegmenter,
     PyramidSegmenter,
-    RegionMergingSegmenter,
+    RegionMerging,
     SegmenterUnion,
-    SuperpixelSegmenter,
-    WatershedSegmenter,
+    Slic,
+    VocabularySegmenter,
+    Watershed,
 )
 from tests.strategies import cases
 
@@ -40,14 +41,14 @@ LEARNERS = {
 LEARNED = {"n_parts": 3, "random_state": 0}
 SEGMENTERS = {
     "masks": "masks",
-    "grid": GridSegmenter(2, n_cols=2),
+    "grid": GridSegmenter(2, 2),
     "pyramid": PyramidSegmenter(2),
-    "superpixels": SuperpixelSegmenter(6, **LEARNED),
-    "region_merging": RegionMergingSegmenter(5, **LEARNED),
-    "felzenszwalb": FelzenszwalbSegmenter(min_size=5, **LEARNED),
-    "watershed": WatershedSegmenter(5, **LEARNED),
+    "superpixels": VocabularySegmenter(Slic(6), **LEARNED),
+    "region_merging": VocabularySegmenter(RegionMerging(5), **LEARNED),
+    "felzenszwalb": VocabularySegmenter(Felzenszwalb(scale=1, min_size=5), **LEARNED),
+    "watershed": VocabularySegmenter(Watershed(5), **LEARNED),
     "union": SegmenterUnion(
-        [("grid", GridSegmenter(2, n_cols=1)), ("parts", SuperpixelSegmenter(6, **LEARNED))]
+        [("grid", GridSegmenter(2, 1)), ("parts", VocabularySegmenter(Slic(6), **LEARNED))]
     ),
 }
 # what is learned from all images at once, such as a vocabulary of parts, may follow their order

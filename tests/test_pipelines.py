@@ -26,7 +26,7 @@ from hierseg_learn.datasets import make_portraits
 from hierseg_learn.descriptors import ColorDescriptor
 from hierseg_learn.metrics import ShrinkageLDA, WeightedCombination
 from hierseg_learn.model_selection import segment_scorer
-from hierseg_learn.segmentation import SuperpixelSegmenter
+from hierseg_learn.segmentation import Slic, VocabularySegmenter
 from hierseg_learn.what_if import AblatedClassifier
 
 
@@ -105,13 +105,13 @@ def test_a_search_over_parameters_of_both_steps_in_two_processes(portraits, X, y
 
 
 def test_a_search_over_the_segmenter(X, y):
-    model = make_model(segmenter=SuperpixelSegmenter(n_parts=3), random_state=0)
+    model = make_model(segmenter=VocabularySegmenter(Slic(), n_parts=3), random_state=0)
     grid = {
-        "segmenttreetransformer__segmenter__n_segments": [8, 30],
+        "segmenttreetransformer__segmenter__cutter__n_segments": [8, 30],
         "segmenttreetransformer__segmenter__n_parts": [2, 4],
     }
     search = GridSearchCV(model, grid, cv=2, error_score="raise").fit(X.images, y)
-    assert search.best_estimator_[0].segmenter_.n_segments in (8, 30)
+    assert search.best_estimator_[0].segmenter_.cutter.n_segments in (8, 30)
     assert len(set(search.cv_results_["mean_test_score"])) > 1
     # the parts are the leaves of the learned tree
     n_parts = search.best_params_["segmenttreetransformer__segmenter__n_parts"]

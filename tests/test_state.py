@@ -67,12 +67,6 @@ def image_estimators():
             yield CallableSegmenter(bright)
         elif kind is MaskSegmenter:
             yield MaskSegmenter(tree=TREE)
-        elif kind.__name__ == "HigraSegmenter":
-            try:
-                import higra  # noqa: F401
-            except ImportError:
-                continue
-            yield kind(n_parts=3)
         elif "n_parts" in kind().get_params() and kind.__name__ != "SegFormerSegmenter":
             yield kind(n_parts=3)
         elif kind.__name__ != "SegFormerSegmenter":
@@ -463,7 +457,7 @@ class Threshold(Segmenter):
         return self
 
     def _fit(self, batch):
-        return GridSegmenter(1, n_cols=1).fit(batch).tree_
+        return GridSegmenter(1, 1).fit(batch).tree_
 
     def _segment(self, image, mask):
         return np.zeros(image.shape[:2], dtype=int)

@@ -116,9 +116,7 @@ class ContrastEngine:
             theirs = self._nearest_side(queries, others, n_theirs)
         return theirs[1] - mine[1]
 
-    def _prototype_side(
-        self, queries: Queries, codes: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def _prototype_side(self, queries: Queries, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         direct = pair_contributions(self.decision, queries.rows, codes[:, None], self.split)
         return codes[:, None], direct[:, 0]
 

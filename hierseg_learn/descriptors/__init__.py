@@ -1,15 +1,13 @@
 """What a region looks like: dense maps of an image, pooled additively over regions."""
 
 from ._base import Descriptor, ImageChannels
-from ._color import ColorDescriptor
-from ._gradients import GradientDescriptor
-from ._lbp import LBPDescriptor
+from ._fixed import ColorDescriptor, GradientDescriptor, LBPDescriptor, ShapeDescriptor
 from ._patches import PatchDictionary
-from ._registry import DEFAULT_DESCRIPTORS, descriptor_columns, make_descriptors
-from ._shape import ShapeDescriptor
+from ._registry import DEFAULT_DESCRIPTORS as DEFAULT_DESCRIPTORS
+from ._registry import descriptor_columns as descriptor_columns
+from ._registry import make_descriptors as make_descriptors
 
 __all__ = [
-    "DEFAULT_DESCRIPTORS",
     "ColorDescriptor",
     "Descriptor",
     "GradientDescriptor",
@@ -17,6 +15,4 @@ __all__ = [
     "LBPDescriptor",
     "PatchDictionary",
     "ShapeDescriptor",
-    "descriptor_columns",
-    "make_descriptors",
 ]

@@ -23,17 +23,7 @@ class ImageChannels:
     Parameters
     ----------
     image : ndarray of shape (height, width) or (height, width, 3)
-        Intensities, [0, 1] for an image within the range seen in ``fit``; values outside are kept.
-
-    Attributes
-    ----------
-    image : ndarray of shape (height, width) or (height, width, 3), float32, C-contiguous
-        The image itself.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If the image does not hold floats, or has another shape.
+        Floats, [0, 1] within the range seen in ``fit``; values outside are kept. Stored as float32.
 
     Examples
     --------
@@ -112,10 +102,8 @@ class Descriptor(ImageEstimator):
         :class:`~hierseg_learn.SegmentTreeTransformer` says.
     n_channels_ : int
         1 if fitted on gray images, 3 on color images.
-    n_columns_ : int
-        Number of columns that describe a region.
-    n_sums_ : int
-        Number of additive sums behind them.
+    n_columns_, n_sums_ : int
+        Number of columns that describe a region, and of the additive sums behind them.
 
     Examples
     --------
@@ -148,7 +136,7 @@ class Descriptor(ImageEstimator):
 
         Parameters
         ----------
-        X : array-like of images, SegmentedImages or 2-D table
+        X : array, list of images, list of paths, 2-D table or SegmentedImages
             The training images; a 2-D table holds images of one row each.
         y : Ignored
             Present for scikit-learn's conventions.
@@ -160,7 +148,7 @@ class Descriptor(ImageEstimator):
         Raises
         ------
         ValueError
-            If an image or a parameter is not what it should be; the message names it.
+            If an image or a parameter is invalid; the message names it.
         """
         batch = self._check_images(X, reset=True)
         if not self.prefix or set(self.prefix) & set("/|"):
@@ -188,7 +176,7 @@ class Descriptor(ImageEstimator):
             Their sum over a region, divided by the pixels of the image, is what `pool` returns.
         """
         check_is_fitted(self)
-        channels = ImageChannels(self._check_image(image)[0])
+        channels = ImageChannels(self._check_image(image).image(0))
         maps = np.empty((*channels.shape, self.n_sums_), dtype=np.float32)
         prepared = self._prepare(channels)
         for rows in self._row_blocks(channels.shape):
@@ -203,7 +191,7 @@ class Descriptor(ImageEstimator):
         *,
         device: str = "cpu",
     ) -> np.ndarray:
-        """Add up the dense maps over regions, without holding more than a block of rows of them.
+        """Add up the dense maps over regions, a block of rows at a time.
 
         Parameters
         ----------
@@ -214,20 +202,19 @@ class Descriptor(ImageEstimator):
         n_regions : int
             Number of regions.
         device : {"auto", "cpu", "cuda"}, default="cpu"
-            Where the kernels of a descriptor that has some run; the others run on the CPU.
+            Where kernels run, for descriptors that have some.
 
         Returns
         -------
         sums : ndarray of shape (n_regions, `n_sums_`), float64
-            Sums divided by the number of pixels of the *image*, so that images of any size compare
-            and the sums of a union of regions are the sums of its parts; zeros for a region
-            without a pixel.
+            Sums divided by the number of pixels of the *image*, so that images of any size compare;
+            zeros for a region without a pixel.
 
         Raises
         ------
         ValueError
-            If `regions` has another shape than the image, or the image other channels than those
-            seen in `fit`.
+            If `regions` has another shape than the image, or the image other channels than in
+            `fit`.
         """
         check_is_fitted(self)
         regions = np.asarray(regions)
@@ -281,17 +268,7 @@ class Descriptor(ImageEstimator):
         return np.where(area > 0, self._to_means(columns) * area, 0.0)
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
-        """Return the names of the columns.
-
-        Parameters
-        ----------
-        input_features : Ignored
-            Present for scikit-learn's conventions.
-
-        Returns
-        -------
-        names : ndarray of shape (`n_columns_`,), object
-        """
+        """Return the names of the columns: (`n_columns_`,) object; `input_features` is ignored."""
         check_is_fitted(self)
         return np.array([f"{self.prefix}_{column}" for column in self._columns()], dtype=object)
 
@@ -357,3 +334,13 @@ class Descriptor(ImageEstimator):
     def _to_means(self, columns: np.ndarray) -> np.ndarray:
         """Inverse of `_from_means`."""
         return columns
+
+
+def root_of(shares: np.ndarray, root: bool) -> np.ndarray:
+    """Return the square root of non-negative `shares` if `root`, else `shares`."""
+    return np.sqrt(np.maximum(shares, 0.0)) if root else shares
+
+
+def square_of(columns: np.ndarray, root: bool) -> np.ndarray:
+    """Undo `root_of`."""
+    return columns**2 if root else columns

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from numbers import Integral, Real
 from typing import NamedTuple
 
@@ -17,9 +16,9 @@ from ..images import ImageBatch
 from ..kernels import get_backend
 from ..kernels.searches import normalize_contrast
 from ..kernels.threads import single_blas_thread
+from ..utils import warn_user
 from ..utils.progress import ProgressBar
-from ._base import Descriptor, ImageChannels
-from ._histograms import root_of, square_of
+from ._base import Descriptor, ImageChannels, root_of, square_of
 
 # added to the variance of a patch, so that the noise of flat patches is not blown up; Coates et al.
 # (2011) add 10 on the scale 0 to 255
@@ -29,7 +28,7 @@ BATCH_SIZE = 4096
 
 
 class Dictionary(NamedTuple):
-    """What is known of patches of one size."""
+    """Patches of one size: their mean, whitening and atoms."""
 
     mean: np.ndarray  # (d,) float32: mean of the normalized patches
     # (d, n_components) float32: a whitened patch is ``(patch - mean) @ whitening``
@@ -41,10 +40,8 @@ def with_border(image: np.ndarray, size: int) -> np.ndarray:
     """Mirror an image beyond its edges, so that every pixel has a whole patch around it.
 
     The pixel is in the middle of its patch, of an even one just above and left of the middle. An
-    image smaller than a patch is mirrored as often as it takes.
-
-    Shapes: `image` (height, width) or (height, width, n_channels). Returns (height + size - 1,
-    width + size - 1, n_channels).
+    image smaller than a patch is mirrored as often as it takes. Returns (height + size - 1, width +
+    size - 1, n_channels).
     """
     before = (size - 1) // 2
     border = (before, size - 1 - before)
@@ -61,8 +58,8 @@ def draw_patches(
 ) -> list[np.ndarray]:
     """Draw patches evenly from the images, each image by a generator of its own.
 
-    Returns `patches` (n_drawn, size**2 * n_channels) float32: for every size, flattened as (row,
-    column, channel); fewer than `n_patches` if an image has fewer pixels than its share.
+    For every size (n_drawn, size**2 * n_channels) float32, flattened as (row, column, channel);
+    fewer than `n_patches` if an image has fewer pixels than its share.
     """
     n_images = len(batch)
     quota = np.full(n_images, n_patches // n_images)
@@ -97,10 +94,7 @@ def learn_dictionary(
     eps: float,
     rng: np.random.RandomState,
 ) -> Dictionary:
-    """Normalize, whiten and cluster patches of shape (n_patches, d), float32.
-
-    The same bits for any number of threads.
-    """
+    """Normalize, whiten and cluster patches, (n_patches, d); the same bits for any thread count."""
     patches = normalize_contrast(np, patches, CONTRAST_FLOOR)
     # one thread: otherwise the bits, and then the clusters, depend on the number of threads
     with single_blas_thread(), threadpool_limits(limits=1, user_api="openmp"):
@@ -115,9 +109,8 @@ def pca_whitening(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the mean of patches (n_patches, d) and ``V diag(1 / sqrt(s + eps))``, float32.
 
-    ``V diag(s) V.T`` is the covariance of the patches, the largest s first; V has as many columns
-    as `n_components` says. With all of them, distances are those after ZCA whitening, which only
-    turns the result back by V.
+    ``V diag(s) V.T`` is the covariance, the largest s first; V has as many columns as
+    `n_components` says. With all of them, distances are those after ZCA whitening.
     """
     mean = patches.mean(axis=0, dtype=np.float64)
     moments = np.zeros((len(mean), len(mean)))
@@ -279,12 +272,10 @@ class PatchDictionary(Descriptor):
         """Return `n_atoms`, or with a warning the number of patches if there are fewer."""
         if len(patches) >= n_atoms:
             return n_atoms
-        warnings.warn(
+        warn_user(
             f"n_atoms={self.n_atoms} asks for {n_atoms} atoms of {size} x {size} pixels, more than "
             f"the {len(patches)} patches drawn from the training images; the dictionary has "
-            f"{len(patches)} of them.",
-            UserWarning,
-            stacklevel=6,
+            f"{len(patches)} of them."
         )
         return len(patches)
 

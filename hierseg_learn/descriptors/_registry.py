@@ -6,11 +6,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from ._base import Descriptor
-from ._color import ColorDescriptor
-from ._gradients import GradientDescriptor
-from ._lbp import LBPDescriptor
+from ._fixed import ColorDescriptor, GradientDescriptor, LBPDescriptor, ShapeDescriptor
 from ._patches import PatchDictionary
-from ._shape import ShapeDescriptor
 
 FAMILIES = {
     "color": ColorDescriptor,
@@ -20,39 +17,17 @@ FAMILIES = {
     "shape": ShapeDescriptor,
 }
 
+# those that learn nothing from the images: 64 columns for a color image
 DEFAULT_DESCRIPTORS = ("color", "gradients", "lbp", "shape")
-"""The families that learn nothing from the images: 64 columns for a color image."""
 
 RESERVED_COLUMNS = ("presence", "area")
 
 
 def make_descriptors(spec: Any) -> list[tuple[str, Descriptor]]:
-    """Turn a choice of descriptors into named objects.
+    """Turn a choice of descriptors into pairs of a name and an object.
 
-    Parameters
-    ----------
-    spec : str, Descriptor or list of str and (str, Descriptor) pairs
-        ``"color"``, ``"gradients"``, ``"lbp"``, ``"patches"`` and ``"shape"`` stand for a
-        descriptor with its defaults; an object comes with a name, as in
-        :class:`~sklearn.pipeline.FeatureUnion`, unless it is the only one.
-
-    Returns
-    -------
-    descriptors : list of (str, Descriptor)
-        New objects for strings; objects as they came, not copied.
-
-    Raises
-    ------
-    ValueError
-        If a name is unknown, doubled or unusable, or there is none at all.
-    TypeError
-        If an entry is neither a string nor such a pair.
-
-    Examples
-    --------
-    >>> from hierseg_learn.descriptors import ColorDescriptor, make_descriptors
-    >>> make_descriptors(["lbp", ("fine", ColorDescriptor(n_bins=16))])
-    [('lbp', LBPDescriptor()), ('fine', ColorDescriptor(n_bins=16))]
+    A string stands for a new descriptor with its defaults; an object comes with a name, as in
+    :class:`~sklearn.pipeline.FeatureUnion`, unless it is the only one, and is not copied.
     """
     if isinstance(spec, str):
         spec = [spec]
@@ -73,30 +48,9 @@ def make_descriptors(spec: Any) -> list[tuple[str, Descriptor]]:
 
 
 def descriptor_columns(descriptors: Iterable[tuple[str, Descriptor]]) -> list[str]:
-    """Return the column names of fitted descriptors, one descriptor after the other.
+    """Column names of fitted descriptors, one descriptor after the other.
 
-    Parameters
-    ----------
-    descriptors : iterable of (str, Descriptor)
-        Fitted descriptors with their names.
-
-    Returns
-    -------
-    columns : list of str
-
-    Raises
-    ------
-    ValueError
-        If two columns have the same name, or one has a name that every node's table uses itself.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from hierseg_learn.descriptors import descriptor_columns, make_descriptors
-    >>> pairs = make_descriptors(["shape", "lbp"])
-    >>> columns = descriptor_columns([(name, d.fit(np.eye(3)[None])) for name, d in pairs])
-    >>> len(columns), columns[:2]
-    (25, ['shape_row', 'shape_col'])
+    Raises ValueError if two are equal, or one is a column that every node has.
     """
     owners: dict[str, str] = dict.fromkeys(RESERVED_COLUMNS, "the tree")
     columns = []

@@ -6,10 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ._collect import check_image_shape
-from ._encoding import PixelEncoding
-from ._files import ImageFiles, resolve_key
-from ._ragged import RaggedArrays
+from ._pixels import PixelEncoding, check_image_shape
+from ._storage import ImageFiles, RaggedArrays, resolve_key
 from .labels import IdRule, check_same_size, to_label_map
 
 if TYPE_CHECKING:
@@ -19,19 +17,19 @@ if TYPE_CHECKING:
 class ImageBatch:
     """Checked images, and their label maps if there are any, decoded one at a time.
 
-    Made by :func:`check_images`. Errors about a file name the position of the image in
-    the input, also from a subset.
+    What segmenters and descriptors get in ``_fit``. Errors about a file name the position of the
+    image in the input, also from a subset.
 
     Parameters
     ----------
     images : RaggedArrays or ImageFiles
-        The images.
+        The images, in memory or on disk.
     masks : RaggedArrays, ImageFiles or None
         Their label maps.
     encoding : PixelEncoding
         How pixel values become float32.
     rule : IdRule, default=None
-        Which ids belong to no part; None where nobody said.
+        Which ids belong to no part; None if not given.
     names : tuple of str, default=("X", "segments")
         Argument names of images and masks, for error messages.
     index : pandas.Index, default=None
@@ -39,23 +37,8 @@ class ImageBatch:
     positions : ndarray of int, default=None
         Positions of the images in the input; None for all of them in order.
     drops : ndarray of int, shape (n_images, 2), default=None
-        Pixels of every image that were dropped though nobody said so, and all pixels looked at;
-        filled in place as label maps are read.
-
-    Attributes
-    ----------
-    encoding : PixelEncoding
-        As given.
-    index : pandas.Index or None
-        As given.
-    n_images, n_channels : int
-        Number of images; 1 channel for gray, 3 for color.
-    has_masks : bool
-        Whether there are label maps.
-    unlabeled : tuple of int or None
-        Ids that the user said to be of no part, besides -1.
-    dropped_share : float
-        Share of the pixels seen so far that are of no part though nobody said so.
+        Pixels of every image that were dropped by default, and all pixels read; filled in place as
+        label maps are read.
 
     Examples
     --------
@@ -106,12 +89,12 @@ class ImageBatch:
 
     @property
     def unlabeled(self) -> tuple[int, ...] | None:
-        """Ids that the user said to be of no part, besides -1; None where nobody said."""
+        """Ids of no part, besides -1; None if not given."""
         return self._rule.unlabeled
 
     @property
     def dropped_share(self) -> float:
-        """Share of the pixels seen so far that are of no part though nobody said so."""
+        """Share of the pixels read so far that are of no part by default."""
         dropped, seen = self.drops.sum(axis=0).tolist()
         return dropped / seen if seen else 0.0
 
@@ -125,36 +108,13 @@ class ImageBatch:
         )
 
     def position(self, i: int) -> int:
-        """Return the position of image `i` in the input, which a subset remembers.
-
-        Parameters
-        ----------
-        i : int
-            Position in this batch.
-
-        Returns
-        -------
-        int
-        """
+        """Position of image `i` in the input, which a subset remembers."""
         return int(self._positions[i])
 
     def image(self, i: int) -> np.ndarray:
-        """Decode one image.
+        """Decode image `i`: a new array, (h, w) or (h, w, 3) float32.
 
-        Parameters
-        ----------
-        i : int
-            Position in this batch.
-
-        Returns
-        -------
-        ndarray of shape (h, w) or (h, w, 3), float32, C-contiguous
-            A new array; within [0, 1] for the images seen in ``fit``.
-
-        Raises
-        ------
-        ValueError
-            If its file is unreadable, or holds another kind of image than expected.
+        Raises ValueError if its file is unreadable, or holds another kind of image than expected.
         """
         where = self._where("Image", i)
         raw = self._read(self._images, i, where)
@@ -162,18 +122,7 @@ class ImageBatch:
         return self.encoding.decode(raw, where)
 
     def image_size(self, i: int) -> tuple[int, int]:
-        """Return height and width of one image; a file's header suffices for it.
-
-        Parameters
-        ----------
-        i : int
-            Position in this batch.
-
-        Returns
-        -------
-        height, width : int
-            In pixels.
-        """
+        """Height and width of image `i` in pixels; of a file only the header is read."""
         if isinstance(self._images, RaggedArrays):
             shape = self._images.shapes[i]
         else:
@@ -181,25 +130,10 @@ class ImageBatch:
         return int(shape[0]), int(shape[1])
 
     def mask(self, i: int, *, may_be_empty: bool = False) -> np.ndarray | None:
-        """Decode the label map of one image.
+        """Decode the label map of image `i`: (h, w) int32, -1 where unlabeled; None without masks.
 
-        Parameters
-        ----------
-        i : int
-            Position in this batch.
-        may_be_empty : bool, default=False
-            Whether all pixels may be unlabeled.
-
-        Returns
-        -------
-        ndarray of shape (h, w), int32, or None
-            Part ids, -1 where unlabeled; None without masks.
-
-        Raises
-        ------
-        ValueError
-            If its file is unreadable, of another size than the image, unlabeled
-            everywhere, or holds anything but part ids.
+        Raises ValueError if its file is unreadable, of another size than the image, unlabeled
+        everywhere (unless it `may_be_empty`), or holds anything but part ids.
         """
         if self._masks is None:
             return None
@@ -210,24 +144,10 @@ class ImageBatch:
         return to_label_map(raw, self._rule, where, may_be_empty=may_be_empty)
 
     def settled(self, unlabeled: tuple[int, ...] | None, parts: tuple[int, ...]) -> ImageBatch:
-        """Read the label maps as a model does.
+        """Read the label maps as a model with these ids of no part and these part ids does.
 
-        Parameters
-        ----------
-        unlabeled : tuple of int or None
-            Ids that the model takes for no part; None where nobody said.
-        parts : tuple of int
-            Part ids that its tree names.
-
-        Returns
-        -------
-        ImageBatch
-            It shares memory with this one, and what is counted of dropped pixels.
-
-        Raises
-        ------
-        ValueError
-            If the images say otherwise, or an id is to be a part and none.
+        Raises ValueError if the images say otherwise, or an id is to be a part and none. The result
+        shares memory with this batch, and the counts of dropped pixels.
         """
         return ImageBatch(
             self._images,
@@ -241,18 +161,7 @@ class ImageBatch:
         )
 
     def subset(self, indices: Any) -> ImageBatch:
-        """Take some of the images.
-
-        Parameters
-        ----------
-        indices : slice, or array-like of int or bool
-            Positions in this batch.
-
-        Returns
-        -------
-        ImageBatch
-            It shares memory with this one, and remembers the positions in the input.
-        """
+        """Take some of the images, which share memory with this batch."""
         items = np.atleast_1d(resolve_key(indices, self.n_images))
         return ImageBatch(
             self._images[items],
@@ -278,7 +187,7 @@ class ImageBatch:
 
 
 def check_channels(shape: tuple[int, ...], n_channels: int, where: str) -> None:
-    """Check that one image is gray or color as the encoding has it."""
+    """Check that one image is gray or color as the encoding is."""
     check_image_shape(shape, where)
     found = 1 if len(shape) == 2 else 3
     if found != n_channels:

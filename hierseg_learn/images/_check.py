@@ -1,22 +1,28 @@
-"""Everything that may be passed as X, brought to one form."""
+"""Validation of images: everything that may be passed as X, brought to one form."""
 
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable
 from numbers import Integral, Number
 from typing import Any
 
 import numpy as np
 
+from ..utils import warn_user
 from ._batch import ImageBatch, check_channels
-from ._collect import as_list, collect_images, is_path, is_pixels, unwrap
-from ._encoding import PixelEncoding, pixel_kind, raise_not_finite
-from ._files import ImageFiles
-from ._item import SegmentedImage
-from ._ragged import RaggedArrays
+from ._pixels import (
+    PixelEncoding,
+    as_list,
+    collect_images,
+    is_path,
+    is_pixels,
+    pixel_kind,
+    raise_not_finite,
+    unwrap,
+)
 from ._segmented import SegmentedImages
+from ._storage import ImageFiles, RaggedArrays, SegmentedImage
 from .labels import IdRule, check_unlabeled, pair_masks
 from .pillow import is_pillow
 
@@ -24,23 +30,8 @@ from .pillow import is_pillow
 def is_table(X: Any) -> bool:
     """Say whether X is a table, one row per image, rather than a collection of images.
 
-    Parameters
-    ----------
-    X : object
-        What a user passed as X.
-
-    Returns
-    -------
-    bool
-        True for arrays of up to two dimensions, sparse matrices, data frames, and lists of
-        numbers or of rows of numbers. What is neither a table nor images is no table.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from hierseg_learn.images import is_table
-    >>> is_table([[1, 2], [3, 4]]), is_table([np.eye(2), np.eye(3)]), is_table([None])
-    (True, False, False)
+    Tables are arrays of up to two dimensions, sparse matrices, data frames, and lists of numbers or
+    of rows of numbers. What is neither a table nor images is no table.
     """
     if isinstance(X, (ImageBatch, SegmentedImages, SegmentedImage, RaggedArrays, ImageFiles)):
         return False
@@ -79,52 +70,22 @@ def check_images(
 ) -> ImageBatch:
     """Check images, and their label maps if there are any, and learn how to scale them.
 
-    Parameters
-    ----------
-    X : array, list of images, list of paths, SegmentedImages or ImageBatch
-        ``(n, h, w)`` gray or ``(n, h, w, 3)`` color; a list or Series of images of any size,
-        ``(h, w)`` or ``(h, w, 3)`` arrays, Pillow images or items of SegmentedImages, or of
-        paths; a table ``(n, d)`` of flattened images, as an array. An ImageBatch is returned
-        as it is.
-    image_shape : tuple of int, default=None
-        ``(h, w)`` or ``(h, w, 3)``: shape of the images in a table. Without it every row
-        is an image of one row of pixels. Not used unless X is a table.
-    segments : array, list of arrays or list of paths, default=None
-        One label map per image; for a table also ``(n, h * w)``.
-    unlabeled : int or list of int, default=None
-        Ids of the label maps that are no part, where X does not say so itself.
-    encoding : PixelEncoding, default=None
-        That of ``fit``. None learns it from X.
-    names : tuple of str, default=("X", "segments")
-        What the caller names X and segments, for error messages.
-
-    Returns
-    -------
-    ImageBatch
-        In-memory images and label maps are checked; files are checked when read.
-
-    Raises
-    ------
-    ValueError, TypeError
-        In one sentence that names the argument and the image.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from hierseg_learn.images import check_images
-    >>> batch = check_images(np.arange(8.0).reshape(2, 4), image_shape=(2, 2))
-    >>> batch.image(0)
-    array([[0.        , 0.14285715],
-           [0.2857143 , 0.42857143]], dtype=float32)
+    X is a stack (n, h, w) or (n, h, w, 3); a list or Series of images, (h, w) or (h, w, 3) arrays,
+    Pillow images or items of SegmentedImages, or of paths; SegmentedImages; an array (n, d) of
+    flattened images of `image_shape` (without it every row is an image of one row); or an
+    ImageBatch, which is returned as it is. `segments` holds one label map per image, for a table
+    also (n, h * w). `encoding` is that of ``fit``; None learns it from X. `names` are what the
+    caller calls X and segments. What is in memory is checked now, files when they are read; errors
+    name the argument and the image.
     """
-    X, items, said = join_items(X, names[0]), X, check_unlabeled(unlabeled)
+    X, items, given = join_items(X, names[0]), X, check_unlabeled(unlabeled)
     _check_one_source(X, segments, names)
     if isinstance(X, ImageBatch):
         return X
-    rule = IdRule(said)
+    rule = IdRule(given)
     if isinstance(X, SegmentedImages):
         images, masks, names = X.images, X.masks, names[:1] * 2
-        rule = IdRule(X.unlabeled).settled(said, (), names[0])
+        rule = IdRule(X.unlabeled).settled(given, (), names[0])
     else:
         images, segments = _collect(X, segments, image_shape, names)
         masks = None if segments is None else pair_masks(images, segments, rule, names[1])
@@ -147,29 +108,7 @@ def check_images(
 def join_items(X: Any, name: str = "X") -> Any:
     """Make a collection of items of SegmentedImages; anything else stays as it is.
 
-    Parameters
-    ----------
-    X : object
-        What a user passed as images: perhaps one item, or items in a list, a Series or an array.
-    name : str
-        What the caller names X, for error messages.
-
-    Returns
-    -------
-    SegmentedImages or object
-
-    Raises
-    ------
-    TypeError
-        If only some of the images bring their label maps.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from hierseg_learn.images import SegmentedImages, join_items
-    >>> X = SegmentedImages(np.zeros((3, 2, 2)), np.zeros((3, 2, 2), dtype=int))
-    >>> join_items([X[2], X[0]])
-    SegmentedImages(n_images=2, images in memory, masks in memory)
+    Raises TypeError if only some of the images bring their label maps.
     """
     if isinstance(X, (ImageBatch, SegmentedImages, RaggedArrays, ImageFiles)):
         return X
@@ -227,11 +166,9 @@ def _collect(
 def _warn_of_one_image(X: Any, name: str) -> None:
     """Warn where a color image stands in the place of a stack of gray ones."""
     if isinstance(X, np.ndarray) and X.ndim == 3 and X.shape[2] == 3 and min(X.shape[:2]) >= 16:
-        warnings.warn(
+        warn_user(
             f"{name} of shape {X.shape} is taken as {X.shape[0]} gray images of {X.shape[1]} x 3 "
-            f"pixels; pass a list, [{name}], if it is one color image.",
-            UserWarning,
-            stacklevel=8,
+            f"pixels; pass a list, [{name}], if it is one color image."
         )
 
 
@@ -301,28 +238,12 @@ _CLEAR = 0.1
 
 
 def flat_image_shape(X: np.ndarray) -> tuple[int, ...] | None:
-    """Say which shape the images have that the rows of a table seem to be.
+    """Guess the shape of the images that the rows of a table, (n_rows, n_columns), seem to be.
 
     Pixels resemble those beside and below them more than those half a row of the image away, all
-    over the image. No table of measurements, and no spectrum or signal, shows that at once.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n_rows, n_columns)
-        Numbers; NaN is not looked for.
-
-    Returns
-    -------
-    tuple of int or None
-        ``(h, w)``, ``(h, w, 3)``, or ``(3, h, w)`` where the colors of a square image come one
-        after the other; None where the rows look like no images.
-
-    Examples
-    --------
-    >>> from sklearn.datasets import load_digits, load_wine
-    >>> from hierseg_learn.images import flat_image_shape
-    >>> flat_image_shape(load_digits().data), flat_image_shape(load_wine().data)
-    ((8, 8), None)
+    over the image. No table of measurements, and no spectrum or signal, shows that at once. Returns
+    (h, w), (h, w, 3), or (3, h, w) where the colors of a square image come one after the other;
+    None where the rows look like no images.
     """
     n_rows, n_columns = X.shape
     if X.dtype.kind not in "buif" or n_rows < _FEWEST_ROWS or n_columns < _SMALLEST_SIDE**2:

@@ -7,10 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ._collect import collect_images
-from ._files import ImageFiles, resolve_key
-from ._item import SegmentedImage
-from ._ragged import RaggedArrays
+from ._pixels import collect_images
+from ._storage import ImageFiles, RaggedArrays, SegmentedImage, resolve_key
 from .labels import IdRule, check_same_size, check_unlabeled, pair_masks, to_label_map
 
 
@@ -26,13 +24,13 @@ class SegmentedImages:
     ----------
     images : array of shape (n, h, w) or (n, h, w, 3), list of arrays, list of paths
         The images. All gray or all color, all of one kind of dtype; a pandas Series of
-        arrays or paths will do.
+        arrays or paths is taken, too.
     masks : array of shape (n, h, w), list of arrays, list of paths
         One label map per image, of the same height and width: the part id of every
         pixel. -1 is no part. Palette files keep their index.
     unlabeled : int or list of int, default=None
         Further ids that are no part. None stands for 255 in uint8, unless the tree of a model
-        names it as a part, or it is the only id besides 0; a model that drops it says so. ``[]``
+        names it as a part, or it is the only id besides 0; a model that drops it warns. ``[]``
         stands for none.
 
     Attributes
@@ -40,7 +38,7 @@ class SegmentedImages:
     images, masks : RaggedArrays or ImageFiles
         Sequences that take an integer, a slice, a boolean mask or an index array.
     unlabeled : tuple of int or None
-        Further ids that are no part; None where nobody said.
+        Further ids that are no part; None if not given.
     shape : tuple of int
         ``(n,)``.
 
@@ -109,8 +107,8 @@ class SegmentedImages:
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         raise TypeError(
-            "SegmentedImages is no single array; use its .images or .masks, or an estimator "
-            "that takes images, such as SegmentTreeTransformer."
+            "SegmentedImages cannot be converted to an array; use its .images or .masks, or an "
+            "estimator that takes images, such as SegmentTreeTransformer."
         )
 
     def __repr__(self) -> str:

@@ -1,4 +1,4 @@
-"""Label maps: checking them, and putting them beside their images."""
+"""Validation of label maps, and their pairing with images."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from ._collect import unwrap
-from ._files import ImageFiles
-from ._ragged import RaggedArrays
+from ._pixels import unwrap
+from ._storage import ImageFiles, RaggedArrays
 
 # written into 8 bits by some tools where a pixel is of no part, by others where it is of the object
 OPEN_ID = 255
@@ -36,14 +35,14 @@ def check_unlabeled(unlabeled: Any) -> tuple[int, ...] | None:
 class IdRule:
     """Which ids of a label map belong to no part.
 
-    -1 always; what the user said; and where nobody said anything 255 in uint8, unless it is a part.
+    -1 always; the ids given; if none were given, 255 in uint8, unless it is a part.
     """
 
-    unlabeled: tuple[int, ...] | None = None  # what the user said, as `check_unlabeled` returns it
+    unlabeled: tuple[int, ...] | None = None  # as `check_unlabeled` returns them
     parts: tuple[int, ...] = ()  # ids that a tree names
 
     def drops_open_id(self, dtype: np.dtype) -> bool:
-        """Say whether 255 belongs to no part though nobody said so."""
+        """Say whether 255 belongs to no part by default."""
         return self.unlabeled is None and dtype == np.uint8 and OPEN_ID not in self.parts
 
     def skipped(self, dtype: np.dtype) -> list[int]:
@@ -51,38 +50,32 @@ class IdRule:
         return [-1, *(self.unlabeled or ()), *([OPEN_ID] if self.drops_open_id(dtype) else ())]
 
     def n_dropped(self, mask: np.ndarray) -> int:
-        """Count the pixels that belong to no part though nobody said so."""
+        """Count the pixels that belong to no part by default."""
         return int(np.count_nonzero(mask == OPEN_ID)) if self.drops_open_id(mask.dtype) else 0
 
     def settled(
         self, unlabeled: tuple[int, ...] | None, parts: tuple[int, ...], name: str
     ) -> IdRule:
-        """Return the rule of label maps that meet a model with its own.
-
-        `name` is what the caller names the images.
-        """
+        """Combine the rule of label maps with that of a model; `name` is that of the images."""
         if None not in (self.unlabeled, unlabeled) and self.unlabeled != unlabeled:
             raise ValueError(
                 f"{name} has unlabeled={list(self.unlabeled)}, the model has "
                 f"unlabeled={list(unlabeled)}; expected the same ids, or None for one of them."
             )
-        said = self.unlabeled if unlabeled is None else unlabeled
+        given = self.unlabeled if unlabeled is None else unlabeled
         parts = tuple(sorted({*self.parts, *parts}))
-        for part in sorted(set(parts).intersection(said or ())):
+        for part in sorted(set(parts).intersection(given or ())):
             raise ValueError(
-                f"unlabeled={list(said)} names the id {part}, which is a part of the tree; "
+                f"unlabeled={list(given)} names the id {part}, which is a part of the tree; "
                 "expected an id to be one of the two."
             )
-        return IdRule(said, parts)
+        return IdRule(given, parts)
 
 
 def to_label_map(
     mask: np.ndarray, rule: IdRule, where: str, *, may_be_empty: bool = False
 ) -> np.ndarray:
-    """Check one label map and bring it to its standard form.
-
-    Shapes: `mask` (h, w). Returns (h, w) int32: part ids, -1 where unlabeled.
-    """
+    """Check one label map, (h, w), and bring it to int32, -1 where unlabeled."""
     # NumPy 2.0 cannot compare foreign byte orders with numbers out of their range
     mask = mask.astype(mask.dtype.newbyteorder("="), copy=False)
     if mask.dtype.kind == "f" and not (np.isfinite(mask) & (mask == np.rint(mask))).all():
@@ -92,7 +85,7 @@ def to_label_map(
         hint = ""
         if rule.n_dropped(mask):
             hint = (
-                f"; {OPEN_ID} in uint8 is no part where nobody says otherwise: name it in tree=, "
+                f"; {OPEN_ID} in uint8 is no part unless you say otherwise: name it in tree=, "
                 "or pass unlabeled=[]"
             )
         raise ValueError(f"{where} is unlabeled everywhere; expected at least one part id{hint}.")
@@ -111,10 +104,7 @@ def to_label_map(
 def pair_masks(
     images: RaggedArrays | ImageFiles, masks: Any, rule: IdRule, name: str
 ) -> RaggedArrays | ImageFiles:
-    """Make one collection of label maps that fits the images.
-
-    Returns in memory, all are checked; files are checked when read.
-    """
+    """Make one collection of label maps that fits the images; files are checked when read."""
     items = unwrap(masks, name, "mask")
     if isinstance(items, np.ndarray) and items.ndim != 3:
         raise ValueError(f"{name} has shape {items.shape}; expected label maps (n, h, w).")

@@ -1,4 +1,4 @@
-"""What a Pillow image holds, the same for a file and for an image in memory."""
+"""Decoding of Pillow images, from files and in memory."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def look_interpolated(counts: np.ndarray, lonely: np.ndarray) -> bool:
 
 _COLOR_MODES = {"RGB", "P", "CMYK", "YCbCr"}
 _ALPHA_MODES = {"RGBA", "LA", "PA", "RGBa", "La"}
-_GREY_DTYPES = {"1": np.bool_, "L": np.uint8, "I": np.int32, "F": np.float32}
+_GRAY_DTYPES = {"1": np.bool_, "L": np.uint8, "I": np.int32, "F": np.float32}
 # Formats for photos: even where they lose nothing, they keep colors and not ids.
 _PHOTO_FORMATS = {"JPEG", "MPO", "WEBP", "AVIF", "HEIF"}
 _PHOTO_COMPRESSIONS = {"jpeg", "tiff_jpeg", "webp"}
@@ -77,23 +77,7 @@ _TIFF_WIDTH, _TIFF_HEIGHT = 256, 257
 
 
 def is_pillow(item: Any) -> bool:
-    """Say whether an object is an image of Pillow, without importing it.
-
-    Parameters
-    ----------
-    item : object
-        Anything.
-
-    Returns
-    -------
-    bool
-
-    Examples
-    --------
-    >>> from hierseg_learn.images import is_pillow
-    >>> is_pillow([[0, 1]])
-    False
-    """
+    """Say whether an object is an image of Pillow, without importing it."""
     module = sys.modules.get("PIL.Image")
     return module is not None and isinstance(item, module.Image)
 
@@ -123,7 +107,7 @@ def read_layout(image: Image.Image, role: str, where: str) -> tuple[tuple[int, .
     if role == "mask" and mode == "P":
         if image.format == "GIF":
             raise _LayoutError(
-                f"{where} is a GIF file with a palette, whose ids are numbered anew when it is "
+                f"{where} is a GIF file with a palette, whose ids are renumbered when it is "
                 "saved; save label maps as PNG."
             )
         return (height, width), np.dtype(np.uint8)
@@ -135,10 +119,10 @@ def read_layout(image: Image.Image, role: str, where: str) -> tuple[tuple[int, .
         return (height, width, 3), np.dtype(np.uint8)
     if mode.startswith("I;16") or (mode == "I" and image.format == "PNG"):
         return (height, width), np.dtype(np.uint16)
-    if mode not in _GREY_DTYPES:
+    if mode not in _GRAY_DTYPES:
         colors = " It holds colors: give each its id." if role == "mask" else ""
         raise _LayoutError(f"{where} has Pillow mode {mode}; expected {expected}.{colors}")
-    return (height, width), np.dtype(_GREY_DTYPES[mode])
+    return (height, width), np.dtype(_GRAY_DTYPES[mode])
 
 
 def read_pixels(image: Image.Image, role: str, where: str) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""A tree over parts, built from what the training images say about them."""
+"""A tree over parts: similar ones are joined step by step."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class PartAgglomeration(Estimator):
     r"""Join similar parts step by step into a binary tree.
 
     Two parts are similar if they look alike, touch along much of their borders, and occur in the
-    same images; and, if asked for, if what tells the classes apart is the same in both. Their
-    dissimilarity is the weighted mean
+    same images; optionally, if their learned metrics agree. Their dissimilarity is the weighted
+    mean
 
     .. math::
         d_{ab} = \frac{w_s s_{ab} + w_n (1 - n_{ab}) + w_c (1 - c_{ab}) + w_m (1 - m_{ab})}
@@ -36,11 +36,11 @@ class PartAgglomeration(Estimator):
     - :math:`n` is how much more than by chance they touch: :math:`r / (1 + r)`, where r is the
       length of their common border over what it would be if the borders of all parts were mixed at
       random;
-    - :math:`c` is how much oftener than by chance they are in one image, again
+    - :math:`c` is how much more often than by chance they are in one image, again
       :math:`r / (1 + r)`, where r is the number of images with both over what it would be if
       parts came independently;
     - :math:`m` is the cosine of their learned metrics :math:`M = L^\top L`, as
-      :math:`\langle M_a, M_b \rangle / (\|M_a\| \|M_b\|)` with Frobenius' product.
+      :math:`\langle M_a, M_b \rangle / (\|M_a\| \|M_b\|)` with Frobenius' product [2]_.
 
     The two groups of least mean dissimilarity between their members are joined until one is left
     (average linkage), so that no join is lower than those that it builds on. The tree depends
@@ -65,17 +65,19 @@ class PartAgglomeration(Estimator):
 
     See Also
     --------
-    PartStatistics : What is counted in the training images.
+    PartStatistics : Statistics of parts in the training images.
 
     References
     ----------
     .. [1] R. R. Sokal, C. D. Michener. "A statistical method for evaluating systematic
        relationships". University of Kansas Science Bulletin 38, 1958. (Average linkage.)
+    .. [2] P. Robert, Y. Escoufier. "A Unifying Tool for Linear Multivariate Statistical Methods:
+       The RV-Coefficient". Journal of the Royal Statistical Society C 25, 1976.
 
     Examples
     --------
     >>> import numpy as np
-    >>> from hierseg_learn.segmentation import PartAgglomeration, PartStatistics
+    >>> from hierseg_learn.parts import PartAgglomeration, PartStatistics
     >>> image = np.repeat([0.1, 0.2, 0.9], 4).reshape(6, 2).astype(np.float32)
     >>> labels = np.repeat([0, 1, 2], 4).reshape(6, 2)
     >>> found = PartStatistics.from_label_maps([image], [labels], n_parts=3)
@@ -88,11 +90,8 @@ class PartAgglomeration(Estimator):
     """
 
     _parameter_constraints: dict = {
-        "appearance_weight": [Interval(Real, 0, None, closed="left")],
-        "adjacency_weight": [Interval(Real, 0, None, closed="left")],
-        "cooccurrence_weight": [Interval(Real, 0, None, closed="left")],
-        "metric_weight": [Interval(Real, 0, None, closed="left")],
-        "position_weight": [Interval(Real, 0, None, closed="left")],
+        f"{term}_weight": [Interval(Real, 0, None, closed="left")]
+        for term in ("appearance", "adjacency", "cooccurrence", "metric", "position")
     }
 
     def __init__(
@@ -118,9 +117,9 @@ class PartAgglomeration(Estimator):
         Parameters
         ----------
         statistics : PartStatistics
-            What the training images say.
+            Statistics of the parts in the training images.
         metric_similarity : ndarray of shape (n_parts, n_parts), default=None
-            Likeness of the learned metrics, in [0, 1]; needed if `metric_weight` is not 0.
+            Similarity of the learned metrics, in [0, 1]; needed if `metric_weight` is not 0.
 
         Returns
         -------
@@ -165,7 +164,7 @@ class PartAgglomeration(Estimator):
         Parameters
         ----------
         statistics : PartStatistics
-            What the training images say.
+            Statistics of the parts in the training images.
         names : sequence of str, length n_parts, default=None
             Names of the leaves; ``part_0``, ``part_1``, ... by default.
         values : sequence of length n_parts, default=None
@@ -178,11 +177,6 @@ class PartAgglomeration(Estimator):
         Returns
         -------
         tree : SegmentTree
-
-        Raises
-        ------
-        ValueError
-            As `dissimilarity` does, and if names or values are not one per part.
         """
         n_parts = statistics.n_parts
         names = [f"part_{k}" for k in range(n_parts)] if names is None else list(names)
@@ -204,7 +198,7 @@ class PartAgglomeration(Estimator):
 def _appearance(statistics: PartStatistics, position_weight: float) -> np.ndarray:
     """Distance of every two parts in the vocabulary's features, the largest 1.
 
-    A part that never occurs looks like nothing: it is as far from the others as can be.
+    A part that never occurs is as far from the others as possible.
     """
     # 3 of texture and 2 of position besides mean and deviation of every channel
     n_channels = (statistics.features.shape[1] - 5) // 2
@@ -229,7 +223,7 @@ def _canonical_order(statistics: PartStatistics) -> np.ndarray:
 def _check_square(similarity: np.ndarray | None, n_parts: int) -> np.ndarray:
     if similarity is None:
         raise ValueError(
-            "metric_weight is not 0, so metric_similarity is needed: the likeness of the learned "
+            "metric_weight is not 0, so metric_similarity is needed: the similarity of the learned "
             "metrics of every two parts."
         )
     similarity = np.asarray(similarity, dtype=np.float64)
@@ -241,43 +235,14 @@ def _check_square(similarity: np.ndarray | None, n_parts: int) -> np.ndarray:
 
 
 def metric_similarity(components: Sequence[np.ndarray]) -> np.ndarray:
-    r"""Cosine of learned metrics: whether they look at the same directions, as strongly.
+    r"""Cosine of learned metrics: whether they weight the same directions, as strongly.
 
     For metrics :math:`M = L^\top L` of nodes with the same columns, the similarity of two is
     :math:`\langle M_a, M_b \rangle / (\|M_a\| \|M_b\|)` with Frobenius' product, the RV coefficient
-    of [1]_. It needs no d × d matrix, as the product is :math:`\|L_a L_b^\top\|^2`.
-
-    Parameters
-    ----------
-    components : sequence of ndarray of shape (n_components, n_features)
-        The map L of every node, in the same unit for every column; the numbers of components may
-        differ. No rows for a node that learned nothing.
-
-    Returns
-    -------
-    similarity : ndarray of shape (n_nodes, n_nodes), float64
-        In [0, 1]: 1 for metrics that are equal up to scale, such as on the diagonal, 0 for those
-        that look at orthogonal directions; 0 to a node that learned nothing.
-
-    Raises
-    ------
-    ValueError
-        If the maps are not over the same number of columns.
-
-    References
-    ----------
-    .. [1] P. Robert, Y. Escoufier. "A Unifying Tool for Linear Multivariate Statistical Methods:
-       The RV-Coefficient". Journal of the Royal Statistical Society C 25, 1976.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from hierseg_learn.parts import metric_similarity
-    >>> hue, twice, size = np.array([[1.0, 0]]), np.array([[2.0, 0]]), np.array([[0, 1.0]])
-    >>> metric_similarity([hue, twice, size])
-    array([[1., 1., 0.],
-           [1., 1., 0.],
-           [0., 0., 1.]])
+    (Robert and Escoufier, 1976); it needs no d × d matrix, as the product is :math:`\|L_a
+    L_b^\top\|^2`. `components` holds the map L of every node, (n_components, n_features), in the
+    same unit for every column, without rows for a node that learned nothing. Returns (n_nodes,
+    n_nodes) in [0, 1], 1 on the diagonal, 0 to a node that learned nothing.
     """
     maps = [np.atleast_2d(np.asarray(L, dtype=np.float64)) for L in components]
     widths = {L.shape[1] for L in maps}

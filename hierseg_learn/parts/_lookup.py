@@ -17,35 +17,19 @@ class PartLookup:
     """Translate part ids into positions among the leaves of a tree.
 
     The leaves share the part ids out among themselves. There is one exception: a tree, such as that
-    of :class:`SegmenterUnion`, may hold several *layers*, each a child of the root with everything
-    below it, such as a layout and the parts of a photo. The first has all the ids, and each of the
-    others has some of every leaf of the first; a pixel belongs to one leaf of each layer.
+    of SegmenterUnion, may hold several *layers*, each a child of the root with everything below it,
+    such as a layout and the parts of a photo. The first has all the ids, and each of the others has
+    some of every leaf of the first; a pixel belongs to one leaf of each layer.
 
-    Parameters
-    ----------
-    tree : SegmentTree
-        Its leaf values are part ids: an int, or several that form one part together.
+    Raises ValueError if the tree has no leaf values, or two leaves (of one layer) claim one part
+    id; TypeError if a leaf value is not a part id.
 
-    Raises
-    ------
-    ValueError
-        If the tree has no leaf values, or two leaves (of one layer) claim one part id.
-    TypeError
-        If a leaf value is not a part id.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from hierseg_learn.parts import PartLookup
     >>> from hierseg_learn.tree import SegmentTree
     >>> tree = SegmentTree.from_nested({"photo": {"sky": 7, "sea": [2, 3]}})
     >>> PartLookup(tree).to_leaves(np.array([[7, 7], [2, 3], [-1, 2]]), image_index=0)
     array([[ 0,  0],
            [ 1,  1],
            [-1,  1]], dtype=int32)
-
-    Two layers, as :class:`SegmenterUnion` makes them: every pixel has a leaf in each.
-
     >>> layers = {"layout": {"left": [0, 1], "right": [2, 3]}, "parts": {"sky": [0, 2], "sea": 3}}
     >>> lookup = PartLookup(SegmentTree.from_nested({"photo": layers}))
     >>> [lookup.to_leaves(np.array([[0, 1, 3]]), 0, layer).tolist() for layer in range(2)]
@@ -87,26 +71,10 @@ class PartLookup:
         return self._layers
 
     def to_leaves(self, label_map: np.ndarray, image_index: int, layer: int = 0) -> np.ndarray:
-        """Replace every part id by the position of its leaf.
+        """Replace every part id by the position of its leaf in ``tree.leaves``, int32, -1 for none.
 
-        Parameters
-        ----------
-        label_map : ndarray of shape (height, width), integer
-            Part ids; -1 for no part.
-        image_index : int
-            Position of the image in its batch, for the error message.
-        layer : int, default=0
-            Which layer of the tree.
-
-        Returns
-        -------
-        leaves : ndarray of shape (height, width), int32
-            Positions in ``tree.leaves``; -1 for no part.
-
-        Raises
-        ------
-        ValueError
-            If the label map holds an id that the tree does not know.
+        Raises ValueError if the label map holds an id that the tree does not know; the message
+        names the image by its position in the batch.
         """
         positions = np.searchsorted(self._ids, label_map)
         positions[positions == len(self._ids)] = 0

@@ -1,4 +1,4 @@
-"""How parts look, touch and occur together in the training images."""
+"""Statistics of parts in the training images: looks, borders, occurrence."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .vocabulary import RegionTable, describe_regions
 
 @dataclass(frozen=True, eq=False)
 class PartStatistics:
-    """What the training images say about their parts, summed up over the images.
+    """Statistics of the parts, summed up over the training images.
 
     Parameters
     ----------
@@ -21,8 +21,8 @@ class PartStatistics:
     area : ndarray of shape (n_parts,), float64
         Sum over the images of the share of their pixels.
     features : ndarray of shape (n_parts, n_features), float64
-        Mean of what the regions of a part look like, weighted by their area; 0 for a part that
-        does not occur.
+        Mean features of the regions of a part, weighted by their area; 0 for a part that does not
+        occur.
     spread : ndarray of shape (n_features,), float64
         Standard deviation of every feature over all regions, weighted likewise.
     borders : ndarray of shape (n_parts, n_parts), float64
@@ -58,23 +58,8 @@ class PartStatistics:
     ) -> PartStatistics:
         """Measure parts in images and their label maps, read one at a time.
 
-        Parameters
-        ----------
-        images : iterable of ndarray of shape (height, width) or (height, width, 3), float32
-            Intensities in [0, 1].
-        label_maps : iterable of ndarray of shape (height, width), int
-            Part of every pixel in ``[0, n_parts)``; -1 for none.
-        n_parts : int
-            Number of parts.
-
-        Returns
-        -------
-        PartStatistics
-
-        Raises
-        ------
-        ValueError
-            If a label map holds a part that is not below `n_parts`.
+        Images are (height, width) or (height, width, 3) float32 in [0, 1]; label maps hold the part
+        of every pixel in ``[0, n_parts)``, or -1 for none. Raises ValueError for any other part.
         """
 
         def tables() -> Iterator[tuple[RegionTable, np.ndarray]]:
@@ -93,19 +78,9 @@ class PartStatistics:
     def from_regions(
         cls, tables: Iterable[tuple[RegionTable, np.ndarray]], n_parts: int
     ) -> PartStatistics:
-        """Sum up described regions and their parts.
+        """Sum up described regions and their parts: the same bits for any order of the images.
 
-        Parameters
-        ----------
-        tables : iterable of (RegionTable, ndarray of shape (n_regions,))
-            The regions of every image, and the part of every region; -1 for none.
-        n_parts : int
-            Number of parts.
-
-        Returns
-        -------
-        PartStatistics
-            The same bits for any order of the images.
+        For every image a RegionTable, and the part of every region, (n_regions,), -1 for none.
         """
         rows, borders = [], [np.empty((0, 2))]
         n_images, together = 0, np.zeros((n_parts, n_parts), dtype=np.int64)
@@ -158,7 +133,7 @@ class PartStatistics:
 
     @property
     def cooccurrence(self) -> np.ndarray:
-        """How much oftener than by chance two parts are in one image: (n_parts, n_parts).
+        """How much more often than by chance two parts are in one image: (n_parts, n_parts).
 
         Images with both over what they would be if parts came independently,
         ``r = n_images * together[a, b] / (together[a, a] * together[b, b])``, as ``r / (1 + r)``:

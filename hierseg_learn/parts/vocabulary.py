@@ -50,8 +50,8 @@ class PartVocabulary:
     ) -> PartVocabulary:
         """Cluster regions by k-means.
 
-        A region counts by the square root of its area, its diameter: neither many scraps nor one
-        large background make all the parts. Copies count as often as they come, and copying all
+        A region is weighted by the square root of its area, its diameter: neither many scraps nor
+        one large background dominate the parts. Copies count as often as they come, and copying all
         regions changes nothing.
 
         Parameters
@@ -98,17 +98,7 @@ class PartVocabulary:
         return len(self.centers)
 
     def assign(self, features: np.ndarray) -> np.ndarray:
-        """Give every region the part whose center is nearest.
-
-        Parameters
-        ----------
-        features : ndarray of shape (n_regions, n_features)
-            As in `learn`.
-
-        Returns
-        -------
-        parts : ndarray of shape (n_regions,), int32
-        """
+        """Give every region, (n_regions, n_features), the part whose center is nearest: int32."""
         points = (features - self.offset) * self.scale
         squares = np.stack([((points - center) ** 2).sum(axis=1) for center in self.centers])
         return squares.argmin(axis=0).astype(np.int32)
@@ -132,11 +122,7 @@ class RegionTable(NamedTuple):
 
 
 def describe_regions(image: np.ndarray, regions: np.ndarray) -> RegionTable:
-    """Describe the regions of one image, and find which of them touch.
-
-    Shapes: `image` (height, width) or (height, width, 3) float32, `regions` (height, width)
-    integer.
-    """
+    """Describe the regions of one image, (height, width) int, and find which of them touch."""
     features, area = region_features(image, regions)
     edges, lengths = touching_regions(regions)
     return RegionTable(features, area, edges, lengths / np.mean(regions.shape))
@@ -145,13 +131,11 @@ def describe_regions(image: np.ndarray, regions: np.ndarray) -> RegionTable:
 def region_features(image: np.ndarray, regions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Describe the regions of one image.
 
-    Shapes: `image` (height, width) or (height, width, 3) float32, `regions` (height, width)
-    integer. Returns `features` (n_regions, 2 * n_channels + 5) float64: mean of L, a, b (of a gray
-    image L only); their standard deviations; strength of the gradient, and how much of it points
-    across and along the diagonal; distance from the top and from the vertical middle line, as
-    fractions of the image sides. Left and right are not told apart, as photos are about as often
-    seen mirrored; `area` (n_regions,) float64: pixels of every region divided by pixels of the
-    image.
+    Returns `features` (n_regions, 2 * n_channels + 5) float64: mean of L, a, b (of a gray image L
+    only); their standard deviations; strength of the gradient, and how much of it points across and
+    along the diagonal; distance from the top and from the vertical middle line, as fractions of the
+    image sides. Left and right are not told apart, as photos are about as often mirrored. And
+    `area` (n_regions,) float64: pixels of every region divided by pixels of the image.
     """
     channels = ImageChannels(image)
     height, width = channels.shape
@@ -187,11 +171,10 @@ def feature_weights(n_channels: int, position_weight: float) -> np.ndarray:
 
 
 def touching_regions(regions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Find which regions touch, along rows and columns, and how long their borders are.
+    """Find which regions touch, along rows and columns.
 
-    Shapes: `regions` (height, width) integer. Returns `edges` (n_edges, 2) int64: the lower and the
-    higher of every two regions that touch, sorted; `lengths` (n_edges,) int64: pairs of
-    neighboring pixels along their border.
+    Returns `edges` (n_edges, 2) int64, the lower and the higher of every two regions that touch,
+    sorted; and `lengths` (n_edges,) int64, pairs of neighboring pixels along their border.
     """
     first = np.concatenate([regions[:, :-1].ravel(), regions[:-1].ravel()]).astype(np.int64)
     second = np.concatenate([regions[:, 1:].ravel(), regions[1:].ravel()]).astype(np.int64)

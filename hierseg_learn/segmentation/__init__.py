@@ -1,40 +1,34 @@
 """Segmenters: from an image to the part id of every pixel, with a tree over the parts."""
 
 from ._base import Segmenter
-from ._callable import CallableSegmenter
-from ._cutters import (
-    FelzenszwalbSegmenter,
-    QuickshiftSegmenter,
-    SuperpixelSegmenter,
-    WatershedSegmenter,
-)
-from ._higra import HigraSegmenter
-from ._masks import MaskSegmenter
-from ._part_report import PartReport, part_report
-from ._part_sheet import PartSheetDisplay
-from ._region_merging import BinaryPartitionTree, RegionMergingSegmenter
+from ._cutters import Cutter, Felzenszwalb, Quickshift, Slic, Watershed
+from ._given import CallableSegmenter, MaskSegmenter
+from ._part_report import PartReport, PartSheetDisplay, part_report
+from ._region_merging import BinaryPartitionTree, Higra, RegionMerging
 from ._segformer import SegFormerSegmenter
 from ._union import SegmenterUnion
+from ._vocabulary import VocabularySegmenter
 from .grid import GridSegmenter, PyramidSegmenter
-from .registry import make_segmenter
+from .registry import make_segmenter as make_segmenter
 
 __all__ = [
     "BinaryPartitionTree",
     "CallableSegmenter",
-    "FelzenszwalbSegmenter",
+    "Cutter",
+    "Felzenszwalb",
     "GridSegmenter",
-    "HigraSegmenter",
+    "Higra",
     "MaskSegmenter",
     "PartReport",
     "PartSheetDisplay",
     "PyramidSegmenter",
-    "QuickshiftSegmenter",
-    "RegionMergingSegmenter",
+    "Quickshift",
+    "RegionMerging",
     "SegFormerSegmenter",
     "Segmenter",
     "SegmenterUnion",
-    "SuperpixelSegmenter",
-    "WatershedSegmenter",
-    "make_segmenter",
+    "Slic",
+    "VocabularySegmenter",
+    "Watershed",
     "part_report",
 ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from abc import ABCMeta, abstractmethod
 from collections.abc import Iterator, Sequence
 from typing import Any, Self
@@ -17,6 +16,7 @@ from ..images import ImageBatch
 from ..images.labels import OPEN_ID, IdRule, check_unlabeled, to_label_map
 from ..parts import PartLookup
 from ..tree import SegmentTree
+from ..utils import warn_user
 from ..utils.progress import ProgressBar
 
 
@@ -25,8 +25,8 @@ class Segmenter(ImageEstimator, metaclass=ABCMeta):
 
     A new segmenter overrides ``_fit``, which gets the checked images and returns the tree of the
     parts, and ``_segment``, which gets one checked image and returns its label map. An image may
-    have no part at all. One that is faster with several images at once also overrides
-    ``_segment_many`` and ``_images_at_once``.
+    have no part at all. One that is faster with several images at once overrides
+    ``_segment_many`` and ``_images_at_once`` instead.
 
     Attributes
     ----------
@@ -35,8 +35,8 @@ class Segmenter(ImageEstimator, metaclass=ABCMeta):
     uses_masks : bool
         Whether label maps have to be given together with the images.
     unlabeled_ : tuple of int or None
-        Ids of the given label maps that are no part, besides -1; None where nobody said, or where
-        it takes no label maps.
+        Ids of the given label maps that are no part, besides -1; None if not given, or where it
+        takes no label maps.
 
     Examples
     --------
@@ -60,14 +60,6 @@ class Segmenter(ImageEstimator, metaclass=ABCMeta):
     _outer_parts: tuple[int, ...] = ()
     _parts: tuple[int, ...] = ()
 
-    def _cells(self) -> list[np.ndarray | None]:
-        """For every layer of the tree the part ids of its cells, (n_rows, n_cols), where they lie.
-
-        None for parts that are content. Cells are of one size and cover every image, whatever it
-        shows, so that their outlines say nothing about it.
-        """
-        return [None]
-
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any = None, segments: Any = None) -> Self:
         """Learn the parts and their tree.
@@ -88,37 +80,18 @@ class Segmenter(ImageEstimator, metaclass=ABCMeta):
         Raises
         ------
         ValueError, TypeError
-            If an image, a label map or a parameter is not what it should be; the message names the
-            argument and the position of the image.
+            If an image, a label map or a parameter is invalid; the message names the argument and
+            the position of the image.
         """
         batch = self._check_images(X, segments=segments, reset=True)
         self._parts = self._named_parts(getattr(self, "tree", None))
         if self.uses_masks:
-            batch = batch.settled(self._said_of_masks(), self._parts)
+            batch = batch.settled(check_unlabeled(self._unlabeled_masks()), self._parts)
         self.tree_ = self._fit(batch)
         self._parts = self._named_parts(self.tree_)
         self.unlabeled_ = batch.unlabeled if self.uses_masks else None
-        self._dropped_in_fit = self._say_dropped(batch)
+        self._dropped_in_fit = self._warn_dropped(batch)
         return self
-
-    def _said_of_masks(self) -> tuple[int, ...] | None:
-        """Ids of no part in given label maps, by the parameters."""
-        return check_unlabeled(self._unlabeled_masks())
-
-    def _named_parts(self, tree: Any) -> tuple[int, ...]:
-        """Ids that are parts by a tree: the parameter before `fit`, if any, and that of `fit`."""
-        own = () if tree is None else PartLookup(read_tree(tree)).part_ids.tolist()
-        return tuple(sorted({*self._outer_parts, *own}))
-
-    def _settled(self, batch: ImageBatch) -> ImageBatch:
-        return batch.settled(self.unlabeled_, self._parts) if self.uses_masks else batch
-
-    def _say_dropped(self, batch: ImageBatch) -> bool:
-        """Warn of pixels that are of no part though nobody said so; return whether there are."""
-        share = 0.0 if OPEN_ID in self._parts else batch.dropped_share
-        if share:
-            warn_of_dropped(share)
-        return share > 0
 
     def segment(self, image: Any, mask: Any = None) -> np.ndarray:
         """Cut one image into parts.
@@ -129,20 +102,16 @@ class Segmenter(ImageEstimator, metaclass=ABCMeta):
             An image of the kind that `fit` saw, of any size; an item of SegmentedImages brings its
             label map.
         mask : array of shape (height, width), or path, default=None
-            Its label map. Only a segmenter with `uses_masks` looks at it.
+            Its label map, used only by a segmenter with `uses_masks`.
 
         Returns
         -------
         label_map : ndarray of shape (height, width), int32
             Part id of every pixel, -1 where it belongs to no part.
-
-        Raises
-        ------
-        ValueError, TypeError
-            If the image or the mask is not what it should be.
         """
         check_is_fitted(self)
-        return self.label_map(*self._check_image(image, mask))
+        [(_, labels)] = self.segmented(self._check_image(image, mask))
+        return labels
 
     def segment_images(self, X: Any, segments: Any = None) -> list[np.ndarray]:
         """Cut images into parts.
@@ -153,17 +122,12 @@ class Segmenter(ImageEstimator, metaclass=ABCMeta):
             Images of the kind that `fit` saw. Where the segmenter has a parameter `verbose`, 1
             draws a progress bar.
         segments : array, list of arrays or list of paths, default=None
-            One label map per image. Only a segmenter with `uses_masks` looks at it.
+            One label map per image, used only by a segmenter with `uses_masks`.
 
         Returns
         -------
         label_maps : list of ndarray of shape (height, width), int32
             Part id of every pixel, -1 where it belongs to no part.
-
-        Raises
-        ------
-        ValueError, TypeError
-            If an image or a label map is not what it should be.
         """
         check_is_fitted(self)
         batch = self._check_images(X, segments=segments, reset=False)
@@ -173,24 +137,14 @@ class Segmenter(ImageEstimator, metaclass=ABCMeta):
                 found.append(labels)
                 bar.advance()
         if not self._dropped_in_fit:
-            self._say_dropped(batch)
+            self._warn_dropped(batch)
         return found
 
     def segmented(self, batch: ImageBatch) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Cut images that are checked already, in their order.
+        """Cut checked images, for estimators that use this one: yields image and label map of each.
 
-        Parameters
-        ----------
-        batch : ImageBatch
-            The images, and their label maps if there are any.
-
-        Yields
-        ------
-        image : ndarray of shape (height, width) or (height, width, 3), float32
-        label_map : ndarray of shape (height, width), int32
-            Part id of every pixel, -1 where it belongs to no part.
+        Label maps are (height, width) int32, -1 where a pixel belongs to no part.
         """
-        batch = self._settled(batch)
         for chunk in gen_batches(len(batch), self._images_at_once):
             places = range(chunk.start, chunk.stop)
             images = [batch.image(i) for i in places]
@@ -198,61 +152,27 @@ class Segmenter(ImageEstimator, metaclass=ABCMeta):
             positions = [batch.position(i) for i in places]
             yield from zip(images, self._cut(images, masks, positions, batch.drops[chunk]))
 
-    def label_map(
-        self, image: np.ndarray, mask: np.ndarray | None = None, *, where: str = "the image"
-    ) -> np.ndarray:
-        """Cut one image that is checked and scaled already; what `segment` calls.
-
-        Parameters
-        ----------
-        image : ndarray of shape (height, width) or (height, width, 3), float32
-            As :meth:`hierseg_learn.images.ImageBatch.image` returns it.
-        mask : ndarray of shape (height, width), int32, default=None
-            As :meth:`hierseg_learn.images.ImageBatch.mask` returns it.
-        where : str, default="the image"
-            Names the image in error messages.
-
-        Returns
-        -------
-        label_map : ndarray of shape (height, width), int32
-            Part id of every pixel, -1 where it belongs to no part.
-
-        Raises
-        ------
-        ValueError, TypeError
-            If the segmenter returned something else than part ids, one per pixel.
-        """
-        return self._check_labels(self._segment(image, mask), image, where)
-
-    def _check_labels(self, labels: Any, image: np.ndarray, where: str) -> np.ndarray:
-        """Check what `_segment` returned, and make it a label map."""
-        labels = np.asarray(labels)
-        if labels.shape != image.shape[:2]:
-            raise ValueError(
-                f"{type(self).__name__} returned labels of shape {labels.shape} for {where}; "
-                f"expected {image.shape[:2]}, one per pixel."
-            )
-        if labels.dtype.kind not in "buif":
-            raise TypeError(
-                f"{type(self).__name__} returned labels of dtype {labels.dtype} for {where}; "
-                "expected part ids."
-            )
-        what = f"What {type(self).__name__} returned for {where}"
-        # an image may show nothing of what a segmenter looks for
-        return to_label_map(labels, self._rule, what, may_be_empty=True)
-
-    @property
-    def _rule(self) -> IdRule:
-        """Which ids are no part in what `_segment` returns."""
-        return IdRule(None, self._parts)
-
     @abstractmethod
     def _fit(self, batch: ImageBatch) -> SegmentTree:
         """Learn from the images; return the tree of the parts."""
 
-    @abstractmethod
     def _segment(self, image: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
         """Part id of every pixel of one image, whole numbers; -1 (255 in uint8) for no part."""
+        raise NotImplementedError(f"{type(self).__name__} must override _segment.")
+
+    def _segment_many(
+        self, images: Sequence[np.ndarray], masks: Sequence[np.ndarray | None]
+    ) -> Sequence[np.ndarray]:
+        """As `_segment`, for at most `_images_at_once` images."""
+        return [self._segment(image, mask) for image, mask in zip(images, masks, strict=True)]
+
+    def _cells(self) -> list[np.ndarray | None]:
+        """For every layer of the tree the part ids of its cells, (n_rows, n_cols), where they lie.
+
+        None for parts that are content. Cells are of one size and cover every image, whatever it
+        shows, so that their outlines carry no information.
+        """
+        return [None]
 
     def _cut(
         self,
@@ -261,9 +181,9 @@ class Segmenter(ImageEstimator, metaclass=ABCMeta):
         positions: Sequence[int],
         drops: np.ndarray,
     ) -> list[np.ndarray]:
-        """Cut any number of images, and check what comes; positions are for messages.
+        """Checked label maps of any number of images; positions are for messages.
 
-        `drops`, (n_images, 2), counts pixels dropped though nobody said so, and all pixels.
+        `drops`, (n_images, 2), counts pixels dropped by default, and all pixels.
         """
         found: list[np.ndarray] = []
         for chunk in gen_batches(len(images), self._images_at_once):
@@ -273,15 +193,46 @@ class Segmenter(ImageEstimator, metaclass=ABCMeta):
             if dropped:
                 counts[:] = max(dropped, counts[0]), np.size(labels)
         return [
-            self._check_labels(labels, image, f"image {position} of X")
+            self._check_labels(labels, image.shape[:2], f"image {position} of X")
             for labels, image, position in zip(found, images, positions, strict=True)
         ]
 
-    def _segment_many(
-        self, images: Sequence[np.ndarray], masks: Sequence[np.ndarray | None]
-    ) -> Sequence[np.ndarray]:
-        """As `_segment`, for at most `_images_at_once` images."""
-        return [self._segment(image, mask) for image, mask in zip(images, masks, strict=True)]
+    def _check_labels(self, labels: Any, size: tuple[int, int], where: str) -> np.ndarray:
+        """Check what `_segment` returned, and make it a label map."""
+        labels = np.asarray(labels)
+        if labels.shape != size:
+            raise ValueError(
+                f"{type(self).__name__} returned labels of shape {labels.shape} for {where}; "
+                f"expected {size}, one per pixel."
+            )
+        if labels.dtype.kind not in "buif":
+            raise TypeError(
+                f"{type(self).__name__} returned labels of dtype {labels.dtype} for {where}; "
+                "expected part ids."
+            )
+        what = f"The label map that {type(self).__name__} returned for {where}"
+        # an image may show nothing of what a segmenter looks for
+        return to_label_map(labels, self._rule, what, may_be_empty=True)
+
+    @property
+    def _rule(self) -> IdRule:
+        """Which ids are no part in what `_segment` returns."""
+        return IdRule(None, self._parts)
+
+    def _named_parts(self, tree: Any) -> tuple[int, ...]:
+        """Ids that are parts by a tree: the parameter before `fit`, if any, and that of `fit`."""
+        own = () if tree is None else PartLookup(read_tree(tree)).part_ids.tolist()
+        return tuple(sorted({*self._outer_parts, *own}))
+
+    def _settled(self, batch: ImageBatch) -> ImageBatch:
+        return batch.settled(self.unlabeled_, self._parts) if self.uses_masks else batch
+
+    def _warn_dropped(self, batch: ImageBatch) -> bool:
+        """Warn of pixels of no part by default; return whether there are."""
+        share = 0.0 if OPEN_ID in self._parts else batch.dropped_share
+        if share:
+            warn_of_dropped(share)
+        return share > 0
 
 
 def smallest_size(batch: ImageBatch) -> tuple[int, int]:
@@ -290,7 +241,7 @@ def smallest_size(batch: ImageBatch) -> tuple[int, int]:
     return int(sizes[:, 0].min()), int(sizes[:, 1].min())
 
 
-def flat_tree(part_ids: np.ndarray) -> SegmentTree:
+def flat_tree(part_ids: Sequence[int]) -> SegmentTree:
     """Tree of one level: a leaf ``part_<id>`` for every part id, below ``image``."""
     return SegmentTree.from_nested({"image": {f"part_{k}": int(k) for k in part_ids}})
 
@@ -301,11 +252,9 @@ def read_tree(tree: Any) -> SegmentTree:
 
 
 def warn_of_dropped(share: float) -> None:
-    """Warn of the share of the pixels that are of no part though nobody said so."""
-    warnings.warn(
-        f"{OPEN_ID} in uint8 label maps is no part where nobody says otherwise, and "
+    """Warn of the share of the pixels of no part by default."""
+    warn_user(
+        f"{OPEN_ID} in uint8 label maps is no part unless you say otherwise, and "
         f"{100 * share:.2g}% of the pixels have it; pass unlabeled={OPEN_ID} if that is right, and "
-        f"unlabeled=[], or a tree= that names {OPEN_ID}, if it is a part.",
-        UserWarning,
-        stacklevel=6,
+        f"unlabeled=[], or a tree= that names {OPEN_ID}, if it is a part."
     )

@@ -1,62 +1,95 @@
-"""Parts found in the images themselves: superpixels and a learned vocabulary."""
+"""Cutters: regions of one image, which say nothing about other images yet."""
 
 from __future__ import annotations
 
+from abc import ABCMeta, abstractmethod
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 from sklearn.utils._param_validation import Interval
 
-from ._region_parts import RegionSegmenter, number_regions
+from ..images import check_images
+from ..utils import Estimator
 
 
-class SuperpixelSegmenter(RegionSegmenter):
-    """Cut images along their edges and give regions that look alike the same part id everywhere.
+class Cutter(Estimator, metaclass=ABCMeta):
+    """Base class: cut one image into regions.
 
-    Every image is cut into superpixels (SLIC [1]_). In ``fit``, color, texture and position of
-    the superpixels of many images are clustered by k-means into a vocabulary of parts, and similar
-    parts are joined step by step into a tree. An image is segmented by giving each of its
-    superpixels the nearest part; a part may well be missing in an image.
+    A cutter learns nothing and holds only its parameters. A
+    :class:`~hierseg_learn.segmentation.VocabularySegmenter` gives its regions part ids that mean
+    the same in every image, and its parameters are searched as in ``segmenter__cutter__scale``.
 
-    The result does not depend on the order of the training images, nor on `n_jobs`.
+    A new cutter is one class: ``__init__`` stores the parameters, ``_parameter_constraints``
+    declares what they may be, and ``_cut`` gets a checked image, float32 of shape (height, width)
+    or (height, width, 3), and returns an integer for every pixel, one per region. A line in
+    ``CUTTERS`` of ``segmentation/registry.py`` gives it a name such as ``"superpixels"``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hierseg_learn.segmentation import Cutter, VocabularySegmenter
+    >>> class Bands(Cutter):
+    ...     def __init__(self, n_bands=3):
+    ...         self.n_bands = n_bands
+    ...     def _cut(self, image):
+    ...         rows = np.arange(len(image)) * self.n_bands // len(image)
+    ...         return np.repeat(rows[:, np.newaxis], image.shape[1], axis=1)
+    >>> image = np.array([[0.1, 0.1], [0.9, 0.9], [0.1, 0.1]])
+    >>> Bands().regions(image)[:, 0]
+    array([0, 1, 2], dtype=int32)
+    >>> VocabularySegmenter(Bands(), n_parts=2, random_state=0).fit([image]).n_parts_
+    2
+    """
+
+    _parameter_constraints: dict = {}
+
+    def regions(self, image: Any) -> np.ndarray:
+        """Cut one image into regions.
+
+        Parameters
+        ----------
+        image : array of shape (height, width) or (height, width, 3), Pillow image or path
+            Numbers that are neither floats in [0, 1] nor of a dtype with a range of its own are
+            scaled by the range of this image.
+
+        Returns
+        -------
+        regions : ndarray of shape (height, width), int32
+            Region of every pixel, numbered without gaps.
+        """
+        return number_regions(self._cut(self._pixels(image)))
+
+    def _pixels(self, image: Any) -> np.ndarray:
+        """Check the parameters and one image, and scale the image."""
+        self._validate_params()
+        return check_images([image], names=("image", "mask")).image(0)
+
+    @abstractmethod
+    def _cut(self, image: np.ndarray) -> np.ndarray:
+        """Region of every pixel of one checked image, (height, width) integer."""
+
+
+def number_regions(labels: np.ndarray) -> np.ndarray:
+    """Number the regions of one image 0, 1, ... without gaps: (height, width) int32."""
+    return np.unique(labels, return_inverse=True)[1].reshape(labels.shape).astype(np.int32)
+
+
+class Slic(Cutter):
+    """Superpixels: k-means of the pixels in color and position.
+
+    As :func:`skimage.segmentation.slic` [1]_.
 
     Parameters
     ----------
     n_segments : int, default=100
-        About how many superpixels to cut an image into. An image of no more pixels is cut into its
-        pixels.
+        Approximate number of regions. An image with no more pixels is cut into its pixels.
     compactness : float, default=10.0
-        How much nearness counts against likeness; larger makes superpixels more square. As in
-        :func:`skimage.segmentation.slic` for color; gray images use L on the same scale.
+        Weight of position against color; larger makes regions more square. Gray images use L on
+        the same scale.
     sigma : float, default=1.0
-        Width of the Gaussian that smooths the image before it is cut, in pixels.
-    n_parts : int, default=12
-        Size of the vocabulary; fewer if the images have fewer different superpixels.
-    position_weight : float, default=1.0
-        How much the position of a superpixel (height in the image and distance from the vertical
-        middle line) counts against its color. More where things have their places, as people who
-        stand do; 0 where they may be anywhere.
-    max_images : int or None, default=500
-        Learn the vocabulary from at most so many images, chosen by `random_state` and their
-        content; None takes all. Fewer are used where they have more than 200,000 regions.
-    n_jobs : int or None, default=None
-        Number of processes that cut images in ``fit``, as in joblib.
-    verbose : int, default=0
-        1 draws a progress bar in ``fit``.
-    random_state : int, RandomState instance or None, default=None
-        Seed of the choice of images and of k-means.
-
-    Attributes
-    ----------
-    tree_ : SegmentTree
-        Leaves ``part_0``, ``part_1``, ..., the largest first; inner nodes ``merge_0``, ...; root
-        ``image``.
-    vocabulary_ : PartVocabulary
-        The parts.
-    statistics_ : PartStatistics
-        How they look, touch and occur together in the training images.
-    n_parts_ : int
-        Number of parts.
+        Width of the Gaussian that smooths the image first, in pixels; scikit-image's default, 0,
+        follows noise.
 
     References
     ----------
@@ -66,60 +99,34 @@ class SuperpixelSegmenter(RegionSegmenter):
     Examples
     --------
     >>> import numpy as np
-    >>> from hierseg_learn.segmentation import SuperpixelSegmenter
+    >>> from hierseg_learn.segmentation import Slic
     >>> image = np.repeat([[0.1] * 16, [0.9] * 16], 8, axis=0)
-    >>> segmenter = SuperpixelSegmenter(n_segments=16, n_parts=2, random_state=0).fit([image])
-    >>> labels = segmenter.segment(image)
-    >>> print(segmenter.tree_.export_text())
-    image
-    ├── part_0
-    └── part_1
-    >>> labels.shape, bool((labels[:6] == labels[0, 0]).all() and labels[0, 0] != labels[15, 0])
-    ((16, 16), True)
+    >>> Slic(n_segments=16).regions(image).shape
+    (16, 16)
     """
 
     _parameter_constraints: dict = {
         "n_segments": [Interval(Integral, 1, None, closed="left")],
         "compactness": [Interval(Real, 0, None, closed="neither")],
         "sigma": [Interval(Real, 0, None, closed="left")],
-        **RegionSegmenter._parameter_constraints,
     }
 
     def __init__(
-        self,
-        n_segments: int = 100,
-        *,
-        compactness: float = 10.0,
-        sigma: float = 1.0,
-        n_parts: int = 12,
-        position_weight: float = 1.0,
-        max_images: int | None = 500,
-        n_jobs: int | None = None,
-        verbose: int = 0,
-        random_state: int | np.random.RandomState | None = None,
+        self, n_segments: int = 100, *, compactness: float = 10.0, sigma: float = 1.0
     ) -> None:
         self.n_segments = n_segments
         self.compactness = compactness
         self.sigma = sigma
-        super().__init__(
-            n_parts=n_parts,
-            position_weight=position_weight,
-            max_images=max_images,
-            n_jobs=n_jobs,
-            verbose=verbose,
-            random_state=random_state,
-        )
 
-    def _regions(self, image: np.ndarray) -> np.ndarray:
-        """Cut one image into superpixels, numbered without a gap."""
+    def _cut(self, image: np.ndarray) -> np.ndarray:
         height, width = image.shape[:2]
         if height * width <= self.n_segments:
             return np.arange(height * width).reshape(height, width)
-        # Some releases of scikit-image load matplotlib together with slic.
+        # some releases of scikit-image load matplotlib together with this
         from skimage.segmentation import slic
 
         is_gray = image.ndim == 2
-        labels = slic(
+        return slic(
             image,
             n_segments=self.n_segments,
             # slic brings intensities to [0, 1], L goes to 100
@@ -128,61 +135,22 @@ class SuperpixelSegmenter(RegionSegmenter):
             channel_axis=None if is_gray else -1,
             start_label=0,
         )
-        return number_regions(labels)
 
 
-class FelzenszwalbSegmenter(RegionSegmenter):
-    """Cut images into regions by the graph merging of Felzenszwalb and Huttenlocher.
+class Felzenszwalb(Cutter):
+    """Regions grown along a minimum spanning tree of the pixels.
 
-    Regions grow along a minimum spanning tree of the pixels [1]_, as in
-    :func:`skimage.segmentation.felzenszwalb`, whose parameters and defaults these are. They are
-    then given parts as by :class:`SuperpixelSegmenter`: color, texture and position are clustered
-    over many images into a vocabulary. How many regions there are depends on the image.
-
-    The result does not depend on the order of the training images, nor on `n_jobs`.
-    :meth:`regions` can be used without `fit`.
+    As :func:`skimage.segmentation.felzenszwalb` [1]_. The number of regions depends on the image.
 
     Parameters
     ----------
-    scale : float, default=1
-        A region may be the more uneven the larger this is; larger makes fewer and larger regions.
-        The default of scikit-image makes thousands of a photo, which a vocabulary takes long for;
-        some 100 leave a hundred.
+    scale : float, default=100
+        Larger makes fewer and larger regions. scikit-image's default, 1, cuts a photo into
+        thousands of regions, too many for a vocabulary; 100 leaves about a hundred.
     sigma : float, default=0.8
-        Width of the Gaussian that smooths the image before it is cut, in pixels.
+        Width of the Gaussian that smooths the image first, in pixels.
     min_size : int, default=20
         Smaller regions, in pixels, are joined to a neighbor.
-    n_parts : int, default=12
-        Size of the vocabulary; fewer if the images have fewer different regions.
-    position_weight : float, default=1.0
-        How much the position of a region (height in the image and distance from the vertical
-        middle line) counts against its color. More where things have their places, as people who
-        stand do; 0 where they may be anywhere.
-    max_images : int or None, default=500
-        Learn the vocabulary from at most so many images, chosen by `random_state` and their
-        content; None takes all. Fewer are used where they have more than 200,000 regions.
-    n_jobs : int or None, default=None
-        Number of processes that cut images in ``fit``, as in joblib.
-    verbose : int, default=0
-        1 draws a progress bar in ``fit``.
-    random_state : int, RandomState instance or None, default=None
-        Seed of the choice of images and of k-means.
-
-    Attributes
-    ----------
-    tree_ : SegmentTree
-        Leaves ``part_0``, ``part_1``, ..., the largest first; inner nodes ``merge_0``, ...; root
-        ``image``.
-    vocabulary_ : PartVocabulary
-        The parts.
-    statistics_ : PartStatistics
-        How they look, touch and occur together in the training images.
-    n_parts_ : int
-        Number of parts.
-
-    See Also
-    --------
-    RegionMergingSegmenter : Merges into a tree, which is cut at any number of regions.
 
     References
     ----------
@@ -192,113 +160,52 @@ class FelzenszwalbSegmenter(RegionSegmenter):
     Examples
     --------
     >>> import numpy as np
-    >>> from hierseg_learn.segmentation import FelzenszwalbSegmenter
+    >>> from hierseg_learn.segmentation import Felzenszwalb
     >>> image = np.repeat([[0.1] * 16, [0.9] * 16], 8, axis=0)
-    >>> segmenter = FelzenszwalbSegmenter(sigma=0, n_parts=2, random_state=0)
-    >>> segmenter.regions(image)[[0, 7, 8, 15], 0]
+    >>> Felzenszwalb(scale=1, sigma=0).regions(image)[[0, 7, 8, 15], 0]
     array([0, 0, 1, 1], dtype=int32)
-    >>> segmenter.fit([image]).segment(image).shape
-    (16, 16)
     """
 
     _parameter_constraints: dict = {
         "scale": [Interval(Real, 0, None, closed="left")],
         "sigma": [Interval(Real, 0, None, closed="left")],
         "min_size": [Interval(Integral, 0, None, closed="left")],
-        **RegionSegmenter._parameter_constraints,
     }
 
-    def __init__(
-        self,
-        scale: float = 1,
-        *,
-        sigma: float = 0.8,
-        min_size: int = 20,
-        n_parts: int = 12,
-        position_weight: float = 1.0,
-        max_images: int | None = 500,
-        n_jobs: int | None = None,
-        verbose: int = 0,
-        random_state: int | np.random.RandomState | None = None,
-    ) -> None:
+    def __init__(self, scale: float = 100, *, sigma: float = 0.8, min_size: int = 20) -> None:
         self.scale = scale
         self.sigma = sigma
         self.min_size = min_size
-        super().__init__(
-            n_parts=n_parts,
-            position_weight=position_weight,
-            max_images=max_images,
-            n_jobs=n_jobs,
-            verbose=verbose,
-            random_state=random_state,
-        )
 
-    def _regions(self, image: np.ndarray) -> np.ndarray:
-        # Some releases of scikit-image load matplotlib together with this.
+    def _cut(self, image: np.ndarray) -> np.ndarray:
         from skimage.segmentation import felzenszwalb
 
-        labels = felzenszwalb(
+        return felzenszwalb(
             image,
             scale=self.scale,
             sigma=self.sigma,
             min_size=self.min_size,
             channel_axis=None if image.ndim == 2 else -1,
         )
-        return number_regions(labels)
 
 
-class QuickshiftSegmenter(RegionSegmenter):
-    """Cut images into regions by quickshift, a mode search in color and place.
+class Quickshift(Cutter):
+    """Regions by quickshift, a mode search in color and position.
 
-    Every pixel is linked to the nearest one where pixels are denser, and links that are too long
-    are cut [1]_, as in :func:`skimage.segmentation.quickshift`, whose parameters and defaults these
-    are. The regions are then given parts as by :class:`SuperpixelSegmenter`: color, texture and
-    position are clustered over many images into a vocabulary. It is slow on large images.
-
-    The result does not depend on the order of the training images, nor on `n_jobs`; ties between
-    pixels are broken by a fixed seed, scikit-image's. :meth:`regions` can be used without `fit`.
+    Every pixel is linked to the nearest one in a denser place, and links that are too long are cut.
+    As :func:`skimage.segmentation.quickshift` [1]_, with its defaults and its fixed seed for ties.
+    Slow on large images.
 
     Parameters
     ----------
     ratio : float, default=1.0
-        Balance of color and place, in [0, 1]; larger gives color more weight.
+        Weight of color against position, in [0, 1].
     kernel_size : float, default=5
-        Width of the Gaussian that measures how dense pixels are; larger makes fewer regions.
+        Width of the Gaussian that estimates density; larger makes fewer regions.
     max_dist : float, default=10
         Longer links are cut; larger makes fewer regions.
     sigma : float, default=0
-        Width of the Gaussian that smooths the image before it is cut, in pixels.
-    n_parts : int, default=12
-        Size of the vocabulary; fewer if the images have fewer different regions.
-    position_weight : float, default=1.0
-        How much the position of a region (height in the image and distance from the vertical
-        middle line) counts against its color. More where things have their places, as people who
-        stand do; 0 where they may be anywhere.
-    max_images : int or None, default=500
-        Learn the vocabulary from at most so many images, chosen by `random_state` and their
-        content; None takes all. Fewer are used where they have more than 200,000 regions.
-    n_jobs : int or None, default=None
-        Number of processes that cut images in ``fit``, as in joblib.
-    verbose : int, default=0
-        1 draws a progress bar in ``fit``.
-    random_state : int, RandomState instance or None, default=None
-        Seed of the choice of images and of k-means.
-
-    Attributes
-    ----------
-    tree_ : SegmentTree
-        Leaves ``part_0``, ``part_1``, ..., the largest first; inner nodes ``merge_0``, ...; root
-        ``image``.
-    vocabulary_ : PartVocabulary
-        The parts.
-    statistics_ : PartStatistics
-        How they look, touch and occur together in the training images.
-    n_parts_ : int
-        Number of parts.
-
-    See Also
-    --------
-    RegionMergingSegmenter : Merges into a tree, which is cut at any number of regions.
+        Width of the Gaussian that smooths the image first, in pixels.
 
     References
     ----------
@@ -307,14 +214,11 @@ class QuickshiftSegmenter(RegionSegmenter):
     Examples
     --------
     >>> import numpy as np
-    >>> from hierseg_learn.segmentation import QuickshiftSegmenter
+    >>> from hierseg_learn.segmentation import Quickshift
     >>> image = np.repeat([[0.1] * 16, [0.9] * 16], 8, axis=0)
-    >>> segmenter = QuickshiftSegmenter(n_parts=2, random_state=0)
-    >>> regions = segmenter.regions(image)
+    >>> regions = Quickshift().regions(image)
     >>> bool(regions[:8].max() < regions[8:].min())
     True
-    >>> segmenter.fit([image]).segment(image).shape
-    (16, 16)
     """
 
     _parameter_constraints: dict = {
@@ -322,41 +226,20 @@ class QuickshiftSegmenter(RegionSegmenter):
         "kernel_size": [Interval(Real, 1, None, closed="left")],
         "max_dist": [Interval(Real, 0, None, closed="left")],
         "sigma": [Interval(Real, 0, None, closed="left")],
-        **RegionSegmenter._parameter_constraints,
     }
 
     def __init__(
-        self,
-        ratio: float = 1.0,
-        *,
-        kernel_size: float = 5,
-        max_dist: float = 10,
-        sigma: float = 0,
-        n_parts: int = 12,
-        position_weight: float = 1.0,
-        max_images: int | None = 500,
-        n_jobs: int | None = None,
-        verbose: int = 0,
-        random_state: int | np.random.RandomState | None = None,
+        self, ratio: float = 1.0, *, kernel_size: float = 5, max_dist: float = 10, sigma: float = 0
     ) -> None:
         self.ratio = ratio
         self.kernel_size = kernel_size
         self.max_dist = max_dist
         self.sigma = sigma
-        super().__init__(
-            n_parts=n_parts,
-            position_weight=position_weight,
-            max_images=max_images,
-            n_jobs=n_jobs,
-            verbose=verbose,
-            random_state=random_state,
-        )
 
-    def _regions(self, image: np.ndarray) -> np.ndarray:
-        # Some releases of scikit-image load matplotlib together with this.
+    def _cut(self, image: np.ndarray) -> np.ndarray:
         from skimage.segmentation import quickshift
 
-        labels = quickshift(
+        return quickshift(
             # it takes color only
             np.repeat(image[..., np.newaxis], 3, axis=-1) if image.ndim == 2 else image,
             ratio=self.ratio,
@@ -364,116 +247,53 @@ class QuickshiftSegmenter(RegionSegmenter):
             max_dist=self.max_dist,
             sigma=self.sigma,
         )
-        return number_regions(labels)
 
 
-class WatershedSegmenter(RegionSegmenter):
-    """Cut images into regions by flooding their gradient from markers.
+class Watershed(Cutter):
+    """Regions by flooding the CIELAB gradient of the image from markers.
 
-    The gradient is that of CIELAB, over all directions and channels. It is flooded as in
-    :func:`skimage.segmentation.watershed`, whose parameters and defaults `markers` and
-    `compactness` are; only where markers are laid out is our own. The regions are then given parts
-    as by :class:`SuperpixelSegmenter`: color, texture and position are clustered over many images
-    into a vocabulary.
-
-    The result does not depend on the order of the training images, nor on `n_jobs`.
-    :meth:`regions` can be used without `fit`.
+    As :func:`skimage.segmentation.watershed` [1]_ of the gradient over all directions and channels.
+    Only the layout of the markers differs: the grid has the same number of rows and columns in
+    every photo, so that the number of regions does not reveal the size of the photo.
 
     Parameters
     ----------
-    markers : int or None, default=None
-        About how many markers are laid out on a grid; each becomes a region. The grid has as many
-        rows and columns in every photo, whatever its size, so that regions do not tell the size
-        by their number. None takes every
-        local minimum of the gradient, which makes tens of thousands of regions of a photo: slow,
-        and a vocabulary is then learned from few photos (see `max_images`). Some 100 are better.
+    markers : int or None, default=100
+        Approximate number of markers, laid out on a grid; each becomes a region. None, the default
+        of scikit-image, takes every local minimum of the gradient: tens of thousands of regions in
+        a photo, too many for a vocabulary.
     compactness : float, default=0.0
-        Larger makes regions more compact (compact watershed [1]_).
+        Larger makes regions more compact.
     sigma : float, default=0.8
         Width of the Gaussian that smooths the image before its gradient is taken, in pixels.
-    n_parts : int, default=12
-        Size of the vocabulary; fewer if the images have fewer different regions.
-    position_weight : float, default=1.0
-        How much the position of a region (height in the image and distance from the vertical
-        middle line) counts against its color. More where things have their places, as people who
-        stand do; 0 where they may be anywhere.
-    max_images : int or None, default=500
-        Learn the vocabulary from at most so many images, chosen by `random_state` and their
-        content; None takes all. Fewer are used where they have more than 200,000 regions.
-    n_jobs : int or None, default=None
-        Number of processes that cut images in ``fit``, as in joblib.
-    verbose : int, default=0
-        1 draws a progress bar in ``fit``.
-    random_state : int, RandomState instance or None, default=None
-        Seed of the choice of images and of k-means.
-
-    Attributes
-    ----------
-    tree_ : SegmentTree
-        Leaves ``part_0``, ``part_1``, ..., the largest first; inner nodes ``merge_0``, ...; root
-        ``image``.
-    vocabulary_ : PartVocabulary
-        The parts.
-    statistics_ : PartStatistics
-        How they look, touch and occur together in the training images.
-    n_parts_ : int
-        Number of parts.
-
-    See Also
-    --------
-    HigraSegmenter : Hierarchies of watersheds.
 
     References
     ----------
-    .. [1] P. Neubert, P. Protzel. "Compact Watershed and Preemptive SLIC: On Improving Trade-offs
-       of Superpixel Segmentation Algorithms". ICPR 2014.
+    .. [1] P. Neubert, P. Protzel. "Compact Watershed and Preemptive SLIC". ICPR 2014.
 
     Examples
     --------
     >>> import numpy as np
-    >>> from hierseg_learn.segmentation import WatershedSegmenter
+    >>> from hierseg_learn.segmentation import Watershed
     >>> image = np.repeat([[0.1] * 16, [0.9] * 16], 8, axis=0)
-    >>> segmenter = WatershedSegmenter(n_parts=2, random_state=0)
-    >>> segmenter.regions(image)[[0, 4, 11, 15], 0]
-    array([0, 0, 1, 1], dtype=int32)
-    >>> segmenter.fit([image]).segment(image).shape
-    (16, 16)
+    >>> Watershed(markers=4).regions(image).max()
+    np.int32(3)
     """
 
     _parameter_constraints: dict = {
         "markers": [Interval(Integral, 1, None, closed="left"), None],
         "compactness": [Interval(Real, 0, None, closed="left")],
         "sigma": [Interval(Real, 0, None, closed="left")],
-        **RegionSegmenter._parameter_constraints,
     }
 
     def __init__(
-        self,
-        markers: int | None = None,
-        *,
-        compactness: float = 0.0,
-        sigma: float = 0.8,
-        n_parts: int = 12,
-        position_weight: float = 1.0,
-        max_images: int | None = 500,
-        n_jobs: int | None = None,
-        verbose: int = 0,
-        random_state: int | np.random.RandomState | None = None,
+        self, markers: int | None = 100, *, compactness: float = 0.0, sigma: float = 0.8
     ) -> None:
         self.markers = markers
         self.compactness = compactness
         self.sigma = sigma
-        super().__init__(
-            n_parts=n_parts,
-            position_weight=position_weight,
-            max_images=max_images,
-            n_jobs=n_jobs,
-            verbose=verbose,
-            random_state=random_state,
-        )
 
-    def _regions(self, image: np.ndarray) -> np.ndarray:
-        # Some releases of scikit-image load matplotlib together with this.
+    def _cut(self, image: np.ndarray) -> np.ndarray:
         from skimage.segmentation import watershed
 
         # here, as it loads Numba
@@ -482,7 +302,7 @@ class WatershedSegmenter(RegionSegmenter):
         planes = segments.smooth(segments.lab_planes(image), self.sigma)
         strength = segments.gradient_strength(planes)
         markers = None if self.markers is None else lay_markers(strength.shape, self.markers)
-        return number_regions(watershed(strength, markers, compactness=self.compactness))
+        return watershed(strength, markers, compactness=self.compactness)
 
 
 def lay_markers(shape: tuple[int, int], n_markers: int) -> np.ndarray:

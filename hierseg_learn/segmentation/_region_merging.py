@@ -1,4 +1,4 @@
-"""The hierarchy of regions of one image: from superpixels to the whole, step by step."""
+"""Binary partition trees of one image, and the cutters that cut them."""
 
 from __future__ import annotations
 
@@ -8,12 +8,19 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-from sklearn.utils._param_validation import Interval
+from sklearn.utils._param_validation import Interval, StrOptions
 
-from ._region_parts import RegionSegmenter
+from ._cutters import Cutter
 
 # Height of a merge of this cost is one half; on photographs that leaves about 25 regions.
 HALF_COST = 2.5
+HIERARCHIES = {
+    "area": "watershed_hierarchy_by_area",
+    "dynamics": "watershed_hierarchy_by_dynamics",
+    "volume": "watershed_hierarchy_by_volume",
+    "average_linkage": "binary_partition_tree_average_linkage",
+    "mumford_shah": "binary_partition_tree_MumfordShah_energy",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,21 +40,16 @@ class BinaryPartitionTree:
         root, the whole image, is the last node and its own parent.
     heights : ndarray of shape (n_nodes,), float64
         Height of every node in [0, 1], 0 for leaves; it does not fall from one inner node to the
-        next. Those of :class:`RegionMergingSegmenter` can be compared between images.
+        next. Those of :class:`RegionMerging` can be compared between images.
     areas : ndarray of shape (n_nodes,), int64
         Pixels of every node.
-
-    Attributes
-    ----------
-    n_leaves : int
-        Number of superpixels.
 
     Examples
     --------
     >>> import numpy as np
-    >>> from hierseg_learn.segmentation import RegionMergingSegmenter
+    >>> from hierseg_learn.segmentation import RegionMerging
     >>> image = np.repeat([[0.1] * 8, [0.9] * 8], 4, axis=0)
-    >>> tree = RegionMergingSegmenter().hierarchy(image)
+    >>> tree = RegionMerging().hierarchy(image)
     >>> tree.cut(n_regions=2)[[0, 3, 4, 7], 0]
     array([0, 0, 1, 1], dtype=int32)
     >>> tree.areas[[0, -1]].tolist(), int(tree.cut(height=0.99).max()) + 1
@@ -78,12 +80,7 @@ class BinaryPartitionTree:
         Returns
         -------
         regions : ndarray of shape (height, width), int32
-            Numbered without a gap, in reading order of their first pixels.
-
-        Raises
-        ------
-        ValueError
-            If not exactly one of both is given, or there would be fewer than one region.
+            Numbered without gaps, in reading order of their first pixels.
         """
         if (n_regions is None) == (height is None):
             raise ValueError(
@@ -113,13 +110,10 @@ class BinaryPartitionTree:
         return np.argsort(np.argsort(first)).astype(np.int32)[regions]
 
     def contour_map(self) -> np.ndarray:
-        """Ultrametric contour map: how high every border stays.
+        """Ultrametric contour map: (height, width) float64 in [0, 1].
 
-        Returns
-        -------
-        contours : ndarray of shape (height, width), float64
-            Height at which a pixel joins its right and its lower neighbor, the larger of both;
-            values beyond `t` are the borders of ``cut(height=t)``. In [0, 1].
+        A pixel has the height at which it joins its right and its lower neighbor, the larger of
+        both; values beyond `t` are the borders of ``cut(height=t)``.
         """
         from ..kernels import segments
 
@@ -129,10 +123,7 @@ class BinaryPartitionTree:
 def merge_tree(
     image: np.ndarray, n_superpixels: int, compactness: float, sigma: float
 ) -> BinaryPartitionTree:
-    """Build the hierarchy of one image.
-
-    Shapes: `image` (height, width) or (height, width, 3) float32.
-    """
+    """Build the hierarchy of one image, (height, width) or (height, width, 3) float32."""
     # here, as it loads Numba
     from ..kernels import segments
 
@@ -152,12 +143,10 @@ def order_by_height(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Make heights monotone, and number inner nodes by them.
 
-    A merge may cost less than one that it builds on, as joining changes what regions look like;
-    its height then is that of the highest merge below.
-
-    Shapes: `pairs` (n_leaves - 1, 2) int64, `costs` (n_leaves - 1,) float64, `counts` (n_leaves,)
-    int64. Returns `parents, heights, areas` (2 * n_leaves - 1,): as of
-    :class:`BinaryPartitionTree`, heights in the unit of the costs.
+    A merge may cost less than one that it builds on, as joining changes what regions look like; its
+    height then is that of the highest merge below. `pairs` are the merges (n_leaves - 1, 2),
+    `counts` the pixels of the leaves. Returns parents, heights and areas as in
+    :class:`BinaryPartitionTree`.
     """
     n_leaves, n_nodes = len(counts), 2 * len(counts) - 1
     heights = np.concatenate([np.zeros(n_leaves), costs])
@@ -177,119 +166,50 @@ def order_by_height(
     return parents, heights[order], areas[order]
 
 
-class HierarchySegmenter(RegionSegmenter):
-    """Base: the regions of an image are one cut of a tree of its regions.
+class HierarchyCutter(Cutter):
+    """Base: the regions of an image are one cut of its binary partition tree.
 
-    A subclass overrides ``_merge_tree`` and has the parameter `n_segments`, besides those of
-    :class:`RegionSegmenter`.
+    A subclass overrides ``_hierarchy`` and has a parameter `n_segments`.
     """
 
-    _parameter_constraints: dict = {
-        "n_segments": [Interval(Integral, 1, None, closed="left")],
-        **RegionSegmenter._parameter_constraints,
-    }
+    _parameter_constraints: dict = {"n_segments": [Interval(Integral, 1, None, closed="left")]}
 
     def hierarchy(self, image: Any) -> BinaryPartitionTree:
-        """Build the tree of regions of one image.
-
-        Parameters
-        ----------
-        image : array of shape (height, width) or (height, width, 3), or path
-            After `fit` an image of the kind seen there; without `fit` any image, and where its
-            numbers are neither floats in [0, 1] nor of a dtype with a range of its own, the range
-            of this image is taken as that of the pixels.
-
-        Returns
-        -------
-        tree : BinaryPartitionTree
-
-        Raises
-        ------
-        ValueError, TypeError
-            If the image or a parameter is not what it should be.
-        """
-        return self._merge_tree(self._pixels(image))
-
-    def contour_map(self, image: Any) -> np.ndarray:
-        """Ultrametric contour map of one image.
-
-        Parameters
-        ----------
-        image : array of shape (height, width) or (height, width, 3), or path
-            As for `hierarchy`.
-
-        Returns
-        -------
-        contours : ndarray of shape (height, width), float64
-            Values in [0, 1]; those above a threshold are the borders of closed regions. As
-            :meth:`BinaryPartitionTree.contour_map`.
-        """
-        return self.hierarchy(image).contour_map()
+        """Build the binary partition tree of one image, given as for `regions`."""
+        return self._hierarchy(self._pixels(image))
 
     @abstractmethod
-    def _merge_tree(self, image: np.ndarray) -> BinaryPartitionTree:
+    def _hierarchy(self, image: np.ndarray) -> BinaryPartitionTree:
         """Tree of regions of one checked image."""
 
-    def _regions(self, image: np.ndarray) -> np.ndarray:
-        return self._merge_tree(image).cut(self.n_segments)
+    def _cut(self, image: np.ndarray) -> np.ndarray:
+        return self._hierarchy(image).cut(self.n_segments)
 
 
-class RegionMergingSegmenter(HierarchySegmenter):
-    """Cut images into regions by merging superpixels step by step.
+class RegionMerging(HierarchyCutter):
+    """Superpixels, merged step by step.
 
-    Every image is cut into superpixels, and the two that touch and differ least are joined, again
-    and again. How much two regions differ is the strength of the border between them, times the
-    difference of their histograms of CIELAB color and of texture, times a power of their size.
-    The regions at `n_segments` are then given parts as by :class:`SuperpixelSegmenter`: color,
-    texture and position are clustered over many images into a vocabulary.
-
-    The result does not depend on the order of the training images, nor on `n_jobs`.
-    :meth:`hierarchy`, :meth:`contour_map` and :meth:`regions` can be used without `fit`.
+    The two neighboring regions that differ least are joined, again and again. The difference of two
+    regions is the strength of the border between them, times the difference of their histograms of
+    CIELAB color and of texture, times a power of their size. The regions are the cut of that tree
+    at `n_segments`.
 
     Parameters
     ----------
     n_segments : int, default=100
-        How many regions an image is cut into before parts are assigned.
+        Number of regions.
     n_superpixels : int, default=1000
-        About how many superpixels are merged. An image of at most twice as many pixels starts
-        from its pixels.
+        Approximate number of superpixels to start from. An image of at most twice as many pixels
+        starts from its pixels.
     compactness : float, default=10.0
-        How much nearness counts against likeness in superpixels: as much as so great a difference
-        in CIELAB at the distance of one superpixel.
+        Weight of position against color in superpixels: the difference in CIELAB that counts as
+        much as the distance of one superpixel.
     sigma : float, default=0.8
-        Width of the Gaussian that smooths the image, in pixels.
-    n_parts : int, default=12
-        Size of the vocabulary; fewer if the images have fewer different regions.
-    position_weight : float, default=1.0
-        How much the position of a region (height in the image and distance from the vertical
-        middle line) counts against its color. More where things have their places, as people who
-        stand do; 0 where they may be anywhere.
-    max_images : int or None, default=500
-        Learn the vocabulary from at most so many images, chosen by `random_state` and their
-        content; None takes all. Fewer are used where they have more than 200,000 regions.
-    n_jobs : int or None, default=None
-        Number of processes that cut images in ``fit``, as in joblib.
-    verbose : int, default=0
-        1 draws a progress bar in ``fit``.
-    random_state : int, RandomState instance or None, default=None
-        Seed of the choice of images and of k-means.
-
-    Attributes
-    ----------
-    tree_ : SegmentTree
-        Leaves ``part_0``, ``part_1``, ..., the largest first; inner nodes ``merge_0``, ...; root
-        ``image``.
-    vocabulary_ : PartVocabulary
-        The parts.
-    statistics_ : PartStatistics
-        How they look, touch and occur together in the training images.
-    n_parts_ : int
-        Number of parts.
+        Width of the Gaussian that smooths the image first, in pixels.
 
     See Also
     --------
-    SuperpixelSegmenter : Superpixels are the regions, with no merging.
-    HigraSegmenter : Hierarchies of the package Higra.
+    Higra : Hierarchies of the package Higra.
 
     Notes
     -----
@@ -308,22 +228,19 @@ class RegionMergingSegmenter(HierarchySegmenter):
     Examples
     --------
     >>> import numpy as np
-    >>> from hierseg_learn.segmentation import RegionMergingSegmenter
+    >>> from hierseg_learn.segmentation import RegionMerging
     >>> image = np.repeat([[0.1] * 16, [0.5] * 16, [0.9] * 16], 8, axis=0)
-    >>> segmenter = RegionMergingSegmenter(n_segments=3, n_parts=2, random_state=0)
-    >>> segmenter.hierarchy(image).cut(n_regions=3)[[0, 8, 16], 0]
+    >>> RegionMerging(n_segments=3).regions(image)[[0, 8, 16], 0]
     array([0, 1, 2], dtype=int32)
-    >>> segmenter.contour_map(image).shape
-    (24, 16)
-    >>> segmenter.fit([image]).segment(image).shape
+    >>> RegionMerging().hierarchy(image).contour_map().shape
     (24, 16)
     """
 
     _parameter_constraints: dict = {
+        **HierarchyCutter._parameter_constraints,
         "n_superpixels": [Interval(Integral, 1, None, closed="left")],
         "compactness": [Interval(Real, 0, None, closed="left")],
         "sigma": [Interval(Real, 0, None, closed="left")],
-        **HierarchySegmenter._parameter_constraints,
     }
 
     def __init__(
@@ -333,25 +250,116 @@ class RegionMergingSegmenter(HierarchySegmenter):
         n_superpixels: int = 1000,
         compactness: float = 10.0,
         sigma: float = 0.8,
-        n_parts: int = 12,
-        position_weight: float = 1.0,
-        max_images: int | None = 500,
-        n_jobs: int | None = None,
-        verbose: int = 0,
-        random_state: int | np.random.RandomState | None = None,
     ) -> None:
         self.n_segments = n_segments
         self.n_superpixels = n_superpixels
         self.compactness = compactness
         self.sigma = sigma
-        super().__init__(
-            n_parts=n_parts,
-            position_weight=position_weight,
-            max_images=max_images,
-            n_jobs=n_jobs,
-            verbose=verbose,
-            random_state=random_state,
-        )
 
-    def _merge_tree(self, image: np.ndarray) -> BinaryPartitionTree:
+    def _hierarchy(self, image: np.ndarray) -> BinaryPartitionTree:
         return merge_tree(image, self.n_superpixels, self.compactness, self.sigma)
+
+
+class Higra(HierarchyCutter):
+    """Regions from a hierarchy of the package Higra [1]_.
+
+    Pixels are merged step by step into a binary tree, on the grid of each with its four neighbors
+    and by differences of CIELAB colors. The regions are its cut at `n_segments`.
+
+    It needs Higra: ``pip install 'hierseg-learn[higra]'``.
+
+    Parameters
+    ----------
+    n_segments : int, default=100
+        Number of regions.
+    criterion : {"area", "dynamics", "volume", "average_linkage", "mumford_shah"}, default="area"
+        By what regions are merged: ``"area"``, ``"dynamics"`` and ``"volume"`` are hierarchies of
+        watersheds, in which the basin goes first that is smallest in area, depth or both [2]_;
+        ``"average_linkage"`` merges by the average difference along the border;
+        ``"mumford_shah"`` by the energy of piecewise constant colors [3]_.
+
+    See Also
+    --------
+    RegionMerging : The package's own hierarchy.
+
+    Notes
+    -----
+    Heights of the tree are those of Higra divided by the largest of the image, so they cannot be
+    compared between images.
+
+    References
+    ----------
+    .. [1] B. Perret, G. Chierchia, J. Cousty, S. Guimarães, Y. Kenmochi, L. Najman. "Higra:
+       Hierarchical Graph Analysis". SoftwareX 10, 2019.
+    .. [2] J. Cousty, L. Najman. "Incremental Algorithm for Hierarchical Minimum Spanning Forests
+       and Saliency of Watershed Cuts". ISMM 2011.
+    .. [3] L. Guigues, J. Cocquerez, H. Le Men. "Scale-Sets Image Analysis". International Journal
+       of Computer Vision 68, 2006.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hierseg_learn.segmentation import Higra
+    >>> image = np.repeat([[0.1] * 16, [0.5] * 16, [0.9] * 16], 8, axis=0)
+    >>> Higra(n_segments=3).regions(image)[[0, 8, 16], 0]
+    array([0, 1, 2], dtype=int32)
+    """
+
+    _parameter_constraints: dict = {
+        **HierarchyCutter._parameter_constraints,
+        "criterion": [StrOptions(set(HIERARCHIES))],
+    }
+
+    def __init__(self, n_segments: int = 100, *, criterion: str = "area") -> None:
+        self.n_segments = n_segments
+        self.criterion = criterion
+
+    def _hierarchy(self, image: np.ndarray) -> BinaryPartitionTree:
+        if image.shape[:2] == (1, 1):
+            # Higra crashes on a graph without edges
+            one = np.zeros(1)
+            return BinaryPartitionTree(
+                np.zeros((1, 1), np.int32), one.astype(int), one, one.astype(int) + 1
+            )
+        # here, as it loads Numba
+        from ..kernels import segments
+
+        lab = np.moveaxis(segments.lab_planes(image), 0, -1)
+        return to_partition_tree(*higra_tree(lab, self.criterion), image.shape)
+
+
+def higra_tree(lab: np.ndarray, criterion: str) -> tuple[Any, np.ndarray]:
+    """Tree of Higra over the pixels of `lab`, (height, width, n_channels), and its altitudes."""
+    try:
+        import higra
+    except ImportError as error:
+        raise ImportError("Higra needs its package: pip install 'hierseg-learn[higra]'.") from error
+    graph = higra.get_4_adjacency_graph(lab.shape[:2])
+    colors = np.ascontiguousarray(lab.reshape(-1, lab.shape[-1]), dtype=np.float64)
+    build = getattr(higra, HIERARCHIES[criterion])
+    if criterion == "mumford_shah":
+        return build(graph, colors)
+    return build(graph, higra.weight_graph(graph, colors, higra.WeightFunction.L2))
+
+
+def to_partition_tree(
+    tree: Any, altitudes: np.ndarray, shape: tuple[int, ...]
+) -> BinaryPartitionTree:
+    """Turn a tree of Higra into a binary partition tree, its heights divided by the largest."""
+    import higra
+
+    graph = higra.get_4_adjacency_graph(shape[:2])
+    # a merge may be lower than one below it; its height then is that of the highest below
+    leaves = altitudes[: tree.num_leaves()]
+    altitudes = higra.accumulate_and_max_sequential(tree, altitudes, leaves, higra.Accumulators.max)
+    # where more than two regions meet at one height, they are joined one by one
+    saliency = higra.saliency(tree, altitudes, graph, handle_rag=False)
+    tree, altitudes = higra.bpt_canonical(graph, saliency)
+    largest = altitudes.max(initial=0.0)
+    labels = np.arange(tree.num_leaves(), dtype=np.int32).reshape(shape[:2])
+    return BinaryPartitionTree(
+        labels,
+        tree.parents().astype(np.int64),
+        altitudes / (largest if largest > 0 else 1.0),
+        higra.attribute_area(tree).astype(np.int64),
+    )

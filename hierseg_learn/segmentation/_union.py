@@ -8,6 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 from sklearn.utils import check_random_state
+from sklearn.utils.metaestimators import _BaseComposition
 
 from ..base import clone_with_seed
 from ..images import ImageBatch
@@ -15,32 +16,31 @@ from ..images.labels import check_unlabeled
 from ..parts import PartLookup
 from ..tree import SegmentTree
 from ._base import Segmenter
-from ._region_merging import RegionMergingSegmenter
+from ._region_merging import RegionMerging
+from ._vocabulary import VocabularySegmenter
 from .grid import PyramidSegmenter
 
 # more combinations of leaves than this are no tree that anyone reads
 MAX_COMBINATIONS = 1_000_000
 
 
-class SegmenterUnion(Segmenter):
+class SegmenterUnion(_BaseComposition, Segmenter):
     """Put the trees of several segmenters under one root, such as a layout and parts.
 
     Every segmenter cuts the image by itself, so a pixel belongs to one leaf of each: to the upper
     left quarter, say, *and* to the sky. Its part id stands for the combination, and the leaves of
     the tree list the combinations that they are made of. The tables of
     :class:`~hierseg_learn.SegmentTreeTransformer` describe all the nodes; the root has every pixel
-    once. Contributions of nodes to a distance add up as ever. Parts cannot be muted or exchanged
-    in the table, as it does not say how much of a leaf lies in a leaf of another tree; asking for
-    it is an error.
+    once. Contributions of nodes to a distance add up as ever. Parts cannot be ablated or swapped in
+    the table, as it does not say how much of a leaf lies in a leaf of another tree.
 
     Parameters
     ----------
     segmenters : list of (str, Segmenter), default=None
         Names and segmenters, at least two; a name becomes the node above the segmenter's tree. None
-        stands for a :class:`PyramidSegmenter` named ``layout`` and a
-        :class:`RegionMergingSegmenter` named ``parts``. Pixels that the first gives no part have
-        none in the others either, so the first is best one that leaves no pixel out, such as a
-        :class:`PyramidSegmenter`.
+        stands for a :class:`PyramidSegmenter` named ``layout`` and a :class:`VocabularySegmenter`
+        of :class:`RegionMerging` named ``parts``. Pixels that the first gives no part have none in
+        the others either, so the first should leave no pixel out, as a :class:`PyramidSegmenter`.
     random_state : int, RandomState instance or None, default=None
         Seeds segmenters that have no seed of their own.
 
@@ -51,10 +51,6 @@ class SegmenterUnion(Segmenter):
     segmenters_ : list of (str, Segmenter)
         The fitted segmenters.
 
-    See Also
-    --------
-    sklearn.pipeline.FeatureUnion : The same for transformers.
-
     Examples
     --------
     >>> import numpy as np
@@ -62,7 +58,7 @@ class SegmenterUnion(Segmenter):
     >>> def brightness(image):
     ...     return image > 0.5
     >>> parts = CallableSegmenter(brightness, tree={"image": {"dark": 0, "bright": 1}})
-    >>> union = SegmenterUnion([("layout", GridSegmenter(1, n_cols=2)), ("parts", parts)])
+    >>> union = SegmenterUnion([("layout", GridSegmenter(1, 2)), ("parts", parts)])
     >>> image = np.array([[0.1, 0.9, 0.2, 0.3]])
     >>> union.fit([image]).segment(image)
     array([[1, 2, 4, 4]], dtype=int32)
@@ -97,53 +93,22 @@ class SegmenterUnion(Segmenter):
         return any(segmenter.uses_masks for _, segmenter in members)
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return the parameters, with ``deep=True`` also those of the segmenters by their names.
-
-        Parameters
-        ----------
-        deep : bool, default=True
-            Whether to include the parameters of the segmenters.
-
-        Returns
-        -------
-        params : dict
-        """
-        params = super().get_params(deep=False)
-        if deep and _are_pairs(self.segmenters):
-            for name, segmenter in self.segmenters:
-                params[name] = segmenter
-                params |= {f"{name}__{key}": value for key, value in segmenter.get_params().items()}
-        return params
+        """Return the parameters; with ``deep=True`` also the segmenters and theirs, by names."""
+        return self._get_params("segmenters", deep=deep)
 
     def set_params(self, **params: Any) -> Self:
-        """Set parameters, also segmenters and their parameters by their names.
+        """Set parameters, also segmenters and theirs, as `get_params` names them."""
+        if isinstance(self.segmenters, tuple):
+            self.segmenters = list(self.segmenters)
+        return self._set_params("segmenters", **params)
 
-        Parameters
-        ----------
-        **params : dict
-            Parameters as `get_params` names them.
-
-        Returns
-        -------
-        self : SegmenterUnion
-        """
-        if "segmenters" in params:
-            self.segmenters = params.pop("segmenters")
-        if _are_pairs(self.segmenters):
-            replaced = {name: params.pop(name) for name, _ in self.segmenters if name in params}
-            if replaced:
-                self.segmenters = [
-                    (name, replaced.get(name, segmenter)) for name, segmenter in self.segmenters
-                ]
-        return super().set_params(**params)
-
-    def _say_dropped(self, batch: ImageBatch) -> bool:
-        said = [segmenter._dropped_in_fit for _, segmenter in self.segmenters_]
-        return any(said) or super()._say_dropped(batch)
+    def _warn_dropped(self, batch: ImageBatch) -> bool:
+        said = any(segmenter._dropped_in_fit for _, segmenter in self.segmenters_)
+        return said or super()._warn_dropped(batch)
 
     def _members(self) -> Sequence[tuple[str, Segmenter]]:
         if self.segmenters is None:
-            return [("layout", PyramidSegmenter()), ("parts", RegionMergingSegmenter())]
+            return [("layout", PyramidSegmenter()), ("parts", VocabularySegmenter(RegionMerging()))]
         return self.segmenters
 
     def _unlabeled_masks(self) -> Any:
@@ -233,7 +198,7 @@ class SegmenterUnion(Segmenter):
         for place, (_, segmenter) in enumerate(self.segmenters_):
             (cells,) = segmenter._cells()
             if cells is not None:
-                # any combination with the cell will do
+                # any combination with the cell
                 leaves = self._lookups[place].to_leaves(cells, 0) + (place > 0)
                 cells = np.take(combinations, leaves, axis=place)
                 cells = np.moveaxis(cells, (place, place + 1), (0, 1))
@@ -259,10 +224,6 @@ class SegmenterUnion(Segmenter):
             self._combined(list(label_maps), position)
             for position, *label_maps in zip(positions, *found, strict=True)
         ]
-
-    def _segment(self, image: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
-        found = [segmenter.label_map(image, mask) for _, segmenter in self.segmenters_]
-        return self._combined(found, 0)
 
     def _combined(self, label_maps: list[np.ndarray], position: int) -> np.ndarray:
         """Ids of the combinations, from the part ids of every segmenter."""

@@ -38,7 +38,7 @@ class GridSegmenter(Segmenter):
     --------
     >>> import numpy as np
     >>> from hierseg_learn.segmentation import GridSegmenter
-    >>> GridSegmenter(n_rows=2, n_cols=2).fit(np.zeros((1, 3, 4))).segment(np.zeros((3, 4)))
+    >>> GridSegmenter(2, 2).fit(np.zeros((1, 3, 4))).segment(np.zeros((3, 4)))
     array([[0, 0, 1, 1],
            [0, 0, 1, 1],
            [2, 2, 3, 3]], dtype=int32)
@@ -49,7 +49,7 @@ class GridSegmenter(Segmenter):
         "n_cols": [Interval(Integral, 1, None, closed="left")],
     }
 
-    def __init__(self, n_rows: int = 3, *, n_cols: int = 3) -> None:
+    def __init__(self, n_rows: int = 3, n_cols: int = 3) -> None:
         self.n_rows = n_rows
         self.n_cols = n_cols
 
@@ -72,10 +72,7 @@ class GridSegmenter(Segmenter):
 
 
 def spread_cells(ids: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Give every pixel the id of its cell.
-
-    Shapes: `ids` (n_rows, n_cols). Returns (height, width) int32.
-    """
+    """Give every pixel of an image the id of its cell in `ids`, (n_rows, n_cols)."""
     rows = np.arange(shape[0]) * ids.shape[0] // shape[0]
     cols = np.arange(shape[1]) * ids.shape[1] // shape[1]
     return ids[rows[:, np.newaxis], cols].astype(np.int32)
@@ -150,11 +147,7 @@ def _power_of_two(side: int, n_levels: int) -> int:
 
 
 def _divide(cells: np.ndarray, next_id: int) -> tuple[Any, int]:
-    """Number the cells of a block depth first, in place.
-
-    Returns `nested`: the quarters (or halves) of the block by name, or the id of a single cell;
-    `next_id`: the first id that is still free.
-    """
+    """Number the cells of a block depth first, in place; return its quarters and the next id."""
     if cells.size == 1:
         cells[0, 0] = next_id
         return next_id, next_id + 1

@@ -5,70 +5,45 @@ from __future__ import annotations
 from typing import Any
 
 from ._base import Segmenter
-from ._callable import CallableSegmenter
-from ._cutters import (
-    FelzenszwalbSegmenter,
-    QuickshiftSegmenter,
-    SuperpixelSegmenter,
-    WatershedSegmenter,
-)
-from ._higra import HigraSegmenter
-from ._masks import MaskSegmenter
-from ._region_merging import RegionMergingSegmenter
+from ._cutters import Cutter, Felzenszwalb, Quickshift, Slic, Watershed
+from ._given import CallableSegmenter, MaskSegmenter
+from ._region_merging import Higra, RegionMerging
 from ._union import SegmenterUnion
+from ._vocabulary import VocabularySegmenter
 from .grid import GridSegmenter, PyramidSegmenter
 
-SEGMENTERS = {
+CUTTERS: dict[str, type[Cutter]] = {
+    "superpixels": Slic,
+    "region_merging": RegionMerging,
+    "felzenszwalb": Felzenszwalb,
+    "quickshift": Quickshift,
+    "watershed": Watershed,
+    "higra": Higra,
+}
+SEGMENTERS: dict[str, type[Segmenter]] = {
     "masks": MaskSegmenter,
     "grid": GridSegmenter,
     "pyramid": PyramidSegmenter,
-    "superpixels": SuperpixelSegmenter,
-    "region_merging": RegionMergingSegmenter,
-    "felzenszwalb": FelzenszwalbSegmenter,
-    "quickshift": QuickshiftSegmenter,
-    "watershed": WatershedSegmenter,
-    "higra": HigraSegmenter,
     "union": SegmenterUnion,
 }
+NAMES = (*SEGMENTERS, *CUTTERS)
 
 
 def make_segmenter(spec: Any, has_masks: bool) -> Segmenter:
-    """Make the segmenter that a parameter stands for.
+    """Make the segmenter that the parameter `segmenter` of the transformer stands for.
 
-    Parameters
-    ----------
-    spec : {"auto", "masks", "grid", "pyramid", "superpixels", "region_merging", "felzenszwalb", \
-            "quickshift", "watershed", "higra", "union"}, Segmenter or callable
-        ``"auto"`` takes the label maps if there are any, and a spatial pyramid otherwise. A
-        callable is what :class:`CallableSegmenter` takes as `function`.
-    has_masks : bool
-        Whether the images come with label maps.
-
-    Returns
-    -------
-    segmenter : Segmenter
-        A new one with default parameters, or the object given, which is not copied.
-
-    Raises
-    ------
-    ValueError
-        If the name is unknown, or label maps are asked for and there are none.
-    TypeError
-        If it is none of these, such as a class.
-
-    Examples
-    --------
-    >>> from hierseg_learn.segmentation import make_segmenter
-    >>> make_segmenter("auto", has_masks=False)
-    PyramidSegmenter()
+    ``"auto"`` takes the label maps if there are any, and a spatial pyramid otherwise; the name of a
+    cutter stands for a VocabularySegmenter, other names for a segmenter with its defaults. A
+    function becomes a CallableSegmenter; an object is returned as it is. Raises ValueError if the
+    name is unknown, or label maps are needed and there are none; TypeError if it is none of these.
     """
     if isinstance(spec, str) and spec == "auto":
         spec = "masks" if has_masks else "pyramid"
     if isinstance(spec, str):
-        if spec not in SEGMENTERS:
-            known = ", ".join(map(repr, ["auto", *SEGMENTERS]))
+        if spec not in NAMES:
+            known = ", ".join(map(repr, ["auto", *NAMES]))
             raise ValueError(f"segmenter={spec!r} is unknown; expected one of {known}.")
-        segmenter: Segmenter = SEGMENTERS[spec]()
+        segmenter = VocabularySegmenter(CUTTERS[spec]()) if spec in CUTTERS else SEGMENTERS[spec]()
     elif isinstance(spec, Segmenter):
         segmenter = spec
     elif callable(spec) and not isinstance(spec, type):

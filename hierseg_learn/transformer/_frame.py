@@ -1,8 +1,7 @@
-"""Parts that are cut out of every photo alike: their outlines belong to the frame, not to content.
+"""Layouts: parts that are the same in every photo, such as the cells of a grid.
 
-The cells of a grid cover the same share of every photo, up to a pixel of rounding, so what their
-areas and outlines differ by from photo to photo is the size of the photo. They are described as
-they are meant: by the layout, not by the pixels that they happen to get.
+Up to rounding they cover the same share of every photo, so their pixel counts and outlines would
+only encode its size. They are described by the layout instead.
 """
 
 from __future__ import annotations
@@ -26,15 +25,12 @@ class Frame:
 
     # (n_rows, n_cols) int: positions in ``tree.leaves``, -1 for none, where they lie
     cells: np.ndarray
-    # (height,): for a layout that was found in label maps: row and column of `cells` at every row
-    # and column of the largest photo. None for one whose cells are all of one size
+    # for a layout found in label maps: row and column of `cells` at every row (height,) and column
+    # (width,) of the largest photo. None for one whose cells are all of one size
     rows: np.ndarray | None
-    # (height,): for a layout that was found in label maps: row and column of `cells` at every row
-    # and column of the largest photo. None for one whose cells are all of one size
     cols: np.ndarray | None
     area: np.ndarray  # (n_leaves,) float64: share of every leaf; 0 for leaves of other layers
-    # (n_leaves, n_sums) float64: what the descriptors that describe outlines pool over the leaves,
-    # one after the other
+    # (n_leaves, n_sums) float64 each: sums of the descriptors of outlines
     sums: tuple[np.ndarray, ...]
 
     @classmethod
@@ -68,8 +64,8 @@ class Frame:
     def shares(self, leaves: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Areas of the leaves in one photo, and which of them fill their cells.
 
-        Shapes: `leaves` (h, w) integer, `counts` (n_leaves,) int. Returns `area` (n_leaves,)
-        float64; `whole` (n_leaves,) bool: their outlines are those of the layout.
+        Shapes: `leaves` (h, w) integer, `counts` (n_leaves,) int. Returns (n_leaves,) float64 and
+        bool.
         """
         expected = self.spread(leaves.shape)
         if self.rows is not None:
@@ -97,8 +93,8 @@ def find_frames(
 ) -> tuple[Frame | None, ...]:
     """Find the layers of label maps that cut all photos alike, up to a pixel of rounding.
 
-    Shapes: `sizes` (n_images, 2) int. Returns `frames`: one per layer. The search stops at the
-    first photos that differ, as nearly all do.
+    Returns one layout, or None, per layer. The search reads label maps only where photos differ in
+    size, and stops at the first that differ, as nearly all do.
     """
     frames = list(declared)
     open_layers = [k for k, frame in enumerate(frames) if frame is None]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
+from dataclasses import replace
 from numbers import Integral
 from typing import Any, Self
 
@@ -21,10 +21,10 @@ from ..images.labels import check_unlabeled
 from ..kernels import get_backend
 from ..parts import PartAgglomeration, PartLookup
 from ..segmentation import Segmenter, make_segmenter
-from ..segmentation.registry import SEGMENTERS
+from ..segmentation.registry import NAMES
 from ..tree import SegmentTree
-from ._frame import Frame, find_frames
-from ._grow_tree import agglomerate_tree
+from ..utils import warn_user
+from ._tree_choice import agglomerate_tree, read_tree_choice
 from .describe import TreeDescriber, describe_images, fill_missing, mean_of_present
 
 
@@ -43,13 +43,16 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
             default="auto"
         Where the label maps come from. ``"auto"`` takes the masks that come with the images, and a
         spatial pyramid where there are none. A callable gets an image, float32 in [0, 1], and
-        returns its label map. Parameters of an object can be searched, as in
-        ``segmenter__n_segments``.
-    tree : dict, SegmentTree, PartAgglomeration or "agglomerative", default=None
-        Nested dict whose leaves are part ids, an int or a list of ints that form one part. None
-        takes the tree of the segmenter; that of given masks is flat. ``"agglomerative"`` joins the
-        segmenter's parts step by step, by what the training images say about them; an object has
-        weights that can be searched.
+        returns its label map. From ``"superpixels"`` to ``"higra"`` it names the cutter of a
+        :class:`~hierseg_learn.segmentation.VocabularySegmenter`. Parameters of an object can be
+        searched, as in ``segmenter__n_parts`` and ``segmenter__cutter__n_segments``.
+    tree : dict, SegmentTree, PartAgglomeration, "agglomerative" or None, default=None
+        - None: the tree of the segmenter; that of given masks is flat.
+        - A nested dict whose leaves are part ids, an int or a list of ints that form one part, as
+          in ``{"photo": {"sky": 0, "sea": [1, 2]}}``; or a SegmentTree with such leaf values.
+        - ``"agglomerative"``: the segmenter's parts, joined step by step by how they look, touch
+          and occur together in the training images; a
+          :class:`~hierseg_learn.parts.PartAgglomeration` does so with weights that can be searched.
     descriptors : str, Descriptor or list of str and (str, Descriptor), \
             default=("color", "gradients", "lbp", "shape")
         What is pooled, by name (also ``"patches"``) or as objects, whose parameters can be searched
@@ -57,22 +60,23 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
     describe_inner : bool, default=True
         Whether inner nodes describe their own pixels, too, or only combine their children.
     erosion : int, default=0
-        Width in pixels of the rim of every part that descriptors of appearance (color, gradients,
-        texture) leave out: pixels that have one of another part, or of none, within so many rows
-        and columns. The edge of the image is no border. A thinner part keeps its innermost pixels.
-        Presence, area and shape are those of the whole part. Masks are rough, and gradients and
-        textures reach across borders: without a erosion a part shows its neighbors, too.
+        Width in pixels of the border of every part that descriptors of appearance (color,
+        gradients, texture) leave out: pixels that have one of another part, or of none, within so
+        many rows and columns. The edge of the image is no border. A thinner part keeps its
+        innermost pixels. Presence, area and shape are those of the whole part. Masks are rough, and
+        gradients and textures reach across borders: without erosion a part shows its neighbors,
+        too.
     image_shape : tuple of int, default=None
         ``(h, w)`` or ``(h, w, 3)``: shape of the images in a 2-D table. Without it every row is an
-        image of one row of pixels; a warning says so where the rows look like images.
+        image of one row of pixels, with a warning where the rows look like images.
     unlabeled : int or list of int, default=None
-        Ids in label maps that are no part, besides -1, for what comes as `segments`, from a
-        callable or without a word of its own. None stands for 255 in uint8, unless the tree names
-        it or it is the only id besides 0; what is dropped so is said in a warning. ``[]`` for none.
-        The model keeps to what it was fitted with, and images that say otherwise are an error.
+        Ids in label maps that are no part, besides -1, where the label maps do not bring their own
+        (SegmentedImages do). None stands for 255 in uint8, unless the tree names it or it is the
+        only id besides 0; a warning tells the share of pixels dropped so. ``[]`` for none. A fitted
+        model keeps them, and images that say otherwise are an error.
     missing : {"mean", "nan"}, default="mean"
-        What stands in the descriptor columns of a part that an image lacks: the mean over the
-        training images that have it, or NaN.
+        Value of the descriptor columns of a part that an image lacks: the mean over the training
+        images that have it, or NaN.
     device : {"auto", "cpu", "cuda"}, default="auto"
         Where the kernels of descriptors that have some run (``"patches"``); the others are pooled
         on the CPU.
@@ -93,13 +97,11 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
     descriptors_ : list of (str, Descriptor)
         The fitted descriptors.
     fill_values_ : ndarray of shape (n_columns,)
-        What stands in the columns of a missing part.
+        Values of the columns of a missing part.
     encoding_ : PixelEncoding
         How pixel values are scaled.
-    n_features_in_ : int
-        Number of columns of a 2-D table; not set after other input.
-    feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Column names of a 2-D table that has string names.
+    n_features_in_, feature_names_in_
+        Number and names of the columns of a 2-D table; not set after other input.
 
     See Also
     --------
@@ -129,7 +131,7 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
 
     _parameter_constraints: dict = {
         "segmenter": [
-            StrOptions({"auto", *SEGMENTERS}),
+            StrOptions({"auto", *NAMES}),
             Segmenter,
             callable,
         ],
@@ -180,7 +182,7 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
         self.random_state = random_state
 
     def fit(self, X: Any, y: Any = None, segments: Any = None) -> Self:
-        """Learn the tree, the descriptors and what stands for a missing part.
+        """Learn the tree, the descriptors and the values of missing parts.
 
         Parameters
         ----------
@@ -189,7 +191,7 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
             (arrays, Pillow images, items of SegmentedImages) or of their files, or a table of
             flattened images with `image_shape`.
         y : array-like of shape (n_images,), default=None
-            Classes. Only a `tree` that joins parts by their learned metrics looks at them.
+            Classes, used only by a `tree` that joins parts by their learned metrics.
         segments : array, list of arrays or list of paths, default=None
             One label map per image, unless X brings its own.
 
@@ -200,8 +202,8 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
         Raises
         ------
         ValueError, TypeError
-            If an image, a label map or a parameter is not what it should be; the message names the
-            argument and the position of the image.
+            If an image, a label map or a parameter is invalid; the message names the argument and
+            the position of the image.
         """
         self._fit_rows(X, segments, y)
         return self
@@ -211,12 +213,8 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
 
         Parameters
         ----------
-        X : array, list of images, list of paths, 2-D table or SegmentedImages
-            The images.
-        y : array-like of shape (n_images,), default=None
-            Classes, as in `fit`.
-        segments : array, list of arrays or list of paths, default=None
-            One label map per image, unless X brings its own.
+        X, y, segments
+            As in `fit`.
 
         Returns
         -------
@@ -258,18 +256,16 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
             verbose=self.verbose,
         )
         if not self.segmenter_._dropped_in_fit:
-            self.segmenter_._say_dropped(batch)
+            self.segmenter_._warn_dropped(batch)
         return self._finish(rows, batch)
 
     def label_maps(self, X: Any, segments: Any = None, *, layer: int = 0) -> list[np.ndarray]:
-        """Show which leaf of the tree every pixel belongs to, for drawing and checking.
+        """Return the leaf of the tree that every pixel belongs to.
 
         Parameters
         ----------
-        X : array, list of images, list of paths, 2-D table or SegmentedImages
-            Images of the kind that `fit` saw.
-        segments : array, list of arrays or list of paths, default=None
-            One label map per image, as in `transform`.
+        X, segments
+            As in `transform`.
         layer : int, default=0
             Which child of the root, where a pixel belongs to a leaf below each of them.
 
@@ -278,11 +274,6 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
         label_maps : list of ndarray of shape (h, w), int32
             Node of every pixel, as in ``tree_.names[node]``: always a leaf, also where several
             part ids form one; -1 where the pixel belongs to no part.
-
-        Raises
-        ------
-        ValueError, TypeError
-            As in `transform`.
 
         Examples
         --------
@@ -296,7 +287,7 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
         ('sky', 'sea', 'photo')
         >>> transformer.label_maps(images)
         [array([[ 0,  1],
-           [ 1, -1]], dtype=int32)]
+               [ 1, -1]], dtype=int32)]
         """
         batch = self._check_batch(X, segments)
         return self._describer().node_maps(batch, layer)
@@ -305,32 +296,12 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
         return self.segmenter_._settled(batch)
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
-        """Return the names of the columns.
-
-        Parameters
-        ----------
-        input_features : Ignored
-            Present for scikit-learn's conventions.
-
-        Returns
-        -------
-        names : ndarray of shape (n_columns,), object
-        """
+        """Return the names of the columns: (n_columns,) object; `input_features` is ignored."""
         check_is_fitted(self)
-        return np.array(self._describer().column_names(), dtype=object)
+        return np.array(self._describer().columns.names, dtype=object)
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return the parameters, with ``deep=True`` also those of the descriptors by their names.
-
-        Parameters
-        ----------
-        deep : bool, default=True
-            Whether to include the parameters of objects that are parameters.
-
-        Returns
-        -------
-        params : dict
-        """
+        """Return the parameters; with ``deep=True`` also the descriptors and theirs, by names."""
         params = super().get_params(deep=deep)
         if deep:
             for name, descriptor in self._named_descriptors():
@@ -340,17 +311,7 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
         return params
 
     def set_params(self, **params: Any) -> Self:
-        """Set parameters, also those of descriptors by their names.
-
-        Parameters
-        ----------
-        **params : dict
-            Parameters as `get_params` names them.
-
-        Returns
-        -------
-        self : SegmentTreeTransformer
-        """
+        """Set parameters, also descriptors and theirs, as `get_params` names them."""
         if "descriptors" in params:
             self.descriptors = params.pop("descriptors")
         names = [name for name, _ in self._named_descriptors()]
@@ -396,10 +357,11 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
         rng = None if self.random_state is None else check_random_state(self.random_state)
         segmenter = make_segmenter(self.segmenter, has_masks=batch.has_masks)
         segmenter = clone_with_context(segmenter, rng, self.verbose)
-        tree = self._given_tree()
-        if tree is not None:
-            segmenter._outer_parts = tuple(PartLookup(tree).part_ids.tolist())
-        segmenter.set_params(**self._open_params(segmenter, tree))
+        choice = read_tree_choice(self.tree)
+        given = choice if isinstance(choice, SegmentTree) else None
+        if given is not None:
+            segmenter._outer_parts = tuple(PartLookup(given).part_ids.tolist())
+        segmenter.set_params(**self._open_params(segmenter, given))
         self.segmenter_ = segmenter.fit(batch)
         batch = self.segmenter_._settled(batch)
         self._fitted_with_masks = batch.has_masks
@@ -407,16 +369,24 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
             (name, clone_with_context(descriptor, rng, self.verbose).fit(batch))
             for name, descriptor in self._make_descriptors()
         ]
-        self.tree_ = self._choose_tree(batch, y)
-        self._layouts = self._find_layouts(batch)
-        describer = self._describer()
-        dtype = _table_dtype(X)
+        if isinstance(choice, PartAgglomeration):
+            self.tree_ = agglomerate_tree(
+                choice, self.segmenter_, batch, y, self._describer_of, self.n_jobs
+            )
+        else:
+            self.tree_ = self.segmenter_.tree_ if choice is None else choice
+        describer = self._describer_of(self.tree_, self.describe_inner)
+        self._describer_ = describer.with_found_layouts(batch)
         rows = describe_images(
-            describer, batch, dtype=dtype, n_jobs=self.n_jobs, verbose=self.verbose
+            self._describer_,
+            batch,
+            dtype=_table_dtype(X),
+            n_jobs=self.n_jobs,
+            verbose=self.verbose,
         )
-        self.fill_values_ = self._learn_fill_values(describer, rows)
+        self.fill_values_ = self._learn_fill_values(rows)
         if not self.segmenter_._dropped_in_fit:
-            self.segmenter_._dropped_in_fit = self.segmenter_._say_dropped(batch)
+            self.segmenter_._dropped_in_fit = self.segmenter_._warn_dropped(batch)
         return rows, batch
 
     def _open_params(self, segmenter: Segmenter, tree: SegmentTree | None) -> dict[str, Any]:
@@ -445,90 +415,38 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
                 )
         return named
 
-    def _choose_tree(self, batch: ImageBatch, y: Any) -> SegmentTree:
-        if self.tree is None:
-            return self.segmenter_.tree_
-        if isinstance(self.tree, PartAgglomeration | str):
-            agglomeration = PartAgglomeration() if isinstance(self.tree, str) else self.tree
-            return agglomerate_tree(
-                agglomeration, self.segmenter_, batch, y, self._leaf_describer, self.n_jobs
-            )
-        return self._given_tree()
-
-    def _given_tree(self) -> SegmentTree | None:
-        """The tree of the parameter, None where it is to be found."""
-        if isinstance(self.tree, PartAgglomeration | str | SegmentTree | None):
-            return self.tree if isinstance(self.tree, SegmentTree) else None
-        try:
-            return SegmentTree.from_nested(self.tree)
-        except (TypeError, ValueError) as error:
-            raise type(error)(f"tree does not describe a segment tree: {error}") from error
-
     def _describer(self) -> TreeDescriber:
-        return self._describer_of(self.tree_, self.describe_inner, self._layouts)
+        # where a model predicts, there may be another device
+        return replace(self._describer_, device=self.device)
 
-    def _leaf_describer(self, tree: SegmentTree) -> TreeDescriber:
-        return self._describer_of(tree, True, self._declared_layouts(tree))
-
-    def _declared_layouts(self, tree: SegmentTree) -> tuple[Frame | None, ...]:
-        """Layouts of the layers of a tree, where the segmenter has one."""
-        lookup, layers = PartLookup(tree), self.segmenter_._cells()
-        if max(len(layers), lookup.n_layers) > 1 and tree is not self.segmenter_.tree_:
-            # another tree may have its layers in any order
-            return (None,) * lookup.n_layers
-        return tuple(
-            None
-            if cells is None
-            else Frame.of_cells(lookup.to_leaves(cells, 0, layer), tree.n_leaves, self.descriptors_)
-            for layer, cells in enumerate(layers)
-        )
-
-    def _find_layouts(self, batch: ImageBatch) -> tuple[Frame | None, ...]:
-        """Layouts of the layers of the tree, also those that only the label maps show."""
-        declared = self._declared_layouts(self.tree_)
-        describer = self._describer_of(self.tree_, self.describe_inner, declared)
-        return find_frames(
-            declared,
-            np.array([batch.image_size(i) for i in range(len(batch))]),
-            lambda order: (layers for _, layers in describer._leaf_maps(batch.subset(order))),
-            self.tree_.n_leaves,
-            self.descriptors_,
-        )
-
-    def _describer_of(
-        self, tree: SegmentTree, describe_inner: bool, layouts: tuple[Frame | None, ...]
-    ) -> TreeDescriber:
-        return TreeDescriber(
+    def _describer_of(self, tree: SegmentTree, describe_inner: bool = True) -> TreeDescriber:
+        return TreeDescriber.of(
             tree,
             self.segmenter_,
-            PartLookup(tree),
-            tuple(self.descriptors_),
-            describe_inner,
-            self.erosion,
-            self.device,
-            layouts,
+            self.descriptors_,
+            describe_inner=describe_inner,
+            erosion=self.erosion,
+            device=self.device,
         )
 
-    def _learn_fill_values(self, describer: TreeDescriber, rows: np.ndarray) -> np.ndarray:
+    def _learn_fill_values(self, rows: np.ndarray) -> np.ndarray:
         """Mean of every descriptor column over the images that have its node, 0 if none has."""
-        presence, fades = describer.presence_columns()
+        presence, fades = self._describer_.presence_columns()
         seen = rows[:, presence].sum(axis=0)
         absent = [
             self.tree_.names[leaf]
-            for leaf, first in zip(range(self.tree_.n_nodes), np.unique(presence), strict=True)
-            if self.tree_.is_leaf[leaf] and seen[first] == 0
+            for leaf in self.tree_.leaves
+            if seen[np.unique(presence)[leaf]] == 0
         ]
         if absent:
-            warnings.warn(
+            warn_user(
                 f"{', '.join(map(repr, absent))} never occurred in the training images: "
-                "these parts' columns are constant.",
-                UserWarning,
-                stacklevel=6,
+                "these parts' columns are constant."
             )
         return np.where(fades, mean_of_present(rows), 0.0)
 
     def _finish(self, rows: np.ndarray, batch: ImageBatch) -> Any:
-        """Fill missing parts, and put the rows into the container that was asked for."""
+        """Fill in missing parts, and put the rows into the container that was asked for."""
         if self.missing == "mean":
             fill_missing(rows, self.fill_values_)
         explicit = getattr(self, "_sklearn_output_config", {}).get("transform")

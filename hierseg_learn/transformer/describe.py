@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
@@ -12,79 +12,124 @@ from scipy.ndimage import maximum_filter, minimum_filter
 from sklearn.utils import gen_batches
 
 from ..descriptors import Descriptor, ImageChannels, descriptor_columns
+from ..images import ImageBatch
+from ..parts import PartLookup
+from ..segmentation import Segmenter
 from ..table.layout import AREA, PRESENCE, column_name
+from ..tree import SegmentTree
 from ..utils.progress import ProgressBar
-from ._frame import Frame
-
-if TYPE_CHECKING:
-    from ..images import ImageBatch
-    from ..parts import PartLookup
-    from ..segmentation import Segmenter
-    from ..tree import SegmentTree
+from ._frame import Frame, find_frames
 
 # images per task: enough to pay for starting one, few enough to balance the workers
 CHUNK_IMAGES = 32
 OWN_COLUMNS = (PRESENCE, AREA)
 
 
+class TableColumns(NamedTuple):
+    """The columns of the table, node by node in the tree's order."""
+
+    names: tuple[str, ...]
+    presence: np.ndarray  # (n_columns,) int: position of the presence of every column's node
+    fades: np.ndarray  # (n_columns,) bool: descriptors, which are missing where the node is absent
+    described: np.ndarray  # (n_nodes,) bool: whether a node has descriptor columns
+
+    @classmethod
+    def of(
+        cls, tree: SegmentTree, descriptors: Sequence[tuple[str, Descriptor]], describe_inner: bool
+    ) -> TableColumns:
+        """Find the columns of a tree whose inner nodes are described or not."""
+        described = tree.is_leaf | describe_inner
+        every = [*OWN_COLUMNS, *descriptor_columns(descriptors)]
+        widths = np.where(described, len(every), len(OWN_COLUMNS))
+        starts = np.cumsum(widths) - widths
+        presence = np.repeat(starts, widths)
+        names = (
+            column_name(path, name)
+            for path, width in zip(tree.paths, widths.tolist(), strict=True)
+            for name in every[:width]
+        )
+        fades = np.arange(len(presence)) - presence >= len(OWN_COLUMNS)
+        return cls(tuple(names), presence, fades, described)
+
+
 @dataclass(frozen=True)
 class TreeDescriber:
     """Fitted pieces that turn images into rows of the table."""
 
-    tree: SegmentTree  # the tree; its leaf values are part ids
-    segmenter: Segmenter  # gives every image its label map
+    tree: SegmentTree  # its leaf values are part ids
+    segmenter: Segmenter
+    descriptors: tuple[tuple[str, Descriptor], ...]
     lookup: PartLookup  # from part ids to leaves
-    descriptors: tuple[tuple[str, Descriptor], ...]  # what is pooled
-    # whether inner nodes have descriptor columns too, besides presence and area
-    describe_inner: bool
-    # width in pixels of the rim of every leaf that descriptors of appearance do not see
+    columns: TableColumns
+    # width in pixels of the border of every leaf that descriptors of appearance do not see
     erosion: int = 0
-    device: str = "cpu"  # where kernels run
-    # for every layer of the tree where its leaves lie, if in every photo alike; empty if in none
+    device: str = "cpu"
+    # for every layer of the tree where its leaves lie, if they do alike in every photo; else None
     layouts: tuple[Frame | None, ...] = ()
 
-    @property
-    def frames(self) -> tuple[Frame | None, ...]:
-        """Layouts of all layers."""
-        return self.layouts or (None,) * self.lookup.n_layers
+    @classmethod
+    def of(
+        cls,
+        tree: SegmentTree,
+        segmenter: Segmenter,
+        descriptors: Sequence[tuple[str, Descriptor]],
+        *,
+        describe_inner: bool = True,
+        erosion: int = 0,
+        device: str = "cpu",
+    ) -> TreeDescriber:
+        """Put fitted pieces together; layouts are those that the segmenter declares."""
+        lookup = PartLookup(tree)
+        columns = TableColumns.of(tree, descriptors, describe_inner)
+        cells = segmenter._cells()
+        if max(len(cells), lookup.n_layers) > 1 and tree is not segmenter.tree_:
+            # another tree may have its layers in any order
+            cells = [None] * lookup.n_layers
+        layouts = tuple(
+            None
+            if grid is None
+            else Frame.of_cells(lookup.to_leaves(grid, 0, layer), tree.n_leaves, descriptors)
+            for layer, grid in enumerate(cells)
+        )
+        return cls(tree, segmenter, tuple(descriptors), lookup, columns, erosion, device, layouts)
+
+    def with_found_layouts(self, batch: ImageBatch) -> TreeDescriber:
+        """Add layouts that only the label maps show."""
+        return replace(
+            self,
+            layouts=find_frames(
+                self.layouts,
+                np.array([batch.image_size(i) for i in range(len(batch))]),
+                lambda order: (layers for _, layers in self._leaf_maps(batch.subset(order))),
+                self.tree.n_leaves,
+                self.descriptors,
+            ),
+        )
 
     def described(self) -> np.ndarray:
-        """Whether a node has descriptor columns: bool array of shape (n_nodes,)."""
-        return self.tree.is_leaf | self.describe_inner
+        """Whether a node has descriptor columns: (n_nodes,) bool."""
+        return self.columns.described
 
-    def column_names(self) -> list[str]:
-        """Names of the columns, node by node in the tree's order."""
-        own = list(OWN_COLUMNS)
-        described = own + descriptor_columns(self.descriptors)
-        return [
-            column_name(path, name)
-            for path, full in zip(self.tree.paths, self.described(), strict=True)
-            for name in (described if full else own)
-        ]
+    def column_names(self) -> tuple[str, ...]:
+        """Names of the columns."""
+        return self.columns.names
 
     def presence_columns(self) -> tuple[np.ndarray, np.ndarray]:
-        """Column that holds the presence of every column's node, and whether it is missing with it.
+        """Position of the presence of every column's node, and which columns are missing with it.
 
-        Returns `presence`: for every column the position of its node's presence column; `fades`:
-        true for descriptor columns, which mean nothing where the node is absent.
+        Shapes: (n_columns,) int and (n_columns,) bool.
         """
-        n_described = sum(d.n_columns_ for _, d in self.descriptors)
-        presence, fades = [], []
-        for full in self.described():
-            width = n_described if full else 0
-            presence += [len(presence)] * (len(OWN_COLUMNS) + width)
-            fades += [False] * len(OWN_COLUMNS) + [True] * width
-        return np.array(presence), np.array(fades)
+        return self.columns.presence, self.columns.fades
 
     def _pool(self, image: np.ndarray, layers: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         """Pool one image over its leaves, the only pass over its pixels.
 
-        Shapes: `image` (h, w) or (h, w, 3) float32, `layers` (h, w) integer. Returns `area`
-        (n_leaves,) float64: pixels of every leaf divided by pixels of the image; `sums` (n_leaves,
-        n_sums) float64: sums of all descriptors divided by pixels of the image.
+        `layers` are maps of leaves, (h, w) each. Returns the areas of the leaves, (n_leaves,), and
+        the sums of all descriptors, (n_leaves, n_sums), both divided by the pixels of the image.
         """
         channels = ImageChannels(image)
-        pooled = [self._pool_layer(channels, *layer) for layer in zip(layers, self.frames)]
+        layouts = self.layouts or (None,) * len(layers)
+        pooled = [self._pool_layer(channels, *layer) for layer in zip(layers, layouts, strict=True)]
         # a leaf belongs to one layer, and is 0 in the others
         area, sums = (sum(values[1:], start=values[0]) for values in zip(*pooled))
         return area, sums
@@ -115,10 +160,7 @@ class TreeDescriber:
         return area, np.concatenate(sums, axis=1)
 
     def node_maps(self, batch: ImageBatch, layer: int = 0) -> list[np.ndarray]:
-        """Node of every pixel of all images, in one of the layers of the tree.
-
-        Returns `maps` (h, w) int32: leaves of the tree; -1 where the pixel belongs to no part.
-        """
+        """Node of every pixel of all images in one layer of the tree: (h, w) int32, -1 for none."""
         if not 0 <= layer < self.lookup.n_layers:
             raise ValueError(
                 f"layer must lie in [0, {self.lookup.n_layers}), the number of layers of the tree, "
@@ -130,21 +172,16 @@ class TreeDescriber:
         ]
 
     def rows(self, batch: ImageBatch) -> np.ndarray:
-        """Describe images.
-
-        Returns `rows` (n_images, n_columns) float64: descriptor columns are NaN where the node is
-        absent.
-        """
+        """Describe images: (n_images, n_columns) float64, NaN in descriptors of absent nodes."""
         pooled = [self._pool(image, leaves) for image, leaves in self._leaf_maps(batch)]
         return self.rows_of_leaves(
             np.stack([area for area, _ in pooled]), np.stack([sums for _, sums in pooled])
         )
 
     def rows_of_leaves(self, area: np.ndarray, sums: np.ndarray) -> np.ndarray:
-        """Sum leaves up the tree and turn the sums into columns.
+        """Sum leaves up the tree and turn the sums into columns, NaN for absent nodes.
 
-        Shapes: `area` (n_images, n_leaves), `sums` (n_images, n_leaves, n_sums). Returns `rows`
-        (n_images, n_columns) float64: descriptor columns are NaN where the node is absent.
+        Shapes: `area` (n_images, n_leaves), `sums` (n_images, n_leaves, n_sums).
         """
         return self._columns(self._sum_up(area, -1), self._sum_up(sums, -2))
 
@@ -157,13 +194,8 @@ class TreeDescriber:
         return sums
 
     def leaves_of_rows(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Turn the columns of the leaves back into sums: the inverse of `rows_of_leaves`.
-
-        Shapes: `rows` (n_images, n_columns). Returns `area` (n_images, n_leaves) float64; `sums`
-        (n_images, n_leaves, n_sums) float64.
-        """
-        _, starts = np.unique(self.presence_columns()[0], return_index=True)
-        starts = starts[self.tree.leaves]
+        """Turn the columns of the leaves back into areas and sums: undo `rows_of_leaves`."""
+        starts = np.unique(self.columns.presence)[self.tree.leaves]
         area = rows[:, starts + OWN_COLUMNS.index(AREA)].astype(np.float64)
         sums, first = [], len(OWN_COLUMNS)
         for _, descriptor in self.descriptors:
@@ -180,10 +212,9 @@ class TreeDescriber:
             yield image, [self.lookup.to_leaves(labels, position, layer) for layer in layers]
 
     def node_columns(self, area: np.ndarray, sums: np.ndarray) -> np.ndarray:
-        """Turn pooled sums of nodes into all columns that a node may have.
+        """Turn areas (...) and sums (..., n_sums) of nodes into all columns that a node may have.
 
-        Shapes: `area` (...), `sums` (..., n_sums). Returns `columns` (..., n_columns_of_a_node)
-        float64: presence, area, and the descriptors, NaN where the node is absent.
+        These are presence, area, and the descriptors, NaN where the node is absent.
         """
         columns, start = [np.stack([area > 0, area], axis=-1)], 0
         for _, descriptor in self.descriptors:
@@ -197,18 +228,16 @@ class TreeDescriber:
         return np.concatenate(
             [
                 full[:, node, : None if described else len(OWN_COLUMNS)]
-                for node, described in enumerate(self.described())
+                for node, described in enumerate(self.columns.described)
             ],
             axis=1,
         )
 
 
 def erode_leaves(leaves: np.ndarray, n_leaves: int, erosion: int) -> np.ndarray:
-    """Take the pixels near a border out of every region of a label map.
+    """Take the pixels near a border out of every region of a label map: they become -1.
 
-    Shapes: `leaves` (h, w) integer. Returns `inner` (h, w) integer: as `leaves`, -1 where a pixel
-    was taken out. A region without a pixel deep enough keeps its deepest ones, so no region
-    vanishes.
+    A region without a pixel deep enough keeps its deepest ones, so no region vanishes.
     """
     if erosion == 0:
         return leaves
@@ -218,9 +247,9 @@ def erode_leaves(leaves: np.ndarray, n_leaves: int, erosion: int) -> np.ndarray:
         low, high = minimum_filter(low, 3, mode="nearest"), maximum_filter(high, 3, mode="nearest")
         depth += low == high
     inside = leaves >= 0
-    drop_ancestors = np.zeros(n_leaves, dtype=np.intp)
-    np.maximum.at(drop_ancestors, leaves[inside], depth[inside])
-    return np.where(inside & (depth == drop_ancestors[leaves]), leaves, -1)
+    deepest = np.zeros(n_leaves, dtype=np.intp)
+    np.maximum.at(deepest, leaves[inside], depth[inside])
+    return np.where(inside & (depth == deepest[leaves]), leaves, -1)
 
 
 def _count_pixels(leaves: np.ndarray, n_leaves: int) -> np.ndarray:
@@ -235,14 +264,10 @@ def describe_images(
     n_jobs: int | None,
     verbose: int,
 ) -> np.ndarray:
-    """Describe all images of a batch, in parallel.
-
-    Returns `rows` (n_images, n_columns): the same bits for any `n_jobs`: an image's row depends on
-    that image only.
-    """
+    """Describe all images of a batch, in parallel: the same bits for any `n_jobs`."""
     size = max(CHUNK_IMAGES, describer.segmenter._images_at_once)
     chunks = list(gen_batches(len(batch), size))
-    table = np.empty((len(batch), len(describer.column_names())), dtype=dtype)
+    table = np.empty((len(batch), len(describer.columns.names)), dtype=dtype)
     with ProgressBar(len(batch), "Describing images", verbose) as bar:
         if len(chunks) == 1 or effective_n_jobs(n_jobs) == 1:
             results = (_described(describer, batch.subset(chunk)) for chunk in chunks)
@@ -258,7 +283,7 @@ def describe_images(
 
 
 def _described(describer: TreeDescriber, batch: ImageBatch) -> tuple[np.ndarray, np.ndarray]:
-    """Rows of some images, and what was counted of dropped pixels, also in another process."""
+    """Rows of some images, and the counts of dropped pixels, also in another process."""
     return describer.rows(batch), batch.drops
 
 

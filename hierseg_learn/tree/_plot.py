@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ._validate import TreeShape
 from .render import align_values, format_value, top_down
 
 if TYPE_CHECKING:
@@ -38,7 +37,7 @@ class _Layout(NamedTuple):
 
 
 def plot(
-    tree: TreeShape,
+    tree: Any,
     values: Any,
     ax: Axes | None,
     *,
@@ -80,7 +79,7 @@ def plot(
     return ax
 
 
-def _check_numbers(tree: TreeShape, aligned: list[Any]) -> np.ndarray:
+def _check_numbers(tree: Any, aligned: list[Any]) -> np.ndarray:
     numbers = np.full(tree.n_nodes, np.nan)
     for node, value in enumerate(aligned):
         if value is None:
@@ -93,7 +92,7 @@ def _check_numbers(tree: TreeShape, aligned: list[Any]) -> np.ndarray:
     return numbers
 
 
-def _arrange(tree: TreeShape, texts: list[str]) -> _Layout:
+def _arrange(tree: Any, texts: list[str]) -> _Layout:
     """Columns by depth, as wide as their longest text; parents in the middle of their children."""
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import text_to_path
@@ -153,7 +152,7 @@ def _color_by(ax: Axes, numbers: np.ndarray, cmap: Any, label: str | None) -> np
     return faces
 
 
-def _draw_branches(tree: TreeShape, ax: Axes, layout: _Layout) -> None:
+def _draw_branches(tree: Any, ax: Axes, layout: _Layout) -> None:
     from matplotlib.collections import LineCollection
 
     segments = []

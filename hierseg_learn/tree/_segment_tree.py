@@ -10,105 +10,12 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from . import _build, _plot, _validate, render
-from ._validate import list_names, name_in_path, names_of_path
+from . import _build, _plot, render
+from ._build import list_names, name_in_path, names_of_path
 
-if TYPE_CHECKING:
-    pass  # HOUSE
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
-
-    pass  # HOUSE
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import ArrayLike
-
-
-def find_node(tree: SegmentTree, key: Any) -> int:
-    """Id of the node with this id, path or unique short name."""
-    if isinstance(key, str):
-        # a name may hold a "/" itself; what is a path is never taken for a name
-        is_name = "/" not in key or (key in tree.names and key not in tree.paths)
-        return _find_name(tree, key) if is_name else _find_path(tree, key)
-    try:
-        # True would pass as node 1.
-        node = None if isinstance(key, (bool, np.bool_)) else operator.index(key)
-    except TypeError:
-        node = None
-    if node is None:
-        raise TypeError(
-            "A node must be given by its id, path or name, "
-            f"got {key!r} of type {type(key).__name__}."
-        )
-    if not 0 <= node < tree.n_nodes:
-        raise ValueError(f"Node ids go from 0 to {tree.root}, got {node}.")
-    return node
-
-
-def _find_path(tree: SegmentTree, path: str) -> int:
-    first, *rest = names_of_path(path)
-    if first != tree.root_name:
-        raise ValueError(
-            f"No node has the path {path!r}: paths start at the root {tree.root_name!r}."
-        )
-    node = tree.root
-    for name in rest:
-        named = {tree.names[child]: child for child in tree.children(node)}
-        if name not in named:
-            hint = _hint(name, list(named)) if named else "it is a leaf."
-            raise ValueError(
-                f"No node has the path {path!r}: {tree.path(node)!r} has no child {name!r}; {hint}"
-            )
-        node = named[name]
-    return node
-
-
-def _find_name(tree: SegmentTree, name: str) -> int:
-    # The root's path is its name, and a path is never ambiguous.
-    if name in (tree.root_name, tree.paths[tree.root]):
-        return tree.root
-    found = [node for node, known in enumerate(tree.names) if known == name]
-    # as it stands in a path
-    found = found or [node for node, known in enumerate(tree.names) if name_in_path(known) == name]
-    if not found:
-        raise ValueError(f"No node is named {name!r}; {_hint(name, tree.names)}")
-    if len(found) > 1:
-        raise ValueError(
-            f"The name {name!r} is not unique; give the path, one of "
-            f"{list_names([tree.path(node) for node in found])}."
-        )
-    return found[0]
-
-
-def _hint(name: str, known: Sequence[str]) -> str:
-    """Close matches of a wrong name, or the first of the known ones."""
-    known = list(dict.fromkeys(known))
-    close = get_close_matches(name, known, n=3)
-    if close:
-        return f"did you mean {' or '.join(map(repr, close))}?"
-    return f"known names are {list_names(known)}."
-
-
-def sum_up(tree: SegmentTree, values: ArrayLike, axis: int) -> np.ndarray:
-    """Values of all nodes from those of the leaves; see `SegmentTree.sum_up`."""
-    values = np.asarray(values)
-    if values.dtype.kind not in "biufc":
-        raise TypeError(f"values must be numbers, got dtype {values.dtype}.")
-    if not -values.ndim <= axis < values.ndim:
-        raise ValueError(f"values of shape {values.shape} have no axis {axis}.")
-    if values.shape[axis] != tree.n_leaves:
-        raise ValueError(
-            f"values must have one entry per leaf, {tree.n_leaves} along axis {axis}, "
-            f"got shape {values.shape}."
-        )
-    axis %= values.ndim
-    shape = (*values.shape[:axis], tree.n_nodes, *values.shape[axis + 1 :])
-    sums = np.zeros(shape, dtype=np.sum(values[..., :0]).dtype)
-    by_node = np.moveaxis(sums, axis, 0)
-    by_node[tree.leaves] = np.moveaxis(values, axis, 0)
-    for node, parent in enumerate(tree.parents[:-1].tolist()):
-        by_node[parent] += by_node[node]
-    return sums
 
 
 class SegmentTree:
@@ -131,20 +38,9 @@ class SegmentTree:
         What each leaf stands for, in the order of `leaves`: a part id, a list of part ids, a
         list of columns. The tree does not look into them. Lists and arrays are kept as tuples.
 
-    Attributes
-    ----------
-    names : tuple of str, length n_nodes
-        Names of the nodes.
-    parents : ndarray of shape (n_nodes,), dtype intp, read-only
-        Parents of the nodes.
-    leaf_values : tuple of length n_leaves, or None
-        What each leaf stands for; None if nothing was given.
-
     Raises
     ------
-    TypeError
-        If names are not strings or parents are not integers.
-    ValueError
+    TypeError, ValueError
         If the arrays do not describe a tree: a cycle, more than one root, children after their
         parents, siblings of one name, an invalid name, an empty leaf value, unequal lengths.
 
@@ -184,20 +80,20 @@ class SegmentTree:
         parents: ArrayLike,
         leaf_values: Iterable[Any] | None = None,
     ) -> None:
-        checked_names = _validate.check_names(names)
-        checked_parents = _validate.check_parents(parents, checked_names)
-        _validate.check_siblings(checked_names, checked_parents)
+        checked_names = _build.check_names(names)
+        checked_parents = _build.check_parents(parents, checked_names)
+        _build.check_siblings(checked_names, checked_parents)
         # The instance dict is the one way in: attributes cannot be set from outside.
         vars(self).update(names=checked_names, parents=checked_parents)
         leaf_names = [checked_names[i] for i in self.leaves]
-        vars(self)["leaf_values"] = _validate.check_leaf_values(leaf_values, leaf_names)
+        vars(self)["leaf_values"] = _build.check_leaf_values(leaf_values, leaf_names)
 
     @classmethod
     def from_nested(cls, nested: Mapping[str, Any] | Sequence[Any]) -> SegmentTree:
         """Build a tree from a nested dict or from nested pairs.
 
-        Nodes are stored in post-order, siblings in the order given, so the leaves come in the
-        order in which one reads them.
+        Nodes are stored in post-order, siblings in the order given, so the leaves come in the order
+        in which one reads them.
 
         Parameters
         ----------
@@ -214,11 +110,8 @@ class SegmentTree:
 
         Raises
         ------
-        TypeError
-            If `nested` is neither of the two forms, or a name is not a string.
-        ValueError
-            If there is more than one root, a node without children or with an empty list, a
-            structure that holds itself, an invalid name or a name that two siblings share.
+        TypeError, ValueError
+            If `nested` is neither of the two forms, or does not describe a tree.
 
         Examples
         --------
@@ -246,18 +139,15 @@ class SegmentTree:
 
         Raises
         ------
-        TypeError
-            If `paths` is a single string or holds something else than strings.
-        ValueError
-            If the paths start at several roots, one comes twice, or a name is invalid.
+        TypeError, ValueError
+            If `paths` are not strings, start at several roots, or one comes twice, or a name is
+            invalid.
 
         Examples
         --------
         >>> from hierseg_learn.tree import SegmentTree
         >>> SegmentTree.from_paths(["photo/person/hair", "photo/sky"]).names
         ('hair', 'person', 'sky', 'photo')
-        >>> SegmentTree.from_paths(["photo/hair%2Fbeard"]).names
-        ('hair/beard', 'photo')
         """
         return cls(*_build.read_paths(paths))
 
@@ -281,17 +171,11 @@ class SegmentTree:
         SegmentTree
             The tree in post-order. Its leaf values are the numbers of the observations.
 
-        Raises
-        ------
-        ValueError
-            If `Z` is no linkage, or `names` does not fit it.
-
         Examples
         --------
         >>> from hierseg_learn.tree import SegmentTree
         >>> from scipy.cluster.hierarchy import linkage
-        >>> tree = SegmentTree.from_linkage(linkage([[0.0], [5.0], [6.0]]))
-        >>> tree.names
+        >>> SegmentTree.from_linkage(linkage([[0.0], [5.0], [6.0]])).names
         ('part_0', 'part_1', 'part_2', 'merge_0', 'image')
         """
         return cls(*_build.read_linkage(Z, names, root_name))
@@ -378,7 +262,7 @@ class SegmentTree:
         A ``/`` inside of a name is written ``%2F`` there, and a ``|`` is written ``%7C``.
         """
         parents = self.parents.tolist()
-        paths = list(map(_validate.name_in_path, self.names))
+        paths = list(map(_build.name_in_path, self.names))
         for node in range(self.root - 1, -1, -1):
             paths[node] = f"{paths[parents[node]]}/{paths[node]}"
         return tuple(paths)
@@ -408,8 +292,7 @@ class SegmentTree:
         TypeError
             If `key` is neither an integer nor a string.
         ValueError
-            If there is no such node (the message offers close matches), or if several nodes have
-            this short name (the message lists their paths).
+            If there is no such node, or several have this short name; the message offers others.
 
         Examples
         --------
@@ -418,7 +301,59 @@ class SegmentTree:
         >>> tree.index("sea"), tree.index("photo/sea"), tree.index(1)
         (1, 1, 1)
         """
-        return find_node(self, key)
+        if isinstance(key, str):
+            # a name may hold a "/" itself; what is a path is never taken for a name
+            is_name = "/" not in key or (key in self.names and key not in self.paths)
+            return self._find_name(key) if is_name else self._find_path(key)
+        try:
+            # True would pass as node 1.
+            node = None if isinstance(key, (bool, np.bool_)) else operator.index(key)
+        except TypeError:
+            node = None
+        if node is None:
+            raise TypeError(
+                "A node must be given by its id, path or name, "
+                f"got {key!r} of type {type(key).__name__}."
+            )
+        if not 0 <= node < self.n_nodes:
+            raise ValueError(f"Node ids go from 0 to {self.root}, got {node}.")
+        return node
+
+    def _find_path(self, path: str) -> int:
+        first, *rest = names_of_path(path)
+        if first != self.root_name:
+            raise ValueError(
+                f"No node has the path {path!r}: paths start at the root {self.root_name!r}."
+            )
+        node = self.root
+        for name in rest:
+            named = {self.names[child]: child for child in self.children(node)}
+            if name not in named:
+                hint = _hint(name, list(named)) if named else "it is a leaf."
+                raise ValueError(
+                    f"No node has the path {path!r}: {self.path(node)!r} has no child {name!r}; "
+                    f"{hint}"
+                )
+            node = named[name]
+        return node
+
+    def _find_name(self, name: str) -> int:
+        # The root's path is its name, and a path is never ambiguous.
+        if name in (self.root_name, self.paths[self.root]):
+            return self.root
+        found = [node for node, known in enumerate(self.names) if known == name]
+        # as it stands in a path
+        found = found or [
+            node for node, known in enumerate(self.names) if name_in_path(known) == name
+        ]
+        if not found:
+            raise ValueError(f"No node is named {name!r}; {_hint(name, self.names)}")
+        if len(found) > 1:
+            raise ValueError(
+                f"The name {name!r} is not unique; give the path, one of "
+                f"{list_names([self.path(node) for node in found])}."
+            )
+        return found[0]
 
     def path(self, node: int | str) -> str:
         """Names from the root to a node, joined by ``/`` as in `paths`."""
@@ -468,16 +403,13 @@ class SegmentTree:
         Returns
         -------
         ndarray of shape (..., n_nodes, k)
-            Values of all nodes along `axis`. The dtype is that of :func:`numpy.sum`: floats keep
-            theirs, booleans and short integers are widened. Terms are added in the order of node
-            ids, so the same input gives the same bits.
+            Values of all nodes along `axis`; floats keep their dtype, booleans and short integers
+            are widened. The same input gives the same bits.
 
         Raises
         ------
-        TypeError
-            If `values` are not numbers.
-        ValueError
-            If `values` has no such axis, or another length than `n_leaves` along it.
+        TypeError, ValueError
+            If `values` are not numbers, or have another length than `n_leaves` along `axis`.
 
         Examples
         --------
@@ -488,22 +420,30 @@ class SegmentTree:
         >>> tree.sum_up([10, 1, 4], axis=-1)
         array([10,  1,  4,  5, 15])
         """
-        return sum_up(self, values, axis)
+        values = np.asarray(values)
+        if values.dtype.kind not in "biufc":
+            raise TypeError(f"values must be numbers, got dtype {values.dtype}.")
+        if not -values.ndim <= axis < values.ndim:
+            raise ValueError(f"values of shape {values.shape} have no axis {axis}.")
+        if values.shape[axis] != self.n_leaves:
+            raise ValueError(
+                f"values must have one entry per leaf, {self.n_leaves} along axis {axis}, "
+                f"got shape {values.shape}."
+            )
+        axis %= values.ndim
+        shape = (*values.shape[:axis], self.n_nodes, *values.shape[axis + 1 :])
+        sums = np.zeros(shape, dtype=np.sum(values[..., :0]).dtype)
+        by_node = np.moveaxis(sums, axis, 0)
+        by_node[self.leaves] = np.moveaxis(values, axis, 0)
+        for node, parent in enumerate(self.parents[:-1].tolist()):
+            by_node[parent] += by_node[node]
+        return sums
 
     def to_nested(self) -> dict[str, Any]:
         """Nested dict of the tree, as `from_nested` takes it.
 
-        Returns
-        -------
-        dict
-            One key, the root's name; leaves hold their values (a list where a list or an array
-            was given), or None in a tree without leaf values.
-
-        Examples
-        --------
-        >>> from hierseg_learn.tree import SegmentTree
-        >>> SegmentTree.from_paths(["photo/sea", "photo/sky"]).to_nested()
-        {'photo': {'sea': None, 'sky': None}}
+        Leaves hold their values (a list where a list or an array was given), or None without
+        values.
         """
         return _build.write_nested(self)
 
@@ -524,11 +464,6 @@ class SegmentTree:
         -------
         str
             One line per node; values stand in a right-aligned column.
-
-        Raises
-        ------
-        ValueError
-            If `values` has another length than `n_nodes`, names an unknown node, or one twice.
 
         Examples
         --------
@@ -562,11 +497,11 @@ class SegmentTree:
             finite value are white with a dashed border. Values are also written beside the names.
         ax : matplotlib Axes, default=None
             Where to draw. By default a new figure of the size that the tree needs; in given
-            axes the type is made smaller until the tree fits.
+            axes the font is made smaller until the tree fits.
         fmt : str, default=None
             Format of the numbers, as in `export_text`.
         cmap : str or matplotlib Colormap, default="cividis"
-            Color map; the default reads the same for colour-blind readers.
+            Color map; the default is safe for color-blind readers.
         label : str, default=None
             Label of the color bar: what the values are.
 
@@ -577,12 +512,8 @@ class SegmentTree:
 
         Raises
         ------
-        ImportError
-            If Matplotlib is not installed.
-        TypeError
-            If `values` are not numbers, or are axes.
-        ValueError
-            As in `export_text`.
+        ImportError, TypeError, ValueError
+            If Matplotlib is not installed, or `values` are not numbers or not of the nodes.
 
         Examples
         --------
@@ -598,3 +529,12 @@ class SegmentTree:
 def _read_only(array: np.ndarray) -> np.ndarray:
     array.flags.writeable = False
     return array
+
+
+def _hint(name: str, known: Sequence[str]) -> str:
+    """Close matches of a wrong name, or the first of the known ones."""
+    known = list(dict.fromkeys(known))
+    close = get_close_matches(name, known, n=3)
+    if close:
+        return f"did you mean {' or '.join(map(repr, close))}?"
+    return f"known names are {list_names(known)}."

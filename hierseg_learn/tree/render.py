@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from ..utils.tables import column_names
-from ._validate import TreeShape, list_names
+from ._build import list_names
 
 _OPEN_UP_TO = 60
 
 
-def align_values(tree: TreeShape, values: Any) -> list[Any]:
+def align_values(tree: Any, values: Any) -> list[Any]:
     """One value per node in the order of ids; None where a mapping has none."""
     names = column_names(values)
     if names is not None:
@@ -54,7 +54,7 @@ def format_value(value: Any, fmt: str | None) -> str:
     return format(value, fmt)
 
 
-def top_down(tree: TreeShape) -> list[int]:
+def top_down(tree: Any) -> list[int]:
     """Node ids in reading order: a node, then its children one after the other."""
     stack, order = [tree.root], []
     while stack:
@@ -64,7 +64,7 @@ def top_down(tree: TreeShape) -> list[int]:
     return order
 
 
-def export_text(tree: TreeShape, values: Any, fmt: str | None) -> str:
+def export_text(tree: Any, values: Any, fmt: str | None) -> str:
     """Text drawing; see `SegmentTree.export_text`."""
     labels, indents = [], {tree.root: ""}
     order = top_down(tree)
@@ -86,7 +86,7 @@ def export_text(tree: TreeShape, values: Any, fmt: str | None) -> str:
     return "\n".join(line.rstrip() for line in lines)
 
 
-def export_html(tree: TreeShape) -> str:
+def export_html(tree: Any) -> str:
     """Nested list that unfolds without scripts; see `SegmentTree._repr_html_`."""
     summary = f"{tree.n_nodes} nodes, {tree.n_leaves} leaves"
     label = escape(f"Segment tree {tree.root_name}: {summary}")
@@ -110,7 +110,7 @@ def export_html(tree: TreeShape) -> str:
     return "".join(parts)
 
 
-def _list_items(tree: TreeShape, node: int) -> list[int | str]:
+def _list_items(tree: Any, node: int) -> list[int | str]:
     """A node's children between the tags of a list, last one first; nothing for a leaf."""
     children = tree.children(node)
     return ["</ul>", *children[::-1], "<ul>"] if children else []

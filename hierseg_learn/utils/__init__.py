@@ -1,6 +1,6 @@
 """What all parts of the package share."""
 
-from ._estimator import Estimator, PickledVersionWarning
+from ._estimator import Estimator, PickledVersionWarning, warn_user
 from ._files import check_writable, written_whole
 
-__all__ = ["Estimator", "PickledVersionWarning", "check_writable", "written_whole"]
+__all__ = ["Estimator", "PickledVersionWarning", "check_writable", "warn_user", "written_whole"]

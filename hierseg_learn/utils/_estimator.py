@@ -1,7 +1,8 @@
-"""Base of all estimators: a fit happens whole or not at all, and a pickle knows its version."""
+"""What all estimators share: a fit that succeeds or changes nothing, pickles, and warnings."""
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Callable
 from functools import wraps
@@ -16,6 +17,32 @@ FITS = ("fit", "fit_transform", "fit_resample")
 _DRAFT = "_is_draft"
 _FITTED_WITH = "_fitted_with"
 _VERSION = "_hierseg_learn_version"
+# packages whose lines no user can change
+_INNER = {__name__.partition(".")[0], "sklearn", "joblib"}
+
+
+def warn_user(message: str | Warning) -> None:
+    """Issue a warning that points to the line of the user's code, not to a line of this package.
+
+    Parameters
+    ----------
+    message : str or Warning
+        The warning; a string becomes a UserWarning.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> from hierseg_learn.utils import warn_user
+    >>> with warnings.catch_warnings(record=True) as caught:
+    ...     warnings.simplefilter("always")
+    ...     warn_user("X looks odd.")
+    >>> str(caught[0].message)
+    'X looks odd.'
+    """
+    frame, level = sys._getframe(1), 2
+    while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] in _INNER:
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, stacklevel=level)
 
 
 class PickledVersionWarning(UserWarning):
@@ -93,9 +120,7 @@ class Estimator(BaseEstimator):
         state = dict(state)
         saved_by = state.pop(_VERSION, "unknown")
         if saved_by != __version__:
-            warnings.warn(
-                PickledVersionWarning(type(self).__name__, saved_by, __version__), stacklevel=2
-            )
+            warn_user(PickledVersionWarning(type(self).__name__, saved_by, __version__))
         super().__setstate__(state)
 
 

@@ -152,7 +152,7 @@ def test_unlabeled_ids(given_ids, ids):
 
 
 def test_it_is_no_array(gray_images, masks):
-    with pytest.raises(TypeError, match=r"no single array; use its .images or .masks"):
+    with pytest.raises(TypeError, match=r"cannot be converted to an array; use its .images"):
         np.asarray(SegmentedImages(gray_images, masks))
     X = SegmentedImages(gray_images, masks)
     with pytest.raises(TypeError, match=r"images is SegmentedImages already; pass its .images"):

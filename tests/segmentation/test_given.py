@@ -8,16 +8,17 @@ from hierseg_learn import SegmentTreeTransformer
 from hierseg_learn.images import SegmentedImages
 from hierseg_learn.segmentation import (
     CallableSegmenter,
-    FelzenszwalbSegmenter,
+    Felzenszwalb,
     GridSegmenter,
-    HigraSegmenter,
+    Higra,
     MaskSegmenter,
     PyramidSegmenter,
-    QuickshiftSegmenter,
-    RegionMergingSegmenter,
+    Quickshift,
+    RegionMerging,
     Segmenter,
-    SuperpixelSegmenter,
-    WatershedSegmenter,
+    Slic,
+    VocabularySegmenter,
+    Watershed,
     make_segmenter,
 )
 from hierseg_learn.tree import SegmentTree
@@ -126,17 +127,28 @@ def test_function_must_be_one():
         ("masks", True, MaskSegmenter),
         ("grid", True, GridSegmenter),
         ("pyramid", False, PyramidSegmenter),
-        ("superpixels", False, SuperpixelSegmenter),
-        ("region_merging", False, RegionMergingSegmenter),
-        ("felzenszwalb", False, FelzenszwalbSegmenter),
-        ("quickshift", False, QuickshiftSegmenter),
-        ("watershed", False, WatershedSegmenter),
-        ("higra", False, HigraSegmenter),
         (bright, False, CallableSegmenter),
     ],
 )
 def test_make_segmenter(spec, has_masks, cls):
     assert type(make_segmenter(spec, has_masks)) is cls
+
+
+@pytest.mark.parametrize(
+    ("spec", "cutter"),
+    [
+        ("superpixels", Slic),
+        ("region_merging", RegionMerging),
+        ("felzenszwalb", Felzenszwalb),
+        ("quickshift", Quickshift),
+        ("watershed", Watershed),
+        ("higra", Higra),
+    ],
+)
+def test_make_segmenter_of_a_cutter(spec, cutter):
+    segmenter = make_segmenter(spec, has_masks=False)
+    assert type(segmenter) is VocabularySegmenter
+    assert type(segmenter.cutter) is cutter
 
 
 def test_make_segmenter_keeps_objects():

@@ -1,4 +1,4 @@
-"""Hierarchies of Higra as merge trees: binary, connected, and with its own cuts."""
+"""Hierarchies of Higra as binary partition trees: binary, connected, and with its own cuts."""
 
 import sys
 
@@ -8,8 +8,8 @@ from skimage.measure import label
 
 from hierseg_learn.datasets import make_portraits
 from hierseg_learn.kernels import segments
-from hierseg_learn.segmentation import HigraSegmenter
-from hierseg_learn.segmentation._higra import HIERARCHIES, higra_tree
+from hierseg_learn.segmentation import Higra
+from hierseg_learn.segmentation._region_merging import HIERARCHIES, higra_tree
 
 SHAPES = [(1, 1), (1, 1, 3), (1, 10), (7, 1, 3), (2, 2), (8, 9, 3)]
 
@@ -21,8 +21,8 @@ def higra():
 
 def test_without_higra_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "higra", None)
-    with pytest.raises(ImportError, match=r"HigraSegmenter needs Higra: .*hierseg-learn\[higra\]"):
-        HigraSegmenter().hierarchy(np.zeros((3, 3)))
+    with pytest.raises(ImportError, match=r"Higra needs its package: .*hierseg-learn\[higra\]"):
+        Higra().hierarchy(np.zeros((3, 3)))
 
 
 @pytest.mark.parametrize("criterion", HIERARCHIES)
@@ -30,7 +30,7 @@ def test_without_higra_the_extra_is_named(monkeypatch):
 @pytest.mark.parametrize("n_levels", [2, 256])
 def test_trees_are_binary_with_monotone_heights(higra, criterion, shape, n_levels):
     image = np.random.default_rng(0).integers(0, n_levels, shape) / (n_levels - 1)
-    tree = HigraSegmenter(criterion=criterion).hierarchy(image)
+    tree = Higra(criterion=criterion).hierarchy(image)
     n_nodes = 2 * shape[0] * shape[1] - 1
     assert tree.parents.shape == tree.heights.shape == tree.areas.shape == (n_nodes,)
     assert (tree.parents[:-1] > np.arange(n_nodes - 1)).all()
@@ -53,7 +53,7 @@ def test_cuts_are_those_of_higra(higra, criterion):
     tree, altitudes = higra_tree(lab, criterion)
     leaves = altitudes[: tree.num_leaves()]
     heights = higra.accumulate_and_max_sequential(tree, altitudes, leaves, higra.Accumulators.max)
-    ours = HigraSegmenter(criterion=criterion)
+    ours = Higra(criterion=criterion)
     for height in np.quantile(heights[tree.num_leaves() :], [0.1, 0.5, 0.9]):
         expected = higra.labelisation_horizontal_cut_from_threshold(tree, heights, height)
         # heights beyond the threshold are cut; its own are kept, here as there
@@ -64,7 +64,7 @@ def test_cuts_are_those_of_higra(higra, criterion):
 
 def test_contours_are_between_0_and_1(higra):
     image = make_portraits(1, image_size=(40, 32), random_state=0).images[0].image
-    contours = HigraSegmenter().contour_map(image)
+    contours = Higra().hierarchy(image).contour_map()
     assert contours.shape == (40, 32)
     assert contours.min() >= 0
     assert contours.max() == 1
@@ -72,4 +72,4 @@ def test_contours_are_between_0_and_1(higra):
 
 def test_criterion_is_checked():
     with pytest.raises(ValueError, match="'criterion' parameter"):
-        HigraSegmenter(criterion="color").hierarchy(np.zeros((2, 2)))
+        Higra(criterion="color").hierarchy(np.zeros((2, 2)))

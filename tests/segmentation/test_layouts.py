@@ -12,7 +12,7 @@ SIDES = st.integers(1, 20)
 
 
 def test_grid_tree_and_ids():
-    segmenter = GridSegmenter(2, n_cols=3).fit(np.zeros((1, 4, 6)))
+    segmenter = GridSegmenter(2, 3).fit(np.zeros((1, 4, 6)))
     assert segmenter.tree_.to_nested() == {
         "image": {f"row{r}_col{c}": 3 * r + c for r in range(2) for c in range(3)}
     }
@@ -71,7 +71,7 @@ def test_cells_partition_every_image(cls, fitted, seen, size):
 
 def test_the_smallest_training_image_limits_the_cells():
     images = [np.zeros((9, 9)), np.zeros((2, 5))]
-    assert GridSegmenter(4, n_cols=4).fit(images).n_rows_ == 2
+    assert GridSegmenter(4, 4).fit(images).n_rows_ == 2
     assert PyramidSegmenter(4).fit(images).cells_.shape == (2, 4)
 
 

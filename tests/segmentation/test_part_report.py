@@ -14,16 +14,17 @@ from hierseg_learn.segmentation import (
     PartReport,
     PartSheetDisplay,
     SegmenterUnion,
-    SuperpixelSegmenter,
+    Slic,
+    VocabularySegmenter,
     part_report,
 )
 from hierseg_learn.segmentation._part_report import (
+    _typical,
     adjusted_rand,
     matched_overlap,
     normalized_mutual_info,
     purity,
 )
-from hierseg_learn.segmentation._part_sheet import _typical
 
 labels = arrays(np.int64, st.integers(2, 60), elements=st.integers(0, 4))
 
@@ -54,7 +55,9 @@ def portraits():
 
 @pytest.fixture(scope="module")
 def segmenter(portraits):
-    return SuperpixelSegmenter(20, n_parts=4, random_state=0).fit(portraits.images.images[:12])
+    return VocabularySegmenter(Slic(20), n_parts=4, random_state=0).fit(
+        portraits.images.images[:12]
+    )
 
 
 def test_report_against_loops(portraits, segmenter):
@@ -106,7 +109,7 @@ def test_stability_does_not_depend_on_the_order(portraits, segmenter):
 
 
 def test_a_union_has_a_report_each(portraits):
-    union = SegmenterUnion([("rows", GridSegmenter(2)), ("columns", GridSegmenter(1, n_cols=2))])
+    union = SegmenterUnion([("rows", GridSegmenter(2)), ("columns", GridSegmenter(1, 2))])
     union.fit(portraits.images.images)
     with pytest.raises(ValueError, match="each of its segmenters_"):
         part_report(union, portraits.images.images)
@@ -123,7 +126,7 @@ def test_typical_images_have_the_part_and_differ(areas):
 
 def test_sheet_shows_the_part_and_dims_the_rest():
     pytest.importorskip("matplotlib", reason="draws")
-    from hierseg_learn.segmentation._part_sheet import crop, framed
+    from hierseg_learn.segmentation._part_report import crop, framed
 
     photo = np.zeros((10, 10, 3))
     photo[..., 0] = 1.0
@@ -171,7 +174,7 @@ def test_wrong_input(portraits, segmenter):
 
 def test_a_report_on_another_segmenter_is_refused(portraits, segmenter):
     pytest.importorskip("matplotlib", reason="draws")
-    grid = GridSegmenter(n_rows=2, n_cols=2).fit(portraits.images.images)
+    grid = GridSegmenter(2, 2).fit(portraits.images.images)
     with pytest.raises(ValueError, match=r"report is about the parts row0_col0, .* but estimator"):
         PartSheetDisplay.from_estimator(
             segmenter, portraits.images, report=part_report(grid, portraits.images)

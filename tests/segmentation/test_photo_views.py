@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hierseg_learn.segmentation._photo_views import find_views, locate
+from hierseg_learn.segmentation._network import find_views, locate
 
 SIZES = [(1, 1), (1, 9), (2, 3), (50, 90), (90, 40), (300, 7), (257, 511)]
 
@@ -86,22 +86,22 @@ def test_pieces_are_laid_together(size, padding):
     ("process", "message"),
     [
         (lambda photo: ([resized(photo, (20, 20))[:, ::-1]], None), "not the photo resized"),
-        (lambda photo: ([resized(photo, (20, 30)).transpose(0, 2, 1)], None), "bends photos"),
+        (lambda photo: ([resized(photo, (20, 30)).transpose(0, 2, 1)], None), "warps or rotates"),
         (lambda photo: ([photo.transpose(2, 0, 1) / 2 - 1], None), "changes the brightness"),
         (lambda photo: ([photo.transpose(2, 0, 1) * [[[1]], [[2]], [[1]]]], None), "the colors"),
         (
             lambda photo: ([resized(photo, (40, 8))[:, a : a + 20] for a in (0, 20)], None),
-            "2 views of a photo and does not say where",
+            "2 views of a photo without their positions",
         ),
         (
             lambda photo: ([resized(photo, (40, 8))[:, a : a + 20] for a in (0, 20)], [0, 10]),
-            "do not fit together",
+            "contradict each other",
         ),
         (
             lambda photo: ([resized(photo, (40, 8))[:, a : a + 10] for a in (0, 30)], [0, 30]),
-            "padding lies amid the photo",
+            "padding splits the photo",
         ),
-        (lambda photo: ([np.zeros((3, 4, 4))], None), "padding lies amid the photo"),
+        (lambda photo: ([np.zeros((3, 4, 4))], None), "padding splits the photo"),
     ],
 )
 def test_what_is_no_photo_is_refused(process, message):

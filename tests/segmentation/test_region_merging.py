@@ -5,7 +5,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from hierseg_learn.segmentation._merge_tree import merge_tree, order_by_height
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from skimage.io import imsave
@@ -13,7 +12,8 @@ from skimage.measure import label
 
 from hierseg_learn import SegmentTreeTransformer
 from hierseg_learn.datasets import make_portraits
-from hierseg_learn.segmentation import RegionMergingSegmenter
+from hierseg_learn.segmentation import RegionMerging, VocabularySegmenter
+from hierseg_learn.segmentation._region_merging import merge_tree, order_by_height
 
 
 def picture(height, width, n_channels, n_levels, seed):
@@ -121,7 +121,7 @@ def test_a_merge_that_is_cheaper_than_one_below_takes_its_height():
     ],
 )
 def test_cut_needs_one_level(arguments, message):
-    tree = RegionMergingSegmenter().hierarchy(np.zeros((2, 2)))
+    tree = RegionMerging().hierarchy(np.zeros((2, 2)))
     with pytest.raises(ValueError, match=message):
         tree.cut(**arguments)
 
@@ -129,13 +129,13 @@ def test_cut_needs_one_level(arguments, message):
 @pytest.mark.parametrize("shape", [(1, 1), (1, 1, 3), (1, 10), (7, 1, 3), (2, 2)])
 def test_tiny_images(shape):
     image = np.random.default_rng(0).random(shape)
-    tree = RegionMergingSegmenter().hierarchy(image)
+    tree = RegionMerging().hierarchy(image)
     assert tree.n_leaves == shape[0] * shape[1]
     assert tree.cut(1).tolist() == np.zeros(shape[:2]).tolist()
 
 
 def test_constant_images_have_no_contour():
-    contours = RegionMergingSegmenter(n_superpixels=9).contour_map(np.full((20, 20, 3), 0.3))
+    contours = RegionMerging(n_superpixels=9).hierarchy(np.full((20, 20, 3), 0.3)).contour_map()
     assert (contours == 0).all()
 
 
@@ -143,7 +143,7 @@ def test_the_largest_regions_are_those_that_were_drawn():
     data = make_portraits(4, image_size=(96, 80), random_state=0)
     for item in data.images:
         background = item.mask == item.mask[0, 0]
-        found = RegionMergingSegmenter(sigma=0.5).hierarchy(item.image).cut(n_regions=25)
+        found = RegionMerging(sigma=0.5).hierarchy(item.image).cut(n_regions=25)
         shares = np.bincount(found.ravel(), background.ravel()) / np.bincount(found.ravel())
         assert ((shares[found] > 0.5) == background).mean() > 0.99
 
@@ -152,7 +152,7 @@ def test_noise_does_not_hide_a_border():
     rng = np.random.default_rng(0)
     image = np.full((60, 60, 3), 0.4)
     image[15:45, 20:50] = 0.6, 0.4, 0.4
-    found = RegionMergingSegmenter().hierarchy(image + rng.normal(0, 0.03, image.shape)).cut(2)
+    found = RegionMerging().hierarchy(image + rng.normal(0, 0.03, image.shape)).cut(2)
     expected = np.zeros((60, 60), dtype=bool)
     expected[15:45, 20:50] = True
     assert (found.astype(bool) == expected).mean() > 0.98
@@ -162,73 +162,74 @@ def test_noise_does_not_hide_a_border():
 @pytest.mark.parametrize("n_channels", [1, 3])
 def test_the_dtype_does_not_matter(dtype, n_channels):
     image = (255 * picture(15, 14, n_channels, 0, 0)).astype(np.uint8)
-    expected = RegionMergingSegmenter(n_superpixels=20).hierarchy(image)
+    expected = RegionMerging(n_superpixels=20).hierarchy(image)
     scale = {np.uint8: 1, np.uint16: 257}.get(dtype, 1 / 255)
     scaled = (image.astype(np.float64) * scale).astype(dtype)
-    tree = RegionMergingSegmenter(n_superpixels=20).hierarchy(scaled)
+    tree = RegionMerging(n_superpixels=20).hierarchy(scaled)
     np.testing.assert_array_equal(tree.cut(5), expected.cut(5))
     np.testing.assert_allclose(tree.heights, expected.heights, atol=1e-3)
 
 
 def test_with_and_without_fit():
     images = [picture(12, 10, 3, 0, seed) for seed in range(3)]
-    segmenter = RegionMergingSegmenter(n_segments=4, n_parts=2, random_state=0)
-    before = segmenter.hierarchy(images[0])
-    assert not hasattr(segmenter, "encoding_")
-    after = segmenter.fit(images).hierarchy(images[0])
-    np.testing.assert_array_equal(before.parents, after.parents)
-    np.testing.assert_array_equal(before.contour_map(), segmenter.contour_map(images[0]))
+    segmenter = VocabularySegmenter(RegionMerging(n_segments=4), n_parts=2, random_state=0)
+    before = segmenter.cutter.regions(images[0])
+    np.testing.assert_array_equal(segmenter.fit(images).regions(images[0]), before)
+    np.testing.assert_array_equal(segmenter.cutter.hierarchy(images[0]).cut(4), before)
     with pytest.raises(ValueError, match="channel"):
-        segmenter.hierarchy(images[0][..., 0])
+        segmenter.regions(images[0][..., 0])
 
 
 def test_numbers_beyond_one_are_scaled_as_in_fit():
     image = np.linspace(0, 100, 24).reshape(4, 6)
-    segmenter = RegionMergingSegmenter(n_segments=2, n_parts=2, random_state=0).fit([2 * image])
-    heights = segmenter.hierarchy(image).heights
-    np.testing.assert_allclose(heights, RegionMergingSegmenter().hierarchy(image / 200).heights)
+    segmenter = VocabularySegmenter(RegionMerging(n_segments=2), n_parts=2, random_state=0)
+    segmenter.fit([2 * image])
+    for n_segments in range(1, 7):
+        segmenter.cutter_.set_params(n_segments=n_segments)
+        expected = RegionMerging(n_segments).regions(image / 200)
+        np.testing.assert_array_equal(segmenter.regions(image), expected)
 
 
 @pytest.mark.parametrize("parameter", ["n_segments", "n_superpixels", "compactness", "sigma"])
 def test_parameters_are_checked_without_fit_too(parameter):
     with pytest.raises(ValueError, match=f"'{parameter}' parameter"):
-        RegionMergingSegmenter(**{parameter: -1}).hierarchy(np.zeros((2, 2)))
+        RegionMerging(**{parameter: -1}).hierarchy(np.zeros((2, 2)))
 
 
 def test_images_from_files(tmp_path):
     image = (255 * picture(9, 8, 3, 0, 0)).astype(np.uint8)
     imsave(tmp_path / "photo.png", image, check_contrast=False)
-    tree = RegionMergingSegmenter().hierarchy(tmp_path / "photo.png")
-    np.testing.assert_array_equal(tree.cut(5), RegionMergingSegmenter().hierarchy(image).cut(5))
+    tree = RegionMerging().hierarchy(tmp_path / "photo.png")
+    np.testing.assert_array_equal(tree.cut(5), RegionMerging().hierarchy(image).cut(5))
 
 
 def test_several_threads_at_once():
     images = [picture(40, 30, 3, 0, seed) for seed in range(8)]
-    segmenter = RegionMergingSegmenter(n_superpixels=200)
+    cutter = RegionMerging(n_superpixels=200)
     with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(segmenter.contour_map, images))
-    for image, contours in zip(images, found):
-        np.testing.assert_array_equal(contours, segmenter.contour_map(image))
+        found = list(pool.map(cutter.hierarchy, images))
+    for image, tree in zip(images, found):
+        np.testing.assert_array_equal(tree.contour_map(), cutter.hierarchy(image).contour_map())
 
 
 def test_trees_are_pickled():
-    tree = RegionMergingSegmenter().hierarchy(picture(6, 6, 3, 0, 0))
+    tree = RegionMerging().hierarchy(picture(6, 6, 3, 0, 0))
     again = pickle.loads(pickle.dumps(tree))
     np.testing.assert_array_equal(again.cut(4), tree.cut(4))
 
 
 def test_regions_of_a_part_come_from_the_cut():
     images = [picture(12, 10, 3, 0, seed) for seed in range(3)]
-    segmenter = RegionMergingSegmenter(n_segments=5, n_parts=3, random_state=0).fit(images)
-    regions = segmenter.hierarchy(images[0]).cut(5)
+    segmenter = VocabularySegmenter(RegionMerging(5), n_parts=3, random_state=0).fit(images)
+    regions = RegionMerging().hierarchy(images[0]).cut(5)
     pairs = np.unique(np.stack([regions.ravel(), segmenter.segment(images[0]).ravel()]), axis=1)
     assert pairs.shape[1] == 5
 
 
 def test_in_the_transformer():
     data = make_portraits(6, image_size=(24, 20), random_state=0)
-    segmenter = RegionMergingSegmenter(n_segments=8, n_parts=3, random_state=0)
+    segmenter = VocabularySegmenter(RegionMerging(n_segments=8), n_parts=3, random_state=0)
     table = SegmentTreeTransformer(segmenter, descriptors="color").fit_transform(data.images.images)
     np.testing.assert_allclose(table["image|area"], 1)
     by_name = SegmentTreeTransformer("region_merging", random_state=0).fit(data.images.images)
-    assert isinstance(by_name.segmenter_, RegionMergingSegmenter)
+    assert isinstance(by_name.segmenter_.cutter, RegionMerging)

@@ -217,7 +217,7 @@ def test_any_batch_size_gives_the_same_labels(checkpoint, images, batch_size):
 
 
 def test_no_more_images_than_batch_size_at_once(checkpoint, images, monkeypatch):
-    from hierseg_learn.segmentation._segformer import SegmentationNetwork
+    from hierseg_learn.segmentation._network import SegmentationNetwork
 
     sizes, predict = [], SegmentationNetwork.predict
 
@@ -233,7 +233,7 @@ def test_no_more_images_than_batch_size_at_once(checkpoint, images, monkeypatch)
 def test_large_images_are_interpolated_class_by_class(checkpoint, images, monkeypatch):
     segmenter = SegFormerSegmenter(checkpoint, device="cpu").fit(images)
     at_once = segmenter.segment(images[1])
-    monkeypatch.setattr("hierseg_learn.segmentation._segformer.MAX_VALUES", 2 * at_once.size)
+    monkeypatch.setattr("hierseg_learn.segmentation._network.MAX_VALUES", 2 * at_once.size)
     np.testing.assert_array_equal(segmenter.segment(images[1]), at_once)
 
 
@@ -276,7 +276,7 @@ def test_other_networks(name, images, tmp_path):
 def test_nothing_is_cropped_away(images, tmp_path):
     if not HAS_NETWORKS:
         pytest.skip("needs torch and transformers")
-    from hierseg_learn.segmentation._segformer import load_network
+    from hierseg_learn.segmentation._network import load_network
 
     network = load_network(save("mobilevit", tmp_path), "cpu")
     views, inputs = network._prepare(images[4].astype(np.float32) / 255, 0)
@@ -335,7 +335,7 @@ PROCESSORS = {
 def test_any_processor_gives_the_right_pixels(case, n_classes):
     import transformers
 
-    from hierseg_learn.segmentation._segformer import SegmentationNetwork
+    from hierseg_learn.segmentation._network import SegmentationNetwork
 
     name, settings = PROCESSORS[case]
     loader = getattr(transformers, f"{name}ImageProcessor", None)
@@ -357,7 +357,7 @@ def test_any_processor_gives_the_right_pixels(case, n_classes):
 def test_a_photo_that_cannot_be_seen_whole_is_refused_by_name(images):
     import transformers
 
-    from hierseg_learn.segmentation._segformer import ImageRefused, SegmentationNetwork
+    from hierseg_learn.segmentation._network import ImageRefused, SegmentationNetwork
 
     class Cropping(transformers.ViTImageProcessor):
         def __call__(self, photo, **settings):
@@ -441,7 +441,7 @@ def test_an_answer_of_another_aspect_is_refused():
     import torch
     import transformers
 
-    from hierseg_learn.segmentation._segformer import ImageRefused, SegmentationNetwork
+    from hierseg_learn.segmentation._network import ImageRefused, SegmentationNetwork
 
     network = bright()
     answer = network.forward
@@ -565,7 +565,7 @@ def test_a_pickle_holds_no_network(checkpoint, images):
 
 
 def test_a_network_is_loaded_once(checkpoint, images):
-    from hierseg_learn.segmentation._segformer import load_network
+    from hierseg_learn.segmentation._network import load_network
 
     assert load_network(checkpoint, "cpu") is load_network(str(checkpoint), "cpu")
 

@@ -14,7 +14,8 @@ from hierseg_learn.segmentation import (
     MaskSegmenter,
     PyramidSegmenter,
     SegmenterUnion,
-    SuperpixelSegmenter,
+    Slic,
+    VocabularySegmenter,
 )
 from hierseg_learn.tree import SegmentTree
 from hierseg_learn.what_if import AblatedClassifier
@@ -41,7 +42,7 @@ def parts_of(portraits):
 
 def test_every_layer_is_as_by_itself(portraits):
     members = {"layout": PyramidSegmenter(2), "parts": parts_of(portraits)}
-    options = {"descriptors": ["color", "lbp", "shape"], "margin": 1}
+    options = {"descriptors": ["color", "lbp", "shape"], "erosion": 1}
     union = SegmentTreeTransformer(SegmenterUnion(list(members.items())), **options)
     table = union.fit_transform(portraits.images)
     for name, member in members.items():
@@ -56,7 +57,7 @@ def test_every_layer_is_as_by_itself(portraits):
 
 
 def test_leaves_share_the_combinations_out_in_every_layer(portraits):
-    union = SegmenterUnion([("a", GridSegmenter(2, n_cols=2)), ("b", CallableSegmenter(bright))])
+    union = SegmenterUnion([("a", GridSegmenter(2, 2)), ("b", CallableSegmenter(bright))])
     union.fit(portraits.images.images)
     lookup = PartLookup(union.tree_)
     assert lookup.n_layers == 2
@@ -71,14 +72,14 @@ def test_leaves_share_the_combinations_out_in_every_layer(portraits):
 
 def test_a_later_layer_may_leave_pixels_out(portraits):
     some = CallableSegmenter(bright_or_nothing, tree={"image": {"bright": 1}})
-    union = SegmenterUnion([("whole", GridSegmenter(1, n_cols=1)), ("parts", some)])
+    union = SegmenterUnion([("whole", GridSegmenter(1, 1)), ("parts", some)])
     table = SegmentTreeTransformer(union, descriptors="color").fit_transform(
         portraits.images.images
     )
     shares = [bright(image / 255).mean() for image in portraits.images.images]
     np.testing.assert_allclose(table["image/parts|area"], shares, rtol=1e-6)
     np.testing.assert_allclose(table["image|area"], 1)
-    first_leaves_out = SegmenterUnion([("parts", some), ("whole", GridSegmenter(1, n_cols=1))])
+    first_leaves_out = SegmenterUnion([("parts", some), ("whole", GridSegmenter(1, 1))])
     table = SegmentTreeTransformer(first_leaves_out, descriptors="color").fit_transform(
         portraits.images.images
     )
@@ -111,18 +112,18 @@ def test_label_maps_of_every_layer(portraits):
 
 
 def test_parameters_of_the_members_can_be_searched():
-    union = SegmenterUnion([("layout", GridSegmenter()), ("parts", SuperpixelSegmenter())])
+    union = SegmenterUnion([("layout", GridSegmenter()), ("parts", VocabularySegmenter())])
     assert clone(union.set_params(parts__n_parts=5)).get_params()["parts__n_parts"] == 5
     union.set_params(layout=PyramidSegmenter(2))
     assert [type(member) for _, member in union.segmenters] == [
         PyramidSegmenter,
-        SuperpixelSegmenter,
+        VocabularySegmenter,
     ]
 
 
 def test_a_seed_reaches_the_members(portraits):
     def fit(seed):
-        members = [("layout", GridSegmenter()), ("parts", SuperpixelSegmenter(20, n_parts=4))]
+        members = [("layout", GridSegmenter()), ("parts", VocabularySegmenter(Slic(20), n_parts=4))]
         union = SegmenterUnion(members, random_state=seed).fit(portraits.images.images)
         return union.segment(portraits.images[0].image)
 
@@ -130,7 +131,7 @@ def test_a_seed_reaches_the_members(portraits):
 
 
 def test_a_member_of_one_part(portraits):
-    union = SegmenterUnion([("all", GridSegmenter(1, n_cols=1)), ("grid", GridSegmenter(2))])
+    union = SegmenterUnion([("all", GridSegmenter(1, 1)), ("grid", GridSegmenter(2))])
     tree = union.fit(portraits.images.images).tree_
     one = SegmentTreeTransformer(PyramidSegmenter(1)).fit(portraits.images.images).tree_
     assert one.n_nodes == 1

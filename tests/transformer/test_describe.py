@@ -24,7 +24,7 @@ def describer_of(tree, batch, describe_inner=True):
     descriptors = [("color", ColorDescriptor(n_bins=2)), ("shape", ShapeDescriptor())]
     fitted = tuple((name, descriptor.fit(batch)) for name, descriptor in descriptors)
     segmenter = MaskSegmenter(tree).fit(batch)
-    return TreeDescriber(tree, segmenter, PartLookup(tree), fitted, describe_inner)
+    return TreeDescriber.of(tree, segmenter, fitted, describe_inner=describe_inner)
 
 
 def batch_of(tree, n_images=3, seed=0):

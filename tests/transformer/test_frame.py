@@ -18,15 +18,15 @@ from hierseg_learn.transformer._frame import agree
 from hierseg_learn.transformer.part_editor import PartEditor
 
 SIZES = [(60, 50), (66, 50), (61, 47), (50, 90), (97, 31), (60, 50)]
-UNION = SegmenterUnion([("coarse", GridSegmenter(2, n_cols=3)), ("fine", PyramidSegmenter(3))])
+UNION = SegmenterUnion([("coarse", GridSegmenter(2, 3)), ("fine", PyramidSegmenter(3))])
 LAYOUTS = {
     "pyramid": {"segmenter": "auto"},
-    "grid": {"segmenter": GridSegmenter(7, n_cols=4)},
-    "one cell": {"segmenter": GridSegmenter(1, n_cols=1)},
+    "grid": {"segmenter": GridSegmenter(7, 4)},
+    "one cell": {"segmenter": GridSegmenter(1, 1)},
     "union": {"segmenter": UNION},
-    "agglomerated": {"segmenter": GridSegmenter(2, n_cols=3), "tree": "agglomerative"},
+    "agglomerated": {"segmenter": GridSegmenter(2, 3), "tree": "agglomerative"},
     "joined": {
-        "segmenter": GridSegmenter(2, n_cols=2),
+        "segmenter": GridSegmenter(2, 2),
         "tree": {"image": {"top": [0, 1], "bottom": {"left": 2, "right": 3}}},
     },
 }
@@ -119,7 +119,7 @@ def test_cells_are_swapped_and_ablated_like_any_part():
 def test_a_cell_that_the_first_segmenter_cuts_shows_the_cut():
     images = noise([(60, 50), (66, 50)])
     masks = [np.where(np.arange(50) < 10, -1, np.zeros((len(image), 1), int)) for image in images]
-    union = SegmenterUnion([("given", MaskSegmenter()), ("layout", GridSegmenter(2, n_cols=2))])
+    union = SegmenterUnion([("given", MaskSegmenter()), ("layout", GridSegmenter(2, 2))])
     table = SegmentTreeTransformer(union, descriptors="shape").fit_transform(
         SegmentedImages(images, masks)
     )

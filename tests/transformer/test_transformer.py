@@ -1,21 +1,28 @@
 """SegmentTreeTransformer: scikit-learn's checks, the table's contract, a brute-force reference."""
 
 import pickle
+from collections import Counter
 
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 from skimage.color import rgb2lab
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.exceptions import NotFittedError
+from sklearn.pipeline import make_pipeline
 from sklearn.utils import get_tags
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+import hierseg_learn.base as base
+import hierseg_learn.images._batch as batch_module
+import hierseg_learn.segmentation._base as segmenter_module
 from hierseg_learn import SegmentedImages, SegmentTree, SegmentTreeTransformer
+from hierseg_learn.datasets import make_portraits
 from hierseg_learn.descriptors import (
     ColorDescriptor,
     GradientDescriptor,
@@ -24,7 +31,8 @@ from hierseg_learn.descriptors import (
     PatchDictionary,
     ShapeDescriptor,
 )
-from hierseg_learn.segmentation import GridSegmenter, SuperpixelSegmenter
+from hierseg_learn.images import ImageFiles
+from hierseg_learn.segmentation import GridSegmenter, MaskSegmenter, Slic, VocabularySegmenter
 from hierseg_learn.table.layout import read_layout, split_column
 from tests.strategies import segment_trees
 
@@ -36,7 +44,7 @@ NODES = ("photo/sky", "photo/land/field", "photo/land/house", "photo/land", "pho
     [
         SegmentTreeTransformer(),
         SegmentTreeTransformer(
-            SuperpixelSegmenter(n_parts=2, n_segments=3),
+            VocabularySegmenter(Slic(3), n_parts=2),
             descriptors=["shape", ("patches", PatchDictionary(n_atoms=2, n_patches=40))],
             erosion=2,
             missing="nan",
@@ -449,7 +457,7 @@ def test_the_same_seed_gives_the_same_table():
 
     def table(seed):
         transformer = SegmentTreeTransformer(
-            SuperpixelSegmenter(n_parts=3, n_segments=6),
+            VocabularySegmenter(Slic(6), n_parts=3),
             descriptors=descriptors,
             random_state=seed,
         )
@@ -460,7 +468,7 @@ def test_the_same_seed_gives_the_same_table():
 
 
 def test_a_seed_of_their_own_is_kept_by_segmenter_and_descriptors():
-    segmenter = SuperpixelSegmenter(n_parts=2, n_segments=4, random_state=5)
+    segmenter = VocabularySegmenter(Slic(4), n_parts=2, random_state=5)
     transformer = SegmentTreeTransformer(
         segmenter, descriptors=[("p", PatchDictionary(n_atoms=2, n_patches=50))], random_state=0
     ).fit(scenes().images)
@@ -821,8 +829,8 @@ WRONG = {
         r"CallableSegmenter returned labels of shape \(2, 5\) for image 0 of X; expected \(4, 5\)",
     ),
     "unknown descriptor": (
-        lambda w: fit(w.images, descriptors=["color"]),
-        r"descriptors names 'colour', which is none of 'color', 'gradients'",
+        lambda w: fit(w.images, descriptors=["hue"]),
+        r"descriptors names 'hue', which is none of 'color', 'gradients'",
     ),
     "two roots": (
         lambda w: fit(w.images, w.masks, tree={"a": 0, "b": 1}),
@@ -866,3 +874,64 @@ def test_a_mask_file_of_another_size_is_found_when_it_is_read(tmp_path):
 def test_numbers_of_descriptors_are_those_of_the_default(fitted):
     families = [type(d) for _, d in fitted.descriptors_]
     assert families == [ColorDescriptor, GradientDescriptor, LBPDescriptor, ShapeDescriptor]
+
+
+class TestReads:
+    """Files are decoded as few times as possible."""
+
+    @pytest.fixture
+    def counted(self, tmp_path, monkeypatch):
+        """Twelve portraits on disk, and how often files of each role are decoded."""
+        data = make_portraits(12, image_size=(24, 20), random_state=0)
+        paths = []
+        for role, arrays in (("image", data.images.images), ("mask", data.images.masks)):
+            paths.append([tmp_path / f"{role}{i}.png" for i in range(12)])
+            for path, array in zip(paths[-1], arrays, strict=True):
+                Image.fromarray(array.astype(np.uint8)).save(path)
+        reads = Counter()
+        read = ImageFiles.read
+
+        def count(files, i, where=None):
+            reads[files.role] += 1
+            return read(files, i, where)
+
+        monkeypatch.setattr(ImageFiles, "read", count)
+        return SegmentedImages(*paths), data.tree, reads
+
+    def test_a_fit_with_a_tree_reads_every_file_once(self, counted):
+        X, tree, reads = counted
+        transformer = SegmentTreeTransformer(tree=tree)
+        transformer.fit_transform(X)
+        assert reads == {"image": 12, "mask": 12}
+        transformer.transform(X)
+        assert reads == {"image": 24, "mask": 24}
+
+    def test_without_a_tree_masks_are_read_for_their_ids_first(self, counted):
+        X, _, reads = counted
+        SegmentTreeTransformer().fit_transform(X)
+        assert reads == {"image": 12, "mask": 24}
+
+    def test_checks_run_once(self, counted, monkeypatch):
+        X, tree, _ = counted
+        checks = Counter()
+        for module, name in ((base, "check_images"), (batch_module, "to_label_map")):
+            checked = getattr(module, name)
+
+            def count(*args, _name=name, _checked=checked, **kwargs):
+                checks[_name] += 1
+                return _checked(*args, **kwargs)
+
+            monkeypatch.setattr(module, name, count)
+        monkeypatch.setattr(segmenter_module, "to_label_map", batch_module.to_label_map)
+        SegmentTreeTransformer(tree=tree).fit_transform(X)
+        assert checks == {"check_images": 1, "to_label_map": 12}
+
+
+def test_warnings_point_to_the_line_of_the_user():
+    images = np.zeros((2, 3, 3))
+    unseen = SegmentTreeTransformer(tree={"a": {"b": 0, "c": 1}}, descriptors="color")
+    with pytest.warns(UserWarning, match=r"never occurred") as caught:
+        make_pipeline(unseen).fit(SegmentedImages(images, np.zeros((2, 3, 3), dtype=int)))
+    with pytest.warns(UserWarning, match=r"without label maps") as more:
+        MaskSegmenter().fit(images)
+    assert {warning.filename for warning in [*caught, *more]} == {__file__}

@@ -1,4 +1,4 @@
-"""A tree over the parts of a fitted segmenter, built from the training images."""
+"""The tree of the table: given, that of the segmenter, or joined from its parts."""
 
 from __future__ import annotations
 
@@ -19,6 +19,18 @@ from ..utils.spread import varies
 from .describe import OWN_COLUMNS, TreeDescriber, describe_images
 
 
+def read_tree_choice(tree: Any) -> SegmentTree | PartAgglomeration | None:
+    """Read the parameter `tree` of a transformer: a tree, what makes one, or the segmenter's."""
+    if tree is None or isinstance(tree, SegmentTree | PartAgglomeration):
+        return tree
+    if isinstance(tree, str):
+        return PartAgglomeration()
+    try:
+        return SegmentTree.from_nested(tree)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"tree does not describe a segment tree: {error}") from error
+
+
 def agglomerate_tree(
     agglomeration: PartAgglomeration,
     segmenter: Segmenter,
@@ -27,10 +39,7 @@ def agglomerate_tree(
     describer: Callable[[SegmentTree], TreeDescriber],
     n_jobs: int | None,
 ) -> SegmentTree:
-    """Join the parts of a segmenter step by step.
-
-    Shapes: `y` (n_images,).
-    """
+    """Join the parts of a segmenter step by step; `y` are the classes of the images."""
     own = segmenter.tree_
     if PartLookup(own).n_layers > 1:
         raise ValueError(
@@ -79,11 +88,10 @@ def _measure_parts(segmenter: Segmenter, batch: ImageBatch, tree: SegmentTree) -
 
 
 def _leaf_metrics(rows: np.ndarray, codes: np.ndarray, names: list[str]) -> list[np.ndarray]:
-    """Discriminants of every leaf, in one unit per column.
+    """Discriminants of every leaf, in one unit per column: (n_components, n_columns) each.
 
-    Shapes: `rows` (n_images, n_leaves, n_columns), `codes` (n_images,) int. Returns `components`
-    (n_components, n_columns): without rows for a leaf that says nothing, or is in images of one
-    class only.
+    Shapes: `rows` (n_images, n_leaves, n_columns), `codes` (n_images,) int. No rows for a leaf that
+    learned nothing, or is in images of one class only.
     """
     there = ~np.isnan(rows).all(axis=2)
     unit = np.nanstd(rows[there], axis=0) if there.any() else np.ones(rows.shape[2])

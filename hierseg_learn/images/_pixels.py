@@ -1,24 +1,122 @@
-"""From what users pass as images to one collection of arrays or of files."""
+"""Pixel values: what users pass as images as one collection, and its scaling to float32."""
 
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from ._encoding import describe_kind, pixel_kind
-from ._files import ImageFiles
-from ._item import SegmentedImage
-from ._ragged import RaggedArrays
+from ._storage import ImageFiles, RaggedArrays, SegmentedImage
 from .pillow import is_pillow, read_pixels, readable
+
+_NAMES = {("b", 1): "bool", ("u", 1): "uint8", ("u", 2): "uint16"}
+_FULL_RANGE = {"bool": (0.0, 1.0), "uint8": (0.0, 255.0), "uint16": (0.0, 65535.0)}
+# how many times the range seen in fit a value may lie away: what descriptors make of it is finite
+MAX_RANGES = 1e6
+
+
+def pixel_kind(dtype: np.dtype, where: str) -> str:
+    """Name the kind of pixel values: ``"bool"``, ``"uint8"``, ``"uint16"`` or ``"number"``."""
+    dtype = np.dtype(dtype)
+    if dtype.kind not in "buif":
+        raise TypeError(f"{where} has dtype {dtype}; expected bool, integers or floats.")
+    return _NAMES.get((dtype.kind, dtype.itemsize), "number")
+
+
+@dataclass(frozen=True)
+class PixelEncoding:
+    """How stored pixel values become float32, learned in ``fit`` and applied ever after.
+
+    bool, uint8 and uint16 are divided by their dtype's largest value. Other numbers stay as they
+    are if all images of ``fit`` lie within [0, 1]; otherwise the range seen in ``fit`` is mapped to
+    [0, 1]. Later values outside of that range are not clipped; a million times the range away they
+    are an error, as no descriptor has numbers for them.
+
+    Parameters
+    ----------
+    kind : {"bool", "uint8", "uint16", "number"}
+        Kind of the stored dtype.
+    low, high : float
+        Stored values that become 0 and 1.
+    n_channels : {1, 3}
+        1 for gray, 3 for color.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hierseg_learn.images import PixelEncoding
+    >>> encoding = PixelEncoding.from_range("number", 1, low=0, high=16)
+    >>> encoding.decode(np.array([[0, 8, 20]]))
+    array([[0.  , 0.5 , 1.25]], dtype=float32)
+    """
+
+    kind: str
+    low: float
+    high: float
+    n_channels: int
+
+    @classmethod
+    def from_range(
+        cls, kind: str, n_channels: int, low: float = 0.0, high: float = 1.0
+    ) -> PixelEncoding:
+        """Make the encoding of images whose values span `low` to `high`."""
+        if kind in _FULL_RANGE:
+            low, high = _FULL_RANGE[kind]
+        elif low >= 0 and high <= 1:
+            low, high = 0.0, 1.0
+        return cls(kind, float(low), float(high), n_channels)
+
+    def decode(self, array: np.ndarray, where: str = "The image") -> np.ndarray:
+        """Scale stored values of any shape to a new float32 array.
+
+        Raises ValueError if the dtype is of another kind than in ``fit``, or a value is NaN,
+        infinite, or a million times the range seen in ``fit`` away from it.
+        """
+        self.check_dtype(array.dtype, where)
+        # A constant range maps to 0: any divisor does.
+        span = (self.high - self.low) or 1.0
+        with np.errstate(over="ignore"):
+            if (self.low, span) == (0.0, 1.0):
+                scaled = array.astype(np.float32, order="C")
+            else:
+                scaled = np.subtract(array, self.low, dtype=np.float64, casting="unsafe")
+                scaled = np.ascontiguousarray(scaled / span, dtype=np.float32)
+        # NaN fails the comparison as well
+        if self.kind == "number" and not np.abs(scaled).max(initial=0) <= MAX_RANGES:
+            if np.isfinite(array).all():
+                raise ValueError(
+                    f"{where} holds values far outside the range seen in fit, {self.low:g} to "
+                    f"{self.high:g}, such as {array.flat[np.abs(scaled).argmax()]:g}; expected "
+                    "images on the scale of those that the model was fitted on."
+                )
+            raise_not_finite(array, where)
+        return scaled
+
+    def check_dtype(self, dtype: np.dtype, where: str = "The image") -> None:
+        """Raise ValueError unless this dtype is of the kind seen in ``fit``."""
+        kind = pixel_kind(dtype, where)
+        if kind != self.kind:
+            raise ValueError(
+                f"{where} has dtype {np.dtype(dtype)}, the images seen in fit were "
+                f"{describe_kind(self.kind)}; expected {describe_kind(self.kind)}."
+            )
+
+
+def describe_kind(kind: str) -> str:
+    """Put a kind of pixel values into words."""
+    return "numbers other than bool, uint8 and uint16" if kind == "number" else kind
+
+
+def raise_not_finite(array: np.ndarray, where: str) -> None:
+    """Raise the error about NaN or infinite values in `array`."""
+    problem = "contains NaN" if np.isnan(array).any() else "contains infinity"
+    raise ValueError(f"{where} {problem}; expected finite numbers.")
 
 
 def collect_images(images: Any, name: str) -> RaggedArrays | ImageFiles:
-    """Make one collection of images.
-
-    Returns all images gray or all color, all of one kind of dtype.
-    """
+    """Make one collection of images, all gray or all color, all of one kind of dtype."""
     items = unwrap(images, name, "image")
     if isinstance(items, ImageFiles):
         return items
@@ -87,10 +185,7 @@ def check_image_shape(shape: tuple[int, ...], where: str) -> None:
 def unwrap(
     items: Any, name: str, noun: str
 ) -> list[np.ndarray] | np.ndarray | RaggedArrays | ImageFiles:
-    """Reduce every accepted container to one of four forms.
-
-    Returns an ndarray is a stack of numbers, with any number of axes.
-    """
+    """Reduce every accepted container to one of four forms."""
     if isinstance(items, (RaggedArrays, ImageFiles)):
         return items
     if is_path(items) or isinstance(items, bytes):
@@ -140,30 +235,7 @@ def _unwrap_list(items: list, name: str, noun: str) -> list[np.ndarray] | ImageF
 
 
 def as_pixels(item: Any, where: str, role: str = "image") -> np.ndarray:
-    """Bring one image or label map in memory to an array.
-
-    A Pillow image is read as its file would be, turned upright.
-
-    Parameters
-    ----------
-    item : array-like or Pillow image
-        An array is not checked.
-    where : str
-        Names it in error messages.
-    role : {"image", "mask"}, default="image"
-        Which it is.
-
-    Returns
-    -------
-    ndarray of shape (h, w) or (h, w, 3)
-
-    Examples
-    --------
-    >>> from PIL import Image
-    >>> from hierseg_learn.images import as_pixels
-    >>> as_pixels(Image.new("L", (3, 1), 7), "image")
-    array([[7, 7, 7]], dtype=uint8)
-    """
+    """Bring one image or label map in memory to an array; Pillow images are turned upright."""
     if not is_pillow(item):
         return np.asarray(item)
     with readable(where):

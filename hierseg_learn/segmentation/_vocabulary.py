@@ -1,43 +1,52 @@
-"""Base of the segmenters that learn their parts from regions of the images."""
+"""A vocabulary of parts, learned from the regions of many images."""
 
 from __future__ import annotations
 
 import hashlib
-from abc import abstractmethod
 from numbers import Integral, Real
 from operator import itemgetter
 from typing import Any
 
 import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
+from sklearn.base import clone
 from sklearn.utils import check_random_state, gen_batches
 from sklearn.utils._param_validation import Interval
 
-from ..images import ImageBatch, check_images
+from ..images import ImageBatch
 from ..parts import PartAgglomeration, PartStatistics, PartVocabulary
 from ..parts.vocabulary import RegionTable, describe_regions, feature_weights, region_features
 from ..tree import SegmentTree
 from ..utils.progress import ProgressBar
 from ._base import Segmenter
+from ._cutters import Cutter, Slic, number_regions
 
 CHUNK_IMAGES = 16
 # of all images together: bounds memory
 MAX_REGIONS = 200_000
 
 
-class RegionSegmenter(Segmenter):
-    """Base: regions of many images make a vocabulary of parts, and every region is one of them.
+class VocabularySegmenter(Segmenter):
+    """Cut images into regions, and give regions that look alike the same part id everywhere.
 
-    A subclass overrides ``_regions``, and has the parameters of this class besides its own.
+    In ``fit``, color, texture and position of the regions of many images are clustered by k-means
+    into a vocabulary of parts, and similar parts are joined step by step into a tree. An image is
+    segmented by giving each of its regions the nearest part; a part may be missing in an image.
+
+    The result does not depend on the order of the training images, nor on `n_jobs`.
 
     Parameters
     ----------
+    cutter : Cutter, default=None
+        Cuts one image into regions: :class:`Slic`, :class:`Felzenszwalb`, :class:`Quickshift`,
+        :class:`Watershed`, :class:`RegionMerging`, :class:`Higra` or one of your own. None stands
+        for ``Slic()``.
     n_parts : int, default=12
         Size of the vocabulary; fewer if the images have fewer different regions.
     position_weight : float, default=1.0
-        How much the position of a region (height in the image and distance from the vertical
-        middle line) counts against its color. More where things have their places, as people who
-        stand do; 0 where they may be anywhere.
+        Weight of the position of a region (height in the image and distance from the vertical
+        middle line) against its color. Larger where things have their places, as in portraits; 0
+        where they may be anywhere.
     max_images : int or None, default=500
         Learn the vocabulary from at most so many images, chosen by `random_state` and their
         content; None takes all. Fewer are used where they have more than 200,000 regions.
@@ -53,15 +62,38 @@ class RegionSegmenter(Segmenter):
     tree_ : SegmentTree
         Leaves ``part_0``, ``part_1``, ..., the largest first; inner nodes ``merge_0``, ...; root
         ``image``.
+    cutter_ : Cutter
+        The cutter, a copy.
     vocabulary_ : PartVocabulary
         The parts.
     statistics_ : PartStatistics
         How they look, touch and occur together in the training images.
     n_parts_ : int
         Number of parts.
+
+    Notes
+    -----
+    A training image is cut in ``fit``, and again where it is segmented: keeping the regions of all
+    images would take as much memory as the images. Beyond `max_images`, one more pass over the
+    images chooses among them by content.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hierseg_learn.segmentation import Slic, VocabularySegmenter
+    >>> image = np.repeat([[0.1] * 16, [0.9] * 16], 8, axis=0)
+    >>> segmenter = VocabularySegmenter(Slic(n_segments=16), n_parts=2, random_state=0)
+    >>> labels = segmenter.fit([image]).segment(image)
+    >>> print(segmenter.tree_.export_text())
+    image
+    ├── part_0
+    └── part_1
+    >>> labels.shape, bool((labels[:6] == labels[0, 0]).all() and labels[0, 0] != labels[15, 0])
+    ((16, 16), True)
     """
 
     _parameter_constraints: dict = {
+        "cutter": [Cutter, None],
         "n_parts": [Interval(Integral, 1, None, closed="left")],
         "position_weight": [Interval(Real, 0, None, closed="left")],
         "max_images": [Interval(Integral, 1, None, closed="left"), None],
@@ -72,6 +104,7 @@ class RegionSegmenter(Segmenter):
 
     def __init__(
         self,
+        cutter: Cutter | None = None,
         *,
         n_parts: int = 12,
         position_weight: float = 1.0,
@@ -80,6 +113,7 @@ class RegionSegmenter(Segmenter):
         verbose: int = 0,
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
+        self.cutter = cutter
         self.n_parts = n_parts
         self.position_weight = position_weight
         self.max_images = max_images
@@ -88,39 +122,26 @@ class RegionSegmenter(Segmenter):
         self.random_state = random_state
 
     def regions(self, image: Any) -> np.ndarray:
-        """Cut one image into regions, which say nothing about other images yet.
+        """Cut one image into the regions that get part ids, scaled as in `fit`.
 
         Parameters
         ----------
-        image : array of shape (height, width) or (height, width, 3), or path
-            After `fit` an image of the kind seen there; without `fit` any image, and where its
-            numbers are neither floats in [0, 1] nor of a dtype with a range of its own, the range
-            of this image is taken as that of the pixels.
+        image : array of shape (height, width) or (height, width, 3), Pillow image or path
+            An image of the kind that `fit` saw. Before `fit`, see :meth:`Cutter.regions`.
 
         Returns
         -------
-        regions : ndarray of shape (height, width), integer
-            Region of every pixel, numbered without a gap.
-
-        Raises
-        ------
-        ValueError, TypeError
-            If the image or a parameter is not what it should be.
+        regions : ndarray of shape (height, width), int32
+            Region of every pixel, numbered without gaps.
         """
-        return self._regions(self._pixels(image))
+        return self._regions(self._check_image(image).image(0))
 
-    @abstractmethod
     def _regions(self, image: np.ndarray) -> np.ndarray:
-        """Cut one image into regions, numbered without a gap."""
-
-    def _pixels(self, image: Any) -> np.ndarray:
-        """Check and scale one image, before `fit` by what it shows itself."""
-        self._validate_params()
-        if hasattr(self, "encoding_"):
-            return self._check_image(image)[0]
-        return check_images([image], names=("image", "mask")).image(0)
+        return number_regions(self.cutter_._cut(image))
 
     def _fit(self, batch: ImageBatch) -> SegmentTree:
+        self.cutter_ = Slic() if self.cutter is None else clone(self.cutter)
+        self.cutter_._validate_params()
         seeds = check_random_state(self.random_state).randint(np.iinfo(np.int32).max, size=2)
         if self.max_images is not None and len(batch) > self.max_images:
             batch = batch.subset(_choose_by_content(batch, self.max_images, int(seeds[0])))
@@ -179,7 +200,7 @@ def _choose_by_content(batch: ImageBatch, n_images: int, seed: int) -> np.ndarra
 
 
 def _content_key(image: np.ndarray, seed: int) -> str:
-    """Random rank of an image among others, by what it shows."""
+    """Random rank of an image among others, by its content."""
     content = repr(image.shape).encode() + image.tobytes()
     return hashlib.blake2b(content, digest_size=8, salt=seed.to_bytes(8, "little")).hexdigest()
 
@@ -191,9 +212,9 @@ def _count_regions(found: list[tuple[str, RegionTable]]) -> int:
 def _bounded(
     found: list[tuple[str, RegionTable]],
 ) -> tuple[list[tuple[str, RegionTable]], str | None]:
-    """Keep the images of the first ranks while their regions are few, one rank at least.
+    """Keep the images of the first ranks up to `MAX_REGIONS`, one rank at least.
 
-    The second thing returned is the first rank that is left out, None if none is.
+    Also returns the first rank that is left out, None if none is.
     """
     n_regions, ranked = 0, sorted(found, key=itemgetter(0))
     for key, table in ranked:
@@ -201,8 +222,3 @@ def _bounded(
         if n_regions > MAX_REGIONS and key > ranked[0][0]:
             return [entry for entry in found if entry[0] < key], key
     return found, None
-
-
-def number_regions(labels: np.ndarray) -> np.ndarray:
-    """Number the regions of one image 0, 1, ... without a gap: (height, width), int32."""
-    return np.unique(labels, return_inverse=True)[1].reshape(labels.shape).astype(np.int32)

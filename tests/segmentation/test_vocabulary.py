@@ -14,22 +14,23 @@ from hierseg_learn.images import SegmentedImages
 from hierseg_learn.parts import PartStatistics, PartVocabulary
 from hierseg_learn.parts.vocabulary import feature_weights, region_features
 from hierseg_learn.segmentation import (
-    FelzenszwalbSegmenter,
-    HigraSegmenter,
-    QuickshiftSegmenter,
-    RegionMergingSegmenter,
-    SuperpixelSegmenter,
-    WatershedSegmenter,
+    Felzenszwalb,
+    Higra,
+    Quickshift,
+    RegionMerging,
+    Slic,
+    VocabularySegmenter,
+    Watershed,
 )
 
 FAST = {"n_parts": 3, "random_state": 0}
 SEGMENTERS = {
-    "superpixels": partial(SuperpixelSegmenter, n_segments=30),
-    "region_merging": partial(RegionMergingSegmenter, n_segments=30),
-    "felzenszwalb": partial(FelzenszwalbSegmenter, sigma=0.5),
-    "quickshift": partial(QuickshiftSegmenter, kernel_size=2),
-    "watershed": partial(WatershedSegmenter, markers=30),
-    "higra": partial(HigraSegmenter, n_segments=30),
+    "superpixels": partial(VocabularySegmenter, Slic(n_segments=30)),
+    "region_merging": partial(VocabularySegmenter, RegionMerging(n_segments=30)),
+    "felzenszwalb": partial(VocabularySegmenter, Felzenszwalb(scale=1, sigma=0.5)),
+    "quickshift": partial(VocabularySegmenter, Quickshift(kernel_size=2)),
+    "watershed": partial(VocabularySegmenter, Watershed(markers=30)),
+    "higra": partial(VocabularySegmenter, Higra(n_segments=30)),
 }
 
 
@@ -152,7 +153,7 @@ def test_regions_are_those_that_get_parts(landscapes, fitted, segmenter_class):
     np.testing.assert_array_equal(np.unique(regions), np.arange(regions.max() + 1))
     pairs = np.unique(np.stack([regions.ravel(), fitted.segment(image).ravel()]), axis=1)
     assert pairs.shape[1] == regions.max() + 1
-    np.testing.assert_array_equal(segmenter_class(**FAST).regions(image), regions)
+    np.testing.assert_array_equal(fitted.cutter.regions(image), regions)
 
 
 def test_all_images_at_once(landscapes, fitted):
@@ -175,7 +176,8 @@ def test_clone_and_pickle(landscapes, fitted):
     image = landscapes[0][12]
     again = pickle.loads(pickle.dumps(fitted))
     np.testing.assert_array_equal(again.segment(image), fitted.segment(image))
-    assert clone(fitted).get_params() == fitted.get_params()
+    assert clone(fitted).get_params(deep=False).keys() == fitted.get_params(deep=False).keys()
+    assert repr(clone(fitted)) == repr(fitted)
 
 
 def test_grey_images_of_any_range(landscapes, segmenter_class):
@@ -260,7 +262,7 @@ def test_vocabulary_numbers_the_largest_part_first():
 
 
 def test_regions_that_differ_by_rounding_are_one_part(recwarn):
-    segmenter = SuperpixelSegmenter(n_parts=7, random_state=0).fit([np.full((1, 10), 0.5)])
+    segmenter = VocabularySegmenter(n_parts=7, random_state=0).fit([np.full((1, 10), 0.5)])
     distinct = np.unique(segmenter.vocabulary_.centers.round(6), axis=0)
     assert segmenter.n_parts_ == len(distinct)
     assert not recwarn.list
@@ -268,22 +270,22 @@ def test_regions_that_differ_by_rounding_are_one_part(recwarn):
 
 def test_enough_regions_are_enough(landscapes, monkeypatch):
     images = landscapes[0]
-    monkeypatch.setattr("hierseg_learn.segmentation._region_parts.CHUNK_IMAGES", 2)
-    monkeypatch.setattr("hierseg_learn.segmentation._region_parts.MAX_REGIONS", 100)
-    segmenter = SuperpixelSegmenter(n_segments=30, **FAST).fit(images)
+    monkeypatch.setattr("hierseg_learn.segmentation._vocabulary.CHUNK_IMAGES", 2)
+    monkeypatch.setattr("hierseg_learn.segmentation._vocabulary.MAX_REGIONS", 100)
+    segmenter = VocabularySegmenter(Slic(30), **FAST).fit(images)
     assert 2 <= segmenter.statistics_.n_images <= 8
     # the same images, in whatever order they come
     rng = np.random.default_rng(0)
     for _ in range(5):
         again = clone(segmenter).fit([images[i] for i in rng.permutation(len(images))])
         np.testing.assert_array_equal(again.vocabulary_.centers, segmenter.vocabulary_.centers)
-    monkeypatch.setattr("hierseg_learn.segmentation._region_parts.MAX_REGIONS", 1)
+    monkeypatch.setattr("hierseg_learn.segmentation._vocabulary.MAX_REGIONS", 1)
     assert clone(segmenter).fit(images).statistics_.n_images == 1
 
 
 def test_images_of_the_same_numbers_and_other_shapes_are_different():
     images = [np.full(shape, 0.5) for shape in [(10, 20), (20, 10), (5, 40)]]
-    segmenter = SuperpixelSegmenter(max_images=2, **FAST).fit(images)
+    segmenter = VocabularySegmenter(max_images=2, **FAST).fit(images)
     assert segmenter.statistics_.n_images == 2
 
 
