@@ -148,9 +148,8 @@ class HierarchicalMetricClassifier(
         it, gives their class by their neighbors; NaN where classes are too small to hold rows out.
         A parent's is the best of about ten that were tried on the same rows, so a little too good.
     node_outcomes_ : Series of shape (n_nodes,)
-        By node path, what became of the node's metric: ``"leaf"``, ``"start"`` where a parent
-        keeps its children's metrics as they are, or what they were refined to; ``"constant"`` for a
-        leaf that has nothing to learn from.
+        By node path, how the node's metric was obtained: a
+        :class:`~hierseg_learn.metrics.NodeOutcome` with `method` and `params`.
     prototypes_ : ndarray of shape (n_classes, n_features)
         Mean of the training rows of every class.
     device_ : str

@@ -10,8 +10,6 @@ from importlib import import_module
 from importlib.resources import files
 from typing import Any
 
-from .compile_clock import compiling
-
 # what REAL stands for in a source
 C_TYPES = {"float32": "float", "float64": "double"}
 SOURCES = {
@@ -42,6 +40,5 @@ def launch(kernel: str, dtype: Any, grid: tuple[int, ...], threads: int, *args: 
 def _compiled(kernel: str, dtype: str) -> Any:
     cupy = import_module("cupy")
     compiled = cupy.RawKernel(cuda_source(kernel), kernel, options=(f"-DREAL={C_TYPES[dtype]}",))
-    with compiling():
-        compiled.compile()
+    compiled.compile()
     return compiled

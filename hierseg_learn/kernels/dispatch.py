@@ -15,10 +15,8 @@ KERNELS = (
     "region_sums",
     "activation_sums",
     "nearest",
-    "stacked_nearest",
     "count_classes",
     "nca_loss_grad",
-    "stacked_nca_loss_grad",
     "triplet_loss_grad",
     "snr_distances",
     "snr_loss_grad",
@@ -31,7 +29,7 @@ AUTO_CUDA_VALUES = 2**20
 
 
 class Backend:
-    """The kernels of one device, with the names and signatures of ``reference``.
+    """The kernels of one device, under one interface.
 
     Parameters
     ----------

@@ -23,14 +23,64 @@ MAX_REFERENCES = 5000
 Score = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], float]
 
 
+@dataclass(frozen=True, init=False)
+class NodeOutcome:
+    """How the metric of a node was obtained.
+
+    Parameters
+    ----------
+    method : str
+        "constant", the node has no column that varies; "leaf", learned from the node's own columns;
+        of a parent "start", its children's metrics as they are, or what they were refined to:
+        "weights", "projection" or "scatter".
+    **params : float
+        What held-out rows chose, such as `shrinkage`.
+
+    Attributes
+    ----------
+    method : str
+        How the metric was obtained.
+    params : dict
+        What held-out rows chose.
+
+    Examples
+    --------
+    >>> from hierseg_learn.metrics import NodeOutcome
+    >>> outcome = NodeOutcome("projection", shrinkage=0.3)
+    >>> print(outcome)
+    projection, shrinkage=0.3
+    >>> outcome.method, outcome.params
+    ('projection', {'shrinkage': 0.3})
+    """
+
+    method: str
+    _params: tuple[tuple[str, float], ...]  # hashable, and not to be edited
+
+    def __init__(self, method: str, **params: float) -> None:
+        object.__setattr__(self, "method", method)
+        object.__setattr__(self, "_params", tuple(params.items()))
+
+    @property
+    def params(self) -> dict[str, float]:
+        """What held-out rows chose."""
+        return dict(self._params)
+
+    def __str__(self) -> str:
+        return ", ".join([self.method, *(f"{name}={value}" for name, value in self._params)])
+
+    def __repr__(self) -> str:
+        chosen = "".join(f", {name}={value!r}" for name, value in self._params)
+        return f"NodeOutcome({self.method!r}{chosen})"
+
+
 @dataclass(frozen=True)
 class FittedNode:
     """The metric of one node over the table."""
 
     # (n_components, n_features) float64: the linear map; zero outside the node's subtree
     components: np.ndarray
-    score: float  # how well held-out rows find their class in this metric; NaN without folds
-    outcome: str  # what became of the node's metric
+    score: float  # of held-out rows in this metric; NaN without folds
+    outcome: NodeOutcome
 
 
 class Combination(Estimator, ABC):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ._combination import Score
+from ._combination import NodeOutcome, Score
 from ._lda import ClassScatter, Discriminants
 from ._weighted import metric_groups, stack_scaled, weigh
 from .cross_fitting import CombinedNode, CrossFitCombination, held_out_score
@@ -124,7 +124,7 @@ def _refine(fitted: CrossFit, codes: np.ndarray, start: _Passed, score: Score) -
         directions, n_leading = part.basis(chosen)
         bases.append(directions @ basis)
         metrics.append(bases[-1][:n_leading])
-    kept = CombinedNode(metrics[0], best_score, f"projection, shrinkage={chosen}")
+    kept = CombinedNode(metrics[0], best_score, NodeOutcome("projection", shrinkage=chosen))
     return _Passed(bases, metrics, kept)
 
 

@@ -10,17 +10,20 @@ from joblib import Parallel, delayed
 from scipy.linalg import solve_triangular
 
 from ..utils.spread import varies
-from ._combination import MAX_QUERIES, MAX_REFERENCES, Combination, FittedNode, Score, subsample
+from ._combination import (
+    MAX_QUERIES,
+    MAX_REFERENCES,
+    Combination,
+    FittedNode,
+    NodeOutcome,
+    Score,
+    subsample,
+)
 from ._lda import FLOOR, ClassScatter, Discriminants, ShrinkageLDA, fix_signs
 from .cross_fitting import held_out_folds
 
 if TYPE_CHECKING:
     from ..tree import SegmentTree
-    from ._lda import ShrinkageLDA
-if TYPE_CHECKING:
-    from ..tree import SegmentTree
-
-    pass  # HOUSE
 
 
 # steps of the Krylov space; twelve give the discriminants to about a hundredth of a percent at
@@ -372,9 +375,12 @@ def _fit(
         learned = climb.discriminants(node)
         directions = learned.leading(shrinkage) @ learned.axes
         components = fix_signs(climb.components(node, directions))
-        outcome = "start" if shrinkage == 1 else f"scatter, shrinkage={shrinkage}"
         if climb.tree.is_leaf[node]:
-            outcome = "leaf" if len(components) else "constant"
+            outcome = NodeOutcome("leaf" if len(components) else "constant")
+        elif shrinkage == 1:
+            outcome = NodeOutcome("start")
+        else:
+            outcome = NodeOutcome("scatter", shrinkage=shrinkage)
         nodes.append(FittedNode(components, float(tried.max()), outcome))
         climb.whiten(node, shrinkage)
         on_step()

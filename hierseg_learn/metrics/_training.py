@@ -133,6 +133,7 @@ class Batches:
 
 DECAY, SQUARE_DECAY, TINY = 0.9, 0.999, 1e-12
 N_EVALUATIONS = 20
+N_IMPOSTORS = 10
 # multiples of the start at which its embedding has the mean squared length 1
 SCALES = 0.35 * 2.0 ** (0.75 * np.arange(8))
 
@@ -184,6 +185,75 @@ class PairObjective:
         Z = self._U @ self._backend.asarray(L.astype(np.float32)).T
         loss, gradient = self._loss_grad(Z, self._batch_codes)
         return float(loss), self._backend.to_numpy(gradient.T @ self._U).astype(np.float64)
+
+
+class ListObjective:
+    """The loss of large margin nearest neighbors over the lists of a batch.
+
+    Lists are searched for every batch, since old ones cost more accuracy than they save time.
+
+    Shapes: `codes` (n_samples,) int.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        rows: Rows,
+        codes: np.ndarray,
+        batches: Batches,
+        n_targets: int,
+        regularization: float,
+        margin: float = 1.0,
+    ) -> None:
+        self._backend, self._rows, self._codes, self._batches = backend, rows, codes, batches
+        self._n_targets, self._regularization = n_targets, regularization
+        self._margin, self.n_batches = margin, batches.n_batches
+
+    def draw(self, L: np.ndarray) -> None:
+        """Take the next batch and search its lists under the map."""
+        indices = self._batches.next()
+        self._U = self._backend.asarray(self._rows.take(indices))
+        Z = self._backend.to_numpy(self._embed(L))
+        lists = neighbor_lists(self._backend, Z, self._codes[indices], self._n_targets, N_IMPOSTORS)
+        self._lists = [self._backend.asarray(array) for array in lists]
+
+    def loss_grad(self, L: np.ndarray) -> tuple[float, np.ndarray]:
+        """Loss and gradient over the lists: with Z = UL' the gradient by L is (dloss/dZ)'U."""
+        # the kernel's margin is 1, so the map is measured in units of the margin
+        unit = np.sqrt(self._margin)
+        loss, gradient = self._backend.lmnn_loss_grad(
+            self._embed(L / unit), *self._lists, self._regularization
+        )
+        by_map = self._backend.to_numpy(gradient.T @ self._U).astype(np.float64)
+        return float(loss) * self._margin, by_map * unit
+
+    def _embed(self, L: np.ndarray) -> Any:
+        return self._U @ self._backend.asarray(L.astype(np.float32)).T
+
+
+def neighbor_lists(
+    backend: Backend, Z: np.ndarray, codes: np.ndarray, n_targets: int, n_impostors: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Find the nearest mates and the nearest rows of other classes of every row.
+
+    Shapes: `Z` (n_samples, n_components) float32, `codes` (n_samples,) int. Returns `targets`
+    (n_samples, n_targets) int64; `impostors` (n_samples, n_impostors) int64: row numbers, nearest
+    first; -1 where there are fewer.
+    """
+    targets = np.full((len(Z), n_targets), -1, dtype=np.int64)
+    impostors = np.full((len(Z), n_impostors), -1, dtype=np.int64)
+    for code in np.unique(codes):
+        own, others = np.flatnonzero(codes == code), np.flatnonzero(codes != code)
+        queries = backend.asarray(Z[own])
+        n_near, n_far = min(n_targets, len(own) - 1), min(n_impostors, len(others))
+        if n_near:
+            itself = backend.asarray(np.arange(len(own)))
+            found, _ = backend.nearest(queries, queries, n_near, itself)
+            targets[own, :n_near] = own[backend.to_numpy(found)]
+        if n_far:
+            found, _ = backend.nearest(queries, backend.asarray(Z[others]), n_far)
+            impostors[own, :n_far] = others[backend.to_numpy(found)]
+    return targets, impostors
 
 
 def best_scale(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.optimize import minimize
 
-from ._combination import Score, subsample
+from ._combination import NodeOutcome, Score, subsample
 from .cross_fitting import CombinedNode, CrossFitCombination, held_out_score
 
 if TYPE_CHECKING:
@@ -75,11 +75,12 @@ class Weighed:
     # (n_components, n_embedded) float64: in every view, the scaled maps, one below the other
     metrics: list[np.ndarray]
     score: float  # of held-out rows
-    outcome: str  # whether the weights are all 1 or learned
+    outcome: NodeOutcome  # whether the weights are all 1 or learned
 
     def as_node(self, *, is_leaf: bool) -> CombinedNode:
         """Take the weighted sum as the node's metric."""
-        return CombinedNode(self.metrics[0], self.score, "leaf" if is_leaf else self.outcome)
+        outcome = NodeOutcome("leaf") if is_leaf else self.outcome
+        return CombinedNode(self.metrics[0], self.score, outcome)
 
 
 def metric_groups(
@@ -103,7 +104,7 @@ def weigh(
     start = [stack_scaled(*pair) for pair in zip(groups, equal, strict=True)]
     begun = held_out_score(fitted, codes, start, score)
     if sum(len(group) > 0 for group in groups[0]) < 2 or not fitted.folds:
-        return Weighed(equal, start, begun, "start")
+        return Weighed(equal, start, begun, NodeOutcome("start"))
     learned = [
         np.sqrt(learn_weights(*_distances(view, codes, maps)))
         for view, maps in zip(fitted.views, groups, strict=True)
@@ -111,8 +112,8 @@ def weigh(
     refined = [stack_scaled(*pair) for pair in zip(groups, learned, strict=True)]
     value = held_out_score(fitted, codes, refined, score)
     if not value > begun:
-        return Weighed(equal, start, begun, "start")
-    return Weighed(learned, refined, value, "weights")
+        return Weighed(equal, start, begun, NodeOutcome("start"))
+    return Weighed(learned, refined, value, NodeOutcome("weights"))
 
 
 def stack_scaled(groups: list[np.ndarray], scales: np.ndarray) -> np.ndarray:

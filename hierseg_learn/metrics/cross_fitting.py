@@ -25,14 +25,19 @@ import numpy as np
 from joblib import Parallel, delayed
 from sklearn.model_selection import StratifiedKFold
 
-from ._combination import MAX_QUERIES, MAX_REFERENCES, Combination, FittedNode, Score, subsample
-from ._stacked_fit import fit_stacked, stack_backend
+from ._combination import (
+    MAX_QUERIES,
+    MAX_REFERENCES,
+    Combination,
+    FittedNode,
+    NodeOutcome,
+    Score,
+    subsample,
+)
 from .node import NodeMap, fit_node_map, quiet_fits
 
 if TYPE_CHECKING:
     from ..tree import SegmentTree
-
-    pass  # HOUSE
 
 
 @dataclass(frozen=True)
@@ -188,15 +193,9 @@ def _fit_maps(
         return node_map
 
     tasks = [(rows, node) for rows in fit_rows for node in range(len(columns))]
-    n_values = sum(len(rows) * len(columns[node]) for rows, node in tasks)
-    stacking = stack_backend(learners, n_values)
     with quiet_fits():
-        if stacking is not None:
-            tables = (X, codes, tasks, columns, learners, names, stacking)
-            maps = fit_stacked(*tables, n_jobs=n_jobs, on_fit=on_fit)
-        else:
-            # Threads, since learners spend their time in compiled code; each task has its own seed.
-            maps = Parallel(n_jobs=n_jobs, prefer="threads")(delayed(fit)(*task) for task in tasks)
+        # Threads, since learners spend their time in compiled code; each task has its own seed.
+        maps = Parallel(n_jobs=n_jobs, prefer="threads")(delayed(fit)(*task) for task in tasks)
     return [maps[i : i + len(columns)] for i in range(0, len(maps), len(columns))]
 
 
@@ -245,9 +244,7 @@ class CombinedNode:
     # node's subtree
     projection: np.ndarray
     score: float  # how well held-out rows find their class in this metric; NaN without folds
-    # what was kept: ``"leaf"``, ``"start"`` (the children's metrics as they are), or what they were
-    # refined to
-    outcome: str
+    outcome: NodeOutcome
 
 
 class CrossFitCombination(Combination):
@@ -347,8 +344,9 @@ def _over_the_table(
     for part in tree.subtree(node):
         through = combined.projection[:, fitted.views[0].nodes == part]
         components[:, columns[part]] = through @ fitted.maps[part].components
-    nothing = combined.outcome == "leaf" and not len(fitted.maps[node].components)
-    return FittedNode(components, combined.score, "constant" if nothing else combined.outcome)
+    nothing = combined.outcome.method == "leaf" and not len(fitted.maps[node].components)
+    outcome = NodeOutcome("constant") if nothing else combined.outcome
+    return FittedNode(components, combined.score, outcome)
 
 
 def held_out_score(

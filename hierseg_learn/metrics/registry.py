@@ -17,10 +17,10 @@ N_WHITENED = 24
 
 NODE_METRICS = {
     "lda": ("_lda", "ShrinkageLDA"),
-    "nca": ("_nca", "NCA"),
-    "lmnn": ("_lmnn", "LMNN"),
-    "triplet": ("_triplet_margin", "TripletMargin"),
-    "snr": ("_snr", "SNRMetric"),
+    "nca": ("gradient_metrics", "NCA"),
+    "lmnn": ("gradient_metrics", "LMNN"),
+    "triplet": ("gradient_metrics", "TripletMargin"),
+    "snr": ("gradient_metrics", "SNRMetric"),
 }
 COMBINATIONS = {
     "projection": ("_projection", "ProjectionCombination"),

@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from ..kernels.threads import single_blas_thread
-from ._combination import FittedNode
+from ._combination import FittedNode, NodeOutcome
 from .base import map_rows
 from .node import fit_node_map
 from .registry import seeded_learners
@@ -30,7 +30,7 @@ class TreeMetric:
     maps: list[np.ndarray]
     # share of held-out rows whose neighbors vote for their class; NaN without folds
     scores: list[float]
-    outcomes: list[str]  # what became of every node's metric
+    outcomes: list[NodeOutcome]
 
     def components(self, node: int) -> np.ndarray:
         """Map of a node over the whole table: (n_components, n_features), float64."""
@@ -115,7 +115,7 @@ def _fit_alone(
     node_map = fit_node_map(learner, X[:, columns], codes, name=path)
     components = np.zeros((node_map.n_leading, X.shape[1]))
     components[:, columns] = node_map.components[: node_map.n_leading]
-    outcome = "leaf" if len(node_map.components) else "constant"
+    outcome = NodeOutcome("leaf" if len(node_map.components) else "constant")
     return FittedNode(components, float("nan"), outcome)
 
 

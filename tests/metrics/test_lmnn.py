@@ -5,8 +5,8 @@ import pytest
 from sklearn.datasets import load_iris
 
 from hierseg_learn.kernels import get_backend
-from hierseg_learn.metrics._lmnn import LMNN, ListObjective, neighbor_lists
-from hierseg_learn.metrics._training import Batches, Rows
+from hierseg_learn.metrics import LMNN
+from hierseg_learn.metrics._training import Batches, ListObjective, Rows, neighbor_lists
 
 
 def test_toy_keeps_the_column_that_tells():

@@ -72,7 +72,7 @@ def test_contributions_may_balance_each_other_then():
 
 def test_what_no_score_prefers_stays_the_start():
     nodes, fitted = combine(lambda *args: 0.5)
-    assert [node.outcome for node in nodes] == ["leaf", "leaf", "start", "leaf", "start"]
+    assert [node.outcome.method for node in nodes] == ["leaf", "leaf", "start", "leaf", "start"]
     assert [node.score for node in nodes] == [0.5] * 5
     # the start of the root: everything below it as it is
     view = fitted.views[0]
@@ -88,7 +88,9 @@ def test_the_best_shrinkage_is_kept():
 
     nodes, fitted = combine(score)
     # every later metric is better than the ones before it: the last shrinkage wins everywhere
-    assert [node.outcome for node in nodes][2::2] == [f"projection, shrinkage={SHRINKAGES[-1]}"] * 2
+    assert [str(node.outcome) for node in nodes][2::2] == [
+        f"projection, shrinkage={SHRINKAGES[-1]}"
+    ] * 2
     for node, subtree in ((2, [0, 1, 2]), (4, [0, 1, 2, 3, 4])):
         projection = nodes[node].projection
         assert projection.shape == (2, len(fitted.views[0].nodes))

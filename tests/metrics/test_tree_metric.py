@@ -7,7 +7,12 @@ from sklearn.datasets import load_digits, load_iris
 from sklearn.decomposition import PCA
 
 from hierseg_learn import HierarchicalMetricClassifier
-from hierseg_learn.metrics import ScatterCombination, ShrinkageLDA, WeightedCombination
+from hierseg_learn.metrics import (
+    NodeOutcome,
+    ScatterCombination,
+    ShrinkageLDA,
+    WeightedCombination,
+)
 from hierseg_learn.metrics.node import fit_node_map
 from tests.tables import named_table
 
@@ -47,7 +52,7 @@ def test_a_leaf_has_the_metric_that_its_learner_found(combination):
         own = X.columns.str.startswith(f"{path}|")
         expected = fit_node_map(PCA(2), X.loc[:, own], y, name=path).components
         assert_allclose(model.node_components(path)[:, own], expected)
-        assert model.node_outcomes_[path] == "leaf"
+        assert model.node_outcomes_[path].method == "leaf"
 
 
 @each_combination
@@ -57,7 +62,7 @@ def test_a_tree_of_one_node_is_flat(combination):
     assert model.tree_.paths == ("table",)
     expected = fit_node_map(ShrinkageLDA(), X, y, name="").components
     assert_allclose(model.components_, expected)
-    assert model.node_outcomes_.tolist() == ["leaf"]
+    assert model.node_outcomes_.map(str).tolist() == ["leaf"]
     assert model.node_scores_.isna().all()
     assert model.score(X, y) > 0.95
 
@@ -70,7 +75,7 @@ def test_chains_of_single_children(combination):
     assert model.score(X, y) > 0.8
     # nothing to weigh for a node with one child and no columns
     if combination == "weighted":
-        assert model.node_outcomes_["a/b/c"] == model.node_outcomes_["a"] == "start"
+        assert model.node_outcomes_["a/b/c"] == model.node_outcomes_["a"] == NodeOutcome("start")
         np.testing.assert_array_equal(
             model.node_components("a/b/c"), model.node_components("a/b/c/d")
         )
@@ -94,7 +99,7 @@ def test_constant_nodes(combination):
     X, y = named_table(120)
     X.loc[:, X.columns.str.startswith("photo/sky|")] = 0.1
     model = fit(X, y, combination=combination)
-    assert model.node_outcomes_["photo/sky"] == "constant"
+    assert model.node_outcomes_["photo/sky"].method == "constant"
     assert model.node_components("sky").shape == (0, X.shape[1])
     assert not model.components_[:, X.columns.str.startswith("photo/sky|")].any()
     assert model.score(X, y) > 0.8
@@ -109,7 +114,7 @@ def test_nothing_but_constants(combination):
     X, y = named_table(60)
     X.iloc[:, :] = 3.5
     model = fit(X, y, combination=combination)
-    assert set(model.node_outcomes_[model.tree_.is_leaf]) == {"constant"}
+    assert set(model.node_outcomes_[model.tree_.is_leaf].map(str)) == {"constant"}
     assert model.components_.shape == (0, X.shape[1])
     assert model.transform(X).shape == (60, 0)
     assert_allclose(model.predict_proba(X).sum(axis=1), 1)
