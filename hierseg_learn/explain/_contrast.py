@@ -49,7 +49,7 @@ class ContrastExplanation(OneSample, SignedExplanation):
         The tree.
     direct : array-like of shape (n_nodes,)
         What the own columns of every node contribute to the difference, of which it is the sum.
-    target, against : object
+    target, foil : object
         The two classes.
     squared_distances : array-like of shape (2,)
         Mean squared distance to the rows of `target`, and to those of `foil`.
@@ -265,7 +265,7 @@ class ContrastExplanations(ExplanationBatch):
         The tree.
     direct : array-like of shape (n_samples, n_nodes)
         What the own columns of every node contribute to the differences.
-    targets, againsts : array-like of shape (n_samples,)
+    targets, foils : array-like of shape (n_samples,)
         The classes.
     squared_distances : array-like of shape (n_samples, 2)
         Mean squared distances to the rows of `target` and to those of `foil`.
@@ -336,7 +336,7 @@ class ContrastExplanations(ExplanationBatch):
         vars(self).update(
             direct=check_numbers(self.direct, "direct", (n, n_nodes)),
             targets=check_items(self.targets, "targets", (n,)),
-            foils=check_items(self.foils, "againsts", (n,)),
+            foils=check_items(self.foils, "foils", (n,)),
             squared_distances=check_numbers(self.squared_distances, "squared_distances", (n, 2)),
             **rows,
         )
