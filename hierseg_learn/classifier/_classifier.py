@@ -423,7 +423,7 @@ class HierarchicalMetricClassifier(
                 n_jobs=self.n_jobs,
                 random_state=self.random_state,
                 on_step=bar.advance,
-                copies=_find_copies(X, codes, layout, names) if tree.n_nodes > 1 else None,
+                groups=_find_copies(X, codes, layout, names) if tree.n_nodes > 1 else None,
             )
         return metric.take([tree.index(path) for path in self.tree_.paths], by_name)
 

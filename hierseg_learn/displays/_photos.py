@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from numbers import Integral
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +21,7 @@ from ..explain.words import (
 )
 from ..fitted.model import check_titles, count, explain, take_steps
 from ..tree.render import top_down
-from ..utils.numbers import percent
+from ..utils.numbers import check_integer, percent
 from ._regions import LabelWriter, Region, check_pictures, drawn_nodes, label_spot, make_region
 
 if TYPE_CHECKING:
@@ -480,8 +479,7 @@ of the squared distance: sky 75% and sea 12%. Not drawn: photo as a whole 12%.
         ImportError
             If Matplotlib is not installed.
         """
-        if not isinstance(max_labels, Integral) or max_labels < 0:
-            raise ValueError(f"max_labels must be an integer of at least 0, got {max_labels!r}.")
+        check_integer(max_labels, "max_labels", 0)
         if not 0 <= alpha <= 1:
             raise ValueError(f"alpha must lie in [0, 1], got {alpha!r}.")
         self.ax_: Axes = plot(self, ax, int(max_labels), float(alpha))

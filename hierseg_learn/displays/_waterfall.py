@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from numbers import Integral
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -13,7 +12,7 @@ from ..explain.style import HATCH, NEGATIVE, POSITIVE, import_pyplot, make_room
 from ..explain.words import enumerate_words, node_labels, share_text, spoken_labels
 from ..fitted.model import check_titles, count, explain, take_steps
 from ..tree.render import top_down
-from ..utils.numbers import number
+from ..utils.numbers import check_integer, number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -170,8 +169,7 @@ class WaterfallDisplay:
             )
         self.explanation = explanation
         self.level = check_level(level, explanation.tree)
-        if isinstance(max_bars, bool) or not isinstance(max_bars, Integral) or max_bars < 1:
-            raise ValueError(f"max_bars must be an integer of at least 1, got {max_bars!r}.")
+        check_integer(max_bars, "max_bars")
         self.max_bars = int(max_bars)
 
     @classmethod

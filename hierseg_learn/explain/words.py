@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from html import escape
-from numbers import Integral
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -13,7 +12,7 @@ import numpy as np
 from ..metrics import sum_below
 from ..tree import SegmentTree
 from ..tree.render import top_down
-from ..utils.numbers import MISSING, number, percent
+from ..utils.numbers import MISSING, check_integer, number, percent
 from .style import BELOW, BELOW_NEGATIVE, NEGATIVE, POSITIVE
 
 if TYPE_CHECKING:
@@ -291,8 +290,7 @@ def split_sentence(rest: float) -> str:
 
 def check_max_nodes(max_nodes: int) -> None:
     """Raise unless a sentence may name at least one node."""
-    if isinstance(max_nodes, bool) or not isinstance(max_nodes, Integral) or max_nodes < 1:
-        raise ValueError(f"max_nodes must be an integer of at least 1, got {max_nodes!r}.")
+    check_integer(max_nodes, "max_nodes")
 
 
 def named_shares(tree: SegmentTree, direct: np.ndarray, sign: int, max_nodes: int) -> list[str]:

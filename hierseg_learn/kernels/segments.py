@@ -1,7 +1,7 @@
 """From the pixels of one image to a tree of merged regions, on the CPU.
 
-Plain functions on arrays around compiled loops, with slow twins in ``segments_reference``. All run
-on one thread: images, not pixels, are what is worked on side by side.
+Plain functions on arrays around compiled loops, on one thread: work is shared out by image, not by
+pixel.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""From the metrics of the nodes to one metric per subtree, bottom-up to the root."""
+"""Base of the combinations of node metrics, from the leaves to the root."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..utils import Estimator
 if TYPE_CHECKING:
     from ..tree import SegmentTree
 
-# rows of one comparison of held-out rows with references: bounds time and memory
+# held-out rows and references of one comparison: bounds time and memory
 MAX_QUERIES = 1000
 MAX_REFERENCES = 5000
 
@@ -84,12 +84,12 @@ class FittedNode:
 
 
 class Combination(Estimator, ABC):
-    """Base class: how the nodes of a tree get their metrics, parents from their children.
+    """Base class: fits the metrics of the nodes of a tree, parents from their children.
 
     Parameters
     ----------
     cv : int, default=3
-        Number of folds on whose held-out rows parents are judged.
+        Number of folds on whose held-out rows parents are scored.
 
     Examples
     --------
@@ -120,7 +120,7 @@ class Combination(Estimator, ABC):
         n_jobs: int | None,
         random_state: int,
         on_step: Callable[[], None],
-        copies: np.ndarray | None = None,
+        groups: np.ndarray | None = None,
     ) -> list[FittedNode]:
         """Fit the metrics of all nodes, children before their parents.
 
@@ -135,7 +135,7 @@ class Combination(Estimator, ABC):
         columns : tuple of ndarray of int, length n_nodes
             Own columns of every node.
         learners : list of estimators, length n_nodes
-            What learns the map of every node's own columns; not fitted.
+            Learners of the maps of the nodes' own columns; not fitted.
         score : callable
             ``score(references, reference_codes, queries, query_codes)``, larger is better.
         n_jobs : int or None
@@ -143,9 +143,9 @@ class Combination(Estimator, ABC):
         random_state : int
             Seeds the folds.
         on_step : callable
-            Called whenever one step of `n_steps` is done.
-        copies : ndarray of shape (n_samples,), int, default=None
-            Rows with the same number are copies of each other, and stay in one fold.
+            Called after every step of `n_steps`.
+        groups : ndarray of shape (n_samples,), int, default=None
+            Group of every row, such as copies of one row; a group stays in one fold.
 
         Returns
         -------

@@ -305,7 +305,7 @@ class ScatterCombination(Combination):
         n_jobs: int | None,
         random_state: int,
         on_step: Callable[[], None],
-        copies: np.ndarray | None = None,
+        groups: np.ndarray | None = None,
     ) -> list[FittedNode]:
         """Fit the metrics of all nodes; see `Combination.fit_nodes`."""
         for learner in learners:
@@ -315,7 +315,7 @@ class ScatterCombination(Combination):
                     f"{learner!r}; the other combinations take any node metric."
                 )
             learner._validate_params()
-        folds = held_out_folds(codes, self.cv, random_state, copies)
+        folds = held_out_folds(codes, self.cv, random_state, groups)
 
         def judge(fold: np.ndarray) -> list[np.ndarray]:
             rows = np.delete(np.arange(len(X)), fold)

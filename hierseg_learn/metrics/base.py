@@ -77,10 +77,9 @@ class MahalanobisMixin:
 
 
 def map_rows(components: np.ndarray, rows: np.ndarray, dtype: Any = None) -> np.ndarray:
-    """Rows through a linear map.
+    """Map rows by a linear map: (n_samples, n_components), of a dtype, by default that of the rows.
 
-    Shapes: `components` (n_components, n_features), `rows` (n_samples, n_features) float32. Returns
-    `embedding` (n_samples, n_components): of that dtype; the same bits for any number of threads.
+    The bits are the same for any number of threads.
     """
     dtype = rows.dtype if dtype is None else np.dtype(dtype)
     down = components.T.astype(dtype, copy=False)
@@ -95,11 +94,7 @@ def map_rows(components: np.ndarray, rows: np.ndarray, dtype: Any = None) -> np.
 
 
 def row_distances(components: np.ndarray, pairs: Any) -> np.ndarray:
-    """Distance of the rows of every pair under a linear map.
-
-    Shapes: `components` (n_components, n_features), `pairs` (n_pairs, 2, n_features). Returns
-    `distances` (n_pairs,) float64.
-    """
+    """Distances of pairs of rows, (n_pairs, 2, n_features), under a linear map: (n_pairs,)."""
     pairs = np.asarray(pairs, dtype=np.float64)
     if pairs.ndim != 3 or pairs.shape[1:] != (2, components.shape[1]):
         raise ValueError(
@@ -109,10 +104,7 @@ def row_distances(components: np.ndarray, pairs: Any) -> np.ndarray:
 
 
 class MahalanobisMetric:
-    """The metric of a linear map as a function of two rows.
-
-    Shapes: `components` (n_components, n_features).
-    """
+    """The metric of a linear map (n_components, n_features) as a function of two rows."""
 
     def __init__(self, components: np.ndarray) -> None:
         self.components = components
@@ -132,8 +124,8 @@ class LinearMetric(
 ):
     """Base class: a supervised linear map L, and the metric ``||L (a - b)||`` that it defines.
 
-    A new learner overrides ``_fit``, which gets checked rows and integer classes and returns L. The
-    names are those of metric-learn: `components_`, `transform`, `pair_distance`, `get_metric`,
+    A new learner overrides ``_fit``, which gets validated rows and integer classes and returns L.
+    Names are those of metric-learn: `components_`, `transform`, `pair_distance`, `get_metric`,
     `get_mahalanobis_matrix`.
 
     Attributes
@@ -178,17 +170,17 @@ class LinearMetric(
         Raises
         ------
         ValueError
-            If X or y is not what it should be, or there are fewer than two classes.
+            If X or y is invalid, or there are fewer than two classes.
         """
         X, y = check_table(self, X, y)
         classes, codes = np.unique(y, return_inverse=True)
         del y
         if len(classes) < 2:
             raise ValueError(
-                f"y has 1 class, {classes.tolist()[0]!r}; a metric that tells classes apart needs "
-                "at least 2."
+                f"y has 1 class, {classes.tolist()[0]!r}; a metric that separates classes needs at "
+                "least 2."
             )
-        # whatever the order of rows and the names of classes, the same is learned to the bit
+        # the result does not depend on the order of rows or the names of classes
         order, ranks = canonical_order(X, codes)
         codes = ranks[codes[order]]
         self.components_ = np.array(self._fit_rows(X, order, codes), dtype=np.float64)
@@ -219,7 +211,7 @@ class LinearMetric(
         """Learn the map of shape (n_components, n_features) from checked rows and classes."""
 
     def _most_components(self, n_features: int, n_classes: int) -> int:
-        """Return the most rows of L that `n_components` may ask for."""
+        """Return the largest allowed `n_components`."""
         return n_features
 
     @property

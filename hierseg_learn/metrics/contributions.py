@@ -1,4 +1,4 @@
-r"""How a squared distance comes apart into what every node contributed.
+r"""Contributions of nodes to squared distances.
 
 With :math:`M = L^T L` and :math:`\Delta` the difference of two rows, node v contributes
 :math:`\varphi_v = \Delta_v^T (M \Delta)_v`. This is the Shapley value of the game over the nodes in
@@ -46,7 +46,7 @@ def node_contributions(
     -------
     direct : ndarray of shape (n_pairs, n_nodes), float64
         A row sums to the squared distance of its pair. Entries are negative where a node's
-        difference makes up for that of others; never with weights only.
+        difference offsets that of others; never with weights only.
 
     Examples
     --------
@@ -59,10 +59,10 @@ def node_contributions(
     # one thread: the bits of a product depend on the number of threads
     with single_blas_thread():
         shares = (delta @ components.T) @ components * delta
-    own = np.zeros((len(delta), n_nodes))
+    direct = np.zeros((len(delta), n_nodes))
     for node in range(n_nodes):
-        own[:, node] = shares[:, column_nodes == node].sum(axis=1)
-    return own
+        direct[:, node] = shares[:, column_nodes == node].sum(axis=1)
+    return direct
 
 
 def sum_below(tree: SegmentTree, direct: np.ndarray) -> np.ndarray:
@@ -73,12 +73,12 @@ def sum_below(tree: SegmentTree, direct: np.ndarray) -> np.ndarray:
     tree : SegmentTree
         The tree.
     direct : ndarray of shape (..., n_nodes)
-        What every node contributes itself.
+        Contribution of every node's own columns.
 
     Returns
     -------
     total : ndarray of shape (..., n_nodes)
-        What a node and all nodes below it contribute.
+        Contribution of a node and all nodes below it.
 
     Examples
     --------
@@ -138,9 +138,9 @@ def pair_squared_distances(
     for start in range(0, n_queries, rows):
         block = slice(start, min(start + rows, n_queries))
         delta = np.subtract(queries[block, None], references[indices[block]], dtype=np.float64)
-        own = node_contributions(
+        direct = node_contributions(
             components, delta.reshape(-1, queries.shape[1]), column_nodes, n_nodes
         )
-        squared[block] = own.sum(axis=1).reshape(-1, n_neighbors)
-    # The sum of contributions of either sign can end a rounding error below zero.
+        squared[block] = direct.sum(axis=1).reshape(-1, n_neighbors)
+    # the sum may lie below zero by rounding
     return np.maximum(squared, 0.0)

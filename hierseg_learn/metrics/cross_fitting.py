@@ -87,13 +87,13 @@ def cross_fit(
     random_state: int,
     n_jobs: int | None,
     on_fit: Callable[[], None],
-    copies: np.ndarray | None = None,
+    groups: np.ndarray | None = None,
 ) -> CrossFit:
     """Fit all node maps, on all rows, without each fold and without each pair of folds.
 
-    Shapes: `X` (n_samples, n_features), `codes` (n_samples,) int, `copies` (n_samples,) int.
+    Shapes: `X` (n_samples, n_features), `codes` (n_samples,) int, `groups` (n_samples,) int.
     """
-    folds = held_out_folds(codes, cv, random_state, copies)
+    folds = held_out_folds(codes, cv, random_state, groups)
     left_out = [(), *((f,) for f in range(len(folds))), *combinations(range(len(folds)), 2)]
     fit_rows = [_rows_without(folds, out, len(X)) for out in left_out]
     all_maps = _fit_maps(X, codes, fit_rows, columns, learners, names, n_jobs, on_fit)
@@ -154,12 +154,12 @@ def _aligned(fit: _Fit, target: _Fit) -> np.ndarray:
 
 
 def held_out_folds(
-    codes: np.ndarray, cv: int, random_state: int, copies: np.ndarray | None = None
+    codes: np.ndarray, cv: int, random_state: int, groups: np.ndarray | None = None
 ) -> list[np.ndarray]:
     """Rows of stratified folds; none where a pair of folds may leave less than two classes."""
-    if copies is None:
-        copies = np.arange(len(codes))
-    firsts = np.unique(copies)
+    if groups is None:
+        groups = np.arange(len(codes))
+    firsts = np.unique(groups)
     counts = np.bincount(codes[firsts])
     n_folds = min(cv, int(counts.max()))
     # Every pair of folds must leave two classes, for that three folds each with a row will do.
@@ -170,7 +170,7 @@ def held_out_folds(
         # A rare class is missing in some folds: its rows are then placed by the others alone.
         warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
         split = [firsts[held_out] for _, held_out in splitter.split(firsts, codes[firsts])]
-    return [np.flatnonzero(np.isin(copies, held_out)) for held_out in split]
+    return [np.flatnonzero(np.isin(groups, held_out)) for held_out in split]
 
 
 def _fit_maps(
@@ -279,7 +279,7 @@ class CrossFitCombination(Combination):
         n_jobs: int | None,
         random_state: int,
         on_step: Callable[[], None],
-        copies: np.ndarray | None = None,
+        groups: np.ndarray | None = None,
     ) -> list[FittedNode]:
         """Fit the metrics of all nodes; see `Combination.fit_nodes`."""
         fitted = cross_fit(
@@ -292,7 +292,7 @@ class CrossFitCombination(Combination):
             random_state=random_state,
             n_jobs=n_jobs,
             on_fit=on_step,
-            copies=copies,
+            groups=groups,
         )
         nodes = self.combine(tree, fitted, codes, score=score, on_node=on_step)
         return [

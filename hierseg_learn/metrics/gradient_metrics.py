@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from abc import abstractmethod
 from collections.abc import Callable
+from dataclasses import KW_ONLY, dataclass
 from functools import partial
 from inspect import cleandoc
 from numbers import Integral, Real
@@ -39,12 +40,10 @@ MAX_BATCH = 1000
 # for losses that sort all triplets of a batch; few rows carry as much information
 MAX_SORTED = 250
 
-N_COMPONENTS = """\
+PARAMETERS = """\
 n_components : int, default=None
     Number of rows of `components_`; None takes the number of features, or the number of dimensions
-    that the rows span where that is smaller."""
-
-PARAMETERS = """\
+    that the rows span where that is smaller.
 init : {"auto", "pca", "lda", "identity", "random"} or ndarray, default="auto"
     The start, over columns of unit variance: "lda", shrunken discriminants followed by the other
     directions, all whitened by the scatter within classes; "pca", the principal directions;
@@ -92,21 +91,22 @@ feature_names_in_ : ndarray of shape (`n_features_in_`,)
 
 
 def add_shared_docs(learner: type[GradientMetric]) -> type[GradientMetric]:
-    """Put what all learners share in place of `$n_components`, `$parameters` and `$attributes`."""
+    """Put the texts that all learners share in place of `$parameters` and `$attributes`."""
     if learner.__doc__:  # none under python -OO
         parameters = Template(PARAMETERS).substitute(
             auto_init=learner._auto_start,
-            scale_note="The start keeps its scale."
+            scale_note="The scale of the start is kept."
             if learner._scale_free
-            else "Its scale is adapted to the loss.",
+            else "The scale of any start is adapted to the loss.",
             max_batch=f"{learner._max_batch:,}",
         )
         learner.__doc__ = Template(cleandoc(learner.__doc__)).substitute(
-            n_components=N_COMPONENTS, parameters=parameters, attributes=ATTRIBUTES
+            parameters=parameters, attributes=ATTRIBUTES
         )
     return learner
 
 
+@dataclass(eq=False, repr=False)  # for an __init__ with the parameters of all classes above
 class GradientMetric(LinearMetric):
     """Base class: a linear map trained on batches, from a good start, scored on held-out rows.
 
@@ -115,7 +115,21 @@ class GradientMetric(LinearMetric):
     rows than columns, the map covers only the directions in which rows differ.
     """
 
-    _parameter_constraints: dict = {
+    n_components: int | None = None
+    _: KW_ONLY
+    init: Any = "auto"
+    max_iter: int = 80
+    batch_size: Any = "auto"
+    learning_rate_init: float = 0.02
+    tol: float = 1e-4
+    early_stopping: bool = True
+    validation_fraction: float = 0.1
+    n_iter_no_change: int = 40
+    random_state: Any = None
+    device: str = "auto"
+    verbose: int = 0
+
+    _parameter_constraints: ClassVar[dict] = {
         "n_components": [Interval(Integral, 1, None, closed="left"), None],
         "init": [StrOptions(set(INITS)), "array-like"],
         "max_iter": [Interval(Integral, 0, None, closed="left")],
@@ -132,35 +146,6 @@ class GradientMetric(LinearMetric):
     _scale_free: ClassVar[bool] = False
     _auto_start: ClassVar[str] = "lda"
     _max_batch: ClassVar[int] = MAX_BATCH
-
-    def __init__(
-        self,
-        n_components: int | None = None,
-        *,
-        init: Any = "auto",
-        max_iter: int = 80,
-        batch_size: Any = "auto",
-        learning_rate_init: float = 0.02,
-        tol: float = 1e-4,
-        early_stopping: bool = True,
-        validation_fraction: float = 0.1,
-        n_iter_no_change: int = 40,
-        random_state: Any = None,
-        device: str = "auto",
-        verbose: int = 0,
-    ) -> None:
-        self.n_components = n_components
-        self.init = init
-        self.max_iter = max_iter
-        self.batch_size = batch_size
-        self.learning_rate_init = learning_rate_init
-        self.tol = tol
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.random_state = random_state
-        self.device = device
-        self.verbose = verbose
 
     @abstractmethod
     def _objective(
@@ -304,6 +289,7 @@ class GradientMetric(LinearMetric):
 
 
 @add_shared_docs
+@dataclass(eq=False, repr=False)
 class NCA(GradientMetric):
     r"""Neighbourhood components analysis, trained on batches.
 
@@ -314,7 +300,6 @@ class NCA(GradientMetric):
 
     Parameters
     ----------
-    $n_components
     $parameters
 
     Attributes
@@ -342,6 +327,7 @@ class NCA(GradientMetric):
 
 
 @add_shared_docs
+@dataclass(eq=False, repr=False)
 class LMNN(GradientMetric):
     r"""Large margin nearest neighbors, trained on lists of impostors.
 
@@ -352,12 +338,11 @@ class LMNN(GradientMetric):
 
     Parameters
     ----------
-    $n_components
+    $parameters
     n_neighbors : int, default=3
         Number of target neighbors of a row; at most the number of other rows of its class.
     regularization : float, default=0.5
         Weight of the pull, between 0 and 1; the push has the rest.
-    $parameters
 
     Attributes
     ----------
@@ -377,46 +362,15 @@ class LMNN(GradientMetric):
     (150, 2)
     """
 
-    _parameter_constraints: dict = {
+    _: KW_ONLY
+    n_neighbors: int = 3
+    regularization: float = 0.5
+
+    _parameter_constraints: ClassVar[dict] = {
         **GradientMetric._parameter_constraints,
         "n_neighbors": [Interval(Integral, 1, None, closed="left")],
         "regularization": [Interval(Real, 0, 1, closed="both")],
     }
-
-    def __init__(
-        self,
-        n_components: int | None = None,
-        *,
-        n_neighbors: int = 3,
-        regularization: float = 0.5,
-        init: Any = "auto",
-        max_iter: int = 80,
-        batch_size: Any = "auto",
-        learning_rate_init: float = 0.02,
-        tol: float = 1e-4,
-        early_stopping: bool = True,
-        validation_fraction: float = 0.1,
-        n_iter_no_change: int = 40,
-        random_state: Any = None,
-        device: str = "auto",
-        verbose: int = 0,
-    ) -> None:
-        super().__init__(
-            n_components,
-            init=init,
-            max_iter=max_iter,
-            batch_size=batch_size,
-            learning_rate_init=learning_rate_init,
-            tol=tol,
-            early_stopping=early_stopping,
-            validation_fraction=validation_fraction,
-            n_iter_no_change=n_iter_no_change,
-            random_state=random_state,
-            device=device,
-            verbose=verbose,
-        )
-        self.n_neighbors = n_neighbors
-        self.regularization = regularization
 
     def _objective(
         self, backend: Backend, rows: Rows, codes: np.ndarray, batches: Batches
@@ -426,6 +380,7 @@ class LMNN(GradientMetric):
 
 
 @add_shared_docs
+@dataclass(eq=False, repr=False)
 class TripletMargin(GradientMetric):
     r"""A map under which negatives are farther than positives by a margin, trained on batches.
 
@@ -436,7 +391,7 @@ class TripletMargin(GradientMetric):
 
     Parameters
     ----------
-    $n_components
+    $parameters
     n_positives : int, default=3
         Number of positives per anchor, the nearest ones, with the ten nearest negatives. None takes
         all triplets of a batch; they are counted through sorted distances and never listed, and a
@@ -444,7 +399,6 @@ class TripletMargin(GradientMetric):
     margin : float, default=1.0
         Squared distance by which negatives must be farther. The map finds its scale itself, so the
         margin only sets the scale of `components_`.
-    $parameters
 
     Attributes
     ----------
@@ -464,46 +418,15 @@ class TripletMargin(GradientMetric):
     (150, 2)
     """
 
-    _parameter_constraints: dict = {
+    _: KW_ONLY
+    n_positives: int | None = 3
+    margin: float = 1.0
+
+    _parameter_constraints: ClassVar[dict] = {
         **GradientMetric._parameter_constraints,
         "n_positives": [Interval(Integral, 1, None, closed="left"), None],
         "margin": [Interval(Real, 0, None, closed="neither")],
     }
-
-    def __init__(
-        self,
-        n_components: int | None = None,
-        *,
-        n_positives: int | None = 3,
-        margin: float = 1.0,
-        init: Any = "auto",
-        max_iter: int = 80,
-        batch_size: Any = "auto",
-        learning_rate_init: float = 0.02,
-        tol: float = 1e-4,
-        early_stopping: bool = True,
-        validation_fraction: float = 0.1,
-        n_iter_no_change: int = 40,
-        random_state: Any = None,
-        device: str = "auto",
-        verbose: int = 0,
-    ) -> None:
-        super().__init__(
-            n_components,
-            init=init,
-            max_iter=max_iter,
-            batch_size=batch_size,
-            learning_rate_init=learning_rate_init,
-            tol=tol,
-            early_stopping=early_stopping,
-            validation_fraction=validation_fraction,
-            n_iter_no_change=n_iter_no_change,
-            random_state=random_state,
-            device=device,
-            verbose=verbose,
-        )
-        self.n_positives = n_positives
-        self.margin = margin
 
     @property
     def _unit(self) -> float:
@@ -526,6 +449,7 @@ class TripletMargin(GradientMetric):
 
 
 @add_shared_docs
+@dataclass(eq=False, repr=False)
 class SNRMetric(GradientMetric):
     r"""A metric learned by triplets of the signal-to-noise distance.
 
@@ -544,10 +468,9 @@ class SNRMetric(GradientMetric):
 
     Parameters
     ----------
-    $n_components
+    $parameters
     margin : float, default=0.5
         Signal-to-noise distance by which negatives must be farther.
-    $parameters
 
     Attributes
     ----------
@@ -567,46 +490,16 @@ class SNRMetric(GradientMetric):
     (150, 2)
     """
 
-    _parameter_constraints: dict = {
+    _: KW_ONLY
+    margin: float = 0.5
+
+    _parameter_constraints: ClassVar[dict] = {
         **GradientMetric._parameter_constraints,
         "margin": [Interval(Real, 0, None, closed="neither")],
     }
     _scale_free = True
     _auto_start = "pca"
     _max_batch = MAX_SORTED
-
-    def __init__(
-        self,
-        n_components: int | None = None,
-        *,
-        margin: float = 0.5,
-        init: Any = "auto",
-        max_iter: int = 80,
-        batch_size: Any = "auto",
-        learning_rate_init: float = 0.02,
-        tol: float = 1e-4,
-        early_stopping: bool = True,
-        validation_fraction: float = 0.1,
-        n_iter_no_change: int = 40,
-        random_state: Any = None,
-        device: str = "auto",
-        verbose: int = 0,
-    ) -> None:
-        super().__init__(
-            n_components,
-            init=init,
-            max_iter=max_iter,
-            batch_size=batch_size,
-            learning_rate_init=learning_rate_init,
-            tol=tol,
-            early_stopping=early_stopping,
-            validation_fraction=validation_fraction,
-            n_iter_no_change=n_iter_no_change,
-            random_state=random_state,
-            device=device,
-            verbose=verbose,
-        )
-        self.margin = margin
 
     def _objective(
         self, backend: Backend, rows: Rows, codes: np.ndarray, batches: Batches

@@ -1,8 +1,10 @@
-"""How numbers are written: the one home of percents, of signs and of "no number"."""
+"""Numbers as text (percents, signs, missing numbers), and checks of integer arguments."""
 
 from __future__ import annotations
 
 import math
+from numbers import Integral
+from typing import Any
 
 MISSING = "–"
 
@@ -26,3 +28,10 @@ def percent(share: float, digits: int = 0) -> str:
 def number(value: float, spec: str = ".3g") -> str:
     """Write a number as `format` does; "–" for no number, and no minus before a zero."""
     return format(value + 0.0, spec) if math.isfinite(value) else MISSING
+
+
+def check_integer(value: Any, name: str, minimum: int = 1) -> int:
+    """Return an integer of at least `minimum`, as a Python int."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < minimum:
+        raise ValueError(f"{name} must be an integer of at least {minimum}, got {value!r}.")
+    return int(value)

@@ -1,6 +1,5 @@
 """Parents with a scatter drawn towards their children's: the formula, and what it is good for."""
 
-
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
