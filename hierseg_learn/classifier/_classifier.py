@@ -20,11 +20,11 @@ from sklearn.utils._set_output import _get_container_adapter
 from sklearn.utils.validation import check_is_fitted
 
 from ..kernels import get_backend
-from ..metrics import Combination, make_combination, make_node_metric
+from ..metrics import Combination
 from ..metrics.base import MahalanobisMixin, map_rows
 from ..metrics.canonical import canonical_order
 from ..metrics.cross_fitting import find_copies
-from ..metrics.registry import COMBINATIONS, NODE_METRICS
+from ..metrics.registry import COMBINATIONS, NODE_METRICS, make_combination, make_node_metric
 from ..metrics.tree_metric import TreeMetric, fit_tree_metric
 from ..table.checks import check_rows, check_table, presence_columns
 from ..table.layout import TableLayout, read_layout

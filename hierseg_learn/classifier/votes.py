@@ -11,8 +11,8 @@ import numpy as np
 from scipy.special import softmax
 
 from ..kernels.threads import single_blas_thread
-from ..metrics import pair_squared_distances
 from ..metrics.base import BLOCK_ROWS, map_rows
+from ..metrics.contributions import pair_squared_distances
 from ..metrics.ties import SAME_VOTES, TiedNeighbors, find_tied
 from ..table.layout import TableLayout
 

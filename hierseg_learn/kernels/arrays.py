@@ -54,12 +54,6 @@ def stable_argsort(xp: Any, array: Array) -> Array:
         return xp.argsort(array, axis=-1)
 
 
-def gather(xp: Any, array: Array, indices: Array) -> Array:
-    """Return ``array[indices]`` along the first axis for an integer array of any shape."""
-    taken = xp.take(array, xp.reshape(indices, (-1,)), axis=0)
-    return xp.reshape(taken, tuple(indices.shape) + tuple(array.shape[1:]))
-
-
 def squared_norms(xp: Any, Z: Array) -> Array:
     """Return the squared length of every row."""
     return xp.sum(Z * Z, axis=1)

@@ -6,10 +6,9 @@ from ._projection import ProjectionCombination
 from ._scatter import ScatterCombination
 from ._weighted import WeightedCombination
 from .base import LinearMetric
-from .contributions import node_contributions, pair_squared_distances, sum_below
+from .contributions import node_contributions, sum_below
 from .cross_fitting import CrossFitCombination
 from .gradient_metrics import LMNN, NCA, SNRMetric, TripletMargin, snr_distance
-from .registry import make_combination, make_node_metric
 
 __all__ = [
     "LMNN",
@@ -24,10 +23,7 @@ __all__ = [
     "ShrinkageLDA",
     "TripletMargin",
     "WeightedCombination",
-    "make_combination",
-    "make_node_metric",
     "node_contributions",
-    "pair_squared_distances",
     "snr_distance",
     "sum_below",
 ]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -130,36 +131,35 @@ N_IMPOSTORS = 10
 SCALES = 0.35 * 2.0 ** (0.75 * np.arange(8))
 
 
-class Objective(Protocol):
-    """A loss over the rows of a batch."""
+class Objective(ABC):
+    """A loss over the rows of a batch and its derivative by a map L (n_components, n_features)."""
 
-    n_batches: int
+    def __init__(self, backend: Backend, rows: Rows, codes: np.ndarray, batches: Batches) -> None:
+        self._backend, self._rows, self._codes, self._batches = backend, rows, codes, batches
+        self.n_batches = batches.n_batches
 
+    @abstractmethod
     def draw(self, L: np.ndarray) -> None:
         """Choose the rows of the next step; lists of neighbors depend on the map."""
 
+    @abstractmethod
     def loss_grad(self, L: np.ndarray) -> tuple[float, np.ndarray]:
-        """Return the loss of the rows drawn and its derivative by L, (n_components, n_features)."""
+        """Return the loss of the rows drawn and its derivative by L."""
+
+    def _embed(self, L: np.ndarray) -> Any:
+        return self._U @ self._backend.asarray(L.astype(np.float32)).T
+
+    def _by_map(self, gradient: Any) -> np.ndarray:
+        """Derivative by L: with Z = UL' it is (dloss/dZ)'U."""
+        return self._backend.to_numpy(gradient.T @ self._U).astype(np.float64)
 
 
-class Score(Protocol):
-    """Score of a map: larger is better."""
-
-    n_rows: int
-
-    def __call__(self, L: np.ndarray) -> float:
-        """Return the mean over `n_rows` rows of a number between 0 and 1."""
-
-
-class PairObjective:
+class PairObjective(Objective):
     """A loss over all pairs or triplets of a batch."""
 
-    def __init__(
-        self, loss_grad: Callable, backend: Backend, rows: Rows, codes: np.ndarray, batches: Batches
-    ) -> None:
-        self._loss_grad, self._backend = loss_grad, backend
-        self._rows, self._codes, self._batches = rows, codes, batches
-        self.n_batches, self._indices = batches.n_batches, None
+    def __init__(self, loss_grad: Callable, *args: Any) -> None:
+        super().__init__(*args)
+        self._loss_grad, self._indices = loss_grad, None
 
     def draw(self, L: np.ndarray) -> None:
         """Take the next batch."""
@@ -170,31 +170,23 @@ class PairObjective:
             self._batch_codes = self._backend.asarray(self._codes[indices])
 
     def loss_grad(self, L: np.ndarray) -> tuple[float, np.ndarray]:
-        """Loss and gradient of the batch: with Z = UL' the gradient by L is (dloss/dZ)'U."""
-        Z = self._U @ self._backend.asarray(L.astype(np.float32)).T
-        loss, gradient = self._loss_grad(Z, self._batch_codes)
-        return float(loss), self._backend.to_numpy(gradient.T @ self._U).astype(np.float64)
+        """Return the loss of the batch and its derivative by L."""
+        loss, gradient = self._loss_grad(self._embed(L), self._batch_codes)
+        return float(loss), self._by_map(gradient)
 
 
-class ListObjective:
+class ListObjective(Objective):
     """The loss of large margin nearest neighbors over the lists of a batch.
 
     Lists are searched for every batch: old ones cost more accuracy than they save time.
     """
 
     def __init__(
-        self,
-        backend: Backend,
-        rows: Rows,
-        codes: np.ndarray,
-        batches: Batches,
-        n_targets: int,
-        regularization: float,
-        margin: float = 1.0,
+        self, *args: Any, n_targets: int, regularization: float, margin: float = 1.0
     ) -> None:
-        self._backend, self._rows, self._codes, self._batches = backend, rows, codes, batches
+        super().__init__(*args)
         self._n_targets, self._regularization = n_targets, regularization
-        self._margin, self.n_batches = margin, batches.n_batches
+        self._margin = margin
 
     def draw(self, L: np.ndarray) -> None:
         """Take the next batch and search its lists under the map."""
@@ -205,17 +197,13 @@ class ListObjective:
         self._lists = [self._backend.asarray(array) for array in lists]
 
     def loss_grad(self, L: np.ndarray) -> tuple[float, np.ndarray]:
-        """Loss and gradient over the lists: with Z = UL' the gradient by L is (dloss/dZ)'U."""
+        """Return the loss over the lists and its derivative by L."""
         # the kernel's margin is 1, so the map is measured in units of the margin
         unit = np.sqrt(self._margin)
         loss, gradient = self._backend.lmnn_loss_grad(
             self._embed(L / unit), *self._lists, self._regularization
         )
-        by_map = self._backend.to_numpy(gradient.T @ self._U).astype(np.float64)
-        return float(loss) * self._margin, by_map * unit
-
-    def _embed(self, L: np.ndarray) -> Any:
-        return self._U @ self._backend.asarray(L.astype(np.float32)).T
+        return float(loss) * self._margin, self._by_map(gradient) * unit
 
 
 def neighbor_lists(
@@ -271,7 +259,7 @@ def evaluation_interval(max_iter: int, n_iter_no_change: int) -> int:
 def train(
     start: np.ndarray,
     objective: Objective,
-    score: Score | None,
+    score: NeighborScore | None,
     *,
     max_iter: int,
     learning_rate: float,
@@ -333,7 +321,7 @@ def train(
 
 
 def _choose(
-    trace: list[tuple], score: Score | None, begun: float | None
+    trace: list[tuple], score: NeighborScore | None, begun: float | None
 ) -> tuple[np.ndarray, float | None]:
     """Return the last map whose score is within a standard error of the best, and its score.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABCMeta, abstractmethod
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -68,7 +69,7 @@ class MahalanobisMixin:
             ``metric(u, v, squared=False)``, for use as `metric` of scikit-learn's neighbors.
         """
         check_is_fitted(self)
-        return MahalanobisMetric(self.components_.copy())
+        return partial(mahalanobis_distance, self.components_.copy())
 
     def get_mahalanobis_matrix(self) -> np.ndarray:
         """Return ``M = components_.T @ components_``, (n_features, n_features)."""
@@ -103,16 +104,10 @@ def row_distances(components: np.ndarray, pairs: Any) -> np.ndarray:
     return np.linalg.norm(map_rows(components, pairs[:, 0] - pairs[:, 1]), axis=1)
 
 
-class MahalanobisMetric:
-    """The metric of a linear map (n_components, n_features) as a function of two rows."""
-
-    def __init__(self, components: np.ndarray) -> None:
-        self.components = components
-
-    def __call__(self, u: Any, v: Any, squared: bool = False) -> float:
-        """Distance of two rows of shape (n_features,), or its square."""
-        distance = row_distances(self.components, [[u, v]])[0]
-        return distance**2 if squared else distance
+def mahalanobis_distance(components: np.ndarray, u: Any, v: Any, squared: bool = False) -> float:
+    """Distance of two rows under a linear map (n_components, n_features), or its square."""
+    distance = row_distances(components, [[u, v]])[0]
+    return distance**2 if squared else distance
 
 
 class LinearMetric(

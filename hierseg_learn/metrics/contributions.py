@@ -103,34 +103,9 @@ def pair_squared_distances(
     column_nodes: np.ndarray,
     n_nodes: int,
 ) -> np.ndarray:
-    """Squared distances between queries and given references, as sums of contributions.
+    """Squared distances of queries to the references `indices` (n_queries, n_neighbors) names.
 
-    Parameters
-    ----------
-    components : ndarray of shape (n_components, n_features)
-        The linear map L.
-    queries : ndarray of shape (n_queries, n_features)
-        Rows of the table.
-    references : ndarray of shape (n_samples, n_features)
-        Rows of the table.
-    indices : ndarray of shape (n_queries, n_neighbors), int
-        Rows of `references` to compare every query with.
-    column_nodes : ndarray of shape (n_features,), int
-        Node of every column.
-    n_nodes : int
-        Number of nodes.
-
-    Returns
-    -------
-    squared_distances : ndarray of shape (n_queries, n_neighbors), float64
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from hierseg_learn.metrics import pair_squared_distances
-    >>> rows = np.array([[0.0, 0.0], [3.0, 4.0]])
-    >>> pair_squared_distances(np.eye(2), rows[:1], rows, np.array([[0, 1]]), np.array([0, 1]), 2)
-    array([[ 0., 25.]])
+    They are sums of contributions, float64 of the shape of `indices`.
     """
     n_queries, n_neighbors = indices.shape
     squared = np.empty((n_queries, n_neighbors))

@@ -375,8 +375,8 @@ class LMNN(GradientMetric):
     def _objective(
         self, backend: Backend, rows: Rows, codes: np.ndarray, batches: Batches
     ) -> Objective:
-        regularization = float(self.regularization)
-        return ListObjective(backend, rows, codes, batches, self.n_neighbors, regularization)
+        lists = {"n_targets": self.n_neighbors, "regularization": float(self.regularization)}
+        return ListObjective(backend, rows, codes, batches, **lists)
 
 
 @add_shared_docs
@@ -438,7 +438,8 @@ class TripletMargin(GradientMetric):
         margin = float(self.margin)
         if self.n_positives is not None:
             # the loss of large margin nearest neighbors without its pull
-            return ListObjective(backend, rows, codes, batches, self.n_positives, 0.0, margin)
+            lists = {"n_targets": self.n_positives, "regularization": 0.0, "margin": margin}
+            return ListObjective(backend, rows, codes, batches, **lists)
         loss_grad = partial(backend.triplet_loss_grad, margin=margin)
         return PairObjective(loss_grad, backend, rows, codes, batches)
 

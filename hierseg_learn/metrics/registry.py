@@ -33,31 +33,7 @@ COMBINATIONS = {
 
 
 def make_node_metric(spec: Any, *, device: str = "auto") -> Any:
-    """Make the node learner that a parameter stands for.
-
-    Parameters
-    ----------
-    spec : {"lda", "nca", "lmnn", "triplet", "snr"} or estimator
-        A name stands for the learner with its defaults, on `device` where it has a choice.
-    device : {"auto", "cpu", "cuda"}, default="auto"
-        For learners given by name.
-
-    Returns
-    -------
-    learner : estimator
-        A new one, or the object given, which is not copied.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an object has no `fit` and `transform`, or there is no learner of that name.
-
-    Examples
-    --------
-    >>> from hierseg_learn.metrics import make_node_metric
-    >>> make_node_metric("lda")
-    ShrinkageLDA(n_extra_directions=24)
-    """
+    """Return the learner of a name, with its defaults and on a device, or the estimator given."""
     if isinstance(spec, str) and spec in NODE_METRICS:
         if spec == "lda":
             return ShrinkageLDA(n_extra_directions=N_EXTRA_DIRECTIONS)
@@ -69,29 +45,7 @@ def make_node_metric(spec: Any, *, device: str = "auto") -> Any:
 
 
 def make_combination(spec: Any) -> Combination:
-    """Make the combination that a parameter stands for.
-
-    Parameters
-    ----------
-    spec : {"projection", "weighted", "scatter"} or Combination
-        A name stands for the combination with its defaults.
-
-    Returns
-    -------
-    combination : Combination
-        A new one, or the object given, which is not copied.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If there is no such combination, or a parameter of an object is not what it should be.
-
-    Examples
-    --------
-    >>> from hierseg_learn.metrics import make_combination
-    >>> make_combination("weighted")
-    WeightedCombination()
-    """
+    """Return the combination of a name, with its defaults, or the validated object given."""
     if isinstance(spec, str) and spec in COMBINATIONS:
         spec = COMBINATIONS[spec]()
     if not isinstance(spec, Combination):

@@ -24,7 +24,6 @@ from hierseg_learn.kernels.arrays import (
     center_columns,
     concat,
     cumulative_sum,
-    gather,
     namespace,
     relations,
     row_blocks,
@@ -195,6 +194,12 @@ def _nearest_of_one(xp, query, X, n_neighbors, left_out):
         distances[left_out] = float("inf")
     order = stable_argsort(xp, distances)[:n_neighbors]
     return order, xp.take(distances, order, axis=0)
+
+
+def gather(xp, array, indices):
+    """Return ``array[indices]`` along the first axis for an integer array of any shape."""
+    taken = xp.take(array, xp.reshape(indices, (-1,)), axis=0)
+    return xp.reshape(taken, tuple(indices.shape) + tuple(array.shape[1:]))
 
 
 def log_sum_exp(xp, distances, mask):

@@ -9,11 +9,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils._param_validation import InvalidParameterError
 
 from hierseg_learn import metrics
-from hierseg_learn.metrics import make_combination, make_node_metric
 from hierseg_learn.metrics.registry import (
     COMBINATIONS,
     N_EXTRA_DIRECTIONS,
     NODE_METRICS,
+    make_combination,
+    make_node_metric,
     seeded_learners,
 )
 
