@@ -1,4 +1,4 @@
-"""Checks of kernel arguments for every backend: shapes and ranges, so any array type will do."""
+"""Validation of kernel arguments: shapes, dtypes and ranges of arrays of any library."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""CUDA text: where each kernel's source is, and how it is compiled and launched.
+"""CUDA kernels: their sources, compilation and launch.
 
 The sources are compiled on first use, once per dtype; CuPy keeps the result on disk.
 """

@@ -1,4 +1,4 @@
-"""From the pixels of one image to a tree of merged regions, on the CPU.
+"""Superpixels, region statistics and merging of the regions of one image, on the CPU.
 
 Plain functions on arrays around compiled loops, on one thread: work is shared out by image, not by
 pixel.

@@ -1,4 +1,4 @@
-"""Parents that project: discriminants over all below, drawn towards the children's metrics."""
+"""Combination by discriminants of everything below a node, shrunk to the children's metrics."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..tree import SegmentTree
     from .cross_fitting import CrossFit, View
 
-# how much of the children's metrics stays, from next to nothing to nearly all
+# shrinkage towards the children's metrics
 SHRINKAGES = (0.02, 0.1, 0.3, 0.6, 0.85, 0.97)
 
 
@@ -27,8 +27,8 @@ class ProjectionCombination(CrossFitCombination):
     Bottom-up, every node starts from the weighted sum of its children's metrics and its own, as
     :class:`WeightedCombination` makes it, and gets coordinates in which that sum is the identity.
     Linear discriminants are then learned in these coordinates, from embeddings of rows that the
-    children never saw (cross-fitting), with the scatter shrunk towards the start. How far, and
-    whether the start was better left alone, is decided by the neighbors of held-out rows.
+    children were not fitted on (cross-fitting), with the scatter shrunk towards the start. The
+    shrinkage, and whether to keep the start instead, is chosen by the neighbors of held-out rows.
 
     Parameters
     ----------
@@ -37,9 +37,9 @@ class ProjectionCombination(CrossFitCombination):
 
     Notes
     -----
-    The coordinates that go up keep all directions, so a parent can use what a child could not. If
-    the node learners offer directions beyond their metric (`ShrinkageLDA(n_extra_directions=...)`),
-    the tree is combined with and without these, and held-out rows decide.
+    A parent gets all directions of its children, so it can use what a child could not. If the node
+    learners offer directions beyond their metric (`ShrinkageLDA(n_extra_directions=...)`), the tree
+    is combined with and without these, and held-out rows decide.
 
     Examples
     --------

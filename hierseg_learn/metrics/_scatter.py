@@ -1,4 +1,4 @@
-"""Parents that know how their children vary together, drawn towards each child by itself."""
+"""Combination by the scatter below a node, shrunk to that of its children side by side."""
 
 from __future__ import annotations
 
@@ -29,15 +29,12 @@ if TYPE_CHECKING:
 # steps of the Krylov space; twelve give the discriminants to about a hundredth of a percent at
 # shrinkages of a tenth and more, where the coordinates are whitened block by block
 N_STEPS = 12
-# what is left of a block of directions below this share of it is rounding in float32
+# share of a block of directions below which the rest is rounding in float32
 RESIDUE = 1e-4
 
 
 class ClassMoments:
-    """Class means of rows, and products with their covariance within classes.
-
-    Shapes: `Y` (n_samples, n_features) float32, `codes` (n_samples,) int.
-    """
+    """Class means of float32 rows Y, and products with their covariance within classes."""
 
     def __init__(self, Y: np.ndarray, codes: np.ndarray) -> None:
         self.Y = Y
@@ -69,15 +66,9 @@ class KrylovDiscriminants:
 
     With W that scatter and B the factor of the class means, the discriminants span
     :math:`((1 - s) W + s I)^{-1} B^T`. The Krylov space of W and :math:`B^T` is the same for all
-    shrinkages s [1]_, so a few products of W with as many directions as there are classes give all
-    of them, and W itself is never formed.
-
-    Shapes: `axes` (n_axes, n_features) float32.
-
-    References
-    ----------
-    .. [1] A. Frommer, U. Glässner. "Restarted GMRES for Shifted Linear Systems". SIAM Journal on
-       Scientific Computing 19, 1998, section 2.
+    shrinkages s (Frommer, Glässner, SIAM Journal on Scientific Computing 19, 1998, section 2), so a
+    few products of W with as many directions as there are classes give all of them, and W itself is
+    never formed. `axes` is (n_axes, n_features).
     """
 
     def __init__(self, moments: ClassMoments, n_steps: int = N_STEPS) -> None:
@@ -91,10 +82,9 @@ class KrylovDiscriminants:
         self._between = between.astype(np.float64) @ self.axes.T
 
     def leading(self, shrinkage: float) -> np.ndarray:
-        """Return the discriminants along `axes`, largest first.
+        """Return the discriminants (n_leading, n_axes) along `axes`, largest first.
 
-        Returns `directions` (n_leading, n_axes) float64: at most as many as classes less one. The
-        shrunk scatter is the identity along them.
+        The shrunk scatter is the identity along them.
         """
         whitening = 1 / np.sqrt((1 - shrinkage) * self._variances + shrinkage)
         _, sizes, turns = np.linalg.svd(self._between * whitening, full_matrices=False)
@@ -245,17 +235,17 @@ def _own_whitener(learner: ShrinkageLDA, rows: np.ndarray, codes: np.ndarray) ->
     return Discriminants(scatter).whitener(shrinkage)
 
 
-# how much of a parent's scatter is that of its children, each by itself; the start comes first
+# shrinkage of a parent's scatter towards that of its children; the start comes first
 SHRINKAGES = (1.0, 0.95, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1)
 
 
 class ScatterCombination(Combination):
-    r"""A parent's scatter within classes is drawn towards that of its children, each by itself.
+    r"""A parent's scatter within classes is shrunk towards that of its children side by side.
 
-    The metric of node v is that of the linear discriminants of all columns below it. What they need
-    is the covariance within classes, which few rows tell badly for many columns [1]_. So the
-    covariance :math:`W_v` below v is shrunk towards what the children learned, which says nothing
-    of how they vary together:
+    The metric of node v is that of the linear discriminants of all columns below it. They need the
+    covariance within classes, whose estimate is poor with few rows and many columns [1]_. So the
+    covariance :math:`W_v` below v is shrunk towards the children's, without covariances between
+    them:
 
     .. math::
 
@@ -273,9 +263,9 @@ class ScatterCombination(Combination):
 
     Notes
     -----
-    Nothing is learned from embeddings that overfit, so nothing is cross-fitted. The covariance of
-    the root is never formed: memory is that of the table and of the squares of the other nodes.
-    Nodes are fitted by `ShrinkageLDA`, of which only `shrinkage` counts.
+    No cross-fitting is needed, since nothing is learned from embeddings that overfit. The covariance
+    of the root is never formed: memory is that of the table and of the squares of the other nodes.
+    Nodes are fitted by `ShrinkageLDA`, of which only `shrinkage` is used.
 
     References
     ----------

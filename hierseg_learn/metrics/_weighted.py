@@ -1,4 +1,4 @@
-"""Parents that weigh: non-negative weights on their children's metrics and on their own."""
+"""Combination by non-negative weights of the children's metrics and the node's own."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ MAX_DISTANCES = 2**21
 
 
 class WeightedCombination(CrossFitCombination):
-    r"""A parent's metric is a weighted sum of its children's and of its own, weights not negative.
+    r"""A parent's metric is a non-negative weighted sum of its children's and its own.
 
     The squared distance of node v is :math:`d_v = w_v \delta_v + \sum_c w_c d_c`, with
     :math:`\delta_v` that of its own columns and c its children. The weights start equal and are
-    learned bottom-up by the objective of neighbourhood components [1]_, on rows as embedded by maps
-    that did not see them (cross-fitting); held-out rows decide whether they are kept. With weights
-    only, no contribution is negative.
+    learned bottom-up by the objective of neighbourhood components [1]_, on rows embedded by maps that
+    were fitted without them (cross-fitting); held-out rows decide whether they are kept. No
+    contribution is negative.
 
     Parameters
     ----------
@@ -96,10 +96,7 @@ def metric_groups(
 def weigh(
     fitted: CrossFit, codes: np.ndarray, groups: list[list[np.ndarray]], score: Score
 ) -> Weighed:
-    """Learn the weights of one node's groups; keep them equal where held-out rows prefer that.
-
-    Shapes: `codes` (n_samples,) int, `groups` (n_components, n_embedded).
-    """
+    """Learn the weights of one node's groups; keep equal ones where held-out rows prefer these."""
     equal = [np.ones(len(maps)) for maps in groups]
     start = [stack_scaled(*pair) for pair in zip(groups, equal, strict=True)]
     begun = held_out_score(fitted, codes, start, score)
@@ -135,11 +132,9 @@ def _distances(
 
 
 def learn_weights(distances: np.ndarray, codes: np.ndarray) -> np.ndarray:
-    """Weights of several distances under which neighbors share the class.
+    """Non-negative weights of distances (n_groups, n_samples, n_samples): neighbors share the class.
 
-    Shapes: `distances` (n_groups, n_samples, n_samples) float64, `codes` (n_samples,) int. Returns
-    `weights` (n_groups,) float64: not negative; scaled so that the mean distance is what equal
-    weights of 1 give.
+    They are scaled so that the mean distance is that of weights of 1.
     """
     others = ~np.eye(len(codes), dtype=bool)
     positives = (codes[:, None] == codes) & others
@@ -151,7 +146,7 @@ def learn_weights(distances: np.ndarray, codes: np.ndarray) -> np.ndarray:
         return np.ones(n_groups)
     means = flat.mean(axis=1)
     scale = means.sum()
-    # Units in which the start, equal weights, makes the mean distance the number of groups.
+    # in these units, equal weights make the mean distance the number of groups
     unit = n_groups / scale
 
     def loss_and_gradient(weights: np.ndarray) -> tuple[float, np.ndarray]:
