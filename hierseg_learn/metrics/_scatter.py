@@ -263,9 +263,9 @@ class ScatterCombination(Combination):
 
     Notes
     -----
-    No cross-fitting is needed, since nothing is learned from embeddings that overfit. The covariance
-    of the root is never formed: memory is that of the table and of the squares of the other nodes.
-    Nodes are fitted by `ShrinkageLDA`, of which only `shrinkage` is used.
+    No cross-fitting is needed, since nothing is learned from embeddings that overfit. The
+    covariance of the root is never formed: memory is that of the table and of the squares of the
+    other nodes. Nodes are fitted by `ShrinkageLDA`, of which only `shrinkage` is used.
 
     References
     ----------

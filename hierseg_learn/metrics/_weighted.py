@@ -25,8 +25,8 @@ class WeightedCombination(CrossFitCombination):
 
     The squared distance of node v is :math:`d_v = w_v \delta_v + \sum_c w_c d_c`, with
     :math:`\delta_v` that of its own columns and c its children. The weights start equal and are
-    learned bottom-up by the objective of neighbourhood components [1]_, on rows embedded by maps that
-    were fitted without them (cross-fitting); held-out rows decide whether they are kept. No
+    learned bottom-up by the objective of neighbourhood components [1]_, on rows embedded by maps
+    that were fitted without them (cross-fitting); held-out rows decide whether they are kept. No
     contribution is negative.
 
     Parameters
@@ -132,7 +132,7 @@ def _distances(
 
 
 def learn_weights(distances: np.ndarray, codes: np.ndarray) -> np.ndarray:
-    """Non-negative weights of distances (n_groups, n_samples, n_samples): neighbors share the class.
+    """Non-negative weights of distances (n_groups, n_samples, n_samples) for neighbors of a class.
 
     They are scaled so that the mean distance is that of weights of 1.
     """
