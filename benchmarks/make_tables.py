@@ -341,6 +341,43 @@ def tables_of_nulls(results: dict[str, Any]) -> dict[str, list[Row]]:
         ]
         for by in ("look", "kind", "segmenter", "combination")
     }
+    rest = results["without geometry"]
+    tables["look"] = [
+        [*tables["look"][0], "share without the three kinds of sizes"],
+        *[
+            [*row, percent(rest[row[0]]["share"]) if row[0] in rest else "–"]
+            for row in tables["look"][1:]
+        ],
+    ]
+    binomial = results["binomial"]
+    tables["spread"] = [
+        ["nodes", "spread, times binomial", "mean less chance", "outside, binomial interval"],
+        *[
+            [
+                name,
+                f"{entry['spread']:.2f}",
+                f"{entry['mean']:+.3f}",
+                percent(binomial[f"{name} scores"]),
+            ]
+            for name, entry in results["spread"].items()
+        ],
+    ]
+    tables["stock"] = [["kind", "segmenter", "scikit-learn on regions", "our models", "alarms"]]
+    for row in results["stock"]:
+        ours = [
+            case["accuracy"]
+            for case in results["cases"]
+            if (case["kind"], case["segmenter"]) == (row["kind"], row["segmenter"])
+        ]
+        tables["stock"].append(
+            [
+                row["kind"],
+                row["segmenter"],
+                share(row["accuracy"]),
+                share(sum(ours) / len(ours)) if ours else "–",
+                ", ".join(row["alarms"]),
+            ]
+        )
     tables["parents"] = [["kind", "chance", "accuracy", "leaves' scores", "parents' scores"]]
     for kind in results["kind"]:
         cases = [case for case in results["cases"] if case["kind"] == kind]

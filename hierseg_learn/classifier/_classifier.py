@@ -146,7 +146,9 @@ class HierarchicalMetricClassifier(
     node_scores_ : Series of shape (n_nodes,)
         By node path, the share of held-out rows that the metric of the node, with everything below
         it, gives their class by their neighbors; NaN where classes are too small to hold rows out.
-        A parent's is the best of about ten that were tried on the same rows, so a little too good.
+        How a parent and everything below it are combined is chosen, for every fold that is scored,
+        by the other folds alone: without signal, scores of parents are at chance as those of leaves
+        are. The model itself is combined by all folds.
     node_outcomes_ : Series of shape (n_nodes,)
         By node path, how the node's metric was obtained: a
         :class:`~hierseg_learn.metrics.NodeOutcome` with `method` and `params`.

@@ -79,7 +79,7 @@ class FittedNode:
 
     # (n_components, n_features) float64: the linear map; zero outside the node's subtree
     components: np.ndarray
-    score: float  # of held-out rows in this metric; NaN without folds
+    score: float  # of held-out rows, in the metric that other rows choose; NaN without folds
     outcome: NodeOutcome
 
 

@@ -10,7 +10,14 @@ import numpy as np
 from scipy.optimize import minimize
 
 from ._combination import NodeOutcome, Score, subsample
-from .cross_fitting import CombinedNode, CrossFitCombination, held_out_score
+from .cross_fitting import (
+    CombinedNode,
+    CrossFitCombination,
+    TriedScores,
+    nested_scores,
+    held_out_scores,
+    mean_over_rows,
+)
 
 if TYPE_CHECKING:
     from ..tree import SegmentTree
@@ -61,8 +68,22 @@ class WeightedCombination(CrossFitCombination):
             below = [weighed[child].metrics for child in tree.children(node)]
             weighed.append(weigh(fitted, codes, metric_groups(fitted, node, below), score))
             on_node()
+
+        def make(
+            view: View, node: int, below: list[tuple[np.ndarray, np.ndarray]], choice: tuple
+        ) -> tuple[np.ndarray, np.ndarray]:
+            groups = [*(metric for metric, _ in below), view.own_map(node, leading_only=True)]
+            metric = stack_scaled(groups, scales_of(view, codes, groups, choice[0]))
+            return metric, metric
+
+        scores = nested_scores(tree, fitted, codes, weighed, make, score)
         return [
-            weighed[node].as_node(is_leaf=bool(tree.is_leaf[node])) for node in tree.bottom_up()
+            CombinedNode(
+                weighed[node].metrics[0],
+                mean_over_rows(fitted, scores[node]),
+                NodeOutcome("leaf") if tree.is_leaf[node] else weighed[node].outcome,
+            )
+            for node in tree.bottom_up()
         ]
 
 
@@ -74,13 +95,30 @@ class Weighed:
     scales: list[np.ndarray]
     # (n_components, n_embedded) float64: in every view, the scaled maps, one below the other
     metrics: list[np.ndarray]
-    score: float  # of held-out rows
-    outcome: NodeOutcome  # whether the weights are all 1 or learned
+    # (n_tried, n_folds) float64: scores by fold of equal weights and, if they were tried, of those
+    # learned
+    starts: np.ndarray
+    score: float  # of the held-out rows of all folds
+    is_learned: bool  # whether the weights are learned or all 1
 
-    def as_node(self, *, is_leaf: bool) -> CombinedNode:
-        """Take the weighted sum as the node's metric."""
-        outcome = NodeOutcome("leaf") if is_leaf else self.outcome
-        return CombinedNode(self.metrics[0], self.score, outcome)
+    @property
+    def tried_scores(self) -> TriedScores:
+        """What was tried."""
+        return TriedScores(self.starts, self.starts[:0])
+
+    @property
+    def choice(self) -> tuple[int, int]:
+        """Which of the starts was taken; none is refined."""
+        return int(self.is_learned), -1
+
+    @property
+    def outcome(self) -> NodeOutcome:
+        """What was kept."""
+        return NodeOutcome("weights" if self.is_learned else "start")
+
+    def maps(self, view: int) -> tuple[np.ndarray, np.ndarray]:
+        """Metric in a view, which is also what goes up."""
+        return self.metrics[view], self.metrics[view]
 
 
 def metric_groups(
@@ -99,18 +137,26 @@ def weigh(
     """Learn the weights of one node's groups; keep equal ones where held-out rows prefer these."""
     equal = [np.ones(len(maps)) for maps in groups]
     start = [stack_scaled(*pair) for pair in zip(groups, equal, strict=True)]
-    begun = held_out_score(fitted, codes, start, score)
+    tried = [held_out_scores(fitted, codes, start, score)]
+    begun = mean_over_rows(fitted, tried[0])
     if sum(len(group) > 0 for group in groups[0]) < 2 or not fitted.folds:
-        return Weighed(equal, start, begun, NodeOutcome("start"))
+        return Weighed(equal, start, np.array(tried), begun, False)
     learned = [
-        np.sqrt(learn_weights(*_distances(view, codes, maps)))
-        for view, maps in zip(fitted.views, groups, strict=True)
+        scales_of(view, codes, maps, 1) for view, maps in zip(fitted.views, groups, strict=True)
     ]
     refined = [stack_scaled(*pair) for pair in zip(groups, learned, strict=True)]
-    value = held_out_score(fitted, codes, refined, score)
+    tried.append(held_out_scores(fitted, codes, refined, score))
+    value = mean_over_rows(fitted, tried[1])
     if not value > begun:
-        return Weighed(equal, start, begun, NodeOutcome("start"))
-    return Weighed(learned, refined, value, NodeOutcome("weights"))
+        return Weighed(equal, start, np.array(tried), begun, False)
+    return Weighed(learned, refined, np.array(tried), value, True)
+
+
+def scales_of(view: View, codes: np.ndarray, groups: list[np.ndarray], start: int) -> np.ndarray:
+    """Scales of maps in one view: all 1 for the first start, learned for the second."""
+    if start == 0:
+        return np.ones(len(groups))
+    return np.sqrt(learn_weights(*_distances(view, codes, groups)))
 
 
 def stack_scaled(groups: list[np.ndarray], scales: np.ndarray) -> np.ndarray:
