@@ -16,10 +16,10 @@ from .cross_fitting import (
     CombinedNode,
     CrossFitCombination,
     TriedScores,
-    nested_scores,
     fold_sizes,
     held_out_scores,
     mean_over_rows,
+    nested_scores,
 )
 
 if TYPE_CHECKING:

@@ -323,24 +323,25 @@ class ScatterCombination(Combination):
 
         def score_fold(fold: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
             climb = climb_without(fold)
-            return _score_shrinkages(climb, codes[subsample(fold, MAX_QUERIES)], score, on_step),
-            climb.maps
+            held_out_codes = codes[subsample(fold, MAX_QUERIES)]
+            return _score_shrinkages(climb, held_out_codes, score, on_step), climb.maps
 
         # threads, since the time goes into BLAS
-        found = Parallel(n_jobs=n_jobs, prefer="threads")(delayed(score_fold)(fold) for fold in
-        folds) tried_scores = [scores for scores, _ in found] sizes = [min(len(fold), MAX_QUERIES)
-        for fold in folds] scores = _average(tried_scores, sizes, tree.n_nodes)
+        threads = Parallel(n_jobs=n_jobs, prefer="threads")
+        found = threads(delayed(score_fold)(fold) for fold in folds)
+        tried_scores = [scores for scores, _ in found]
+        sizes = [min(len(fold), MAX_QUERIES) for fold in folds]
+        scores = _average(tried_scores, sizes, tree.n_nodes)
 
         def score_nested(place: int) -> np.ndarray:
             others = [size * (other != place) for other, size in enumerate(sizes)]
-            chosen = [int(np.argmax(tried)) for tried in _average(tried_scores, others,
-            tree.n_nodes)] climb = partial(climb_without, folds[place], found[place][1]) asked_codes
-            = codes[subsample(folds[place], MAX_QUERIES)] return _nested_fold_scores(climb, tree,
-            tried_scores[place], chosen, asked_codes, score)
+            averages = _average(tried_scores, others, tree.n_nodes)
+            chosen = [int(np.argmax(tried)) for tried in averages]
+            climb = partial(climb_without, folds[place], found[place][1])
+            asked_codes = codes[subsample(folds[place], MAX_QUERIES)]
+            return _nested_fold_scores(climb, tree, tried_scores[place], chosen, asked_codes, score)
 
-        nested = Parallel(n_jobs=n_jobs, prefer="threads")(
-            delayed(score_nested)(place) for place in range(len(folds))
-        )
+        nested = threads(delayed(score_nested)(place) for place in range(len(folds)))
         nested_scores = [float(own[0]) for own in _average(nested, sizes, tree.n_nodes)]
         climb = BottomUpWhitening(
             X, codes, tree, columns, learners, np.arange(len(X)), np.arange(0)
@@ -348,8 +349,9 @@ class ScatterCombination(Combination):
         return _fit(climb, scores, nested_scores, on_step)
 
 
-def _average(tried_scores: list[list[np.ndarray]], sizes: list[int], n_nodes: int) ->
-list[np.ndarray]:
+def _average(
+    tried_scores: list[list[np.ndarray]], sizes: list[int], n_nodes: int
+) -> list[np.ndarray]:
     """For every node the score of every shrinkage on the rows of all folds; NaN without folds."""
     if not tried_scores:
         return [np.full(1, np.nan)] * n_nodes

@@ -14,9 +14,9 @@ from .cross_fitting import (
     CombinedNode,
     CrossFitCombination,
     TriedScores,
-    nested_scores,
     held_out_scores,
     mean_over_rows,
+    nested_scores,
 )
 
 if TYPE_CHECKING:

@@ -351,7 +351,7 @@ def _over_the_table(
 
 @dataclass(frozen=True)
 class TriedScores:
-    """What was tried for one node, and the share of each fold's held-out rows that it gets right."""
+    """Held-out scores by fold of everything that was tried for one node."""
 
     starts: np.ndarray  # (n_starts, n_folds) float64: of the weightings, equal weights first
     refined: np.ndarray  # (n_refined, n_folds) float64: of what the kept start was refined to
