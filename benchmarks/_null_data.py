@@ -1,4 +1,4 @@
-"""Data without signal: nothing in the photos or the columns tells the classes apart."""
+"""Data without signal: nothing in the photos or the columns separates the classes."""
 
 from __future__ import annotations
 

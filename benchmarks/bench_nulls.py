@@ -1,8 +1,8 @@
-"""What comes out where there is nothing to be found: accuracy, node scores, alarms, reliance.
+"""Results on data without signal: accuracy, node scores, flagged nodes, reliance.
 
-Twenty-three kinds of data without signal, every segmenter that takes them, every combination. A
-look is one number with the interval in which chance has it 95 times in 100; of all looks, at most
-5 % may lie outside.
+Twenty-three kinds of data without signal, every segmenter that accepts them, every combination. A
+look is one number with an interval that contains it 95 times in 100 by chance; at most 5% of all
+looks may lie outside.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ LOOKS = {
     "leaf scores": "node_scores_ of leaves; chance, spread as over permuted training classes",
     "parent scores": "node_scores_ of parents; chance, spread as over permuted training classes",
     "group accuracy": "interval of group_report (Wilson); must hold the accuracy of chance",
-    "alarms": "alarms of find_shortcuts, all nodes declared context; none",
+    "alarms": "nodes flagged by find_shortcuts, all nodes declared context; none",
     "reliance": "nodes that node_reliance calls relied on; none",
 }
 
@@ -125,7 +125,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def segmenters(kind: str, quick: bool) -> dict[str, Segmenter | None]:
-    """What cuts the photos of a kind; nothing does with tables, masks where there are some."""
+    """Segmenters for a kind of photos: none for tables, masks if available."""
     if kind not in PHOTOS:
         return {TABLE: None}
     cutters = {
@@ -422,8 +422,8 @@ def take(images: Any, rows: np.ndarray) -> Any:
 def summarize(cases: list[dict[str, Any]], by: str) -> dict[str, dict[str, Any]]:
     """Looks, and how many lie outside, for every kind of look, or for every name of a column.
 
-    `allowed` is how many may lie outside if each does with a probability of 5 %, apart from the
-    others: the 95 % quantile of the binomial distribution. Looks that share rows are not apart.
+    `allowed` is how many may lie outside if each does so independently with a probability of 5%:
+    the 95% quantile of the binomial distribution. Looks that share rows are not independent.
     """
     looks, outside, expected = Counter(), Counter(), Counter()
     for case in cases:

@@ -66,7 +66,7 @@ class Contrasts:
         return isinstance(self.decision, Prototypes)
 
     @property
-    def by(self) -> str:
+    def attribute_to(self) -> str:
         """What contributions are of: "nodes" or "parts"."""
         return "nodes" if self.split is None else "parts"
 

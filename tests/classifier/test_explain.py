@@ -349,8 +349,8 @@ def test_contrasts_by_parts_sum_to_the_same(portrait_table):
     model = HierarchicalMetricClassifier(random_state=0).fit(table, y)
     inner = ~model.tree_.is_leaf
     nodes, parts = (
-        model.explain_contrasts(table[:8], attribute_to=attribute_to) for attribute_to in ("nodes",
-        "parts")
+        model.explain_contrasts(table[:8], attribute_to=attribute_to)
+        for attribute_to in ("nodes", "parts")
     )
     scale = np.abs(nodes.direct).sum(axis=1)
     assert_allclose(parts.direct.sum(axis=1) / scale, nodes.direct.sum(axis=1) / scale, atol=1e-6)
