@@ -174,7 +174,7 @@ def predict_tree(
         ).fit(known, y)
         if best is None or fitted.node_scores_.iloc[-1] > best.node_scores_.iloc[-1]:
             best, chosen = fitted, shrinkage
-    inner = best.node_outcomes_[~best.tree_.is_leaf].to_dict()
+    inner = best.node_outcomes_[~best.tree_.is_leaf].map(str).to_dict()
     return best.predict(asked), {"node_shrinkage": chosen, "outcomes": inner}
 
 

@@ -1,17 +1,18 @@
-"""Node metrics on a GPU: against Numba on all cores, in stacks against one by one, by kernel.
+"""Node metrics on a GPU against Numba on all cores: flat tables, nodes of a tree, single kernels.
 
-Fits are timed as whole calls on NumPy arrays, including transfers; first calls, which compile, are
-timed separately. Rates of a kernel are shares of the rates of a copy and of a large float32 product
-on the same GPU.
+Fits are timed as whole calls on NumPy arrays, transfers included; first calls, which compile,
+apart. Rates of a kernel are shares of what a copy and a large float32 product attain on the card.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import sys
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,10 +20,12 @@ from _gpu import Device, best_rates, counted_transfers, open_gpu
 from _harness import Progress, parse_arguments, print_table, record
 from _sized import SEED, make_sized
 
-from hierseg_learn.kernels import _pair_losses, get_backend, searches
+from hierseg_learn.kernels import get_backend
 from hierseg_learn.metrics import LMNN, NCA, SNRMetric, TripletMargin
-from hierseg_learn.metrics._stacked_fit import fit_stacked
 from hierseg_learn.metrics.node import fit_node_map
+
+sys.path.append(str(Path(__file__).resolve().parents[1]))
+from tests.kernels import composed
 
 NAME = "gpu"
 CASES = ("flat", "tree", "kernels", "agreement")
@@ -106,36 +109,25 @@ def time_flat(device: Device, sizes: Sizes, repeats: int) -> dict[str, Any]:
 
 
 def time_tree(device: Device, sizes: Sizes, repeats: int) -> dict[str, Any]:
-    """Fit many nodes in stacks, one by one on the device, and one by one by Numba."""
+    """Fit many nodes by NCA, one after the other, on the device and by Numba."""
     n_nodes, (n_rows, n_columns) = sizes["nodes"], sizes["node"]
     table = make_sized(n_rows, max(n_columns, 30) * 2, n_test=100)
     X, codes = table["X"].astype(np.float64), table["y"]
     rng = np.random.default_rng(SEED)
-    columns = tuple(np.sort(rng.permutation(X.shape[1])[:n_columns]) for _ in range(n_nodes))
-    names = tuple(f"node {node}" for node in range(n_nodes))
-    tasks = [(np.arange(n_rows), node) for node in range(n_nodes)]
+    columns = [np.sort(rng.permutation(X.shape[1])[:n_columns]) for _ in range(n_nodes)]
 
-    def learners(where: str) -> list[NCA]:
-        return [NCA(random_state=node, device=where) for node in range(n_nodes)]
+    def fit(where: str) -> None:
+        for node, own in enumerate(columns):
+            learner = NCA(random_state=node, device=where)
+            fit_node_map(learner, X[:, own], codes, name=f"node {node}")
 
-    def in_stacks() -> list:
-        arguments = (X, codes, tasks, columns, learners(device.name), names, device.backend)
-        return fit_stacked(*arguments, n_jobs=-1, on_fit=lambda: None)
-
-    def one_by_one(where: str) -> list:
-        fits = zip(learners(where), columns, names, strict=True)
-        return [fit_node_map(learner, X[:, own], codes, name=name) for learner, own, name in fits]
-
-    ways = {
-        "stacks": in_stacks,
-        "one by one": partial(one_by_one, device.name),
-        "one by one, Numba": partial(one_by_one, "cpu"),
-    }
     rows = []
-    for way, fit in ways.items():
-        row = {"way": way, "first": device.seconds(fit, 1), "seconds": device.seconds(fit, repeats)}
+    for where, label in ((device.name, "gpu"), ("cpu", "cpu")):
+        fit_all = partial(fit, where)
+        row = {"device": label, "first": device.seconds(fit_all, 1)}
+        row["seconds"] = device.seconds(fit_all, repeats)
         with counted_transfers(device) as transfers:
-            fit()
+            fit_all()
         rows.append(row | {"mb": sum(transfers.n_bytes.values()) / 1e6})
     return {"rows": rows, "times_faster": rows[1]["seconds"] / rows[0]["seconds"]}
 
@@ -146,10 +138,10 @@ def time_kernels(device: Device, sizes: Sizes, repeats: int) -> dict[str, Any]:
     rows = []
     for name, (arguments, n_bytes, operations) in kernel_cases(device, sizes).items():
         kernel = partial(getattr(device.backend, name), *arguments)
-        composed = partial(composed_kernel(name), *arguments)
+        operations_only = partial(getattr(composed, name), *arguments)
         row = {"kernel": name, "first": device.seconds(kernel, 1)}
         row["seconds"] = device.seconds(kernel, max(repeats, 5))
-        row["composed"] = _seconds_or_none(device, composed, repeats)
+        row["composed"] = _seconds_or_none(device, operations_only, repeats)
         row["share_of_copy"] = n_bytes / row["seconds"] / rates["bytes_per_second"]
         row["share_of_product"] = operations / row["seconds"] / rates["operations_per_second"]
         rows.append(row)
@@ -164,7 +156,7 @@ def kernel_cases(device: Device, sizes: Sizes) -> dict[str, tuple[tuple, int, in
     """
     rng = np.random.default_rng(SEED)
     n, queries, points, pixels = (sizes[key] for key in ("batch", "queries", "points", "pixels"))
-    n_stack, k = sizes["nodes"], N_COMPONENTS
+    k = N_COMPONENTS
 
     def floats(*shape: int) -> Any:
         return device.backend.asarray(rng.normal(size=shape).astype(np.float32))
@@ -172,7 +164,6 @@ def kernel_cases(device: Device, sizes: Sizes) -> dict[str, tuple[tuple, int, in
     def integers(high: int, *shape: int) -> Any:
         return device.backend.asarray(rng.integers(0, high, shape))
 
-    full = device.backend.asarray(np.full(n_stack, n))
     pairs, three_products = 4 * 4 * n * n, 3 * 2 * n * n * k
     searched = 2 * queries * points * k
     pooled = 4 * pixels * N_CHANNELS + 8 * pixels
@@ -194,21 +185,11 @@ def kernel_cases(device: Device, sizes: Sizes) -> dict[str, tuple[tuple, int, in
             searched,
         ),
         "nca_loss_grad": ((Z, codes), pairs, three_products),
-        "stacked_nca_loss_grad": (
-            (floats(n_stack, n, k), integers(8, n_stack, n), full),
-            n_stack * pairs,
-            n_stack * three_products,
-        ),
         "triplet_loss_grad": ((Z, codes, 1.0), pairs, three_products),
         "snr_loss_grad": ((Z, codes, 0.5), pairs, three_products),
         "snr_distances": ((Z, Z), 3 * 4 * n * n, 2 * n * n * k),
         "lmnn_loss_grad": ((Z, lists[:, :3], lists[:, 3:], 0.5), 2 * listed, 0),
     }
-
-
-def composed_kernel(name: str) -> Callable:
-    """The kernel as a chain of array operations."""
-    return getattr(searches, name, None) or getattr(_pair_losses, name)
 
 
 def compare_results(device: Device, sizes: Sizes, repeats: int) -> dict[str, Any]:

@@ -14,13 +14,11 @@ import hierseg_learn
 # Optional packages, and Numba, whose import alone takes longer than scikit-learn's.
 LATE = {
     "cupy",
-    "dask",
     "matplotlib",
     "metric_learn",
     "numba",
     "pandas",
     "polars",
-    "timm",
     "torch",
     "transformers",
 }

@@ -53,13 +53,11 @@ MAY_IMPORT = {
 # Third-party packages that only some files may import, or only inside a function.
 ONLY_IN = {"numba": "kernels", "cupy": "kernels", "imblearn": "sampling"}
 ONLY_INSIDE_FUNCTIONS = {
-    "dask",
     "higra",
     "matplotlib",
     "metric_learn",
     "pandas",
     "polars",
-    "timm",
     "torch",
     "transformers",
 }

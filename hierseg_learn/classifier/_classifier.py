@@ -19,11 +19,11 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from ..kernels import get_backend
-from ..metrics import Combination, make_combination, make_node_metric
+from ..metrics import Combination
 from ..metrics.base import MahalanobisMixin
 from ..metrics.canonical import canonical_order
 from ..metrics.cross_fitting import find_copies
-from ..metrics.registry import COMBINATIONS, NODE_METRICS
+from ..metrics.registry import COMBINATIONS, NODE_METRICS, make_combination, make_node_metric
 from ..metrics.tree_metric import TreeMetric, fit_tree_metric
 from ..table.checks import check_rows, check_table
 from ..table.layout import TableLayout, read_layout
@@ -114,9 +114,8 @@ class HierarchicalMetricClassifier(
         chosen, for every fold that is scored, by the other folds alone, so that without signal all
         scores are at chance. The model itself is combined by all folds.
     node_outcomes_ : Series of shape (n_nodes,)
-        By node path, how the node's metric was made: ``"leaf"``; ``"start"`` where a parent keeps
-        its children's metrics as they are, or the refinement that it chose; ``"constant"`` for a
-        leaf whose columns are all constant.
+        By node path, how the node's metric was obtained: a
+        :class:`~hierseg_learn.metrics.NodeOutcome` with `method` and `params`.
     prototypes_ : ndarray of shape (n_classes, n_features)
         Mean of the training rows of every class.
     device_ : str
@@ -390,7 +389,7 @@ class HierarchicalMetricClassifier(
                 n_jobs=self.n_jobs,
                 random_state=self.random_state,
                 on_step=bar.advance,
-                copies=_find_copies(X, codes, layout, names) if tree.n_nodes > 1 else None,
+                groups=_find_copies(X, codes, layout, names) if tree.n_nodes > 1 else None,
             )
         return metric.take([tree.index(path) for path in self.tree_.paths], by_name)
 

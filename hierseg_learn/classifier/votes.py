@@ -11,9 +11,9 @@ import numpy as np
 from scipy.special import softmax
 
 from ..kernels.threads import single_blas_thread
-from ..metrics import node_contributions, pair_squared_distances
+from ..metrics import node_contributions
 from ..metrics.base import BLOCK_ROWS, map_rows
-from ..metrics.contributions import BLOCK_VALUES
+from ..metrics.contributions import BLOCK_VALUES, pair_squared_distances
 from ..metrics.ties import SAME_VOTES, TiedNeighbors, find_tied
 from ..table.layout import TableLayout
 
@@ -166,7 +166,7 @@ class Neighbors:
         unclear = np.arange(len(queries))
         if self.weights in (None, "uniform"):
             # equal votes need distances only where classes tie
-            votes, lengths = found.count_votes(self.codes, self._vote_weights(found))
+            votes, _lengths = found.count_votes(self.codes, self._vote_weights(found))
             most = votes >= votes.max(axis=1, keepdims=True) - SAME_VOTES
             unclear = np.flatnonzero(most.sum(axis=1) > 1)
             if not len(unclear):

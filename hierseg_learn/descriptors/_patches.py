@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from ..images import ImageBatch
 from ..kernels import get_backend
-from ..kernels.searches import normalize_contrast
+from ..kernels.array_kernels import normalize_contrast
 from ..kernels.threads import single_blas_thread
 from ..utils import warn_user
 from ..utils.progress import ProgressBar

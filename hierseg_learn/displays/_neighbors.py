@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from numbers import Integral
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +13,7 @@ from ..explain import PairExplanation
 from ..explain.style import NEGATIVE, POSITIVE, text_width, thumbnail
 from ..explain.words import enumerate_words, node_labels
 from ..fitted.model import FittedModel, check_targets, count, row, take
-from ..utils.numbers import number, percent
+from ..utils.numbers import check_integer, number, percent
 from ._base import FONT_POINTS, Display
 
 if TYPE_CHECKING:
@@ -201,12 +200,8 @@ class NeighborStripDisplay(Display):
         labels = check_targets(y_train, count(X_train, "X_train"), "y_train")
         if labels is None:
             raise ValueError("y_train must hold the classes of X_train, got None.")
-        if n_neighbors is not None and (
-            isinstance(n_neighbors, bool)
-            or not isinstance(n_neighbors, Integral)
-            or n_neighbors < 1
-        ):
-            raise ValueError(f"n_neighbors must be an integer of at least 1, got {n_neighbors!r}.")
+        if n_neighbors is not None:
+            check_integer(n_neighbors, "n_neighbors")
         table = steps.table(X)
         distances, indices = steps.classifier.kneighbors(table, n_neighbors=n_neighbors)
         display = cls(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from numbers import Integral
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +21,7 @@ from ..explain.words import (
 )
 from ..fitted.model import FittedModel
 from ..tree.render import top_down
-from ..utils.numbers import percent
+from ..utils.numbers import check_integer, percent
 from ._base import FONT_POINTS, ExplanationDisplay, choose_colormap, enumerate_some
 from ._regions import LabelWriter, Region, check_pictures, drawn_nodes, label_spot, make_region
 
@@ -118,8 +117,7 @@ of the squared distance: sky 75% and sea 12%. Not drawn: photo as a whole 12%.
         super().__init__(explanation, level)
         self.images, self.label_maps = check_pictures(images, label_maps, explanation.tree)
         self.titles = self._check_titles(titles)
-        if not isinstance(max_labels, Integral) or max_labels < 0:
-            raise ValueError(f"max_labels must be an integer of at least 0, got {max_labels!r}.")
+        check_integer(max_labels, "max_labels", 0)
         if not 0 <= alpha <= 1:
             raise ValueError(f"alpha must lie in [0, 1], got {alpha!r}.")
         self.max_labels, self.alpha = int(max_labels), float(alpha)

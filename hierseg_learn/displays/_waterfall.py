@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from numbers import Integral
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -11,7 +10,7 @@ from ..explain.explanation import Explanation
 from ..explain.style import HATCH, NEGATIVE, POSITIVE, make_room
 from ..explain.words import LEAST, enumerate_words, node_labels, share_text, spoken_labels
 from ..tree.render import top_down
-from ..utils.numbers import number
+from ..utils.numbers import check_integer, number
 from ._base import FONT_POINTS, ExplanationDisplay, dress_rows
 
 if TYPE_CHECKING:
@@ -70,8 +69,7 @@ class WaterfallDisplay(ExplanationDisplay):
         self, explanation: Explanation, *, level: int | None = None, max_bars: int = 10
     ) -> None:
         super().__init__(explanation, level)
-        if isinstance(max_bars, bool) or not isinstance(max_bars, Integral) or max_bars < 1:
-            raise ValueError(f"max_bars must be an integer of at least 1, got {max_bars!r}.")
+        check_integer(max_bars, "max_bars")
         self.max_bars = int(max_bars)
 
     @property

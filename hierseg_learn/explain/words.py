@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from html import escape
-from numbers import Integral
 from typing import NamedTuple
 
 import numpy as np
@@ -15,7 +14,7 @@ import numpy as np
 from ..metrics import sum_below
 from ..tree import SegmentTree
 from ..tree.render import top_down
-from ..utils.numbers import percent
+from ..utils.numbers import check_integer, percent
 from .style import BELOW, BELOW_NEGATIVE, NEGATIVE, POSITIVE
 
 _OPEN_UP_TO = 60
@@ -222,8 +221,7 @@ def split_sentence(rest: float) -> str:
 
 def check_max_nodes(max_nodes: int) -> None:
     """Raise unless a sentence may name at least one node."""
-    if isinstance(max_nodes, bool) or not isinstance(max_nodes, Integral) or max_nodes < 1:
-        raise ValueError(f"max_nodes must be an integer of at least 1, got {max_nodes!r}.")
+    check_integer(max_nodes, "max_nodes")
 
 
 def named_shares(tree: SegmentTree, direct: np.ndarray, sign: int, max_nodes: int) -> list[str]:

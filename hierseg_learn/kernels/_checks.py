@@ -1,4 +1,4 @@
-"""Checks of kernel arguments for every backend: shapes and ranges, so any array type will do."""
+"""Validation of kernel arguments: shapes, dtypes and ranges of arrays of any library."""
 
 from __future__ import annotations
 
@@ -14,13 +14,7 @@ def check_regions(values: Any, regions: Any, n_regions: int) -> None:
             "values must have shape (n_pixels, n_values) and regions (n_pixels,), got "
             f"{tuple(values.shape)} and {tuple(regions.shape)}."
         )
-    _check_integers("regions", regions)
-
-
-def check_region_range(low: int, high: int, n_regions: int) -> None:
-    """Raise unless the smallest and the largest region lie in ``[-1, n_regions)``."""
-    if low < -1 or high >= n_regions:
-        raise ValueError(f"regions must lie in [-1, {n_regions}), got values from {low} to {high}.")
+    _check_integers("regions", regions, -1, n_regions)
 
 
 def check_columns(Q: Any, X: Any) -> None:
@@ -53,16 +47,10 @@ def check_counts(
     check_columns(Q, X)
     if tuple(codes.shape) != (X.shape[0],):
         raise ValueError(f"codes must have shape ({X.shape[0]},), got {tuple(codes.shape)}.")
-    _check_integers("codes", codes)
+    _check_integers("codes", codes, 0, n_classes)
     for name, array in (("low", low), ("high", high), ("exclude", exclude)):
         if array is not None and tuple(array.shape) != (Q.shape[0],):
             raise ValueError(f"{name} must have shape ({Q.shape[0]},), got {tuple(array.shape)}.")
-    xp = namespace(codes)
-    if X.shape[0] and not 0 <= int(xp.min(codes)) <= int(xp.max(codes)) < n_classes:
-        raise ValueError(
-            f"codes must lie in [0, {n_classes}), got values from {int(xp.min(codes))} to "
-            f"{int(xp.max(codes))}."
-        )
 
 
 def check_embedding(Z: Any, codes: Any) -> None:
@@ -76,32 +64,8 @@ def check_embedding(Z: Any, codes: Any) -> None:
     _check_integers("codes", codes)
 
 
-def check_stack(Z: Any, codes: Any, n_points: Any) -> None:
-    """Raise unless there is a 3-D stack of floating points, with codes and counts that fit it."""
-    if Z.ndim != 3 or tuple(codes.shape) != tuple(Z.shape[:2]):
-        raise ValueError(
-            "Z must have shape (n_stack, n_samples, n_components) and codes (n_stack, n_samples), "
-            f"got {tuple(Z.shape)} and {tuple(codes.shape)}."
-        )
-    _check_floats(Z)
-    _check_integers("codes", codes)
-    _check_counts(n_points, Z.shape[0], 0, Z.shape[1])
-
-
-def check_stacked_neighbors(Q: Any, X: Any, n_points: Any, n_neighbors: int) -> None:
-    """Raise unless both stacks match and every member has `n_neighbors` points."""
-    if Q.ndim != 3 or X.ndim != 3 or Q.shape[0] != X.shape[0] or Q.shape[2] != X.shape[2]:
-        raise ValueError(
-            "Q and X must be 3-D with the same number of members and of columns, got shapes "
-            f"{tuple(Q.shape)} and {tuple(X.shape)}."
-        )
-    if n_neighbors < 1:
-        raise ValueError(f"n_neighbors must be at least 1, got {n_neighbors}.")
-    _check_counts(n_points, X.shape[0], n_neighbors, X.shape[1])
-
-
 def check_lists(Z: Any, targets: Any, impostors: Any) -> None:
-    """Raise unless both lists have one row of integers per row of the floating array `Z`."""
+    """Raise unless both lists name rows of the floating array `Z`, or -1, for each of its rows."""
     if Z.ndim != 2:
         raise ValueError(f"Z must have shape (n_samples, n_components), got {tuple(Z.shape)}.")
     _check_floats(Z)
@@ -110,46 +74,18 @@ def check_lists(Z: Any, targets: Any, impostors: Any) -> None:
             raise ValueError(
                 f"{name} must have shape ({Z.shape[0]}, n_listed), got {tuple(rows.shape)}."
             )
-        _check_integers(name, rows)
-
-
-def check_list_range(name: str, low: int, high: int, n_samples: int) -> None:
-    """Raise unless the smallest and the largest listed row lie in ``[-1, n_samples)``."""
-    if low < -1 or high >= n_samples:
-        raise ValueError(f"{name} must lie in [-1, {n_samples}), got values from {low} to {high}.")
-
-
-def _check_counts(n_points: Any, n_stack: int, least: int, most: int) -> None:
-    if tuple(n_points.shape) != (n_stack,):
-        raise ValueError(f"n_points must have shape ({n_stack},), got {tuple(n_points.shape)}.")
-    _check_integers("n_points", n_points)
-    xp = namespace(n_points)
-    low, high = (int(xp.min(n_points)), int(xp.max(n_points))) if n_stack else (least, most)
-    if low < least or high > most:
-        raise ValueError(
-            f"n_points must lie between {least} and {most}, got values from {low} to {high}."
-        )
-
-
-def _check_integers(name: str, array: Any) -> None:
-    if "int" not in str(array.dtype):
-        raise ValueError(f"{name} must be integers, got dtype {array.dtype}.")
-
-
-def _check_floats(Z: Any) -> None:
-    if not str(Z.dtype).endswith(("float32", "float64")):
-        raise ValueError(f"Z must be float32 or float64, got dtype {Z.dtype}.")
+        _check_integers(name, rows, -1, Z.shape[0])
 
 
 def check_dictionary(
-    image: Any, regions: Any, mean: Any, whitening: Any, atoms: Any
+    image: Any, regions: Any, n_regions: int, mean: Any, whitening: Any, atoms: Any
 ) -> tuple[int, int]:
     """Return side and channels of the patches of a padded image, (height, width, n_channels).
 
-    Raise unless every pixel of `regions` has a whole square patch, and the pieces of the dictionary
-    fit to the patches and to each other.
+    Raise unless every pixel of `regions` has a whole square patch and a region in
+    ``[-1, n_regions)``, and the arrays of the dictionary fit the patches and each other.
     """
-    _check_integers("regions", regions)
+    _check_integers("regions", regions, -1, n_regions)
     shapes = [tuple(array.shape) for array in (image, regions, mean, whitening, atoms)]
     if [len(shape) for shape in shapes] == [3, 2, 1, 2, 2]:
         size = shapes[0][0] - shapes[1][0] + 1
@@ -162,3 +98,22 @@ def check_dictionary(
         "(size**2 * n_channels,), whitening (size**2 * n_channels, n_components) and atoms "
         f"(n_atoms, n_components) must fit together, got the shapes {', '.join(map(str, shapes))}."
     )
+
+
+def _check_floats(Z: Any) -> None:
+    if not str(Z.dtype).endswith(("float32", "float64")):
+        raise ValueError(f"Z must be float32 or float64, got dtype {Z.dtype}.")
+
+
+def _check_integers(name: str, array: Any, low: int | None = None, stop: int | None = None) -> None:
+    """Raise unless all numbers of an array are integers, and lie in ``[low, stop)`` if given."""
+    if "int" not in str(array.dtype):
+        raise ValueError(f"{name} must be integers, got dtype {array.dtype}.")
+    if low is None or 0 in array.shape:
+        return
+    xp = namespace(array)
+    least, largest = int(xp.min(array)), int(xp.max(array))
+    if least < low or largest >= stop:
+        raise ValueError(
+            f"{name} must lie in [{low}, {stop}), got values from {least} to {largest}."
+        )

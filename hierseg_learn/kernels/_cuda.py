@@ -1,4 +1,4 @@
-"""CUDA text: where each kernel's source is, and how it is compiled and launched.
+"""CUDA kernels: their sources, compilation and launch.
 
 The sources are compiled on first use, once per dtype; CuPy keeps the result on disk.
 """
@@ -9,8 +9,6 @@ from functools import cache
 from importlib import import_module
 from importlib.resources import files
 from typing import Any
-
-from .compile_clock import compiling
 
 # what REAL stands for in a source
 C_TYPES = {"float32": "float", "float64": "double"}
@@ -42,6 +40,5 @@ def launch(kernel: str, dtype: Any, grid: tuple[int, ...], threads: int, *args: 
 def _compiled(kernel: str, dtype: str) -> Any:
     cupy = import_module("cupy")
     compiled = cupy.RawKernel(cuda_source(kernel), kernel, options=(f"-DREAL={C_TYPES[dtype]}",))
-    with compiling():
-        compiled.compile()
+    compiled.compile()
     return compiled

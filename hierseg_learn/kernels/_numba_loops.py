@@ -7,9 +7,15 @@ from functools import partial
 import numpy as np
 
 from ._jit import jit
-from .reference import DISTANCE_RESOLUTION, PATCH_RESOLUTION
+from .arrays import DISTANCE_RESOLUTION, PATCH_RESOLUTION
 
 # ruff: noqa: ANN001
+
+_PATCH_RESOLUTION = np.float32(PATCH_RESOLUTION)
+_SQUARED_RESOLUTION = np.float32(DISTANCE_RESOLUTION**2)
+
+# sums may be added up in any order, so that they run in vector registers; NaN and inf still count
+_jit_sums = partial(jit, fastmath={"reassoc", "contract", "nsz"})
 
 
 @jit
@@ -97,11 +103,11 @@ def squared_distances(products, norms, defined, start):
 def shifted_scores(scores, norms, codes, start):
     """Turn inner products into (nearest squared distance - squared distance), -inf for itself.
 
-    Returns the squared distance of the nearest other point and of the nearest mate of every row.
+    Returns the squared distances of every row to the nearest other point and nearest positive.
     """
     n_rows, n_columns = scores.shape
     nearest_any = np.full(n_rows, np.inf)
-    nearest_mate = np.full(n_rows, np.inf)
+    nearest_positive = np.full(n_rows, np.inf)
     zero = scores.dtype.type(0)
     for row in range(n_rows):
         point = start + row
@@ -113,22 +119,22 @@ def shifted_scores(scores, norms, codes, start):
             if column != point:
                 nearest_any[row] = min(nearest_any[row], squared)
                 if codes[column] == codes[point]:
-                    nearest_mate[row] = min(nearest_mate[row], squared)
+                    nearest_positive[row] = min(nearest_positive[row], squared)
         for column in range(n_columns):
             scores[row, column] = nearest_any[row] - scores[row, column]
         scores[row, point] = -np.inf
-    return nearest_any, nearest_mate
+    return nearest_any, nearest_positive
 
 
 @jit
-def nca_weights(powers, Z, codes, start, nearest_any, nearest_mate, scale):
+def nca_weights(powers, Z, codes, start, nearest_any, nearest_positive, scale):
     """Turn exp(shifted scores) into pair weights of the NCA loss and return the rows' loss."""
-    # beyond this the mates' share is lost to underflow, and is computed afresh
+    # beyond this the positives' share is lost to underflow, and is computed afresh
     limit = -0.5 * np.log(np.finfo(powers.dtype).tiny)
     loss = 0.0
     for row in range(powers.shape[0]):
         point = start + row
-        gap = nearest_mate[row] - nearest_any[row]
+        gap = nearest_positive[row] - nearest_any[row]
         if not np.isfinite(gap):
             powers[row] = 0
             continue
@@ -142,28 +148,28 @@ def nca_weights(powers, Z, codes, start, nearest_any, nearest_mate, scale):
             loss += (
                 np.log(total)
                 - nearest_any[row]
-                + _far_mates(powers, Z, codes, row, point, scale, per_total)
+                + _far_positives(powers, Z, codes, row, point, scale, per_total)
             )
             continue
         loss += np.log(total) - np.log(positives)
-        per_mate = scale / positives - per_total
+        per_positive = scale / positives - per_total
         for column in range(powers.shape[1]):
             if codes[column] == codes[point]:
-                powers[row, column] *= per_mate
+                powers[row, column] *= per_positive
             else:
                 powers[row, column] *= -per_total
     return loss
 
 
 @jit
-def _far_mates(powers, Z, codes, row, point, scale, per_total):
-    """Write one row's weights where the mates are far; return -log of the mates' sum.
+def _far_positives(powers, Z, codes, row, point, scale, per_total):
+    """Write one row's weights where the positives are far; return -log of the positives' sum.
 
     Distances are measured by differences: at this size the rounding of a product may be of any
-    size next to 1, and so the nearest mate by products need not be the nearest.
+    size next to 1, and so the nearest positive by products need not be the nearest.
     """
     own = np.full(powers.shape[1], np.inf)
-    nearest_mate = np.inf
+    nearest_positive = np.inf
     total = 0.0
     for column in range(powers.shape[1]):
         powers[row, column] *= -per_total
@@ -173,45 +179,46 @@ def _far_mates(powers, Z, codes, row, point, scale, per_total):
                 difference = np.float64(Z[point, component]) - np.float64(Z[column, component])
                 squared += difference * difference
             own[column] = squared
-            nearest_mate = min(nearest_mate, squared)
+            nearest_positive = min(nearest_positive, squared)
     for column in range(powers.shape[1]):
-        own[column] = np.exp(nearest_mate - own[column])
+        own[column] = np.exp(nearest_positive - own[column])
         total += own[column]
     for column in range(powers.shape[1]):
         powers[row, column] += scale * own[column] / total
-    return nearest_mate - np.log(total)
+    return nearest_positive - np.log(total)
 
 
 @jit
 def triplet_weights(distances, codes, start, margin, defined):
     """Overwrite distances by the number of active triplets they enter, and return the hinges' sum.
 
-    A mate at d counts the rivals below d + margin, a rival at d the mates above d - margin: two
-    sorts per row, never a list of triplets. Rows with `defined` of zero have no triplets.
+    A positive at d counts the negatives below d + margin, a negative at d the positives above
+    d - margin: two sorts per row, never a list of triplets. Rows with `defined` of zero have no
+    triplets.
     """
     n_columns = distances.shape[1]
     loss = 0.0
     margin = distances.dtype.type(margin)
     positives = np.empty(n_columns, dtype=distances.dtype)
-    rivals = np.empty(n_columns, dtype=distances.dtype)
+    negatives = np.empty(n_columns, dtype=distances.dtype)
     for row in range(distances.shape[0]):
         point = start + row
         if not defined[point] > 0:
             distances[row] = 0
             continue
-        n_mates = n_rivals = 0
+        n_positives = n_negatives = 0
         for column in range(n_columns):
             if codes[column] != codes[point]:
-                rivals[n_rivals] = distances[row, column]
-                n_rivals += 1
+                negatives[n_negatives] = distances[row, column]
+                n_negatives += 1
             elif column != point:
-                positives[n_mates] = distances[row, column] + margin
-                n_mates += 1
-        near, far = np.sort(positives[:n_mates]), np.sort(rivals[:n_rivals])
+                positives[n_positives] = distances[row, column] + margin
+                n_positives += 1
+        near, far = np.sort(positives[:n_positives]), np.sort(negatives[:n_negatives])
         for column in range(n_columns):
             if codes[column] != codes[point]:
                 level = distances[row, column]
-                count = np.searchsorted(near, level, side="right") - n_mates
+                count = np.searchsorted(near, level, side="right") - n_positives
             elif column != point:
                 level = distances[row, column] + margin
                 count = np.searchsorted(far, level, side="left")
@@ -265,16 +272,6 @@ def add_list_gradient(Z, lists, weights, scale, gradient):
                     flow = weight * (Z[row, component] - Z[other, component])
                     gradient[row, component] += flow
                     gradient[other, component] -= flow
-
-
-# ruff: noqa: ANN001
-
-
-_PATCH_RESOLUTION = np.float32(PATCH_RESOLUTION)
-_SQUARED_RESOLUTION = np.float32(DISTANCE_RESOLUTION**2)
-
-# sums may be added up in any order, so that they run in vector registers; NaN and inf still count
-_jit_sums = partial(jit, fastmath={"reassoc", "contract", "nsz"})
 
 
 @_jit_sums

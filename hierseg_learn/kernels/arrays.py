@@ -8,6 +8,11 @@ from typing import Any
 
 Array = Any
 
+# share of its mean below which the spread of a patch is rounding of its float32 values
+PATCH_RESOLUTION = 2.0**-17
+# share of the lengths of two points below which float32 products cannot resolve their distance
+DISTANCE_RESOLUTION = 2.0**-8
+
 
 def namespace(array: Array) -> Any:
     """Return the array namespace of `array`; CuPy's own module where the array names none."""
@@ -34,11 +39,6 @@ def concat(xp: Any, arrays: list[Array], axis: int = 0) -> Array:
     return (xp.concat if hasattr(xp, "concat") else xp.concatenate)(arrays, axis=axis)
 
 
-def transposed(xp: Any, stack: Array) -> Array:
-    """Transpose every matrix of a stack."""
-    return (xp.permute_dims if hasattr(xp, "permute_dims") else xp.transpose)(stack, (0, 2, 1))
-
-
 def cumulative_sum(xp: Any, array: Array) -> Array:
     """Sum along the last axis, step by step."""
     if hasattr(xp, "cumulative_sum"):
@@ -52,12 +52,6 @@ def stable_argsort(xp: Any, array: Array) -> Array:
         return xp.argsort(array, axis=-1, stable=True)
     except TypeError:  # CuPy sorts stably and has no such argument
         return xp.argsort(array, axis=-1)
-
-
-def gather(xp: Any, array: Array, indices: Array) -> Array:
-    """Return ``array[indices]`` along the first axis for an integer array of any shape."""
-    taken = xp.take(array, xp.reshape(indices, (-1,)), axis=0)
-    return xp.reshape(taken, tuple(indices.shape) + tuple(array.shape[1:]))
 
 
 def squared_norms(xp: Any, Z: Array) -> Array:
@@ -97,20 +91,8 @@ def class_counts(xp: Any, codes: Array) -> Array:
 
 
 def relations(xp: Any, codes: Array, start: int, stop: int) -> tuple[Array, Array, Array]:
-    """Return who is another point, a mate and a rival of the points ``start:stop``."""
+    """Return masks (rows, n) of the other points, positives and negatives of ``start:stop``."""
     positions = xp.arange(codes.shape[0], dtype=xp.int64)
     others = positions[start:stop, None] != positions[None, :]
     same = codes[start:stop, None] == codes[None, :]
     return others, same & others, ~same
-
-
-def log_sum_exp(xp: Any, distances: Array, mask: Array) -> tuple[Array, Array]:
-    """Return log sum exp(-distance) over the mask along the last axis, and the softmax."""
-    infinite = xp.full_like(distances, float("inf"))
-    masked = xp.where(mask, distances, infinite)
-    smallest = xp.min(masked, axis=-1, keepdims=True)
-    smallest = xp.where(smallest < float("inf"), smallest, xp.zeros_like(smallest))
-    powers = xp.exp(smallest - masked)
-    total = xp.sum(powers, axis=-1, keepdims=True)
-    total = xp.where(total > 0, total, xp.ones_like(total))
-    return (xp.log(total) - smallest)[..., 0], powers / total

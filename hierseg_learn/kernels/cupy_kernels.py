@@ -1,8 +1,8 @@
 """Kernels for CUDA: matrix products by cuBLAS, the rest by the CUDA text in ``cuda_sources``.
 
-The functions mirror ``reference``, which says what arguments and results mean; results stay on the
-device. Sums run in a fixed order without float atomics, so the same bits every time. Memory is a
-few blocks of at most `BLOCK_SIZE` numbers beside arguments and results.
+What arguments and results mean is written in ``numba_kernels``; results stay on the device. Sums
+run in a fixed order without float atomics, so the bits are the same every time. Memory is a few
+blocks of at most `BLOCK_SIZE` numbers beside arguments and results.
 """
 
 from __future__ import annotations
@@ -12,21 +12,22 @@ from collections.abc import Callable
 import cupy
 import numpy as np
 
-from . import _pair_losses, searches
+from . import array_kernels
 from ._checks import (
     check_columns,
     check_embedding,
-    check_list_range,
     check_lists,
     check_neighbors,
-    check_region_range,
     check_regions,
-    check_stack,
-    check_stacked_neighbors,
 )
 from ._cuda import launch
-from ._pair_losses import count_triplets
-from ._stacks import block_shape, stacked_gradient
+from .array_kernels import (
+    Step,
+    count_triplets,
+    count_with_positives,
+    one_after_another,
+    pair_loss_grad,
+)
 from .arrays import center, center_columns, row_blocks, squared_norms, stable_argsort
 
 BLOCK_SIZE = 2**25
@@ -41,11 +42,9 @@ MAX_ROWS = 65535
 
 
 def region_sums(values: cupy.ndarray, regions: cupy.ndarray, n_regions: int) -> cupy.ndarray:
-    """As `reference.region_sums`: pixels sorted by region, sums of chunks, chunks in order."""
+    """As `numba_kernels.region_sums`: pixels sorted by region, sums of chunks, chunks in order."""
     values, regions = _floating(values), cupy.asarray(regions)
     check_regions(values, regions, n_regions)
-    if regions.shape[0]:
-        check_region_range(int(regions.min()), int(regions.max()), n_regions)
     n_values = values.shape[1]
     totals = cupy.zeros((n_regions, n_values), dtype=cupy.float64)
     regions = regions.astype(cupy.int64)
@@ -78,11 +77,11 @@ def activation_sums(
     whitening: cupy.ndarray,
     atoms: cupy.ndarray,
 ) -> cupy.ndarray:
-    """As `reference.activation_sums`."""
+    """As `numba_kernels.activation_sums`."""
     image, mean, whitening, atoms = (
         cupy.asarray(array, dtype=cupy.float32) for array in (image, mean, whitening, atoms)
     )
-    return searches.activation_sums(
+    return array_kernels.activation_sums(
         image, cupy.asarray(regions), n_regions, floor, mean, whitening, atoms
     )
 
@@ -90,27 +89,27 @@ def activation_sums(
 def nearest(
     Q: cupy.ndarray, X: cupy.ndarray, n_neighbors: int, exclude: cupy.ndarray | None = None
 ) -> tuple[cupy.ndarray, cupy.ndarray]:
-    """As `reference.nearest`: matrix products rule points out, the others are measured exactly."""
+    """As `numba_kernels.nearest`."""
     Q, X = _alike(Q, X)
     exclude = None if exclude is None else cupy.asarray(exclude)
     check_neighbors(Q, X, n_neighbors, exclude)
-    if exclude is None:
-        exclude = cupy.full(Q.shape[0], -1, dtype=cupy.int64)
-    exclude = exclude.astype(cupy.int64)[None]
-    n_points = cupy.full(1, X.shape[0], dtype=cupy.int64)
-    indices, distances = _nearest_stack(Q[None], X[None], n_points, n_neighbors, exclude)
-    return indices[0], distances[0]
-
-
-def stacked_nearest(
-    Q: cupy.ndarray, X: cupy.ndarray, n_points: cupy.ndarray, n_neighbors: int
-) -> tuple[cupy.ndarray, cupy.ndarray]:
-    """As `reference.stacked_nearest`."""
-    Q, X = _alike(Q, X)
-    n_points = cupy.asarray(n_points)
-    check_stacked_neighbors(Q, X, n_points, n_neighbors)
-    exclude = cupy.full(Q.shape[:2], -1, dtype=cupy.int64)
-    return _nearest_stack(Q, X, n_points.astype(cupy.int64), n_neighbors, exclude)
+    exclude = cupy.full(len(Q), -1) if exclude is None else exclude
+    exclude = _integers(exclude)
+    indices = cupy.zeros((len(Q), n_neighbors), dtype=cupy.int64)
+    distances = cupy.full((len(Q), n_neighbors), cupy.inf)
+    # bound on the rounding of |q|^2 + |x|^2 - 2 q'x, relative to |q|^2 + |x|^2
+    slack = np.float64((Q.shape[1] + 8) * np.finfo(str(X.dtype)).eps)
+    query_norms, norms = squared_norms(cupy, Q), squared_norms(cupy, X)
+    block_rows = max(1, BLOCK_SIZE // min(len(X), POINT_ROWS))
+    for rows in row_blocks(len(Q), block_rows):
+        grid = (-(-(rows.stop - rows.start) // (THREADS // WARP)),)
+        for block in row_blocks(len(X), POINT_ROWS):
+            products = cupy.ascontiguousarray(Q[rows] @ X[block].T)
+            args = (products, Q[rows], X[block], query_norms[rows], norms[block], exclude[rows])
+            sizes = (*products.shape, block.start, Q.shape[1], n_neighbors)
+            args += (slack, *map(np.int64, sizes), indices[rows], distances[rows])
+            launch("nearest_points", X.dtype, grid, THREADS, *args)
+    return indices, distances
 
 
 def count_classes(
@@ -122,62 +121,51 @@ def count_classes(
     high: cupy.ndarray,
     exclude: cupy.ndarray | None = None,
 ) -> cupy.ndarray:
-    """As `reference.count_classes`."""
+    """As `numba_kernels.count_classes`."""
     Q, X = _alike(Q, X)
     codes, low, high = (cupy.asarray(array) for array in (codes, low, high))
     exclude = None if exclude is None else cupy.asarray(exclude)
-    return searches.count_classes(Q, X, codes, n_classes, low, high, exclude)
+    return array_kernels.count_classes(Q, X, codes, n_classes, low, high, exclude)
 
 
 def nca_loss_grad(Z: cupy.ndarray, codes: cupy.ndarray) -> tuple[float, cupy.ndarray]:
-    """As `reference.nca_loss_grad`."""
+    """As `numba_kernels.nca_loss_grad`."""
     Z, codes = cupy.asarray(Z), cupy.asarray(codes)
     check_embedding(Z, codes)
-    counts = cupy.full(1, Z.shape[0], dtype=cupy.int64)
-    losses, gradient = stacked_nca_loss_grad(Z[None], codes[None], counts)
-    return float(losses[0]), gradient[0]
-
-
-def stacked_nca_loss_grad(
-    Z: cupy.ndarray, codes: cupy.ndarray, n_points: cupy.ndarray
-) -> tuple[cupy.ndarray, cupy.ndarray]:
-    """As `reference.stacked_nca_loss_grad`."""
-    Z, codes, n_points = cupy.asarray(Z), cupy.asarray(codes), cupy.asarray(n_points)
-    check_stack(Z, codes, n_points)
-    codes, counts = _integers(codes), _integers(n_points)
-    # from here on the mates' part of the softmax is lost to underflow
+    Z, codes = center_columns(cupy, cupy.ascontiguousarray(Z)), _integers(codes)
+    norms = squared_norms(cupy, Z)
+    # from here on the positives' part of the softmax is lost to underflow
     limit = np.float64(-0.5 * np.log(np.finfo(str(Z.dtype)).tiny))
+    scale = 1.0 / max(count_with_positives(cupy, codes), 1)
 
-    def weights(Z: cupy.ndarray, members: slice, rows: slice) -> tuple:
-        n_stack, n, n_components = Z.shape
-        products = cupy.ascontiguousarray(cupy.matmul(Z[:, rows], Z.transpose(0, 2, 1)))
-        losses, active = (cupy.empty((n_stack, rows.stop - rows.start)) for _ in range(2))
-        norms = cupy.sum(Z * Z, axis=2)
-        args = (products, Z, norms, codes[members], counts[members], limit)
-        args += (np.int64(rows.start), np.int64(n), np.int64(n_components), losses, active)
-        launch("nca_weights", Z.dtype, (rows.stop - rows.start, n_stack), THREADS, *args)
-        return losses, active, products
+    def step(start: int, stop: int) -> tuple[cupy.ndarray, cupy.ndarray, None]:
+        products = cupy.ascontiguousarray(Z[start:stop] @ Z.T)
+        losses = cupy.empty(stop - start)
+        sizes = map(np.int64, (start, *Z.shape))
+        args = (products, Z, norms, codes, limit, *sizes, losses)
+        launch("nca_weights", Z.dtype, (stop - start,), THREADS, *args)
+        return losses.sum() * scale, products * Z.dtype.type(scale), None
 
-    return stacked_gradient(cupy.ascontiguousarray(Z), counts, weights, BLOCK_SIZE)
+    return pair_loss_grad(Z, step, _blocks(Z))
 
 
 def triplet_loss_grad(
     Z: cupy.ndarray, codes: cupy.ndarray, margin: float
 ) -> tuple[float, cupy.ndarray]:
-    """As `reference.triplet_loss_grad`."""
+    """As `numba_kernels.triplet_loss_grad`."""
     Z, codes = cupy.asarray(Z), cupy.asarray(codes)
     check_embedding(Z, codes)
     if Z.shape[0] > MAX_COMPARED:
-        return _pair_losses.triplet_loss_grad(Z, codes, margin)
+        return array_kernels.triplet_loss_grad(Z, codes, margin)
     Z, codes = center_columns(cupy, cupy.ascontiguousarray(Z)), _integers(codes)
     scale = 1.0 / max(count_triplets(cupy, codes), 1)
     units = cupy.ones(Z.shape[0], dtype=Z.dtype)
     step = _triplet_step(Z, squared_norms(cupy, Z), units, codes, margin, scale)
-    return _pair_losses.pair_loss_grad(Z, step, _blocks(Z))
+    return pair_loss_grad(Z, step, _blocks(Z))
 
 
 def snr_distances(Q: cupy.ndarray, X: cupy.ndarray) -> cupy.ndarray:
-    """As `reference.snr_distances`."""
+    """As `numba_kernels.snr_distances`."""
     Q, X = _floating(Q), _floating(X)
     check_columns(Q, X)
     Q, X = _alike(Q, X)
@@ -195,28 +183,25 @@ def snr_distances(Q: cupy.ndarray, X: cupy.ndarray) -> cupy.ndarray:
 def snr_loss_grad(
     Z: cupy.ndarray, codes: cupy.ndarray, margin: float
 ) -> tuple[float, cupy.ndarray]:
-    """As `reference.snr_loss_grad`."""
+    """As `numba_kernels.snr_loss_grad`."""
     Z, codes = cupy.asarray(Z), cupy.asarray(codes)
     check_embedding(Z, codes)
     if Z.shape[0] > MAX_COMPARED:
-        return _pair_losses.snr_loss_grad(Z, codes, margin)
+        return array_kernels.snr_loss_grad(Z, codes, margin)
     codes = _integers(codes)
     centered, signal = center(cupy, cupy.ascontiguousarray(Z))
     scale = 1.0 / max(count_triplets(cupy, codes, signal > 0), 1)
     step = _triplet_step(centered, signal, signal, codes, margin, scale, turns=True)
-    loss, gradient = _pair_losses.pair_loss_grad(centered, step, _blocks(centered))
+    loss, gradient = pair_loss_grad(centered, step, _blocks(centered))
     return loss, gradient - cupy.mean(gradient, axis=1, keepdims=True)
 
 
 def lmnn_loss_grad(
     Z: cupy.ndarray, targets: cupy.ndarray, impostors: cupy.ndarray, regularization: float
 ) -> tuple[float, cupy.ndarray]:
-    """As `reference.lmnn_loss_grad`: lists turned round by one sort, then a warp per point."""
+    """As `numba_kernels.lmnn_loss_grad`: lists turned round by one sort, then a warp per point."""
     Z, targets, impostors = cupy.asarray(Z), cupy.asarray(targets), cupy.asarray(impostors)
     check_lists(Z, targets, impostors)
-    for name, rows in (("targets", targets), ("impostors", impostors)):
-        if rows.size:
-            check_list_range(name, int(rows.min()), int(rows.max()), Z.shape[0])
     Z = cupy.ascontiguousarray(Z)
     lists = _integers(cupy.concatenate([targets, impostors], axis=1))
     n_points, n_components = Z.shape
@@ -238,39 +223,6 @@ def lmnn_loss_grad(
     return float(losses.sum()) * scale, gradient
 
 
-def _nearest_stack(
-    Q: cupy.ndarray,
-    X: cupy.ndarray,
-    n_points: cupy.ndarray,
-    n_neighbors: int,
-    exclude: cupy.ndarray,
-) -> tuple[cupy.ndarray, cupy.ndarray]:
-    """Search every member of a stack, in blocks of members, queries and points."""
-    n_stack, n_queries, n_components = Q.shape
-    indices = cupy.zeros((n_stack, n_queries, n_neighbors), dtype=cupy.int64)
-    distances = cupy.full((n_stack, n_queries, n_neighbors), cupy.inf, dtype=cupy.float64)
-    # bound on the rounding of |q|^2 + |x|^2 - 2 q'x, relative to |q|^2 + |x|^2
-    slack = np.float64((n_components + 8) * np.finfo(str(X.dtype)).eps)
-    block_points = min(X.shape[1], POINT_ROWS)
-    for members, rows in block_shape(n_stack, n_queries, block_points, BLOCK_SIZE):
-        queries = cupy.ascontiguousarray(Q[members, rows])
-        query_norms = cupy.sum(queries * queries, axis=2)
-        # copies, for a kernel writes whole arrays
-        found = [cupy.ascontiguousarray(array[members, rows]) for array in (indices, distances)]
-        left_out = cupy.ascontiguousarray(exclude[members, rows])
-        for block in row_blocks(X.shape[1], POINT_ROWS):
-            points = cupy.ascontiguousarray(X[members, block])
-            products = cupy.ascontiguousarray(cupy.matmul(queries, points.transpose(0, 2, 1)))
-            args = (products, queries, points, query_norms, cupy.sum(points * points, axis=2))
-            args += (left_out, n_points[members], slack)
-            sizes = (queries.shape[1], points.shape[1], block.start, n_components, n_neighbors)
-            grid = (-(-queries.shape[1] // (THREADS // WARP)), queries.shape[0])
-            args += (*map(np.int64, sizes), *found)
-            launch("nearest_points", X.dtype, grid, THREADS, *args)
-        indices[members, rows], distances[members, rows] = found
-    return indices, distances
-
-
 def _triplet_step(
     Z: cupy.ndarray,
     norms: cupy.ndarray,
@@ -280,7 +232,7 @@ def _triplet_step(
     scale: float,
     *,
     turns: bool = False,
-) -> _pair_losses.Step:
+) -> Step:
     """Return the step of a loss over all triplets, on squared distances over the anchor's unit."""
 
     def step(start: int, stop: int) -> tuple[cupy.ndarray, cupy.ndarray, cupy.ndarray | None]:
@@ -301,7 +253,7 @@ def _blocks(Z: cupy.ndarray) -> Callable:
     rows = max(1, BLOCK_SIZE // max(Z.shape[0], 1))
 
     def map_blocks(function: Callable, first: int, last: int, block_rows: int) -> list:
-        return _pair_losses.one_after_another(function, first, last, max(rows, block_rows))
+        return one_after_another(function, first, last, max(rows, block_rows))
 
     return map_blocks
 

@@ -1,4 +1,4 @@
-"""The one place that chooses between the Numba and the CuPy kernels."""
+"""Choice between the Numba and the CuPy kernels."""
 
 from __future__ import annotations
 
@@ -15,23 +15,21 @@ KERNELS = (
     "region_sums",
     "activation_sums",
     "nearest",
-    "stacked_nearest",
     "count_classes",
     "nca_loss_grad",
-    "stacked_nca_loss_grad",
     "triplet_loss_grad",
     "snr_distances",
     "snr_loss_grad",
     "lmnn_loss_grad",
 )
 
-# Tables of fewer numbers stay on the CPU under "auto": their steps are so short that a GPU would
-# mostly wait for the next launch. A provisional value, not yet measured on a GPU.
+# Under "auto", tables of fewer numbers stay on the CPU: their steps are so short that a GPU would
+# mostly wait for the next launch. Provisional: not measured on a GPU yet.
 AUTO_CUDA_VALUES = 2**20
 
 
 class Backend:
-    """The kernels of one device, with the names and signatures of ``reference``.
+    """The kernels of one device, under one interface.
 
     Parameters
     ----------
@@ -40,7 +38,7 @@ class Backend:
     module : module
         Where the kernels are defined.
     asarray, to_numpy : callable
-        Bring an array to the device and back.
+        Copy an array to the device and back.
 
     Attributes
     ----------
@@ -77,11 +75,10 @@ def get_backend(device: str = "auto", *, n_values: int | None = None) -> Backend
     Parameters
     ----------
     device : {"auto", "cpu", "cuda"}, default="auto"
-        "auto" takes CUDA where CuPy is installed and a device answers and the table is not too
-        small, and the CPU otherwise.
+        "auto" uses CUDA if CuPy is installed, a device responds and the table is not too small, and
+        the CPU otherwise.
     n_values : int, default=None
-        Numbers in the table to work on; below `AUTO_CUDA_VALUES`, "auto" takes the CPU. None
-        stands for any number.
+        Numbers in the table; below `AUTO_CUDA_VALUES`, "auto" uses the CPU. None ignores the size.
 
     Returns
     -------
@@ -90,9 +87,9 @@ def get_backend(device: str = "auto", *, n_values: int | None = None) -> Backend
     Raises
     ------
     ValueError
-        If `device` is none of the three.
+        If `device` is unknown.
     RuntimeError
-        If `device` is "cuda" and there is none.
+        If `device` is "cuda" and none is available.
 
     Examples
     --------
@@ -117,14 +114,14 @@ def get_backend(device: str = "auto", *, n_values: int | None = None) -> Backend
 
 @cache
 def _why_no_cuda() -> str | None:
-    """Return why CUDA cannot be used, or None; asked once per process."""
+    """Return why CUDA cannot be used, or None; checked once per process."""
     if find_spec("cupy") is None:
         return "CuPy is not installed (pip install hierseg-learn[cuda12] or [cuda13])"
     try:
         cupy = import_module("cupy")
         if cupy.cuda.runtime.getDeviceCount() > 0:
             return None
-    except Exception as error:  # a broken driver or library shows in many ways, none may escape
+    except Exception as error:  # a broken driver or library may raise anything
         return f"CuPy finds no working CUDA device ({type(error).__name__}: {error})"
     return "CuPy finds no CUDA device"
 

@@ -1,9 +1,9 @@
 """Kernels for the CPU: matrix products by BLAS, the rest by Numba, over fixed blocks of rows.
 
-The functions mirror ``reference``, which says what arguments and results mean. Blocks run on a pool
-of plain threads: the compiled loops and BLAS let go of the interpreter lock, and no Numba threading
-layer is involved, so that two Python threads and forked children may call them. Nothing depends on
-the number of threads.
+What arguments and results mean is written here, for every backend. Blocks run on a pool of plain
+threads: the compiled loops and BLAS release the interpreter lock, and no Numba threading layer is
+involved, so that two Python threads and forked children may call them. Results do not depend on the
+number of threads.
 """
 
 from __future__ import annotations
@@ -14,22 +14,16 @@ from typing import Any
 import numpy as np
 
 from . import _numba_loops as loops
-from . import _numba_loops as patch_loops
 from ._checks import (
     check_columns,
     check_counts,
     check_dictionary,
     check_embedding,
-    check_list_range,
     check_lists,
     check_neighbors,
-    check_region_range,
     check_regions,
-    check_stack,
-    check_stacked_neighbors,
 )
-from ._pair_losses import count_triplets, count_with_mates, pair_loss_grad
-from ._stacks import member_losses, member_neighbors
+from .array_kernels import count_triplets, count_with_positives, pair_loss_grad
 from .arrays import center, center_columns, squared_norms
 from .threads import map_blocks, single_blas_thread
 
@@ -47,11 +41,13 @@ MAX_STRIPS = 16
 
 
 def region_sums(values: np.ndarray, regions: np.ndarray, n_regions: int) -> np.ndarray:
-    """As `reference.region_sums`."""
+    """Sum the rows of `values` that share a region, in the order of the rows.
+
+    Shapes: `values` (n_pixels, n_values), `regions` (n_pixels,) integer in ``[0, n_regions)``; -1
+    leaves a pixel out. Returns (n_regions, n_values) float64.
+    """
     values, regions = _floating(values), np.asarray(regions)
     check_regions(values, regions, n_regions)
-    if regions.size:
-        check_region_range(int(regions.min()), int(regions.max()), n_regions)
     regions = np.ascontiguousarray(regions, dtype=np.int64)
 
     def block(start: int, stop: int) -> np.ndarray:
@@ -76,10 +72,22 @@ def activation_sums(
     whitening: np.ndarray,
     atoms: np.ndarray,
 ) -> np.ndarray:
-    """As `reference.activation_sums`."""
-    size, n_channels = check_dictionary(image, regions, mean, whitening, atoms)
-    if regions.size:
-        check_region_range(int(regions.min()), int(regions.max()), n_regions)
+    r"""Sum the activations of the atoms of a dictionary over the pixels of every region.
+
+    The patch p of a pixel, in the order (row, column, channel), is normalized to
+    :math:`q = (p - \bar p) / \sqrt{\mathrm{var}(p) + floor + (\rho \bar p)^2}` and whitened to
+    :math:`w = (q - mean)\, whitening`. With
+    :math:`z_k = \sqrt{|w - a_k|^2 + \sigma^2 (|w|^2 + |a_k|^2)}` its distance to atom k, the
+    activation is :math:`\max(0, \bar z - z_k)` (Coates, Lee, Ng, AISTATS 2011, section 3.2).
+    :math:`\rho` and :math:`\sigma`, `PATCH_RESOLUTION` and `DISTANCE_RESOLUTION`, hide rounding to
+    float32: the contrast of flat patches, and the distance of a patch that is an atom.
+
+    Shapes: `image` (height + size - 1, width + size - 1, n_channels), `regions` (height, width)
+    integer in ``[-1, n_regions)``, `mean` (size**2 * n_channels,), `whitening` (size**2 *
+    n_channels, n_components), `atoms` (n_atoms, n_components). Returns (n_regions, n_atoms)
+    float64.
+    """
+    size, n_channels = check_dictionary(image, regions, n_regions, mean, whitening, atoms)
     regions = np.ascontiguousarray(regions, dtype=np.int64).ravel()
     # copies of read-only arrays (memory-mapped by joblib, say), which Numba would compile apart
     image, mean, whitening, atoms = (
@@ -98,14 +106,12 @@ def activation_sums(
         )
         for first in range(start, stop, n_block):
             rows = slice(0, min(n_block, stop - first))
-            patch_loops.take_patches(
+            loops.take_patches(
                 lines, size, n_channels, first, np.float32(floor), mean, patches[rows]
             )
             np.matmul(patches[rows], whitening, out=whitened[rows])
             np.matmul(whitened[rows], atoms.T, out=products[rows])
-            patch_loops.add_activations(
-                whitened[rows], products[rows], norms, regions[first:], sums
-            )
+            loops.add_activations(whitened[rows], products[rows], norms, regions[first:], sums)
         return sums
 
     strip_pixels = max(STRIP_PIXELS, -(-len(regions) // MAX_STRIPS))
@@ -119,7 +125,15 @@ def activation_sums(
 def nearest(
     Q: np.ndarray, X: np.ndarray, n_neighbors: int, exclude: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """As `reference.nearest`: matrix products rule points out, the others are measured exactly."""
+    """Find the nearest rows of `X` for every row of `Q` under the squared Euclidean distance.
+
+    Matrix products rule points out, the others are measured by differences. Of equally distant rows
+    the lower index comes first. `exclude` names a row of `X` that a query leaves out, -1 none.
+
+    Shapes: `Q` (n_queries, n_features), `X` (n_samples, n_features), `exclude` (n_queries,)
+    integer. Returns `indices` (n_queries, n_neighbors) int64, nearest first, and the squared
+    distances, float64.
+    """
     Q, X = _alike(Q, X)
     exclude = None if exclude is None else np.asarray(exclude)
     check_neighbors(Q, X, n_neighbors, exclude)
@@ -136,15 +150,6 @@ def nearest(
     return indices, distances
 
 
-def stacked_nearest(
-    Q: np.ndarray, X: np.ndarray, n_points: np.ndarray, n_neighbors: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """As `reference.stacked_nearest`."""
-    Q, X, n_points = np.asarray(Q), np.asarray(X), np.asarray(n_points)
-    check_stacked_neighbors(Q, X, n_points, n_neighbors)
-    return member_neighbors(nearest, Q, X, n_points, n_neighbors)
-
-
 def count_classes(
     Q: np.ndarray,
     X: np.ndarray,
@@ -154,7 +159,12 @@ def count_classes(
     high: np.ndarray,
     exclude: np.ndarray | None = None,
 ) -> np.ndarray:
-    """As `reference.count_classes`: products rule points out, the others are measured exactly."""
+    """Count by class the rows of `X` whose squared distance to a query lies in ``[low, high]``.
+
+    Shapes: `Q` (n_queries, n_features), `X` (n_samples, n_features), `codes` (n_samples,) integer
+    in ``[0, n_classes)``, `low`, `high` (n_queries,) float64, `exclude` (n_queries,) integer as in
+    `nearest`. Returns (n_queries, n_classes) float64.
+    """
     Q, X, codes = *_alike(Q, X), np.asarray(codes)
     low, high = (np.array(bound, dtype=np.float64) for bound in (low, high))
     exclude = None if exclude is None else np.asarray(exclude)
@@ -173,18 +183,26 @@ def count_classes(
 
 
 def nca_loss_grad(Z: np.ndarray, codes: np.ndarray) -> tuple[float, np.ndarray]:
-    """As `reference.nca_loss_grad`."""
+    r"""Negative log-likelihood of neighbourhood components and its gradient.
+
+    With :math:`p_{ij} \propto \exp(-\|z_i - z_j\|^2)`, :math:`j \ne i`, the loss is the mean of
+    :math:`-\log \sum_{j : c_j = c_i} p_{ij}` over the points that share their class with another
+    one (Goldberger et al., NIPS 2004, equation 6); 0.0 where there are none.
+
+    Shapes: `Z` (n_samples, n_components) float, `codes` (n_samples,) integer. Returns the loss and
+    its derivative by `Z`, in the dtype of `Z`.
+    """
     Z, codes = _embedding(Z, codes)
     Z = center_columns(np, Z)
     norms = squared_norms(np, Z)
-    n_active = max(count_with_mates(np, codes), 1)
+    n_active = max(count_with_positives(np, codes), 1)
 
     def step(start: int, stop: int) -> tuple[float, np.ndarray, None]:
         scores = Z[start:stop] @ Z.T
-        nearest_any, nearest_mate = loops.shifted_scores(scores, norms, codes, start)
+        nearest_any, nearest_positive = loops.shifted_scores(scores, norms, codes, start)
         np.exp(scores, out=scores)
         loss = loops.nca_weights(
-            scores, Z, codes, start, nearest_any, nearest_mate, Z.dtype.type(1 / n_active)
+            scores, Z, codes, start, nearest_any, nearest_positive, Z.dtype.type(1 / n_active)
         )
         return loss, scores, None
 
@@ -192,17 +210,15 @@ def nca_loss_grad(Z: np.ndarray, codes: np.ndarray) -> tuple[float, np.ndarray]:
     return loss / n_active, gradient
 
 
-def stacked_nca_loss_grad(
-    Z: np.ndarray, codes: np.ndarray, n_points: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """As `reference.stacked_nca_loss_grad`."""
-    Z, codes, n_points = np.asarray(Z), np.asarray(codes), np.asarray(n_points)
-    check_stack(Z, codes, n_points)
-    return member_losses(nca_loss_grad, Z, codes, n_points)
-
-
 def triplet_loss_grad(Z: np.ndarray, codes: np.ndarray, margin: float) -> tuple[float, np.ndarray]:
-    """As `reference.triplet_loss_grad`."""
+    r"""Mean hinge over all triplets of a batch, on squared distances, and its gradient.
+
+    The loss is the mean of :math:`[\|z_a - z_p\|^2 - \|z_a - z_n\|^2 + margin]_+` over every
+    anchor a, every other point p of its class and every point n of another class; 0.0 where there
+    is no triplet.
+
+    Shapes and returns: as `nca_loss_grad`.
+    """
     Z, codes = _embedding(Z, codes)
     Z = center_columns(np, Z)
     norms = squared_norms(np, Z)
@@ -220,7 +236,12 @@ def triplet_loss_grad(Z: np.ndarray, codes: np.ndarray, margin: float) -> tuple[
 
 
 def snr_distances(Q: np.ndarray, X: np.ndarray) -> np.ndarray:
-    """As `reference.snr_distances`."""
+    """Signal-to-noise distance of every pair, ``var(q - x) / var(q)`` over the components.
+
+    Shapes: `Q` (n_queries, n_components), `X` (n_samples, n_components). Returns (n_queries,
+    n_samples): in float32 where both are, in float64 otherwise; NaN in the rows of queries whose
+    components are all equal.
+    """
     Q, X = _floating(Q), _floating(X)
     check_columns(Q, X)
     centred_q, signal = center(np, Q)
@@ -242,7 +263,11 @@ def snr_distances(Q: np.ndarray, X: np.ndarray) -> np.ndarray:
 
 
 def snr_loss_grad(Z: np.ndarray, codes: np.ndarray, margin: float) -> tuple[float, np.ndarray]:
-    """As `reference.snr_loss_grad`."""
+    """Mean hinge over all triplets of a batch, on signal-to-noise distances, and its gradient.
+
+    As `triplet_loss_grad`, with ``var(z_a - z_x) / var(z_a)`` in place of the squared distance.
+    Anchors without variance are left out. The gradient sums to zero over the components.
+    """
     Z, codes = _embedding(Z, codes)
     centered, signal = center(np, Z)
     scale = Z.dtype.type(1 / max(count_triplets(np, codes, signal > 0), 1))
@@ -263,12 +288,19 @@ def snr_loss_grad(Z: np.ndarray, codes: np.ndarray, margin: float) -> tuple[floa
 def lmnn_loss_grad(
     Z: np.ndarray, targets: np.ndarray, impostors: np.ndarray, regularization: float
 ) -> tuple[float, np.ndarray]:
-    """As `reference.lmnn_loss_grad`."""
+    r"""Large-margin nearest neighbor loss over given lists of neighbors, and its gradient.
+
+    With the weight r of the pull term the loss is the mean over the points of
+    :math:`r \sum_j d_{ij} + (1 - r) \sum_{j, l} [1 + d_{ij} - d_{il}]_+`, where j runs over the
+    targets and l over the impostors of point i and d is the squared distance (Weinberger, Saul,
+    JMLR 10, 2009, equation 13).
+
+    Shapes: `Z` (n_samples, n_components) float, `targets` (n_samples, n_targets) integer,
+    `impostors` (n_samples, n_impostors) integer; -1 where a list is shorter. Returns as
+    `nca_loss_grad`.
+    """
     Z, targets, impostors = np.asarray(Z), np.asarray(targets), np.asarray(impostors)
     check_lists(Z, targets, impostors)
-    for name, rows in (("targets", targets), ("impostors", impostors)):
-        if rows.size:
-            check_list_range(name, int(rows.min()), int(rows.max()), len(Z))
     Z = _floating(Z)
     scale = 1 / max(len(Z), 1)
     lists = np.hstack([targets.astype(np.int64), impostors.astype(np.int64)])

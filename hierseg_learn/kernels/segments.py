@@ -1,7 +1,7 @@
-"""From the pixels of one image to a tree of merged regions, on the CPU.
+"""Superpixels, region statistics and merging of the regions of one image, on the CPU.
 
-Plain functions on arrays around compiled loops, with slow twins in ``segments_reference``. All run
-on one thread: images, not pixels, are what is worked on side by side.
+Plain functions on arrays around compiled loops, on one thread: work is shared out by image, not by
+pixel.
 """
 
 from __future__ import annotations
@@ -189,30 +189,10 @@ def merge(
     counts between regions of a tenth of the image or more. Of equal costs, that of the
     lower regions goes first, and a joined region takes the lower number of the two.
 
-    Parameters
-    ----------
-    counts, bins : ndarray
-        As from `region_histograms`.
-    edges, lengths, strengths : ndarray
-        As from `region_borders`; every region can be reached from every other.
-
-    Returns
-    -------
-    pairs : ndarray of shape (n_regions - 1, 2), int64
-        The two nodes that every merge joins; merge m makes node ``n_regions + m``.
-    costs : ndarray of shape (n_regions - 1,), float64
-        A merge may be cheaper than one before it.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from hierseg_learn.kernels.segments import merge
-    >>> bins = np.zeros((3, 25), dtype=np.int64)
-    >>> bins[[0, 1, 2], [0, 3, 3]] = bins[:, 16] = 16
-    >>> edges, ones = np.array([[0, 1], [1, 2]]), np.ones(2, dtype=np.int64)
-    >>> pairs, costs = merge(np.ones(3, dtype=np.int64), bins, edges, ones, np.array([2.0, 2.0]))
-    >>> pairs.tolist()
-    [[1, 2], [0, 3]]
+    Arguments are those from `region_histograms` and `region_borders`; every region can be reached
+    from every other. Returns `pairs` (n_regions - 1, 2) int64, the two nodes that every merge
+    joins, merge m to node ``n_regions + m``, and `costs` (n_regions - 1,) float64; a merge may be
+    cheaper than one before it.
     """
     n_merges = len(counts) - 1
     pairs, costs = np.empty((n_merges, 2), dtype=np.int64), np.empty(n_merges)

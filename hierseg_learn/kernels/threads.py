@@ -1,4 +1,4 @@
-"""Threads that never change a result: one helper for BLAS, one for fixed blocks of work."""
+"""Threads that do not change results: BLAS on one thread, and pools for fixed blocks of work."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _lock = threading.Lock()
 
 
 class _BlasLimit:
-    """Count of the callers that want BLAS on one thread; the last one out restores what was.
+    """Number of callers that need BLAS on one thread; the last one restores the former limit.
 
-    Most limits hold for the process. That of OpenBLAS on OpenMP holds for the thread that sets it,
-    so every thread sets its own.
+    Most limits hold for the process. That of OpenBLAS with OpenMP holds for the thread that sets
+    it, so every thread sets its own.
     """
 
     def __init__(self) -> None:
@@ -54,17 +54,17 @@ class _BlasLimit:
                 _set_threads(self.shared, self.before)
 
     def forget(self) -> None:
-        """Give up what threads asked for that are not there any more, in a forked child."""
+        """Drop the limits of threads that do not exist in a forked child."""
         if self.depth and not self._depth_here():
             _set_threads(self.shared, self.before)
         self.depth = self._depth_here()
 
     def _depth_here(self) -> int:
-        """How often this very thread is inside."""
+        """Number of contexts that this thread has entered."""
         return getattr(self.thread, "depth", 0)
 
     def enter_for_good(self) -> None:
-        """Limit the libraries that hold one limit per thread, in a thread of the pool."""
+        """Limit the libraries with one limit per thread, in a thread of the pool."""
         with _lock:
             self.libraries()
         _set_threads(self.direct, [1] * len(self.direct))
@@ -76,7 +76,7 @@ def _limit_is_per_thread(library: Any) -> bool:
 
 
 def _set_threads(libraries: list[Any], numbers: list[int]) -> list[int]:
-    """Set the thread limits and return what they were."""
+    """Set the thread limits and return the former ones."""
     before = [library.num_threads for library in libraries]
     for library, number in zip(libraries, numbers):
         # from 3.8 on, threadpoolctl silently ignores all threads but the first that set a limit

@@ -1,18 +1,14 @@
 """Node metrics: linear maps learned per node, their combination up the tree, contributions."""
 
-from ._combination import Combination
+from ._combination import Combination, NodeOutcome
 from ._lda import ShrinkageLDA
-from ._lmnn import LMNN
-from ._nca import NCA
 from ._projection import ProjectionCombination
 from ._scatter import ScatterCombination
-from ._snr import SNRMetric, snr_distance
-from ._triplet_margin import TripletMargin
 from ._weighted import WeightedCombination
 from .base import LinearMetric
-from .contributions import node_contributions, pair_squared_distances, sum_below
+from .contributions import node_contributions, sum_below
 from .cross_fitting import CrossFitCombination
-from .registry import make_combination, make_node_metric
+from .gradient_metrics import LMNN, NCA, SNRMetric, TripletMargin, snr_distance
 
 __all__ = [
     "LMNN",
@@ -20,16 +16,14 @@ __all__ = [
     "Combination",
     "CrossFitCombination",
     "LinearMetric",
+    "NodeOutcome",
     "ProjectionCombination",
     "SNRMetric",
     "ScatterCombination",
     "ShrinkageLDA",
     "TripletMargin",
     "WeightedCombination",
-    "make_combination",
-    "make_node_metric",
     "node_contributions",
-    "pair_squared_distances",
     "snr_distance",
     "sum_below",
 ]

@@ -1,4 +1,4 @@
-"""From the metrics of the nodes to one metric per subtree, bottom-up to the root."""
+"""Base of the combinations of node metrics, from the leaves to the root."""
 
 from __future__ import annotations
 
@@ -16,11 +16,61 @@ from ..utils import Estimator
 if TYPE_CHECKING:
     from ..tree import SegmentTree
 
-# rows of one comparison of held-out rows with references: bounds time and memory
+# held-out rows and references of one comparison: bounds time and memory
 MAX_QUERIES = 1000
 MAX_REFERENCES = 5000
 
 Score = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], float]
+
+
+@dataclass(frozen=True, init=False)
+class NodeOutcome:
+    """How the metric of a node was obtained.
+
+    Parameters
+    ----------
+    method : str
+        "constant", the node has no column that varies; "leaf", learned from the node's own columns;
+        of a parent "start", its children's metrics as they are, or what they were refined to:
+        "weights", "projection" or "scatter".
+    **params : float
+        What held-out rows chose, such as `shrinkage`.
+
+    Attributes
+    ----------
+    method : str
+        How the metric was obtained.
+    params : dict
+        What held-out rows chose.
+
+    Examples
+    --------
+    >>> from hierseg_learn.metrics import NodeOutcome
+    >>> outcome = NodeOutcome("projection", shrinkage=0.3)
+    >>> print(outcome)
+    projection, shrinkage=0.3
+    >>> outcome.method, outcome.params
+    ('projection', {'shrinkage': 0.3})
+    """
+
+    method: str
+    _params: tuple[tuple[str, float], ...]  # hashable, and not to be edited
+
+    def __init__(self, method: str, **params: float) -> None:
+        object.__setattr__(self, "method", method)
+        object.__setattr__(self, "_params", tuple(params.items()))
+
+    @property
+    def params(self) -> dict[str, float]:
+        """What held-out rows chose."""
+        return dict(self._params)
+
+    def __str__(self) -> str:
+        return ", ".join([self.method, *(f"{name}={value}" for name, value in self._params)])
+
+    def __repr__(self) -> str:
+        chosen = "".join(f", {name}={value!r}" for name, value in self._params)
+        return f"NodeOutcome({self.method!r}{chosen})"
 
 
 @dataclass(frozen=True)
@@ -29,19 +79,17 @@ class FittedNode:
 
     # (n_components, n_features) float64: the linear map; zero outside the node's subtree
     components: np.ndarray
-    # how well held-out rows find their class in the metric that other rows choose; NaN without
-    # folds
-    score: float
-    outcome: str  # what became of the node's metric
+    score: float  # of held-out rows, in the metric that other rows choose; NaN without folds
+    outcome: NodeOutcome
 
 
 class Combination(Estimator, ABC):
-    """Base class: how the nodes of a tree get their metrics, parents from their children.
+    """Base class: fits the metrics of the nodes of a tree, parents from their children.
 
     Parameters
     ----------
     cv : int, default=3
-        Number of folds on whose held-out rows parents are judged.
+        Number of folds on whose held-out rows parents are scored.
 
     Examples
     --------
@@ -72,7 +120,7 @@ class Combination(Estimator, ABC):
         n_jobs: int | None,
         random_state: int,
         on_step: Callable[[], None],
-        copies: np.ndarray | None = None,
+        groups: np.ndarray | None = None,
     ) -> list[FittedNode]:
         """Fit the metrics of all nodes, children before their parents.
 
@@ -87,7 +135,7 @@ class Combination(Estimator, ABC):
         columns : tuple of ndarray of int, length n_nodes
             Own columns of every node.
         learners : list of estimators, length n_nodes
-            What learns the map of every node's own columns; not fitted.
+            Learners of the maps of the nodes' own columns; not fitted.
         score : callable
             ``score(references, reference_codes, queries, query_codes)``, larger is better.
         n_jobs : int or None
@@ -95,9 +143,9 @@ class Combination(Estimator, ABC):
         random_state : int
             Seeds the folds.
         on_step : callable
-            Called whenever one step of `n_steps` is done.
-        copies : ndarray of shape (n_samples,), int, default=None
-            Rows with the same number are copies of each other, and stay in one fold.
+            Called after every step of `n_steps`.
+        groups : ndarray of shape (n_samples,), int, default=None
+            Group of every row, such as copies of one row; a group stays in one fold.
 
         Returns
         -------

@@ -1,4 +1,4 @@
-"""Linear discriminants with a shrunk scatter: the closed-form node metric."""
+"""Linear discriminants with shrinkage: the node metric in closed form."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from ..kernels.threads import single_blas_thread
 from ._training import Rows
 from .base import LinearMetric
 
-# a direction with less than this share of the largest variance has no scale of its own
+# a direction with less than this share of the largest variance has no scale
 FLOOR = 1e-10
 
 
 @dataclass(frozen=True)
 class ClassScatter:
-    """What linear discriminants need to know of some rows; scatters of disjoint rows add up."""
+    """Sums over rows from which discriminants follow; scatters of disjoint rows add up."""
 
     counts: np.ndarray  # (n_classes,) float64: rows of every class
     sums: np.ndarray  # (n_classes, n_features) float64: their sums
@@ -74,29 +74,11 @@ class ClassScatter:
 
 
 class Discriminants:
-    r"""Directions that tell the classes of a scatter apart, for any shrinkage at little more cost.
+    r"""Linear discriminants of a scatter, for any shrinkage at little extra cost.
 
     The within-class covariance W is shrunk towards the identity times its mean variance,
-    :math:`(1 - s) W + s \bar{w} I` [1]_: in coordinates made of trained metrics, the identity *is*
-    these metrics side by side, so the shrinkage s says how much of them stays.
-
-    Parameters
-    ----------
-    scatter : ClassScatter
-        Of the rows to learn from.
-
-    References
-    ----------
-    .. [1] J. H. Friedman. "Regularized Discriminant Analysis". JASA 84, 1989.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from hierseg_learn.metrics._lda import ClassScatter, Discriminants
-    >>> U = np.array([[0.0, 1.0], [1.0, -1.0], [4.0, 1.0], [5.0, -1.0]])
-    >>> scatter = ClassScatter.of(U, np.array([0, 0, 1, 1]), n_classes=2)
-    >>> Discriminants(scatter).leading(shrinkage=1.0).round(2)
-    array([[0.89, 0.  ]])
+    :math:`(1 - s) W + s \bar{w} I` (Friedman, JASA 84, 1989): in coordinates of trained metrics the
+    identity *is* these metrics side by side, so the shrinkage s says how much of them remains.
     """
 
     def __init__(self, scatter: ClassScatter) -> None:
@@ -106,20 +88,18 @@ class Discriminants:
         self._between = scatter.between_factor() @ self._vectors
 
     def leading(self, shrinkage: float) -> np.ndarray:
-        """Return the discriminants, by their between-class variance, largest first.
+        """Return the discriminants (n_leading, n_features), largest between-class variance first.
 
-        Returns `directions` (n_leading, n_features) float64: as many as classes less one, if they
-        differ in all of them. The shrunk scatter within classes is the identity along them.
+        The shrunk scatter within classes is the identity along them.
         """
         whitening = self._whitening(shrinkage)
         _, sizes, turns = np.linalg.svd(self._between * whitening, full_matrices=False)
         return fix_signs(turns[: self._count(sizes)] * whitening @ self._vectors.T)
 
     def basis(self, shrinkage: float, n_rest: int | None = None) -> tuple[np.ndarray, int]:
-        """Return the discriminants and, behind them, the other directions by total variance.
+        """Return the discriminants, then the other directions by total variance, and `n_leading`.
 
-        Returns `directions` (n_directions, n_features) float64: the shrunk scatter within classes
-        is the identity along all of them; `n_leading`: number of discriminants among them.
+        The shrunk scatter within classes is the identity along all of them.
         """
         whitening = self._whitening(shrinkage)
         _, sizes, turns = np.linalg.svd(self._between * whitening, full_matrices=True)
@@ -138,16 +118,16 @@ class Discriminants:
     def _whitening(self, shrinkage: float) -> np.ndarray:
         overall = float(np.trace(self.scatter.total())) / len(self._variances)
         variances = self._variances
-        # Rows that never differ within a class, or are alone in it, give no scale but their own.
+        # without variance within classes, the scale is that of all rows
         if variances.max() <= FLOOR * overall:
             variances = np.full_like(variances, overall or 1.0)
         shrunk = (1 - shrinkage) * variances + shrinkage * variances.mean()
-        # A direction without scatter has no scale; it must not get an infinite one.
+        # a direction without scatter must not get an infinite scale
         return 1 / np.sqrt(np.maximum(shrunk, FLOOR * max(shrunk.max(), overall)))
 
     def _count(self, sizes: np.ndarray) -> int:
-        told_apart = int((sizes > FLOOR * max(sizes.max(), np.finfo(float).tiny)).sum())
-        return min(told_apart, self.scatter.n_classes - 1)
+        n_separating = int((sizes > FLOOR * max(sizes.max(), np.finfo(float).tiny)).sum())
+        return min(n_separating, self.scatter.n_classes - 1)
 
 
 def fix_signs(basis: np.ndarray) -> np.ndarray:
@@ -163,19 +143,19 @@ class ShrinkageLDA(LinearMetric):
     r"""Linear discriminants, scaled so that the shrunk scatter within classes is the identity.
 
     The squared distance of two rows along the discriminants is their Mahalanobis distance under the
-    within-class covariance, in the subspace that tells the classes apart.
+    within-class covariance, in the subspace that separates the classes.
 
     Parameters
     ----------
     n_components : int, default=None
         Number of discriminants; None takes all, the number of classes less one.
     shrinkage : "auto" or float, default="auto"
-        How far the covariance within classes is drawn towards the identity times its mean variance,
+        Shrinkage of the covariance within classes towards the identity times its mean variance,
         after the features have been scaled to unit variance. "auto" is the lemma of Ledoit and
         Wolf [1]_.
     n_extra_directions : int, default=0
-        Number of further directions, of the largest total variance, whitened likewise. They tell
-        no classes apart here, but a parent in a tree may combine them with those of other nodes.
+        Number of further directions, of the largest total variance, whitened likewise. They do not
+        separate the classes, but a parent in a tree may combine them with those of other nodes.
 
     Attributes
     ----------
@@ -251,21 +231,7 @@ class ShrinkageLDA(LinearMetric):
         return min(n_classes - 1, n_features)
 
     def choose_shrinkage(self, blocks: Blocks, codes: np.ndarray, scatter: ClassScatter) -> float:
-        """Return the shrinkage of standardized rows that the parameter stands for.
-
-        Parameters
-        ----------
-        blocks : iterable of (ndarray of int or slice, ndarray of shape (n_rows, n_features))
-            Numbers of the rows and the rows, of mean zero over all.
-        codes : ndarray of shape (n_samples,), int
-            Classes.
-        scatter : ClassScatter
-            Of these rows.
-
-        Returns
-        -------
-        shrinkage : float
-        """
+        """Return the shrinkage for standardized rows, given as blocks of (row numbers, rows)."""
         if self.shrinkage != "auto":
             return float(self.shrinkage)
         return _ledoit_wolf(blocks, codes, scatter)
@@ -283,8 +249,8 @@ def _scatter(rows: Rows, codes: np.ndarray, n_classes: int) -> ClassScatter:
 def _ledoit_wolf(blocks: Blocks, codes: np.ndarray, scatter: ClassScatter) -> float:
     """Shrinkage of the scatter within classes, as `sklearn.covariance.ledoit_wolf_shrinkage`.
 
-    That one needs all residuals at once; all it asks of them beside their scatter is the sum of
-    the fourth powers of their lengths.
+    That function needs all residuals at once; beside their scatter it only uses the sum of the
+    fourth powers of their lengths.
     """
     means = scatter.sums / np.maximum(scatter.counts, 1)[:, None]
     fourth = sum(

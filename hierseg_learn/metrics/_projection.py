@@ -1,4 +1,4 @@
-"""Parents that project: discriminants over all below, drawn towards the children's metrics."""
+"""Combination by discriminants of everything below a node, shrunk to the children's metrics."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ._combination import Score
+from ._combination import NodeOutcome, Score
 from ._lda import ClassScatter, Discriminants
 from ._weighted import metric_groups, scales_of, stack_scaled, weigh
 from .cross_fitting import (
     CombinedNode,
     CrossFitCombination,
-    Judged,
-    blind_scores,
+    TriedScores,
     fold_sizes,
     held_out_scores,
-    over_rows,
+    mean_over_rows,
+    nested_scores,
 )
 
 if TYPE_CHECKING:
     from ..tree import SegmentTree
     from .cross_fitting import CrossFit, View
 
-# how much of the children's metrics stays, from next to nothing to nearly all
+# shrinkage towards the children's metrics
 SHRINKAGES = (0.02, 0.1, 0.3, 0.6, 0.85, 0.97)
 
 
@@ -36,8 +36,8 @@ class ProjectionCombination(CrossFitCombination):
     Bottom-up, every node starts from the weighted sum of its children's metrics and its own, as
     :class:`WeightedCombination` makes it, and gets coordinates in which that sum is the identity.
     Linear discriminants are then learned in these coordinates, from embeddings of rows that the
-    children never saw (cross-fitting), with the scatter shrunk towards the start. How far, and
-    whether the start was better left alone, is decided by the neighbors of held-out rows.
+    children were not fitted on (cross-fitting), with the scatter shrunk towards the start. The
+    shrinkage, and whether to keep the start instead, is chosen by the neighbors of held-out rows.
 
     Parameters
     ----------
@@ -46,9 +46,9 @@ class ProjectionCombination(CrossFitCombination):
 
     Notes
     -----
-    The coordinates that go up keep all directions, so a parent can use what a child could not. If
-    the node learners offer directions beyond their metric (`ShrinkageLDA(n_extra_directions=...)`),
-    the tree is combined with and without these, and held-out rows decide.
+    A parent gets all directions of its children, so it can use what a child could not. If the node
+    learners offer directions beyond their metric (`ShrinkageLDA(n_extra_directions=...)`), the tree
+    is combined with and without these, and held-out rows decide.
 
     Examples
     --------
@@ -76,7 +76,7 @@ class ProjectionCombination(CrossFitCombination):
         kept = max(passes, key=lambda nodes: np.nan_to_num(nodes[-1].score))
         scores = _scores(tree, fitted, codes, choices, passes, score)
         return [
-            CombinedNode(node.metrics[0], over_rows(fitted, own), node.outcome)
+            CombinedNode(node.metrics[0], mean_over_rows(fitted, own), node.outcome)
             for node, own in zip(kept, scores, strict=True)
         ]
 
@@ -87,10 +87,10 @@ class _Passed:
 
     bases: list[np.ndarray]  # (n_below, n_embedded): all directions of the subtree that may be used
     metrics: list[np.ndarray]  # (n_components, n_embedded): the node's metric
-    judged: Judged  # what was tried
+    tried_scores: TriedScores  # what was tried
     choice: tuple[int, int]  # what was taken of it
     score: float  # of the held-out rows of all folds, which made this choice
-    outcome: str  # as `CombinedNode` has it
+    outcome: NodeOutcome
 
     def maps(self, view: int) -> tuple[np.ndarray, np.ndarray]:
         """Metric in a view, and the coordinates that go up."""
@@ -117,8 +117,10 @@ def _combine_columns(
             )
             for v, view in enumerate(fitted.views)
         ]
-        outcome = start.outcome if below else "leaf"
-        begun = _Passed(bases, start.metrics, start.judged, start.choice, start.score, outcome)
+        outcome = start.outcome if below else NodeOutcome("leaf")
+        begun = _Passed(
+            bases, start.metrics, start.tried_scores, start.choice, start.score, outcome
+        )
         refine = bool(below) and all(len(basis) for basis in bases)
         passed.append(_refine(fitted, codes, begun, score) if refine else begun)
     return passed
@@ -134,14 +136,14 @@ def _scores(
 ) -> np.ndarray:
     """Score the nodes on every fold in what the other folds choose, the pass included."""
     found = [
-        blind_scores(tree, fitted, codes, kept, partial(_make, codes, only), score)
+        nested_scores(tree, fitted, codes, kept, partial(_make, codes, only), score)
         for only, kept in zip(leading, passes, strict=True)
     ]
     scores = found[0].copy()
     for fold in range(scores.shape[1] if len(found) > 1 else 0):
         others = fold_sizes(fitted)
         others[fold] = 0
-        roots = [kept[-1].judged for kept in passes]
+        roots = [kept[-1].tried_scores for kept in passes]
         best = np.argmax([root.scores(root.choose(others)) @ others for root in roots])
         scores[:, fold] = found[best][:, fold]
     return scores
@@ -181,19 +183,19 @@ def _refine(fitted: CrossFit, codes: np.ndarray, start: _Passed, score: Score) -
             for part, basis in zip(learned, start.bases, strict=True)
         ]
         refined.append(held_out_scores(fitted, codes, metrics, score))
-        value = over_rows(fitted, refined[-1])
+        value = mean_over_rows(fitted, refined[-1])
         if value > best_score:
             best_score, chosen = value, place
-    judged = Judged(start.judged.starts, np.array(refined))
+    tried_scores = TriedScores(start.tried_scores.starts, np.array(refined))
     if chosen < 0:
-        return replace(start, judged=judged)
+        return replace(start, tried_scores=tried_scores)
     bases, metrics = [], []
     for part, basis in zip(learned, start.bases, strict=True):
         directions, n_leading = part.basis(SHRINKAGES[chosen])
         bases.append(directions @ basis)
         metrics.append(bases[-1][:n_leading])
-    outcome = f"projection, shrinkage={SHRINKAGES[chosen]}"
-    return _Passed(bases, metrics, judged, (start.choice[0], chosen), best_score, outcome)
+    outcome = NodeOutcome("projection", shrinkage=SHRINKAGES[chosen])
+    return _Passed(bases, metrics, tried_scores, (start.choice[0], chosen), best_score, outcome)
 
 
 def _scatter(view: View, codes: np.ndarray, basis: np.ndarray) -> ClassScatter:

@@ -1,4 +1,4 @@
-"""Parents that know how their children vary together, drawn towards each child by itself."""
+"""Combination by the scatter below a node, shrunk to that of its children side by side."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ from joblib import Parallel, delayed
 from scipy.linalg import solve_triangular
 
 from ..utils.spread import varies
-from ._combination import MAX_QUERIES, MAX_REFERENCES, Combination, FittedNode, Score, subsample
+from ._combination import (
+    MAX_QUERIES,
+    MAX_REFERENCES,
+    Combination,
+    FittedNode,
+    NodeOutcome,
+    Score,
+    subsample,
+)
 from ._lda import FLOOR, ClassScatter, Discriminants, ShrinkageLDA, fix_signs
 from .cross_fitting import held_out_folds
 
 if TYPE_CHECKING:
     from ..tree import SegmentTree
-    from ._lda import ShrinkageLDA
-if TYPE_CHECKING:
-    from ..tree import SegmentTree
-
-    pass  # HOUSE
 
 
 # steps of the Krylov space; twelve give the discriminants to about a hundredth of a percent at
 # shrinkages of a tenth and more, where the coordinates are whitened block by block
 N_STEPS = 12
-# what is left of a block of directions below this share of it is rounding in float32
+# share of a block of directions below which the rest is rounding in float32
 RESIDUE = 1e-4
 
 
 class ClassMoments:
-    """Class means of rows, and products with their covariance within classes.
-
-    Shapes: `Y` (n_samples, n_features) float32, `codes` (n_samples,) int.
-    """
+    """Class means of float32 rows Y, and products with their covariance within classes."""
 
     def __init__(self, Y: np.ndarray, codes: np.ndarray) -> None:
         self.Y = Y
@@ -67,15 +67,9 @@ class KrylovDiscriminants:
 
     With W that scatter and B the factor of the class means, the discriminants span
     :math:`((1 - s) W + s I)^{-1} B^T`. The Krylov space of W and :math:`B^T` is the same for all
-    shrinkages s [1]_, so a few products of W with as many directions as there are classes give all
-    of them, and W itself is never formed.
-
-    Shapes: `axes` (n_axes, n_features) float32.
-
-    References
-    ----------
-    .. [1] A. Frommer, U. Glässner. "Restarted GMRES for Shifted Linear Systems". SIAM Journal on
-       Scientific Computing 19, 1998, section 2.
+    shrinkages s (Frommer, Glässner, SIAM Journal on Scientific Computing 19, 1998, section 2), so a
+    few products of W with as many directions as there are classes give all of them, and W itself is
+    never formed. `axes` is (n_axes, n_features).
     """
 
     def __init__(self, moments: ClassMoments, n_steps: int = N_STEPS) -> None:
@@ -89,10 +83,9 @@ class KrylovDiscriminants:
         self._between = between.astype(np.float64) @ self.axes.T
 
     def leading(self, shrinkage: float) -> np.ndarray:
-        """Return the discriminants along `axes`, largest first.
+        """Return the discriminants (n_leading, n_axes) along `axes`, largest first.
 
-        Returns `directions` (n_leading, n_axes) float64: at most as many as classes less one. The
-        shrunk scatter is the identity along them.
+        The shrunk scatter is the identity along them.
         """
         whitening = 1 / np.sqrt((1 - shrinkage) * self._variances + shrinkage)
         _, sizes, turns = np.linalg.svd(self._between * whitening, full_matrices=False)
@@ -247,17 +240,17 @@ def _own_whitener(learner: ShrinkageLDA, rows: np.ndarray, codes: np.ndarray) ->
     return Discriminants(scatter).whitener(shrinkage)
 
 
-# how much of a parent's scatter is that of its children, each by itself; the start comes first
+# shrinkage of a parent's scatter towards that of its children; the start comes first
 SHRINKAGES = (1.0, 0.95, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1)
 
 
 class ScatterCombination(Combination):
-    r"""A parent's scatter within classes is drawn towards that of its children, each by itself.
+    r"""A parent's scatter within classes is shrunk towards that of its children side by side.
 
-    The metric of node v is that of the linear discriminants of all columns below it. What they need
-    is the covariance within classes, which few rows tell badly for many columns [1]_. So the
-    covariance :math:`W_v` below v is shrunk towards what the children learned, which says nothing
-    of how they vary together:
+    The metric of node v is that of the linear discriminants of all columns below it. They need the
+    covariance within classes, whose estimate is poor with few rows and many columns [1]_. So the
+    covariance :math:`W_v` below v is shrunk towards the children's, without covariances between
+    them:
 
     .. math::
 
@@ -271,14 +264,14 @@ class ScatterCombination(Combination):
     Parameters
     ----------
     cv : int, default=3
-        Number of folds that judge the shrinkages; every node is fitted ``1 + cv`` times,
+        Number of folds that score the shrinkages; every node is fitted ``1 + cv`` times,
         parents up to ``cv`` times more to score the choices of the other folds.
 
     Notes
     -----
-    Nothing is learned from embeddings that overfit, so nothing is cross-fitted. The covariance of
-    the root is never formed: memory is that of the table and of the squares of the other nodes.
-    Nodes are fitted by `ShrinkageLDA`, of which only `shrinkage` counts.
+    No cross-fitting is needed, since nothing is learned from embeddings that overfit. The
+    covariance of the root is never formed: memory is that of the table and of the squares of the
+    other nodes. Nodes are fitted by `ShrinkageLDA`, of which only `shrinkage` is used.
 
     References
     ----------
@@ -308,7 +301,7 @@ class ScatterCombination(Combination):
         n_jobs: int | None,
         random_state: int,
         on_step: Callable[[], None],
-        copies: np.ndarray | None = None,
+        groups: np.ndarray | None = None,
     ) -> list[FittedNode]:
         """Fit the metrics of all nodes; see `Combination.fit_nodes`."""
         for learner in learners:
@@ -318,7 +311,7 @@ class ScatterCombination(Combination):
                     f"{learner!r}; the other combinations take any node metric."
                 )
             learner._validate_params()
-        folds = held_out_folds(codes, self.cv, random_state, copies)
+        folds = held_out_folds(codes, self.cv, random_state, groups)
 
         def climb_without(
             fold: np.ndarray, maps: list[np.ndarray] | None = None
@@ -328,42 +321,45 @@ class ScatterCombination(Combination):
                 X, codes, tree, columns, learners, rows, subsample(fold, MAX_QUERIES), maps
             )
 
-        def judge(fold: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        def score_fold(fold: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
             climb = climb_without(fold)
-            return _judge(climb, codes[subsample(fold, MAX_QUERIES)], score, on_step), climb.maps
+            held_out_codes = codes[subsample(fold, MAX_QUERIES)]
+            return _score_shrinkages(climb, held_out_codes, score, on_step), climb.maps
 
         # threads, since the time goes into BLAS
-        found = Parallel(n_jobs=n_jobs, prefer="threads")(delayed(judge)(fold) for fold in folds)
-        judged = [scores for scores, _ in found]
+        threads = Parallel(n_jobs=n_jobs, prefer="threads")
+        found = threads(delayed(score_fold)(fold) for fold in folds)
+        tried_scores = [scores for scores, _ in found]
         sizes = [min(len(fold), MAX_QUERIES) for fold in folds]
-        scores = _average(judged, sizes, tree.n_nodes)
+        scores = _average(tried_scores, sizes, tree.n_nodes)
 
-        def judge_blind(place: int) -> np.ndarray:
+        def score_nested(place: int) -> np.ndarray:
             others = [size * (other != place) for other, size in enumerate(sizes)]
-            chosen = [int(np.argmax(tried)) for tried in _average(judged, others, tree.n_nodes)]
+            averages = _average(tried_scores, others, tree.n_nodes)
+            chosen = [int(np.argmax(tried)) for tried in averages]
             climb = partial(climb_without, folds[place], found[place][1])
             asked_codes = codes[subsample(folds[place], MAX_QUERIES)]
-            return _judge_blind(climb, tree, judged[place], chosen, asked_codes, score)
+            return _nested_fold_scores(climb, tree, tried_scores[place], chosen, asked_codes, score)
 
-        blind = Parallel(n_jobs=n_jobs, prefer="threads")(
-            delayed(judge_blind)(place) for place in range(len(folds))
-        )
-        told = [float(own[0]) for own in _average(blind, sizes, tree.n_nodes)]
+        nested = threads(delayed(score_nested)(place) for place in range(len(folds)))
+        nested_scores = [float(own[0]) for own in _average(nested, sizes, tree.n_nodes)]
         climb = BottomUpWhitening(
             X, codes, tree, columns, learners, np.arange(len(X)), np.arange(0)
         )
-        return _fit(climb, scores, told, on_step)
+        return _fit(climb, scores, nested_scores, on_step)
 
 
-def _average(judged: list[list[np.ndarray]], sizes: list[int], n_nodes: int) -> list[np.ndarray]:
+def _average(
+    tried_scores: list[list[np.ndarray]], sizes: list[int], n_nodes: int
+) -> list[np.ndarray]:
     """For every node the score of every shrinkage on the rows of all folds; NaN without folds."""
-    if not judged:
+    if not tried_scores:
         return [np.full(1, np.nan)] * n_nodes
-    by_node = zip(*judged, strict=True)
+    by_node = zip(*tried_scores, strict=True)
     return [np.average(scores, axis=0, weights=sizes) for scores in by_node]
 
 
-def _judge(
+def _score_shrinkages(
     climb: BottomUpWhitening, asked_codes: np.ndarray, score: Score, on_step: Callable[[], None]
 ) -> list[np.ndarray]:
     """Score every shrinkage of every node on the rows that are held out, going on with the best."""
@@ -378,7 +374,7 @@ def _judge(
     return found
 
 
-def _judge_blind(
+def _nested_fold_scores(
     climb: Callable[[], BottomUpWhitening],
     tree: SegmentTree,
     tried: list[np.ndarray],
@@ -388,7 +384,7 @@ def _judge_blind(
 ) -> list[np.ndarray]:
     """Score every node on held-out rows with what other rows choose, from the leaves up.
 
-    The best of several scores of the same rows is too good [1]_, and so is that of a parent whose
+    The best of several scores of the same rows is optimistic [1]_, and so is that of a parent whose
     children these rows chose. Nothing is learned again below which the choices are the same.
 
     References
@@ -442,7 +438,7 @@ def _down(learned: KrylovDiscriminants, shrinkage: float) -> np.ndarray:
 def _fit(
     climb: BottomUpWhitening,
     scores: list[np.ndarray],
-    told: list[float],
+    nested_scores: list[float],
     on_step: Callable[[], None],
 ) -> list[FittedNode]:
     """Fit every node with the shrinkage of the best score."""
@@ -452,10 +448,13 @@ def _fit(
         learned = climb.discriminants(node)
         directions = learned.leading(shrinkage) @ learned.axes
         components = fix_signs(climb.components(node, directions))
-        outcome = "start" if shrinkage == 1 else f"scatter, shrinkage={shrinkage}"
         if climb.tree.is_leaf[node]:
-            outcome = "leaf" if len(components) else "constant"
-        nodes.append(FittedNode(components, told[node], outcome))
+            outcome = NodeOutcome("leaf" if len(components) else "constant")
+        elif shrinkage == 1:
+            outcome = NodeOutcome("start")
+        else:
+            outcome = NodeOutcome("scatter", shrinkage=shrinkage)
+        nodes.append(FittedNode(components, nested_scores[node], outcome))
         climb.whiten(node, shrinkage)
         on_step()
     return nodes

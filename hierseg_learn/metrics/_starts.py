@@ -1,4 +1,4 @@
-"""Maps that a gradient starts from, in standardized coordinates, from sums over the rows."""
+"""Starts of the gradient learners, over standardized columns, from sums over the rows."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SINGULAR = 1e-6
 
 @dataclass(frozen=True)
 class Moments:
-    """What the starts need to know about the rows."""
+    """Class sizes, class means and covariance within classes."""
 
     counts: np.ndarray  # (n_classes,): rows per class
     means: np.ndarray  # (n_classes, n_features): class means about the mean of all these rows
@@ -31,10 +31,7 @@ class Moments:
 
 
 def class_moments(rows: Rows, codes: np.ndarray, indices: np.ndarray) -> Moments:
-    """Sum up some rows of a table in fixed blocks.
-
-    Shapes: `codes` (n_samples,) int. Returns of the classes that occur.
-    """
+    """Moments of some rows, summed over fixed blocks, for the classes that occur."""
     n_classes, n_features = int(codes.max()) + 1, rows.X.shape[1]
     counts = np.zeros(n_classes)
     sums, squares = np.zeros((n_classes, n_features)), np.zeros((n_features, n_features))
@@ -50,10 +47,7 @@ def class_moments(rows: Rows, codes: np.ndarray, indices: np.ndarray) -> Moments
 
 
 def principal_rows(moments: Moments, n_components: int) -> np.ndarray:
-    """Directions of largest total variance, (n_components, n_features), orthonormal.
-
-    Rows for which no direction has a variance are zero.
-    """
+    """Directions of largest total variance, (n_components, n_features); rows behind them are 0."""
     variances, vectors = np.linalg.eigh(moments.within + moments.between)
     vectors[:, variances <= SINGULAR * variances[-1]] = 0.0
     directions = np.zeros((n_components, len(vectors)))
@@ -62,19 +56,19 @@ def principal_rows(moments: Moments, n_components: int) -> np.ndarray:
 
 
 class DiscriminantRows:
-    """Directions in which the within-class covariance is the identity, the telling ones first.
+    """Directions in which the within-class covariance is the identity, the discriminants first.
 
-    The covariance is shrunk towards the identity times its mean variance. The discriminants come
-    first, by the spread of the class means; the directions behind them, in which the class means
-    agree, by their variance. Directions in which the rows do not vary are left out, for columns
-    that repeat each other say nothing about how large they should be.
+    The covariance is shrunk towards the identity times its mean variance. The discriminants are
+    sorted by the spread of the class means; the directions behind them, in which the class means
+    agree, by their variance. Directions in which the rows do not vary are left out: nothing says
+    how large they should be.
     """
 
     def __init__(self, moments: Moments) -> None:
-        self._n_features, self._most_telling = len(moments.within), len(moments.counts) - 1
+        self._n_features, self._max_discriminants = len(moments.within), len(moments.counts) - 1
         variances, axes = np.linalg.eigh(moments.within + moments.between)
-        self._least = SINGULAR * variances[-1]
-        axes = axes[:, variances > self._least]
+        self._min_variance = SINGULAR * variances[-1]
+        axes = axes[:, variances > self._min_variance]
         self.oracle = 0.0
         self._basis = np.zeros((self._n_features, 0))
         if axes.shape[1]:
@@ -88,27 +82,23 @@ class DiscriminantRows:
     def rows(
         self, n_components: int, shrinkage: float | None = None, rest: float = 1.0
     ) -> np.ndarray:
-        """Return the directions for one shrinkage.
-
-        Returns `components` (n_components, n_features): rows for which no direction is left are
-        zero.
-        """
+        """Directions for one shrinkage, (n_components, n_features); rows behind them are 0."""
         components = np.zeros((n_components, self._n_features))
         n_axes = self._basis.shape[1]
         if n_axes == 0:
             return components
         share = self.oracle if shrinkage is None else shrinkage
-        mean_variance = max(self._variances.sum() / n_axes, self._least)
+        mean_variance = max(self._variances.sum() / n_axes, self._min_variance)
         shrunk = (1 - share) * self._variances + share * mean_variance
-        # a direction without scatter has no scale; it must not get an infinite one
-        whitening = 1 / np.sqrt(np.maximum(shrunk, self._least))
+        # a direction without scatter must not get an infinite scale
+        whitening = 1 / np.sqrt(np.maximum(shrunk, self._min_variance))
         _, spread, turn = np.linalg.svd(self._between * whitening, full_matrices=True)
-        n_telling = min(int((spread > 1e-5 * spread[0]).sum()), self._most_telling)
-        n_rest = min(n_axes, n_components) - n_telling
-        directions = turn[: min(n_telling, n_components)] * whitening
+        n_discriminants = min(int((spread > 1e-5 * spread[0]).sum()), self._max_discriminants)
+        n_rest = min(n_axes, n_components) - n_discriminants
+        directions = turn[: min(n_discriminants, n_components)] * whitening
         if n_rest > 0 and rest:
-            others = turn[n_telling:] * whitening
-            # whitened, they have all the same variance, so it is the one in `moments` that ranks
+            others = turn[n_discriminants:] * whitening
+            # whitened, all have the same variance; they are ranked by that before
             _, inner = eigh(others @ others.T, subset_by_index=(0, n_rest - 1))
             directions = np.concatenate([directions, rest * (inner.T @ others)])
         components[: len(directions)] = directions @ self._basis.T
@@ -124,7 +114,7 @@ def oracle_shrinkage(covariance: np.ndarray, n_samples: float) -> float:
     return 1.0 if denominator <= 0 else float(np.clip(numerator / denominator, 0, 1))
 
 
-# with more rows than this for every column any shrinkage is as good as another
+# rows per column above which the shrinkage hardly matters
 FEW_ROWS = 20
 N_FOLDS = 3
 SHRINKAGES = (None, 0.2, 0.4, 0.6, 0.8)
@@ -139,13 +129,11 @@ def discriminant_start(
     moments: Moments,
     n_components: int,
 ) -> np.ndarray:
-    """Return the discriminants to start from, shrunk as much as suits their neighbors.
+    """Return the discriminants to start from, (n_components, n_features).
 
-    The oracle's shrinkage is made for normal rows and for the covariance, not for neighbors. With
-    few rows per column two numbers are chosen on folds of the rows: the shrinkage, by the
-    neighbors along the discriminants alone, and then how much the directions behind them count.
-
-    Shapes: `codes` (n_samples,) int. Returns `components` (n_components, n_features).
+    The oracle's shrinkage is optimal for the covariance of normal rows, not for neighbors. With few
+    rows per column two numbers are chosen by cross-validation: the shrinkage, by the neighbors
+    along the discriminants alone, and then the scale of the directions behind them.
     """
     chosen = DiscriminantRows(moments)
     folds = []
@@ -160,7 +148,7 @@ def discriminant_start(
     def start(found: DiscriminantRows, shrinkage: float | None, rest: float) -> np.ndarray:
         return found.rows(n_components, shrinkage, rest)
 
-    # the first of equals, so the mildest
+    # the first of equals
     shrinkage = max(SHRINKAGES, key=lambda s: total(lambda found: start(found, s, 0.0)))
     rest = max(RESTS, key=lambda r: total(lambda found: start(found, shrinkage, r)))
     return start(chosen, shrinkage, rest)
@@ -169,22 +157,21 @@ def discriminant_start(
 def _folds(
     backend: Backend, rows: Rows, codes: np.ndarray, indices: np.ndarray
 ) -> list[tuple[DiscriminantRows, NeighborScore]]:
-    """Discriminants of all folds but one, and what judges them on that one.
+    """Discriminants without each fold, and their score on that fold.
 
-    Every class deals its rows out in their order: nothing is drawn. A class of one row judges
-    nothing.
+    The rows of every class are assigned in their order, without chance. A class of one row is in no
+    fold.
     """
     order = indices[np.argsort(codes[indices], kind="stable")]
     counts = np.bincount(codes[order])
     rank = np.arange(len(order)) - (np.cumsum(counts) - counts)[codes[order]]
-    dealt = np.where(counts[codes[order]] > 1, rank % N_FOLDS, -1)
+    folds = np.where(counts[codes[order]] > 1, rank % N_FOLDS, -1)
     found = []
     for fold in range(N_FOLDS):
-        judges = np.sort(order[dealt == fold])
-        trains = np.sort(order[dealt != fold])
-        if len(judges) and len(np.unique(codes[trains])) > 1:
+        held_out, train = (np.sort(order[part]) for part in (folds == fold, folds != fold))
+        if len(held_out) and len(np.unique(codes[train])) > 1:
             score = NeighborScore(
-                backend, rows, codes, trains, judges, np.random.RandomState(0), np.asarray
+                backend, rows, codes, train, held_out, np.random.RandomState(0), np.asarray
             )
-            found.append((DiscriminantRows(class_moments(rows, codes, trains)), score))
+            found.append((DiscriminantRows(class_moments(rows, codes, train)), score))
     return found

@@ -1,16 +1,17 @@
-"""The loop that every gradient-trained node learner shares: Adam on batches, judged as it goes."""
+"""Training of node learners by a gradient: rows, batches, losses, Adam and the held-out score."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from ..kernels import Backend
 from ..utils.spread import least_spread
-from .ties import TiedNeighbors, count_tied, find_tied
+from .ties import find_tied
 
 BLOCK_ROWS = 4096
 GROUP_ROWS = 4
@@ -19,11 +20,7 @@ SPANNED = 1e-7
 
 
 class Rows:
-    """Standardized float32 rows of a table, made on demand.
-
-    Shapes: `X` (n_samples, n_features) float32, `order` (n_samples,) int, `mean` (n_features,)
-    float64, `scale` (n_features,) float64.
-    """
+    """Standardized rows of a table X (n_samples, n_features) in some order, computed on demand."""
 
     def __init__(self, X: np.ndarray, order: np.ndarray | None = None) -> None:
         self.X = X
@@ -72,10 +69,8 @@ class Rows:
 class SpanRows(Rows):
     """Standardized rows in an orthonormal basis of what they span, where they are few.
 
-    A map of rows with more columns than rows need know no direction in which no row differs: its
-    gradient is zero there, and memory would go with the square of the columns.
-
-    Shapes: `basis` (n_spanned, n_features) float64.
+    The gradient of a map is zero in directions in which no row differs, and memory would grow with
+    the square of the columns. `basis` is (n_spanned, n_features).
     """
 
     def __init__(self, rows: Rows) -> None:
@@ -91,10 +86,7 @@ class SpanRows(Rows):
 
 
 class Batches:
-    """Batches of rows in which rows have mates, drawn epoch by epoch.
-
-    Shapes: `codes` (n_samples,) int.
-    """
+    """Batches of rows that hold several rows of a class, drawn epoch by epoch."""
 
     def __init__(
         self,
@@ -105,7 +97,7 @@ class Batches:
     ) -> None:
         self._codes, self._indices, self._random_state = codes, indices, random_state
         self.n_batches = -(-len(indices) // batch_size)
-        # a batch holds two classes at least
+        # a batch holds at least two classes
         self._group_rows = min(GROUP_ROWS, max(1, batch_size // 2))
         self._pending: list[np.ndarray] = []
 
@@ -120,56 +112,54 @@ class Batches:
     def _shuffle(self) -> list[np.ndarray]:
         """Cut the rows, shuffled within their classes, into small groups and deal these out.
 
-        With thousands of small classes, rows that are drawn one by one would have no mates.
+        With thousands of small classes, rows drawn one by one would have no other row of their
+        class.
         """
         order = self._random_state.permutation(self._indices)
         order = order[np.argsort(self._codes[order], kind="stable")]
         groups = np.arange(len(order)) // self._group_rows
         rank = self._random_state.permutation(groups[-1] + 1)[groups]
         order = order[np.argsort(rank, kind="stable")]
-        # ascending, since a file is read faster that way
+        # ascending, which is faster to read from a file
         return [np.sort(batch) for batch in np.array_split(order, self.n_batches)]
 
 
 DECAY, SQUARE_DECAY, TINY = 0.9, 0.999, 1e-12
 N_EVALUATIONS = 20
+N_IMPOSTORS = 10
 # multiples of the start at which its embedding has the mean squared length 1
 SCALES = 0.35 * 2.0 ** (0.75 * np.arange(8))
 
 
-class Objective(Protocol):
-    """What the loop minimizes."""
+class Objective(ABC):
+    """A loss over the rows of a batch and its derivative by a map L (n_components, n_features)."""
 
-    n_batches: int
+    def __init__(self, backend: Backend, rows: Rows, codes: np.ndarray, batches: Batches) -> None:
+        self._backend, self._rows, self._codes, self._batches = backend, rows, codes, batches
+        self.n_batches = batches.n_batches
 
+    @abstractmethod
     def draw(self, L: np.ndarray) -> None:
-        """Choose the rows of the next step; the map matters to lists of neighbors only."""
+        """Choose the rows of the next step; lists of neighbors depend on the map."""
 
+    @abstractmethod
     def loss_grad(self, L: np.ndarray) -> tuple[float, np.ndarray]:
-        """Return the loss of the rows drawn and its derivative by L, (n_components, n_features)."""
+        """Return the loss of the rows drawn and its derivative by L."""
+
+    def _embed(self, L: np.ndarray) -> Any:
+        return self._U @ self._backend.asarray(L.astype(np.float32)).T
+
+    def _by_map(self, gradient: Any) -> np.ndarray:
+        """Derivative by L: with Z = UL' it is (dloss/dZ)'U."""
+        return self._backend.to_numpy(gradient.T @ self._U).astype(np.float64)
 
 
-class Score(Protocol):
-    """What judges a map: larger is better."""
+class PairObjective(Objective):
+    """A loss over all pairs or triplets of a batch."""
 
-    n_rows: int
-
-    def __call__(self, L: np.ndarray) -> float:
-        """Return the mean over `n_rows` rows of a number between 0 and 1."""
-
-
-class PairObjective:
-    """A loss over all pairs or triplets of a batch.
-
-    Shapes: `codes` (n_samples,) int.
-    """
-
-    def __init__(
-        self, loss_grad: Callable, backend: Backend, rows: Rows, codes: np.ndarray, batches: Batches
-    ) -> None:
-        self._loss_grad, self._backend = loss_grad, backend
-        self._rows, self._codes, self._batches = rows, codes, batches
-        self.n_batches, self._indices = batches.n_batches, None
+    def __init__(self, loss_grad: Callable, *args: Any) -> None:
+        super().__init__(*args)
+        self._loss_grad, self._indices = loss_grad, None
 
     def draw(self, L: np.ndarray) -> None:
         """Take the next batch."""
@@ -180,19 +170,70 @@ class PairObjective:
             self._batch_codes = self._backend.asarray(self._codes[indices])
 
     def loss_grad(self, L: np.ndarray) -> tuple[float, np.ndarray]:
-        """Loss and gradient of the batch: with Z = UL' the gradient by L is (dloss/dZ)'U."""
-        Z = self._U @ self._backend.asarray(L.astype(np.float32)).T
-        loss, gradient = self._loss_grad(Z, self._batch_codes)
-        return float(loss), self._backend.to_numpy(gradient.T @ self._U).astype(np.float64)
+        """Return the loss of the batch and its derivative by L."""
+        loss, gradient = self._loss_grad(self._embed(L), self._batch_codes)
+        return float(loss), self._by_map(gradient)
+
+
+class ListObjective(Objective):
+    """The loss of large margin nearest neighbors over the lists of a batch.
+
+    Lists are searched for every batch: old ones cost more accuracy than they save time.
+    """
+
+    def __init__(
+        self, *args: Any, n_targets: int, regularization: float, margin: float = 1.0
+    ) -> None:
+        super().__init__(*args)
+        self._n_targets, self._regularization = n_targets, regularization
+        self._margin = margin
+
+    def draw(self, L: np.ndarray) -> None:
+        """Take the next batch and search its lists under the map."""
+        indices = self._batches.next()
+        self._U = self._backend.asarray(self._rows.take(indices))
+        Z = self._backend.to_numpy(self._embed(L))
+        lists = neighbor_lists(self._backend, Z, self._codes[indices], self._n_targets, N_IMPOSTORS)
+        self._lists = [self._backend.asarray(array) for array in lists]
+
+    def loss_grad(self, L: np.ndarray) -> tuple[float, np.ndarray]:
+        """Return the loss over the lists and its derivative by L."""
+        # the kernel's margin is 1, so the map is measured in units of the margin
+        unit = np.sqrt(self._margin)
+        loss, gradient = self._backend.lmnn_loss_grad(
+            self._embed(L / unit), *self._lists, self._regularization
+        )
+        return float(loss) * self._margin, self._by_map(gradient) * unit
+
+
+def neighbor_lists(
+    backend: Backend, Z: np.ndarray, codes: np.ndarray, n_targets: int, n_impostors: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Find the nearest rows of the same class and of other classes for every row of Z.
+
+    Returns `targets` (n_samples, n_targets) and `impostors` (n_samples, n_impostors), int64: row
+    numbers, nearest first; -1 where there are fewer.
+    """
+    targets = np.full((len(Z), n_targets), -1, dtype=np.int64)
+    impostors = np.full((len(Z), n_impostors), -1, dtype=np.int64)
+    for code in np.unique(codes):
+        own, others = np.flatnonzero(codes == code), np.flatnonzero(codes != code)
+        queries = backend.asarray(Z[own])
+        n_near, n_far = min(n_targets, len(own) - 1), min(n_impostors, len(others))
+        if n_near:
+            itself = backend.asarray(np.arange(len(own)))
+            found, _ = backend.nearest(queries, queries, n_near, itself)
+            targets[own, :n_near] = own[backend.to_numpy(found)]
+        if n_far:
+            found, _ = backend.nearest(queries, backend.asarray(Z[others]), n_far)
+            impostors[own, :n_far] = others[backend.to_numpy(found)]
+    return targets, impostors
 
 
 def best_scale(
     L: np.ndarray, mean_square: float, objective: Objective, *, unit: float = 1.0, keep: bool
 ) -> np.ndarray:
-    """Return the multiple of a map with the smallest loss on the rows drawn.
-
-    Shapes: `L` (n_components, n_features). Returns `scaled` (n_components, n_features).
-    """
+    """Return the multiple of a map with the smallest loss on the rows drawn."""
     if not mean_square > 0:
         return L
     factors = list(SCALES * unit / np.sqrt(mean_square)) + ([1.0] if keep else [])
@@ -202,25 +243,23 @@ def best_scale(
 
 @dataclass(frozen=True)
 class Training:
-    """What came out of the loop."""
+    """Result of the training."""
 
-    # (n_components, n_features): the map that was chosen by its score, or the last one where
-    # nothing was scored
-    components: np.ndarray
+    components: np.ndarray  # (n_components, n_features): chosen by its score, or the last map
     best_score: float | None  # score of `components`
-    n_iter: int  # number of steps
+    n_iter: int
     loss_curve: list[float]  # loss of the batch at every step, before the step
 
 
 def evaluation_interval(max_iter: int, n_iter_no_change: int) -> int:
-    """Steps from one score to the next: never so many that patience ends before a second look."""
+    """Steps between two scores: few enough for two scores before training may stop."""
     return max(1, min(max_iter // N_EVALUATIONS, n_iter_no_change // 2))
 
 
 def train(
     start: np.ndarray,
     objective: Objective,
-    score: Score | None,
+    score: NeighborScore | None,
     *,
     max_iter: int,
     learning_rate: float,
@@ -252,7 +291,7 @@ def train(
         loss, gradient = objective.loss_grad(L)
         losses.append(loss)
         idle = 0 if gradient.any() else idle + 1
-        # a batch without a gradient may be followed by one with; a whole round of them is the end
+        # training ends after a whole epoch without a gradient
         if not np.isfinite(loss) or idle == objective.n_batches:
             break
         momentum = DECAY * momentum + (1 - DECAY) * gradient
@@ -260,7 +299,7 @@ def train(
         unbiased = momentum / (1 - DECAY**iteration)
         deviation = np.sqrt(square / (1 - SQUARE_DECAY**iteration))
         fade = 0.5 * (1 + np.cos(np.pi * (iteration - 1) / max_iter))
-        # relative to the largest entry, for gradients far below 1 are as good as others
+        # relative to the largest entry, since gradients may be far below 1
         deviation += TINY * deviation.max()
         step = np.divide(unbiased, deviation, out=np.zeros_like(L), where=deviation > 0)
         L = L - fade * step_size * step
@@ -272,7 +311,8 @@ def train(
         elif iteration % every == 0 or iteration == max_iter:
             found = score(L)
             report(iteration, loss, found)
-            trace = keep_candidates(trace, L, found)
+            # an earlier map that is no better will not be chosen
+            trace = [*(candidate for candidate in trace if candidate[1] > found), (L, found)]
             if found > record + tol:
                 record, record_iter = found, iteration
         if iteration - record_iter >= n_iter_no_change:
@@ -280,20 +320,13 @@ def train(
     return Training(*_choose(trace, score, begun), len(losses), losses)
 
 
-def keep_candidates(
-    trace: list[tuple[np.ndarray, float]], L: np.ndarray, found: float
-) -> list[tuple[np.ndarray, float]]:
-    """Add a map and its score to those that `_choose` may take: no earlier one is as bad."""
-    return [*(candidate for candidate in trace if candidate[1] > found), (L, found)]
-
-
 def _choose(
-    trace: list[tuple], score: Score | None, begun: float | None
+    trace: list[tuple], score: NeighborScore | None, begun: float | None
 ) -> tuple[np.ndarray, float | None]:
-    """Return the last map that is as good as the best within its standard error, and its score.
+    """Return the last map whose score is within a standard error of the best, and its score.
 
-    The best of many scores of few rows is mostly luck; later maps are trained better. None that
-    scores below the start, whose score is `begun`, is taken.
+    The best of many scores of few rows is mostly chance, and later maps are trained longer. No map
+    is chosen that scores below the start, whose score is `begun`.
     """
     if score is None:
         return trace[-1]
@@ -310,31 +343,25 @@ SCORE_NEIGHBORS = 5
 def hold_out(
     codes: np.ndarray, fraction: float, random_state: np.random.RandomState
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Split the rows, class by class, into those that train and those that judge.
+    """Split the rows, class by class, into training and held-out ones: ascending row numbers.
 
-    Shapes: `codes` (n_samples,) int. Returns `train, held_out`: ascending row numbers. Every class
-    keeps a row that trains, so that a class of one row has none that judges.
+    Every class keeps a training row, so a class of one row has no held-out row.
     """
     counts = np.bincount(codes)
     order = random_state.permutation(len(codes))
     order = order[np.argsort(codes[order], kind="stable")]
     order = order[counts[codes[order]] > 1]
     step = max(1 / fraction, len(codes) / MAX_HELD_OUT, 2.0)
-    # every step-th row of the rows in order of their classes: each class gives its share
+    # every step-th of the rows sorted by class, so that each class gives its share
     places = np.arange(random_state.uniform(0, step), len(order), step).astype(np.int64)
     held_out = np.sort(order[places])
-    trains = np.ones(len(codes), dtype=bool)
-    trains[held_out] = False
-    return np.flatnonzero(trains), held_out
+    return np.delete(np.arange(len(codes)), held_out), held_out
 
 
 class NeighborScore:
-    """Mean share of mates among the nearest training rows of every row held out; all ties count.
+    """Mean fraction of a held-out row's nearest training rows that have its class; ties count.
 
-    It is smoother than the share of right votes, which on few rows moves in large steps.
-
-    Shapes: `codes` (n_samples,) int, `references` (n_references or n_rows, n_features) float32,
-    `queries` (n_references or n_rows, n_features) float32.
+    It is smoother than the accuracy, which moves in large steps on few rows.
     """
 
     def __init__(
@@ -355,7 +382,6 @@ class NeighborScore:
         self.reference_codes, self.query_codes = codes[train], codes[held_out]
         self.n_rows, self.n_classes = len(held_out), int(codes.max()) + 1
         self.n_neighbors = min(SCORE_NEIGHBORS, len(train))
-        self.n_listed = min(SCORE_NEIGHBORS + 1, len(train))
 
     def __call__(self, L: np.ndarray) -> float:
         """Score a map of shape (n_components, n_features)."""
@@ -368,20 +394,6 @@ class NeighborScore:
             self.n_classes,
             self.n_neighbors,
         )
-        return self.share_of_mates(found)
-
-    def score_lists(
-        self, backend: Backend, Q: Any, X: Any, indices: np.ndarray, squared: np.ndarray
-    ) -> float:
-        """Score mapped queries and references, on a device, by lists of (n_rows, n_listed)."""
-        n_classes, n_neighbors = self.n_classes, self.n_neighbors
-        lengths = np.linalg.norm(backend.to_numpy(Q).astype(np.float64), axis=1)
-        lists = (self.reference_codes, n_classes, n_neighbors, indices, squared, lengths)
-        return self.share_of_mates(count_tied(backend, Q, X, *lists))
-
-    def share_of_mates(self, found: TiedNeighbors) -> float:
-        """Score the neighbors of all rows."""
-        ones = np.ones(found.indices.shape)
-        votes, _ = found.count_votes(self.reference_codes, ones)
-        positives = votes[np.arange(self.n_rows), self.query_codes]
-        return float(np.mean(positives) / self.n_neighbors)
+        votes, _ = found.count_votes(self.reference_codes, np.ones(found.indices.shape))
+        same_class = votes[np.arange(self.n_rows), self.query_codes]
+        return float(np.mean(same_class) / self.n_neighbors)

@@ -1,4 +1,4 @@
-"""Parents that weigh: non-negative weights on their children's metrics and on their own."""
+"""Combination by non-negative weights of the children's metrics and the node's own."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.optimize import minimize
 
-from ._combination import Score, subsample
+from ._combination import NodeOutcome, Score, subsample
 from .cross_fitting import (
     CombinedNode,
     CrossFitCombination,
-    Judged,
-    blind_scores,
+    TriedScores,
     held_out_scores,
-    over_rows,
+    mean_over_rows,
+    nested_scores,
 )
 
 if TYPE_CHECKING:
@@ -28,13 +28,13 @@ MAX_DISTANCES = 2**21
 
 
 class WeightedCombination(CrossFitCombination):
-    r"""A parent's metric is a weighted sum of its children's and of its own, weights not negative.
+    r"""A parent's metric is a non-negative weighted sum of its children's and its own.
 
     The squared distance of node v is :math:`d_v = w_v \delta_v + \sum_c w_c d_c`, with
     :math:`\delta_v` that of its own columns and c its children. The weights start equal and are
-    learned bottom-up by the objective of neighbourhood components [1]_, on rows as embedded by maps
-    that did not see them (cross-fitting); held-out rows decide whether they are kept. With weights
-    only, no contribution is negative.
+    learned bottom-up by the objective of neighbourhood components [1]_, on rows embedded by maps
+    that were fitted without them (cross-fitting); held-out rows decide whether they are kept. No
+    contribution is negative.
 
     Parameters
     ----------
@@ -76,12 +76,12 @@ class WeightedCombination(CrossFitCombination):
             metric = stack_scaled(groups, scales_of(view, codes, groups, choice[0]))
             return metric, metric
 
-        scores = blind_scores(tree, fitted, codes, weighed, make, score)
+        scores = nested_scores(tree, fitted, codes, weighed, make, score)
         return [
             CombinedNode(
                 weighed[node].metrics[0],
-                over_rows(fitted, scores[node]),
-                "leaf" if tree.is_leaf[node] else weighed[node].outcome,
+                mean_over_rows(fitted, scores[node]),
+                NodeOutcome("leaf") if tree.is_leaf[node] else weighed[node].outcome,
             )
             for node in tree.bottom_up()
         ]
@@ -102,9 +102,9 @@ class Weighed:
     is_learned: bool  # whether the weights are learned or all 1
 
     @property
-    def judged(self) -> Judged:
+    def tried_scores(self) -> TriedScores:
         """What was tried."""
-        return Judged(self.starts, self.starts[:0])
+        return TriedScores(self.starts, self.starts[:0])
 
     @property
     def choice(self) -> tuple[int, int]:
@@ -112,9 +112,9 @@ class Weighed:
         return int(self.is_learned), -1
 
     @property
-    def outcome(self) -> str:
+    def outcome(self) -> NodeOutcome:
         """What was kept."""
-        return "weights" if self.is_learned else "start"
+        return NodeOutcome("weights" if self.is_learned else "start")
 
     def maps(self, view: int) -> tuple[np.ndarray, np.ndarray]:
         """Metric in a view, which is also what goes up."""
@@ -134,14 +134,11 @@ def metric_groups(
 def weigh(
     fitted: CrossFit, codes: np.ndarray, groups: list[list[np.ndarray]], score: Score
 ) -> Weighed:
-    """Learn the weights of one node's groups; keep them equal where held-out rows prefer that.
-
-    Shapes: `codes` (n_samples,) int, `groups` (n_components, n_embedded).
-    """
+    """Learn the weights of one node's groups; keep equal ones where held-out rows prefer these."""
     equal = [np.ones(len(maps)) for maps in groups]
     start = [stack_scaled(*pair) for pair in zip(groups, equal, strict=True)]
     tried = [held_out_scores(fitted, codes, start, score)]
-    begun = over_rows(fitted, tried[0])
+    begun = mean_over_rows(fitted, tried[0])
     if sum(len(group) > 0 for group in groups[0]) < 2 or not fitted.folds:
         return Weighed(equal, start, np.array(tried), begun, False)
     learned = [
@@ -149,7 +146,7 @@ def weigh(
     ]
     refined = [stack_scaled(*pair) for pair in zip(groups, learned, strict=True)]
     tried.append(held_out_scores(fitted, codes, refined, score))
-    value = over_rows(fitted, tried[1])
+    value = mean_over_rows(fitted, tried[1])
     if not value > begun:
         return Weighed(equal, start, np.array(tried), begun, False)
     return Weighed(learned, refined, np.array(tried), value, True)
@@ -181,11 +178,9 @@ def _distances(
 
 
 def learn_weights(distances: np.ndarray, codes: np.ndarray) -> np.ndarray:
-    """Weights of several distances under which neighbors share the class.
+    """Non-negative weights of distances (n_groups, n_samples, n_samples) for neighbors of a class.
 
-    Shapes: `distances` (n_groups, n_samples, n_samples) float64, `codes` (n_samples,) int. Returns
-    `weights` (n_groups,) float64: not negative; scaled so that the mean distance is what equal
-    weights of 1 give.
+    They are scaled so that the mean distance is that of weights of 1.
     """
     others = ~np.eye(len(codes), dtype=bool)
     positives = (codes[:, None] == codes) & others
@@ -197,7 +192,7 @@ def learn_weights(distances: np.ndarray, codes: np.ndarray) -> np.ndarray:
         return np.ones(n_groups)
     means = flat.mean(axis=1)
     scale = means.sum()
-    # Units in which the start, equal weights, makes the mean distance the number of groups.
+    # in these units, equal weights make the mean distance the number of groups
     unit = n_groups / scale
 
     def loss_and_gradient(weights: np.ndarray) -> tuple[float, np.ndarray]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABCMeta, abstractmethod
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -68,7 +69,7 @@ class MahalanobisMixin:
             ``metric(u, v, squared=False)``, for use as `metric` of scikit-learn's neighbors.
         """
         check_is_fitted(self)
-        return MahalanobisMetric(self.components_.copy())
+        return partial(mahalanobis_distance, self.components_.copy())
 
     def get_mahalanobis_matrix(self) -> np.ndarray:
         """Return ``M = components_.T @ components_``, (n_features, n_features)."""
@@ -77,10 +78,9 @@ class MahalanobisMixin:
 
 
 def map_rows(components: np.ndarray, rows: np.ndarray, dtype: Any = None) -> np.ndarray:
-    """Rows through a linear map.
+    """Map rows by a linear map: (n_samples, n_components), of a dtype, by default that of the rows.
 
-    Shapes: `components` (n_components, n_features), `rows` (n_samples, n_features) float32. Returns
-    `embedding` (n_samples, n_components): of that dtype; the same bits for any number of threads.
+    The bits are the same for any number of threads.
     """
     dtype = rows.dtype if dtype is None else np.dtype(dtype)
     down = components.T.astype(dtype, copy=False)
@@ -95,11 +95,7 @@ def map_rows(components: np.ndarray, rows: np.ndarray, dtype: Any = None) -> np.
 
 
 def row_distances(components: np.ndarray, pairs: Any) -> np.ndarray:
-    """Distance of the rows of every pair under a linear map.
-
-    Shapes: `components` (n_components, n_features), `pairs` (n_pairs, 2, n_features). Returns
-    `distances` (n_pairs,) float64.
-    """
+    """Distances of pairs of rows, (n_pairs, 2, n_features), under a linear map: (n_pairs,)."""
     pairs = np.asarray(pairs, dtype=np.float64)
     if pairs.ndim != 3 or pairs.shape[1:] != (2, components.shape[1]):
         raise ValueError(
@@ -108,19 +104,10 @@ def row_distances(components: np.ndarray, pairs: Any) -> np.ndarray:
     return np.linalg.norm(map_rows(components, pairs[:, 0] - pairs[:, 1]), axis=1)
 
 
-class MahalanobisMetric:
-    """The metric of a linear map as a function of two rows.
-
-    Shapes: `components` (n_components, n_features).
-    """
-
-    def __init__(self, components: np.ndarray) -> None:
-        self.components = components
-
-    def __call__(self, u: Any, v: Any, squared: bool = False) -> float:
-        """Distance of two rows of shape (n_features,), or its square."""
-        distance = row_distances(self.components, [[u, v]])[0]
-        return distance**2 if squared else distance
+def mahalanobis_distance(components: np.ndarray, u: Any, v: Any, squared: bool = False) -> float:
+    """Distance of two rows under a linear map (n_components, n_features), or its square."""
+    distance = row_distances(components, [[u, v]])[0]
+    return distance**2 if squared else distance
 
 
 class LinearMetric(
@@ -132,8 +119,8 @@ class LinearMetric(
 ):
     """Base class: a supervised linear map L, and the metric ``||L (a - b)||`` that it defines.
 
-    A new learner overrides ``_fit``, which gets checked rows and integer classes and returns L. The
-    names are those of metric-learn: `components_`, `transform`, `pair_distance`, `get_metric`,
+    A new learner overrides ``_fit``, which gets validated rows and integer classes and returns L.
+    Names are those of metric-learn: `components_`, `transform`, `pair_distance`, `get_metric`,
     `get_mahalanobis_matrix`.
 
     Attributes
@@ -178,17 +165,17 @@ class LinearMetric(
         Raises
         ------
         ValueError
-            If X or y is not what it should be, or there are fewer than two classes.
+            If X or y is invalid, or there are fewer than two classes.
         """
         X, y = check_table(self, X, y)
         classes, codes = np.unique(y, return_inverse=True)
         del y
         if len(classes) < 2:
             raise ValueError(
-                f"y has 1 class, {classes.tolist()[0]!r}; a metric that tells classes apart needs "
-                "at least 2."
+                f"y has 1 class, {classes.tolist()[0]!r}; a metric that separates classes needs at "
+                "least 2."
             )
-        # whatever the order of rows and the names of classes, the same is learned to the bit
+        # the result does not depend on the order of rows or the names of classes
         order, ranks = canonical_order(X, codes)
         codes = ranks[codes[order]]
         self.components_ = np.array(self._fit_rows(X, order, codes), dtype=np.float64)
@@ -219,7 +206,7 @@ class LinearMetric(
         """Learn the map of shape (n_components, n_features) from checked rows and classes."""
 
     def _most_components(self, n_features: int, n_classes: int) -> int:
-        """Return the most rows of L that `n_components` may ask for."""
+        """Return the largest allowed `n_components`."""
         return n_features
 
     @property

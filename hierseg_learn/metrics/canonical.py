@@ -1,8 +1,8 @@
-"""An order of rows and of classes that only their contents set.
+"""An order of rows and of classes that depends on their contents only.
 
-What is learned must not depend on the order in which rows stand in the table or on what classes are
-called, so learners see rows in an order of their own: sorted by what they hold, then shuffled the
-same way every time, so that rows at equal steps are a fair sample.
+Results must not depend on the order of rows in the table or on the names of classes. So learners
+get rows sorted by their contents, then shuffled in the same way every time, so that rows at equal
+steps are a fair sample.
 """
 
 from __future__ import annotations
@@ -18,11 +18,9 @@ PLACES = tuple(float(place) for place in np.sqrt(np.arange(2, 10)) * 0.3149)
 
 
 def canonical_order(X: np.ndarray, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Order rows and classes by their contents.
+    """Order rows and classes by their contents: `order` (n_samples,) and `ranks` (n_classes,).
 
-    Shapes: `X` (n_samples, n_features), `codes` (n_samples,) int. Returns `order` (n_samples,) int:
-    numbers of the rows in the order of their contents; `ranks` (n_classes,) int: place of every
-    class; classes with the very same rows stay in their order.
+    Classes with the very same rows stay in their order.
     """
     places = rank_rows(X, order_columns(X))
     # big-endian numbers sort as their bytes do
@@ -36,10 +34,10 @@ def canonical_order(X: np.ndarray, codes: np.ndarray) -> tuple[np.ndarray, np.nd
 
 
 def order_columns(X: np.ndarray) -> np.ndarray:
-    """Order columns by what they hold, in any unit and any order of the rows: (n_used,).
+    """Order the columns that are not constant by their contents, in any unit and order of rows.
 
-    By how many values lie below some places between their extremes: whole numbers, which no
-    rounding touches. Constant columns are left out.
+    The keys are how many values lie below some places between the extremes: integers, free of
+    rounding.
     """
     blocks = [X[start : start + BLOCK_ROWS] for start in range(0, len(X), BLOCK_ROWS)]
     low = np.min([block.min(axis=0) for block in blocks], axis=0).astype(np.float64)
@@ -53,7 +51,7 @@ def order_columns(X: np.ndarray) -> np.ndarray:
 
 
 def rank_rows(X: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """Rank rows by their values, column after column: (n_samples,), equal rows have equal ranks."""
+    """Rank rows by their values, column after column: (n_samples,); equal rows share a rank."""
     n_rows, n_columns = len(X), len(columns)
     ranks = np.zeros(n_rows, dtype=np.int64)
     open_rows, first, width = np.arange(n_rows), 0, FIRST_COLUMNS

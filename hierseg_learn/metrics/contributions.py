@@ -1,4 +1,4 @@
-r"""How a squared distance comes apart into what every node contributed.
+r"""Contributions of nodes to squared distances.
 
 With :math:`M = L^T L` and :math:`\Delta` the difference of two rows, node v contributes
 :math:`\varphi_v = \Delta_v^T (M \Delta)_v`. This is the Shapley value of the game over the nodes in
@@ -46,7 +46,7 @@ def node_contributions(
     -------
     direct : ndarray of shape (n_pairs, n_nodes), float64
         A row sums to the squared distance of its pair. Entries are negative where a node's
-        difference makes up for that of others; never with weights only.
+        difference offsets that of others; never with weights only.
 
     Examples
     --------
@@ -59,14 +59,14 @@ def node_contributions(
     # one thread: the bits of a product depend on the number of threads
     with single_blas_thread():
         shares = (delta @ components.T) @ components * delta
-    own = np.zeros((len(delta), n_nodes))
+    direct = np.zeros((len(delta), n_nodes))
     if shares.size:
         # columns of a node side by side: one sum per node, the same bits for any number of rows
         order = np.argsort(column_nodes, kind="stable")
         nodes = column_nodes[order]
         starts = np.append(0, np.flatnonzero(nodes[1:] != nodes[:-1]) + 1)
-        own[:, nodes[starts]] = np.add.reduceat(shares.take(order, axis=1), starts, axis=1)
-    return own
+        direct[:, nodes[starts]] = np.add.reduceat(shares.take(order, axis=1), starts, axis=1)
+    return direct
 
 
 def sum_below(tree: SegmentTree, direct: np.ndarray) -> np.ndarray:
@@ -77,12 +77,12 @@ def sum_below(tree: SegmentTree, direct: np.ndarray) -> np.ndarray:
     tree : SegmentTree
         The tree.
     direct : ndarray of shape (..., n_nodes)
-        What every node contributes itself.
+        Contribution of every node's own columns.
 
     Returns
     -------
     total : ndarray of shape (..., n_nodes)
-        What a node and all nodes below it contribute.
+        Contribution of a node and all nodes below it.
 
     Examples
     --------
@@ -107,34 +107,9 @@ def pair_squared_distances(
     column_nodes: np.ndarray,
     n_nodes: int,
 ) -> np.ndarray:
-    """Squared distances between queries and given references, as sums of contributions.
+    """Squared distances of queries to the references `indices` (n_queries, n_neighbors) names.
 
-    Parameters
-    ----------
-    components : ndarray of shape (n_components, n_features)
-        The linear map L.
-    queries : ndarray of shape (n_queries, n_features)
-        Rows of the table.
-    references : ndarray of shape (n_samples, n_features)
-        Rows of the table.
-    indices : ndarray of shape (n_queries, n_neighbors), int
-        Rows of `references` to compare every query with.
-    column_nodes : ndarray of shape (n_features,), int
-        Node of every column.
-    n_nodes : int
-        Number of nodes.
-
-    Returns
-    -------
-    squared_distances : ndarray of shape (n_queries, n_neighbors), float64
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from hierseg_learn.metrics import pair_squared_distances
-    >>> rows = np.array([[0.0, 0.0], [3.0, 4.0]])
-    >>> pair_squared_distances(np.eye(2), rows[:1], rows, np.array([[0, 1]]), np.array([0, 1]), 2)
-    array([[ 0., 25.]])
+    They are sums of contributions, float64 of the shape of `indices`.
     """
     n_queries, n_neighbors = indices.shape
     squared = np.empty((n_queries, n_neighbors))
@@ -142,9 +117,9 @@ def pair_squared_distances(
     for start in range(0, n_queries, rows):
         block = slice(start, min(start + rows, n_queries))
         delta = np.subtract(queries[block, None], references[indices[block]], dtype=np.float64)
-        own = node_contributions(
+        direct = node_contributions(
             components, delta.reshape(-1, queries.shape[1]), column_nodes, n_nodes
         )
-        squared[block] = own.sum(axis=1).reshape(-1, n_neighbors)
-    # The sum of contributions of either sign can end a rounding error below zero.
+        squared[block] = direct.sum(axis=1).reshape(-1, n_neighbors)
+    # the sum may lie below zero by rounding
     return np.maximum(squared, 0.0)

@@ -1,10 +1,10 @@
-"""Node maps on all rows and on folds, so that their combination learns from rows they never saw.
+"""Cross-fitting: node maps on all rows and without folds, for parents to learn from and be scored.
 
-A node map fitted on few rows separates these very rows too well: what a parent would learn from its
-children's embeddings of the training rows is mostly how much each overfits. So every node map is
-fitted again without each fold, and a combination learns from each row as embedded by maps that did
-not see it. To judge a combination on a fold, it must not have learned from that fold's rows by any
-way: so maps are fitted without each pair of folds, too [1]_.
+A node map fitted on few rows separates these rows too well: from its children's embeddings of the
+training rows, a parent would mostly learn how much each child overfits. So every node map is fitted
+again without each fold, and a combination learns from rows embedded by maps that were fitted
+without them. To score a combination on a fold, nothing may have been learned from that fold: so
+maps are also fitted without each pair of folds [1]_.
 
 References
 ----------
@@ -25,14 +25,19 @@ import numpy as np
 from joblib import Parallel, delayed
 from sklearn.model_selection import StratifiedKFold
 
-from ._combination import MAX_QUERIES, MAX_REFERENCES, Combination, FittedNode, Score, subsample
-from ._stacked_fit import fit_stacked, stack_backend
+from ._combination import (
+    MAX_QUERIES,
+    MAX_REFERENCES,
+    Combination,
+    FittedNode,
+    NodeOutcome,
+    Score,
+    subsample,
+)
 from .node import NodeMap, fit_node_map, quiet_fits
 
 if TYPE_CHECKING:
     from ..tree import SegmentTree
-
-    pass  # HOUSE
 
 
 @dataclass(frozen=True)
@@ -41,7 +46,7 @@ class View:
 
     references: np.ndarray  # rows that the maps were fitted on
     held_out: np.ndarray  # rows that they were not; empty for the view of all rows
-    # (n_samples, n_embedded) float32: all rows, through these maps, one block per node; to judge
+    # (n_samples, n_embedded) float32: all rows, through these maps, one block per node; to score
     embedding: np.ndarray
     # (n_samples, n_embedded) float32: the references, each through maps that saw neither it nor the
     # held-out rows; to learn from
@@ -82,13 +87,13 @@ def cross_fit(
     random_state: int,
     n_jobs: int | None,
     on_fit: Callable[[], None],
-    copies: np.ndarray | None = None,
+    groups: np.ndarray | None = None,
 ) -> CrossFit:
     """Fit all node maps, on all rows, without each fold and without each pair of folds.
 
-    Shapes: `X` (n_samples, n_features), `codes` (n_samples,) int, `copies` (n_samples,) int.
+    Shapes: `X` (n_samples, n_features), `codes` (n_samples,) int, `groups` (n_samples,) int.
     """
-    folds = held_out_folds(codes, cv, random_state, copies)
+    folds = held_out_folds(codes, cv, random_state, groups)
     left_out = [(), *((f,) for f in range(len(folds))), *combinations(range(len(folds)), 2)]
     fit_rows = [_rows_without(folds, out, len(X)) for out in left_out]
     all_maps = _fit_maps(X, codes, fit_rows, columns, learners, names, n_jobs, on_fit)
@@ -149,12 +154,12 @@ def _aligned(fit: _Fit, target: _Fit) -> np.ndarray:
 
 
 def held_out_folds(
-    codes: np.ndarray, cv: int, random_state: int, copies: np.ndarray | None = None
+    codes: np.ndarray, cv: int, random_state: int, groups: np.ndarray | None = None
 ) -> list[np.ndarray]:
     """Rows of stratified folds; none where a pair of folds may leave less than two classes."""
-    if copies is None:
-        copies = np.arange(len(codes))
-    firsts = np.unique(copies)
+    if groups is None:
+        groups = np.arange(len(codes))
+    firsts = np.unique(groups)
     counts = np.bincount(codes[firsts])
     n_folds = min(cv, int(counts.max()))
     # Every pair of folds must leave two classes, for that three folds each with a row will do.
@@ -165,7 +170,7 @@ def held_out_folds(
         # A rare class is missing in some folds: its rows are then placed by the others alone.
         warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
         split = [firsts[held_out] for _, held_out in splitter.split(firsts, codes[firsts])]
-    return [np.flatnonzero(np.isin(copies, held_out)) for held_out in split]
+    return [np.flatnonzero(np.isin(groups, held_out)) for held_out in split]
 
 
 def _fit_maps(
@@ -188,15 +193,9 @@ def _fit_maps(
         return node_map
 
     tasks = [(rows, node) for rows in fit_rows for node in range(len(columns))]
-    n_values = sum(len(rows) * len(columns[node]) for rows, node in tasks)
-    stacking = stack_backend(learners, n_values)
     with quiet_fits():
-        if stacking is not None:
-            tables = (X, codes, tasks, columns, learners, names, stacking)
-            maps = fit_stacked(*tables, n_jobs=n_jobs, on_fit=on_fit)
-        else:
-            # Threads, since learners spend their time in compiled code; each task has its own seed.
-            maps = Parallel(n_jobs=n_jobs, prefer="threads")(delayed(fit)(*task) for task in tasks)
+        # Threads, since learners spend their time in compiled code; each task has its own seed.
+        maps = Parallel(n_jobs=n_jobs, prefer="threads")(delayed(fit)(*task) for task in tasks)
     return [maps[i : i + len(columns)] for i in range(0, len(maps), len(columns))]
 
 
@@ -244,12 +243,8 @@ class CombinedNode:
     # (n_components, n_embedded) float64: map of the embedded columns of all nodes; zero outside the
     # node's subtree
     projection: np.ndarray
-    # how well held-out rows find their class in the metric that other rows choose; NaN without
-    # folds
-    score: float
-    # what was kept: ``"leaf"``, ``"start"`` (the children's metrics as they are), or what they were
-    # refined to
-    outcome: str
+    score: float  # of held-out rows, in the metric that other rows choose; NaN without folds
+    outcome: NodeOutcome
 
 
 class CrossFitCombination(Combination):
@@ -284,7 +279,7 @@ class CrossFitCombination(Combination):
         n_jobs: int | None,
         random_state: int,
         on_step: Callable[[], None],
-        copies: np.ndarray | None = None,
+        groups: np.ndarray | None = None,
     ) -> list[FittedNode]:
         """Fit the metrics of all nodes; see `Combination.fit_nodes`."""
         fitted = cross_fit(
@@ -297,7 +292,7 @@ class CrossFitCombination(Combination):
             random_state=random_state,
             n_jobs=n_jobs,
             on_fit=on_step,
-            copies=copies,
+            groups=groups,
         )
         nodes = self.combine(tree, fitted, codes, score=score, on_node=on_step)
         return [
@@ -349,13 +344,14 @@ def _over_the_table(
     for part in tree.subtree(node):
         through = combined.projection[:, fitted.views[0].nodes == part]
         components[:, columns[part]] = through @ fitted.maps[part].components
-    nothing = combined.outcome == "leaf" and not len(fitted.maps[node].components)
-    return FittedNode(components, combined.score, "constant" if nothing else combined.outcome)
+    nothing = combined.outcome.method == "leaf" and not len(fitted.maps[node].components)
+    outcome = NodeOutcome("constant") if nothing else combined.outcome
+    return FittedNode(components, combined.score, outcome)
 
 
 @dataclass(frozen=True)
-class Judged:
-    """What was tried for one node, and the accuracy of each on the held-out rows of every fold."""
+class TriedScores:
+    """Held-out scores by fold of everything that was tried for one node."""
 
     starts: np.ndarray  # (n_starts, n_folds) float64: of the weightings, equal weights first
     refined: np.ndarray  # (n_refined, n_folds) float64: of what the kept start was refined to
@@ -375,14 +371,14 @@ class Judged:
 class Kept(Protocol):
     """A combined node: what was tried, what was taken, and its maps in every view."""
 
-    judged: Judged
+    tried_scores: TriedScores
     choice: tuple[int, int]
 
     def maps(self, view: int) -> tuple[np.ndarray, np.ndarray]:
         """Metric of the node in a view, and the coordinates that it hands up."""
 
 
-def blind_scores(
+def nested_scores(
     tree: SegmentTree,
     fitted: CrossFit,
     codes: np.ndarray,
@@ -392,9 +388,9 @@ def blind_scores(
 ) -> np.ndarray:
     """Score every node on every fold with what the other folds choose, from the leaves up.
 
-    The best of several scores of the same rows is too good [1]_, and so is that of a parent whose
+    The best of several scores of the same rows is optimistic [1]_, and so is that of a parent whose
     children were chosen by them. So every choice of a subtree is made again without the fold [2]_.
-    The maps are those of the fold's view; only those whose choices differ are made anew.
+    The maps are those of the fold's view; only those whose choices differ are computed again.
 
     Shapes: `codes` (n_samples,) int. Returns `scores` (n_nodes, n_folds) float64.
 
@@ -413,7 +409,7 @@ def blind_scores(
         same: list[bool] = []
         for node in tree.bottom_up():
             before, children = kept[node], tree.children(node)
-            choice = before.judged.choose(others)
+            choice = before.tried_scores.choose(others)
             known = all(same[child] for child in children)
             same.append(known and choice == before.choice)
             if same[-1]:
@@ -422,7 +418,7 @@ def blind_scores(
                 maps.append(make(view, node, [maps[child] for child in children], choice))
             # a refinement was scored only of the start that all folds chose
             if known and (choice[1] < 0 or choice[0] == before.choice[0]):
-                scores[node, fold] = before.judged.scores(choice)[fold]
+                scores[node, fold] = before.tried_scores.scores(choice)[fold]
             else:
                 scores[node, fold] = _score_view(view, codes, maps[-1][0], score)
     return scores
@@ -440,7 +436,7 @@ def held_out_scores(
     return np.array([_score_view(view, codes, metric, score) for view, metric in pairs])
 
 
-def over_rows(fitted: CrossFit, scores: np.ndarray) -> float:
+def mean_over_rows(fitted: CrossFit, scores: np.ndarray) -> float:
     """Mean over the held-out rows of all folds of scores by fold; NaN without folds."""
     total = n_rows = 0
     for value, size in zip(scores.tolist(), fold_sizes(fitted).tolist(), strict=True):
@@ -450,7 +446,7 @@ def over_rows(fitted: CrossFit, scores: np.ndarray) -> float:
 
 
 def fold_sizes(fitted: CrossFit) -> np.ndarray:
-    """Number of rows that are judged in every fold."""
+    """Number of rows that are tried_scores in every fold."""
     return np.array([min(len(view.held_out), MAX_QUERIES) for view in fitted.folds], dtype=int)
 
 

@@ -1,4 +1,4 @@
-"""One node of the tree: from its columns and a learner to a linear map that stands on its own."""
+"""Linear map of one node, from its columns and any linear learner, metric-learn's included."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from sklearn.utils import check_array, check_X_y
 from ..utils.spread import varies
 from .base import LinearMetric
 
-# scikit-learn's function, the argument that it lost, and that argument's new name. `cov_init` has
-# none: it was where the solver starts, not what it looks for.
+# scikit-learn's function, an argument that was removed, and the argument's new name. `cov_init` has
+# none: it set where the solver starts.
 CHANGES: tuple[tuple[Callable, str, str | None], ...] = (
     (check_array, "force_all_finite", "ensure_all_finite"),
     (check_X_y, "force_all_finite", "ensure_all_finite"),
@@ -33,25 +33,14 @@ CHANGES: tuple[tuple[Callable, str, str | None], ...] = (
 def prepare(learner: Any) -> None:
     """Make metric-learn work with the installed scikit-learn, if a learner comes from it.
 
-    May be called any number of times and from several threads: only scikit-learn's own functions
-    are ever replaced, so nothing is wrapped twice and no lock is needed.
+    Safe to call repeatedly and from several threads: only scikit-learn's own functions are
+    replaced, so nothing is wrapped twice.
     """
     if not _comes_from_metric_learn(learner):
         return
     for name, module in sys.modules.copy().items():
         if name.startswith("metric_learn."):
             _translate_calls(module)
-
-
-def ignore_noise() -> None:
-    """Add filters for warnings that metric-learn causes and its user can do nothing about.
-
-    For use within ``warnings.catch_warnings()``.
-    """
-    # scikit-learn 1.6 and 1.7, which still take the old name
-    warnings.filterwarnings("ignore", "'force_all_finite' was renamed", FutureWarning)
-    # LFDA asks SciPy's sparse solver for all eigenvectors, unless it is to reduce the dimension
-    warnings.filterwarnings("ignore", "k >= N for N", RuntimeWarning)
 
 
 def _comes_from_metric_learn(learner: Any) -> bool:
@@ -63,7 +52,7 @@ def _comes_from_metric_learn(learner: Any) -> bool:
 
 
 def _translate_calls(module: ModuleType) -> None:
-    """Replace the functions of which a module of metric-learn passes a lost argument."""
+    """Replace the functions to which a module of metric-learn passes a removed argument."""
     for function, old, new in CHANGES:
         if (
             getattr(module, function.__name__, None) is function
@@ -101,33 +90,28 @@ LINEAR_TOLERANCE = 1e-6
 class NodeMap:
     """The linear map of one node's own columns, whatever learned it."""
 
-    # (n_components, n_columns) float64: the map L_v, over raw columns; without rows for a node that
-    # has nothing to learn from
+    # (n_components, n_columns) float64: the map L_v, over raw columns; without rows if no column
+    # varies
     components: np.ndarray
-    # how many of the first rows are the node's metric; the rows behind them are directions that
-    # only a parent may make use of
+    # how many of the first rows are the node's metric; the others are directions for its parent
     n_leading: int
-    outcome: str  # ``"constant"`` for a node without columns, or whose columns are all constant
 
 
 def fit_node_map(learner: Any, X: np.ndarray, codes: np.ndarray, *, name: str) -> NodeMap:
     """Fit a learner on one node's columns and copy its linear map out.
 
     Columns are standardized first, and the scale becomes part of the map; constant columns are left
-    out. Where this package's learners are asked for more components than a node has columns, or a
-    fold has classes, they give as many as there are. The map is read off as
-    ``transform(I) - transform(0)`` rather than from `components_`, which some estimators have
-    although they are not linear, and checked on random rows.
-
-    Shapes: `X` (n_samples, n_columns), `codes` (n_samples,) int.
+    out. This package's learners give fewer components than asked for where a node has fewer columns
+    or a fold fewer classes. The map is ``transform(I) - transform(0)``, checked on random rows,
+    since some estimators with `components_` are not linear.
     """
     dtype = np.asarray(X).dtype
-    # in float32 the rounding of a constant passes for data
+    # in float32, rounding of a constant would look like data
     X = np.ascontiguousarray(X, dtype=np.float64)
     mean, scale = X.mean(axis=0), X.std(axis=0)
     used = varies(X, scale, dtype)
     if not used.any():
-        return NodeMap(np.zeros((0, X.shape[1])), 0, "constant")
+        return NodeMap(np.zeros((0, X.shape[1])), 0)
     rows = (X[:, used] - mean[used]) / scale[used]
     learner = clone(learner)
     prepare(learner)
@@ -136,27 +120,29 @@ def fit_node_map(learner: Any, X: np.ndarray, codes: np.ndarray, *, name: str) -
         linear = _read_linear_map(fitted, rows, name)
     components = np.zeros((len(linear), X.shape[1]))
     components[:, used] = linear / scale[used]
-    return NodeMap(components, getattr(fitted, "n_discriminants_", len(linear)), "fitted")
+    return NodeMap(components, getattr(fitted, "n_discriminants_", len(linear)))
 
 
 @contextmanager
 def quiet_fits() -> Iterator[None]:
-    """Let no learner warn about what the user of a tree can do nothing about.
+    """Silence warnings of learners that the user of a tree cannot act on.
 
-    Python's warning filters belong to the process: whoever fits in several threads enters this
-    before starting them, or one thread may restore the filters that another has set.
+    Warning filters belong to the process: enter this before starting threads that fit.
     """
     with warnings.catch_warnings():
-        # A node's learner that stops early is no news to the user: held-out rows judge it.
+        # held-out rows show whether a learner that stopped early is any good
         warnings.simplefilter("ignore", ConvergenceWarning)
-        ignore_noise()
+        # from metric-learn: scikit-learn 1.6 and 1.7 still take the old name
+        warnings.filterwarnings("ignore", "'force_all_finite' was renamed", FutureWarning)
+        # LFDA asks SciPy's sparse solver for all eigenvectors, unless it reduces the dimension
+        warnings.filterwarnings("ignore", "k >= N for N", RuntimeWarning)
         yield
 
 
 def _limit_components(learner: Any, n_columns: int, n_classes: int) -> None:
-    """Ask our own learners for no more components than this node, on these rows, can give."""
+    """Limit `n_components` of this package's learners to what the node and the rows allow."""
     params = learner.get_params(deep=False) if isinstance(learner, LinearMetric) else {}
-    # a start that is given has a number of rows of its own
+    # an array as start has its own number of rows
     if params.get("n_components") is not None and isinstance(params.get("init", ""), str):
         learner._validate_params()
         most = max(learner._most_components(n_columns, n_classes), 1)
@@ -183,13 +169,13 @@ def _read_linear_map(fitted: Any, rows: np.ndarray, name: str) -> np.ndarray:
     images = np.asarray(fitted.transform(points))
     if images.dtype.kind == "c":
         raise ValueError(
-            f"node_metric={type(fitted).__name__} learned a complex map for the node {name!r}; "
-            "expected real numbers: its columns are too few or too alike for it."
+            f"node_metric={type(fitted).__name__} returned complex numbers for the node {name!r}; "
+            "expected real ones. The node has too few columns, or collinear ones."
         )
     if images.ndim != 2 or not np.isfinite(images).all():
         raise ValueError(
-            f"node_metric={type(fitted).__name__} learned a map with infinite or missing values "
-            f"for the node {name!r}; its columns are too few or too alike for it."
+            f"node_metric={type(fitted).__name__} returned infinite or missing values for the node "
+            f"{name!r}. The node has too few columns, or collinear ones."
         )
     images = images.astype(np.float64) - images[0]
     linear = images[1 : 1 + n_columns].T

@@ -3,96 +3,51 @@
 from __future__ import annotations
 
 import zlib
-from importlib import import_module
 from typing import Any
 
 import numpy as np
 from sklearn.base import clone
 
 from ._combination import Combination
+from ._lda import ShrinkageLDA
+from ._projection import ProjectionCombination
+from ._scatter import ScatterCombination
+from ._weighted import WeightedCombination
+from .gradient_metrics import LMNN, NCA, SNRMetric, TripletMargin
 
-# Directions beyond the discriminants that the default node metric offers to its parents; chosen on
-# training data by benchmarks/bench_defaults.py.
-N_WHITENED = 24
+# chosen on training data by benchmarks/bench_defaults.py
+N_EXTRA_DIRECTIONS = 24
 
 NODE_METRICS = {
-    "lda": ("_lda", "ShrinkageLDA"),
-    "nca": ("_nca", "NCA"),
-    "lmnn": ("_lmnn", "LMNN"),
-    "triplet": ("_triplet_margin", "TripletMargin"),
-    "snr": ("_snr", "SNRMetric"),
+    "lda": ShrinkageLDA,
+    "nca": NCA,
+    "lmnn": LMNN,
+    "triplet": TripletMargin,
+    "snr": SNRMetric,
 }
 COMBINATIONS = {
-    "projection": ("_projection", "ProjectionCombination"),
-    "weighted": ("_weighted", "WeightedCombination"),
-    "scatter": ("_scatter", "ScatterCombination"),
+    "projection": ProjectionCombination,
+    "weighted": WeightedCombination,
+    "scatter": ScatterCombination,
 }
 
 
 def make_node_metric(spec: Any, *, device: str = "auto") -> Any:
-    """Make the node learner that a parameter stands for.
-
-    Parameters
-    ----------
-    spec : {"lda", "nca", "lmnn", "triplet", "snr"} or estimator
-        A name stands for the learner with its defaults, on `device` where it has a choice.
-    device : {"auto", "cpu", "cuda"}, default="auto"
-        For learners given by name.
-
-    Returns
-    -------
-    learner : estimator
-        A new one, or the object given, which is not copied.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an object has no `fit` and `transform`, or there is no learner of that name.
-
-    Examples
-    --------
-    >>> from hierseg_learn.metrics import make_node_metric
-    >>> make_node_metric("lda")
-    ShrinkageLDA(n_extra_directions=24)
-    """
-    if not isinstance(spec, str):
-        if isinstance(spec, type) or not (hasattr(spec, "fit") and hasattr(spec, "transform")):
-            raise _unknown("node_metric", spec, NODE_METRICS, "an estimator with fit and transform")
-        return spec
-    if spec not in NODE_METRICS:
+    """Return the learner of a name, with its defaults and on a device, or the estimator given."""
+    if isinstance(spec, str) and spec in NODE_METRICS:
+        if spec == "lda":
+            return ShrinkageLDA(n_extra_directions=N_EXTRA_DIRECTIONS)
+        return NODE_METRICS[spec](device=device)
+    is_learner = hasattr(spec, "fit") and hasattr(spec, "transform")
+    if isinstance(spec, str | type) or not is_learner:
         raise _unknown("node_metric", spec, NODE_METRICS, "an estimator with fit and transform")
-    learner = _load(*NODE_METRICS[spec])()
-    if spec == "lda":
-        return learner.set_params(n_extra_directions=N_WHITENED)
-    return learner.set_params(device=device)
+    return spec
 
 
 def make_combination(spec: Any) -> Combination:
-    """Make the combination that a parameter stands for.
-
-    Parameters
-    ----------
-    spec : {"projection", "weighted", "scatter"} or Combination
-        A name stands for the combination with its defaults.
-
-    Returns
-    -------
-    combination : Combination
-        A new one, or the object given, which is not copied.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If there is no such combination, or a parameter of an object is not what it should be.
-
-    Examples
-    --------
-    >>> from hierseg_learn.metrics import make_combination
-    >>> make_combination("weighted")
-    WeightedCombination()
-    """
+    """Return the combination of a name, with its defaults, or the validated object given."""
     if isinstance(spec, str) and spec in COMBINATIONS:
-        spec = _load(*COMBINATIONS[spec])()
+        spec = COMBINATIONS[spec]()
     if not isinstance(spec, Combination):
         raise _unknown("combination", spec, COMBINATIONS, "a Combination")
     spec._validate_params()
@@ -100,10 +55,7 @@ def make_combination(spec: Any) -> Combination:
 
 
 def seeded_learners(learner: Any, paths: tuple[str, ...], seed: int) -> list[Any]:
-    """Clone a learner for every node, with a seed of its own derived from the node's path.
-
-    Returns `learners`: the same for a node, whatever other nodes there are.
-    """
+    """Clone a learner for every node, with a seed that depends on the node's path only."""
     learners = [clone(learner) for _ in paths]
     params = learner.get_params() if hasattr(learner, "get_params") else {}
     # those of the steps of a pipeline, too
@@ -125,10 +77,6 @@ def _seed_of(path: str, seed: int) -> int:
 
 
 def _unknown(name: str, spec: Any, known: dict[str, Any], other: str) -> Exception:
-    """Return the error for what stands for nothing: a wrong name or a wrong object."""
+    """Return the error for an unknown name or an object of the wrong type."""
     error = ValueError if isinstance(spec, str) else TypeError
     return error(f"{name} must be one of {', '.join(map(repr, known))} or {other}, got {spec!r}.")
-
-
-def _load(module: str, name: str) -> type:
-    return getattr(import_module(f".{module}", __package__), name)

@@ -1,7 +1,7 @@
-"""Nearest rows when several are equally far: all that tie for the last places share them.
+"""Nearest rows where several are equally far: all rows that tie for the last places share them.
 
-Rows that lack a part are at distance 0 of each other, and a search lists the first of them. So
-those that tie with the last neighbor are counted, by class, however many they are.
+Rows without a part are at distance 0 from each other, and a search lists the first of them only. So
+the rows that tie with the last neighbor are counted by class, however many they are.
 """
 
 from __future__ import annotations
@@ -11,8 +11,6 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-
-from ..kernels.arrays import gather, namespace
 
 # Distances that differ by less than so many roundings of the coordinates are equal: what a product
 # of matrices rounds differs with the place of a row in its block.
@@ -25,7 +23,7 @@ SAME_VOTES = 1e-9
 
 @dataclass(frozen=True)
 class TiedNeighbors:
-    """The nearest rows of queries, and who shares the last places."""
+    """The nearest rows of queries, and the rows that share the last places."""
 
     indices: np.ndarray  # (n_queries, n_neighbors) int: nearest first
     # (n_queries, n_neighbors) float64: euclidean; those of the last places are equal, and what is
@@ -41,7 +39,7 @@ class TiedNeighbors:
     n_tied: np.ndarray  # (n_queries,) int: how many these are, listed or not
 
     def measured(self, distances: np.ndarray) -> TiedNeighbors:
-        """The same with distances, (n_queries, n_neighbors), that were measured more exactly."""
+        """The same with more exact distances, (n_queries, n_neighbors)."""
         tied = ~self.is_nearer
         last = np.where(tied, distances, 0.0).sum(axis=1) / tied.sum(axis=1)
         distances = np.where(tied, last[:, None], distances)
@@ -82,7 +80,7 @@ class TiedNeighbors:
         return votes, lengths
 
     def find_leaders(self, votes: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-        """Which classes have the most votes, of equals the nearer ones: mask like the votes."""
+        """Mask (n_queries, n_classes) of the classes with most votes, the nearer ones of equals."""
         most = votes.max(axis=1, keepdims=True)
         leads = votes >= most - SAME_VOTES * votes.sum(axis=1, keepdims=True)
         mean = np.divide(lengths, votes, out=np.zeros_like(votes), where=votes > 0)
@@ -102,39 +100,18 @@ def find_tied(
     exclude: np.ndarray | None = None,
     sizes: np.ndarray | None = None,
 ) -> TiedNeighbors:
-    """Find the nearest rows, and count those that tie with the last.
+    """Find the nearest rows of X for every row of Q, and count those that tie with the last.
 
-    Shapes: `Q` (n_queries, n_components) float32, `X` (n_samples, n_components), `codes`
-    (n_samples,) int, `exclude` (n_queries,) int, `sizes` (n_queries,) float64.
+    `codes` (n_samples,) are the classes of X; `exclude` (n_queries,) a row that each query leaves
+    out; `sizes` (n_queries,) lengths of the queries if they are known.
     """
     on_device = [backend.asarray(array) for array in (Q, X)]
     left_out = None if exclude is None else backend.asarray(exclude)
-    # one more tells whether a tie goes on behind the list
+    # one more, to see whether a tie goes on after the last place
     n_listed = min(n_neighbors + 1, len(X) - (exclude is not None))
     indices, squared = map(backend.to_numpy, backend.nearest(*on_device, n_listed, left_out))
     if sizes is None:
         sizes = np.sqrt(np.einsum("ij,ij->i", Q, Q, dtype=np.float64))
-    return count_tied(
-        backend, *on_device, codes, n_classes, n_neighbors, indices, squared, sizes, exclude
-    )
-
-
-def count_tied(
-    backend: Any,
-    Q: Any,
-    X: Any,
-    codes: np.ndarray,
-    n_classes: int,
-    n_neighbors: int,
-    indices: np.ndarray,
-    squared: np.ndarray,
-    sizes: np.ndarray,
-    exclude: np.ndarray | None = None,
-) -> TiedNeighbors:
-    """Count the ties of lists of neighbors that go one place further, where there is one.
-
-    Shapes: `Q, X` (n_queries or n_samples, n_components), `indices, squared` (n_queries, n_listed).
-    """
     distances = np.sqrt(squared)
     last = distances[:, n_neighbors - 1]
     tolerance = _resolution(X) * (sizes + last)
@@ -152,8 +129,8 @@ def count_tied(
             low = np.maximum(last[some] - tolerance[some], 0.0) ** 2
             high = (last[some] + tolerance[some]) ** 2
             found = backend.count_classes(
-                gather(namespace(Q), Q, backend.asarray(some)),
-                X,
+                backend.asarray(Q[some]),
+                on_device[1],
                 device_codes,
                 n_classes,
                 backend.asarray(low),
@@ -175,7 +152,7 @@ def count_tied(
 
 
 def _without_rounding(distances: np.ndarray, tolerance: np.ndarray) -> np.ndarray:
-    """Distances, (n_queries, n_neighbors), of which those that are but rounding are 0."""
+    """Set distances (n_queries, n_neighbors) within rounding of 0 to 0."""
     return np.where(distances <= tolerance[:, None], 0.0, distances)
 
 

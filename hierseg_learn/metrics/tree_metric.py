@@ -1,4 +1,4 @@
-"""All node metrics of a tree, fitted and combined: what the classifier learns."""
+"""The metrics of all nodes of a tree, fitted and combined."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from ..kernels.threads import single_blas_thread
-from ._combination import FittedNode
+from ._combination import FittedNode, NodeOutcome
 from .base import map_rows
 from .node import fit_node_map
 from .registry import seeded_learners
@@ -26,11 +26,9 @@ class TreeMetric:
 
     n_features: int  # columns of the table
     columns: list[np.ndarray]  # for every node the columns of its subtree, ascending
-    # (n_components, n_columns) length: the linear map of every node over these columns, float64
-    maps: list[np.ndarray]
-    # share of held-out rows whose neighbors vote for their class; NaN without folds
-    scores: list[float]
-    outcomes: list[str]  # what became of every node's metric
+    maps: list[np.ndarray]  # (n_components, n_columns) float64: over these columns
+    scores: list[float]  # held-out accuracy of the nearest neighbors; NaN without folds
+    outcomes: list[NodeOutcome]
 
     def components(self, node: int) -> np.ndarray:
         """Map of a node over the whole table: (n_components, n_features), float64."""
@@ -39,10 +37,7 @@ class TreeMetric:
         return components
 
     def take(self, nodes: list[int], columns: np.ndarray) -> TreeMetric:
-        """The same metric with nodes, and the columns that its own are, in another order.
-
-        Shapes: `columns` (n_features,) int.
-        """
+        """The same metric with nodes and columns (n_features,) in another order."""
         moved = [columns[self.columns[node]] for node in nodes]
         orders = [np.argsort(own) for own in moved]
         return TreeMetric(
@@ -70,13 +65,9 @@ def fit_tree_metric(
     n_jobs: int | None,
     random_state: Any,
     on_step: Callable[[], None],
-    copies: np.ndarray | None = None,
+    groups: np.ndarray | None = None,
 ) -> TreeMetric:
-    """Fit the map of every node and combine them bottom-up.
-
-    Shapes: `X` (n_samples, n_features) float32, `codes` (n_samples,) int, `copies` (n_samples,)
-    int.
-    """
+    """Fit the map of every node of a table X and combine them bottom-up."""
     seed = int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
     learners = seeded_learners(learner, tree.paths, seed)
     # one thread: the bits of a product depend on the number of threads
@@ -95,7 +86,7 @@ def fit_tree_metric(
                 n_jobs=n_jobs,
                 random_state=seed,
                 on_step=on_step,
-                copies=copies,
+                groups=groups,
             )
         below = [
             np.sort(np.concatenate([columns[part] for part in tree.subtree(node)]))
@@ -115,7 +106,7 @@ def _fit_alone(
     node_map = fit_node_map(learner, X[:, columns], codes, name=path)
     components = np.zeros((node_map.n_leading, X.shape[1]))
     components[:, columns] = node_map.components[: node_map.n_leading]
-    outcome = "leaf" if len(node_map.components) else "constant"
+    outcome = NodeOutcome("leaf" if len(node_map.components) else "constant")
     return FittedNode(components, float("nan"), outcome)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from ..audit import find_metadata_shortcuts, group_report, node_reliance
 from ..fitted.model import FittedModel, check_targets, count, row, take
 from ..utils import check_writable, written_whole
 from ..utils.labels import check_known
+from ..utils.numbers import check_integer
 from . import _page, _tables
 from ._cases import Case, choose, draw_case, html_case
 from ._tables import Scores, html_audit, html_metadata, measure
@@ -115,7 +115,7 @@ def write_report(
     if n_samples == 0:
         raise ValueError("X must hold at least one sample, got none.")
     target = _check_classes(check_targets(y, n_samples), steps)
-    wanted = [_check_number(n_hits, "n_hits"), _check_number(n_misses, "n_misses")]
+    wanted = [check_integer(n_hits, "n_hits", 0), check_integer(n_misses, "n_misses", 0)]
     table = steps.table(X)
     scores = measure(steps.classifier, table, target)
     chosen = [
@@ -231,9 +231,3 @@ def _check_classes(target: np.ndarray | None, steps: FittedModel) -> np.ndarray:
         raise ValueError("y must hold the true classes, got None.")
     check_known(target, "y", steps.classifier.classes_)
     return target
-
-
-def _check_number(value: Any, name: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, Integral) or value < 0:
-        raise ValueError(f"{name} must be an integer of at least 0, got {value!r}.")
-    return int(value)

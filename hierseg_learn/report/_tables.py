@@ -155,7 +155,7 @@ def html_nodes(classifier: Any, baseline: float) -> str:
         width = 100 * score if known else 0.0
         kind = "high" if known and score > baseline else "low"
         text = percent(score) if known else "no score"
-        outcome = "" if outcomes is None else str(outcomes.iloc[node])
+        outcome = "" if outcomes is None else _in_words(outcomes.iloc[node])
         rows.append(
             f'<tr><th scope="row" class="{"leaf" if tree.is_leaf[node] else "inner"}" '
             f'style="padding-left:{0.4 + 1.3 * tree.depths[node]:.1f}em" '
@@ -163,7 +163,7 @@ def html_nodes(classifier: Any, baseline: float) -> str:
             f'<td>{escape(text)}</td><td class="score" aria-hidden="true"><span class="track">'
             f'<span class="bar {kind}" style="width:{width:.1f}%"></span>'
             f'<span class="mark" style="left:{100 * baseline:.1f}%"></span></span></td>'
-            f"<td>{escape(_in_words(outcome))}</td></tr>"
+            f"<td>{escape(outcome)}</td></tr>"
         )
     return (
         "<p>The score of a node is the held-out accuracy of its metric, with everything below it. "
@@ -195,11 +195,11 @@ def html_model(pipeline: Any) -> str:
     return f"{''.join(blocks)}<p>Written by hierseg_learn {escape(__version__)}.</p>"
 
 
-def _in_words(outcome: str) -> str:
-    """Say what became of a node's metric, in words of its kind and of how it was shrunk."""
-    kind, _, setting = outcome.partition(", shrinkage=")
-    words = _OUTCOMES.get(kind, kind)
-    return f"{words} (shrunk by {percent(float(setting))})" if setting else words
+def _in_words(outcome: Any) -> str:
+    """Say how a node's metric was obtained (a `NodeOutcome`), and how far it was shrunk."""
+    words = _OUTCOMES.get(outcome.method, outcome.method)
+    shrinkage = outcome.params.get("shrinkage")
+    return words if shrinkage is None else f"{words} (shrunk by {percent(shrinkage)})"
 
 
 def _short(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""What all parts of the package share."""
+"""Helpers that all parts of the package share."""
 
 from ._estimator import Estimator, PickledVersionWarning, warn_user
 from ._files import check_writable, written_whole

@@ -81,13 +81,12 @@ class PickledVersionWarning(UserWarning):
 class Estimator(BaseEstimator):
     """Base of all estimators of this package.
 
-    `fit`, `fit_transform` and `fit_resample`, also those of subclasses, work on a draft, which
-    takes the estimator's place in one step when they are done. One that fails or is interrupted
-    leaves the estimator as it was: fitted as before, or not fitted. One that looks at its
-    parameters again after `fit` (`_reads_params`) is not fitted either where these have been set
-    since: what it has learned knows nothing about them.
+    `fit`, `fit_transform` and `fit_resample`, also those of subclasses, work on a draft that
+    replaces the estimator in one step at the end. If they fail or are interrupted, the estimator
+    stays as it was: fitted as before, or not fitted. An estimator that uses its parameters after
+    `fit` (`_reads_params`) is not fitted either if these have been changed since.
 
-    Saved by one version of the package and loaded by another, an estimator warns.
+    An estimator that was saved by another version of the package warns when it is loaded.
 
     Examples
     --------
@@ -125,7 +124,7 @@ class Estimator(BaseEstimator):
 
 
 def _whole(fit: Callable[..., Any]) -> Callable[..., Any]:
-    """Let a method that fits run on a draft, and put that in the estimator's place at the end."""
+    """Let a method that fits run on a draft that replaces the estimator at the end."""
 
     @wraps(fit)
     def fit_whole(self: Estimator, *args: Any, **kwargs: Any) -> Any:
@@ -147,7 +146,7 @@ def _whole(fit: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _params(estimator: Estimator) -> dict[str, Any]:
-    """Parameters of an estimator, those of objects among them left out."""
+    """Parameters of an estimator, not those of nested objects."""
     state = vars(estimator)
     return {name: state[name] for name in estimator._get_param_names() if name in state}
 

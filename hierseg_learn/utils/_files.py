@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Files that are written completely or not at all."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from typing import Any
 
 
 def check_writable(path: Any, name: str = "path") -> Path:
-    """Check that a file can be written, before the work that fills it.
+    """Check that a file can be written, before its content is computed.
 
     Parameters
     ----------
     path : str or path-like
-        The file; there may be one of this name, which is not touched.
+        The file; an existing one is not changed.
     name : str, default="path"
-        The argument's name, for messages.
+        Name of the argument in messages.
 
     Returns
     -------
     path : Path
-        Where the file goes: where `path` is a link, what it points to.
+        The file, or where `path` is a link, its target.
 
     Raises
     ------
     TypeError
-        If it is no path.
+        If it is not a path.
     OSError
-        If there is no such folder, a folder has this name, or nothing can be written there; also
-        as FileNotFoundError, NotADirectoryError, IsADirectoryError or PermissionError.
+        If the folder does not exist, `path` is a folder, or it cannot be written; also as
+        FileNotFoundError, NotADirectoryError, IsADirectoryError or PermissionError.
 
     Examples
     --------
@@ -71,18 +71,17 @@ def check_writable(path: Any, name: str = "path") -> Path:
 
 @contextmanager
 def written_whole(path: Any, name: str = "path") -> Iterator[Path]:
-    """Context in which a file is written beside another, whose place it takes at the end.
+    """Context in which a temporary file is written that replaces another at the end.
 
-    Whatever goes wrong within, a full disk or an interruption, what was there before stays as it
-    was, and nothing is left beside it.
+    If writing fails or is interrupted, an existing file stays as it was, and the temporary one is
+    removed.
 
     Parameters
     ----------
     path : str or path-like
-        The file. Of a link, the file that it points to is replaced; a file that is there keeps its
-        permissions.
+        The file. The target of a link is replaced; an existing file keeps its permissions.
     name : str, default="path"
-        The argument's name, for messages.
+        Name of the argument in messages.
 
     Yields
     ------

@@ -1,4 +1,4 @@
-"""Labels as users give them: classes, predictions and groups, read in one way everywhere."""
+"""Validation of labels: classes, predictions and groups, from any container."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from .tables import check_in_memory, column_names
 
 NUMBERS, TEXT, BYTES = "numbers", "text", "bytes"
-# by NumPy's letter for a dtype; all others are looked at one by one
+# by NumPy's letter for a dtype; items of other dtypes are checked one by one
 KIND_OF_DTYPE = dict.fromkeys("biufc", NUMBERS) | {"U": TEXT, "S": BYTES}
 KIND_OF_DTYPE |= {"M": "dates", "m": "durations"}
 KIND_OF_TYPE = {
@@ -38,11 +38,10 @@ def check_labels(
     noun: str = "class",
     warn_of_column: bool = False,
 ) -> np.ndarray:
-    """Read one label per sample.
+    """Return one label per sample, (n_samples,), none missing and all of one kind.
 
-    Shapes: `labels` (n_samples,) or (n_samples, 1) Series. Returns (n_samples,): may share memory
-    with what came. Without missing values, and of one kind: numbers and booleans, or text, and so
-    on. Of dtype object only where NumPy has no dtype for the kind, or objects of text came.
+    A kind is numbers and booleans, or text, and so on. The dtype is object only where NumPy has
+    none for the kind, or `labels` are objects of text. The result may share memory with `labels`.
     """
     _refuse_other_than_sequences(labels, name, noun)
     values, missing = _values(labels, name, noun)
@@ -72,7 +71,7 @@ def check_labels(
 def check_classes(
     y: Any, name: str, n_samples: int | None = None, *, warn_of_column: bool = False
 ) -> np.ndarray:
-    """Read the classes that something is fitted on, as `check_labels` reads labels."""
+    """Return the classes to fit on, validated as by `check_labels`."""
     y = check_labels(y, name, n_samples, warn_of_column=warn_of_column)
     kind = label_kind(y)
     if kind == BYTES or (y.dtype == object and kind != TEXT):
@@ -83,14 +82,14 @@ def check_classes(
     infinite = np.flatnonzero(np.isinf(y)) if y.dtype.kind == "f" else ()
     if len(infinite):
         raise ValueError(
-            f"{name} holds infinity at {_positions(infinite, len(y))}, which is no class."
+            f"{name} holds infinity at {_positions(infinite, len(y))}, which is not a class."
         )
     check_classification_targets(y)
     return y
 
 
 def check_truth(y_true: Any, y_pred: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Read true and predicted classes: as many of these as of those, and of one kind."""
+    """Return true and predicted classes, of one length and one kind."""
     y_true = check_labels(y_true, "y_true")
     y_pred = check_labels(y_pred, "y_pred", len(y_true))
     check_same_kind(y_true, "y_true", y_pred, "y_pred holds")
@@ -98,7 +97,7 @@ def check_truth(y_true: Any, y_pred: Any) -> tuple[np.ndarray, np.ndarray]:
 
 
 def check_same_kind(labels: np.ndarray, name: str, others: Any, what: str) -> None:
-    """Raise unless labels, as `check_labels` returns them, can equal others, such as classes."""
+    """Raise unless labels are of the same kind as others, such as the classes."""
     others = np.asarray(others)
     kind, other_kind = label_kind(labels), label_kind(others)
     if kind != other_kind:
@@ -110,7 +109,7 @@ def check_same_kind(labels: np.ndarray, name: str, others: Any, what: str) -> No
 
 
 def check_known(labels: np.ndarray, name: str, classes: np.ndarray) -> None:
-    """Raise unless all labels, as `check_labels` returns them, are classes of the model."""
+    """Raise unless all labels are classes of the model."""
     check_same_kind(labels, name, classes, "the classes of the model are")
     unknown = np.flatnonzero(~np.isin(labels, classes))
     if len(unknown):
@@ -125,7 +124,7 @@ def check_known(labels: np.ndarray, name: str, classes: np.ndarray) -> None:
 
 
 def class_code(label: Any, name: str, classes: np.ndarray) -> int:
-    """Position of a class that a user names among the classes of a model."""
+    """Position of a label among the classes of a model."""
     for code, known in enumerate(classes):
         equal = known == label
         if isinstance(equal, bool | np.bool_) and equal:
@@ -144,13 +143,13 @@ def shown_classes(classes: np.ndarray) -> str:
 
 
 def label_kind(labels: np.ndarray) -> str:
-    """What labels of one kind are, in words."""
+    """Kind of labels that `check_labels` returned, in words."""
     kind = KIND_OF_DTYPE.get(labels.dtype.kind)
     return _kind_of_type(type(labels[0])) if kind is None else kind
 
 
 def _refuse_other_than_sequences(labels: Any, name: str, noun: str) -> None:
-    """Raise a sentence for what has no order, no length, or nothing in it to be read."""
+    """Raise for what is not a sequence of labels in memory."""
     check_in_memory(labels, name, ValueError)
     got = None
     if labels is None:
@@ -173,7 +172,7 @@ def _refuse_other_than_sequences(labels: Any, name: str, noun: str) -> None:
 
 
 def _values(labels: Any, name: str, noun: str) -> tuple[np.ndarray, np.ndarray | None]:
-    """Values, (n_samples,) or more, and where the container itself says that one is missing."""
+    """Values, (n_samples,) or more, and the mask of missing ones where the container has one."""
     names = column_names(labels)
     if names is not None:
         if len(names) != 1:
@@ -201,7 +200,7 @@ def _values(labels: Any, name: str, noun: str) -> tuple[np.ndarray, np.ndarray |
 
 
 def _array_of_objects(items: list[Any], name: str, noun: str) -> np.ndarray:
-    """Items of a list, (n_samples,), or (n_samples, n_columns) of a list of rows."""
+    """Items as an array of objects: (n_samples,), or (n_samples, n_columns) of a list of rows."""
     is_row = [
         isinstance(item, list | np.ndarray) and getattr(item, "ndim", 1) > 0 for item in items
     ]
@@ -212,20 +211,13 @@ def _array_of_objects(items: list[Any], name: str, noun: str) -> np.ndarray:
             "lengths."
         )
     if widths and max(widths) >= 0:
-        items = [list(item) for item in items]
-        array = np.empty((len(items), max(widths)), dtype=object)
-        for i, item in enumerate(items):
-            for k, value in enumerate(item):
-                array[i, k] = value
-        return array
-    array = np.empty(len(items), dtype=object)
-    for i, item in enumerate(items):
-        array[i] = item
-    return array
+        values = [value for item in items for value in item]
+        return np.fromiter(values, object, len(values)).reshape(len(items), max(widths))
+    return np.fromiter(items, object, len(items))
 
 
 def _unpacked(item: Any) -> Any:
-    """The value in an array of no dimension, as tensors hold them; all else as it is."""
+    """The value in an array without dimensions, such as items of tensors; all else unchanged."""
     is_scalar = getattr(item, "ndim", None) == 0 and hasattr(item, "item")
     if not is_scalar or isinstance(item, np.generic) or type(item).__name__ in MISSING_TYPES:
         return item
@@ -235,7 +227,7 @@ def _unpacked(item: Any) -> Any:
 def _of_one_kind(
     values: np.ndarray, missing: np.ndarray | None, name: str, noun: str
 ) -> np.ndarray:
-    """Values of shape (n_samples,), none missing, in NumPy's dtype for them where it has one."""
+    """Values (n_samples,) of one kind, none missing, in NumPy's dtype for it if there is one."""
     missing = np.zeros(len(values), dtype=bool) if missing is None else missing
     kind = KIND_OF_DTYPE.get(values.dtype.kind)
     if kind is None:
@@ -245,14 +237,14 @@ def _of_one_kind(
         missing = missing | (np.isnat(values) if values.dtype.kind in "Mm" else np.isnan(values))
     if missing.any():
         where = np.flatnonzero(missing)
-        cure = (
+        advice = (
             "give samples of unknown group one of their own, such as 'unknown'"
             if noun == "group"
             else "leave these samples out, or give them a class"
         )
         raise ValueError(
             f"{name} has no value ({_plain(values[where[0]])!r}) at "
-            f"{_positions(where, len(values))}; {cure}."
+            f"{_positions(where, len(values))}; {advice}."
         )
     if kind is not None:
         return values

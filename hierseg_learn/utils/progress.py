@@ -1,4 +1,4 @@
-"""Progress of long work, one line that is written over."""
+"""Progress bar of one line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When the spread of a column is rounding and not data: the one floor of all that standardize."""
+"""The spread below which a column counts as constant, for everything that standardizes."""
 
 from __future__ import annotations
 
@@ -11,13 +11,10 @@ MIN_DIGITS = 4
 
 
 def least_spread(largest: np.ndarray, dtype: type | np.dtype) -> np.ndarray:
-    """Return the spread up to which columns are constant.
+    """Return the standard deviation up to which columns count as constant, (n_columns,).
 
-    A deviation says something only if it exceeds what rounding makes of a constant, and rounding is
-    relative: the floor scales with the column, so columns in tiny units are data like any other.
-
-    Shapes: `largest` (n_columns,). Returns `floor` (n_columns,) float64: a column whose standard
-    deviation is not above it is constant.
+    It is what rounding makes of a constant, and relative to the `largest` values (n_columns,), so
+    columns in tiny units are data like any other.
     """
     dtype = np.dtype(dtype)
     digits = MIN_DIGITS * float(np.finfo(dtype).eps) if dtype.kind == "f" else 0.0
@@ -25,8 +22,5 @@ def least_spread(largest: np.ndarray, dtype: type | np.dtype) -> np.ndarray:
 
 
 def varies(X: np.ndarray, spread: np.ndarray, dtype: type | np.dtype | None = None) -> np.ndarray:
-    """Say which columns of `X`, of standard deviations `spread`, differ by more than rounding.
-
-    Shapes: `X` (n_samples, n_columns), `spread` (n_columns,). Returns `varies` (n_columns,) bool.
-    """
+    """Return a mask of the columns of `X` whose standard deviation exceeds rounding."""
     return spread > least_spread(np.abs(X).max(axis=0, initial=0.0), dtype or X.dtype)

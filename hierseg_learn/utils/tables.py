@@ -1,4 +1,4 @@
-"""Tables as users give them: of pandas, polars, pyarrow and narwhals, in memory."""
+"""Tables of pandas, polars, pyarrow and narwhals."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import numpy as np
 
 
 def check_in_memory(X: Any, name: str, error: type[Exception] = TypeError) -> None:
-    """Raise for tables and columns that are still to be computed.
+    """Raise for lazy tables and columns.
 
-    They pass for tables in memory where attributes are looked at, and scikit-learn computes those
-    of dask without their column names, and with them the tree.
+    By their attributes they look like tables in memory, and scikit-learn would compute those of
+    dask without their column names.
     """
     # a dask array has chunks, and becomes an array as any other
     if hasattr(X, "__dask_graph__") and not hasattr(X, "chunks"):
@@ -30,7 +30,7 @@ def check_in_memory(X: Any, name: str, error: type[Exception] = TypeError) -> No
 
 
 def column_names(X: Any) -> list[Any] | None:
-    """Names of the columns of a table, whatever library it is of; None for anything else."""
+    """Names of the columns of a table of any library; None for anything else."""
     names = getattr(X, "column_names", None)  # pyarrow, where `columns` holds the columns
     if names is None or callable(names):
         names = getattr(X, "columns", None)
@@ -38,7 +38,7 @@ def column_names(X: Any) -> list[Any] | None:
 
 
 def as_pandas(X: Any, name: str = "X") -> Any:
-    """Put a table of another library, such as polars, into one of pandas; all else stays.
+    """Convert a table of another library, such as polars, to pandas; all else is returned as is.
 
     scikit-learn 1.6 does not read the column names of new releases of polars, and without names
     there is no tree.
@@ -64,7 +64,7 @@ def take_rows(values: Any, indices: np.ndarray) -> Any:
 
 
 def like(X: Any, table: Any) -> Any:
-    """Put a table of pandas into one of the library of X, where that is polars or pyarrow."""
+    """Convert a table of pandas to the library of X, if that is polars or pyarrow."""
     if hasattr(X, "iloc") or column_names(X) is None:
         return table
     if hasattr(X, "to_native"):

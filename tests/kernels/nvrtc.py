@@ -12,10 +12,14 @@ def load_nvrtc():
     """Return the library, or None where none of the wheels is installed."""
     for wheel in WHEELS:
         try:
-            found = [path for path in files(wheel) if path.name.startswith("libnvrtc.so.")]
+            libraries = {path.name: str(path.locate()) for path in files(wheel)}
         except PackageNotFoundError:
             continue
-        return ctypes.CDLL(str(found[0].locate()))
+        # loaded first, since the compiler looks for it in the system's folders only
+        for name in ("libnvrtc-builtins.so.", "libnvrtc.so."):
+            path = next(libraries[file] for file in libraries if file.startswith(name))
+            found = ctypes.CDLL(path)
+        return found
     return None
 
 

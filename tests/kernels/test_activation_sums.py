@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hierseg_learn.kernels import numba_kernels, reference
+from hierseg_learn.kernels import numba_kernels
+from tests.kernels import reference
 from tests.kernels.twins import LAYOUTS, assert_close, small_blocks
 
 FLOOR = 1e-4

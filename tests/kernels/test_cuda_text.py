@@ -11,9 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hierseg_learn.kernels import reference
 from hierseg_learn.kernels._cuda import C_TYPES, SOURCES, cuda_source
-from tests.kernels import host_cuda
+from tests.kernels import host_cuda, reference
 from tests.kernels.nvrtc import WHEELS, compile_cuda, load_nvrtc
 from tests.kernels.twins import assert_same_loss_grad, host_kernels, small_blocks
 
@@ -66,14 +65,10 @@ def problem(dtype, n=46, d=5):
     rng = np.random.default_rng(0)
     Z, codes = rng.normal(size=(n, d)).astype(dtype), rng.integers(0, 3, n)
     lists = rng.integers(-1, n, (n, 6))
-    n_points = np.array([12, 23])
-    stack = Z.reshape(2, 23, d)
     return {
         "region_sums": (Z, codes - 1, 2),
         "nearest": (Z, Z[:40], 36),
-        "stacked_nearest": (stack, stack, n_points, 4),
         "nca_loss_grad": (Z, codes),
-        "stacked_nca_loss_grad": (stack, codes.reshape(2, 23), n_points),
         "triplet_loss_grad": (Z, codes, 1.0),
         "snr_distances": (Z, Z),
         "snr_loss_grad": (Z, codes, 0.3),

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hierseg_learn.kernels import reference
+from tests.kernels import reference
 
 Z = np.arange(12.0).reshape(4, 3)
 CODES = np.array([0, 0, 1, 1])
@@ -32,30 +32,6 @@ ERRORS = [
     (("nearest", Z, Z, 5), "n_neighbors must lie between 1 and 4, .* got 5"),
     (("nearest", Z, Z, 4, CODES), "n_neighbors must lie between 1 and 3, .* got 4"),
     (("nearest", Z, Z[:0], 1), "n_neighbors must lie between 1 and 0, .* got 1"),
-    (
-        ("stacked_nearest", Z, Z, CODES, 1),
-        r"Q and X must be 3-D .* got shapes \(4, 3\) and \(4, 3\)",
-    ),
-    (
-        ("stacked_nearest", Z[None], Z[None], CODES, 1),
-        r"n_points must have shape \(1,\), got \(4,\)",
-    ),
-    (
-        ("stacked_nearest", Z[None], Z[None], np.array([1]), 2),
-        "n_points must lie between 2 and 4, got values from 1 to 1",
-    ),
-    (
-        ("stacked_nearest", Z[None], Z[None], np.array([4]), 0),
-        "n_neighbors must be at least 1, got 0",
-    ),
-    (
-        ("stacked_nca_loss_grad", Z, CODES, CODES),
-        r"Z must have shape \(n_stack, .* and codes \(n_stack, .* got \(4, 3\) and \(4,\)",
-    ),
-    (
-        ("stacked_nca_loss_grad", Z[None], CODES[None], np.array([5])),
-        "n_points must lie between 0 and 4, got values from 5 to 5",
-    ),
     (("snr_distances", Z, Z[:, :2]), r"Q and X must be 2-D .* got shapes \(4, 3\) and \(4, 2\)"),
     (("lmnn_loss_grad", Z[0], LISTS, LISTS, 0.5), r"Z must have shape .* got \(3,\)"),
     (("lmnn_loss_grad", Z.astype(int), LISTS, LISTS, 0.5), "Z must be float32 or float64, got"),

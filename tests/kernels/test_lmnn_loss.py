@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import check_grad
 
-from hierseg_learn.kernels import reference
+from tests.kernels import reference
 from tests.kernels.twins import LAYOUTS, assert_same_loss_grad, small_blocks
 
 

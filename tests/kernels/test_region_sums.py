@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hierseg_learn.kernels import reference
+from tests.kernels import reference
 from tests.kernels.twins import LAYOUTS, assert_close, small_blocks
 
 

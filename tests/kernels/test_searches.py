@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
 
-from hierseg_learn.kernels import reference
+from tests.kernels import reference
 from tests.kernels.twins import LAYOUTS, assert_close, small_blocks
 
 

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from skimage.color import rgb2lab
 from skimage.measure import label
 
-from hierseg_learn.kernels import segments, segments_reference
+from hierseg_learn.kernels import segments
+from tests.kernels import segments_reference
 
 SHAPES = [(1, 1), (1, 7), (5, 1), (2, 2), (9, 12), (16, 11)]
 

@@ -10,8 +10,9 @@ from unittest import mock
 import array_api_strict
 import numpy as np
 
-from hierseg_learn.kernels import _pair_losses, get_backend, numba_kernels, searches
+from hierseg_learn.kernels import array_kernels, get_backend, numba_kernels
 from hierseg_learn.kernels.dispatch import KERNELS
+from tests.kernels import composed
 from tests.kernels.host_cuda import launch_on_host, why_not
 
 NAMES = (
@@ -65,17 +66,17 @@ def composed_kernels(xp):
 
     def in_floats(function):
         def call(first, second, *args):
-            arrays = [first, second] if function is not searches.region_sums else [first]
+            arrays = [first, second] if function is not composed.region_sums else [first]
             both = all(array.dtype == xp.float32 for array in arrays)
             arrays = [xp.astype(array, xp.float32 if both else xp.float64) for array in arrays]
             return function(*(*arrays, second)[:2], *args)
 
         return call
 
-    found = {name: f for name, f in vars(searches).items() if name in KERNELS}
-    composed = vars(_pair_losses) | {name: in_floats(f) for name, f in found.items()}
-    composed["activation_sums"] = searches.activation_sums
-    return SimpleNamespace(**composed)
+    kernels = {name: getattr(composed, name) for name in KERNELS}
+    for name in ("region_sums", "nearest", "count_classes", "snr_distances"):
+        kernels[name] = in_floats(kernels[name])
+    return SimpleNamespace(**kernels)
 
 
 @cache
@@ -101,7 +102,7 @@ def small_blocks():
     sizes |= {"BLOCK_VALUES": 400, "BLOCK_PIXELS": (2, 3), "STRIP_PIXELS": 7, "MAX_STRIPS": 300}
     sizes |= {"BLOCK_SIZE": 40, "CHUNK_PIXELS": 3}
     with ExitStack() as stack:
-        modules = [numba_kernels, _pair_losses, searches]
+        modules = [numba_kernels, array_kernels, composed]
         modules += [] if why_not() else [host_kernels()]
         modules += [sys.modules[CUPY_KERNELS]] if CUPY_KERNELS in sys.modules else []
         unknown = [name for name in sizes if not any(hasattr(module, name) for module in modules)]

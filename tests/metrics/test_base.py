@@ -115,7 +115,7 @@ def test_a_learner_gets_the_same_whatever_the_order_the_names_and_the_memory(iri
 @pytest.mark.parametrize(
     ("y", "message"),
     [
-        ([1, 1, 1], "y has 1 class, 1; a metric that tells classes apart needs at least 2"),
+        ([1, 1, 1], "y has 1 class, 1; a metric that separates classes needs at least 2"),
         (["a"] * 3, "y has 1 class, 'a'; a metric"),
         ([0.1, 0.2, 0.7], "Unknown label type: continuous"),
         ([0, 1], "y must hold one class per sample, expected 3, got 2"),

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from hierseg_learn.metrics import contributions as module
-from hierseg_learn.metrics import node_contributions, pair_squared_distances, sum_below
+from hierseg_learn.metrics import node_contributions, sum_below
+from hierseg_learn.metrics.contributions import pair_squared_distances
 from tests.strategies import segment_trees
 
 

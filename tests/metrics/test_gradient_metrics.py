@@ -1,12 +1,7 @@
 """What all gradient-trained node learners share: one training loop, one set of promises."""
 
-import os
 import pickle
-import re
-import subprocess
-import sys
 import tracemalloc
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,13 +11,10 @@ from sklearn.datasets import load_digits, load_iris, make_classification
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from hierseg_learn.kernels import Backend, _pair_losses, searches
-from hierseg_learn.metrics import _gradient_metric
-from hierseg_learn.metrics._lmnn import LMNN
-from hierseg_learn.metrics._nca import NCA
-from hierseg_learn.metrics._snr import SNRMetric
+from hierseg_learn.kernels import Backend
+from hierseg_learn.metrics import LMNN, NCA, SNRMetric, TripletMargin, gradient_metrics
 from hierseg_learn.metrics._training import hold_out
-from hierseg_learn.metrics._triplet_margin import TripletMargin
+from tests.kernels import composed
 
 LEARNERS = [
     NCA(random_state=0),
@@ -239,9 +231,8 @@ def test_composed_kernels_give_the_same_map(learner, clusters, monkeypatch):
     X, y = clusters[:2]
     learner = clone(learner).set_params(max_iter=5)
     expected = learner.fit(X, y).get_mahalanobis_matrix()
-    kernels = SimpleNamespace(**(vars(searches) | vars(searches) | vars(_pair_losses)))
-    backend = Backend("cuda", kernels, asarray=xp.asarray, to_numpy=np.asarray)
-    monkeypatch.setattr(_gradient_metric, "get_backend", lambda device, n_values: backend)
+    backend = Backend("cuda", composed, asarray=xp.asarray, to_numpy=np.asarray)
+    monkeypatch.setattr(gradient_metrics, "get_backend", lambda device, n_values: backend)
     found = learner.fit(X, y).get_mahalanobis_matrix()
     assert learner.device_ == "cuda"
     np.testing.assert_allclose(found, expected, atol=1e-2 * np.abs(expected).max())
@@ -300,28 +291,6 @@ def test_progress(learner, clusters, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert lines[-1].startswith(f"[{type(learner).__name__}] step 20/20, loss ")
     assert "held-out score" in lines[-1]
-
-
-def test_compile_time_is_told_once(tmp_path):
-    code = """
-import numpy as np
-from hierseg_learn.metrics import NCA
-X, y = np.arange(40.0).reshape(20, 2), np.arange(20) % 2
-NCA(max_iter=2, early_stopping=False, device="cpu", verbose=1).fit(X, y)
-"""
-    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path), "NUMBA_NUM_THREADS": "1"}
-    found = []
-    for _ in range(2):
-        run = subprocess.run(
-            [sys.executable, "-c", code],
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        found.append([line for line in run.stdout.splitlines() if "compiled" in line])
-    assert re.fullmatch(r"\[NCA\] compiled kernels in \d+\.\d s", found[0].pop())
-    assert found == [[], []]
 
 
 @each_learner

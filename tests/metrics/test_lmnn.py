@@ -5,8 +5,8 @@ import pytest
 from sklearn.datasets import load_iris
 
 from hierseg_learn.kernels import get_backend
-from hierseg_learn.metrics._lmnn import LMNN, ListObjective, neighbor_lists
-from hierseg_learn.metrics._training import Batches, Rows
+from hierseg_learn.metrics import LMNN
+from hierseg_learn.metrics._training import Batches, ListObjective, Rows, neighbor_lists
 
 
 def test_toy_keeps_the_column_that_tells():
@@ -34,7 +34,9 @@ def test_lists_against_sorted_distances():
 def test_gradient_of_the_map(margin):
     X, y = load_iris(return_X_y=True)
     batches = Batches(y, np.arange(150), 150, np.random.RandomState(0))
-    objective = ListObjective(get_backend("cpu"), Rows(X), y, batches, 3, 0.5, margin)
+    objective = ListObjective(
+        get_backend("cpu"), Rows(X), y, batches, n_targets=3, regularization=0.5, margin=margin
+    )
     L = np.random.default_rng(0).standard_normal((2, 4))
     objective.draw(L)
     _, gradient = objective.loss_grad(L)

@@ -260,7 +260,7 @@ def test_a_module_without_source_is_translated_too(monkeypatch, rows, untouched)
         raise OSError("could not get source code")
 
     monkeypatch.setattr(inspect, "getsource", no_source)
-    assert fit_node_map(make("LFDA"), *rows, name="sky").outcome == "fitted"
+    assert len(fit_node_map(make("LFDA"), *rows, name="sky").components)
 
 
 def test_a_fixed_metric_learn_is_left_alone(tmp_path):

@@ -8,7 +8,12 @@ from sklearn.datasets import load_digits
 from hierseg_learn import HierarchicalMetricClassifier
 from hierseg_learn.metrics import ProjectionCombination, ShrinkageLDA
 from hierseg_learn.metrics._projection import SHRINKAGES
-from hierseg_learn.metrics.cross_fitting import Judged, cross_fit, held_out_scores, over_rows
+from hierseg_learn.metrics.cross_fitting import (
+    TriedScores,
+    cross_fit,
+    held_out_scores,
+    mean_over_rows,
+)
 from hierseg_learn.tree import SegmentTree
 from tests.tables import named_table
 
@@ -72,7 +77,7 @@ def test_contributions_may_balance_each_other_then():
 
 def test_what_no_score_prefers_stays_the_start():
     nodes, fitted = combine(lambda *args: 0.5)
-    assert [node.outcome for node in nodes] == ["leaf", "leaf", "start", "leaf", "start"]
+    assert [node.outcome.method for node in nodes] == ["leaf", "leaf", "start", "leaf", "start"]
     assert [node.score for node in nodes] == [0.5] * 5
     # the start of the root: everything below it as it is
     view = fitted.views[0]
@@ -88,7 +93,9 @@ def test_the_best_shrinkage_is_kept():
 
     nodes, fitted = combine(score)
     # every later metric is better than the ones before it: the last shrinkage wins everywhere
-    assert [node.outcome for node in nodes][2::2] == [f"projection, shrinkage={SHRINKAGES[-1]}"] * 2
+    assert [str(node.outcome) for node in nodes][2::2] == [
+        f"projection, shrinkage={SHRINKAGES[-1]}"
+    ] * 2
     for node, subtree in ((2, [0, 1, 2]), (4, [0, 1, 2, 3, 4])):
         projection = nodes[node].projection
         assert projection.shape == (2, len(fitted.views[0].nodes))
@@ -150,18 +157,18 @@ def test_a_node_with_one_candidate_has_the_plain_held_out_score():
     for node in (0, 1, 3):
         own = [view.own_map(node, leading_only=True) for view in fitted.views]
         plain = held_out_scores(fitted, codes, own, share_of_nearest)
-        assert nodes[node].outcome == "leaf"
-        assert nodes[node].score == over_rows(fitted, plain)
+        assert nodes[node].outcome.method == "leaf"
+        assert nodes[node].score == mean_over_rows(fitted, plain)
 
 
 def test_a_fold_is_scored_with_what_the_others_choose():
     # each start is best on one fold, and the refinement on all but the last
-    judged = Judged(np.array([[0.9, 0.4, 0.4], [0.3, 0.6, 0.4]]), np.array([[0.8, 0.7, 0.1]]))
-    choices = [judged.choose(np.array(sizes)) for sizes in ([0, 1, 1], [1, 0, 1], [1, 1, 0])]
+    tried = TriedScores(np.array([[0.9, 0.4, 0.4], [0.3, 0.6, 0.4]]), np.array([[0.8, 0.7, 0.1]]))
+    choices = [tried.choose(np.array(sizes)) for sizes in ([0, 1, 1], [1, 0, 1], [1, 1, 0])]
     assert choices == [(1, -1), (0, -1), (0, 0)]
-    told = [judged.scores(choice)[fold] for fold, choice in enumerate(choices)]
-    assert told == [0.3, 0.4, 0.1]
-    assert judged.choose(np.array([1, 1, 1])) == (0, -1)
+    nested = [tried.scores(choice)[fold] for fold, choice in enumerate(choices)]
+    assert nested == [0.3, 0.4, 0.1]
+    assert tried.choose(np.array([1, 1, 1])) == (0, -1)
 
 
 @pytest.mark.parametrize("seed", range(3))

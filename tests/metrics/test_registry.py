@@ -9,23 +9,29 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils._param_validation import InvalidParameterError
 
 from hierseg_learn import metrics
-from hierseg_learn.metrics import make_combination, make_node_metric
-from hierseg_learn.metrics.registry import COMBINATIONS, N_WHITENED, NODE_METRICS, seeded_learners
+from hierseg_learn.metrics.registry import (
+    COMBINATIONS,
+    N_EXTRA_DIRECTIONS,
+    NODE_METRICS,
+    make_combination,
+    make_node_metric,
+    seeded_learners,
+)
 
 
-@pytest.mark.parametrize(("spec", "name"), [(k, v[1]) for k, v in NODE_METRICS.items()])
+@pytest.mark.parametrize(("spec", "name"), [(k, v.__name__) for k, v in NODE_METRICS.items()])
 def test_names_stand_for_learners_with_their_defaults(spec, name):
     learner = make_node_metric(spec, device="cpu")
     cls = getattr(metrics, name)
     assert type(learner) is cls
     expected = cls().get_params() | (
-        {"n_extra_directions": N_WHITENED} if spec == "lda" else {"device": "cpu"}
+        {"n_extra_directions": N_EXTRA_DIRECTIONS} if spec == "lda" else {"device": "cpu"}
     )
     assert learner.get_params() == expected
     assert make_node_metric(spec) is not make_node_metric(spec)
 
 
-@pytest.mark.parametrize(("spec", "name"), [(k, v[1]) for k, v in COMBINATIONS.items()])
+@pytest.mark.parametrize(("spec", "name"), [(k, v.__name__) for k, v in COMBINATIONS.items()])
 def test_names_stand_for_combinations(spec, name):
     assert type(make_combination(spec)) is getattr(metrics, name)
 

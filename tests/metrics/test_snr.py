@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_iris
 
-from hierseg_learn.metrics._snr import SNRMetric, snr_distance
+from hierseg_learn.metrics import SNRMetric, snr_distance
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -8,6 +8,7 @@ from sklearn.decomposition import PCA
 
 from hierseg_learn import HierarchicalMetricClassifier
 from hierseg_learn.metrics import (
+    NodeOutcome,
     ScatterCombination,
     ShrinkageLDA,
     WeightedCombination,
@@ -53,7 +54,7 @@ def test_a_leaf_has_the_metric_that_its_learner_found(combination):
         own = X.columns.str.startswith(f"{path}|")
         expected = fit_node_map(PCA(2), X.loc[:, own], y, name=path).components
         assert_allclose(model.node_components(path)[:, own], expected)
-        assert model.node_outcomes_[path] == "leaf"
+        assert model.node_outcomes_[path].method == "leaf"
 
 
 @each_combination
@@ -63,7 +64,7 @@ def test_a_tree_of_one_node_is_flat(combination):
     assert model.tree_.paths == ("table",)
     expected = fit_node_map(ShrinkageLDA(), X, y, name="").components
     assert_allclose(model.components_, expected)
-    assert model.node_outcomes_.tolist() == ["leaf"]
+    assert model.node_outcomes_.map(str).tolist() == ["leaf"]
     assert model.node_scores_.isna().all()
     assert model.score(X, y) > 0.95
 
@@ -76,7 +77,7 @@ def test_chains_of_single_children(combination):
     assert model.score(X, y) > 0.8
     # nothing to weigh for a node with one child and no columns
     if combination == "weighted":
-        assert model.node_outcomes_["a/b/c"] == model.node_outcomes_["a"] == "start"
+        assert model.node_outcomes_["a/b/c"] == model.node_outcomes_["a"] == NodeOutcome("start")
         assert_array_equal(model.node_components("a/b/c"), model.node_components("a/b/c/d"))
     assert model.node_scores_["a/b/c"] >= model.node_scores_["a/b/c/d"]
 
@@ -98,7 +99,7 @@ def test_constant_nodes(combination):
     X, y = named_table(120)
     X.loc[:, X.columns.str.startswith("photo/sky|")] = 0.1
     model = fit(X, y, combination=combination)
-    assert model.node_outcomes_["photo/sky"] == "constant"
+    assert model.node_outcomes_["photo/sky"].method == "constant"
     assert model.node_components("sky").shape == (0, X.shape[1])
     assert not model.components_[:, X.columns.str.startswith("photo/sky|")].any()
     assert model.score(X, y) > 0.8
@@ -113,7 +114,7 @@ def test_nothing_but_constants(combination):
     X, y = named_table(60)
     X.iloc[:, :] = 3.5
     model = fit(X, y, combination=combination)
-    assert set(model.node_outcomes_[model.tree_.is_leaf]) == {"constant"}
+    assert set(model.node_outcomes_[model.tree_.is_leaf].map(str)) == {"constant"}
     assert model.components_.shape == (0, X.shape[1])
     assert model.transform(X).shape == (60, 0)
     assert_allclose(model.predict_proba(X).sum(axis=1), 1)
@@ -251,12 +252,12 @@ def test_parents_of_many_noise_tables_score_at_chance(combination, monkeypatch):
 
 def choose_by_all_folds(monkeypatch):
     """Let a fold that is scored have a say in what it is scored with."""
-    choose = cross_fitting.Judged.choose
+    choose = cross_fitting.TriedScores.choose
 
     def with_all(judged, sizes):
         return choose(judged, np.full(len(sizes), sizes.max()))
 
-    monkeypatch.setattr(cross_fitting.Judged, "choose", with_all)
+    monkeypatch.setattr(cross_fitting.TriedScores, "choose", with_all)
     average = _scatter._average
 
     def over_all(judged, sizes, n_nodes):

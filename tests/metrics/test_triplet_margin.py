@@ -5,7 +5,7 @@ import pytest
 from sklearn.datasets import load_iris, make_classification
 from sklearn.neighbors import KNeighborsClassifier
 
-from hierseg_learn.metrics._triplet_margin import TripletMargin
+from hierseg_learn.metrics import TripletMargin
 
 
 @pytest.mark.parametrize("n_positives", [1, None])

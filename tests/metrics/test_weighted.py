@@ -109,7 +109,7 @@ def test_noise_nodes_fall_in_the_tree():
     paths = [f"photo/{name}" for name in ("signal", *noise)]
     X, y = named_table(300, paths=paths, n_columns=4)
     model = HierarchicalMetricClassifier(combination="weighted", random_state=0).fit(X, y)
-    assert model.node_outcomes_["photo"] == "weights"
+    assert model.node_outcomes_["photo"].method == "weights"
 
     def length(components, node):
         return np.linalg.norm(components[:, X.columns.str.startswith(f"photo/{node}|")])
@@ -129,7 +129,7 @@ def test_equal_weights_stay_where_held_out_rows_do_not_prefer_others():
     model = HierarchicalMetricClassifier(
         {"t": {"a": [0, 1, 2, 3], "b": [4, 5, 6, 7]}}, combination="weighted", random_state=0
     ).fit(np.hstack([X, X]), y)
-    assert model.node_outcomes_["t"] == "start"
+    assert model.node_outcomes_["t"].method == "start"
     assert_allclose(
         model.components_,
         np.concatenate([model.node_components("a"), model.node_components("b")]),

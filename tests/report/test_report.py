@@ -17,6 +17,7 @@ from sklearn.metrics import accuracy_score, balanced_accuracy_score, confusion_m
 
 from hierseg_learn import SegmentTree
 from hierseg_learn.explain import PairExplanation
+from hierseg_learn.metrics import NodeOutcome
 from hierseg_learn.report import write_report
 from hierseg_learn.report._cases import choose, html_tree
 from hierseg_learn.report._tables import _in_words
@@ -175,12 +176,15 @@ def test_neighbors_are_asked_for(tmp_path):
 @pytest.mark.parametrize(
     ("outcome", "words"),
     [
-        ("leaf", "learned from its own columns"),
-        ("start", "its children's metrics, as they are"),
-        ("weights", "its children's metrics, weighted anew"),
-        ("projection, shrinkage=0.5", "its children's metrics, projected anew (shrunk by 50%)"),
-        ("scatter, shrinkage=0.01", "together with its own columns (shrunk by 1%)"),
-        ("constant", "nothing to learn from"),
+        (NodeOutcome("leaf"), "learned from its own columns"),
+        (NodeOutcome("start"), "its children's metrics, as they are"),
+        (NodeOutcome("weights"), "its children's metrics, weighted anew"),
+        (
+            NodeOutcome("projection", shrinkage=0.5),
+            "its children's metrics, projected anew (shrunk by 50%)",
+        ),
+        (NodeOutcome("scatter", shrinkage=0.01), "together with its own columns (shrunk by 1%)"),
+        (NodeOutcome("constant"), "nothing to learn from"),
     ],
 )
 def test_outcomes_in_words(outcome, words):

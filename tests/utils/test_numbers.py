@@ -2,9 +2,10 @@
 
 import math
 
+import numpy as np
 import pytest
 
-from hierseg_learn.utils.numbers import number, percent
+from hierseg_learn.utils.numbers import check_integer, number, percent
 
 
 @pytest.mark.parametrize(
@@ -41,3 +42,10 @@ def test_numbers():
     assert number(1.5, "+.3g") == "+1.5"
     assert [number(value, ".0%") for value in (0.8, 0.996, 0.004)] == ["80%", ">99%", "<1%"]
     assert number(0.996, ".1%") == "99.6%"
+
+
+@pytest.mark.parametrize("value", [True, 0, -1, 1.0, "1", None])
+def test_what_is_no_integer_from_the_minimum_on(value):
+    with pytest.raises(ValueError, match="n_rows must be an integer of at least 1, got "):
+        check_integer(value, "n_rows")
+    assert check_integer(np.int16(3), "n_rows", 3) == 3

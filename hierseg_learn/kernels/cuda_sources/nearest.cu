@@ -1,14 +1,12 @@
 // Fused selection of the nearest points: one warp per query, a sorted list, no sort of whole rows.
 //
-// products (n_stack, n_queries, n_columns): inner products of the queries and a block of points, the
-// points `first` to `first + n_columns` of each member of a stack (blockIdx.y). A point whose distance
-// by these, less the rounding that they may carry, exceeds the last of the list is passed over; any
-// other is measured by differences. Points come in ascending order and go behind their equals, so
-// ties are by index.
+// products (n_queries, n_columns): inner products of the queries and a block of points, `first` to
+// `first + n_columns`. A point whose distance by these, less the rounding that they may carry, exceeds
+// the last of the list is passed over; any other is measured by differences. Points come in ascending
+// order and go behind their equals, so ties are by index.
 //
-// n_points (n_stack,): how many points a member has; the others are padding.
-// exclude (n_stack, n_queries): the point to leave out, or -1.
-// indices, distances (n_stack, n_queries, n_neighbors): the lists, at first 0 and infinite.
+// exclude (n_queries,): the point to leave out, or -1.
+// indices, distances (n_queries, n_neighbors): the lists, at first 0 and infinite.
 
 __device__ void insert(
     double distance, index_t point, index_t n_neighbors, double* distances, index_t* indices) {
@@ -33,29 +31,23 @@ __device__ void insert(
 
 extern "C" __global__ void nearest_points(
     const REAL* products, const REAL* queries, const REAL* points, const REAL* query_norms,
-    const REAL* norms, const index_t* exclude, const index_t* n_points, double slack,
-    index_t n_queries, index_t n_columns, index_t first, index_t n_components, index_t n_neighbors,
-    index_t* indices, double* distances) {
-  index_t member = blockIdx.y;
+    const REAL* norms, const index_t* exclude, double slack, index_t n_queries,
+    index_t n_columns, index_t first, index_t n_components, index_t n_neighbors, index_t* indices,
+    double* distances) {
   index_t query = (index_t)blockIdx.x * (blockDim.x / 32) + threadIdx.x / 32;
   int lane = threadIdx.x % 32;
   if (query >= n_queries) return;  // a whole warp
-  index_t row = member * n_queries + query;
-  products += row * n_columns;
-  queries += row * n_components;
-  points += member * n_columns * n_components;
-  norms += member * n_columns;
-  indices += row * n_neighbors;
-  distances += row * n_neighbors;
-  index_t n_valid = n_points[member] - first;
-  if (n_valid > n_columns) n_valid = n_columns;
-  index_t left_out = exclude[row] - first;
-  REAL query_norm = query_norms[row];
+  products += query * n_columns;
+  queries += query * n_components;
+  indices += query * n_neighbors;
+  distances += query * n_neighbors;
+  index_t left_out = exclude[query] - first;
+  REAL query_norm = query_norms[query];
   double worst = distances[n_neighbors - 1];
 
-  for (index_t start = 0; start < n_valid; start += 32) {
+  for (index_t start = 0; start < n_columns; start += 32) {
     index_t column = start + lane;
-    bool possible = column < n_valid && column != left_out;
+    bool possible = column < n_columns && column != left_out;
     REAL bound = 0;
     if (possible) {
       REAL norm = query_norm + norms[column];

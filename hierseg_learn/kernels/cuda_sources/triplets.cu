@@ -2,7 +2,7 @@
 //
 // products (gridDim.x, n_points): inner products of the rows `first` and on with all rows;
 // overwritten by distances, which are squared ones over `units` of the anchor.
-// weights: how many active triplets a distance enters, negative for rivals, over the anchor's unit:
+// weights: how many active triplets a distance enters, below zero for negatives, over the anchor's unit:
 // the derivative of the hinges' sum by the squared distance. Anchors without a unit have none.
 // losses, turns (gridDim.x,): the hinges' sum, and minus the sum of weight times distance.
 extern "C" __global__ void triplet_weights(
@@ -20,11 +20,11 @@ extern "C" __global__ void triplet_weights(
   __syncthreads();
   double loss = 0, turn = 0;
   for (index_t column = threadIdx.x; column < n_points; column += blockDim.x) {
-    bool mate = codes[column] == code;
+    bool positive = codes[column] == code;
     REAL distance = products[column], level = distance;
     index_t count = 0;
     if (unit > 0 && column != point) {
-      if (mate) {
+      if (positive) {
         level = distance + (REAL)margin;
         for (index_t other = 0; other < n_points; ++other)
           count += codes[other] != code && products[other] < level;

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.ndimage import gaussian_filter, label
 
-from .segments import (
+from hierseg_learn.kernels.segments import (
     BIN_HIGH,
     BIN_LOW,
     N_BINS,

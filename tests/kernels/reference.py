@@ -1,33 +1,23 @@
 """Plain NumPy kernels, written for reading: the oracle that the fast kernels are tested against.
 
-Every function here has a twin of the same name and signature in ``numba_kernels`` and
-``cupy_kernels``; what the arguments mean is written here, once. All sums run in float64 and in a
-fixed order.
+Every function here has a twin of the same name and signature in ``numba_kernels``, where arguments
+and results are explained, and in ``cupy_kernels``. All sums run in float64 and in a fixed order.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from ._checks import (
+from hierseg_learn.kernels._checks import (
     check_columns,
     check_counts,
     check_dictionary,
     check_embedding,
-    check_list_range,
     check_lists,
     check_neighbors,
-    check_region_range,
     check_regions,
-    check_stack,
-    check_stacked_neighbors,
 )
-from ._stacks import member_losses, member_neighbors
-
-# share of its mean below which the spread of a patch is rounding of its float32 values
-PATCH_RESOLUTION = 2.0**-17
-# share of the lengths of two points below which float32 products of them tell no distance
-DISTANCE_RESOLUTION = 2.0**-8
+from hierseg_learn.kernels.arrays import DISTANCE_RESOLUTION, PATCH_RESOLUTION
 
 
 def activation_sums(
@@ -48,55 +38,8 @@ def activation_sums(
     activation of the atom is :math:`\max(0, \bar z - z_k)` [1]_. The constants
     :math:`\rho = 2^{-17}` and :math:`\sigma = 2^{-8}` hide what rounding to float32 makes up: the
     contrast of flat patches, and the distance of a patch that is an atom.
-
-    Parameters
-    ----------
-    image : ndarray of shape (height + size - 1, width + size - 1, n_channels), float32
-        With a border that gives every pixel a whole patch: that of the pixel in row i and column j
-        is ``image[i : i + size, j : j + size]``.
-    regions : ndarray of shape (height, width), integer
-        Region of every pixel, in ``[0, n_regions)``; -1 leaves the pixel out.
-    n_regions : int
-        Number of regions; regions without a pixel get zeros.
-    floor : float
-        Added to the variance of a patch, so that the noise of flat ones is not blown up.
-    mean : ndarray of shape (size**2 * n_channels,), float32
-        Mean of normalized patches.
-    whitening : ndarray of shape (size**2 * n_channels, n_components), float32
-        Map to the space of the atoms.
-    atoms : ndarray of shape (n_atoms, n_components), float32
-
-    Returns
-    -------
-    sums : ndarray of shape (n_regions, n_atoms), float64
-
-    Raises
-    ------
-    ValueError
-        If the shapes do not match, `regions` are no integers, or a region lies outside
-        ``[-1, n_regions)``.
-
-    References
-    ----------
-    .. [1] A. Coates, H. Lee, A. Ng. "An Analysis of Single-Layer Networks in Unsupervised Feature
-       Learning". AISTATS 2011, section 3.2.
-
-    Examples
-    --------
-    A patch of one pixel is its color, here not whitened; atoms are red and blue less the mean.
-
-    >>> import numpy as np
-    >>> from hierseg_learn.kernels.reference import activation_sums
-    >>> image = np.array([[[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]])
-    >>> atoms = np.array([[2.0, -1.0, -1.0], [-1.0, -1.0, 2.0]]) / np.sqrt(2)
-    >>> regions = np.array([[0, 1]])
-    >>> activation_sums(image, regions, 2, 0.0, np.zeros(3), np.eye(3), atoms).round(2)
-    array([[1.5, 0. ],
-           [0. , 1.5]])
     """
-    size, _ = check_dictionary(image, regions, mean, whitening, atoms)
-    if regions.size:
-        check_region_range(int(regions.min()), int(regions.max()), n_regions)
+    size, _ = check_dictionary(image, regions, n_regions, mean, whitening, atoms)
     image, atoms = np.asarray(image, dtype=np.float64), np.asarray(atoms, dtype=np.float64)
     sums = np.zeros((n_regions, len(atoms)))
     for (row, column), region in np.ndenumerate(regions):
@@ -114,15 +57,9 @@ def activation_sums(
 
 
 def region_sums(values: np.ndarray, regions: np.ndarray, n_regions: int) -> np.ndarray:
-    """Sum the rows of `values` that share a region.
-
-    Shapes: `values` (n_pixels, n_values), `regions` (n_pixels,) integer. Returns `sums` (n_regions,
-    n_values) float64.
-    """
+    """Sum the rows of `values` that share a region."""
     values, regions = np.asarray(values), np.asarray(regions)
     check_regions(values, regions, n_regions)
-    if regions.size:
-        check_region_range(int(regions.min()), int(regions.max()), n_regions)
     labeled = regions >= 0
     values, regions = values[labeled], regions[labeled]
     sums = np.zeros((n_regions, values.shape[1]))
@@ -136,13 +73,7 @@ def region_sums(values: np.ndarray, regions: np.ndarray, n_regions: int) -> np.n
 def nearest(
     Q: np.ndarray, X: np.ndarray, n_neighbors: int, exclude: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Find the nearest rows of `X` for every row of `Q` under the squared Euclidean distance.
-
-    Shapes: `Q` (n_queries, n_features), `X` (n_samples, n_features), `exclude` (n_queries,)
-    integer. Returns `indices` (n_queries, n_neighbors) int64: rows of `X`, nearest first; of
-    equally distant rows the lower index comes first; `squared_distances` (n_queries, n_neighbors)
-    float64.
-    """
+    """Find the nearest rows of `X` for every row of `Q` under the squared Euclidean distance."""
     Q, X = np.asarray(Q, dtype=np.float64), np.asarray(X, dtype=np.float64)
     exclude = None if exclude is None else np.asarray(exclude)
     check_neighbors(Q, X, n_neighbors, exclude)
@@ -158,21 +89,6 @@ def nearest(
     return indices, squared_distances
 
 
-def stacked_nearest(
-    Q: np.ndarray, X: np.ndarray, n_points: np.ndarray, n_neighbors: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Find the nearest rows for the queries of many small searches at once.
-
-    Shapes: `Q` (n_stack, n_queries, n_features), `X` (n_stack, n_samples, n_features), `n_points`
-    (n_stack,) integer. Returns `indices` (n_stack, n_queries, n_neighbors) int64;
-    `squared_distances` (n_stack, n_queries, n_neighbors) float64: of every member what `nearest`
-    returns.
-    """
-    Q, X, n_points = np.asarray(Q), np.asarray(X), np.asarray(n_points)
-    check_stacked_neighbors(Q, X, n_points, n_neighbors)
-    return member_neighbors(nearest, Q, X, n_points, n_neighbors)
-
-
 def count_classes(
     Q: np.ndarray,
     X: np.ndarray,
@@ -185,10 +101,6 @@ def count_classes(
     """Count by class the rows of `X` whose squared distance to a query lies in a range.
 
     However many rows are equally far from a query, they are counted, never listed.
-
-    Shapes: `Q` (n_queries, n_features), `X` (n_samples, n_features), `codes` (n_samples,) integer,
-    `low, high` (n_queries,) float64, `exclude` (n_queries,) integer. Returns `counts` (n_queries,
-    n_classes) float64.
     """
     Q, X, codes = (
         np.asarray(Q, dtype=np.float64),
@@ -214,33 +126,6 @@ def nca_loss_grad(Z: np.ndarray, codes: np.ndarray) -> tuple[float, np.ndarray]:
     With :math:`p_{ij} \propto \exp(-\|z_i - z_j\|^2)`, :math:`j \ne i`, the loss is the mean of
     :math:`-\log \sum_{j : c_j = c_i} p_{ij}` over the points that share their class with another
     one [1]_.
-
-    Parameters
-    ----------
-    Z : ndarray of shape (n_samples, n_components), float
-        Embedded points.
-    codes : ndarray of shape (n_samples,), integer
-        Class of every point.
-
-    Returns
-    -------
-    loss : float
-        0.0 where no point has a mate.
-    gradient : ndarray of shape (n_samples, n_components)
-        Derivative of the loss by `Z`, in the dtype of `Z`.
-
-    References
-    ----------
-    .. [1] J. Goldberger, S. Roweis, G. Hinton, R. Salakhutdinov. "Neighbourhood Components
-       Analysis". NIPS 2004, the objective of their equation (6).
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from hierseg_learn.kernels.reference import nca_loss_grad
-    >>> loss, gradient = nca_loss_grad(np.array([[0.0], [1.0], [3.0]]), np.array([0, 0, 1]))
-    >>> round(loss, 4)
-    0.0245
     """
     Z, codes = np.asarray(Z), np.asarray(codes)
     check_embedding(Z, codes)
@@ -255,9 +140,9 @@ def nca_loss_grad(Z: np.ndarray, codes: np.ndarray) -> tuple[float, np.ndarray]:
         differences = points[i] - points
         scores = -np.sum(differences**2, axis=1)
         log_all = np.logaddexp.reduce(scores[others])
-        log_mates = np.logaddexp.reduce(scores[positives])
-        loss += log_all - log_mates
-        weights = positives * np.exp(np.minimum(scores - log_mates, 0))
+        log_positive = np.logaddexp.reduce(scores[positives])
+        loss += log_all - log_positive
+        weights = positives * np.exp(np.minimum(scores - log_positive, 0))
         weights -= others * np.exp(np.minimum(scores - log_all, 0))
         gradient[i] += 2 * weights @ differences
         gradient -= 2 * weights[:, None] * differences
@@ -265,50 +150,11 @@ def nca_loss_grad(Z: np.ndarray, codes: np.ndarray) -> tuple[float, np.ndarray]:
     return float(loss / scale), (gradient / scale).astype(Z.dtype)
 
 
-def stacked_nca_loss_grad(
-    Z: np.ndarray, codes: np.ndarray, n_points: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Loss and gradient of `nca_loss_grad` for many small problems at once.
-
-    Shapes: `Z` (n_stack, n_samples, n_components) float, `codes` (n_stack, n_samples) integer,
-    `n_points` (n_stack,) integer. Returns `losses` (n_stack,) float64; `gradient` (n_stack,
-    n_samples, n_components): of every member what `nca_loss_grad` returns; zero for padding.
-    """
-    Z, codes, n_points = np.asarray(Z), np.asarray(codes), np.asarray(n_points)
-    check_stack(Z, codes, n_points)
-    return member_losses(nca_loss_grad, Z, codes, n_points)
-
-
 def triplet_loss_grad(Z: np.ndarray, codes: np.ndarray, margin: float) -> tuple[float, np.ndarray]:
     r"""Mean hinge over all triplets of a batch, on squared distances, and its gradient.
 
     The loss is the mean of :math:`[\|z_a - z_p\|^2 - \|z_a - z_n\|^2 + margin]_+` over every
     anchor a, every other point p of its class and every point n of another class.
-
-    Parameters
-    ----------
-    Z : ndarray of shape (n_samples, n_components), float
-        Embedded points.
-    codes : ndarray of shape (n_samples,), integer
-        Class of every point.
-    margin : float
-        Squared distance by which a negative must be farther than a positive.
-
-    Returns
-    -------
-    loss : float
-        0.0 where there is no triplet.
-    gradient : ndarray of shape (n_samples, n_components)
-        Derivative of the loss by `Z`, in the dtype of `Z`.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from hierseg_learn.kernels.reference import triplet_loss_grad
-    >>> Z = np.array([[0.0], [1.0], [1.5]])
-    >>> loss, gradient = triplet_loss_grad(Z, np.array([0, 0, 1]), margin=1.0)
-    >>> loss
-    0.875
     """
     Z, codes = np.asarray(Z), np.asarray(codes)
     check_embedding(Z, codes)
@@ -319,12 +165,7 @@ def triplet_loss_grad(Z: np.ndarray, codes: np.ndarray, margin: float) -> tuple[
 
 
 def snr_distances(Q: np.ndarray, X: np.ndarray) -> np.ndarray:
-    """Signal-to-noise distance of every pair, ``var(q - x) / var(q)`` over the components.
-
-    Shapes: `Q` (n_queries, n_components), `X` (n_samples, n_components). Returns `distances`
-    (n_queries, n_samples): in float32 where both are, in float64 otherwise; NaN in the rows of
-    queries whose components are all equal.
-    """
+    """Signal-to-noise distance of every pair, ``var(q - x) / var(q)`` over the components."""
     Q, X = np.asarray(Q), np.asarray(X)
     check_columns(Q, X)
     dtype = np.float32 if Q.dtype == X.dtype == np.float32 else np.float64
@@ -341,10 +182,6 @@ def snr_loss_grad(Z: np.ndarray, codes: np.ndarray, margin: float) -> tuple[floa
 
     As `triplet_loss_grad`, with ``var(z_a - z_x) / var(z_a)`` in place of the squared distance.
     Anchors without variance have no such distance and are left out.
-
-    Shapes: `Z` (n_samples, n_components) float, `codes` (n_samples,) integer. Returns `loss`: 0.0
-    where there is no triplet; `gradient` (n_samples, n_components): derivative of the loss by `Z`,
-    in the dtype of `Z`; it sums to zero over the components.
     """
     Z, codes = np.asarray(Z), np.asarray(codes)
     check_embedding(Z, codes)
@@ -369,50 +206,9 @@ def lmnn_loss_grad(
     With the weight r of the pull term the loss is the mean over the points of
     :math:`r \sum_j d_{ij} + (1 - r) \sum_{j, l} [1 + d_{ij} - d_{il}]_+`, where j runs over the
     targets and l over the impostors of point i and d is the squared distance [1]_.
-
-    Parameters
-    ----------
-    Z : ndarray of shape (n_samples, n_components), float
-        Embedded points.
-    targets : ndarray of shape (n_samples, n_targets), integer
-        Rows of the same class that should be near; -1 where there is none.
-    impostors : ndarray of shape (n_samples, n_impostors), integer
-        Rows of other classes that should stay away; -1 where there is none.
-    regularization : float
-        Weight of the pull term, between 0 and 1.
-
-    Returns
-    -------
-    loss : float
-    gradient : ndarray of shape (n_samples, n_components)
-        Derivative of the loss by `Z`, in the dtype of `Z`.
-
-    Raises
-    ------
-    ValueError
-        If the shapes do not match, the lists are no integers, or one lies outside
-        ``[-1, n_samples)``.
-
-    References
-    ----------
-    .. [1] K. Q. Weinberger, L. K. Saul. "Distance Metric Learning for Large Margin Nearest Neighbor
-       Classification". JMLR 10, 2009, equation (13).
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from hierseg_learn.kernels.reference import lmnn_loss_grad
-    >>> Z = np.array([[0.0], [1.0], [1.5]])
-    >>> targets, impostors = np.array([[1], [0], [-1]]), np.array([[2], [2], [0]])
-    >>> loss, gradient = lmnn_loss_grad(Z, targets, impostors, 0.5)
-    >>> round(loss, 4)
-    0.625
     """
     Z, targets, impostors = np.asarray(Z), np.asarray(targets), np.asarray(impostors)
     check_lists(Z, targets, impostors)
-    for name, rows in (("targets", targets), ("impostors", impostors)):
-        if rows.size:
-            check_list_range(name, int(rows.min()), int(rows.max()), len(Z))
     points = Z.astype(np.float64)
     loss, gradient = 0.0, np.zeros_like(points)
 
