@@ -398,6 +398,7 @@ class HierarchicalMetricClassifier(
         self.node_outcomes_ = self._node_series(metric.outcomes, "outcome")
         self._metric = metric
         self.components_ = metric.components(self.tree_.root)
+        self._lengths = np.linalg.norm(self.components_, axis=0)
 
     def _node_series(self, values: list, title: str) -> pd.Series:
         import pandas as pd
@@ -411,7 +412,7 @@ class HierarchicalMetricClassifier(
         return Neighbors(
             self._layout,
             self._X,
-            Embedding(self.components_, self._center, self._embedding),
+            Embedding(self.components_, self._center, self._embedding, self._lengths),
             self._codes,
             self._order(),
             self.n_neighbors,

@@ -43,10 +43,13 @@ class _BlasLimit:
                 self.before = _set_threads(self.shared, [1] * len(self.shared))
             self.depth += 1
             self.thread.depth = self._depth_here() + 1
+            if self.thread.depth > 1:
+                return []  # the outer context of this thread has limited its libraries
         return _set_threads(self.direct, [1] * len(self.direct))
 
     def leave(self, own_before: list[int]) -> None:
-        _set_threads(self.direct, own_before)
+        if own_before:
+            _set_threads(self.direct, own_before)
         with _lock:
             self.depth -= 1
             self.thread.depth -= 1
