@@ -115,7 +115,9 @@ def ccp_bars(summary: dict[str, Any]) -> list[Row]:
 
 
 def explained(cases: list[dict[str, Any]]) -> list[Row]:
-    rows: list[Row] = [["photo", "class", "predicted", "what sets it apart from its nearest neighbors"]]
+    rows: list[Row] = [
+        ["photo", "class", "predicted", "what sets it apart from its nearest neighbors"]
+    ]
     for case in cases:
         shares = case["direct_share"]
         largest = sorted(shares, key=lambda path: -abs(shares[path]))[:N_NAMED]

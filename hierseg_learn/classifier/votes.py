@@ -171,7 +171,8 @@ class Neighbors:
         unclear = np.arange(len(queries))
         if self.weights in (None, "uniform"):
             # equal votes need distances only where classes tie
-            votes, _ = found.count_votes(self.codes, self._vote_weights(found))
+            weights = self._vote_weights(found)
+            votes, _ = found.count_votes(self.codes, weights, with_lengths=False)
             most = votes >= votes.max(axis=1, keepdims=True) - SAME_VOTES
             unclear = np.flatnonzero(most.sum(axis=1) > 1)
             if not len(unclear):
@@ -241,7 +242,7 @@ class Neighbors:
         found = found.measured(np.sqrt(np.maximum(direct.sum(axis=-1), 0.0)))
         weights = self._vote_weights(found)
         indices, listed = self._list_voters(queries, found, weights, members, itself)
-        if not np.array_equal(indices, found.indices):
+        if indices is not found.indices:
             direct = pair_contributions(self, queries.rows, indices)
         return indices, listed, direct
 

@@ -81,7 +81,9 @@ def _limit_is_per_thread(library: Any) -> bool:
 def _set_threads(libraries: list[Any], numbers: list[int]) -> list[int]:
     """Set the thread limits and return what they were."""
     before = [library.num_threads for library in libraries]
-    for library, number in zip(libraries, numbers):
+    for library, number, now in zip(libraries, numbers, before):
+        if number == now:
+            continue
         # from 3.8 on, threadpoolctl silently ignores all threads but the first that set a limit
         give_up_control = getattr(library, "clear_controlling_thread", lambda force: None)
         give_up_control(force=True)

@@ -59,7 +59,9 @@ def test_column_names_are_the_tree(model):
 def test_the_device_is_told(name, table, monkeypatch):
     found = get_backend("cpu")
     backend = Backend(name, numba_kernels, asarray=found.asarray, to_numpy=found.to_numpy)
-    monkeypatch.setattr("hierseg_learn.classifier._classifier.get_backend", lambda *args, **kwargs: backend)
+    monkeypatch.setattr(
+        "hierseg_learn.classifier._classifier.get_backend", lambda *args, **kwargs: backend
+    )
     assert HierarchicalMetricClassifier(random_state=0).fit(*table).device_ == name
 
 

@@ -100,7 +100,12 @@ def test_a_column_name_comes_apart_again(path, descriptor):
         ({"t": {"a": "w"}}, ["x", "y"], ValueError, "'w' for the node 't/a', but X has no such"),
         ({"t": {"a": "w"}}, None, ValueError, "column 'w' for the node 't/a', but X has no column"),
         ({"t": {"a": [0, 2]}}, None, ValueError, "column 2 to the node 't/a', but X has 2 columns"),
-        ({"t": {"a": [0, -1]}}, None, ValueError, "assigns column -1 to the node 't/a', but X has 2"),
+        (
+            {"t": {"a": [0, -1]}},
+            None,
+            ValueError,
+            "assigns column -1 to the node 't/a', but X has 2",
+        ),
         ({"t": {"a": [0, 1.0]}}, None, TypeError, "names or positions in its leaves, got 1.0 for"),
         ({"t": {"a": [True]}}, None, TypeError, "names or positions in its leaves, got True for"),
         (
