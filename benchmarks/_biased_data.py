@@ -1,4 +1,4 @@
-"""Biased data: every image before every kind of background, described once per seed."""
+"""Biased data: every image in front of every kind of background, described once per seed."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ DESCRIPTORS = [
     ("shape", ShapeDescriptor(n_bins=5)),
 ]
 TROUSERS, SKIRTS = ("jeans", "pants"), ("dress", "skirt")
-# photos are made smaller, and composed anew for every seed
+# photos are made smaller, and composed again for every seed
 LONG_SIDE = 200
 NODE = "background"
 
 
 @dataclass(frozen=True)
 class BiasedData:
-    """All images of one seed before both kinds of background.
+    """All images of one seed in front of both kinds of background.
 
     Parameters
     ----------
@@ -67,11 +67,11 @@ class BiasedData:
         return np.where(own, self.y[self.train], 1 - self.y[self.train])
 
     def train_table(self, groups: np.ndarray) -> pd.DataFrame:
-        """Training images, each before the background of a kind."""
+        """Training images, each in front of the given kind of background."""
         return self._frame(self.tables[groups, self.train])
 
     def train_images(self, groups: np.ndarray) -> SegmentedImages:
-        """Training images, each before the background of a kind."""
+        """Training images, each in front of the given kind of background."""
         pairs = [self.images[group][int(i)] for group, i in zip(groups, self.train, strict=True)]
         return SegmentedImages([pair.image for pair in pairs], [pair.mask for pair in pairs])
 
@@ -142,7 +142,7 @@ def _describe(
     rng: np.random.RandomState,
     erosion: int,
 ) -> BiasedData:
-    """Sort what was made by kind, and describe it; no descriptor learns anything."""
+    """Sort the composed images by kind and describe them; no descriptor is learned."""
     transformer = SegmentTreeTransformer(
         tree=both[0].tree,
         descriptors=DESCRIPTORS,

@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from contextlib import ExitStack, contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -117,7 +118,7 @@ def answer(given: Path) -> None:
     rows = [table.iloc[i] for i in range(N_CALLS + 1)]
     for _ in sys.stdin:
         seconds: list[list[float]] = [[], []]
-        for a, b in zip(rows, rows[1:]):
+        for a, b in pairwise(rows):
             start = time.process_time()
             model.explain_pair(a, b)
             middle = time.process_time()

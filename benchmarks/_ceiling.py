@@ -1,7 +1,7 @@
-"""What a linear map can reach on a table at most: maps that were learned from the answers, too.
+"""Upper bounds of the accuracy of a linear map on a table: maps fitted on the held-out rows, too.
 
-The rows held out are among the rows that train, and steps end only where there are no more of them.
-Their accuracy is no one's to claim; a bar above all of them is out of a linear map's reach.
+The held-out rows are among the training rows, and there is no early stopping. This is not a valid
+evaluation; a bar above all of these accuracies cannot be reached by a linear map.
 """
 
 from __future__ import annotations

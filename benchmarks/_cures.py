@@ -1,4 +1,4 @@
-"""What can be done about a bias in the training rows, with and without knowing the groups."""
+"""Methods that remove a bias from the training rows, with and without known groups."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def take(task: Task, places: np.ndarray) -> Rows:
 
 
 def mute(data: BiasedData, table: pd.DataFrame) -> pd.DataFrame:
-    """Take the guilty node out, also from all nodes above it."""
+    """Ablate the spurious node, also in all nodes above it."""
     exchange = PartExchange.from_transformer(data.transformer)
     rows = exchange.mute(table.to_numpy(), exchange.leaves(NODE))
     return pd.DataFrame(rows, columns=table.columns)
@@ -108,7 +108,7 @@ def swap(n_copies: int, nodes: Any = NODE) -> Callable[[Task], Rows]:
 
 
 def swap_images(task: Task) -> Rows:
-    """Exchange the guilty node between the images themselves, and describe what comes out."""
+    """Swap the spurious node between the images themselves, and describe the results."""
     sampler = SegmentSwapSampler(
         NODE, tree=task.data.transformer.tree_, n_copies=0, random_state=task.seed
     )
@@ -117,7 +117,7 @@ def swap_images(task: Task) -> Rows:
 
 
 def swap_found(**evidence: Any) -> Callable[[Task], Rows]:
-    """Exchange the nodes that the audit accuses, and nothing where it raises no alarm."""
+    """Swap the nodes that the audit flags; none if it flags none."""
 
     def cure(task: Task) -> Rows:
         known = dict(evidence)
@@ -147,7 +147,7 @@ class Cure:
     resample : callable
         Training rows from a task.
     mutes : bool
-        Whether the guilty node is muted in training and test rows.
+        Whether the spurious node is ablated in training and test rows.
     biases : tuple of float, default=None
         Where it is tried; None tries it everywhere.
     """

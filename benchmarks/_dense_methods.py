@@ -1,4 +1,4 @@
-"""Sums of a patch dictionary's activations over regions, as one writes them with each library.
+"""Sums of the activations of a patch dictionary over regions, implemented with each library.
 
 All take a fitted descriptor, an image and its label map, and compute the same numbers.
 """
@@ -62,7 +62,7 @@ def with_scikit_learn(
 def with_numpy_in_blocks(
     descriptor: PatchDictionary, image: np.ndarray, labels: np.ndarray
 ) -> np.ndarray:
-    """Blocks of pixels, in place, and a product with a one-hot matrix: NumPy written with care."""
+    """Blocks of pixels, in place, and a product with a one-hot matrix: optimized NumPy."""
     (size,), (dictionary,) = descriptor.patch_sizes_, descriptor.dictionaries_
     padded = with_border(image, size)
     windows = sliding_window_view(padded, (size, size), axis=(0, 1)).transpose(0, 1, 3, 4, 2)

@@ -1,4 +1,4 @@
-"""Fitted classifiers to be explained, and what they say of rows without some parts."""
+"""Fitted classifiers to be explained, and their predictions for rows without some parts."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ class Fitted:
 
 
 def fit_portraits(part: str, n_images: tuple[int, int, int], seed: int) -> Fitted:
-    """Fit portraits whose class shows in one part only; another seed gives other portraits."""
+    """Fit portraits whose class depends on one part only; another seed gives other portraits."""
     data = make_portraits(
         sum(n_images),
         n_classes=N_CLASSES,
@@ -135,7 +135,7 @@ def fit(name: str, data: Bunch, parts: dict[str, np.ndarray]) -> Fitted:
 
 
 def fit_model(table: pd.DataFrame, y: np.ndarray, seed: int = 0) -> HierarchicalMetricClassifier:
-    """Fit the classifier that everything is about."""
+    """Fit the classifier that is explained."""
     model = HierarchicalMetricClassifier(n_neighbors=N_NEIGHBORS, device="cpu", random_state=seed)
     return model.fit(table, y)
 
@@ -196,7 +196,7 @@ def tabulated_worth(fitted: Fitted, i: int, removal: str, donors: np.ndarray) ->
 
 
 def draw_donors(fitted: Fitted, n_donors: int) -> tuple[np.ndarray, np.ndarray]:
-    """Training rows for those who explain, and others for the judge; of every class the same."""
+    """Donors for the explainers and others for the evaluation, equally many of every class."""
     rng = np.random.RandomState(0)
     mine, judges = [], []
     train = fitted.parts["train"]

@@ -1,4 +1,4 @@
-"""What the explainers of one fitted classifier say about the parts of an image."""
+"""Attributions of the parts of an image by the explainers of one fitted classifier."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def contributions(fitted: Fitted, rows: np.ndarray, rule: str) -> np.ndarray:
 
 
 def n_contrasted(fitted: Fitted, whom: str) -> int | None:
-    """How many training rows of either class are contrasted: as many as vote, or whole classes."""
+    """Training rows of each class in a contrast: the number of nearest neighbors, or all rows."""
     if whom == "voters":
         return None
     return int(np.unique(fitted.target[fitted.parts["train"]], return_counts=True)[1].min())
@@ -41,7 +41,7 @@ def explain_by_contrast(fitted: Fitted, i: int, rule: str) -> np.ndarray:
 
 
 def explain_by_prediction(fitted: Fitted, i: int) -> np.ndarray:
-    """Contributions to the distance to those who vote."""
+    """Contributions to the distance to the nearest neighbors."""
     own = fitted.model.explain_prediction(fitted.table.iloc[[i]]).direct
     return own[fitted.leaves][fitted.players(i)]
 

@@ -8,7 +8,7 @@ from _cells import Row, as_rows, met, share, with_error
 
 
 def tables_of_explanations(results: dict[str, Any]) -> dict[str, list[Row]]:
-    """Bars, areas, localization, repeats, times, stability and the randomisation check."""
+    """Bars, areas, localization, repeats, times, stability and the randomization check."""
     located = results["localization"]
     best = located["chosen"]
     return {
@@ -54,7 +54,7 @@ def explanation_bars(results: dict[str, Any]) -> list[Row]:
     for rule in dict.fromkeys(("voters, by nodes", located["chosen"])):
         worst = min(located["test"], key=lambda row: row[rule])
         found = f"{share(worst[rule])} ({worst['planted']})"
-        bar = "planted part on top in 95 % of images, worst part"
+        bar = "planted part on top in 95% of images, worst part"
         rows.append([bar, f"contrast: {rule}", found, met(worst[rule] >= 0.95)])
     for row in results["time"]:
         if row["explainer"].startswith(("contrast", "votes")):

@@ -1,4 +1,4 @@
-"""How long explanations take, from a row of the table and from an image."""
+"""Time of explanations, from a row of the table and from an image."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Flat models on the very columns that a tree sees, with their parameters searched."""
+"""Flat models on exactly the columns of a tree, with their parameters searched."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The default learner and the best peer of every real table, on folds of its training rows.
 
-One split of a few hundred test rows tells little; the differences here have intervals.
+One split of a few hundred test rows is not conclusive; the differences here have intervals.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A GPU as the benchmarks need it: timed, its transfers counted, its best rates measured."""
+"""Access to a GPU: timing, counts of transfers, and peak rates."""
 
 from __future__ import annotations
 

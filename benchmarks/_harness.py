@@ -1,4 +1,4 @@
-"""What all benchmarks share: arguments, data, splits, intervals, tables and the JSON on record."""
+"""Shared code of the benchmarks: arguments, data, splits, intervals, tables and JSON results."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def parse_arguments(
     parser.add_argument(
         "--quick",
         action="store_true",
-        help="smoke run on a few generated portraits; its numbers mean nothing",
+        help="test run on a few generated portraits; the numbers are not meaningful",
     )
     parser.add_argument("--jobs", type=int, default=1, help="processes (default: %(default)s)")
     parser.add_argument(
@@ -215,7 +215,7 @@ def record(
     settings: Mapping[str, Any],
     results: Mapping[str, Any],
 ) -> Path:
-    """Write what a benchmark found to NAME.json, with all that is needed to judge it."""
+    """Write the results of a benchmark to NAME.json, with settings and versions."""
     content = {
         "name": name,
         "question": question,
@@ -247,7 +247,7 @@ def results_on_record(arguments: argparse.Namespace, name: str) -> dict[str, Any
 
 
 def describe_machine() -> dict[str, Any]:
-    """Model of the processor, cores and memory; nothing that says whose machine it is."""
+    """Model of the processor, cores and memory; nothing that identifies the machine."""
     processor = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.is_file():
@@ -274,7 +274,7 @@ def _rounded(value: Any) -> Any:
 
 
 class Progress:
-    """Lines on stderr that say what is done, and how long it took."""
+    """Progress messages on stderr, with elapsed times."""
 
     def __init__(self) -> None:
         self.started = time.perf_counter()

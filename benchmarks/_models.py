@@ -28,7 +28,7 @@ SHRINKAGES = (0.1, 0.3, 0.5, 0.7, 0.9, 0.99)
 SVM_COSTS_SCALED = (0.0001, 0.001, 0.01)
 INNER_FOLDS = 3
 MAX_SEARCHED = 10_000
-# what given masks say of the class without a look at a pixel, and beside the whole image
+# information of given masks about the class, without pixel values and with the whole image
 MASKS_ONLY, WHOLE_AND_MASKS = "presence and area only", "whole image + presence and area"
 OUTLINES_ONLY = "tree of presence, area and shape only"
 
@@ -58,7 +58,7 @@ def predict_flat(table: pd.DataFrame, y: np.ndarray, rows: pd.DataFrame) -> np.n
 
 
 def predict_masks_only(table: pd.DataFrame, y: np.ndarray, rows: pd.DataFrame) -> np.ndarray:
-    """Linear discriminants of which parts there are and how large: no pixel is looked at."""
+    """Linear discriminants on presence and area of the parts, without pixel values."""
     lda = make_pipeline(StandardScaler(), LinearDiscriminantAnalysis())
     return lda.fit(mask_columns(table).to_numpy(np.float64), y).predict(
         mask_columns(rows).to_numpy(np.float64)
@@ -80,7 +80,7 @@ def predict_whole_and_masks(table: pd.DataFrame, y: np.ndarray, rows: pd.DataFra
 def accuracy_of_masks(
     table: pd.DataFrame, y: np.ndarray, rows: pd.DataFrame, truth: np.ndarray
 ) -> dict[str, dict[str, float]]:
-    """Accuracy of what given masks say of the class: alone, and beside the whole image."""
+    """Accuracy of presence and area of given masks, alone and with the whole image."""
     rivals = {MASKS_ONLY: predict_masks_only, WHOLE_AND_MASKS: predict_whole_and_masks}
     if select(table, r"shape_.*").any():
         rivals[OUTLINES_ONLY] = predict_outlines_only

@@ -1,4 +1,4 @@
-"""One fit in a process of its own: its time, the memory that it adds, and how well neighbors do.
+"""One fit in a process of its own: its time, the memory that it adds, and its accuracy.
 
 A process that is killed at the limit takes its memory with it, and the peak of one learner is not
 that of another. Needs a POSIX system. As a script this file is that process.
@@ -28,7 +28,7 @@ GIBIBYTE = 2**30
 
 
 def store(folder: Path, arrays: dict[str, np.ndarray]) -> None:
-    """Write the rows that train and those that judge to where `fit_alone` looks for them."""
+    """Write the training rows and the held-out rows to the folder that `fit_alone` reads."""
     for name in ARRAYS:
         np.save(folder / f"{name}.npy", arrays[name])
 
@@ -116,7 +116,7 @@ def read_outcome(child: subprocess.CompletedProcess, limit: float, memory: float
 
 
 def main(request: dict[str, Any]) -> dict[str, Any]:
-    """Load, warm up, fit, judge: what the process does."""
+    """Load, warm up, fit and score: the program of the process."""
     limit_memory(int(request["memory"] * GIBIBYTE))
     arrays = {name: np.load(Path(request["folder"]) / f"{name}.npy") for name in ARRAYS}
     learner = import_module(request["source"]).LEARNERS[request["learner"]]
@@ -157,7 +157,7 @@ def neighbor_accuracy(
     X_test: np.ndarray,
     y_test: np.ndarray,
 ) -> float:
-    """Share of the rows held out that their nearest training rows vote right."""
+    """Accuracy of the nearest training rows on the held-out rows."""
     from sklearn.neighbors import KNeighborsClassifier
 
     voters = KNeighborsClassifier(N_NEIGHBORS, algorithm="brute").fit(X @ components.T, y)

@@ -14,7 +14,7 @@ Fit = Callable[[np.ndarray, np.ndarray, int, int | None, int], np.ndarray]
 
 # pytorch-metric-learning: the best of a few settings tried on the table of 5,000 × 50
 TRIPLET_MARGIN, TRIPLET_BATCH, TRIPLET_STEP, TRIPLET_EPOCHS = 1.0, 128, 1e-3, 10
-# NCA in a tenth of the time: small batches, and no rows held out to judge the steps by
+# NCA in a tenth of the time: small batches, and no rows held out to evaluate the steps
 FAST_PARAMS = {"batch_size": 250, "early_stopping": False}
 
 

@@ -1,4 +1,4 @@
-"""Tables of bench_node_metrics.py: what it found, and which bars that meets."""
+"""Tables of bench_node_metrics.py: its results, and the bars that they meet."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def scaling(found: Entry) -> list[Row]:
 
 
 def ceiling(results: Entry) -> list[Row]:
-    """What maps reach that have seen the answers, beside those that have not, and the bar."""
+    """Accuracy of maps fitted on the held-out rows, of those fitted without, and the bar."""
     found = results["ceiling"]
     rows: list[Row] = [["learner", "accuracy", "learned from the rows held out, too"]]
     if not found:
@@ -120,7 +120,7 @@ def folds(tables: dict[str, Entry]) -> list[Row]:
 
 
 def bars(results: Entry) -> Iterator[Row]:
-    """Yield a row for every bar that the results on record can tell of."""
+    """Yield a row for every bar that the recorded results cover."""
     tables = results["tables"]
     for name in SPEED_TABLES:
         if name in tables:
@@ -197,12 +197,12 @@ def quality_bar(table: str, fits: dict[str, Entry]) -> Row:
 
 
 def lower_ratio(theirs: Entry, own: Entry) -> float:
-    """How many times as long it took, at least."""
+    """Ratio of the times, a lower bound."""
     return (theirs["limit_s"] if theirs["status"] == "timeout" else theirs["fit_s"]) / own["fit_s"]
 
 
 def verdict(theirs: Entry, own: Entry, bar: float) -> str:
-    """Whether a ratio meets a bar; a time-out below it tells nothing."""
+    """Whether a ratio meets a bar; a time-out below the bar is inconclusive."""
     if lower_ratio(theirs, own) >= bar:
         return met(True)
     return "?" if theirs["status"] == "timeout" else met(False)

@@ -1,9 +1,9 @@
-"""Prototype of `swap_augment`: exchanged rows inside of the node learners, not in the data.
+"""Prototype of `swap_augment`: swapped rows within the node learners, not in the data.
 
-Every node learns discriminants of its own columns, their squared distances are added up, and the
-nearest neighbors vote: the tree classifier at its simplest, so that only the place where exchanged
-rows come in differs. Pairs of a row and its exchanged copy are "positives that differ in the node":
-their differences join the scatter within classes.
+Every node learns discriminants of its direct columns, their squared distances are summed, and the
+nearest neighbors vote. This is the simplest version of the tree classifier, so the only difference
+is where swapped rows are used. Pairs of a row and its swapped copy are "positives that differ in
+the node": their differences are added to the within-class scatter.
 """
 
 from __future__ import annotations

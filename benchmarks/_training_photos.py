@@ -31,7 +31,7 @@ def loaders(quick: bool) -> dict[str, Callable[[], Bunch]]:
 
 
 def take_portraits(n_samples: int = N_PORTRAITS) -> Bunch:
-    """Portraits, three classes, noisy enough that not all are told apart."""
+    """Portraits of three classes, noisy enough that not all are classified correctly."""
     data = make_portraits(
         n_samples,
         n_classes=3,
@@ -111,5 +111,5 @@ def settings_of_folds(names: Sequence[str]) -> dict[str, Any]:
         "cv": {"n_splits": N_SPLITS, "random_state": SEED},
         "n_cifar": N_CIFAR,
         "n_portraits": N_PORTRAITS,
-        "interval": "95 %, t, variance corrected after Nadeau and Bengio (2003)",
+        "interval": "95%, t, variance corrected after Nadeau and Bengio (2003)",
     }

@@ -1,10 +1,11 @@
-"""Whether a tree is more accurate than flat models on the same dense descriptors.
+"""Is a tree more accurate than flat models on the same dense descriptors? A comparison.
 
 32 × 32 photos of ten classes; activations of a learned dictionary of patches on a spatial pyramid
-of 16 + 4 + 1 nodes. The tree (parents whose scatter is drawn towards their children's, and this
-package's default) against flat models on exactly its columns, the whole image, and histograms of
-oriented gradients, from 50 to 1,200 training photos a class. Every parameter is chosen on training
-photos. Runs can be made in pieces, each kept in the JSON: ``--sizes``, ``--seeds``, ``--models``.
+of 16 + 4 + 1 nodes. The tree (with parents whose scatter is shrunk towards their children's, and
+with this package's default) is compared with flat models on exactly its columns, with the whole
+image, and with histograms of oriented gradients, from 50 to 1,200 training photos per class. All
+parameters are chosen on training photos. Runs can be made in pieces, each of which is kept in the
+JSON: ``--sizes``, ``--seeds``, ``--models``.
 """
 
 from __future__ import annotations
@@ -180,7 +181,7 @@ def predict_tree(
 def predict_default(
     known: pd.DataFrame, y: np.ndarray, asked: pd.DataFrame, seed: int
 ) -> tuple[np.ndarray, dict]:
-    """The tree with the defaults of this package, but for the number of votes."""
+    """The tree with the defaults of this package, except for the number of neighbors."""
     model = HierarchicalMetricClassifier(
         "columns", n_neighbors=min(N_NEIGHBORS, len(y) // 5), device="cpu", random_state=seed
     )
@@ -236,13 +237,13 @@ def paired(pairs: Sequence[tuple[dict, dict]], n_test: int) -> dict[str, float]:
 
 
 def right_of(entry: dict[str, Any], n_test: int) -> np.ndarray:
-    """Which test photos were right, as numbers."""
+    """Correctly classified test photos, as 0 and 1."""
     packed = np.frombuffer(bytes.fromhex(entry["right"]), dtype=np.uint8)
     return np.unpackbits(packed)[:n_test].astype(np.float64)
 
 
 def save(arguments: argparse.Namespace, shared: Bunch, runs: dict[str, Any]) -> None:
-    """Write all that is known so far."""
+    """Write the results so far."""
     data = shared.data
     settings = {
         "data": data.name,
@@ -253,7 +254,7 @@ def save(arguments: argparse.Namespace, shared: Bunch, runs: dict[str, Any]) -> 
         "shrinkages of nodes tried up to 200 per class": NODE_SHRINKAGES,
         "searched shrinkages": SHRINKAGES,
         "searched votes": [n or "class means" for n in VOTES],
-        "interval": "95 %, paired; variance over the test photos plus that over the seeds",
+        "interval": "95%, paired; variance over the test photos plus that over the seeds",
         "seconds, peak_mb": "of choosing, fitting and predicting, without descriptors; processor "
         "time of a shared core; peak of what is allocated beside the table",
     }

@@ -1,9 +1,10 @@
-"""Does exchanging segments undo a bias, and at what price, beside cures that are told the groups.
+"""Effect and cost of swapping segments on biased data, compared with cures that know the groups.
 
-Two classes, two kinds of background. In training the background is of the class's kind for 95, 99
-or 100 % of the images; in the test every image comes before both kinds, so that it says nothing.
-All cures end in the same two models: the tree classifier, and one linear discriminant analysis on
-all columns. The bar is the same model trained on data without a bias.
+Two classes, two kinds of background. In training, the background is of the class's kind for 95%,
+99% or 100% of the images; in the test, every image appears in front of both kinds, so that the
+background contains no information. All cures end in the same two models: the tree classifier, and
+one linear discriminant analysis on all columns. The bar is the same model trained on data without a
+bias.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ UNBIASED = 0.5
 N_PORTRAITS, PORTRAIT_SIZE = 600, (48, 40)
 # hard enough that not all are told apart
 LOOK = {"signal": {"hair": "color", "clothes": "texture"}, "strength": 0.15, "noise": 0.1}
-# the texture of the background is an honest cue here, its color the guilty one
+# the texture of the background is informative here, its color is spurious
 HONEST_LOOK = {
     "signal": {"background": "texture", "hair": "color"},
     "bias_cue": "color",
@@ -160,7 +161,7 @@ def try_augmenting(task: Task) -> dict[str, dict[str, float]]:
 
 
 def other_class_copies(task: Task) -> pd.DataFrame:
-    """Every training row with the guilty node of a row of the other class."""
+    """Every training row with the spurious node of a row of the other class."""
     rng = np.random.RandomState(task.seed)
     donors = np.empty(len(task.y), dtype=np.intp)
     for code in range(2):

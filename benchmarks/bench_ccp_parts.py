@@ -1,10 +1,10 @@
-"""Whether parts, and the tree they hang in, help on real photos with part masks.
+"""Accuracy gained by parts, and by their tree, on real photos with part masks.
 
-655 street photos in five classes of lower garment. The tree of node metrics against the same
-learner on the same columns without a tree, on the columns of the whole image alone, and against
-histograms of oriented gradients with a linear SVM; and against what the masks say of the class when
-no pixel is looked at. All learners see the same splits, and everything
-that is learned, dictionaries of patches too, is learned from training photos.
+655 street photos in five classes of lower garment. The tree of node metrics is compared with the
+same learner on the same columns without a tree, with the columns of the whole image alone, with
+histograms of oriented gradients and a linear SVM, and with the masks alone, without pixel values.
+All learners use the same splits, and all learned components, including dictionaries of patches, are
+learned from training photos.
 """
 
 from __future__ import annotations
@@ -218,7 +218,7 @@ def summarise_cv(
 ) -> dict[str, Any]:
     """Scores per fold, their means, and differences to the headline with corrected intervals.
 
-    For the headline also the share of the photos of every class that it finds.
+    For the headline model, also the recall of every class.
     """
     n_train = np.mean([len(train) for train, _ in splits])
     n_test = np.mean([len(test) for _, test in splits])
@@ -342,7 +342,7 @@ def settings(data: Bunch, n_repeats: int, patches: dict) -> dict[str, Any]:
         "n_test": len(data.test),
         "classes": list(data.target_names),
         "cv": {"n_splits": N_SPLITS, "n_repeats": n_repeats, "random_state": SEED},
-        "interval": "95 %, t, variance corrected after Nadeau and Bengio (2003)",
+        "interval": "95%, t, variance corrected after Nadeau and Bengio (2003)",
         "headline": HEADLINE,
         "descriptor_sets": DESCRIPTOR_SETS,
         "patches": patches,

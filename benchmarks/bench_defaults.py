@@ -1,9 +1,9 @@
-"""What the defaults rest on: one change at a time, on training photos only.
+"""How the defaults were chosen: one change at a time, on training photos only.
 
 Five folds of the training photos of ccp_parts, of 2,000 training photos of cifar10_dev (spatial
-pyramid) and of generated portraits. Beside the accuracy: the share of the contributions that sits
-in inner nodes' own columns, which describe several parts at once and so say less, and the share
-that is negative.
+pyramid) and of generated portraits. In addition to the accuracy: the share of the contributions in
+the direct columns of inner nodes, which describe several parts at once and are therefore less
+specific, and the share of negative contributions.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Pooled activations of a patch dictionary: how fast, and in how much memory, next to others.
+"""Pooled activations of a patch dictionary: time and memory, compared with other methods.
 
 Photos of 32 x 32 pixels over the 16 cells of a spatial pyramid, and street photos over the masks of
-their parts, at their own size and enlarged. Every method gets the same dictionary and must find the
-same sums. One thread each, time of the processor, and a process of its own for the memory.
+their parts, at their own size and enlarged. Every method uses the same dictionary and must compute
+the same sums. Each uses one thread; processor time is measured, and memory in a separate process.
 """
 
 from __future__ import annotations
@@ -146,7 +146,7 @@ def take_large_photos() -> Bunch:
 
 
 def take_portraits() -> Bunch:
-    """A few portraits, for a smoke run."""
+    """A few portraits, for a test run."""
     return with_masks(load_portraits(6, image_size=(24, 20)).images, 2)
 
 

@@ -1,10 +1,10 @@
-"""What the defaults of PatchDictionary rest on: one change at a time, on training photos only.
+"""How the defaults of PatchDictionary were chosen: one change at a time, on training photos.
 
 Three of five folds of the training photos of ccp_parts, which take longest, and five of 2,000
-training photos of cifar10_dev (spatial pyramid) and of generated portraits. The dictionary, learned
-anew in every fold, is the only descriptor, and the tree has its defaults. What given masks say of
-the class without a look at a pixel, and beside the whole image, stands below. Data sets can be run
-one by one: what a run finds is merged into the results on record.
+training photos of cifar10_dev (spatial pyramid) and of generated portraits. The dictionary is
+refitted in every fold and is the only descriptor; the tree has its defaults. The accuracy of given
+masks without pixel values, alone and with the whole image, is included. Data sets can be run one by
+one: the results of a run are merged into the recorded ones.
 """
 
 from __future__ import annotations

@@ -1,14 +1,15 @@
-"""How faithful contributions are beside SHAP and LIME, and how long each of them takes.
+"""Faithfulness and time of contributions, compared with SHAP and LIME.
 
-The same fitted classifier and the same segments for all. Every explainer says what the parts of an
-image account for; deletion and insertion then ask the classifier itself, by two removals of a part
-that recompute all columns above it: *mute* (the pixels become unlabeled) and *exchange* (the part
-of other training images takes its place; mean over some of them). SHAP and LIME explain the share
-of the votes under the very removal by which they are judged, but with other donors. Portraits have
-their signal planted in one part, each part in turn; ccp_parts are real photos.
+All methods explain the same fitted classifier with the same segments. Every explainer attributes
+the prediction to the parts of an image. Deletion and insertion then evaluate the classifier, with
+two ways to remove a part, both of which recompute all columns above it: *mute* (the pixels become
+unlabeled) and *exchange* (the part is replaced by that of other training images; mean over some of
+them). SHAP and LIME explain the share of the votes under the same removal that evaluates them, but
+with other donors. The class of the portraits depends on one part, each part in turn; ccp_parts are
+real photos.
 
-Needs the packages shap and lime besides hierseg_learn. ``--calls`` only times single calls beside an
-earlier version of the package, and adds them to what is on record.
+Requires the packages shap and lime in addition to hierseg_learn. ``--calls`` only times single
+calls beside an earlier version of the package, and adds them to the results on record.
 """
 
 from __future__ import annotations
@@ -66,7 +67,7 @@ NAME = "explanations"
 SEEDS = (1, 2, 3)
 N_TRAIN, N_VALIDATION, N_TEST = 400, 100, 200
 N_DONORS = 3  # of every class
-# what is judged by deletion and insertion, per set of images
+# what is evaluated by deletion and insertion, per set of images
 N_JUDGED, N_JUDGED_PHOTOS, N_CHOOSING = 30, 100, 15
 N_TIMED, N_REPEATED, N_NOISY = 3, 5, 5
 N_RANDOMISED = 40
@@ -162,7 +163,7 @@ def can_import(name: str) -> bool:
 
 
 def sizes(quick: bool) -> Bunch:
-    """How much of everything."""
+    """Numbers of images and samples."""
     if quick:
         return Bunch(
             planted=("hair", "clothes"),
@@ -258,7 +259,7 @@ def judge(
             for name, attributions in given.items():
                 found.setdefault(name, []).append(areas(worth, attributions))
             found.setdefault("best order", []).append(best_areas(worth, n_players))
-        say(f"judged {fitted.name} by {removal}")
+        say(f"evaluated {fitted.name} by {removal}")
     values = {name: np.array(pairs) for name, pairs in found.items()}
     return {
         name: {
@@ -318,7 +319,7 @@ def localize(portraits: dict[int, list[Fitted]], say: Progress) -> dict[str, Any
     }
     # the rule whose worst part is best, and among these the best on the whole
     chosen = max(RULES, key=lambda rule: (min(rates[rule].values()), sum(rates[rule].values())))
-    say("looked for the planted parts")
+    say("evaluated the planted parts")
     return {
         "chosen": chosen,
         "validation": rates,
@@ -373,7 +374,7 @@ def repeat(everything: list[Fitted], size: Bunch, say: Progress) -> list[dict[st
                     completeness_error(runs[0].direct, measured(fitted, i, runs[0]))
                 )
                 changes.setdefault(name, []).append(relative_change(runs[0].direct, runs[1].direct))
-    say("looked at completeness and two runs")
+    say("evaluated completeness and two runs")
     return [
         {
             "explainer": name,

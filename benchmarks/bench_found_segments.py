@@ -1,10 +1,10 @@
-"""How much of what given masks are worth is left where segments are found in the photo alone.
+"""Benefit of given masks that remains if segments are found in the photo alone.
 
 655 street photos in five classes of lower garment. The same tree of node metrics and the same
-descriptors on the given masks, on parts of merged regions and of superpixels, on a spatial layout,
-and on a layout and parts under one root. What the masks say without a look at a pixel stands beside
-them; what is found in pixels is compared with rivals that know no masks either. Everything that is
-learned is learned from the training photos of a fold, vocabularies of parts too.
+descriptors are used on the given masks, on parts of merged regions and of superpixels, on a spatial
+layout, and on a layout and parts under one root. Masks alone, without pixel values, are included,
+and found segments are compared with models that do not use masks either. All learned components,
+including vocabularies of parts, are learned from the training photos of a fold.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def segmenters(data: Bunch, n_parts: int) -> dict[str, Segmenter]:
-    """What cuts the photos."""
+    """The segmenters that are compared."""
     return {
         MASKS: MaskSegmenter(tree=data.tree),
         MERGED: RegionMergingSegmenter(n_parts=n_parts, random_state=SEED),
@@ -132,7 +132,7 @@ def _take(photos: Any, rows: np.ndarray) -> Any:
 
 
 def summarize(scores: dict[str, list[float]], splits: Sequence[tuple]) -> dict[str, Any]:
-    """Means, what the masks are ahead by, and what found segments gain on rivals without masks."""
+    """Means, the advantage of masks, and the gain of found segments over models without masks."""
     sizes = [np.mean([len(part) for part in parts]) for parts in zip(*splits, strict=True)]
     return {
         "scores": {
@@ -160,7 +160,7 @@ def settings(data: Bunch, n_parts: int) -> dict[str, Any]:
         "data": data.name,
         "n_photos": len(data.target),
         "cv": {"n_splits": N_SPLITS, "n_repeats": N_REPEATS, "random_state": SEED},
-        "interval": "95 %, t, variance corrected after Nadeau and Bengio (2003)",
+        "interval": "95%, t, variance corrected after Nadeau and Bengio (2003)",
         "descriptors": "default",
         "n_parts": n_parts,
         "n_neighbors": N_NEIGHBORS,

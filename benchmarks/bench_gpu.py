@@ -1,7 +1,8 @@
-"""Node metrics on a GPU: against Numba on all cores, in stacks against one by one, kernels apart.
+"""Node metrics on a GPU: against Numba on all cores, in stacks against one by one, by kernel.
 
-Fits are timed as whole calls on NumPy arrays, transfers included; first calls, which compile,
-apart. Rates of a kernel are shares of what a copy and a large float32 product attain on the card.
+Fits are timed as whole calls on NumPy arrays, including transfers; first calls, which compile, are
+timed separately. Rates of a kernel are shares of the rates of a copy and of a large float32 product
+on the same GPU.
 """
 
 from __future__ import annotations

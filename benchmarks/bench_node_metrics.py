@@ -1,7 +1,8 @@
-"""Node metrics against other metric learners: time, memory, neighbors of rows held out.
+"""Node metrics against other metric learners: time, memory, accuracy on held-out rows.
 
-Every fit has a process of its own. A fit past the limit is ended, and its time stands as "at least
-the limit". The cases can be run in pieces: what a run finds is merged into the results on record.
+Every fit runs in a process of its own. A fit that exceeds the limit is stopped, and its time is
+given as "at least the limit". The cases can be run in pieces: the results of a run are merged into
+the recorded ones.
 """
 
 from __future__ import annotations
@@ -124,7 +125,7 @@ def choose(arguments: argparse.Namespace) -> tuple[dict[str, Callable], list[str
 
 
 def results_so_far(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Return what other runs have found."""
+    """Return the results of earlier runs."""
     nothing: dict[str, Any] = {"tables": {}, CURVE: {}, SCALING: {}, CEILING: {}, FOLDS: {}}
     return nothing | results_on_record(arguments, NAME)
 
@@ -235,7 +236,7 @@ def time_scaling(arguments: argparse.Namespace, say: Progress) -> Entry:
 def reach_ceiling(
     arguments: argparse.Namespace, tables: dict[str, Callable], say: Progress
 ) -> Entry:
-    """Accuracy of maps that were learned from the rows held out, too."""
+    """Accuracy of maps that were also fitted on the held-out rows."""
     table = CURVE_TABLE if arguments.quick else CEILING_TABLE
     accuracy = {}
     for name, value in find_ceilings(tables[table](), 10 if arguments.quick else N_STEPS):

@@ -1,4 +1,4 @@
-"""Parts found in photos alone: whether they agree with masks, and what they look like."""
+"""Parts found in photos alone: agreement with masks, and appearance."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def segmenters() -> dict[str, Segmenter]:
-    """What is compared: regions of two kinds, positions that count more and less, plain cells."""
+    """Segmenters that are compared: two kinds of regions, several position weights, plain cells."""
     found: dict[str, Segmenter] = {"cells of a grid, 12": GridSegmenter(n_rows=4, n_cols=3)}
     for n_parts in N_PARTS:
         for weight in POSITION_WEIGHTS:

@@ -1,4 +1,4 @@
-"""Segments found in photos alone, next to those of others: how good, and how fast."""
+"""Segments found in photos alone: quality and time, compared with other methods."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Write the tables of docs/benchmarks from the JSON of the last runs, so that no figure is typed.
+"""Write the tables of docs/benchmarks from the JSON results of the last runs.
 
 Run it after the benchmarks: ``python benchmarks/make_tables.py``.
 """
@@ -115,9 +115,7 @@ def ccp_bars(summary: dict[str, Any]) -> list[Row]:
 
 
 def explained(cases: list[dict[str, Any]]) -> list[Row]:
-    rows: list[Row] = [
-        ["photo", "class", "predicted", "what sets it apart from its nearest neighbors"]
-    ]
+    rows: list[Row] = [["photo", "class", "predicted", "what sets it apart from its neighbors"]]
     for case in cases:
         shares = case["direct_share"]
         largest = sorted(shares, key=lambda path: -abs(shares[path]))[:N_NAMED]
@@ -317,13 +315,11 @@ def tables_of_parts(results: dict[str, Any]) -> dict[str, list[Row]]:
 
 
 def tables_of_found_segments(results: dict[str, Any]) -> dict[str, list[Row]]:
-    """Accuracy with every kind of segments, what masks are ahead by, and rivals without masks."""
+    """Accuracy by kind of segments, the advantage of masks, and models without masks."""
     scores: list[Row] = [["segments", "accuracy", "given masks less this, points"]]
     for name, entry in results["scores"].items():
         difference = results["differences"].get(name)
         scores.append([name, share(entry["mean"]), points(difference) if difference else ""])
-    if "gains" not in results:
-        return {"scores": scores}
     rivals = list(next(iter(results["gains"].values())))
     gains: list[Row] = [["found in pixels", *[f"less {rival}, points" for rival in rivals]]]
     for name, by_rival in results["gains"].items():
@@ -332,7 +328,7 @@ def tables_of_found_segments(results: dict[str, Any]) -> dict[str, list[Row]]:
 
 
 def tables_of_nulls(results: dict[str, Any]) -> dict[str, list[Row]]:
-    """How many looks lie outside of what chance gives; mean scores of leaves and parents."""
+    """Numbers of looks outside their interval; mean scores of leaves and parents."""
     tables: dict[str, list[Row]] = {
         by: [
             [by, "looks", "outside", "share", "allowed"],
@@ -343,6 +339,43 @@ def tables_of_nulls(results: dict[str, Any]) -> dict[str, list[Row]]:
         ]
         for by in ("look", "kind", "segmenter", "combination")
     }
+    rest = results["without geometry"]
+    tables["look"] = [
+        [*tables["look"][0], "share without the three kinds of sizes"],
+        *[
+            [*row, percent(rest[row[0]]["share"]) if row[0] in rest else "–"]
+            for row in tables["look"][1:]
+        ],
+    ]
+    binomial = results["binomial"]
+    tables["spread"] = [
+        ["nodes", "spread, times binomial", "mean less chance", "outside, binomial interval"],
+        *[
+            [
+                name,
+                f"{entry['spread']:.2f}",
+                f"{entry['mean']:+.3f}",
+                percent(binomial[f"{name} scores"]),
+            ]
+            for name, entry in results["spread"].items()
+        ],
+    ]
+    tables["stock"] = [["kind", "segmenter", "scikit-learn on regions", "our models", "alarms"]]
+    for row in results["stock"]:
+        ours = [
+            case["accuracy"]
+            for case in results["cases"]
+            if (case["kind"], case["segmenter"]) == (row["kind"], row["segmenter"])
+        ]
+        tables["stock"].append(
+            [
+                row["kind"],
+                row["segmenter"],
+                share(row["accuracy"]),
+                share(sum(ours) / len(ours)) if ours else "–",
+                ", ".join(row["alarms"]),
+            ]
+        )
     tables["parents"] = [["kind", "chance", "accuracy", "leaves' scores", "parents' scores"]]
     for kind in results["kind"]:
         cases = [case for case in results["cases"] if case["kind"] == kind]

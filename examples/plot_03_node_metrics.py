@@ -1,14 +1,14 @@
 """
-Which parts tell the classes apart?
-===================================
+Which parts separate the classes?
+=================================
 
-Every node of the tree learns a metric of its own, and a parent combines those of its children. How
-well each of them finds the class of images that it has not seen says where the difference lies.
+Every node of the tree learns its own metric, and a parent combines those of its children. The
+accuracy of each node on held-out images shows which parts separate the classes.
 """
 
 # %%
-# Three classes differ in the pattern of the clothes and in the color of the eyes, which many keep
-# closed. Nothing in the model knows that.
+# Three classes differ in the pattern of the clothes and in the color of the eyes, which are closed
+# in many portraits. The model is not given this information.
 import matplotlib.pyplot as plt
 
 from hierseg_learn import HierarchicalMetricClassifier, SegmentTreeTransformer
@@ -38,20 +38,21 @@ classifier = HierarchicalMetricClassifier(random_state=0).fit(table, y[:300])
 print(f"accuracy on new portraits: {classifier.score(test, y[300:]):.2f}")
 
 # %%
-# ``node_scores_`` comes from rows that were held out while the nodes were fitted. A score is that
-# of the node with everything below it; a third of the rows would be found by chance.
+# ``node_scores_`` contains the accuracy of every node, including everything below it, on rows that
+# were held out while the nodes were fitted. Chance level is one third.
 _ = classifier.tree_.plot(
-    values=classifier.node_scores_, fmt=".0%", label="held-out rows given their class"
+    values=classifier.node_scores_, fmt=".0%", label="accuracy on held-out rows"
 )
 
 # %%
-# What became of every node: a leaf keeps its metric; a parent keeps those of its children side by
-# side ("start"), or weighs them, or projects them, whatever served the held-out rows best.
+# ``node_outcomes_`` records the choice for every node. A leaf keeps its metric. A parent keeps the
+# metrics of its children unchanged ("start"), weights them, or projects them, depending on the
+# score on held-out rows.
 print(classifier.tree_.export_text(classifier.node_outcomes_))
 
 # %%
-# The same learner without the tree, and with nothing but the whole image, is the comparison that
-# tells what the tree is good for.
+# To see the effect of the tree, compare with the same learner without the tree, and with only the
+# whole image.
 whole = [name for name in table if name.startswith("portrait|")]
 no_tree = HierarchicalMetricClassifier(tree={"all": list(table)}, random_state=0)
 no_parts = HierarchicalMetricClassifier(random_state=0)
@@ -59,7 +60,7 @@ print(f"no tree:  {no_tree.fit(table, y[:300]).score(test, y[300:]):.2f}")
 print(f"no parts: {no_parts.fit(table[whole], y[:300]).score(test[whole], y[300:]):.2f}")
 
 # %%
-# The space of a single node can be looked at: here that of the clothes, for the test portraits.
+# The embedding of a single node can be plotted; here, the clothes of the test portraits.
 points = classifier.transform(test, node="clothes")
 figure, ax = plt.subplots(figsize=(5, 4), layout="constrained")
 for target in range(3):

@@ -2,12 +2,13 @@
 Why are these two different?
 ============================
 
-The distance between two images is the sum of what every node contributes, exactly. So it can be
-said in words which parts set two images apart, and why an image got its class rather than another.
+The distance between two images is the exact sum of the contributions of all nodes. An
+explanation therefore lists the parts in which two images differ, or the reasons why an image is
+assigned to one class rather than to another.
 """
 
 # %%
-# A model as in the example before.
+# The model of the previous example.
 from dataclasses import replace
 
 from sklearn.pipeline import make_pipeline
@@ -32,7 +33,7 @@ model.fit(X[:300], y[:300])
 transformer, classifier = model
 
 # %%
-# Two new portraits, as rows of the table, and why they differ.
+# Explain the difference between two new portraits, given as rows of the table.
 pair = X[[303, 309]]
 rows = transformer.transform(pair)
 explanation = classifier.explain_pair(rows.iloc[0], rows.iloc[1])
@@ -40,7 +41,7 @@ explanation = replace(explanation, name_a="portrait 303", name_b="portrait 309")
 print(explanation.to_text())
 
 # %%
-# The same over the photos. The tint of a segment is its share of the squared distance.
+# The same on the photos. The tint of a segment is its share of the squared distance.
 from hierseg_learn.displays import SegmentContributionDisplay
 
 images = [item.image for item in pair]
@@ -48,33 +49,37 @@ label_maps = transformer.label_maps(pair)
 _ = SegmentContributionDisplay.from_explanation(explanation, images, label_maps)
 
 # %%
-# Parts can be taken together: ``level`` cuts the tree at a depth.
+# Parts can be grouped: ``level`` cuts the tree at a depth.
 _ = SegmentContributionDisplay.from_explanation(explanation, images, label_maps, level=2)
 
 # %%
-# As bars along the tree: pale is a node with everything below it, solid its own columns.
+# As bars along the tree: pale bars include everything below a node, solid bars are the direct
+# columns of the node.
 _ = explanation.plot()
 
 # %%
-# And as a table. ``direct`` adds up to the squared distance, over all nodes; ``total`` does at
+# As a table: ``direct`` adds up to the squared distance over all nodes; ``total`` adds up to it at
 # every level.
 contributions = explanation.to_frame()
 print(contributions["direct"].sum() - explanation.squared_distance)
 contributions.round(3)
 
 # %%
-# The distance is the one by which neighbors are found: here that to the nearest training portrait.
+# The distance is the one used to find nearest neighbors; here, the distance to the nearest training
+# portrait.
 train = transformer.transform(X[:300])
 distances, neighbors = classifier.kneighbors(rows)
 nearest = classifier.explain_pair(rows.iloc[0], train.iloc[neighbors[0, 0]])
 print(f"{distances[0, 0]:.6f} {nearest.distance:.6f}")
 
 # %%
-# Why did the first one get its class? What speaks for this class rather than the next one comes
-# first, then who voted. That it also differs from its neighbors is another matter, told last.
+# Why is the first portrait assigned to its class? The explanation first lists what supports this
+# class rather than the next most likely one, then the votes. The differences from its nearest
+# neighbors are a separate question and come last.
 prediction = replace(classifier.explain_prediction(rows.iloc[0]), name="portrait 303")
 print(prediction.to_text())
 
 # %%
-# The same over the photo: red speaks for the class, blue for the other. A fitted pipeline will do.
+# The same on the photo: red supports the class, blue the other one. A fitted pipeline is
+# sufficient.
 _ = SegmentContributionDisplay.from_estimator(model, X[[303]], titles=["portrait 303"])

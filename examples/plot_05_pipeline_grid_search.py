@@ -2,12 +2,13 @@
 How are both steps tuned together?
 ==================================
 
-Both steps are ordinary scikit-learn estimators, so a grid search goes over both. Label maps have to
-be split with their images; :class:`~hierseg_learn.SegmentedImages` keeps the two together.
+Both steps are ordinary scikit-learn estimators, so a grid search can tune both. Label maps must
+be split together with their images; :class:`~hierseg_learn.SegmentedImages` keeps both
+together.
 """
 
 # %%
-# Masks could come from anywhere; here they are taken apart and put together again to show how.
+# Masks may come from any source. Here, images and masks are separated and joined again to show how.
 from hierseg_learn import SegmentedImages
 from hierseg_learn.datasets import make_portraits
 
@@ -19,8 +20,8 @@ X, y = SegmentedImages(images, masks), portraits.target
 print(X, X[:3].shape)
 
 # %%
-# A grid over what is described, whether inner nodes describe themselves, and how parents combine.
-# ``memory`` keeps the tables, so images are not described again for every classifier.
+# Search over the descriptors, whether inner nodes are described, and how parents are combined.
+# ``memory`` caches the tables, so images are not described again for every classifier.
 from tempfile import mkdtemp
 
 from sklearn.model_selection import GridSearchCV, train_test_split
@@ -44,7 +45,7 @@ print(f"best: {search.best_params_}")
 print(f"cross-validation {search.best_score_:.3f}, test {search.score(X_test, y_test):.3f}")
 
 # %%
-# All results, best first.
+# All results, sorted by rank.
 import pandas as pd
 
 results = pd.DataFrame(search.cv_results_)
@@ -53,8 +54,8 @@ results = results.rename(columns=columns).sort_values("rank_test_score", kind="s
 results[[*columns.values(), "mean_test_score", "std_test_score"]].round(3)
 
 # %%
-# Objects can be searched inside, as everywhere in scikit-learn: descriptors by their names, and the
-# parameters of a combination.
+# The parameters of objects can be searched, as everywhere in scikit-learn: those of descriptors by
+# name, and those of a combination.
 from hierseg_learn.descriptors import ColorDescriptor
 from hierseg_learn.metrics import WeightedCombination
 

@@ -2,13 +2,13 @@
 What if there are no masks?
 ===========================
 
-Then a segmenter cuts the images: into quarters of quarters, a grid, superpixels with a learned
-vocabulary of parts, or whatever a function of yours says.
+Then a segmenter divides the images: into a spatial pyramid, a grid, superpixels with a learned
+vocabulary of parts, or the parts returned by your own function.
 """
 
 # %%
-# Digits come without masks. Without further words the transformer cuts them into a pyramid of
-# quarters, and the pipeline needs no setting at all.
+# Digits come without masks. By default, the transformer divides them into a pyramid of quarters,
+# and the pipeline needs no parameters.
 from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 
@@ -24,7 +24,7 @@ model.fit(X_train, y_train)
 print(f"accuracy: {model.score(X_test, y_test):.3f}")
 
 # %%
-# Which places tell digits apart? The score of every leaf, laid over the mean digit.
+# Which positions separate the digits? The score of every leaf, next to the mean digit.
 import matplotlib.pyplot as plt
 import numpy as np
 
@@ -37,17 +37,17 @@ axes[0].set_title("mean digit")
 paths = np.array(transformer.tree_.paths)
 shown = axes[1].imshow(scores[paths[cells].ravel()].to_numpy().reshape(cells.shape), cmap="cividis")
 axes[1].set_title("score of every leaf")
-figure.colorbar(shown, label="held-out rows given their class")
+figure.colorbar(shown, label="accuracy on held-out rows")
 for ax in axes:
     ax.set_axis_off()
 
 # %%
-# And the quarters, by their path.
+# The scores of the quarters, by path.
 print(scores[[path for path in tree.paths if path.count("/") < 2]].round(2))
 
 # %%
 # Superpixels follow the edges of photos. Similar ones get the same part id in every image, and
-# similar parts are joined step by step: the tree is learned, too.
+# similar parts are merged step by step, so the tree is learned, too.
 from hierseg_learn.datasets import make_portraits
 from hierseg_learn.segmentation import SuperpixelSegmenter
 
@@ -62,7 +62,7 @@ print(f"accuracy without masks: {model.score(photos[80:], classes[80:]):.3f}")
 print(model[0].tree_.export_text(model[-1].node_scores_, fmt=".0%"))
 
 # %%
-# A learned part means the same in every image, but has no name; looking at some helps.
+# A learned part means the same in every image, but has no name. It helps to look at some examples.
 label_maps = model[0].label_maps(photos[80:86])
 figure, axes = plt.subplots(2, 6, figsize=(9, 4), layout="constrained")
 for column, photo, labels in zip(axes.T, photos[80:86], label_maps):
@@ -72,7 +72,7 @@ for ax in axes.flat:
     ax.set_axis_off()
 
 # %%
-# Any function from an image to part ids is a segmenter, with a tree if it has one.
+# Any function from an image to part ids is a segmenter. A tree is optional.
 
 
 def bright_and_dark(image):

@@ -1,14 +1,14 @@
 """
-Does it need images?
+Are images required?
 ====================
 
-No. :class:`~hierseg_learn.HierarchicalMetricClassifier` works on any table whose columns hang in a
-tree, and on a table without one, where it is a metric learner like others.
+No. :class:`~hierseg_learn.HierarchicalMetricClassifier` works on any table whose columns form a
+tree. For a table without a tree, it is a flat metric learner.
 """
 
 # %%
-# The iris data have four columns. Their names, with ``/`` between nodes and ``|`` before the
-# column, say how they belong together; the hierarchy is ours.
+# The iris data have four columns. The column names define the groups: ``/`` separates nodes and
+# ``|`` precedes the feature. We chose this hierarchy ourselves.
 from sklearn.datasets import load_iris
 from sklearn.model_selection import cross_val_score, train_test_split
 
@@ -25,14 +25,14 @@ print(classifier.tree_.export_text(classifier.node_scores_, fmt=".0%"))
 print(f"accuracy: {classifier.score(X_test, y_test):.3f}")
 
 # %%
-# Two flowers, one of each kind that are hard to tell apart, and what sets them apart:
+# Explain the difference between two flowers of the two species that are hard to separate:
 versicolor, virginica = X_test[y_test == 1].iloc[0], X_test[y_test == 2].iloc[0]
 explanation = classifier.explain_pair(versicolor, virginica)
 print(explanation.to_text())
 _ = explanation.plot()
 
 # %%
-# The names need not be changed: ``tree`` also takes a nested dict with lists of columns.
+# The names need not be changed: ``tree`` also accepts a nested dict with lists of columns.
 tree = {
     "flower": {
         "sepal": ["sepal length (cm)", "sepal width (cm)"],
@@ -43,13 +43,13 @@ with_tree = HierarchicalMetricClassifier(tree, random_state=0)
 print(f"with the tree:    {cross_val_score(with_tree, X, y, cv=5).mean():.3f}")
 
 # %%
-# A table without such names is a tree of one node: a flat metric learner, with neighbors.
+# A table without such names is a tree of one node: a flat metric learner with nearest neighbors.
 flat = HierarchicalMetricClassifier(random_state=0)
 print(f"without the tree: {cross_val_score(flat, X, y, cv=5).mean():.3f}")
 print(flat.fit(X, y).tree_)
 
 # %%
-# Where the next step is another classifier, the metric is a transformer.
+# If another classifier follows, the metric is used as a transformer.
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 

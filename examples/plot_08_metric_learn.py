@@ -1,13 +1,13 @@
 """
-Can another learner find the metrics?
-=====================================
+Can other learners be used for the nodes?
+=========================================
 
-Yes: any estimator of scikit-learn or metric-learn whose ``transform`` is linear. The tree knows no
-more of it than ``fit`` and ``transform``.
+Yes: any estimator of scikit-learn or metric-learn with a linear ``transform``. The tree only
+uses its ``fit`` and ``transform`` methods.
 """
 
 # %%
-# One table, several learners per node. The names stand for learners of this package.
+# Compare several node learners on one table. Names denote learners of this package.
 import warnings
 
 from hierseg_learn import HierarchicalMetricClassifier, SegmentTreeTransformer
@@ -25,9 +25,9 @@ transformer = SegmentTreeTransformer(tree=portraits.tree, descriptors=["color", 
 train, test = transformer.fit_transform(X[:200]), transformer.transform(X[200:])
 
 # %%
-# A learner of metric-learn goes in as it is. RCA and LFDA refuse columns that are multiples of one
-# another, as the bins of a histogram are; a PCA before them takes these out, and the two together
-# are still linear.
+# A learner of metric-learn can be used directly. RCA and LFDA reject columns that are linear
+# combinations of one another, such as the bins of a histogram. A PCA before them removes these, and
+# the pipeline of both is still linear.
 from metric_learn import RCA_Supervised
 from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
@@ -49,7 +49,7 @@ for name, learner in learners.items():
     print(f"{name:<22}{scores[name]:.2f}")
 
 # %%
-# Scores per node and learner: all of them find the hair.
+# Scores per node and learner: all learners find the hair.
 import matplotlib.pyplot as plt
 import pandas as pd
 
@@ -59,10 +59,10 @@ figure, ax = plt.subplots(figsize=(8, 4.5), layout="constrained")
 shown = ax.imshow(frame.T, cmap="cividis", aspect="auto")
 ax.set_xticks(range(len(frame)), frame.index, rotation=45, ha="right")
 ax.set_yticks(range(frame.shape[1]), frame.columns)
-_ = figure.colorbar(shown, label="held-out rows given their class")
+_ = figure.colorbar(shown, label="accuracy on held-out rows")
 
 # %%
-# The learners of this package also work by themselves, on any table, as scikit-learn's NCA does.
+# The learners of this package also work on their own, on any table, like scikit-learn's NCA.
 from sklearn.datasets import load_wine
 from sklearn.model_selection import cross_val_score
 from sklearn.neighbors import KNeighborsClassifier
@@ -76,7 +76,7 @@ for metric in (ShrinkageLDA(), NCA(random_state=0), LMNN(random_state=0)):
     print(f"{metric!r:<25}{cross_val_score(model, wine, cultivar, cv=5).mean():.3f}")
 
 # %%
-# What is not linear is refused, with the node's name.
+# Nonlinear learners are rejected, with the name of the node.
 from sklearn.kernel_approximation import RBFSampler
 
 with warnings.catch_warnings():

@@ -2,12 +2,13 @@
 Can this explanation be trusted?
 ================================
 
-Where it is known which part carries the class, an explanation can be checked. Three questions to
-one model: what distances are made of, what votes depend on, and what would have to be different.
+If it is known which part determines the class, an explanation can be checked. This example asks
+three questions about one model: which parts contribute to the distances, on which parts do the
+votes depend, and which parts would have to be different?
 """
 
 # %%
-# Portraits whose class shows in the clothes and nowhere else.
+# Generate portraits whose class depends only on the clothes.
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.pipeline import make_pipeline
@@ -27,8 +28,8 @@ right = np.flatnonzero(model.predict(X[300:]) == y[300:])
 print(f"accuracy: {len(right) / 100:.2f}")
 
 # %%
-# Why this class and not another? The contrast of a new portrait, with the columns of inner nodes
-# split over their parts.
+# Why this class rather than another? The contrast of a new portrait, with the contributions of
+# inner nodes distributed among their parts.
 contrast = classifier.explain_contrast(table.iloc[[right[0]]], attribute_to="parts")
 print(contrast.to_text())
 
@@ -43,7 +44,7 @@ votes = explain_votes(classifier, table.iloc[[right[0]]], transformer=transforme
 print(votes.to_text())
 
 # %%
-# One portrait proves little. How often is the clothes' number the largest of all parts'?
+# One portrait proves little. How often do the clothes have the largest attribution of all parts?
 from hierseg_learn.explain import pointing_game
 
 tree = classifier.tree_
@@ -54,9 +55,9 @@ for attribute_to in ("nodes", "parts"):
     print(f"contrast by {attribute_to}: {hits.mean():.2f}")
 
 # %%
-# Parts can also be taken out in the order of an explanation while one looks at the votes. The
-# sooner they fall, the better the explanation knew what the model uses. ``votes`` has asked for all
-# sets of parts already.
+# Parts can also be removed in the order of an explanation while recording the votes. The sooner the
+# votes decrease, the better the explanation identifies the parts that the model uses. ``votes`` has
+# already evaluated all sets of parts.
 from hierseg_learn.explain import curve_area, deletion_curve
 
 orders = {
@@ -72,8 +73,8 @@ ax.set(xlabel="parts taken out", ylabel="share of the votes")
 _ = ax.legend()
 
 # %%
-# What would have to be different? The fewest parts of a training portrait with which the prediction
-# changes, and the picture with them.
+# Which parts would have to be different? A counterfactual replaces the fewest parts by those of a
+# training portrait such that the prediction changes. It can also compose the picture.
 from hierseg_learn.what_if import counterfactual
 
 item = X[300 + int(right[0])]

@@ -1,14 +1,15 @@
 """
-Where every boat is on water
-============================
+Finding and removing a shortcut
+===============================
 
-A model that reads the background is right for the wrong reason. Here is such a model, an audit that
-finds it out, and a cure: backgrounds exchanged between the classes.
+A model that uses the background is right for the wrong reason. This example trains such a
+model, finds the shortcut with an audit, and removes it by swapping backgrounds between the
+classes.
 """
 
 # %%
-# Portraits of two classes. The class shows, faintly, in the hair; in training the background tells
-# it nearly always, later it tells nothing.
+# Generate portraits of two classes. The classes differ slightly in the hair. In training, the
+# background nearly always agrees with the class; in the test, it is independent of the class.
 import matplotlib.pyplot as plt
 
 from hierseg_learn.datasets import make_portraits
@@ -24,9 +25,10 @@ for row, code in zip(axes, (0, 1), strict=True):
     row[0].set_title(f"class {code}", loc="left")
 
 # %%
-# Trained as usual, the model is nearly always right where portraits are like those it knows, and
-# often wrong where the background is that of the other class. `groups` says which background a
-# portrait has; the model never sees it. With `erosion` no part shows the rim of its neighbors.
+# The model is nearly always right if a portrait resembles the training portraits, and often wrong
+# if the background is that of the other class. `groups` contains the background of each portrait;
+# the model never sees it. `erosion` excludes the border of each part, where the neighboring part
+# may be visible.
 from sklearn.pipeline import make_pipeline
 
 from hierseg_learn import HierarchicalMetricClassifier, SegmentTreeTransformer
@@ -40,8 +42,8 @@ model = make_pipeline(transformer, classifier).fit(train.images, train.target)
 print(group_report(test.target, model.predict(test.images), test.groups).to_text())
 
 # %%
-# Nobody would have had to know the groups to become suspicious. Whoever says that the background
-# should tell nothing about the class gets an alarm from the training data alone.
+# No group labels are needed: if you declare that the background should not predict the class, the
+# audit flags it from the training data alone.
 from hierseg_learn.audit import find_shortcuts
 
 table = model[0].transform(train.images)
@@ -51,9 +53,10 @@ report = find_shortcuts(
 print(report.to_text())
 
 # %%
-# The cure: half of the portraits get the background of one of the other class, so that it says
-# nothing any more. On images one can look at what comes out: above the portraits, below the same
-# people before other backgrounds.
+# To remove the shortcut, half of the portraits get the background of a portrait of the other class,
+# so that the background no longer predicts the class. If images are swapped, the result can be
+# inspected: the top row shows the originals, the bottom row the same people in front of other
+# backgrounds.
 import numpy as np
 
 from hierseg_learn.sampling import SegmentSwapSampler
@@ -69,8 +72,8 @@ for column, new in zip(axes.T, changed, strict=True):
         ax.set_axis_off()
 
 # %%
-# The same exchange on the table needs no pixels. The model that is trained on it has to look at the
-# hair, and the worst of the four cells is no longer far below the others.
+# The same swap in the table needs no pixels. The model trained on it has to use the hair, and the
+# worst of the four cells is no longer far below the others.
 sampler = SegmentSwapSampler("background", transformer=model[0], n_copies=0, random_state=0)
 new_table, new_target = sampler.fit_resample(table, train.target)
 cured = classifier.fit(new_table, new_target)

@@ -1,14 +1,15 @@
 """
-What is in a photo, from coarse to fine?
-========================================
+How is a photo divided, from coarse to fine?
+============================================
 
-Regions that touch and look alike are merged, step by step, until the photo is one region. The
-merges are a tree, which can be cut anywhere: no masks, no training, no number of regions to begin
-with.
+Adjacent regions that look similar are merged step by step until the photo is one region. The
+merges form a tree that can be cut anywhere. This requires no masks, no training, and no number
+of regions in advance.
 """
 
 # %%
-# A photo becomes a tree of regions. Its *contour map* shows how long every border lasts.
+# Compute the tree of regions of a photo. The *contour map* shows the height up to which every
+# border persists.
 import matplotlib.pyplot as plt
 import numpy as np
 from skimage import data
@@ -31,8 +32,8 @@ for ax in axes:
     ax.set_axis_off()
 
 # %%
-# A cut at a number of regions. Every region of a finer cut lies within one of a coarser cut; below,
-# regions have their mean color.
+# Cut the tree at a number of regions. Every region of a finer cut lies within one region of a
+# coarser cut. Each region is shown in its mean color.
 figure, axes = plt.subplots(1, 4, figsize=(9, 2), layout="constrained")
 for ax, n_regions in zip(axes, (4, 12, 40, 150), strict=True):
     ax.imshow(label2rgb(tree.cut(n_regions), cat, kind="avg", bg_label=-1))
@@ -40,8 +41,8 @@ for ax, n_regions in zip(axes, (4, 12, 40, 150), strict=True):
     ax.set_axis_off()
 
 # %%
-# A cut at a height. Heights mean the same in every image, so that at one height a busy photo has
-# more regions than a quiet one.
+# Cut the tree at a height. Heights are comparable between images, so at the same height a detailed
+# photo has more regions than a simple one.
 
 
 def draw(ax, photo, regions, title):
@@ -62,8 +63,8 @@ for column, photo in zip(axes.T, photos.values(), strict=True):
         draw(ax, photo, regions, f"height {height}: {regions.max() + 1} regions")
 
 # %%
-# Other ways to cut an image are segmenters, too: those of scikit-image, and of Higra where it is
-# installed. Here they make about as many regions each.
+# Other methods to divide an image are segmenters, too: those of scikit-image, and of Higra if it is
+# installed. Here, they produce about the same number of regions.
 from hierseg_learn.segmentation import FelzenszwalbSegmenter, SuperpixelSegmenter
 
 segmenters = {
@@ -77,9 +78,9 @@ for ax, (name, other) in zip(axes, segmenters.items(), strict=True):
     draw(ax, photos["coffee"], regions, f"{name}: {regions.max() + 1}")
 
 # %%
-# A region of one image says nothing about another image yet. In `fit` the regions of all images
-# are clustered by color, texture and place into parts, which mean the same in every image; here
-# one color is one part.
+# The regions of one image are not yet comparable with those of another image. `fit` clusters the
+# regions of all images by color, texture and position into parts, which mean the same in every
+# image. In the plot, each color is one part.
 from hierseg_learn.datasets import make_portraits
 
 portraits = make_portraits(40, image_size=(96, 80), random_state=0).images
@@ -94,8 +95,8 @@ for ax in axes.flat:
     ax.set_axis_off()
 
 # %%
-# And how much of an image every part covers, on average, along the tree in which similar parts are
-# joined.
+# The mean fraction of an image that every part covers, along the tree in which similar parts are
+# merged.
 areas = np.mean([np.bincount(m.ravel(), minlength=6) / m.size for m in label_maps], axis=0)
 leaf_areas = areas[list(segmenter.tree_.leaf_values)]
 print(segmenter.tree_.export_text(segmenter.tree_.sum_up(leaf_areas, axis=-1), fmt=".0%"))

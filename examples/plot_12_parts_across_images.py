@@ -2,13 +2,14 @@
 Which parts do photos share?
 ============================
 
-Without masks a segmenter finds parts by itself. Whether they mean the same in every image, and
-whether a person would name them, is to be looked at: in numbers, on a contact sheet, and as a tree.
+Without masks, a segmenter finds parts by itself. Check whether they mean the same in every
+image, and whether a person would name them: with statistics, on a contact sheet, and as a tree.
 """
 
 # %%
-# Portraits come with masks, which here only score: the segmenter sees the pixels alone. It cuts
-# each image into regions, and clusters the regions of all images into a vocabulary of parts.
+# The portraits come with masks, which are used here only for scoring: the segmenter sees only the
+# pixels. It divides each image into regions and clusters the regions of all images into a
+# vocabulary of parts.
 import matplotlib.pyplot as plt
 
 from hierseg_learn.datasets import make_portraits
@@ -27,28 +28,30 @@ for ax in axes.flat:
     ax.set_axis_off()
 
 # %%
-# How often does every part occur, what do the masks call it, and is it found again from either half
-# of the images? Stability is the overlap with the part that was found in a half, 1 at best.
+# How often does every part occur, which part of the masks does it match, and is it found again from
+# each half of the images? Stability is the overlap with the matching part of a half; the best value
+# is 1.
 given = SegmentTree.from_nested(portraits.tree)
 names = dict(zip(given.leaf_values, (given.names[leaf] for leaf in given.leaves)))
 report = part_report(segmenter, new, mask_names=names, stability=True)
 print(report.to_text())
 
 # %%
-# The same as a table, and in one number each: how much of the classes the parts tell.
+# The same as a table, and as summary scores: how well the parts agree with the masks.
 print(report.to_frame().round(2))
 print(f"purity {report.purity:.2f}, mutual information {report.normalized_mutual_info:.2f}")
 
 # %%
-# A contact sheet: one row per part, what belongs to it in its own colors, the rest dimmed. Who
-# looks at it sees what the part should be called.
+# A contact sheet: one row per part; the part is shown in its own colors, and the rest is dimmed. It
+# helps to choose names for the parts.
 from hierseg_learn.segmentation import PartSheetDisplay
 
 display = PartSheetDisplay.from_estimator(segmenter, new, report=report, n_examples=6)
 
 # %%
-# Parts that look alike, touch, and come together are joined step by step. How much each of these
-# counts can be chosen, also for given masks, whose parts then get a tree that nobody had to draw.
+# Parts that look similar, touch, and occur together are merged step by step. The weight of each
+# criterion can be set. This also works for given masks, so that a tree need not be specified by
+# hand.
 from hierseg_learn import SegmentTreeTransformer
 from hierseg_learn.parts import PartAgglomeration
 from hierseg_learn.segmentation import MaskSegmenter
@@ -59,8 +62,8 @@ transformer.fit(train)
 print(transformer.tree_.export_text())
 
 # %%
-# Parts can stand beside a layout under one root: every pixel then belongs to a part *and* to a
-# place.
+# Parts and a layout can be joined under one root: every pixel then belongs to a part *and* to a
+# position.
 from hierseg_learn.segmentation import PyramidSegmenter, SegmenterUnion
 
 union = SegmenterUnion([("layout", PyramidSegmenter(2)), ("parts", segmenter)])

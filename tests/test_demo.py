@@ -5,15 +5,20 @@ import io
 import re
 import sys
 from contextlib import redirect_stdout
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from hierseg_learn import demo
+from hierseg_learn.descriptors import make_descriptors
+from hierseg_learn.descriptors._registry import FAMILIES
+from hierseg_learn.segmentation.registry import SEGMENTERS, make_segmenter
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-GUIDE = sorted((REPOSITORY / "docs" / "user_guide").glob("*.rst"))
+GUIDE = [REPOSITORY / "docs" / "development.rst"]
+GUIDE += sorted((REPOSITORY / "docs" / "user_guide").glob("*.rst"))
 NUMBER = re.compile(r"[<>]?-?(?<![\w.])\d+(?:\.\d+)?")
 PERCENT = re.compile(r"([><]?)(\d+)%")
 
@@ -183,3 +188,20 @@ def test_a_folder_that_cannot_be_written_is_said_before_the_work(tmp_path, capsy
     with pytest.raises(SystemExit):
         demo.main(["--output", str(folder)])
     assert "--output must be a folder that can be written" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("registry", "name", "make"),
+    [
+        (SEGMENTERS, "BandSegmenter", partial(make_segmenter, has_masks=False)),
+        (FAMILIES, "ContrastDescriptor", lambda name: make_descriptors(name)[0][1]),
+    ],
+)
+def test_one_line_gives_a_name_to_what_the_development_page_adds(monkeypatch, registry, name, make):
+    text = (REPOSITORY / "docs" / "development.rst").read_text(encoding="utf-8")
+    names = {}
+    for example in doctest.DocTestParser().get_examples(text):
+        if example.source.startswith(("import", "from", f"class {name}")):
+            exec(example.source, names)
+    monkeypatch.setitem(registry, "new", names[name])
+    assert type(make("new")) is names[name]

@@ -110,8 +110,9 @@ class HierarchicalMetricClassifier(
         The root's linear map L; the squared distance of two rows is ``||L (a - b)||^2``.
     node_scores_ : Series of shape (n_nodes,)
         By node path, held-out accuracy of the neighbors' votes by the metric of the node (including
-        its subtree); NaN where classes are too small to hold rows out. A parent's is the best of
-        about ten that were tried on the same rows, so a little too high.
+        its subtree); NaN where classes are too small to hold rows out. How a parent is combined is
+        chosen, for every fold that is scored, by the other folds alone, so without signal the
+        scores of parents are at chance, as those of leaves. The model itself uses all folds.
     node_outcomes_ : Series of shape (n_nodes,)
         By node path, how the node's metric was made: ``"leaf"``; ``"start"`` where a parent keeps
         its children's metrics as they are, or the refinement that it chose; ``"constant"`` for a

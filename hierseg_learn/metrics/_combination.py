@@ -29,7 +29,9 @@ class FittedNode:
 
     # (n_components, n_features) float64: the linear map; zero outside the node's subtree
     components: np.ndarray
-    score: float  # how well held-out rows find their class in this metric; NaN without folds
+    # how well held-out rows find their class in the metric that other rows choose; NaN without
+    # folds
+    score: float
     outcome: str  # what became of the node's metric
 
 

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ._combination import Score
 from ._lda import ClassScatter, Discriminants
-from ._weighted import metric_groups, stack_scaled, weigh
-from .cross_fitting import CombinedNode, CrossFitCombination, held_out_score
+from ._weighted import metric_groups, scales_of, stack_scaled, weigh
+from .cross_fitting import (
+    CombinedNode,
+    CrossFitCombination,
+    Judged,
+    blind_scores,
+    fold_sizes,
+    held_out_scores,
+    over_rows,
+)
 
 if TYPE_CHECKING:
     from ..tree import SegmentTree
@@ -64,7 +73,12 @@ class ProjectionCombination(CrossFitCombination):
         ]
         for _ in range(tree.n_nodes):
             on_node()
-        return max(passes, key=lambda nodes: np.nan_to_num(nodes[-1].score))
+        kept = max(passes, key=lambda nodes: np.nan_to_num(nodes[-1].score))
+        scores = _scores(tree, fitted, codes, choices, passes, score)
+        return [
+            CombinedNode(node.metrics[0], over_rows(fitted, own), node.outcome)
+            for node, own in zip(kept, scores, strict=True)
+        ]
 
 
 @dataclass(frozen=True)
@@ -73,7 +87,14 @@ class _Passed:
 
     bases: list[np.ndarray]  # (n_below, n_embedded): all directions of the subtree that may be used
     metrics: list[np.ndarray]  # (n_components, n_embedded): the node's metric
-    kept: CombinedNode  # the result
+    judged: Judged  # what was tried
+    choice: tuple[int, int]  # what was taken of it
+    score: float  # of the held-out rows of all folds, which made this choice
+    outcome: str  # as `CombinedNode` has it
+
+    def maps(self, view: int) -> tuple[np.ndarray, np.ndarray]:
+        """Metric in a view, and the coordinates that go up."""
+        return self.metrics[view], self.bases[view]
 
 
 def _combine_columns(
@@ -82,7 +103,7 @@ def _combine_columns(
     codes: np.ndarray,
     leading_only: bool,
     score: Score,
-) -> list[CombinedNode]:
+) -> list[_Passed]:
     """Combine all nodes, from their own metrics only or from all directions that they offer."""
     passed: list[_Passed] = []
     for node in tree.bottom_up():
@@ -96,10 +117,55 @@ def _combine_columns(
             )
             for v, view in enumerate(fitted.views)
         ]
-        begun = _Passed(bases, start.metrics, start.as_node(is_leaf=not below))
+        outcome = start.outcome if below else "leaf"
+        begun = _Passed(bases, start.metrics, start.judged, start.choice, start.score, outcome)
         refine = bool(below) and all(len(basis) for basis in bases)
         passed.append(_refine(fitted, codes, begun, score) if refine else begun)
-    return [p.kept for p in passed]
+    return passed
+
+
+def _scores(
+    tree: SegmentTree,
+    fitted: CrossFit,
+    codes: np.ndarray,
+    leading: list[bool],
+    passes: list[list[_Passed]],
+    score: Score,
+) -> np.ndarray:
+    """Score the nodes on every fold in what the other folds choose, the pass included."""
+    found = [
+        blind_scores(tree, fitted, codes, kept, partial(_make, codes, only), score)
+        for only, kept in zip(leading, passes, strict=True)
+    ]
+    scores = found[0].copy()
+    for fold in range(scores.shape[1] if len(found) > 1 else 0):
+        others = fold_sizes(fitted)
+        others[fold] = 0
+        roots = [kept[-1].judged for kept in passes]
+        best = np.argmax([root.scores(root.choose(others)) @ others for root in roots])
+        scores[:, fold] = found[best][:, fold]
+    return scores
+
+
+def _make(
+    codes: np.ndarray,
+    leading_only: bool,
+    view: View,
+    node: int,
+    below: list[tuple[np.ndarray, np.ndarray]],
+    choice: tuple[int, int],
+) -> tuple[np.ndarray, np.ndarray]:
+    """Metric and coordinates of a node in one view, of a given choice."""
+    groups = [*(metric for metric, _ in below), view.own_map(node, leading_only=True)]
+    scales = scales_of(view, codes, groups, choice[0])
+    own = view.own_map(node, leading_only=leading_only)
+    basis = stack_scaled([*(basis for _, basis in below), own], scales)
+    if choice[1] < 0:
+        return stack_scaled(groups, scales), basis
+    learned = Discriminants(_scatter(view, codes, basis))
+    directions, n_leading = learned.basis(SHRINKAGES[choice[1]])
+    basis = directions @ basis
+    return basis[:n_leading], basis
 
 
 def _refine(fitted: CrossFit, codes: np.ndarray, start: _Passed, score: Score) -> _Passed:
@@ -108,24 +174,26 @@ def _refine(fitted: CrossFit, codes: np.ndarray, start: _Passed, score: Score) -
         Discriminants(_scatter(view, codes, basis))
         for view, basis in zip(fitted.views, start.bases, strict=True)
     ]
-    best_score, chosen = start.kept.score, None
-    for shrinkage in SHRINKAGES:
+    best_score, chosen, refined = start.score, -1, []
+    for place, shrinkage in enumerate(SHRINKAGES):
         metrics = [
             part.leading(shrinkage) @ basis
             for part, basis in zip(learned, start.bases, strict=True)
         ]
-        value = held_out_score(fitted, codes, metrics, score)
+        refined.append(held_out_scores(fitted, codes, metrics, score))
+        value = over_rows(fitted, refined[-1])
         if value > best_score:
-            best_score, chosen = value, shrinkage
-    if chosen is None:
-        return start
+            best_score, chosen = value, place
+    judged = Judged(start.judged.starts, np.array(refined))
+    if chosen < 0:
+        return replace(start, judged=judged)
     bases, metrics = [], []
     for part, basis in zip(learned, start.bases, strict=True):
-        directions, n_leading = part.basis(chosen)
+        directions, n_leading = part.basis(SHRINKAGES[chosen])
         bases.append(directions @ basis)
         metrics.append(bases[-1][:n_leading])
-    kept = CombinedNode(metrics[0], best_score, f"projection, shrinkage={chosen}")
-    return _Passed(bases, metrics, kept)
+    outcome = f"projection, shrinkage={SHRINKAGES[chosen]}"
+    return _Passed(bases, metrics, judged, (start.choice[0], chosen), best_score, outcome)
 
 
 def _scatter(view: View, codes: np.ndarray, basis: np.ndarray) -> ClassScatter:

@@ -10,7 +10,14 @@ import numpy as np
 from scipy.optimize import minimize
 
 from ._combination import Score, subsample
-from .cross_fitting import CombinedNode, CrossFitCombination, held_out_score
+from .cross_fitting import (
+    CombinedNode,
+    CrossFitCombination,
+    Judged,
+    blind_scores,
+    held_out_scores,
+    over_rows,
+)
 
 if TYPE_CHECKING:
     from ..tree import SegmentTree
@@ -61,8 +68,22 @@ class WeightedCombination(CrossFitCombination):
             below = [weighed[child].metrics for child in tree.children(node)]
             weighed.append(weigh(fitted, codes, metric_groups(fitted, node, below), score))
             on_node()
+
+        def make(
+            view: View, node: int, below: list[tuple[np.ndarray, np.ndarray]], choice: tuple
+        ) -> tuple[np.ndarray, np.ndarray]:
+            groups = [*(metric for metric, _ in below), view.own_map(node, leading_only=True)]
+            metric = stack_scaled(groups, scales_of(view, codes, groups, choice[0]))
+            return metric, metric
+
+        scores = blind_scores(tree, fitted, codes, weighed, make, score)
         return [
-            weighed[node].as_node(is_leaf=bool(tree.is_leaf[node])) for node in tree.bottom_up()
+            CombinedNode(
+                weighed[node].metrics[0],
+                over_rows(fitted, scores[node]),
+                "leaf" if tree.is_leaf[node] else weighed[node].outcome,
+            )
+            for node in tree.bottom_up()
         ]
 
 
@@ -74,12 +95,30 @@ class Weighed:
     scales: list[np.ndarray]
     # (n_components, n_embedded) float64: in every view, the scaled maps, one below the other
     metrics: list[np.ndarray]
-    score: float  # of held-out rows
-    outcome: str  # whether the weights are all 1 or learned
+    # (n_tried, n_folds) float64: scores by fold of equal weights and, if they were tried, of those
+    # learned
+    starts: np.ndarray
+    score: float  # of the held-out rows of all folds
+    is_learned: bool  # whether the weights are learned or all 1
 
-    def as_node(self, *, is_leaf: bool) -> CombinedNode:
-        """Take the weighted sum as the node's metric."""
-        return CombinedNode(self.metrics[0], self.score, "leaf" if is_leaf else self.outcome)
+    @property
+    def judged(self) -> Judged:
+        """What was tried."""
+        return Judged(self.starts, self.starts[:0])
+
+    @property
+    def choice(self) -> tuple[int, int]:
+        """Which of the starts was taken; none is refined."""
+        return int(self.is_learned), -1
+
+    @property
+    def outcome(self) -> str:
+        """What was kept."""
+        return "weights" if self.is_learned else "start"
+
+    def maps(self, view: int) -> tuple[np.ndarray, np.ndarray]:
+        """Metric in a view, which is also what goes up."""
+        return self.metrics[view], self.metrics[view]
 
 
 def metric_groups(
@@ -101,18 +140,26 @@ def weigh(
     """
     equal = [np.ones(len(maps)) for maps in groups]
     start = [stack_scaled(*pair) for pair in zip(groups, equal, strict=True)]
-    begun = held_out_score(fitted, codes, start, score)
+    tried = [held_out_scores(fitted, codes, start, score)]
+    begun = over_rows(fitted, tried[0])
     if sum(len(group) > 0 for group in groups[0]) < 2 or not fitted.folds:
-        return Weighed(equal, start, begun, "start")
+        return Weighed(equal, start, np.array(tried), begun, False)
     learned = [
-        np.sqrt(learn_weights(*_distances(view, codes, maps)))
-        for view, maps in zip(fitted.views, groups, strict=True)
+        scales_of(view, codes, maps, 1) for view, maps in zip(fitted.views, groups, strict=True)
     ]
     refined = [stack_scaled(*pair) for pair in zip(groups, learned, strict=True)]
-    value = held_out_score(fitted, codes, refined, score)
+    tried.append(held_out_scores(fitted, codes, refined, score))
+    value = over_rows(fitted, tried[1])
     if not value > begun:
-        return Weighed(equal, start, begun, "start")
-    return Weighed(learned, refined, value, "weights")
+        return Weighed(equal, start, np.array(tried), begun, False)
+    return Weighed(learned, refined, np.array(tried), value, True)
+
+
+def scales_of(view: View, codes: np.ndarray, groups: list[np.ndarray], start: int) -> np.ndarray:
+    """Scales of maps in one view: all 1 for the first start, learned for the second."""
+    if start == 0:
+        return np.ones(len(groups))
+    return np.sqrt(learn_weights(*_distances(view, codes, groups)))
 
 
 def stack_scaled(groups: list[np.ndarray], scales: np.ndarray) -> np.ndarray:

@@ -71,7 +71,7 @@ def node_contributions(
     return own
 
 
-def sum_below(tree: SegmentTree, own: np.ndarray) -> np.ndarray:
+def sum_below(tree: SegmentTree, direct: np.ndarray) -> np.ndarray:
     """Add up contributions from the leaves to the root.
 
     Parameters
@@ -95,7 +95,7 @@ def sum_below(tree: SegmentTree, own: np.ndarray) -> np.ndarray:
     >>> sum_below(tree, np.array([1.0, 2.0, 4.0]))
     array([1., 2., 7.])
     """
-    total = np.array(own, dtype=np.float64)
+    total = np.array(direct, dtype=np.float64)
     for node in range(tree.root):
         total[..., tree.parents[node]] += total[..., node]
     return total

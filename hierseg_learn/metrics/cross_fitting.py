@@ -19,7 +19,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -244,7 +244,9 @@ class CombinedNode:
     # (n_components, n_embedded) float64: map of the embedded columns of all nodes; zero outside the
     # node's subtree
     projection: np.ndarray
-    score: float  # how well held-out rows find their class in this metric; NaN without folds
+    # how well held-out rows find their class in the metric that other rows choose; NaN without
+    # folds
+    score: float
     # what was kept: ``"leaf"``, ``"start"`` (the children's metrics as they are), or what they were
     # refined to
     outcome: str
@@ -351,31 +353,120 @@ def _over_the_table(
     return FittedNode(components, combined.score, "constant" if nothing else combined.outcome)
 
 
-def held_out_score(
-    fitted: CrossFit, codes: np.ndarray, projections: list[np.ndarray], score: Score
-) -> float:
-    """Score of a metric on the held-out rows of every fold.
+@dataclass(frozen=True)
+class Judged:
+    """What was tried for one node, and the accuracy of each on the held-out rows of every fold."""
 
-    Shapes: `codes` (n_samples,) int, `projections` (n_components, n_embedded). Returns `score`:
-    mean over the held-out rows; NaN without folds.
+    starts: np.ndarray  # (n_starts, n_folds) float64: of the weightings, equal weights first
+    refined: np.ndarray  # (n_refined, n_folds) float64: of what the kept start was refined to
+
+    def choose(self, sizes: np.ndarray) -> tuple[int, int]:
+        """Choose by folds of so many rows each: the start, and its refinement or -1 for none."""
+        start = int(np.argmax(self.starts @ sizes))
+        rest = np.concatenate([self.starts[start : start + 1], self.refined]) @ sizes
+        return start, int(np.argmax(rest)) - 1
+
+    def scores(self, choice: tuple[int, int]) -> np.ndarray:
+        """Scores of a choice on every fold."""
+        start, refinement = choice
+        return self.starts[start] if refinement < 0 else self.refined[refinement]
+
+
+class Kept(Protocol):
+    """A combined node: what was tried, what was taken, and its maps in every view."""
+
+    judged: Judged
+    choice: tuple[int, int]
+
+    def maps(self, view: int) -> tuple[np.ndarray, np.ndarray]:
+        """Metric of the node in a view, and the coordinates that it hands up."""
+
+
+def blind_scores(
+    tree: SegmentTree,
+    fitted: CrossFit,
+    codes: np.ndarray,
+    kept: Sequence[Kept],
+    make: Callable[..., tuple[np.ndarray, np.ndarray]],
+    score: Score,
+) -> np.ndarray:
+    """Score every node on every fold with what the other folds choose, from the leaves up.
+
+    The best of several scores of the same rows is too good [1]_, and so is that of a parent whose
+    children were chosen by them. So every choice of a subtree is made again without the fold [2]_.
+    The maps are those of the fold's view; only those whose choices differ are made anew.
+
+    Shapes: `codes` (n_samples,) int. Returns `scores` (n_nodes, n_folds) float64.
+
+    References
+    ----------
+    .. [1] R. J. Tibshirani, R. Tibshirani. "A bias correction for the minimum error rate in
+       cross-validation". Annals of Applied Statistics 3, 2009.
+    .. [2] I. Tsamardinos, E. Greasidou, G. Borboudakis. "Bootstrapping the out-of-sample
+       predictions for efficient and accurate cross-validation". Machine Learning 107, 2018.
     """
+    scores = np.empty((tree.n_nodes, len(fitted.folds)))
+    for fold, view in enumerate(fitted.folds):
+        others = fold_sizes(fitted)
+        others[fold] = 0
+        maps: list[tuple[np.ndarray, np.ndarray]] = []
+        same: list[bool] = []
+        for node in tree.bottom_up():
+            before, children = kept[node], tree.children(node)
+            choice = before.judged.choose(others)
+            known = all(same[child] for child in children)
+            same.append(known and choice == before.choice)
+            if same[-1]:
+                maps.append(before.maps(fold + 1))
+            else:
+                maps.append(make(view, node, [maps[child] for child in children], choice))
+            # a refinement was scored only of the start that all folds chose
+            if known and (choice[1] < 0 or choice[0] == before.choice[0]):
+                scores[node, fold] = before.judged.scores(choice)[fold]
+            else:
+                scores[node, fold] = _score_view(view, codes, maps[-1][0], score)
+    return scores
+
+
+def held_out_scores(
+    fitted: CrossFit, codes: np.ndarray, projections: list[np.ndarray], score: Score
+) -> np.ndarray:
+    """Score a metric on the held-out rows of every fold.
+
+    Shapes: `codes` (n_samples,) int, `projections` (n_components, n_embedded). Returns `scores`
+    (n_folds,) float64.
+    """
+    pairs = zip(fitted.folds, projections[1:], strict=True)
+    return np.array([_score_view(view, codes, metric, score) for view, metric in pairs])
+
+
+def over_rows(fitted: CrossFit, scores: np.ndarray) -> float:
+    """Mean over the held-out rows of all folds of scores by fold; NaN without folds."""
     total = n_rows = 0
-    for view, projection in zip(fitted.folds, projections[1:], strict=True):
-        used = np.flatnonzero(projection.any(axis=0))
-        references, held_out = (
-            subsample(view.references, MAX_REFERENCES),
-            subsample(view.held_out, MAX_QUERIES),
-        )
-        through = projection[:, used].astype(np.float32).T
-        value = score(
-            view.embedding[np.ix_(references, used)] @ through,
-            codes[references],
-            view.embedding[np.ix_(held_out, used)] @ through,
-            codes[held_out],
-        )
-        total += value * len(held_out)
-        n_rows += len(held_out)
+    for value, size in zip(scores.tolist(), fold_sizes(fitted).tolist(), strict=True):
+        total += value * size
+        n_rows += size
     return total / n_rows if n_rows else float("nan")
+
+
+def fold_sizes(fitted: CrossFit) -> np.ndarray:
+    """Number of rows that are judged in every fold."""
+    return np.array([min(len(view.held_out), MAX_QUERIES) for view in fitted.folds], dtype=int)
+
+
+def _score_view(view: View, codes: np.ndarray, projection: np.ndarray, score: Score) -> float:
+    used = np.flatnonzero(projection.any(axis=0))
+    references, held_out = (
+        subsample(view.references, MAX_REFERENCES),
+        subsample(view.held_out, MAX_QUERIES),
+    )
+    through = projection[:, used].astype(np.float32).T
+    return score(
+        view.embedding[np.ix_(references, used)] @ through,
+        codes[references],
+        view.embedding[np.ix_(held_out, used)] @ through,
+        codes[held_out],
+    )
 
 
 # Where rows share values by nature, as in columns of zeros and ones, equality says nothing.

@@ -372,8 +372,9 @@ class WatershedSegmenter(RegionSegmenter):
 
     The gradient is that of CIELAB, over all directions and channels. It is flooded as in
     :func:`skimage.segmentation.watershed`, whose parameters and defaults `markers` and
-    `compactness` are. The regions are then given parts as by :class:`SuperpixelSegmenter`: color,
-    texture and position are clustered over many images into a vocabulary.
+    `compactness` are; only where markers are laid out is our own. The regions are then given parts
+    as by :class:`SuperpixelSegmenter`: color, texture and position are clustered over many images
+    into a vocabulary.
 
     The result does not depend on the order of the training images, nor on `n_jobs`.
     :meth:`regions` can be used without `fit`.
@@ -381,7 +382,9 @@ class WatershedSegmenter(RegionSegmenter):
     Parameters
     ----------
     markers : int or None, default=None
-        About how many markers are laid out on a grid; each becomes a region. None takes every
+        About how many markers are laid out on a grid; each becomes a region. The grid has as many
+        rows and columns in every photo, whatever its size, so that regions do not tell the size
+        by their number. None takes every
         local minimum of the gradient, which makes tens of thousands of regions of a photo: slow,
         and a vocabulary is then learned from few photos (see `max_images`). Some 100 are better.
     compactness : float, default=0.0
@@ -477,7 +480,23 @@ class WatershedSegmenter(RegionSegmenter):
         from ..kernels import segments
 
         planes = segments.smooth(segments.lab_planes(image), self.sigma)
-        labels = watershed(
-            segments.gradient_strength(planes), self.markers, compactness=self.compactness
-        )
-        return number_regions(labels)
+        strength = segments.gradient_strength(planes)
+        markers = None if self.markers is None else lay_markers(strength.shape, self.markers)
+        return number_regions(watershed(strength, markers, compactness=self.compactness))
+
+
+def lay_markers(shape: tuple[int, int], n_markers: int) -> np.ndarray:
+    """Lay out markers in the middle of equal cells, as many down and across in any photo.
+
+    Returns `markers` (height, width) int32: their numbers, from 1; 0 elsewhere.
+    """
+    n_rows = max(round(np.sqrt(n_markers)), 1)
+    counts = n_rows, max(round(n_markers / n_rows), 1)
+    places = [
+        ((np.arange(min(count, side)) + 0.5) * side / min(count, side)).astype(int)
+        for side, count in zip(shape, counts, strict=True)
+    ]
+    markers = np.zeros(shape, dtype=np.int32)
+    rows, cols = np.ix_(*places)
+    markers[rows, cols] = np.arange(1, rows.size * cols.size + 1).reshape(rows.size, cols.size)
+    return markers

@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hierseg_learn.audit import group_report
+
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 TABLES = BENCHMARKS.parent / "docs" / "benchmarks" / "tables"
 NAMES = [
@@ -74,6 +76,28 @@ def test_results_hold_no_paths():
         content = json.loads(file.read_text(encoding="utf-8"))
         assert content["quick"] is False
         assert set(content["machine"]) == {"cpu", "cores", "memory_gib"}
+
+
+def test_groups_that_miss_chance_are_counted_as_the_report_does(load):
+    bench, rng = load("bench_nulls"), np.random.default_rng(0)
+    groups = np.repeat([0, 1], [25, 30])
+    truth = rng.permutation(np.arange(55) % 2)
+    for share in np.linspace(0, 1, 21):
+        predicted = np.where(rng.random(55) < share, truth, 1 - truth)
+        by_group = group_report(truth, predicted, groups, level=bench.LEVEL).by_group
+        missed = (by_group["low"] > 0.5) | (by_group["high"] < 0.5)
+        right = (predicted == truth)[np.newaxis]
+        assert bench.expected_missed(right, groups, 0.5) == missed.sum()
+
+
+def test_scores_that_are_too_good_lie_outside_however_they_spread(load):
+    bench = load("bench_nulls")
+    flattered = [{"leaf": [2.9, 3.1], "parent": [3.0, 3.2], "unit": 0.05}] * 4
+    spread = bench.spread_of(flattered)["leaf"]["spread"]
+    assert spread == pytest.approx(0.1)
+    y = np.arange(100) % 2
+    assert bench.score_is_outside(np.array([0.65]), y, spread).all()
+    assert not bench.score_is_outside(np.array([0.5]), y, spread).any()
 
 
 def test_corrected_interval_by_hand(load):

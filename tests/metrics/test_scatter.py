@@ -9,6 +9,8 @@ from sklearn.decomposition import PCA
 
 from hierseg_learn import HierarchicalMetricClassifier
 from hierseg_learn.metrics import ScatterCombination, ShrinkageLDA
+from hierseg_learn.metrics._scatter import BottomUpWhitening
+from hierseg_learn.tree import SegmentTree
 from tests.tables import named_table
 
 
@@ -95,6 +97,16 @@ def test_children_that_vary_together_are_found_out():
     model = fit(X[:600], y[:600], tree={"t": {"a": [0], "b": [1]}})
     assert model.score(X[600:], y[600:]) > 0.95
     assert model.node_outcomes_["t"].startswith("scatter")
+
+
+def test_a_climb_with_known_maps_is_the_same_climb():
+    X, y, tree = blocks(90, n_nodes=3, n_columns=4)
+    tree = SegmentTree.from_nested(tree)
+    columns = (*np.arange(12).reshape(3, 4), np.arange(0))
+    known = X, y, tree, columns, [ShrinkageLDA()] * 4, np.arange(60), np.arange(60, 90)
+    first = BottomUpWhitening(*known)
+    again = BottomUpWhitening(*known, first.maps)
+    assert_allclose(again.Y, first.Y, rtol=1e-4, atol=1e-5)
 
 
 def test_without_folds_the_children_stay_as_they_are():

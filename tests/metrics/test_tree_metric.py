@@ -2,12 +2,18 @@
 
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import load_digits, load_iris
 from sklearn.decomposition import PCA
 
 from hierseg_learn import HierarchicalMetricClassifier
-from hierseg_learn.metrics import ScatterCombination, ShrinkageLDA, WeightedCombination
+from hierseg_learn.metrics import (
+    ScatterCombination,
+    ShrinkageLDA,
+    WeightedCombination,
+    _scatter,
+    cross_fitting,
+)
 from hierseg_learn.metrics.node import fit_node_map
 from tests.tables import named_table
 
@@ -33,10 +39,10 @@ def test_components_of_a_node_are_zero_outside_its_subtree(combination):
         assert not components[:, ~inside].any()
         assert components[:, inside].any()
         for key in (tree.path(node), tree.names[node]):
-            np.testing.assert_array_equal(model.node_components(key), components)
+            assert_array_equal(model.node_components(key), components)
         assert_allclose(model.transform(X, node=node), X @ components.T, atol=1e-12)
-    np.testing.assert_array_equal(model.node_components("photo"), model.components_)
-    np.testing.assert_array_equal(model.transform(X), model.transform(X, node=tree.root))
+    assert_array_equal(model.node_components("photo"), model.components_)
+    assert_array_equal(model.transform(X), model.transform(X, node=tree.root))
 
 
 @any_metric
@@ -71,9 +77,7 @@ def test_chains_of_single_children(combination):
     # nothing to weigh for a node with one child and no columns
     if combination == "weighted":
         assert model.node_outcomes_["a/b/c"] == model.node_outcomes_["a"] == "start"
-        np.testing.assert_array_equal(
-            model.node_components("a/b/c"), model.node_components("a/b/c/d")
-        )
+        assert_array_equal(model.node_components("a/b/c"), model.node_components("a/b/c/d"))
     assert model.node_scores_["a/b/c"] >= model.node_scores_["a/b/c/d"]
 
 
@@ -132,8 +136,8 @@ def test_n_components_keeps_the_principal_directions_of_the_root():
     assert_allclose(found @ found.T, expected @ expected.T, rtol=1e-3, atol=1e-3)
     assert cut.score(X, y) > 0.8
     # the other nodes stay as they are
-    np.testing.assert_array_equal(cut.node_components("person"), whole.node_components("person"))
-    np.testing.assert_array_equal(cut.node_components("photo"), cut.components_)
+    assert_array_equal(cut.node_components("person"), whole.node_components("person"))
+    assert_array_equal(cut.node_components("photo"), cut.components_)
 
 
 def test_n_components_of_a_flat_tree():
@@ -170,7 +174,7 @@ def test_siblings_do_not_depend_on_each_other(combination):
     )
     other = fit(changed, y, combination=combination, node_metric="nca")
     for node in ("hair", "skirt", "person"):
-        np.testing.assert_array_equal(other.node_components(node), plain.node_components(node))
+        assert_array_equal(other.node_components(node), plain.node_components(node))
     assert (other.node_components("sky") != plain.node_components("sky")).any()
 
 
@@ -210,9 +214,55 @@ def test_noise_scores_near_chance(n_samples, n_classes, combination):
     # leaves are judged once: nothing but their fits could leak
     leaves = [0, 1, 3, 4]
     assert abs(scores[:, leaves].mean() - chance) < 3 * error / np.sqrt(scores[:, leaves].size)
-    # parents are the best of about a dozen metrics, all of them noise
-    assert scores.max() < chance + 5 * error
-    assert scores[:, -1].mean() < chance + 3.5 * error
+    # parents are judged by rows that did not choose among what was tried
+    assert scores.max() < chance + 4 * error
+    assert abs(scores[:, -1].mean() - chance) < 3 * error / np.sqrt(len(scores))
+
+
+DEEP = {"t": {"a": {"x": {"u": [0, 1, 2], "v": [3, 4, 5]}, "y": [6, 7, 8]}, "b": [9, 10, 11]}}
+
+
+@each_combination
+def test_parents_of_many_noise_tables_score_at_chance(combination, monkeypatch):
+    n_tables, rng = 40, np.random.default_rng(0)
+    tables = [
+        (rng.standard_normal((90, 12)), rng.permutation(np.arange(90) % 2)) for _ in range(n_tables)
+    ]
+
+    def score_parents():
+        models = [fit(X, y, tree=DEEP, combination=combination) for X, y in tables]
+        # parents of one table share its rows: the spread is that of their means
+        means = [model.node_scores_[~model.tree_.is_leaf].mean() for model in models]
+        return models, np.array(means)
+
+    models, found = score_parents()
+    assert abs(found.mean() - 0.5) < 2 * found.std() / np.sqrt(n_tables)
+    choose_by_all_folds(monkeypatch)
+    same, flattered = score_parents()
+    assert flattered.mean() > 0.5 + 2 * flattered.std() / np.sqrt(n_tables)
+    assert flattered.mean() > found.mean() + 0.01
+    # only scores depend on which folds are asked for them
+    for model, other in zip(models, same, strict=True):
+        assert_array_equal(model.components_, other.components_)
+        assert_array_equal(model.node_outcomes_, other.node_outcomes_)
+        leaves = model.tree_.is_leaf
+        assert_array_equal(model.node_scores_[leaves], other.node_scores_[leaves])
+
+
+def choose_by_all_folds(monkeypatch):
+    """Let a fold that is scored have a say in what it is scored with."""
+    choose = cross_fitting.Judged.choose
+
+    def with_all(judged, sizes):
+        return choose(judged, np.full(len(sizes), sizes.max()))
+
+    monkeypatch.setattr(cross_fitting.Judged, "choose", with_all)
+    average = _scatter._average
+
+    def over_all(judged, sizes, n_nodes):
+        return average(judged, [max(sizes)] * len(sizes), n_nodes)
+
+    monkeypatch.setattr(_scatter, "_average", over_all)
 
 
 @each_combination

@@ -14,6 +14,7 @@ from hierseg_learn.segmentation import (
     QuickshiftSegmenter,
     WatershedSegmenter,
 )
+from hierseg_learn.segmentation._cutters import lay_markers
 
 WRAPPED = {
     FelzenszwalbSegmenter: (segmentation.felzenszwalb, {"scale": 50, "min_size": 9, "sigma": 0.3}),
@@ -64,8 +65,24 @@ def test_regions_are_those_of_scikit_image(cls, with_defaults, is_gray):
 @pytest.mark.parametrize("params", [{}, {"markers": 30}, {"markers": 9, "compactness": 0.1}])
 def test_watershed_floods_the_gradient_of_cielab(params):
     planes = segments.smooth(segments.lab_planes(IMAGE / np.float32(255)), 0.8)
-    expected = segmentation.watershed(segments.gradient_strength(planes), **params)
+    given = dict(params)
+    if "markers" in params:
+        given["markers"] = lay_markers(IMAGE.shape[:2], params["markers"])
+    expected = segmentation.watershed(segments.gradient_strength(planes), **given)
     assert same_regions(WatershedSegmenter(**params).regions(IMAGE), expected)
+
+
+@pytest.mark.parametrize("n_markers", [1, 2, 7, 12, 100])
+def test_markers_lie_alike_in_photos_of_any_size(n_markers):
+    counts = []
+    for shape in ((24, 24), (27, 24), (24, 36), (240, 400)):
+        rows, cols = np.nonzero(lay_markers(shape, n_markers))
+        counts.append((len(np.unique(rows)), len(np.unique(cols))))
+        # the mean lies in the middle, up to the pixel that a place is rounded to
+        assert abs(rows.mean() + 0.5 - shape[0] / 2) <= 0.5
+        assert abs(cols.mean() + 0.5 - shape[1] / 2) <= 0.5
+        assert abs(len(rows) - n_markers) <= np.sqrt(n_markers)
+    assert len(set(counts)) == 1
 
 
 def test_more_markers_than_pixels():

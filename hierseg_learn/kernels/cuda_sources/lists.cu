@@ -1,4 +1,4 @@
-// Losses over lists of target neighbours and impostors: one warp per point.
+// Losses over lists of target neighbors and impostors: one warp per point.
 
 // squared, weights (n_points, n_listed): squared distance of a point to each of its listed points (the
 // first n_targets of them are targets; -1 stands for none), and the derivative of its loss by it.

@@ -1,8 +1,8 @@
 // Sums over regions without atomics: pixels are sorted by region, every region is cut into chunks.
 
 // One block per chunk (blockIdx.x) and group of columns (blockIdx.y): order[starts[chunk]:stops[chunk]]
-// names its pixels. `width`, a power of two up to 32, is the number of neighbouring threads that read
-// neighbouring columns of a pixel; blockDim.x is a power of two, too.
+// names its pixels. `width`, a power of two up to 32, is the number of neighboring threads that read
+// neighboring columns of a pixel; blockDim.x is a power of two, too.
 extern "C" __global__ void chunk_sums(
     const REAL* values, const index_t* order, const index_t* starts, const index_t* stops,
     index_t n_values, index_t width, double* sums) {

@@ -1,4 +1,4 @@
-// Signal-to-noise distances: one thread per pair turns the inner product of two centred rows into
+// Signal-to-noise distances: one thread per pair turns the inner product of two centered rows into
 // var(q - x) / var(q), NaN where the query has no variance.
 extern "C" __global__ void signal_to_noise(
     REAL* products, const REAL* signal, const REAL* norms, index_t n_queries, index_t n_points) {
