@@ -67,7 +67,7 @@ class HierarchicalMetricClassifier(
         names as one node; ``"columns"`` insists on such names. A nested dict has lists of column
         names or positions as leaves.
     node_metric : {"lda", "nca", "lmnn", "triplet", "snr"} or estimator, default="lda"
-        What learns the map of every node: shrinkage linear discriminants, neighbourhood components,
+        What learns the map of every node: shrinkage linear discriminants, neighborhood components,
         large-margin neighbors, triplet margin, signal-to-noise; or any metric-learn or
         scikit-learn estimator whose `transform` is linear. It is fitted on the node's columns,
         standardized.

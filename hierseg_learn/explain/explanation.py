@@ -440,32 +440,12 @@ class Explanation(ABC):
         """Values of the shape of `direct` as shares."""
 
     @abstractmethod
-    def _values(self) -> dict[str, float]:
-        """What is explained, for `to_dict`."""
-
-    @abstractmethod
-    def _summary(self) -> str:
-        """The value and the largest contributions in a few words."""
-
-    @abstractmethod
     def _lines(self, max_nodes: int) -> list[str]:
         """Sentences, each naming at most so many nodes."""
 
     @abstractmethod
     def _title(self) -> str:
         """The question that is answered, in one line."""
-
-    @abstractmethod
-    def _caption(self) -> str:
-        """Caption of the table in a notebook."""
-
-    @abstractmethod
-    def _share_label(self) -> str:
-        """Label of the axis of shares."""
-
-    @abstractmethod
-    def _share_words(self) -> str:
-        """What colors mean, in words."""
 
     @abstractmethod
     def _about(self) -> dict[str, Any]:
