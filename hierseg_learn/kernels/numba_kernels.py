@@ -130,10 +130,9 @@ def nearest(
     distances = np.full((len(Q), n_neighbors), np.inf)
     if len(Q) * X.size <= SMALL_SEARCH:
         # bounds of 0 rule no point out: all are measured exactly, without a product of matrices
-        zeros = np.zeros((len(Q), len(X)), X.dtype)
-        loops.scan_points(
-            zeros, Q, X, np.zeros(len(Q), X.dtype), zeros[0], 0, 0.0, exclude, indices, distances
-        )
+        products = np.zeros((len(Q), len(X)), X.dtype)
+        norms = [np.zeros(length, X.dtype) for length in products.shape]
+        loops.scan_points(products, Q, X, *norms, 0, 0.0, exclude, indices, distances)
         return indices, distances
 
     def scan(rows: slice, products: np.ndarray, *block: Any) -> None:
