@@ -22,7 +22,7 @@ import numpy as np
 
 ROOT = Path(__file__).resolve().parents[1]
 EARLIER = "88cc135"
-N_PORTRAITS, N_BLOCKS, N_CALLS = 400, 30, 20
+N_PORTRAITS, N_BLOCKS, N_CALLS = 400, 200, 20
 # one thread each, and processor time: other work on the machine does not count
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 CALLS = ("explain_pair", "explain_contrast")
