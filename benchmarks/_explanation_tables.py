@@ -24,6 +24,7 @@ def tables_of_explanations(results: dict[str, Any]) -> dict[str, list[Row]]:
                 for row in located["test"]
             ],
         ],
+        **({"calls": as_rows(results["calls"]["calls"])} if results.get("calls") else {}),
         **{
             name: as_rows(results[key])
             for name, key in (

@@ -8,17 +8,21 @@ them). SHAP and LIME explain the share of the votes under the same removal that 
 with other donors. The class of the portraits depends on one part, each part in turn; ccp_parts are
 real photos.
 
-Requires the packages shap and lime in addition to hierseg_learn.
+Requires the packages shap and lime in addition to hierseg_learn. ``--calls`` only times single
+calls beside an earlier version of the package, and adds them to the results on record.
 """
 
 from __future__ import annotations
 
+import argparse
+import json
 import warnings
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
+from _call_times import measure_calls
 from _explained import (
     N_CLASSES,
     N_NEIGHBORS,
@@ -72,7 +76,10 @@ REMOVALS = ("mute", "exchange")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    arguments = parse_arguments(__doc__.partition("\n")[0], argv)
+    arguments = parse_arguments(__doc__.partition("\n")[0], argv, add_options)
+    if arguments.calls:
+        record_calls(arguments)
+        return
     missing = [name for name in ("shap", "lime") if not can_import(name)]
     if missing:
         raise SystemExit(f"bench_explanations.py needs {' and '.join(missing)}; pip install them.")
@@ -118,7 +125,32 @@ def main(argv: Sequence[str] | None = None) -> None:
     print_table(results["stability"], f"Pixel noise of {PIXEL_NOISE} / 255")
     results["randomisation"] = randomize(fitted, say)
     print_table(results["randomisation"], "Rank correlation: permuted labels, other seed")
+    results["calls"] = measure_calls(arguments.quick)
     record(arguments, NAME, __doc__.partition("\n")[0], settings(size), results)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Option to time single calls only."""
+    parser.add_argument(
+        "--calls",
+        action="store_true",
+        help="only time single calls beside an earlier version, and add them to the record",
+    )
+
+
+def record_calls(arguments: argparse.Namespace) -> None:
+    """Time single calls, and add them to the results on record; all others stay."""
+    found = measure_calls(arguments.quick)
+    if found is None:
+        return
+    print_table(found["calls"], "Median time of a single call")
+    file = arguments.results / f"{NAME}.json"
+    content = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {"results": {}}
+    content["results"]["calls"] = found
+    file.parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(content, indent=1, ensure_ascii=False)
+    file.write_text(text + "\n", encoding="utf-8")
+    print(f"\nadded the calls to {file.name}", flush=True)
 
 
 def can_import(name: str) -> bool:

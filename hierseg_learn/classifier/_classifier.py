@@ -67,7 +67,7 @@ class HierarchicalMetricClassifier(
         names as one node; ``"columns"`` insists on such names. A nested dict has lists of column
         names or positions as leaves.
     node_metric : {"lda", "nca", "lmnn", "triplet", "snr"} or estimator, default="lda"
-        What learns the map of every node: shrinkage linear discriminants, neighbourhood components,
+        What learns the map of every node: shrinkage linear discriminants, neighborhood components,
         large-margin neighbors, triplet margin, signal-to-noise; or any metric-learn or
         scikit-learn estimator whose `transform` is linear. It is fitted on the node's columns,
         standardized.
@@ -109,10 +109,10 @@ class HierarchicalMetricClassifier(
     components_ : ndarray of shape (n_components, n_features), float64
         The root's linear map L; the squared distance of two rows is ``||L (a - b)||^2``.
     node_scores_ : Series of shape (n_nodes,)
-        By node path, held-out accuracy of the nearest neighbors by the metric of the node (including
-        its subtree); NaN if classes are too small to hold rows out. How a parent is combined is
-        chosen, for every fold that is scored, by the other folds alone, so that without signal all
-        scores are at chance. The model itself is combined by all folds.
+        By node path, held-out accuracy of the neighbors' votes by the metric of the node (including
+        its subtree); NaN where classes are too small to hold rows out. How a parent is combined is
+        chosen, for every fold that is scored, by the other folds alone, so without signal the
+        scores of parents are at chance, as those of leaves. The model itself uses all folds.
     node_outcomes_ : Series of shape (n_nodes,)
         By node path, how the node's metric was obtained: a
         :class:`~hierseg_learn.metrics.NodeOutcome` with `method` and `params`.
@@ -398,6 +398,7 @@ class HierarchicalMetricClassifier(
         self.node_outcomes_ = self._node_series(metric.outcomes, "outcome")
         self._metric = metric
         self.components_ = metric.components(self.tree_.root)
+        self._lengths = np.linalg.norm(self.components_, axis=0)
 
     def _node_series(self, values: list, title: str) -> pd.Series:
         import pandas as pd
@@ -411,7 +412,7 @@ class HierarchicalMetricClassifier(
         return Neighbors(
             self._layout,
             self._X,
-            Embedding(self.components_, self._center, self._embedding),
+            Embedding(self.components_, self._center, self._embedding, self._lengths),
             self._codes,
             self._order(),
             self.n_neighbors,

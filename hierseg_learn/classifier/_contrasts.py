@@ -79,21 +79,22 @@ class ContrastEngine:
                     f"n_neighbors={self.n_neighbors} rows cannot be found in class "
                     f"{self.classes.tolist()[code]!r}, which has {n} training row(s)."
                 )
-        n_nodes = self.decision.layout.tree.n_nodes
-        indices, direct = np.zeros((len(codes), 0), dtype=int), np.zeros((len(codes), n_nodes))
+        sides = []
         for size in set(n_found.values()):
-            # classes of as many rows are searched one by one and measured together
+            # classes of as many rows are searched one by one, and measured together
             places, found = [], []
             for code in (code for code, n in n_found.items() if n == size):
                 places.append(np.flatnonzero(codes == code))
                 some = queries[places[-1]]
                 found.append(self.decision.nearest_members(some, members[code], size))
-            place, together = np.concatenate(places), TiedNeighbors.concatenate(found)
-            of = codes[place]
-            rows, mean = self._weigh(queries[place], together, lambda i: members[of[i]])
-            if rows.shape[1] > indices.shape[1]:
-                more = rows.shape[1] - indices.shape[1]
-                indices = np.pad(indices, ((0, 0), (0, more)), constant_values=-1)
+            place = np.concatenate(places)
+            several = [members[code] for code in codes[place].tolist()]
+            found = TiedNeighbors.concatenate(found)
+            sides.append((place, *self._weigh(queries[place], found, several.__getitem__)))
+        width = max((rows.shape[1] for _, rows, _ in sides), default=0)
+        indices = np.full((len(codes), max(width, self.n_neighbors)), -1)
+        direct = np.empty((len(codes), self.decision.layout.tree.n_nodes))
+        for place, rows, mean in sides:
             indices[place, : rows.shape[1]], direct[place] = rows, mean
         return indices, direct
 

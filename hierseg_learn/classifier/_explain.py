@@ -4,13 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from numbers import Integral
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from sklearn.utils import check_random_state
 from sklearn.utils._set_output import _get_container_adapter
 from sklearn.utils.validation import check_is_fitted
 
+from ..explain import (
+    ClassExplanation,
+    ContrastExplanation,
+    ModelExplanation,
+    PairExplanation,
+    PartsExplanation,
+    PredictionExplanation,
+)
+from ..explain.explanation import NAMELESS, check_attribute_to, unchecked
+from ..explain.pair import split_over_leaves
 from ..kernels.threads import single_blas_thread
 from ..metrics import node_contributions
 from ..metrics.base import map_rows
@@ -19,15 +29,6 @@ from ..table.layout import TableLayout, split_column
 from ..utils.labels import check_known, check_labels, class_code
 from ._contrasts import ContrastEngine
 from .votes import Queries, pair_contributions
-
-if TYPE_CHECKING:
-    from ..explain import (
-        ClassExplanation,
-        ContrastExplanation,
-        ModelExplanation,
-        PairExplanation,
-        PredictionExplanation,
-    )
 
 # most training rows that the explanation of a class or of the model takes
 MAX_ROWS = 1000
@@ -117,9 +118,6 @@ class ExplainMixin:
             If a row is not like those of `fit`, `attribute_to` is unknown, or the table has no
             areas to split by.
         """
-        from ..explain import PairExplanation, PartsExplanation
-        from ..explain.explanation import check_attribute_to, unchecked
-
         check_attribute_to(attribute_to)
         rows = check_row(self, a, "a"), check_row(self, b, "b")
         values = {"direct": self._contributions(rows[0] - rows[1])[0]}
@@ -262,8 +260,6 @@ class ExplainMixin:
         ValueError
             If the class is unknown, or has a single training row.
         """
-        from ..explain import ClassExplanation
-
         check_is_fitted(self)
         code = class_code(label, "label", self.classes_)
         rows = np.flatnonzero(self._codes == code)
@@ -305,8 +301,6 @@ class ExplainMixin:
             If only one of X and y is given, they do not fit, y has a missing value or an unknown
             class, or no class has two rows.
         """
-        from ..explain import ModelExplanation
-
         check_is_fitted(self)
         if (X is None) != (y is None):
             raise ValueError("X and y belong together; expected both or neither.")
@@ -344,9 +338,6 @@ class ExplainMixin:
 
     def _predictions(self, rows: np.ndarray, labels: Any = None) -> PredictionExplanation:
         """Explain the predictions for checked rows, (n_samples, n_features) float64."""
-        from ..explain import PredictionExplanation
-        from ..explain.explanation import NAMELESS, unchecked
-
         with single_blas_thread():
             engine = self._engine()
             queries = engine.decision.queries(rows)
@@ -397,9 +388,6 @@ class ExplainMixin:
         proba: np.ndarray | None = None,
     ) -> ContrastExplanation:
         """Contrast rows of two classes given by their codes."""
-        from ..explain import ContrastExplanation
-        from ..explain.explanation import NAMELESS, unchecked
-
         targets, foils = engine.choose(queries, target, foil, proba)
         return unchecked(
             ContrastExplanation,
@@ -416,8 +404,6 @@ class ExplainMixin:
     def _engine(
         self, n_neighbors: int | None = None, attribute_to: str = "nodes"
     ) -> ContrastEngine:
-        from ..explain.explanation import check_attribute_to
-
         check_attribute_to(attribute_to)
         if n_neighbors is not None:
             _check_positive(n_neighbors, "n_neighbors")
@@ -439,8 +425,6 @@ class ExplainMixin:
 
     def _split_over_leaves(self, a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Contributions with inner nodes split over leaves, (n_pairs, n_nodes); column kinds."""
-        from ..explain.pair import split_over_leaves
-
         names = self._names()
         descriptors = (
             [""] * a.shape[1] if names is None else [split_column(name)[1] for name in names]

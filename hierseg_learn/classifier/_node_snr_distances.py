@@ -21,15 +21,13 @@ def node_snr_distances(model: Any, a: Any, b: Any) -> pd.DataFrame:
     query, as signal. Rows are taken about the mean of the model's class prototypes, because a
     constant that all rows have in common is no signal.
 
-    *What the asymmetry means.* Both directions have the same noise, so their ratio is that of the
-    two signals: ``snr_ab / snr_ba = var(b) / var(a)``. The distance is smaller from the sample that
-    stands out more. With ``snr_ab`` small and ``snr_ba`` large, a is distinctive at this node and
-    most of what distinguishes it is in b too, give or take a little; seen from b, which is close to
-    the average, the same difference is larger than all that b has of its own. Below 1 a difference
-    is smaller than the query's own deviation from the mean; for the mean as reference it is 1.
+    Both directions have the same noise, so their ratio is that of the two signals:
+    ``snr_ab / snr_ba = var(b) / var(a)``. The distance is smaller from the sample that deviates
+    more from the mean. Below 1, a difference is smaller than the query's own deviation from the
+    mean; for the mean as reference it is 1.
 
-    It is a second opinion and explains no prediction: it is no Mahalanobis distance, the values of
-    the nodes do not add up, and a difference that is the same in all components has no variance.
+    It does not explain predictions: it is no Mahalanobis distance, the values of the nodes do not
+    add up, and a difference that is the same in all components has no variance.
 
     Parameters
     ----------
@@ -77,12 +75,10 @@ def node_snr_distances(model: Any, a: Any, b: Any) -> pd.DataFrame:
     import pandas as pd
 
     rows = [check_row(model, row, name) for row, name in ((a, "a"), (b, "b"))]
-    centered = np.concatenate(rows) - model.prototypes_.mean(axis=0)
-    pair = model.explain_pair(*rows_like(model, rows))
-    tree = model.tree_
-    both = np.ones(tree.n_nodes, dtype=bool)
-    if pair.present_a is not None:
-        both = pair.present_a & pair.present_b
+    rows = np.concatenate(rows)
+    centered = rows - model.prototypes_.mean(axis=0)
+    tree, presence = model.tree_, model._presence(rows)
+    both = np.ones(tree.n_nodes, dtype=bool) if presence is None else presence.all(axis=0)
     records = []
     for node in tree.bottom_up():
         components = model.node_components(node)
@@ -97,14 +93,6 @@ def node_snr_distances(model: Any, a: Any, b: Any) -> pd.DataFrame:
         records.append((*values, len(components), defined, reason))
     columns = ["snr_ab", "snr_ba", "n_components", "defined", "reason"]
     return pd.DataFrame(records, columns=columns, index=pd.Index(tree.paths, name="node"))
-
-
-def rows_like(model: Any, rows: list[np.ndarray]) -> list[Any]:
-    """Give checked rows back the column names that the model was fitted with, if any."""
-    import pandas as pd
-
-    names = getattr(model, "feature_names_in_", None)
-    return rows if names is None else [pd.DataFrame(row, columns=names) for row in rows]
 
 
 def _both_ways(points: np.ndarray) -> tuple[tuple[float, float], str]:

@@ -64,6 +64,8 @@ class Order:
         others = proba.copy()
         others[rows, first] = -np.inf
         level = np.flatnonzero(others.max(axis=1) >= proba[rows, first])
+        if not len(level):
+            return proba
         settled = proba.copy()
         settled[level, first[level]] = np.nextafter(others[level].max(axis=1), 1)
         return settled
@@ -76,6 +78,7 @@ class Embedding:
     components: np.ndarray  # (n_components, n_features): the map
     center: np.ndarray  # (n_features,): what rows are moved by
     points: np.ndarray  # (n_samples, n_components) float64: the training rows
+    lengths: np.ndarray | None = None  # (n_features,): of the columns of the map
 
     @classmethod
     def of(cls, components: np.ndarray, X: np.ndarray, center: np.ndarray) -> Embedding:
@@ -86,7 +89,9 @@ class Embedding:
     def embed(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Embed rows; with a bound, (n_rows,), on what the rounding of each is relative to."""
         embedded, sizes = np.empty((len(rows), len(self.components))), np.empty(len(rows))
-        lengths = np.linalg.norm(self.components, axis=0)
+        lengths = self.lengths
+        if lengths is None:
+            lengths = np.linalg.norm(self.components, axis=0)
         with single_blas_thread():
             for start in range(0, len(rows), BLOCK_ROWS):
                 block = slice(start, start + BLOCK_ROWS)
@@ -166,7 +171,8 @@ class Neighbors:
         unclear = np.arange(len(queries))
         if self.weights in (None, "uniform"):
             # equal votes need distances only where classes tie
-            votes, _lengths = found.count_votes(self.codes, self._vote_weights(found))
+            weights = self._vote_weights(found)
+            votes, _ = found.count_votes(self.codes, weights, with_lengths=False)
             most = votes >= votes.max(axis=1, keepdims=True) - SAME_VOTES
             unclear = np.flatnonzero(most.sum(axis=1) > 1)
             if not len(unclear):
@@ -236,7 +242,7 @@ class Neighbors:
         found = found.measured(np.sqrt(np.maximum(direct.sum(axis=-1), 0.0)))
         weights = self._vote_weights(found)
         indices, listed = self._list_voters(queries, found, weights, members, itself)
-        if not np.array_equal(indices, found.indices):
+        if indices is not found.indices:
             direct = pair_contributions(self, queries.rows, indices)
         return indices, listed, direct
 

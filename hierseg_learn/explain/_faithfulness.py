@@ -1,8 +1,7 @@
-"""Whether explanations add up, stay as they are, change with the labels, and show the cause.
+"""Measures of faithfulness: completeness, stability, randomization, pointing, deletion curves.
 
-Every measure takes plain arrays with one column per segment, or functions that make them, so that
-explanations from anywhere can be judged alike. :mod:`._deletion` has the measures that ask the
-model itself.
+Every measure takes plain arrays with one column per segment, or functions that return them, so that
+explanations from any source can be compared.
 """
 
 from __future__ import annotations
@@ -21,12 +20,12 @@ Explain = Callable[[Any], np.ndarray]
 
 
 def completeness_error(attributions: Any, explained: Any) -> np.ndarray:
-    r"""How far attributions are from adding up to what they explain.
+    r"""Error of the sum of attributions, relative to their size.
 
     Parameters
     ----------
     attributions : array-like of shape (n_images, n_segments) or (n_segments,)
-        What every segment is said to account for.
+        Attributions of the segments.
     explained : array-like of shape (n_images,) or float
         What they should sum to: a squared distance, a difference of such, or for a game the worth
         of all segments minus that of none.
@@ -117,7 +116,7 @@ def noise_stability(
     n_repeats: int = 10,
     random_state: Any = None,
 ) -> Bunch:
-    r"""How much an explanation moves when its image gets a little noise.
+    r"""Change of an explanation by a little noise on its image.
 
     Parameters
     ----------
@@ -127,8 +126,8 @@ def noise_stability(
     image : array-like of float
         The pixels, or the numbers of a row of the table.
     scale : float, default=0.01
-        Standard deviation of the normal noise, in the units of `image`. Nothing is clipped: noise
-        that only goes inwards at the borders of the range would move the mean.
+        Standard deviation of the normal noise, in the units of `image`. Nothing is clipped, which
+        would shift the mean at the borders of the range.
     n_repeats : int, default=10
         How many noisy images.
     random_state : int, RandomState instance or None, default=None
@@ -146,7 +145,7 @@ def noise_stability(
     -----
     With :math:`\varepsilon \sim \mathcal{N}(0, \sigma^2 I)` the change is
     :math:`\lVert \varphi(x + \varepsilon) - \varphi(x) \rVert / \lVert \varphi(x) \rVert`; its
-    largest value is the sensitivity of [1]_, estimated from below. A measure of the model, too:
+    largest value is the sensitivity of [1]_, estimated from below. It also measures the model:
     neighbors may change with the noise.
 
     References
@@ -213,13 +212,13 @@ def randomization_check(
             Rank correlations of explanations from true and from permuted labels; the seed is the
             same.
         reseeded : ndarray of shape (n_images,)
-            Rank correlations of explanations from true labels under two seeds: how high the
-            correlation is if only chance differs. It is 1 where nothing is drawn at random.
+            Rank correlations of explanations from true labels with two seeds. It is 1 where
+            nothing is drawn at random.
 
     Notes
     -----
-    The data randomisation test of [1]_: an explanation that looks the same when labels are
-    permuted shows the image, not what was learned. Judge `permuted` beside `reseeded`.
+    The data randomization test of [1]_: an explanation that is the same when labels are permuted
+    shows the image, not what was learned. Compare `permuted` with `reseeded`.
 
     References
     ----------
@@ -255,7 +254,7 @@ def pointing_game(attributions: Any, planted: Any) -> np.ndarray:
     Parameters
     ----------
     attributions : array-like of shape (n_images, n_segments)
-        What every segment is said to account for.
+        Attributions of the segments.
     planted : array-like of bool, shape (n_images, n_segments) or (n_segments,)
         Which segments are known to carry the class.
 
@@ -263,7 +262,7 @@ def pointing_game(attributions: Any, planted: Any) -> np.ndarray:
     -------
     hit : ndarray of shape (n_images,), float64
         1 where the largest attribution is that of a planted segment, 0 where it is not; of several
-        largest the share that is planted, so that equal attributions win nothing by their order.
+        largest ones the share that is planted.
 
     Notes
     -----
@@ -310,10 +309,10 @@ def deletion_curve(worth: Worth, attributions: Any) -> np.ndarray:
         ``worth(kept)`` with `kept` of shape (n_coalitions, n_segments), bool, returns the score of
         the image in which only the kept segments are left, (n_coalitions,): usually the probability
         of the predicted class. How a segment is removed (muted, exchanged, painted over) is up to
-        this function, so that all explanations can be judged by the same removal. It is called
+        this function, so that all explanations can be compared by the same removal. It is called
         once.
     attributions : array-like of shape (n_segments,)
-        What every segment is said to account for; of equal ones the first goes first.
+        Attributions of the segments; of equal ones the first goes first.
 
     Returns
     -------
@@ -354,7 +353,7 @@ def insertion_curve(worth: Worth, attributions: Any) -> np.ndarray:
     worth : callable
         As in `deletion_curve`.
     attributions : array-like of shape (n_segments,)
-        What every segment is said to account for; of equal ones the first goes first.
+        Attributions of the segments; of equal ones the first goes first.
 
     Returns
     -------

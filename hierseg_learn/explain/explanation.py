@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from dataclasses import fields
 from functools import cached_property
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -210,13 +209,11 @@ class Explanation(ABC):
         if is_single and not -length <= key < length:
             raise IndexError(f"explanation {key} of {length} does not exist.")
         key = int(key) % length if is_single else np.arange(length)[key]
-        taken = {
-            field.name: value
-            if field.name in self._shared or value is None or isinstance(value, str)
-            else value[key]
-            for field in fields(self)
-            for value in [getattr(self, field.name)]
-        }
+        taken = {}
+        for name in self.__dataclass_fields__:
+            value = getattr(self, name)
+            whole = name in self._shared or value is None or isinstance(value, str)
+            taken[name] = value if whole else value[key]
         if is_single:
             for name in self._named:
                 if name in taken and not isinstance(taken[name], str):
@@ -443,32 +440,12 @@ class Explanation(ABC):
         """Values of the shape of `direct` as shares."""
 
     @abstractmethod
-    def _values(self) -> dict[str, float]:
-        """What is explained, for `to_dict`."""
-
-    @abstractmethod
-    def _summary(self) -> str:
-        """The value and the largest contributions in a few words."""
-
-    @abstractmethod
     def _lines(self, max_nodes: int) -> list[str]:
         """Sentences, each naming at most so many nodes."""
 
     @abstractmethod
     def _title(self) -> str:
         """The question that is answered, in one line."""
-
-    @abstractmethod
-    def _caption(self) -> str:
-        """Caption of the table in a notebook."""
-
-    @abstractmethod
-    def _share_label(self) -> str:
-        """Label of the axis of shares."""
-
-    @abstractmethod
-    def _share_words(self) -> str:
-        """What colors mean, in words."""
 
     @abstractmethod
     def _about(self) -> dict[str, Any]:

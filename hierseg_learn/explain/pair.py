@@ -171,8 +171,14 @@ class PartsExplanation(PairExplanation):
 
     Parameters
     ----------
-    tree, direct, present_a, present_b, name_a, name_b
-        As in :class:`PairExplanation`.
+    tree : SegmentTree
+        The tree.
+    direct : array-like of shape (n_nodes,) or (n_pairs, n_nodes)
+        What every leaf, and the rest of every inner node, contribute to the squared distance.
+    present_a, present_b : array-like of bool, of the shape of `direct`, default=None
+        Whether a sample has the node; None, for both, if unknown.
+    name_a, name_b : str or array-like of shape (n_pairs,), default="a", "b"
+        Names of the samples.
     unsplit : array-like of the shape of `direct`
         What the nodes' own columns contribute, not split: `direct` of :class:`PairExplanation`.
     column_kinds : array-like of str, shape (n_features,)
@@ -246,8 +252,7 @@ class PartsExplanation(PairExplanation):
     ├── sky               12%     12%
     └── boat              75%     75%
     <BLANKLINE>
-    Contributions of inner nodes are split over their leaves; 12% cannot be split and stays with \
-them.
+    Contributions of inner nodes are split over their leaves, except 12% that cannot be split.
     """
 
     _: KW_ONLY

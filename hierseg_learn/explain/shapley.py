@@ -1,4 +1,4 @@
-"""Shapley values of any game of few players, by asking for the worth of every coalition once."""
+"""Exact Shapley values of games of few players, from the worth of every coalition."""
 
 from __future__ import annotations
 
@@ -14,14 +14,11 @@ MAX_PLAYERS = 16
 
 
 def all_coalitions(n_players: int) -> np.ndarray:
-    """List all coalitions, the empty one first.
-
-    Returns `kept` (2 ** n_players, n_players) bool: row i has the players whose bits are set in i.
-    """
+    """All coalitions, (2 ** n_players, n_players) bool: row i has the players of the bits of i."""
     if not 1 <= n_players <= MAX_PLAYERS:
         raise ValueError(
             f"n_players must lie between 1 and {MAX_PLAYERS}, since all 2 ** n_players coalitions "
-            f"are asked for; got {n_players}."
+            f"are evaluated; got {n_players}."
         )
     return (np.arange(2**n_players)[:, np.newaxis] >> np.arange(n_players) & 1).astype(bool)
 
@@ -29,8 +26,7 @@ def all_coalitions(n_players: int) -> np.ndarray:
 def shapley_values(worth: Callable[[np.ndarray], np.ndarray], n_players: int) -> np.ndarray:
     r"""Compute the Shapley values of a game exactly, from all its coalitions.
 
-    For scores that have no closed form, as the share of the votes: nothing is sampled, so the same
-    game gives the same numbers.
+    For scores without a closed form, such as the share of the votes. Nothing is sampled.
 
     Parameters
     ----------

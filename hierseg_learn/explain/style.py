@@ -1,7 +1,7 @@
-"""Colors, late imports and measures that the pictures share.
+"""Colors, imports of Matplotlib and measures of text that all pictures share.
 
 Warm means "sets apart", cool means "makes up for", in bars, tables and photos alike. Both colors
-are of Okabe and Ito's palette for colour-blind readers; a hatch tells them apart in gray print.
+are of Okabe and Ito's palette for color-blind readers; a hatch tells them apart in gray print.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ HATCH = "//////"
 
 
 def import_pyplot(who: str) -> Any:
-    """Import Matplotlib, or say how to get it."""
+    """Import Matplotlib, or raise an error that says how to install it."""
     try:
         import matplotlib.pyplot as plt
     except ImportError as error:

@@ -214,8 +214,8 @@ def _cut(words: list[str], n_shown: int) -> list[str]:
 def split_sentence(rest: float) -> str:
     """Sentence about the share of inner nodes that cannot be split over their leaves."""
     return (
-        f"Contributions of inner nodes are split over their leaves; {percent(rest)} cannot be "
-        "split and stays with them."
+        f"Contributions of inner nodes are split over their leaves, except {percent(rest)} that "
+        "cannot be split."
     )
 
 

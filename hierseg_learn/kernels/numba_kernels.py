@@ -34,6 +34,8 @@ POINT_ROWS = 4096
 LIST_ROWS = 1024
 # products of patches and atoms in a block, 512 kB: they stay in the cache
 BLOCK_PRODUCTS = 2**17
+# coordinates of a search that is quicker without blocks
+SMALL_SEARCH = 2**15
 BLOCK_PIXELS = (64, 512)
 # pixels that one thread takes at a time; few strips for huge images, each has sums of its own
 STRIP_PIXELS = 16384
@@ -140,6 +142,12 @@ def nearest(
     exclude = _left_out(exclude, len(Q))
     indices = np.zeros((len(Q), n_neighbors), dtype=np.int64)
     distances = np.full((len(Q), n_neighbors), np.inf)
+    if len(Q) * X.size <= SMALL_SEARCH:
+        # bounds of 0 rule no point out: all are measured exactly, without a product of matrices
+        products = np.zeros((len(Q), len(X)), X.dtype)
+        norms = [np.zeros(length, X.dtype) for length in products.shape]
+        loops.scan_points(products, Q, X, *norms, 0, 0.0, exclude, indices, distances)
+        return indices, distances
 
     def scan(rows: slice, products: np.ndarray, *block: Any) -> None:
         loops.scan_points(

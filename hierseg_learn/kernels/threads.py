@@ -43,10 +43,13 @@ class _BlasLimit:
                 self.before = _set_threads(self.shared, [1] * len(self.shared))
             self.depth += 1
             self.thread.depth = self._depth_here() + 1
+            if self.thread.depth > 1:
+                return []  # the outer context of this thread has limited its libraries
         return _set_threads(self.direct, [1] * len(self.direct))
 
     def leave(self, own_before: list[int]) -> None:
-        _set_threads(self.direct, own_before)
+        if own_before:
+            _set_threads(self.direct, own_before)
         with _lock:
             self.depth -= 1
             self.thread.depth -= 1
@@ -78,7 +81,9 @@ def _limit_is_per_thread(library: Any) -> bool:
 def _set_threads(libraries: list[Any], numbers: list[int]) -> list[int]:
     """Set the thread limits and return the former ones."""
     before = [library.num_threads for library in libraries]
-    for library, number in zip(libraries, numbers):
+    for library, number, now in zip(libraries, numbers, before):
+        if number == now:
+            continue
         # from 3.8 on, threadpoolctl silently ignores all threads but the first that set a limit
         give_up_control = getattr(library, "clear_controlling_thread", lambda force: None)
         give_up_control(force=True)

@@ -62,10 +62,12 @@ def node_contributions(
     direct = np.zeros((len(delta), n_nodes))
     if shares.size:
         # columns of a node side by side: one sum per node, the same bits for any number of rows
-        order = np.argsort(column_nodes, kind="stable")
-        nodes = column_nodes[order]
+        nodes = column_nodes
+        if (nodes[1:] < nodes[:-1]).any():
+            order = np.argsort(nodes, kind="stable")
+            nodes, shares = nodes[order], shares.take(order, axis=1)
         starts = np.append(0, np.flatnonzero(nodes[1:] != nodes[:-1]) + 1)
-        direct[:, nodes[starts]] = np.add.reduceat(shares.take(order, axis=1), starts, axis=1)
+        direct[:, nodes[starts]] = np.add.reduceat(shares, starts, axis=1)
     return direct
 
 

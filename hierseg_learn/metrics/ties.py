@@ -6,7 +6,7 @@ the rows that tie with the last neighbor are counted by class, however many they
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -52,31 +52,33 @@ class TiedNeighbors:
         """Join the results for several queries."""
         if len(found) == 1:
             return found[0]
-        names = (field.name for field in fields(cls))
-        return cls(*(np.concatenate([getattr(one, name) for one in found]) for name in names))
+        return cls(*map(np.concatenate, zip(*(vars(one).values() for one in found))))
 
     def renumbered(self, numbers: np.ndarray) -> TiedNeighbors:
         """The same with the numbers, (n_samples,), that the rows have elsewhere."""
-        return replace(self, indices=numbers[self.indices])
+        return TiedNeighbors(**{**vars(self), "indices": numbers[self.indices]})
 
     @property
     def is_nearer(self) -> np.ndarray:
         """Which listed rows are nearer than the last, (n_queries, n_neighbors)."""
         return np.arange(self.indices.shape[1]) < self.n_nearer[:, None]
 
-    def count_votes(self, codes: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def count_votes(
+        self, codes: np.ndarray, weights: np.ndarray, *, with_lengths: bool = True
+    ) -> tuple[np.ndarray, np.ndarray | None]:
         """Add up votes by class, and votes times distances: two of (n_queries, n_classes).
 
         `codes` are the classes of all rows, `weights` those of the places.
         """
         is_nearer = self.is_nearer
         shared = np.where(is_nearer, 0.0, weights).sum(axis=1, keepdims=True) * self.shares
-        votes, lengths = shared, shared * self.distances[:, -1:]
-        n_classes = votes.shape[1]
+        lengths = shared * self.distances[:, -1:] if with_lengths else None
+        votes, n_classes = shared, shared.shape[1]
         places = (np.arange(len(votes))[:, None] * n_classes + codes[self.indices]).ravel()
         vote = np.where(is_nearer, weights, 0.0)
         np.add.at(votes.reshape(-1), places, vote.ravel())
-        np.add.at(lengths.reshape(-1), places, (vote * self.distances).ravel())
+        if lengths is not None:
+            np.add.at(lengths.reshape(-1), places, (vote * self.distances).ravel())
         return votes, lengths
 
     def find_leaders(self, votes: np.ndarray, lengths: np.ndarray) -> np.ndarray:

@@ -101,8 +101,9 @@ def _row_like_fit(estimator: Any, row: Any) -> np.ndarray | None:
         )
     if not fits or row.dtype not in DTYPES:
         return None
-    values = np.array(row, dtype=np.float64).reshape(1, -1)
-    return values if np.isfinite(values).all() else None
+    # the sum of numbers that are not finite is not finite
+    values = (row.to_numpy() if hasattr(row, "iloc") else row).astype(np.float64).reshape(1, -1)
+    return values if np.isfinite(values.sum()) else None
 
 
 # the last index of column names that was found to be equal to some `feature_names_in_`, by its id

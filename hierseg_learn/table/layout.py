@@ -46,12 +46,49 @@ class TableLayout:
 
 
 def column_name(path: str, descriptor: str) -> str:
-    """Name of a column: the path of its node and the descriptor."""
+    """Name a column by its node and descriptor.
+
+    Parameters
+    ----------
+    path : str
+        Path of the node, such as "photo/sky".
+    descriptor : str
+        Name of the descriptor's column, such as "lab_mean_0".
+
+    Returns
+    -------
+    name : str
+
+    Examples
+    --------
+    >>> from hierseg_learn.table import column_name
+    >>> column_name("photo/sky", "area")
+    'photo/sky|area'
+    """
     return f"{path}{PATH_SEPARATOR}{descriptor}"
 
 
 def split_column(name: str) -> tuple[str, str]:
-    """Path of the node and name of the descriptor; inverse of `column_name`."""
+    """Split the name of a column, as the inverse of `column_name`.
+
+    Parameters
+    ----------
+    name : str
+        The name, such as "photo/sky|area".
+
+    Returns
+    -------
+    path : str
+        Path of the node.
+    descriptor : str
+        Name of the descriptor's column; empty for a name without "|".
+
+    Examples
+    --------
+    >>> from hierseg_learn.table import split_column
+    >>> split_column("photo/sky|area")
+    ('photo/sky', 'area')
+    """
     path, _, descriptor = name.partition(PATH_SEPARATOR)
     return path, descriptor
 

@@ -194,3 +194,35 @@ def test_wrong_shapes_of_neighbors(tree, shape):
         ValueError, match=r"direct_by_neighbor must have shape \(n_neighbors, 5\), got"
     ):
         PredictionExplanation(tree, np.ones(shape), **VOTE)
+
+
+def test_a_batch_of_pairs_holds_single_ones(tree):
+    direct = np.array([[1.0, 2.0, 5.0, 1.0, 1.0], [0.0, -1.0, 3.0, 0.0, 0.0]])
+    batch = PairExplanation(tree, direct, name_a=["p", "q"], name_b=[3, 4])
+    assert len(batch) == 2
+    for i, one in enumerate(batch):
+        assert (
+            one.to_dict()
+            == PairExplanation(tree, direct[i], name_a="pq"[i], name_b=f"sample {3 + i}").to_dict()
+        )
+        assert_allclose(batch.share[i], one.share)
+        assert batch.squared_distance[i] == one.squared_distance
+    frame = batch.to_frame()
+    assert frame["a"].tolist() == ["p"] * 5 + ["q"] * 5
+    assert_allclose(frame["direct"], direct.ravel())
+    assert repr(batch[::-1]) == "PairExplanation(2 samples, 5 nodes)"
+    for write in (batch.to_text, batch.plot):
+        with pytest.raises(ValueError, match="are of one sample, got a batch of 2"):
+            write()
+    with pytest.raises(TypeError, match="of a single sample has no length"):
+        len(batch[0])
+
+
+def test_a_batch_of_predictions_is_checked(tree):
+    fields = {name: [value] * 2 for name, value in VOTE.items() if name != "classes"}
+    batch = PredictionExplanation(tree, np.ones((2, 2, 5)), classes=[0, 1], **fields)
+    assert batch[1].to_dict() == PredictionExplanation(tree, np.ones((2, 5)), **VOTE).to_dict()
+    with pytest.raises(ValueError, match=r"proba must have shape \(2, 2\)"):
+        PredictionExplanation(
+            tree, np.ones((2, 2, 5)), classes=[0, 1], **{**fields, "proba": [0.5, 0.5]}
+        )

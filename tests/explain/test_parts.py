@@ -185,7 +185,7 @@ def test_on_the_transformers_table(portraits):
     assert json.loads(json.dumps(plain)) == plain
     assert plain["type"] == "parts"
     assert "unsplit" in parts.to_frame()
-    assert "stays with them" in parts.to_text()
+    assert "that cannot be split" in parts.to_text()
 
 
 def test_without_areas(portraits):

@@ -100,7 +100,7 @@ def small_blocks():
     sizes = {"QUERY_ROWS": 3, "POINT_ROWS": 4, "PIXEL_ROWS": 5, "LIST_ROWS": 3, "PAIR_ROWS": 2}
     sizes |= {"BLOCKS_AT_ONCE": 2, "SPARE_NEIGHBORS": 1, "ONE_HOT_SIZE": 20}
     sizes |= {"BLOCK_VALUES": 400, "BLOCK_PIXELS": (2, 3), "STRIP_PIXELS": 7, "MAX_STRIPS": 300}
-    sizes |= {"BLOCK_SIZE": 40, "CHUNK_PIXELS": 3}
+    sizes |= {"BLOCK_SIZE": 40, "CHUNK_PIXELS": 3, "SMALL_SEARCH": 0}
     with ExitStack() as stack:
         modules = [numba_kernels, array_kernels, composed]
         modules += [] if why_not() else [host_kernels()]
