@@ -44,9 +44,9 @@ CHANGES: dict[str, dict[str, Any]] = {
     **{f"n_components={share}": {"n_components": share} for share in (0.9, None)},
     **{f"eps={eps:g}": {"eps": eps} for eps in (0.01, 1.0)},
     "n_patches=10000": {"n_patches": 10_000},
-    "hellinger=False": {"root": False},
+    "hellinger=False": {"hellinger": False},
 }
-QUICK = {DEFAULTS: {}, "hellinger=False": {"root": False}}
+QUICK = {DEFAULTS: {}, "hellinger=False": {"hellinger": False}}
 SMALL = {"n_atoms": 8, "n_patches": 500}
 
 

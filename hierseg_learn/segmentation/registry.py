@@ -40,8 +40,8 @@ def make_segmenter(spec: Any, has_masks: bool) -> Segmenter:
     if isinstance(spec, str) and spec == "auto":
         spec = "masks" if has_masks else "pyramid"
     if isinstance(spec, str):
-        if spec not in NAMES:
-            known = ", ".join(map(repr, ["auto", *NAMES]))
+        if spec not in SEGMENTERS and spec not in CUTTERS:
+            known = ", ".join(map(repr, ["auto", *SEGMENTERS, *CUTTERS]))
             raise ValueError(f"segmenter={spec!r} is unknown; expected one of {known}.")
         segmenter = VocabularySegmenter(CUTTERS[spec]()) if spec in CUTTERS else SEGMENTERS[spec]()
     elif isinstance(spec, Segmenter):

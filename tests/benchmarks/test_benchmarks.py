@@ -84,7 +84,7 @@ def test_groups_that_miss_chance_are_counted_as_the_report_does(load):
     truth = rng.permutation(np.arange(55) % 2)
     for share in np.linspace(0, 1, 21):
         predicted = np.where(rng.random(55) < share, truth, 1 - truth)
-        by_group = group_report(truth, predicted, groups, level=bench.LEVEL).by_group
+        by_group = group_report(truth, predicted, groups, level=bench.LEVEL).to_frame("group")
         missed = (by_group["low"] > 0.5) | (by_group["high"] < 0.5)
         right = (predicted == truth)[np.newaxis]
         assert bench.expected_missed(right, groups, 0.5) == missed.sum()
