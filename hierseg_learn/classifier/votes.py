@@ -340,8 +340,13 @@ class Neighbors:
             nearest = distances[:, :1]
             votes = (distances == 0).astype(np.float64)
             np.divide(nearest, distances, out=votes, where=nearest > 0)
-        else:
+        elif self.weights in (None, "uniform"):
             votes = np.ones_like(distances)
+        else:
+            raise ValueError(
+                "weights must be 'uniform', 'distance', a callable or None, got "
+                f"{self.weights!r}."
+            )
         return votes / votes.sum(axis=1, keepdims=True)
 
 

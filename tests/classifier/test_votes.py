@@ -7,6 +7,7 @@ from scipy.special import softmax
 from sklearn.metrics import log_loss
 from sklearn.neighbors import KNeighborsClassifier
 
+from hierseg_learn import HierarchicalMetricClassifier
 from hierseg_learn.classifier.votes import (
     SCORE_NEIGHBORS,
     Embedding,
@@ -217,3 +218,10 @@ def test_the_score_counts_all_ties_and_shares_what_is_level(order):
     assert score(same[:40], half, same[:40], half) == 0.5
     spread = np.arange(80, dtype=np.float32)[:, None] * np.ones(2, dtype=np.float32)
     assert score(spread, codes, spread, codes) > 0.7
+
+
+def test_weights_that_fit_refused_do_not_vote():
+    X, y = np.arange(12.0).reshape(-1, 1), np.arange(12) // 6
+    model = HierarchicalMetricClassifier(n_neighbors=3).fit(X, y).set_params(weights="far")
+    with pytest.raises(ValueError, match="weights must be 'uniform', .* got 'far'"):
+        model.predict(X)
