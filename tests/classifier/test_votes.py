@@ -223,5 +223,5 @@ def test_the_score_counts_all_ties_and_shares_what_is_level(order):
 def test_weights_that_fit_refused_do_not_vote():
     X, y = np.arange(12.0).reshape(-1, 1), np.arange(12) // 6
     model = HierarchicalMetricClassifier(n_neighbors=3).fit(X, y).set_params(weights="far")
-    with pytest.raises(ValueError, match="weights must be 'uniform', .* got 'far'"):
+    with pytest.raises(ValueError, match=r"weights must be 'uniform', .* got 'far'"):
         model.predict(X)
