@@ -302,7 +302,7 @@ class ModelExplanation(_OverRows):
             drops = self.drops_direct.mean(axis=0)
             worst = int(drops.argmax())
             if drops[worst] <= 0:
-                lines.append("Permuting the own columns of no single node lowers the accuracy.")
+                lines.append("Permuting any one node's direct columns does not lower the accuracy.")
             else:
                 lines.append(
                     f"Permuting {spoken_labels(self.tree)[worst]} costs most: accuracy falls from "

@@ -86,7 +86,8 @@ class PartLookup:
             more = ", ..." if len(self._ids) > _SHOWN_IDS else ""
             raise ValueError(
                 f"The label map of image {image_index} of X holds part id {label_map[strange][0]}, "
-                f"which the tree does not know; it knows {shown}{more}."
+                f"which the tree does not know; it knows {shown}{more}. Add the id to "
+                "the tree, or to unlabeled= if it is no part; if X has no label maps, pass them."
             )
         return np.where(unlabeled, np.int32(-1), self._leaves[layer, positions])
 

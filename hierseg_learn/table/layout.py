@@ -110,8 +110,8 @@ def read_layout(
             got = (
                 f"got names without '|', such as {names[0]!r}."
                 if names is not None
-                else "got one without names; pass a DataFrame, or a nested dict of column "
-                "positions as tree."
+                else "got one without names; pass a DataFrame (in a pipeline: "
+                "set_output(transform='pandas')), or a nested dict of column positions as tree."
             )
             raise ValueError(
                 f"tree='columns' needs a table with column names such as 'photo/sky|area', {got}"

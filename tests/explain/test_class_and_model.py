@@ -70,7 +70,7 @@ def test_drops(tree):
     plain = explanation.to_dict()
     assert json.loads(json.dumps(plain)) == plain
     none = ModelExplanation(tree, ROWS, accuracy=0.9, drops_direct=-direct, drops_below=direct)
-    assert "of no single node lowers the accuracy" in none.to_text()
+    assert "direct columns does not lower the accuracy" in none.to_text()
     none._repr_html_()
 
 
