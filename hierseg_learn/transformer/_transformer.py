@@ -353,6 +353,11 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
     def _fit_rows(self, X: Any, segments: Any, y: Any) -> tuple[np.ndarray, ImageBatch]:
         """Fit everything; return the training rows, NaN where a part is missing, and images."""
         get_backend(self.device)
+        if isinstance(y, list | tuple | np.ndarray) and len(y) and np.ndim(y[0]) > 1:
+            raise ValueError(
+                f"y must hold one label per image, got arrays of shape {np.shape(y[0])}; label maps "
+                "are passed as segments=, or with the images as SegmentedImages(images, masks)."
+            )
         batch = self._check_images(X, segments=segments, reset=True)
         rng = None if self.random_state is None else check_random_state(self.random_state)
         segmenter = make_segmenter(self.segmenter, has_masks=batch.has_masks)
@@ -363,6 +368,8 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
             segmenter._outer_parts = tuple(PartLookup(given).part_ids.tolist())
         segmenter.set_params(**self._open_params(segmenter, given))
         self.segmenter_ = segmenter.fit(batch)
+        if given is not None and self.segmenter == "auto" and not batch.has_masks:
+            self._check_ids_without_masks(given)
         batch = self.segmenter_._settled(batch)
         self._fitted_with_masks = batch.has_masks
         self.descriptors_ = [
@@ -388,6 +395,16 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
         if not self.segmenter_._dropped_in_fit:
             self.segmenter_._dropped_in_fit = self.segmenter_._warn_dropped(batch)
         return rows, batch
+
+    def _check_ids_without_masks(self, tree: SegmentTree) -> None:
+        """Raise if a tree names parts of label maps that did not come with the images."""
+        known, cells = (set(PartLookup(t).part_ids.tolist()) for t in (tree, self.segmenter_.tree_))
+        if known != cells:
+            raise ValueError(
+                "tree names parts by their ids, but X comes without label maps; pass "
+                "SegmentedImages(images, masks) as X, label maps as segments=, or a segmenter that "
+                "finds these parts."
+            )
 
     def _open_params(self, segmenter: Segmenter, tree: SegmentTree | None) -> dict[str, Any]:
         """Parameters of the segmenter, and of those in it, that it leaves to the transformer."""

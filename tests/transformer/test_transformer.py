@@ -935,3 +935,18 @@ def test_warnings_point_to_the_line_of_the_user():
     with pytest.warns(UserWarning, match=r"without label maps") as more:
         MaskSegmenter().fit(images)
     assert {warning.filename for warning in [*caught, *more]} == {__file__}
+
+
+def test_label_maps_in_the_place_of_labels_are_noticed():
+    images = [np.zeros((6, 4, 3), dtype=np.uint8)] * 2
+    masks = [np.zeros((6, 4), dtype=np.uint8)] * 2
+    for y in (masks, np.stack(masks)):
+        with pytest.raises(ValueError, match=r"y must hold one label per image, .* segments="):
+            SegmentTreeTransformer(descriptors="color").fit_transform(images, y)
+
+
+def test_a_tree_of_parts_needs_label_maps():
+    images = [np.zeros((6, 4, 3), dtype=np.uint8)] * 2
+    transformer = SegmentTreeTransformer(tree={"photo": {"sky": 0, "sea": 7}})
+    with pytest.raises(ValueError, match="X comes without label maps"):
+        transformer.fit(images)
