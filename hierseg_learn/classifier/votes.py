@@ -344,8 +344,7 @@ class Neighbors:
             votes = np.ones_like(distances)
         else:
             raise ValueError(
-                "weights must be 'uniform', 'distance', a callable or None, got "
-                f"{self.weights!r}."
+                f"weights must be 'uniform', 'distance', a callable or None, got {self.weights!r}."
             )
         return votes / votes.sum(axis=1, keepdims=True)
 
