@@ -21,6 +21,19 @@ _VERSION = "_hierseg_learn_version"
 _INNER = {__name__.partition(".")[0], "sklearn", "joblib"}
 
 
+def fill_doc(**names: Any) -> Callable[[type], type]:
+    """Decorate a class: replace every `$key` in its docstring by a list of quoted names."""
+
+    def fill(cls: type) -> type:
+        for key, values in names.items():
+            if cls.__doc__:  # none under python -OO
+                quoted = ", ".join(f'"{value}"' for value in values)
+                cls.__doc__ = cls.__doc__.replace(f"${key}", quoted)
+        return cls
+
+    return fill
+
+
 def warn_user(message: str | Warning) -> None:
     """Issue a warning that points to the line of the user's code, not to a line of this package.
 

@@ -12,17 +12,17 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from hierseg_learn.kernels import Backend
-from hierseg_learn.metrics import LMNN, NCA, SNRMetric, TripletMargin, gradient_metrics
+from hierseg_learn.metrics import NCA, SNRMetric, gradient_metrics
 from hierseg_learn.metrics._training import hold_out
+from hierseg_learn.metrics.registry import NODE_METRICS
 from tests.kernels import composed
 
 LEARNERS = [
-    NCA(random_state=0),
-    LMNN(random_state=0),
-    TripletMargin(random_state=0),
-    SNRMetric(random_state=0),
+    cls(random_state=0)
+    for cls in NODE_METRICS.values()
+    if issubclass(cls, gradient_metrics.GradientMetric)
 ]
-NAMES = ["NCA", "LMNN", "TripletMargin", "SNRMetric"]
+NAMES = [type(learner).__name__ for learner in LEARNERS]
 each_learner = pytest.mark.parametrize("learner", LEARNERS, ids=NAMES)
 
 
