@@ -1,4 +1,4 @@
-"""What a region looks like: dense maps of an image, pooled additively over regions."""
+"""Descriptors of regions: dense maps of an image, pooled additively over regions."""
 
 from ._base import Descriptor, ImageChannels
 from ._fixed import ColorDescriptor, GradientDescriptor, LBPDescriptor, ShapeDescriptor

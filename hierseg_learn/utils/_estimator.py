@@ -1,4 +1,4 @@
-"""What all estimators share: a fit that succeeds or changes nothing, pickles, and warnings."""
+"""Base of all estimators: a fit that succeeds or changes nothing, pickles, and warnings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every descriptor promises: scikit-learn's checks, additive pooling, invertible columns."""
+"""Promises of every descriptor: scikit-learn's checks, additive pooling, invertible columns."""
 
 import pickle
 

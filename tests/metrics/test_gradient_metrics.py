@@ -1,4 +1,4 @@
-"""What all gradient-trained node learners share: one training loop, one set of promises."""
+"""Promises of all gradient-trained node learners: one training loop, one set of promises."""
 
 import pickle
 import tracemalloc
@@ -52,7 +52,7 @@ def test_scikit_learn_checks(estimator, check):
 
 
 @each_learner
-def test_neighbours_are_better_than_on_raw_columns(learner, clusters):
+def test_neighbors_are_better_than_on_raw_columns(learner, clusters):
     X, y, X_test, y_test = clusters
     learned = accuracy(clone(learner).fit(X, y), *clusters)
     X, X_test = X / X.std(axis=0), X_test / X.std(axis=0)

@@ -1,4 +1,4 @@
-"""scikit-learn's own checks for every segmenter."""
+"""scikit-learn's checks for every segmenter."""
 
 import pickle
 from importlib.util import find_spec
