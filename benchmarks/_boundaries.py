@@ -1,4 +1,4 @@
-"""How well a segmentation agrees with a true one: boundaries and regions, as pure functions.
+"""Agreement of a segmentation with a true one: boundaries and regions, as pure functions.
 
 A label map is an integer array of shape (height, width); two pixels of the same label belong to the
 same region, also where they are not connected.

@@ -24,7 +24,7 @@ MAX_EXPONENT = 1.15
 def tables_of_node_metrics(results: Entry) -> dict[str, list[Row]]:
     """Bars, one table per data set, the curve, the scaling, the ceiling, the folds."""
     return {
-        "bars": [["bar", "data", "foil", "found", "met"], *bars(results)],
+        "bars": [["bar", "data", "against", "found", "met"], *bars(results)],
         **{name: comparison(case) for name, case in results["tables"].items()},
         "curve": curve(results["curve"].get("points", {})),
         "scaling": scaling(results["scaling"]),

@@ -1,4 +1,4 @@
-"""How the defaults were chosen: one change at a time, on training photos only.
+"""Choice of the defaults: one change at a time, on training photos only.
 
 Five folds of the training photos of ccp_parts, of 2,000 training photos of cifar10_dev (spatial
 pyramid) and of generated portraits. In addition to the accuracy: the share of the contributions in

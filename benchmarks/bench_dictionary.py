@@ -1,4 +1,4 @@
-"""How the defaults of PatchDictionary were chosen: one change at a time, on training photos.
+"""Choice of the defaults of PatchDictionary: one change at a time, on training photos.
 
 Three of five folds of the training photos of ccp_parts, which take longest, and five of 2,000
 training photos of cifar10_dev (spatial pyramid) and of generated portraits. The dictionary is

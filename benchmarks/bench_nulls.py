@@ -1,4 +1,4 @@
-"""What comes out where there is nothing to find: accuracy, node scores, flagged nodes, reliance.
+"""Results on data without signal: accuracy, node scores, flagged nodes, reliance.
 
 Twenty-three kinds of data without signal, every segmenter that accepts them, every combination. A
 look is one number with an interval that contains it 95 times in 100 by chance; at most 5% of all

@@ -1,4 +1,4 @@
-"""The one base of the estimators that take images."""
+"""Base of the estimators that take images."""
 
 from __future__ import annotations
 

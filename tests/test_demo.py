@@ -13,8 +13,9 @@ import pytest
 
 from hierseg_learn import demo
 from hierseg_learn.descriptors import make_descriptors
-from hierseg_learn.descriptors._registry import FAMILIES
-from hierseg_learn.segmentation.registry import SEGMENTERS, make_segmenter
+from hierseg_learn.descriptors.registry import DESCRIPTORS
+from hierseg_learn.metrics.registry import NODE_METRICS, make_node_metric
+from hierseg_learn.segmentation.registry import CUTTERS, SEGMENTERS, make_segmenter
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 GUIDE = [REPOSITORY / "docs" / "development.rst"]
@@ -194,7 +195,9 @@ def test_a_folder_that_cannot_be_written_is_said_before_the_work(tmp_path, capsy
     ("registry", "name", "make"),
     [
         (SEGMENTERS, "BandSegmenter", partial(make_segmenter, has_masks=False)),
-        (FAMILIES, "ContrastDescriptor", lambda name: make_descriptors(name)[0][1]),
+        (CUTTERS, "ColumnCutter", lambda name: make_segmenter(name, has_masks=False).cutter),
+        (DESCRIPTORS, "ContrastDescriptor", lambda name: make_descriptors(name)[0][1]),
+        (NODE_METRICS, "WithinClassScaling", make_node_metric),
     ],
 )
 def test_one_line_gives_a_name_to_what_the_development_page_adds(monkeypatch, registry, name, make):

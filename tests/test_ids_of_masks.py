@@ -1,4 +1,4 @@
-"""Which ids of label maps are parts, wherever they are taken; nothing is dropped unsaid."""
+"""Ids of label maps that are parts, in every function; a warning tells what is dropped."""
 
 import pickle
 import struct

@@ -1,4 +1,4 @@
-"""What an import loads, and that every public name is there."""
+"""Packages that an import loads, and existence of all public names."""
 
 import json
 import subprocess

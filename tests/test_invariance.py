@@ -1,4 +1,4 @@
-"""What an answer does not depend on: order, names, containers, memory, threads, scale.
+"""Invariance of results: order, names, containers, memory, threads, scale.
 
 A case is a tiny table or a few tiny images, with everything that ties: missing parts, copied rows,
 whole numbers, flat patches.

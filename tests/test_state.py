@@ -1,4 +1,4 @@
-"""What a fit leaves behind: it is the estimator's own, whole or not there, and it can be saved."""
+"""State after a fit: it is the estimator's own, complete or absent, and it can be saved."""
 
 import copy
 import pickle

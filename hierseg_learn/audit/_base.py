@@ -1,4 +1,4 @@
-"""What the reports of the audit share: text, HTML, and bars on axes."""
+"""Base of the reports of the audit: text, HTML, and bars on axes."""
 
 from __future__ import annotations
 

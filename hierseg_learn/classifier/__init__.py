@@ -1,4 +1,4 @@
-"""A table in, classes and what every node contributed out."""
+"""Classifier: from a table to classes and the contributions of every node."""
 
 from ._classifier import HierarchicalMetricClassifier
 from ._node_snr_distances import node_snr_distances

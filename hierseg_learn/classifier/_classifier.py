@@ -28,7 +28,7 @@ from ..metrics.tree_metric import TreeMetric, fit_tree_metric
 from ..table.checks import check_rows, check_table
 from ..table.layout import TableLayout, read_layout
 from ..tree import SegmentTree
-from ..utils import Estimator
+from ..utils import Estimator, fill_doc
 from ..utils.labels import check_labels, check_same_kind
 from ..utils.progress import ProgressBar
 from ._explain import ExplainMixin
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 _SERIES = {"node_scores_": "score", "node_outcomes_": "outcome"}
 
 
+@fill_doc(node_metrics=NODE_METRICS, combinations=COMBINATIONS)
 class HierarchicalMetricClassifier(
     ExplainMixin,
     MahalanobisMixin,
@@ -66,12 +67,12 @@ class HierarchicalMetricClassifier(
         ``"auto"`` reads the tree from the column names, and takes a table without hierarchical
         names as one node; ``"columns"`` insists on such names. A nested dict has lists of column
         names or positions as leaves.
-    node_metric : {"lda", "nca", "lmnn", "triplet", "snr"} or estimator, default="lda"
+    node_metric : {$node_metrics} or estimator, default="lda"
         What learns the map of every node: shrinkage linear discriminants, neighborhood components,
         large-margin neighbors, triplet margin, signal-to-noise; or any metric-learn or
         scikit-learn estimator whose `transform` is linear. It is fitted on the node's columns,
         standardized.
-    combination : {"projection", "weighted", "scatter"} or Combination, default="projection"
+    combination : {$combinations} or Combination, default="projection"
         How a parent's metric is made from those of its children: by a full projection; by
         non-negative weights, under which no contribution is negative; or by discriminants of all
         columns below it, with a scatter drawn towards that of the children, which takes less

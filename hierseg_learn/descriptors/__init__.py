@@ -1,11 +1,11 @@
-"""What a region looks like: dense maps of an image, pooled additively over regions."""
+"""Descriptors of regions: dense maps of an image, pooled additively over regions."""
 
 from ._base import Descriptor, ImageChannels
 from ._fixed import ColorDescriptor, GradientDescriptor, LBPDescriptor, ShapeDescriptor
 from ._patches import PatchDictionary
-from ._registry import DEFAULT_DESCRIPTORS as DEFAULT_DESCRIPTORS
-from ._registry import descriptor_columns as descriptor_columns
-from ._registry import make_descriptors as make_descriptors
+from .registry import DEFAULT_DESCRIPTORS as DEFAULT_DESCRIPTORS
+from .registry import descriptor_columns as descriptor_columns
+from .registry import make_descriptors as make_descriptors
 
 __all__ = [
     "ColorDescriptor",

@@ -1,5 +1,6 @@
 """Plots of explanations, one class each, as scikit-learn's displays."""
 
+from ._base import Display
 from ._neighbors import Neighbor, NeighborStripDisplay
 from ._node_scores import NodeScoreDisplay
 from ._pair_matrix import PairMatrixDisplay
@@ -7,6 +8,7 @@ from ._photos import SegmentContributionDisplay
 from ._waterfall import WaterfallDisplay
 
 __all__ = [
+    "Display",
     "Neighbor",
     "NeighborStripDisplay",
     "NodeScoreDisplay",

@@ -19,7 +19,10 @@ FONT_POINTS = 9.0
 
 
 class Display(ABC):
-    """Plot that keeps its data, its axes and its description.
+    """Base class: a plot that keeps its data, its axes and its description.
+
+    A new display stores what it draws. It overrides `alt_text`, and `_draw`, which gets
+    `matplotlib.pyplot` and the axes or None, and returns the axes.
 
     Attributes
     ----------
@@ -27,6 +30,22 @@ class Display(ABC):
         The axes; set by `plot`.
     figure_ : matplotlib Figure
         The figure of these axes; set by `plot`.
+
+    Examples
+    --------
+    >>> from hierseg_learn.displays import Display
+    >>> class Bars(Display):
+    ...     def __init__(self, values):
+    ...         self.values = values
+    ...     @property
+    ...     def alt_text(self):
+    ...         return f"{len(self.values)} bars."
+    ...     def _draw(self, plt, ax):
+    ...         ax = plt.figure().add_subplot() if ax is None else ax
+    ...         ax.bar(range(len(self.values)), self.values)
+    ...         return ax
+    >>> Bars([1, 3]).plot().alt_text
+    '2 bars.'
     """
 
     ax_: Axes

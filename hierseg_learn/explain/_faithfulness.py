@@ -308,7 +308,7 @@ def deletion_curve(worth: Worth, attributions: Any) -> np.ndarray:
     worth : callable
         ``worth(kept)`` with `kept` of shape (n_coalitions, n_segments), bool, returns the score of
         the image in which only the kept segments are left, (n_coalitions,): usually the probability
-        of the predicted class. How a segment is removed (muted, exchanged, painted over) is up to
+        of the predicted class. How a segment is removed (ablated, swapped, painted over) is up to
         this function, so that all explanations can be compared by the same removal. It is called
         once.
     attributions : array-like of shape (n_segments,)

@@ -169,9 +169,9 @@ def snr_distances(Q: cupy.ndarray, X: cupy.ndarray) -> cupy.ndarray:
     Q, X = _floating(Q), _floating(X)
     check_columns(Q, X)
     Q, X = _alike(Q, X)
-    centred_q, signal = center(cupy, Q)
-    centred_x, norms = center(cupy, X)
-    distances = cupy.ascontiguousarray(centred_q @ centred_x.T)
+    centered_q, signal = center(cupy, Q)
+    centered_x, norms = center(cupy, X)
+    distances = cupy.ascontiguousarray(centered_q @ centered_x.T)
     if distances.size:
         n_queries, n_points = distances.shape
         grid = (-(-n_points // THREADS), min(n_queries, MAX_ROWS))

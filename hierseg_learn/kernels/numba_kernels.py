@@ -191,7 +191,7 @@ def count_classes(
 
 
 def nca_loss_grad(Z: np.ndarray, codes: np.ndarray) -> tuple[float, np.ndarray]:
-    r"""Negative log-likelihood of neighbourhood components and its gradient.
+    r"""Negative log-likelihood of neighborhood components and its gradient.
 
     With :math:`p_{ij} \propto \exp(-\|z_i - z_j\|^2)`, :math:`j \ne i`, the loss is the mean of
     :math:`-\log \sum_{j : c_j = c_i} p_{ij}` over the points that share their class with another
@@ -252,13 +252,13 @@ def snr_distances(Q: np.ndarray, X: np.ndarray) -> np.ndarray:
     """
     Q, X = _floating(Q), _floating(X)
     check_columns(Q, X)
-    centred_q, signal = center(np, Q)
-    centred_x, norms = center(np, X)
+    centered_q, signal = center(np, Q)
+    centered_x, norms = center(np, X)
     distances = np.empty((len(Q), len(X)), dtype=np.result_type(Q, X))
     signal = np.where(signal > 0, signal, np.nan)
 
     def block(start: int, stop: int) -> None:
-        noise = centred_q[start:stop] @ centred_x.T
+        noise = centered_q[start:stop] @ centered_x.T
         noise *= -2
         noise += signal[start:stop, None] + norms
         np.divide(

@@ -32,7 +32,7 @@ class WeightedCombination(CrossFitCombination):
 
     The squared distance of node v is :math:`d_v = w_v \delta_v + \sum_c w_c d_c`, with
     :math:`\delta_v` that of its own columns and c its children. The weights start equal and are
-    learned bottom-up by the objective of neighbourhood components [1]_, on rows embedded by maps
+    learned bottom-up by the objective of neighborhood components [1]_, on rows embedded by maps
     that were fitted without them (cross-fitting); held-out rows decide whether they are kept. No
     contribution is negative.
 

@@ -291,7 +291,7 @@ class GradientMetric(LinearMetric):
 @add_shared_docs
 @dataclass(eq=False, repr=False)
 class NCA(GradientMetric):
-    r"""Neighbourhood components analysis, trained on batches.
+    r"""Neighborhood components analysis, trained on batches.
 
     The map L makes rows of the same class likely neighbors: with
     :math:`p_{ij} \propto \exp(-\|L (x_i - x_j)\|^2)` it maximizes the mean log-probability that a

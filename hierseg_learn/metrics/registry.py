@@ -1,4 +1,4 @@
-"""From the parameters `node_metric` and `combination` to objects."""
+"""Node learners and combinations by name."""
 
 from __future__ import annotations
 
@@ -37,7 +37,9 @@ def make_node_metric(spec: Any, *, device: str = "auto") -> Any:
     if isinstance(spec, str) and spec in NODE_METRICS:
         if spec == "lda":
             return ShrinkageLDA(n_extra_directions=N_EXTRA_DIRECTIONS)
-        return NODE_METRICS[spec](device=device)
+        learner = NODE_METRICS[spec]()
+        takes_device = "device" in learner.get_params()
+        return learner.set_params(device=device) if takes_device else learner
     is_learner = hasattr(spec, "fit") and hasattr(spec, "transform")
     if isinstance(spec, str | type) or not is_learner:
         raise _unknown("node_metric", spec, NODE_METRICS, "an estimator with fit and transform")

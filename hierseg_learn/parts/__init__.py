@@ -1,4 +1,4 @@
-"""What a part is across images: its looks, its statistics, and which parts belong together."""
+"""Parts across images: vocabulary, statistics, and a tree over similar parts."""
 
 from ._agglomeration import PartAgglomeration
 from ._agglomeration import metric_similarity as metric_similarity

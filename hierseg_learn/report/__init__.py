@@ -1,4 +1,4 @@
-"""A fitted model as one page of HTML that needs neither a network nor a server."""
+"""Report about a fitted model: one HTML page that needs neither a network nor a server."""
 
 from ._report import write_report
 

@@ -1,4 +1,4 @@
-"""How frequent, pure and stable every part is, in numbers, words and examples."""
+"""Frequency, purity and stability of every part, in numbers, words and examples."""
 
 from __future__ import annotations
 

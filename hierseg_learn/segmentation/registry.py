@@ -1,4 +1,4 @@
-"""From the `segmenter` parameter to a segmenter."""
+"""Segmenters and cutters by name."""
 
 from __future__ import annotations
 
@@ -26,7 +26,6 @@ SEGMENTERS: dict[str, type[Segmenter]] = {
     "pyramid": PyramidSegmenter,
     "union": SegmenterUnion,
 }
-NAMES = (*SEGMENTERS, *CUTTERS)
 
 
 def make_segmenter(spec: Any, has_masks: bool) -> Segmenter:

@@ -1,4 +1,4 @@
-"""Images in, a table out: one row per image, a block of columns per node."""
+"""Transformer: from images to a table with one row per image and a block of columns per node."""
 
 from ._transformer import SegmentTreeTransformer
 

@@ -16,18 +16,22 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..base import ImageEstimator, clone_with_seed
 from ..descriptors import DEFAULT_DESCRIPTORS, Descriptor, make_descriptors
+from ..descriptors.registry import DESCRIPTORS
 from ..images import ImageBatch, is_table
 from ..images.labels import check_unlabeled
 from ..kernels import get_backend
 from ..parts import PartAgglomeration, PartLookup
 from ..segmentation import Segmenter, make_segmenter
-from ..segmentation.registry import NAMES
+from ..segmentation.registry import CUTTERS, SEGMENTERS
 from ..tree import SegmentTree
-from ..utils import warn_user
+from ..utils import fill_doc, warn_user
 from ._tree_choice import agglomerate_tree, read_tree_choice
 from .describe import TreeDescriber, describe_images, fill_missing, mean_of_present
 
 
+@fill_doc(
+    segmenters=SEGMENTERS, cutters=CUTTERS, descriptors=DESCRIPTORS, defaults=DEFAULT_DESCRIPTORS
+)
 class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
     """Turn images into a table: one block of columns for every node of a segment tree.
 
@@ -38,12 +42,10 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
 
     Parameters
     ----------
-    segmenter : {"auto", "masks", "grid", "pyramid", "superpixels", "region_merging", \
-            "felzenszwalb", "quickshift", "watershed", "higra", "union"}, Segmenter or callable,
-            default="auto"
+    segmenter : {"auto", $segmenters, $cutters}, Segmenter or callable, default="auto"
         Where the label maps come from. ``"auto"`` takes the masks that come with the images, and a
         spatial pyramid where there are none. A callable gets an image, float32 in [0, 1], and
-        returns its label map. From ``"superpixels"`` to ``"higra"`` it names the cutter of a
+        returns its label map. The names $cutters stand for the cutter of a
         :class:`~hierseg_learn.segmentation.VocabularySegmenter`. Parameters of an object can be
         searched, as in ``segmenter__n_parts`` and ``segmenter__cutter__n_segments``.
     tree : dict, SegmentTree, PartAgglomeration, "agglomerative" or None, default=None
@@ -53,10 +55,9 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
         - ``"agglomerative"``: the segmenter's parts, joined step by step by how they look, touch
           and occur together in the training images; a
           :class:`~hierseg_learn.parts.PartAgglomeration` does so with weights that can be searched.
-    descriptors : str, Descriptor or list of str and (str, Descriptor), \
-            default=("color", "gradients", "lbp", "shape")
-        What is pooled, by name (also ``"patches"``) or as objects, whose parameters can be searched
-        as in :class:`~sklearn.pipeline.FeatureUnion`.
+    descriptors : str, Descriptor or list of str and (str, Descriptor), default=($defaults)
+        What is pooled, by name ($descriptors) or as objects, whose parameters can be searched as in
+        :class:`~sklearn.pipeline.FeatureUnion`.
     describe_inner : bool, default=True
         Whether inner nodes describe their own pixels, too, or only combine their children.
     erosion : int, default=0
@@ -131,7 +132,7 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
 
     _parameter_constraints: dict = {
         "segmenter": [
-            StrOptions({"auto", *NAMES}),
+            StrOptions({"auto", *SEGMENTERS, *CUTTERS}),
             Segmenter,
             callable,
         ],

@@ -1,4 +1,4 @@
-"""What all estimators share: a fit that succeeds or changes nothing, pickles, and warnings."""
+"""Base of all estimators: a fit that succeeds or changes nothing, pickles, and warnings."""
 
 from __future__ import annotations
 
@@ -19,6 +19,19 @@ _FITTED_WITH = "_fitted_with"
 _VERSION = "_hierseg_learn_version"
 # packages whose lines no user can change
 _INNER = {__name__.partition(".")[0], "sklearn", "joblib"}
+
+
+def fill_doc(**names: Any) -> Callable[[type], type]:
+    """Decorate a class: replace every `$key` in its docstring by a list of quoted names."""
+
+    def fill(cls: type) -> type:
+        for key, values in names.items():
+            if cls.__doc__:  # none under python -OO
+                quoted = ", ".join(f'"{value}"' for value in values)
+                cls.__doc__ = cls.__doc__.replace(f"${key}", quoted)
+        return cls
+
+    return fill
 
 
 def warn_user(message: str | Warning) -> None:

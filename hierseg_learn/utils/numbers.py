@@ -1,4 +1,4 @@
-"""How numbers and tables are written, as text and as HTML; checks of integers."""
+"""Formatting of numbers and tables, as text and as HTML; checks of integers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a model would predict if parts were ablated, or swapped with those of other images."""
+"""Predictions of a model if parts were ablated, or swapped with those of other images."""
 
 from ._ablation import AblatedClassifier
 from ._counterfactual import Counterfactual, counterfactual

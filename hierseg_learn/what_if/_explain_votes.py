@@ -1,4 +1,4 @@
-"""What every part adds to the votes for a class, by ablating or swapping all sets of parts."""
+"""Contributions of parts to the votes for a class, by ablating or swapping all sets of parts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What swapping nodes costs a model."""
+"""Loss of accuracy when nodes are swapped."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""What explanations are judged by: all orders of parts, and the votes of all sets of parts."""
+"""References for explanations: all orders of parts, and the votes of all sets of parts."""
 
 from itertools import permutations
 

@@ -1,4 +1,4 @@
-"""What the benchmark of segments makes of other packages: cuts of the numbers asked for."""
+"""Other packages in the benchmark of segments: cuts with the requested numbers of segments."""
 
 import sys
 from importlib import import_module

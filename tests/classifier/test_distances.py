@@ -64,7 +64,7 @@ def test_votes_are_those_of_scikit_learn(model, weights, n_neighbors, table):
 
 
 @each_configuration
-def test_neighbours_are_those_of_scikit_learn(model, table):
+def test_neighbors_are_those_of_scikit_learn(model, table):
     X, _, new = table
     reference = NearestNeighbors(n_neighbors=7, algorithm="brute").fit(model.transform(X))
     for rows in (new, None):
@@ -78,13 +78,13 @@ def test_neighbours_are_those_of_scikit_learn(model, table):
     assert model.kneighbors(new)[0].shape == (50, 5)
 
 
-def test_everyone_can_be_a_neighbour(model, table):
+def test_everyone_can_be_a_neighbor(model, table):
     new = table[2]
     indices = model.kneighbors(new, n_neighbors=110, return_distance=False)
     np.testing.assert_array_equal(np.sort(indices, axis=1), np.tile(np.arange(110), (50, 1)))
 
 
-def test_no_training_row_is_its_own_neighbour_even_if_it_comes_twice(table):
+def test_no_training_row_is_its_own_neighbor_even_if_it_comes_twice(table):
     X, y, _ = table
     twice = HierarchicalMetricClassifier(random_state=0).fit(pd.concat([X, X]), np.r_[y, y])
     distances, indices = twice.kneighbors(n_neighbors=1)

@@ -1,4 +1,4 @@
-"""What must not change a model: order, names, memory layout, the rows asked along."""
+"""Invariance of a model: order, names, memory layout, the other rows of a query."""
 
 import numpy as np
 import pandas as pd

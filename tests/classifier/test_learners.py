@@ -15,6 +15,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from hierseg_learn import HierarchicalMetricClassifier
 from hierseg_learn.metrics import ProjectionCombination, ShrinkageLDA, WeightedCombination
+from hierseg_learn.metrics.registry import NODE_METRICS
 from tests.tables import named_table
 
 LINEAR = [
@@ -25,11 +26,7 @@ LINEAR = [
     NeighborhoodComponentsAnalysis(max_iter=5),
     make_pipeline(StandardScaler(), PCA(2)),
     ShrinkageLDA(n_components=1),
-    "lda",
-    "nca",
-    "lmnn",
-    "triplet",
-    "snr",
+    *NODE_METRICS,
 ]
 
 

@@ -66,7 +66,7 @@ def test_parts_come_and_go(a, b, nodes):
     assert (mask == 1).any() == (B.mask == 1).any()
 
 
-def test_colours_are_the_donors():
+def test_colors_are_the_donors():
     for a, b in ((0, 1), (1, 7), (4, 0)):
         A, B = DATA.images[a], DATA.images[b]
         for part, node in enumerate(NODES[:7]):

@@ -13,7 +13,7 @@ def test_color_channels_are_those_of_scikit_image():
     np.testing.assert_array_equal(channels.gray, rgb2gray(image))
 
 
-def test_grey_image_has_the_lightness_of_its_color_twin():
+def test_gray_image_has_the_lightness_of_its_color_twin():
     image = np.linspace(0, 1, 12, dtype=np.float32).reshape(3, 4)
     channels = ImageChannels(image)
     assert (channels.shape, channels.n_channels, channels.lab.shape) == ((3, 4), 1, (3, 4, 1))

@@ -222,7 +222,7 @@ def test_stability_says_what_is_wrong(options, message):
         noise_stability(lambda x: x, np.ones(2), **options)
 
 
-# --- randomisation --------------------------------------------------------------------------------
+# --- randomization --------------------------------------------------------------------------------
 
 X = RNG.normal(size=(300, 6))
 Y = (X[:, 2] > 0).astype(int)

@@ -1,4 +1,4 @@
-"""What explanations say: sentences, trees of shares, HTML."""
+"""Text of explanations: sentences, trees of shares, HTML."""
 
 import json
 import re

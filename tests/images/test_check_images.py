@@ -377,7 +377,7 @@ def test_a_collection_from_another_is_accepted():
     assert_array_equal(batch.mask(1), check_images(X).mask(1))
 
 
-def test_one_colour_image_in_the_place_of_many_is_noticed():
+def test_one_color_image_in_the_place_of_many_is_noticed():
     image = np.zeros((20, 16, 3), dtype=np.uint8)
     with pytest.warns(UserWarning, match=r"taken as 20 gray images of 16 x 3 pixels; .* \[X\]"):
         check_images(image)

@@ -21,7 +21,7 @@ FLAGS = ["-std=c++17", "-O1", "-fPIC", "-shared", "-ffp-contract=off"]
 def why_not():
     """Return why the kernels cannot run here, or None."""
     if platform.system() != "Linux":
-        return "fibres need Linux"
+        return "fibers need Linux"
     return None if _compiler() else "there is no C++ compiler"
 
 

@@ -121,7 +121,7 @@ def count_classes(
 
 
 def nca_loss_grad(Z: np.ndarray, codes: np.ndarray) -> tuple[float, np.ndarray]:
-    r"""Negative log-likelihood of neighbourhood components and its gradient.
+    r"""Negative log-likelihood of neighborhood components and its gradient.
 
     With :math:`p_{ij} \propto \exp(-\|z_i - z_j\|^2)`, :math:`j \ne i`, the loss is the mean of
     :math:`-\log \sum_{j : c_j = c_i} p_{ij}` over the points that share their class with another

@@ -90,7 +90,7 @@ def host_kernels():
     with mock.patch.dict(sys.modules, cupy=np):
         spec.loader.exec_module(module)
     module.launch = launch_on_host
-    module.THREADS = 64  # a fibre costs more than a thread
+    module.THREADS = 64  # a fiber costs more than a thread
     return module
 
 

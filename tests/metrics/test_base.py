@@ -1,4 +1,4 @@
-"""What a linear metric promises, with metric-learn's names and tests."""
+"""Promises of a linear metric, with metric-learn's names and tests."""
 
 import pickle
 

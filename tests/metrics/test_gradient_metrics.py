@@ -1,4 +1,4 @@
-"""What all gradient-trained node learners share: one training loop, one set of promises."""
+"""Promises of all gradient-trained node learners: one training loop, one set of promises."""
 
 import pickle
 import tracemalloc
@@ -12,17 +12,17 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from hierseg_learn.kernels import Backend
-from hierseg_learn.metrics import LMNN, NCA, SNRMetric, TripletMargin, gradient_metrics
+from hierseg_learn.metrics import NCA, SNRMetric, gradient_metrics
 from hierseg_learn.metrics._training import hold_out
+from hierseg_learn.metrics.registry import NODE_METRICS
 from tests.kernels import composed
 
 LEARNERS = [
-    NCA(random_state=0),
-    LMNN(random_state=0),
-    TripletMargin(random_state=0),
-    SNRMetric(random_state=0),
+    cls(random_state=0)
+    for cls in NODE_METRICS.values()
+    if issubclass(cls, gradient_metrics.GradientMetric)
 ]
-NAMES = ["NCA", "LMNN", "TripletMargin", "SNRMetric"]
+NAMES = [type(learner).__name__ for learner in LEARNERS]
 each_learner = pytest.mark.parametrize("learner", LEARNERS, ids=NAMES)
 
 
@@ -52,7 +52,7 @@ def test_scikit_learn_checks(estimator, check):
 
 
 @each_learner
-def test_neighbours_are_better_than_on_raw_columns(learner, clusters):
+def test_neighbors_are_better_than_on_raw_columns(learner, clusters):
     X, y, X_test, y_test = clusters
     learned = accuracy(clone(learner).fit(X, y), *clusters)
     X, X_test = X / X.std(axis=0), X_test / X.std(axis=0)

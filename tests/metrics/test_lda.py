@@ -18,7 +18,6 @@ from hierseg_learn.metrics import ShrinkageLDA, _training
 
 @parametrize_with_checks(
     [
-        ShrinkageLDA(),
         ShrinkageLDA(n_extra_directions=3),
         ShrinkageLDA(n_components=1, shrinkage=0.5),
     ]

@@ -1,4 +1,4 @@
-"""Neighbourhood components analysis."""
+"""Neighborhood components analysis."""
 
 import numpy as np
 from sklearn.datasets import load_digits, load_iris

@@ -1,4 +1,4 @@
-"""What fit_node_map promises of any learner: standardized columns in, a plain linear map out."""
+"""Promises of fit_node_map for any learner: standardized columns in, a plain linear map out."""
 
 import pickle
 import re

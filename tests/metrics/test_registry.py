@@ -7,8 +7,10 @@ from sklearn.decomposition import PCA
 from sklearn.neighbors import NeighborhoodComponentsAnalysis
 from sklearn.pipeline import make_pipeline
 from sklearn.utils._param_validation import InvalidParameterError
+from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from hierseg_learn import metrics
+from hierseg_learn.metrics.gradient_metrics import GradientMetric
 from hierseg_learn.metrics.registry import (
     COMBINATIONS,
     N_EXTRA_DIRECTIONS,
@@ -24,11 +26,19 @@ def test_names_stand_for_learners_with_their_defaults(spec, name):
     learner = make_node_metric(spec, device="cpu")
     cls = getattr(metrics, name)
     assert type(learner) is cls
-    expected = cls().get_params() | (
-        {"n_extra_directions": N_EXTRA_DIRECTIONS} if spec == "lda" else {"device": "cpu"}
-    )
+    expected = cls().get_params()
+    changed = {"n_extra_directions": N_EXTRA_DIRECTIONS} if spec == "lda" else {"device": "cpu"}
+    expected |= {name: value for name, value in changed.items() if name in expected}
     assert learner.get_params() == expected
     assert make_node_metric(spec) is not make_node_metric(spec)
+
+
+# those of the learners with a gradient are in test_gradient_metrics.py, with few steps
+@parametrize_with_checks(
+    [cls() for cls in NODE_METRICS.values() if not issubclass(cls, GradientMetric)]
+)
+def test_scikit_learn_checks(estimator, check):
+    check(estimator)
 
 
 @pytest.mark.parametrize(("spec", "name"), [(k, v.__name__) for k, v in COMBINATIONS.items()])

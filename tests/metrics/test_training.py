@@ -1,4 +1,4 @@
-"""The loop: Adam on an objective, judged as it goes."""
+"""The training loop: Adam on an objective, with scores on held-out rows."""
 
 import numpy as np
 import pytest

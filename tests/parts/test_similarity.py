@@ -1,4 +1,4 @@
-"""How alike learned metrics are, against the d x d matrices."""
+"""Similarity of learned metrics, against the d x d matrices."""
 
 import numpy as np
 import pytest

@@ -96,7 +96,7 @@ def test_blocks(descriptor):
     PartEditor.from_transformer(TRANSFORMER).read(table)
 
 
-def test_a_missing_part_is_given_as_a_whole_but_has_no_colour_to_give():
+def test_a_missing_part_is_given_as_a_whole_but_has_no_color_to_give():
     bald = TABLE["portrait/person/head/hair|presence"].to_numpy() == 0
     assert 0 < bald.sum() < 30
     whole = sampler("hair")

@@ -1,4 +1,4 @@
-"""scikit-learn's own checks for every segmenter."""
+"""scikit-learn's checks for every segmenter."""
 
 import pickle
 from importlib.util import find_spec
@@ -12,18 +12,12 @@ from hierseg_learn import SegmentTreeTransformer
 from hierseg_learn.segmentation import (
     CallableSegmenter,
     Cutter,
-    Felzenszwalb,
     GridSegmenter,
-    Higra,
-    MaskSegmenter,
-    PyramidSegmenter,
-    Quickshift,
-    RegionMerging,
     SegmenterUnion,
     Slic,
     VocabularySegmenter,
-    Watershed,
 )
+from hierseg_learn.segmentation.registry import CUTTERS, SEGMENTERS
 
 
 class Bright:
@@ -36,33 +30,27 @@ class Bright:
         return "Bright()"
 
 
-SEGMENTERS = [
+MEMBERS = [("layout", GridSegmenter()), ("parts", VocabularySegmenter(n_parts=3, random_state=0))]
+CHECKED = [
     CallableSegmenter(Bright()),
-    MaskSegmenter(),
-    GridSegmenter(),
-    PyramidSegmenter(),
-    SegmenterUnion(
-        [("layout", GridSegmenter()), ("parts", VocabularySegmenter(n_parts=3, random_state=0))]
-    ),
+    *(cls(MEMBERS) if cls is SegmenterUnion else cls() for cls in SEGMENTERS.values()),
     VocabularySegmenter(n_parts=3),
-    VocabularySegmenter(Felzenszwalb(), n_parts=3),
-    VocabularySegmenter(Quickshift(), n_parts=3),
-    VocabularySegmenter(RegionMerging(), n_parts=3),
-    VocabularySegmenter(Watershed(), n_parts=3),
+    *(
+        VocabularySegmenter(cls(), n_parts=3)
+        for name, cls in CUTTERS.items()
+        if name != "higra" or find_spec("higra")
+    ),
 ]
-if find_spec("higra"):
-    SEGMENTERS.append(VocabularySegmenter(Higra(), n_parts=3))
-CUTTERS = [Felzenszwalb, Higra, Quickshift, RegionMerging, Slic, Watershed]
 
 
 @pytest.mark.filterwarnings("ignore:X comes without label maps:UserWarning")
-@parametrize_with_checks(SEGMENTERS)
+@parametrize_with_checks(CHECKED)
 def test_sklearn_checks(estimator, check):
     assert hasattr(estimator, "segment")
     check(estimator)
 
 
-@pytest.mark.parametrize("kind", CUTTERS)
+@pytest.mark.parametrize("kind", CUTTERS.values())
 def test_cutters_are_parameters_as_scikit_learn_wants_them(kind):
     cutter = kind()
     assert set(cutter.get_params()) == set(kind._parameter_constraints)

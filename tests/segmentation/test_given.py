@@ -8,19 +8,14 @@ from hierseg_learn import SegmentTreeTransformer
 from hierseg_learn.images import SegmentedImages
 from hierseg_learn.segmentation import (
     CallableSegmenter,
-    Felzenszwalb,
     GridSegmenter,
-    Higra,
     MaskSegmenter,
     PyramidSegmenter,
-    Quickshift,
-    RegionMerging,
     Segmenter,
-    Slic,
     VocabularySegmenter,
-    Watershed,
     make_segmenter,
 )
+from hierseg_learn.segmentation.registry import CUTTERS
 from hierseg_learn.tree import SegmentTree
 
 IMAGES = np.zeros((2, 2, 3), dtype=np.uint8)
@@ -134,17 +129,7 @@ def test_make_segmenter(spec, has_masks, cls):
     assert type(make_segmenter(spec, has_masks)) is cls
 
 
-@pytest.mark.parametrize(
-    ("spec", "cutter"),
-    [
-        ("superpixels", Slic),
-        ("region_merging", RegionMerging),
-        ("felzenszwalb", Felzenszwalb),
-        ("quickshift", Quickshift),
-        ("watershed", Watershed),
-        ("higra", Higra),
-    ],
-)
+@pytest.mark.parametrize(("spec", "cutter"), CUTTERS.items())
 def test_make_segmenter_of_a_cutter(spec, cutter):
     segmenter = make_segmenter(spec, has_masks=False)
     assert type(segmenter) is VocabularySegmenter

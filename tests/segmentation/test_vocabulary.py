@@ -180,7 +180,7 @@ def test_clone_and_pickle(landscapes, fitted):
     assert repr(clone(fitted)) == repr(fitted)
 
 
-def test_grey_images_of_any_range(landscapes, segmenter_class):
+def test_gray_images_of_any_range(landscapes, segmenter_class):
     images = [(200 * image.mean(axis=2)).astype(np.uint8) for image in landscapes[0]]
     segmenter = segmenter_class(**FAST).fit(images)
     labels = segmenter.segment(images[0])

@@ -107,7 +107,7 @@ def test_presence_columns_point_to_the_node_of_every_column(tree, seed):
     leaves=arrays(np.int32, array_shapes(min_dims=2, max_dims=2, max_side=7), elements=PARTS),
     erosion=st.integers(0, 3),
 )
-def test_a_rim_is_what_is_near_another_part(leaves, erosion):
+def test_a_border_is_what_is_near_another_part(leaves, erosion):
     def depth(row, col):
         """Largest reach within which there is nothing but the pixel's own part."""
         reach = 0
@@ -118,10 +118,10 @@ def test_a_rim_is_what_is_near_another_part(leaves, erosion):
     depths = np.array(
         [[depth(*place) for place in row] for row in np.dstack(np.indices(leaves.shape))]
     )
-    drop_ancestors = {part: depths[leaves == part].max() for part in np.unique(leaves)}
+    deepest = {part: depths[leaves == part].max() for part in np.unique(leaves)}
     expected = [
         [
-            part if part >= 0 and deep == drop_ancestors[part] else -1
+            part if part >= 0 and deep == deepest[part] else -1
             for part, deep in zip(parts, deeps, strict=True)
         ]
         for parts, deeps in zip(leaves, depths, strict=True)

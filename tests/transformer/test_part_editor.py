@@ -44,7 +44,7 @@ few = settings(deadline=None, max_examples=20)
 @few
 @given(tree=segment_trees(max_leaves=6), seed=st.integers(0, 2**16), erosion=st.integers(1, 3))
 def test_a_table_with_a_margin_fits_together(tree, seed, erosion):
-    # larger parts than in the other tests, so that a rim is not all of them
+    # larger parts than in the other tests, so that a border is not all of them
     rng = np.random.default_rng(seed)
     images, masks = draw_images(tree, rng)
     images, masks = (np.repeat(np.repeat(values, 4, 1), 4, 2) for values in (images, masks))
@@ -143,7 +143,7 @@ def draw_row_pictures(tree, rng):
     seed=st.integers(0, 2**16),
     describe_inner=st.booleans(),
 )
-def test_swapped_colours_are_a_picture_painted_in_them(tree, seed, describe_inner):
+def test_swapped_colors_are_a_picture_painted_in_them(tree, seed, describe_inner):
     # Every leaf of the node is painted with the pixels that the donor's leaf has, each as often; a
     # leaf that the donor lacks with those of the donor's whole node.
     rng = np.random.default_rng(seed)

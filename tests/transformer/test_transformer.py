@@ -403,7 +403,7 @@ def test_the_order_of_siblings_only_orders_the_columns():
     np.testing.assert_allclose(other[table.columns], table, rtol=1e-6)
 
 
-def test_a_margin_keeps_what_neighbours_show_out_of_a_part():
+def test_a_margin_keeps_what_neighbors_show_out_of_a_part():
     rng = np.random.default_rng(0)
     masks = np.zeros((4, 24, 20), dtype=int)
     masks[:, 6:18, 5:15] = 1

@@ -67,7 +67,7 @@ def test_nothing_of_a_ablated_part_reaches_a_prediction(portraits, train, test, 
         assert not np.allclose(model.predict_proba(repaint(test[0], rng)), expected)
 
 
-def test_without_images_neighbours_still_see_the_part(portraits, train, test):
+def test_without_images_neighbors_still_see_the_part(portraits, train, test):
     # the reason for `images`: binary patterns reach across borders
     model = make_model(portraits.tree, ["lbp"]).fit(*train)
     painted = repaint(test[0], np.random.default_rng(0))

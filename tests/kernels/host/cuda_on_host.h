@@ -1,4 +1,4 @@
-// As much of CUDA as the kernels use, for a C++ compiler: every thread of a block is a fibre that
+// As much of CUDA as the kernels use, for a C++ compiler: every thread of a block is a fiber that
 // runs until it has to wait for others, so barriers, shuffles and shared memory mean what they mean
 // on a GPU. A barrier that some threads never reach is reported instead of hanging.
 #include <cmath>
@@ -28,7 +28,7 @@ namespace host {
 enum State { RUNNING, AT_WARP_BARRIER, AT_BLOCK_BARRIER, DONE };
 const size_t STACK = 64 * 1024;
 
-struct Fibre {
+struct Fiber {
   ucontext_t context;  // to start it; later switches are jumps, which ask nothing of the kernel
   jmp_buf place;
   bool started;
@@ -37,33 +37,33 @@ struct Fibre {
   std::vector<char> stack;
 };
 
-static std::vector<Fibre> fibres;
+static std::vector<Fiber> fibers;
 static jmp_buf scheduler;
 static ucontext_t origin;
 static unsigned current;
 static double slots[2][1024];  // what a thread shows to its warp, in turns
 
 inline void wait(State barrier) {
-  Fibre& fibre = fibres[current];
-  fibre.state = barrier;
-  if (!_setjmp(fibre.place)) _longjmp(scheduler, 1);
+  Fiber& fiber = fibers[current];
+  fiber.state = barrier;
+  if (!_setjmp(fiber.place)) _longjmp(scheduler, 1);
 }
 
 // Run a thread until it waits or is done.
 inline void resume(unsigned thread) {
-  Fibre& fibre = fibres[thread];
+  Fiber& fiber = fibers[thread];
   current = threadIdx.x = thread;
   if (_setjmp(scheduler)) return;
-  if (fibre.started) _longjmp(fibre.place, 1);
-  fibre.started = true;
-  swapcontext(&origin, &fibre.context);
+  if (fiber.started) _longjmp(fiber.place, 1);
+  fiber.started = true;
+  swapcontext(&origin, &fiber.context);
 }
 
 // Whether the threads begin:end all wait at a barrier; then they go on.
 inline bool release(unsigned begin, unsigned end, State barrier) {
   for (unsigned i = begin; i < end; ++i)
-    if (fibres[i].state != barrier) return false;
-  for (unsigned i = begin; i < end; ++i) fibres[i].state = RUNNING;
+    if (fibers[i].state != barrier) return false;
+  for (unsigned i = begin; i < end; ++i) fibers[i].state = RUNNING;
   return true;
 }
 
@@ -73,7 +73,7 @@ inline bool run_warp(unsigned warp, bool backwards) {
   do {
     for (unsigned lane = 0; lane < 32; ++lane) {
       unsigned thread = warp + (backwards ? 31 - lane : lane);
-      if (fibres[thread].state != RUNNING) continue;
+      if (fibers[thread].state != RUNNING) continue;
       resume(thread);
       moved = true;
     }
@@ -84,12 +84,12 @@ inline bool run_warp(unsigned warp, bool backwards) {
 // Run warp after warp, in either order and each as far as it gets; false if a barrier keeps some
 // threads for ever.
 inline bool run_block(bool backwards) {
-  unsigned n = fibres.size();
+  unsigned n = fibers.size();
   for (;;) {
     bool moved = false, over = true;
     for (unsigned warp = 0; warp < n; warp += 32)
       moved = run_warp(backwards ? n - 32 - warp : warp, backwards) || moved;
-    for (const Fibre& fibre : fibres) over = over && fibre.state == DONE;
+    for (const Fiber& fiber : fibers) over = over && fiber.state == DONE;
     if (over) return true;
     if (!release(0, n, AT_BLOCK_BARRIER) && !moved) return false;
   }
@@ -111,19 +111,19 @@ int run_grid(unsigned blocks_x, unsigned blocks_y, unsigned threads, bool backwa
   gridDim = {blocks_x, blocks_y, 1};
   blockDim = {threads, 1, 1};
   Entry<Body>::body = &body;
-  fibres.resize(threads);
+  fibers.resize(threads);
   for (blockIdx.y = 0; blockIdx.y < blocks_y; ++blockIdx.y)
     for (blockIdx.x = 0; blockIdx.x < blocks_x; ++blockIdx.x) {
-      for (Fibre& fibre : fibres) {
-        fibre.stack.resize(STACK);
-        fibre.state = RUNNING;
-        fibre.started = false;
-        fibre.turn = 0;
-        getcontext(&fibre.context);
-        fibre.context.uc_stack.ss_sp = fibre.stack.data();
-        fibre.context.uc_stack.ss_size = STACK;
-        fibre.context.uc_link = nullptr;
-        makecontext(&fibre.context, Entry<Body>::run, 0);
+      for (Fiber& fiber : fibers) {
+        fiber.stack.resize(STACK);
+        fiber.state = RUNNING;
+        fiber.started = false;
+        fiber.turn = 0;
+        getcontext(&fiber.context);
+        fiber.context.uc_stack.ss_sp = fiber.stack.data();
+        fiber.context.uc_stack.ss_size = STACK;
+        fiber.context.uc_link = nullptr;
+        makecontext(&fiber.context, Entry<Body>::run, 0);
       }
       if (!run_block(backwards)) return 1;
     }
@@ -155,7 +155,7 @@ inline void __syncwarp() { host::wait(host::AT_WARP_BARRIER); }
 
 // Show a value to the warp; what its threads show stands there until the call after the next.
 inline const double* show(double value) {
-  double* shown = host::slots[host::fibres[host::current].turn ^= 1];
+  double* shown = host::slots[host::fibers[host::current].turn ^= 1];
   shown[threadIdx.x] = value;
   __syncwarp();
   return shown + threadIdx.x / 32 * 32;

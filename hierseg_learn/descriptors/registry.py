@@ -9,7 +9,7 @@ from ._base import Descriptor
 from ._fixed import ColorDescriptor, GradientDescriptor, LBPDescriptor, ShapeDescriptor
 from ._patches import PatchDictionary
 
-FAMILIES = {
+DESCRIPTORS = {
     "color": ColorDescriptor,
     "gradients": GradientDescriptor,
     "lbp": LBPDescriptor,
@@ -69,11 +69,10 @@ def descriptor_columns(descriptors: Iterable[tuple[str, Descriptor]]) -> list[st
 def _named(entry: Any) -> tuple[str, Descriptor]:
     """Resolve one entry of a list of descriptors."""
     if isinstance(entry, str):
-        if entry not in FAMILIES:
-            raise ValueError(
-                f"descriptors names {entry!r}, which is none of {', '.join(map(repr, FAMILIES))}."
-            )
-        return entry, FAMILIES[entry]()
+        if entry not in DESCRIPTORS:
+            known = ", ".join(map(repr, DESCRIPTORS))
+            raise ValueError(f"descriptors names {entry!r}, which is none of {known}.")
+        return entry, DESCRIPTORS[entry]()
     pair = isinstance(entry, tuple | list) and len(entry) == 2
     if not pair or not isinstance(entry[0], str) or not isinstance(entry[1], Descriptor):
         raise TypeError(
