@@ -357,7 +357,7 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
         if isinstance(y, list | tuple | np.ndarray) and len(y) and np.ndim(y[0]) > 1:
             raise ValueError(
                 f"y must hold one label per image, got arrays of shape {np.shape(y[0])}; label "
-                "maps are passed as segments=, or with the images as SegmentedImages(images, masks)."
+                "maps are passed as segments=, or as SegmentedImages(images, masks)."
             )
         batch = self._check_images(X, segments=segments, reset=True)
         rng = None if self.random_state is None else check_random_state(self.random_state)
