@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..explain.explanation import NAMELESS, Explanation
-from ..explain.style import show_percents, text_width
+from ..explain.style import show_percents, text_width, write_beside
 from ..explain.words import (
     LEAST,
     enumerate_words,
@@ -19,7 +19,7 @@ from ..explain.words import (
     spoken_labels,
     start_sentence,
 )
-from ..fitted.model import FittedModel
+from ..fitted.model import FittedModel, check_titles
 from ..tree.render import top_down
 from ..utils.numbers import check_integer, percent
 from ._base import FONT_POINTS, ExplanationDisplay, choose_colormap, enumerate_some
@@ -223,16 +223,11 @@ of the squared distance: sky 75% and sea 12%. Not drawn: photo as a whole 12%.
         return enumerate_some(words, n_shown)
 
     def _check_titles(self, titles: Sequence[str] | None) -> list[str]:
-        if titles is None:
-            names = self.explanation._names()[: len(self.images)]
-            # a single photo without a name needs no title beside the question
-            return [""] if names == (NAMELESS,) else list(names)
-        if isinstance(titles, str) or len(titles) != len(self.images):
-            raise ValueError(
-                f"titles must be a list of one string per photo, expected {len(self.images)}, "
-                f"got {titles!r}."
-            )
-        return [str(title) for title in titles]
+        if titles is not None:
+            return check_titles(titles, len(self.images), noun="photo")
+        names = self.explanation._names()[: len(self.images)]
+        # a single photo without a name needs no title beside the question
+        return [""] if names == (NAMELESS,) else list(names)
 
     def _draw(self, plt: Any, ax: Axes | None) -> Axes:
         regions = [
@@ -282,16 +277,9 @@ of the squared distance: sky 75% and sea 12%. Not drawn: photo as a whole 12%.
         """Write titles and the question above the photos, and the caption below."""
         size = FONT_POINTS + 2
         for title, start, width in zip(self.titles, starts, widths):
-            ax.annotate(
-                title,
-                (float(start + width / 2), 0),
-                (0, 5),
-                textcoords="offset points",
-                ha="center",
-                va="baseline",
-                fontsize=size,
-                parse_math=False,
-            )
+            middle = float(start + width / 2), 0.0
+            style = {"ha": "center", "va": "baseline", "fontsize": size}
+            write_beside(ax, title, middle, (0, 5), **style)
         lines = _fit(ax, self.question, total + _room(ax, total), size)
         pad = 6 + 1.5 * size * any(self.titles)
         ax.set_title(lines, loc="left", fontsize=size, pad=pad, parse_math=False)

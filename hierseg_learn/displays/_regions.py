@@ -49,10 +49,7 @@ def check_pictures(
 
 
 def drawn_nodes(tree: SegmentTree, level: int) -> np.ndarray:
-    """Node to draw for every leaf: its ancestor at this depth, or itself where it is less deep.
-
-    Array of shape (n_nodes,); inner nodes have -1.
-    """
+    """Ancestor of every leaf at this depth, or the leaf itself; -1 for inner nodes, (n_nodes,)."""
     drawn = np.arange(tree.n_nodes)
     # parents come after their children, so going backwards their entries are known
     for node in range(tree.root - 1, -1, -1):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..explain.explanation import Explanation
-from ..explain.style import HATCH, NEGATIVE, POSITIVE, make_room
+from ..explain.style import HATCH, NEGATIVE, POSITIVE, make_room, write_beside
 from ..explain.words import LEAST, enumerate_words, node_labels, share_text, spoken_labels
 from ..tree.render import top_down
 from ..utils.numbers import check_integer, number
@@ -87,7 +87,7 @@ class WaterfallDisplay(ExplanationDisplay):
     @property
     def sum_name(self) -> str:
         """What the values add up to."""
-        return self.explanation._sum_name()
+        return self.explanation._value_name
 
     @property
     def alt_text(self) -> str:
@@ -105,13 +105,7 @@ class WaterfallDisplay(ExplanationDisplay):
         )
 
     def steps(self) -> list[Step]:
-        """Bars, the largest first; the smallest together in the last.
-
-        Returns
-        -------
-        list of tuple
-            Label, value and share.
-        """
+        """Bars as (label, value, share), the largest first; the smallest together in the last."""
         explanation, tree = self.explanation, self.explanation.tree
         spoken, plain = spoken_labels(tree), node_labels(tree)
         steps = []
@@ -171,14 +165,6 @@ def _write_numbers(ax: Axes, edges: list[float], texts: list[str]) -> None:
     """Write numbers behind the bars, the last one bold."""
     make_room(ax, edges, texts, FONT_POINTS - 1)
     for row, (edge, text) in enumerate(zip(edges, texts)):
-        ax.annotate(
-            text,
-            (edge, row),
-            (4, 0),
-            textcoords="offset points",
-            va="center_baseline",
-            fontsize=FONT_POINTS - 1,
-            fontweight="bold" if row == len(texts) - 1 else "normal",
-            color="0.15",
-            zorder=4,
-        )
+        weight = "bold" if row == len(texts) - 1 else "normal"
+        style = {"fontsize": FONT_POINTS - 1, "fontweight": weight, "color": "0.15", "zorder": 4}
+        write_beside(ax, text, (edge, row), **style)

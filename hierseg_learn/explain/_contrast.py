@@ -14,7 +14,7 @@ from .explanation import (
     OneSample,
     SignedExplanation,
     check_attribute_to,
-    check_decision,
+    check_choice,
     check_direct,
     check_items,
     check_names,
@@ -37,10 +37,9 @@ class ContrastExplanation(OneSample, SignedExplanation):
     What is explained is a difference of squared distances: the mean one to the sample's nearest
     training rows of the class `foil`, minus the mean one to those of the class `target` (or the
     two prototypes), with the rows kept fixed. A node with a positive number is more similar to the
-    target than to the foil. Numbers of either sign may cancel, so shares are shares of all that
-    speaks for the target: they add up to 100%, and what speaks against it to how strong it is
-    beside that (the other way round where more speaks against the target). In words, tables and
-    pictures a share is written with the word of its side, without a sign.
+    target than to the foil. Numbers of either sign may cancel, so a share is one of all that speaks
+    for the target, or against it, whichever is more. In words, tables and pictures a share is
+    written with the word of its side, without a sign.
 
     Parameters
     ----------
@@ -65,17 +64,6 @@ class ContrastExplanation(OneSample, SignedExplanation):
         Whether an inner node's own columns count for the node, or for the leaves below it as far as
         they can be split, as in :class:`PartsExplanation`.
 
-    Attributes
-    ----------
-    value, difference : float or ndarray of shape (n_samples,)
-        The squared distance to `foil` minus the one to `target`: the sum of `direct`.
-    total : ndarray of the shape of `direct`
-        Contributions of nodes with everything below them.
-    share, direct_share : ndarray of the shape of `direct`
-        `total` and `direct`, divided by the sum of the positive `direct` or that of the negative
-        ones, whichever is larger; 0 where both are 0. Negative where a node speaks against the
-        target.
-
     See Also
     --------
     PredictionExplanation : Why a sample got its class.
@@ -84,25 +72,17 @@ class ContrastExplanation(OneSample, SignedExplanation):
     Notes
     -----
     Every squared distance is the worth of a game over the nodes, in which only the nodes of a
-    coalition differ; node v's Shapley value is :math:`\Delta_v^T (M \Delta)_v`. A mean of distances
-    is a mean of such games, and a contrast the difference of two means. The Shapley value is linear
-    in the game, so that of the contrast is the difference of the two mean values.
-
-    *Proof sketch of the closed form.* The worth of a coalition S is
-    :math:`\sum_{u, v \in S} \Delta_u^T M_{uv} \Delta_v`: the sum over all nodes of games in which
-    u alone gets :math:`\Delta_u^T M_{uu} \Delta_u`, and over all pairs of games in which u and v
-    together get :math:`2 \Delta_u^T M_{uv} \Delta_v`. By symmetry the two of a pair get half of it
-    each, all others are null players and get nothing, and by linearity node u gets
-    :math:`\Delta_u^T \sum_v M_{uv} \Delta_v`. The same is its value if a group of nodes is taken
-    as one player and split up afterwards, so a node and all below it get the sum of their values.
+    coalition differ. It is a sum of games of single nodes, :math:`\Delta_u^T M_{uu} \Delta_u`, and
+    of pairs, :math:`2 \Delta_u^T M_{uv} \Delta_v`, which the two share equally by symmetry. So the
+    Shapley value of node u is :math:`\Delta_u^T \sum_v M_{uv} \Delta_v`, also if a group of nodes
+    is taken as one player and split up afterwards. The Shapley value is linear in the game, so that
+    of a mean or a difference of distances is the mean or difference of the values.
 
     Examples
     --------
     >>> from hierseg_learn.explain import ContrastExplanation
     >>> from hierseg_learn.tree import SegmentTree
     >>> tree = SegmentTree.from_nested({"photo": {"sky": 0, "person": {"hair": 1, "skirt": 2}}})
-    >>> tree.names
-    ('sky', 'hair', 'skirt', 'person', 'photo')
     >>> explanation = ContrastExplanation(
     ...     tree,
     ...     [0.1, 3.0, -0.6, 0.3, 0.0],
@@ -121,8 +101,6 @@ class ContrastExplanation(OneSample, SignedExplanation):
     └── person         97%      18%           9%
         ├── hair       88%       0%          88%
         └── skirt       0%      18%  18% against
-    >>> explanation.to_frame()["direct"].sum().round(3).item()
-    2.8
 
     A batch is indexed for the explanations of its samples:
 
@@ -156,7 +134,7 @@ class ContrastExplanation(OneSample, SignedExplanation):
 
     def __post_init__(self) -> None:
         n_nodes = check_tree(self.tree).n_nodes
-        check_decision(self.decision)
+        check_choice(self.decision, "decision", "neighbors", "prototypes")
         check_attribute_to(self.attribute_to)
         direct = check_direct(self.direct, "direct", (n_nodes,))
         samples = direct.shape[:-1]

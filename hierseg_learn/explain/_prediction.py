@@ -10,21 +10,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..tree import SegmentTree
-from ..utils.numbers import number, percent
+from ..utils.numbers import check_integer, number, percent
 from . import words
 from ._contrast import ContrastExplanation
 from .explanation import (
     NAMELESS,
     DistanceExplanation,
     OneSample,
-    check_decision,
+    check_choice,
     check_direct,
     check_items,
     check_members,
     check_names,
     check_numbers,
     check_presence,
-    check_question,
     check_tree,
     check_weights,
     class_name,
@@ -79,25 +78,6 @@ class PredictionExplanation(OneSample, DistanceExplanation):
     contrast : ContrastExplanation, default=None
         Why the predicted class rather than the next one; None leaves it out.
 
-    Attributes
-    ----------
-    direct : ndarray of shape (n_nodes,) or (n_samples, n_nodes)
-        Mean of `direct_by_neighbor`, weighted by the votes.
-    squared_distances : ndarray of shape (n_neighbors,) or (n_samples, n_neighbors)
-        Squared distance to every neighbor.
-    value, squared_distance : float or ndarray of shape (n_samples,)
-        The weighted mean of `squared_distances`, which is the sum of `direct`.
-    distance : float or ndarray of shape (n_samples,)
-        Its square root.
-    total : ndarray of the shape of `direct`
-        Contributions of nodes with everything below them.
-    share, direct_share : ndarray of the shape of `direct`
-        `total` and `direct` as shares of all positive `direct` together, as in
-        :class:`PairExplanation`.
-    votes : DataFrame
-        One row per neighbor of a single sample: `neighbor_class`, `squared_distance`, `weight`
-        (sums to 1).
-
     See Also
     --------
     ContrastExplanation : Why one class rather than another.
@@ -109,11 +89,7 @@ class PredictionExplanation(OneSample, DistanceExplanation):
     >>> from hierseg_learn.tree import SegmentTree
     >>> tree = SegmentTree.from_nested({"photo": {"sky": 0, "boat": 1}})
     >>> contrast = ContrastExplanation(
-    ...     tree,
-    ...     [-0.2, 0.9, 0.55],
-    ...     target="sail",
-    ...     foil="motor",
-    ...     squared_distances=[0.45, 1.7],
+    ...     tree, [-0.2, 0.9, 0.55], target="sail", foil="motor", squared_distances=[0.45, 1.7]
     ... )
     >>> explanation = PredictionExplanation(
     ...     tree,
@@ -126,8 +102,6 @@ class PredictionExplanation(OneSample, DistanceExplanation):
     ...     vote_weights=[1, 1, 1],
     ...     contrast=contrast,
     ... )
-    >>> explanation.squared_distances
-    array([0.3, 0.6, 1.7])
     >>> print(explanation.to_text())
     The sample is predicted 'sail' (2 of 3 nearest neighbors).
     Why 'sail' rather than 'motor'? Because of boat (62%) and photo as a whole (38%); \
@@ -166,10 +140,9 @@ against it: sky (14%).
 
     def __post_init__(self) -> None:
         n_nodes = check_tree(self.tree).n_nodes
-        check_decision(self.decision)
-        direct = check_direct(
-            self.direct_by_neighbor, "direct_by_neighbor", ("n_neighbors", n_nodes)
-        )
+        check_choice(self.decision, "decision", "neighbors", "prototypes")
+        shape = ("n_neighbors", n_nodes)
+        direct = check_direct(self.direct_by_neighbor, "direct_by_neighbor", shape)
         votes, samples = direct.shape[:-1], direct.shape[:-2]
         classes = check_items(self.classes, "classes", ("n_classes",))
         prediction = check_items(self.prediction, "prediction", samples) if samples else None
@@ -188,12 +161,10 @@ against it: sky (14%).
             present=check_presence(self.present, "present", (*samples, n_nodes)),
             name=check_names(self.name, "name", samples),
         )
-        self._check_contrast(samples)
+        if self.contrast is not None:
+            self._check_contrast(self.contrast, samples)
 
-    def _check_contrast(self, samples: tuple[int, ...]) -> None:
-        contrast = self.contrast
-        if contrast is None:
-            return
+    def _check_contrast(self, contrast: Any, samples: tuple[int, ...]) -> None:
         if not isinstance(contrast, ContrastExplanation):
             raise TypeError(
                 f"contrast must be a ContrastExplanation or None, got {type(contrast).__name__}."
@@ -250,12 +221,11 @@ against it: sky (14%).
         Returns
         -------
         str
-            Sentences, the tree with shares, and a line per vote.
         """
         contrast = self._contrast_for(question)
         if contrast is None:
             return super().to_text(max_nodes)
-        words.check_max_nodes(max_nodes)
+        check_integer(max_nodes, "max_nodes")
         text = words.export_text(contrast._table(), self._why(contrast, max_nodes))
         return "\n\n".join([text, "\n".join(self._differences(max_nodes)), self._closing()])
 
@@ -265,25 +235,16 @@ against it: sky (14%).
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw. By default a new figure that is as high as the tree needs.
+            As for :meth:`PairExplanation.plot`, which tells what is returned and raised.
         question : {"class", "neighbors"}, default="class"
             As for `to_text`.
-
-        Returns
-        -------
-        matplotlib Axes
-            The axes with the bars, as in :meth:`PairExplanation.plot`.
-
-        Raises
-        ------
-        ImportError
-            If Matplotlib is not installed.
         """
         contrast = self._contrast_for(question)
         return super().plot(ax) if contrast is None else contrast.plot(ax)
 
     def _contrast_for(self, question: str) -> ContrastExplanation | None:
-        return self.contrast if check_question(question) == "class" else None
+        check_choice(question, "question", "class", "neighbors")
+        return self.contrast if question == "class" else None
 
     def _repr_html_(self) -> str | None:
         contrast = self.contrast
@@ -364,7 +325,7 @@ against it: sky (14%).
         lines = self._distance_lines({}, max_nodes)
         if self.value:
             owner = "Their" if self._is_mean else "Its"
-            lines.append(f"{owner} {self._sum_name()} is {number(self.value)}.")
+            lines.append(f"{owner} {self._value_name} is {number(self.value)}.")
         return lines
 
     def _distance_lines(self, missing: dict[str, np.ndarray], max_nodes: int) -> list[str]:
@@ -381,7 +342,8 @@ against it: sky (14%).
         """Whether the contributions are to the mean of several distances."""
         return self.decision == "neighbors" and len(self.neighbors) > 1
 
-    def _sum_name(self) -> str:
+    @property
+    def _value_name(self) -> str:
         return "mean squared distance" if self._is_mean else "squared distance"
 
     def _closing(self) -> str:

@@ -13,6 +13,7 @@ from .explanation import (
     NAMELESS,
     OneSample,
     SignedExplanation,
+    check_choice,
     check_numbers,
     check_presence,
     check_tree,
@@ -56,17 +57,6 @@ class VotesExplanation(OneSample, SignedExplanation):
     name : str, default="the sample"
         Name of the sample.
 
-    Attributes
-    ----------
-    proba : ndarray of shape (2,)
-        Share of the votes without any player, and with all of them: the ends of `scores`.
-    value, difference : float
-        ``proba[1] - proba[0]``: the sum of `direct`.
-    total : ndarray of shape (n_nodes,)
-        Contributions of nodes with everything below them.
-    share, direct_share : ndarray of shape (n_nodes,)
-        `total` and `direct` as shares of the stronger side, as in :class:`ContrastExplanation`.
-
     See Also
     --------
     hierseg_learn.what_if.explain_votes : Computes the explanation.
@@ -97,11 +87,6 @@ class VotesExplanation(OneSample, SignedExplanation):
         ├── hair      0%       9%  9% against  -0.05
         └── skirt    82%       0%         82%   0.45
 
-    Any attribution can be evaluated by the same votes:
-
-    >>> from hierseg_learn.explain import deletion_curve
-    >>> deletion_curve(explanation.worth, [0.0, 1.0, 2.0])
-    array([0.8 , 0.35, 0.4 , 0.3 ])
     """
 
     tree: SegmentTree
@@ -118,8 +103,7 @@ class VotesExplanation(OneSample, SignedExplanation):
 
     def __post_init__(self) -> None:
         n_nodes = check_tree(self.tree).n_nodes
-        if self.removal not in ("ablate", "swap"):
-            raise ValueError(f"removal must be 'ablate' or 'swap', got {self.removal!r}.")
+        check_choice(self.removal, "removal", "ablate", "swap")
         direct = check_numbers(self.direct, "direct", (n_nodes,))
         players = check_numbers(self.players, "players", ("n_players",)).astype(np.intp)
         scores = check_numbers(self.scores, "scores", (2 ** len(players),))
@@ -145,14 +129,7 @@ class VotesExplanation(OneSample, SignedExplanation):
     def worth(self, kept: Any) -> np.ndarray:
         """Share of the votes when only some players are present.
 
-        Parameters
-        ----------
-        kept : array-like of shape (n_coalitions, n_players), bool
-            Which players are present.
-
-        Returns
-        -------
-        scores : ndarray of shape (n_coalitions,)
+        `kept` is a bool array of shape (n_coalitions, n_players), the result (n_coalitions,).
         """
         kept = np.asarray(kept, dtype=bool)
         if kept.ndim != 2 or kept.shape[1] != len(self.players):

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..metrics import sum_below
 from ..tree import SegmentTree
-from ..utils.numbers import number, percent
+from ..utils.numbers import check_integer, number, percent
 from . import bars, words
 from .words import (
     APART,
@@ -93,25 +93,16 @@ def check_names(values: Any, name: str, samples: tuple[int, ...]) -> Any:
     return check_items(values, name, samples)
 
 
-def check_question(question: Any) -> str:
-    """Return "class" or "neighbors"."""
-    if question not in ("class", "neighbors"):
-        raise ValueError(f"question must be 'class' or 'neighbors', got {question!r}.")
-    return question
+def check_choice(value: Any, name: str, *choices: str) -> str:
+    """Return the value if it is one of two choices."""
+    if value not in choices:
+        raise ValueError(f"{name} must be {' or '.join(map(repr, choices))}, got {value!r}.")
+    return value
 
 
 def check_attribute_to(attribute_to: Any) -> str:
     """Return "nodes" or "parts"."""
-    if attribute_to not in ("nodes", "parts"):
-        raise ValueError(f"attribute_to must be 'nodes' or 'parts', got {attribute_to!r}.")
-    return attribute_to
-
-
-def check_decision(decision: Any) -> str:
-    """Return "neighbors" or "prototypes"."""
-    if decision not in ("neighbors", "prototypes"):
-        raise ValueError(f"decision must be 'neighbors' or 'prototypes', got {decision!r}.")
-    return decision
+    return check_choice(attribute_to, "attribute_to", "nodes", "parts")
 
 
 def check_members(values: np.ndarray, name: str, classes: np.ndarray) -> None:
@@ -283,9 +274,8 @@ class Explanation(ABC):
         Returns
         -------
         dict
-            The `type` of the explanation, what it is about, the value that is explained, and under
-            `nodes` one dict per node with its path and the columns of `to_frame`. A list of such
-            for a batch.
+            The `type`, what is explained, its value, and under `nodes` one dict per node with its
+            path and the columns of `to_frame`. A list of such for a batch.
         """
         if self.is_batch:
             return [explanation.to_dict() for explanation in self]
@@ -311,7 +301,7 @@ class Explanation(ABC):
             Sentences, then one line per node: the share of the node with everything below it, on
             either side if there are two, and that of its own columns, "direct".
         """
-        words.check_max_nodes(max_nodes)
+        check_integer(max_nodes, "max_nodes")
         return words.export_text(self._table(), self._lines(max_nodes), self._closing())
 
     def plot(self, ax: Axes | None = None) -> Axes:
@@ -376,11 +366,7 @@ class Explanation(ABC):
 
     def _head(self) -> str:
         """Heading of the tree."""
-        return f"{self._sum_name()} {number(self.value)}"
-
-    def _sum_name(self) -> str:
-        """What the contributions add up to, in words."""
-        return self._value_name
+        return f"{self._value_name} {number(self.value)}"
 
     def _axis_label(self) -> str:
         return self._share_label()

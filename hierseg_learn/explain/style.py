@@ -53,6 +53,18 @@ def show_percents(axis: Any, *, signed: bool = True) -> None:
     axis.set_major_formatter(lambda value, _: f"{100 * (value if signed else abs(value)):.0f}%")
 
 
+def write_beside(
+    ax: Any,
+    text: str,
+    spot: tuple[float, float],
+    offset: tuple[float, float] = (4, 0),
+    **style: Any,
+) -> None:
+    """Write a text at an offset in points from a spot, by default behind the end of a bar."""
+    looks = {"va": "center_baseline", "parse_math": False, **style}
+    ax.annotate(text, spot, offset, textcoords="offset points", **looks)
+
+
 _LONGEST = 320
 
 
