@@ -33,12 +33,17 @@ class Display(ABC):
     figure_: Figure
 
     def plot(self, ax: Axes | None = None) -> Self:
-        """Draw the display, and return it.
+        """Draw the display.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
             Axes to draw on. By default a new figure of fitting size.
+
+        Returns
+        -------
+        Display
+            The display itself.
 
         Raises
         ------
@@ -86,6 +91,11 @@ class ExplanationDisplay(Display):
             As for the class.
         ax : matplotlib Axes, default=None
             As for `plot`.
+
+        Returns
+        -------
+        Display
+            The display, drawn.
         """
         return cls(explanation, *args, **options).plot(ax)
 
@@ -123,6 +133,11 @@ class ExplanationDisplay(Display):
             As for `plot`.
         **options
             Other parameters of the class, such as `level`.
+
+        Returns
+        -------
+        Display
+            The display, drawn.
 
         Raises
         ------

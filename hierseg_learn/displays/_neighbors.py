@@ -180,6 +180,11 @@ class NeighborStripDisplay(Display):
         ax : matplotlib Axes, default=None
             As for `plot`.
 
+        Returns
+        -------
+        NeighborStripDisplay
+            The display, drawn.
+
         Raises
         ------
         TypeError

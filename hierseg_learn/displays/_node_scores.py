@@ -100,6 +100,11 @@ Not above the baseline of 60%: sky.
         ax : matplotlib Axes, default=None
             As for `plot`.
 
+        Returns
+        -------
+        NodeScoreDisplay
+            The display, drawn.
+
         Raises
         ------
         TypeError

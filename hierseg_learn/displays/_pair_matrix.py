@@ -49,6 +49,11 @@ class PairMatrixDisplay(Display):
     photos : list of ndarray of shape (h, w) or (h, w, 3), default=None
         Photos, floats in [0, 1], drawn beside rows and above columns.
 
+    Attributes
+    ----------
+    order : ndarray of shape (n_samples,)
+        Samples in the order in which they are drawn.
+
     See Also
     --------
     NeighborStripDisplay : One sample and its nearest neighbors.
@@ -86,7 +91,6 @@ highest 3 for 0 (sail) and 1 (motor). Mean within classes 1, between classes 2.5
                 f"photos must have one entry per sample, expected {n_samples}, got {len(photos)}."
             )
         self.photos = None if photos is None else [np.array(photo) for photo in photos]
-        # the order in which samples are drawn, (n_samples,)
         labels = np.zeros(n_samples) if self.classes is None else self.classes
         self.order = np.argsort(labels, kind="stable")
 
@@ -118,6 +122,11 @@ highest 3 for 0 (sail) and 1 (motor). Mean within classes 1, between classes 2.5
             Names of the samples; None counts them.
         ax : matplotlib Axes, default=None
             As for `plot`.
+
+        Returns
+        -------
+        PairMatrixDisplay
+            The display, drawn.
 
         Raises
         ------

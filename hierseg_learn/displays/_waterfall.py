@@ -92,20 +92,25 @@ class WaterfallDisplay(ExplanationDisplay):
     @property
     def alt_text(self) -> str:
         """The plot in words, for those who cannot see it."""
-        sides = self.explanation._sides
+        sides = self.explanation.share_table().sides
         named = [
             f"{step.label} {number(step.value, '+.3g')} ({share_text(step.share, sides)})"
             for step in self.steps()
         ]
         total = number(float(self.explanation.direct.sum()))
         verb = "adds up" if len(named) == 1 else "add up"
-        return (
-            f"{self.explanation._title()} Waterfall: {enumerate_words(named)} {verb} to {total}, "
-            f"the {self.sum_name}."
-        )
+        title = self.explanation.share_table().title
+        sentence = f"{enumerate_words(named)} {verb} to {total}, the {self.sum_name}."
+        return f"{title} Waterfall: {sentence}"
 
     def steps(self) -> list[Step]:
-        """Bars as (label, value, share), the largest first; the smallest together in the last."""
+        """Bars, the largest first; the smallest together in the last.
+
+        Returns
+        -------
+        list of tuple
+            Label, value and share.
+        """
         explanation, tree = self.explanation, self.explanation.tree
         spoken, plain = spoken_labels(tree), node_labels(tree)
         steps = []
@@ -152,9 +157,9 @@ class WaterfallDisplay(ExplanationDisplay):
         ax.axvline(0, color="0.4", linewidth=0.8, zorder=3.5)
         ax.axhline(len(steps) - 0.5, color="0.75", linewidth=0.8, zorder=1)
         ax.set_xlabel(f"contribution to the {self.sum_name}", fontsize=FONT_POINTS)
-        title = self.explanation._title()
+        title = self.explanation.share_table().title
         ax.set_title(title, parse_math=False, fontsize=FONT_POINTS + 2, loc="left")
-        sides = self.explanation._sides
+        sides = self.explanation.share_table().sides
         texts = [f"{number(step.value, '+.3g')}  {share_text(step.share, sides)}" for step in steps]
         edges = [*np.maximum(starts, ends), max(total, 0.0)]
         _write_numbers(ax, edges, [*texts, number(total)])

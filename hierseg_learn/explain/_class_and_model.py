@@ -20,7 +20,7 @@ from .explanation import (
     plain,
     read_only,
 )
-from .words import enumerate_words, signed_shares, spoken_labels
+from .words import signed_shares, spoken_labels
 
 
 class _OverRows(SignedExplanation):
@@ -42,10 +42,7 @@ class _OverRows(SignedExplanation):
 
     @cached_property
     def direct_error(self) -> np.ndarray:
-        """Standard error of `direct`: array of shape (n_nodes,); NaN for a single row.
-
-        Rows share neighbors, so it is slightly too small, as is `total_error`.
-        """
+        """Standard error of `direct`, (n_nodes,); slightly too small, as rows share neighbors."""
         return read_only(standard_error(self._by_row))
 
     @cached_property
@@ -125,8 +122,7 @@ class ClassExplanation(_OverRows):
         }
 
     def _sentences(self, max_nodes: int) -> list[str]:
-        pro, contra = self._leading(1, max_nodes), self._leading(-1, max_nodes)
-        against = f"; against it: {enumerate_words(contra)}." if contra else "."
+        pro, against = self._for_and_against(max_nodes)
         side = "smaller" if self.value < 0 else "larger"
         opening = (
             f"Mean over {self._rows()} of {class_name(self.label)}: to the nearest rows of other "
@@ -135,11 +131,8 @@ class ClassExplanation(_OverRows):
         )
         if not pro:
             return [opening, f"No node separates them{against}"]
-        return [
-            opening,
-            f"They are separated by {enumerate_words(pro)}{against}",
-            *self._weaker_side("separates", "makes similar"),
-        ]
+        weaker_side = self._weaker_side("separates", "makes similar")
+        return [opening, f"They are separated by {pro}{against}", *weaker_side]
 
     def _title(self) -> str:
         return f"What sets {class_name(self.label)} apart from all other classes?"
@@ -268,10 +261,9 @@ class ModelExplanation(_OverRows):
         return {name: list(map(number, values.mean(axis=0))) for name, values in drops.items()}
 
     def _sentences(self, max_nodes: int) -> list[str]:
-        pro, contra = self._leading(1, max_nodes), self._leading(-1, max_nodes)
-        separating = f"classes are separated by {enumerate_words(pro)}" if pro else ""
-        against = f"; against it: {enumerate_words(contra)}." if contra else "."
-        lines = [f"Over {self._rows()}, {separating or 'no node separates classes'}{against}"]
+        pro, against = self._for_and_against(max_nodes)
+        separating = f"classes are separated by {pro}" if pro else "no node separates classes"
+        lines = [f"Over {self._rows()}, {separating}{against}"]
         if self.accuracy is not None:
             drops = self.drops_direct.mean(axis=0)
             worst = int(drops.argmax())

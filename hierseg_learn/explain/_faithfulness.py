@@ -14,6 +14,7 @@ from scipy.stats import rankdata
 from sklearn.utils import Bunch, check_random_state
 
 from ..utils.labels import check_labels
+from ..utils.numbers import check_integer
 from .explanation import check_numbers
 
 Explain = Callable[[Any], np.ndarray]
@@ -154,8 +155,7 @@ def noise_stability(
     """
     if scale < 0:
         raise ValueError(f"scale must be at least 0, got {scale}.")
-    if n_repeats < 1:
-        raise ValueError(f"n_repeats must be at least 1, got {n_repeats}.")
+    check_integer(n_repeats, "n_repeats")
     image = np.asarray(image, dtype=np.float64)
     rng = check_random_state(random_state)
     plain = _returned(explain(image), "explain", "n_segments")
@@ -223,8 +223,7 @@ def randomization_check(
     >>> check.permuted, check.reseeded  # depends on the images alone: it fails the check
     (array([[1., 1.]]), array([1., 1.]))
     """
-    if n_permutations < 1:
-        raise ValueError(f"n_permutations must be at least 1, got {n_permutations}.")
+    check_integer(n_permutations, "n_permutations")
     y = check_labels(y, "y")
     rng = check_random_state(random_state)
     seed, other = rng.randint(np.iinfo(np.int32).max, size=2).tolist()

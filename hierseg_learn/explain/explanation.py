@@ -21,6 +21,7 @@ from .words import (
     ShareTable,
     Sides,
     both_sides,
+    enumerate_words,
     missing_lines,
     signed_shares,
     start_sentence,
@@ -45,10 +46,7 @@ def check_tree(tree: Any) -> SegmentTree:
 
 
 def check_numbers(values: Any, name: str, shape: tuple[int | str, ...]) -> np.ndarray:
-    """Return a read-only float64 copy of finite numbers.
-
-    A string in `shape` stands for any length of at least 1.
-    """
+    """Return a read-only float64 copy of finite numbers; a string in `shape` is any length."""
     array = np.asarray(values)
     if array.dtype.kind not in "biuf":
         raise TypeError(f"{name} must hold numbers, got dtype {array.dtype}.")
@@ -242,11 +240,10 @@ class Explanation(ABC):
         Returns
         -------
         DataFrame
-            One row per node, in the order of the tree, by path: `direct`, what the node's own
-            columns contribute; `total`, the same with everything below the node; `share`, `total`
-            as a share of the stronger side; and the presence of the node, missing if unknown. For
-            a batch one row per sample and node, with the columns `sample`, those of the sample,
-            `node` and `depth` in front.
+            One row per node, in the order of the tree, by path: `direct`, `total` and `share`, as
+            the attributes, and the presence of the node, missing if unknown. For a batch one row
+            per sample and node, with further columns in front: `sample`, those of the sample,
+            `node` and `depth`.
         """
         import pandas as pd
 
@@ -302,7 +299,7 @@ class Explanation(ABC):
             either side if there are two, and that of its own columns, "direct".
         """
         check_integer(max_nodes, "max_nodes")
-        return words.export_text(self._table(), self._lines(max_nodes), self._closing())
+        return words.export_text(self.share_table(), self._lines(max_nodes), self._closing())
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw one horizontal bar per node, in the order and with the indentation of the tree.
@@ -325,19 +322,19 @@ class Explanation(ABC):
         ImportError
             If Matplotlib is not installed.
         """
-        return bars.plot(self._table(), ax, f"{type(self).__name__}.plot")
+        return bars.plot(self.share_table(), ax, f"{type(self).__name__}.plot")
 
     def _repr_html_(self) -> str | None:
         if self.is_batch:
             return None
-        return words.export_html(self._table(), self._lines(3), self._closing())
+        return words.export_html(self.share_table(), self._lines(3), self._closing())
 
     def __repr__(self) -> str:
         if self.is_batch:
             return f"{type(self).__name__}({len(self)} samples, {self.tree.n_nodes} nodes)"
         return f"{type(self).__name__}({self._subject()}: {self._summary()})"
 
-    def _table(self) -> ShareTable:
+    def share_table(self) -> ShareTable:
         """Shares and their headings, for text, tables and bars."""
         if self.is_batch:
             raise ValueError(
@@ -467,11 +464,7 @@ class OneSample:
 
 
 class DistanceExplanation(Explanation):
-    """Contributions of the nodes of a tree to a squared distance.
-
-    Shares are those of all positive contributions together, which is the squared distance where
-    none is negative.
-    """
+    """Contributions to a squared distance; shares are those of all that is positive."""
 
     _value_name = "squared distance"
     _sides = APART
@@ -529,11 +522,7 @@ class DistanceExplanation(Explanation):
 
 
 class SignedExplanation(Explanation):
-    """Contributions of the nodes of a tree to a difference, which may have either sign.
-
-    Contributions of either sign may cancel, so shares are shares of the stronger side: of all
-    positive contributions or, where they are more, of all negative ones.
-    """
+    """Contributions to a difference; shares are those of the stronger side, of either sign."""
 
     _value_name = "difference"
     _sides = FOR
@@ -558,15 +547,18 @@ class SignedExplanation(Explanation):
     def _leading(self, sign: int, max_nodes: int) -> list[str]:
         return words.named_shares(self.tree, self.direct_share, sign, max_nodes)
 
+    def _for_and_against(self, max_nodes: int) -> tuple[str, str]:
+        """Leading nodes of either side as words: "a and b", and "; against it: c." or "."."""
+        contra = enumerate_words(self._leading(-1, max_nodes))
+        against = f"; against it: {contra}." if contra else "."
+        return enumerate_words(self._leading(1, max_nodes)), against
+
     def _lines(self, max_nodes: int) -> list[str]:
         missing = missing_lines(self.tree, self._missing(), max_nodes)
         return [start_sentence(line) for line in [*self._sentences(max_nodes), *missing]]
 
     def _weaker_side(self, pro: str, contra: str) -> list[str]:
-        """One sentence about the strength of the weaker side, none if there is none.
-
-        `pro` and `contra` say what either does, such as "speaks for 'cat'".
-        """
+        """One sentence about the weaker side, if any; `pro` and `contra` say what either does."""
         below = min(float(side[self.tree.root]) for side in self._by_side)
         if below < LEAST:
             return []

@@ -159,10 +159,8 @@ class PartsExplanation(PairExplanation):
         The tree.
     direct : array-like of shape (n_nodes,) or (n_pairs, n_nodes)
         What every leaf, and the rest of every inner node, contribute to the squared distance.
-    present_a, present_b : array-like of bool, of the shape of `direct`, default=None
-        Whether a sample has the node; None, for both, if unknown.
-    name_a, name_b : str or array-like of shape (n_pairs,), default="a", "b"
-        Names of the samples.
+    present_a, present_b, name_a, name_b
+        As for :class:`PairExplanation`.
     unsplit : array-like of the shape of `direct`
         What the nodes' own columns contribute, not split: `direct` of :class:`PairExplanation`.
     column_kinds : array-like of str, shape (n_features,)

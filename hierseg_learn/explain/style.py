@@ -14,8 +14,6 @@ import numpy as np
 POSITIVE = "#D55E00"
 NEGATIVE = "#0072B2"
 BELOW, BELOW_NEGATIVE = "#F2D0B5", "#BBD9EC"
-SEQUENTIAL = "Reds"
-DIVERGING = "RdBu_r"
 HATCH = "//////"
 
 

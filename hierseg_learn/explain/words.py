@@ -67,11 +67,7 @@ class ShareTable:
 
 
 def signed_shares(values: np.ndarray, direct: np.ndarray) -> np.ndarray:
-    """Values as shares of the stronger side of `direct`, along the last axis, with their signs.
-
-    The shares of the stronger side add up to 1, so that no set of nodes is above 1. All are 0 where
-    nothing contributes.
-    """
+    """Values as shares of the stronger side of `direct`, along the last axis; 0 if that is 0."""
     sides = np.maximum(direct, 0.0), np.maximum(-direct, 0.0)
     scale = np.maximum(*(side.sum(axis=-1, keepdims=True) for side in sides))
     return np.divide(values, scale, out=np.zeros_like(values), where=scale > 0)
@@ -214,10 +210,9 @@ def split_sentence(rest: float) -> str:
 
 
 def named_shares(tree: SegmentTree, direct: np.ndarray, sign: int, max_nodes: int) -> list[str]:
-    """Nodes with the largest shares of one sign, as few as account for most of it.
+    """Nodes with the largest shares of one sign, as "hair (55%)", few but most of it if possible.
 
-    Returns "hair (55%)" and so on, largest first; "many nodes, most of all hair (5%)" where those
-    named are less than half of the side; nothing for a side that rounds to 0%.
+    Nothing for a side that rounds to 0%.
     """
     side = np.maximum(sign * direct, 0.0)
     labels, named, seen, whole = spoken_labels(tree), [], 0.0, side.sum()
