@@ -75,21 +75,16 @@ def compare(model: Pipeline, portraits: Bunch) -> dict[str, float]:
     whole = [name for name in train if name.startswith(f"{classifier.tree_.root_name}|")]
     no_tree = clone(classifier).set_params(tree={"all": list(train)})
     no_parts = clone(classifier)
+    y_train, y_test = portraits.y_train, portraits.y_test
     return {
-        "tree of parts": classifier.score(test, portraits.y_test),
-        "the same columns, no tree": no_tree.fit(train, portraits.y_train).score(
-            test, portraits.y_test
-        ),
-        "the whole image, no parts": no_parts.fit(train[whole], portraits.y_train).score(
-            test[whole], portraits.y_test
-        ),
+        "tree of parts": classifier.score(test, y_test),
+        "the same columns, no tree": no_tree.fit(train, y_train).score(test, y_test),
+        "the whole image, no parts": no_parts.fit(train[whole], y_train).score(test[whole], y_test),
     }
 
 
 def choose_pair(predicted: np.ndarray, target: np.ndarray) -> list[int]:
-    """Find the first two correctly classified samples of different classes.
-
-    The first two samples if there is no such pair.
+    """First two correctly classified samples of different classes, else the first two samples.
 
     >>> import numpy as np
     >>> from hierseg_learn.demo import choose_pair
@@ -110,11 +105,7 @@ def draw(
     label_maps: Sequence[np.ndarray],
     node_scores: pd.Series,
 ) -> None:
-    """Draw two photos, why the first got its class, how the two differ, and scores of all nodes.
-
-    `figure` is empty and has constrained layout; `images` and `label_maps` are those of the two
-    photos, `node_scores` has one score per node path.
-    """
+    """Draw two photos, why the first got its class, how the two differ, and scores of all nodes."""
     axes = figure.subplots(2, 2, width_ratios=[1.15, 1])
     contrast.plot(axes[0, 1])
     explanation.tree.plot(node_scores, ax=axes[1, 1], fmt=".0%", label="held-out accuracy")

@@ -15,14 +15,8 @@ from sklearn.utils.validation import check_is_fitted
 __all__ = ["segment_scorer"]
 
 # methods of estimators that a scorer may call
-_METHODS = {
-    "predict",
-    "predict_proba",
-    "predict_log_proba",
-    "decision_function",
-    "score",
-    "transform",
-}
+_METHODS = {"predict", "predict_proba", "predict_log_proba", "decision_function"}
+_METHODS |= {"score", "transform"}
 
 
 def segment_scorer(scoring: str | Callable) -> Callable:
@@ -73,17 +67,12 @@ def segment_scorer(scoring: str | Callable) -> Callable:
     >>> from hierseg_learn.datasets import make_portraits
     >>> from hierseg_learn.model_selection import segment_scorer
     >>> portraits = make_portraits(40, strength=1.0, random_state=0)
-    >>> images, masks = portraits.images.images, portraits.images.masks
+    >>> X, params = portraits.images.images, {"segments": portraits.images.masks}
+    >>> y, scoring = portraits.target, segment_scorer("balanced_accuracy")
     >>> with config_context(enable_metadata_routing=True):
-    ...     scores = cross_val_score(
-    ...         make_pipeline(SegmentTreeTransformer(descriptors="color"), KNeighborsClassifier()),
-    ...         images,
-    ...         portraits.target,
-    ...         cv=2,
-    ...         scoring=segment_scorer("balanced_accuracy"),
-    ...         params={"segments": masks},
-    ...         error_score="raise",
-    ...     )
+    ...     transformer = SegmentTreeTransformer(descriptors="color")
+    ...     model = make_pipeline(transformer, KNeighborsClassifier())
+    ...     scores = cross_val_score(model, X, y, cv=2, scoring=scoring, params=params)
     >>> scores.shape
     (2,)
     """

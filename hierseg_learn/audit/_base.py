@@ -27,22 +27,11 @@ class AuditReport(ABC):
 
     @abstractmethod
     def sentences(self) -> list[str]:
-        """Summarize the result.
-
-        Returns
-        -------
-        list of str
-        """
+        """Summarize the result."""
 
     @abstractmethod
     def tables(self) -> list[Table]:
-        """Tables to read.
-
-        Returns
-        -------
-        list of tuple
-            Caption, heads of the columns, and rows, all as text.
-        """
+        """Tables to read: caption, heads of the columns, and rows, all as text."""
 
     @abstractmethod
     def to_frame(self) -> pd.DataFrame:

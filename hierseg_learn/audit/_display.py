@@ -13,7 +13,6 @@ from ._node_reliance import node_reliance
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 
 class BiasAuditDisplay:
@@ -26,14 +25,8 @@ class BiasAuditDisplay:
 
     Attributes
     ----------
-    ax_ : matplotlib Axes
-        The axes that hold the panels; set by `plot`.
-    axes_ : tuple of matplotlib Axes
-        The panels, from left to right; set by `plot`.
-    figure_ : matplotlib Figure
-        The figure of these axes; set by `plot`.
-    alt_text : str
-        The plot in words.
+    ax_, axes_, figure_ : matplotlib Axes, tuple of Axes, Figure
+        The axes that hold the panels, the panels, and their figure; set by `plot`.
 
     See Also
     --------
@@ -92,20 +85,12 @@ water × boat 100% (n=1), water × car 100% (n=1).
         BiasAuditDisplay
             The display, drawn.
         """
+        options = {"transformer": transformer, "nodes": nodes, "n_repeats": n_repeats}
         audited = FittedModel.from_estimator(
             estimator, transformer, needs="parts", name="estimator"
         )
         report = group_report(y, audited.predict(audited.rows(X)), groups)
-        reliance = node_reliance(
-            estimator,
-            X,
-            y,
-            groups,
-            nodes=nodes,
-            n_repeats=n_repeats,
-            transformer=transformer,
-            random_state=random_state,
-        )
+        reliance = node_reliance(estimator, X, y, groups, random_state=random_state, **options)
         return cls([report, reliance]).plot(ax)
 
     @classmethod
@@ -161,9 +146,7 @@ water × boat 100% (n=1), water × car 100% (n=1).
             panels = [ax.figure.add_subplot(place) for place in grid]
         for panel, report in zip(panels, self.reports):
             report.plot(panel)
-        self.ax_: Axes = ax
-        self.axes_: tuple[Axes, ...] = tuple(panels)
-        self.figure_: Figure = ax.figure
+        self.ax_, self.axes_, self.figure_ = ax, tuple(panels), ax.figure
         return self
 
     @property

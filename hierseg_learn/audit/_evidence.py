@@ -16,8 +16,7 @@ from scipy.stats import norm
 
 from ..tree import SegmentTree
 from ._groups import wilson_interval
-from ._node_table import NodeTable
-from ._solo import MIN_ROWS, SoloNode, argmax_class
+from ._solo import MIN_ROWS, NodeTable, SoloNode, argmax_class
 
 # a node is tested only if its solo accuracy would come by chance this rarely
 MAX_P_VALUE = 0.01
@@ -130,10 +129,9 @@ def unlabeled_evidence(
     """Test leaves on photos without labels, with scores (n_new, n_classes) for every node.
 
     A shortcut agrees with the informative leaves in training but not at the place of use, so its
-    correlations with all others drop, while those among informative leaves stay. Drops are weighted
-    by the solo accuracy of the partner; partners are all nodes that neither contain the leaf nor
-    are contained in it. A flagged leaf, its ancestors and its parts are no longer partners when the
-    others are tested again. Inner nodes agree through their parts, so they are not tested.
+    correlations with all others drop. Drops are weighted by the solo accuracy of the partner;
+    partners are all nodes that neither contain the leaf nor are contained in it. A flagged leaf,
+    its ancestors and its parts are no longer partners when the others are tested again.
     """
     evidence = Evidence.empty("unlabeled", len(solos))
     waiting = (solo_p_values(solos) < MAX_P_VALUE) & tree.is_leaf
@@ -187,9 +185,8 @@ def unbiased_evidence(
 ) -> Evidence:
     """Test nodes on a few labeled photos without the bias, with scores (n_new, n_classes) each.
 
-    The solo accuracy of a shortcut drops there. With training rows and photos shuffled within
-    classes, the number of correct photos is hypergeometric. The interval of a drop combines
-    Wilson's intervals of the classes [1]_.
+    With rows and photos shuffled within classes, the number of correct photos is hypergeometric.
+    The interval of a drop combines Wilson's intervals of the classes [1]_.
     """
     evidence = Evidence.empty("unbiased", len(solos))
     is_informative = solo_p_values(solos) < MAX_P_VALUE
@@ -228,11 +225,7 @@ def fold_scores(solo: SoloNode, table: NodeTable, node: int, folds: np.ndarray) 
 
 
 def drop_ancestors(tree: SegmentTree, nodes: np.ndarray) -> np.ndarray:
-    """Flag only nodes, (n_nodes,) bool, without a flagged node below them.
-
-    The columns of an inner node contain the information of its parts, so a spurious part would
-    always flag it, too.
-    """
+    """Flag only nodes, (n_nodes,) bool, without a flagged node below, which they would contain."""
     above = [tree.ancestors(node) for node in np.flatnonzero(nodes)]
     kept = nodes.copy()
     kept[np.concatenate([np.array([], dtype=np.intp), *above])] = False
@@ -260,10 +253,8 @@ def _joined(solos: Sequence[SoloNode], new_scores: Sequence[np.ndarray]) -> np.n
     if scores.shape[2] == 2:
         # the second score is the first with the other sign
         return _standard_scores(scores[..., :1] - scores[..., 1:])
-    counts = np.isfinite(scores).sum(axis=2, keepdims=True)
-    return _standard_scores(
-        scores - np.nansum(scores, axis=2, keepdims=True) / np.maximum(counts, 1)
-    )
+    counts = np.maximum(np.isfinite(scores).sum(axis=2, keepdims=True), 1)
+    return _standard_scores(scores - np.nansum(scores, axis=2, keepdims=True) / counts)
 
 
 def _standard_scores(scores: np.ndarray) -> np.ndarray:
@@ -280,8 +271,7 @@ def _correlation_drops(
 ) -> np.ndarray:
     """Correlations with partners in training minus those in the photos, mean over the classes.
 
-    Returns (1 + n_permutations, n_nodes, n_nodes), NaN where unknown: first the measured ones, then
-    those with rows shuffled between the two sets.
+    Returns (1 + n_permutations, n_nodes, n_nodes): the measured ones, and those of shuffled rows.
     """
     rng = np.random.default_rng(seed)
     is_old = np.arange(len(scores)) < n_rows
@@ -329,10 +319,7 @@ def _only_partner(drops: np.ndarray, weights: np.ndarray, node: int, level: floa
 def _right_by_class(
     solo: SoloNode, codes: np.ndarray, new_scores: np.ndarray, new_codes: np.ndarray
 ) -> np.ndarray:
-    """Correct predictions and rows, of training and of photos: (n_classes, 2, 2) int.
-
-    Classes with too few photos that have the node are left out.
-    """
+    """Correct predictions and rows, of training and of enough photos: (n_classes, 2, 2) int."""
     counts = []
     guesses = argmax_class(solo.scores, solo.classes), argmax_class(new_scores, solo.classes)
     for code in solo.classes:

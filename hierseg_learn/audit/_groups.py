@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import KW_ONLY, dataclass
 from functools import cached_property
 from itertools import product
-from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +12,7 @@ from scipy.stats import beta, norm
 from sklearn.utils.metadata_routing import MetadataRequest
 
 from ..utils.labels import check_labels, check_truth
-from ..utils.numbers import MISSING, percent
+from ..utils.numbers import MISSING, check_integer, percent
 from ..utils.tables import check_in_memory, column_names
 from ._base import AuditReport, Table, draw_bars, draw_intervals, label_bars
 
@@ -28,15 +27,7 @@ N_NAMED = 5
 
 
 def wilson_interval(hits: Any, n: Any, level: float) -> tuple[np.ndarray, np.ndarray]:
-    """Bounds of Wilson's score interval [1]_; NaN without trials.
-
-    Its mean coverage is near the level even for few rows.
-
-    References
-    ----------
-    .. [1] E. B. Wilson. "Probable Inference, the Law of Succession, and Statistical Inference".
-       Journal of the American Statistical Association 22, 1927.
-    """
+    """Bounds of Wilson's score interval (1927), right on average; NaN without trials."""
     hits, n = np.broadcast_arrays(np.asarray(hits, float), np.asarray(n, float))
     square = norm.isf((1 - level) / 2) ** 2
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -50,15 +41,7 @@ def wilson_interval(hits: Any, n: Any, level: float) -> tuple[np.ndarray, np.nda
 
 
 def clopper_pearson_interval(hits: Any, n: Any, level: float) -> tuple[np.ndarray, np.ndarray]:
-    """Bounds of the interval of Clopper and Pearson [1]_; NaN without trials.
-
-    Its coverage is never below the level.
-
-    References
-    ----------
-    .. [1] C. J. Clopper, E. S. Pearson. "The Use of Confidence or Fiducial Limits Illustrated in
-       the Case of the Binomial". Biometrika 26, 1934.
-    """
+    """Bounds of Clopper and Pearson (1934), with at least this coverage; NaN without trials."""
     hits, n = np.broadcast_arrays(np.asarray(hits, float), np.asarray(n, float))
     tail = (1 - level) / 2
     low = np.where(hits > 0, beta.ppf(tail, hits, n - hits + 1), 0.0)
@@ -88,12 +71,9 @@ def check_groups(groups: Any, n_samples: int) -> Groups:
     names, columns = _columns(groups)
     read = []
     for i, column in enumerate(columns):
-        if len(columns) == 1:
-            name = "groups"
-        else:
-            name = f"groups[:, {i}]" if names is None else f"groups[{names[i]!r}]"
-        labels = check_labels(column, name, n_samples, noun="group")
-        read.append(_distinct(labels))
+        name = f"groups[:, {i}]" if names is None else f"groups[{names[i]!r}]"
+        name = name if len(columns) > 1 else "groups"
+        read.append(_distinct(check_labels(column, name, n_samples, noun="group")))
     if len(read) == 1:
         return Groups(tuple(read[0][0]), read[0][1])
     codes = np.zeros(n_samples, dtype=np.intp)
@@ -195,8 +175,7 @@ class GroupReport(AuditReport):
             raise ValueError(f"interval must be one of {sorted(INTERVALS)}, got {self.interval!r}.")
         if not 0 < self.level < 1:
             raise ValueError(f"level must lie between 0 and 1, got {self.level!r}.")
-        if not isinstance(self.min_size, Integral) or self.min_size < 0:
-            raise ValueError(f"min_size must be an integer of at least 0, got {self.min_size!r}.")
+        check_integer(self.min_size, "min_size", 0)
         vars(self).update(groups=tuple(self.groups), classes=classes, confusion=confusion)
 
     @property
@@ -217,9 +196,8 @@ class GroupReport(AuditReport):
     @property
     def worst_cell(self) -> tuple[Any, Any]:
         """Group and true class with the lowest accuracy, the first of equal ones."""
-        group, label = np.unravel_index(
-            np.nanargmin(self._cell_accuracy), self._cell_accuracy.shape
-        )
+        rates = self._cell_accuracy
+        group, label = np.unravel_index(np.nanargmin(rates), rates.shape)
         return self.groups[group], self.classes.tolist()[label]
 
     @property
@@ -308,10 +286,8 @@ class GroupReport(AuditReport):
     @property
     def alt_text(self) -> str:
         """The plot in words."""
-        cells = [
-            f"{g} × {c} {percent(accuracy)} (n={n})"
-            for g, c, n, _, accuracy, *_ in self.to_frame().itertuples(index=False)
-        ]
+        rows = self.to_frame().itertuples(index=False)
+        cells = [f"{g} × {c} {percent(rate)} (n={n})" for g, c, n, _, rate, *_ in rows]
         overall = percent(self.accuracy)
         return f"Accuracy by group and class, overall {overall}: {', '.join(cells)}."
 
@@ -355,14 +331,8 @@ class GroupReport(AuditReport):
     def _numbers(self, hits: np.ndarray, sizes: np.ndarray) -> dict[str, Any]:
         low, high = INTERVALS[self.interval](hits, sizes, self.level)
         notes = np.where(sizes == 0, "empty", np.where(sizes < self.min_size, "tiny", ""))
-        return {
-            "n": sizes,
-            "n_right": hits,
-            "accuracy": _ratio(hits, sizes),
-            "low": low,
-            "high": high,
-            "note": notes.astype(object),
-        }
+        numbers = {"n": sizes, "n_right": hits, "accuracy": _ratio(hits, sizes)}
+        return {**numbers, "low": low, "high": high, "note": notes.astype(object)}
 
     def __repr__(self) -> str:
         group, label = self.worst_cell
@@ -390,13 +360,9 @@ def group_report(
     groups : array-like of shape (n_samples,) or (n_samples, n_columns), or DataFrame
         Group of every sample, such as the kind of its background. The combinations of several
         columns are groups, also those without samples: they are reported as empty.
-    interval : {"wilson", "clopper-pearson"}, default="wilson"
-        Kind of the confidence intervals. The coverage of Wilson's is right on average, that of
+    interval, level, min_size
+        As for :class:`GroupReport`. The coverage of Wilson's intervals is right on average, that of
         Clopper and Pearson's never too low.
-    level : float, default=0.95
-        Confidence level of every single interval.
-    min_size : int, default=10
-        Groups and cells with fewer samples are marked as tiny.
 
     Returns
     -------
@@ -418,7 +384,7 @@ def group_report(
     >>> from hierseg_learn.audit import group_report
     >>> y_true = ["boat"] * 4 + ["car"] * 4
     >>> y_pred = ["boat", "boat", "boat", "car", "car", "car", "car", "boat"]
-    >>> places = ["water", "water", "water", "land", "land", "land", "land", "water"]
+    >>> places = ["water"] * 3 + ["land"] * 4 + ["water"]
     >>> print(group_report(y_true, y_pred, places, min_size=2).to_text())
     75% of 8 samples are classified correctly.
     Lowest accuracy: class boat in group land, 0% of 1 (95% interval 0% to 79%); best and worst \
@@ -460,10 +426,8 @@ def worst_group_accuracy_score(
 
     Parameters
     ----------
-    y_true, y_pred : array-like of shape (n_samples,)
-        True and predicted classes.
-    groups : array-like of shape (n_samples,) or (n_samples, n_columns), or DataFrame
-        Group of every sample; the combinations of several columns are groups.
+    y_true, y_pred, groups
+        As for :func:`group_report`.
     by_class : bool, default=True
         Whether every group is split by true class first, as is usual for spurious correlations
         [1]_: where most of a group is of one class, a model that always predicts it would look
@@ -477,8 +441,7 @@ def worst_group_accuracy_score(
     Raises
     ------
     ValueError
-        If lengths differ, there is no sample, a class or a group is missing, or the classes are of
-        two kinds, such as text and numbers.
+        As for :func:`group_report`.
 
     See Also
     --------
@@ -539,14 +502,10 @@ def worst_group_scorer(*, by_class: bool = True) -> Any:
     >>> from sklearn.model_selection import cross_val_score
     >>> from hierseg_learn.audit import worst_group_scorer
     >>> X, y, groups = [[0], [1]] * 20, [0, 1] * 20, [0, 0, 1, 1] * 10
+    >>> scoring, params = worst_group_scorer(), {"groups": groups}
     >>> with config_context(enable_metadata_routing=True):
     ...     scores = cross_val_score(
-    ...         LogisticRegression(),
-    ...         X,
-    ...         y,
-    ...         scoring=worst_group_scorer(),
-    ...         params={"groups": groups},
-    ...         cv=2,
+    ...         LogisticRegression(), X, y, scoring=scoring, params=params, cv=2
     ...     )
     >>> scores.tolist()
     [1.0, 1.0]

@@ -118,11 +118,12 @@ class MetadataReport(AuditReport):
         alone = [fact for fact in self.flagged if fact != TOGETHER] or list(self.flagged)
         if alone:
             named = [f"{fact} {percent(frame.accuracy[fact])}" for fact in alone]
+            chance = percent(frame.chance[self.flagged[0]])
             lines.append(
                 "Flagged: the class can be predicted without looking at a photo, by "
-                f"{enumerate_words(named)} (balanced accuracy; chance is "
-                f"{percent(frame.chance[self.flagged[0]])}). A model may be right for this reason: "
-                "make the photos of all classes alike in it, or compare within it."
+                f"{enumerate_words(named)} (balanced accuracy; chance is {chance}). A model may be "
+                "right for this reason: make the photos of all classes alike in it, or compare "
+                "within it."
             )
         elif len(self.facts) > 1:
             lines.append(
@@ -162,15 +163,15 @@ class MetadataReport(AuditReport):
         return f"MetadataReport({len(self.flagged)} flagged, {len(self.unchecked)} not checked)"
 
 
-@validate_params(
-    {
-        "alpha": [Interval(Real, 0, 1, closed="neither")],
-        "cv": [Interval(Integral, 2, None, closed="left")],
-        "n_permutations": [Interval(Integral, 20, None, closed="left")],
-        "random_state": ["random_state"],
-    },
-    prefer_skip_nested_validation=True,
-)
+TEST_PARAMS = {
+    "alpha": [Interval(Real, 0, 1, closed="neither")],
+    "cv": [Interval(Integral, 2, None, closed="left")],
+    "n_permutations": [Interval(Integral, 20, None, closed="left")],
+    "random_state": ["random_state"],
+}
+
+
+@validate_params(TEST_PARAMS, prefer_skip_nested_validation=True)
 def find_metadata_shortcuts(
     X: Any,
     y: Any,

@@ -22,7 +22,7 @@ from ..tree.render import top_down
 from ..utils.numbers import MISSING, number, percent, points
 from ._base import FONT_POINTS, AuditReport, Table, draw_intervals, label_bars
 from ._groups import Groups, check_groups
-from ._node_table import node_ids
+from ._solo import node_ids
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -147,10 +147,7 @@ class NodeReliance(AuditReport):
 
     @property
     def disturbance(self) -> np.ndarray:
-        """Accuracy lost by swapping a node within the cells: array of shape (n_nodes,).
-
-        The new node is of the same class, so the loss is due to the swap itself.
-        """
+        """Accuracy lost by swapping a node within its class and group: array of (n_nodes,)."""
         return (self.accuracy - self._overall(self.baseline_hits)).mean(axis=1)
 
     @property
@@ -166,11 +163,9 @@ class NodeReliance(AuditReport):
 
     @property
     def is_relied_on(self) -> np.ndarray:
-        """Nodes that the model relies on: bool array of shape (n_nodes,).
+        """Nodes whose excess is at least two points and significant at 5%: bool of (n_nodes,).
 
-        Their excess is at least two points and significant: the probability that any node without
-        an effect is named is 5%. Information that several nodes carry only together, such as
-        whether two colors are equal, cannot be told from a disturbance.
+        Information that several nodes carry only together cannot be told from a disturbance.
         """
         return (self.excess >= MIN_CHANGE) & self._is_significant(self.excess, self.errors)
 
@@ -378,12 +373,11 @@ def node_reliance(
     of it. An informative node costs accuracy everywhere. A shortcut costs accuracy where it holds,
     and *gains* some in the groups in which it misleads.
 
-    A swap disturbs more than the node: the node keeps the area and the outline that it has in
-    the donor, so that areas no longer add up, and its ancestors become mixtures that occur in no
-    photo. This may cost accuracy even if the node carries no information. Every node is therefore
-    also swapped between images of the same class (and group), which keeps its information about
-    the class and leaves only the disturbance. The reliance is the loss *beyond* that, and a node is
-    named only if this excess is significant.
+    A swap disturbs more than the node: it keeps the area and the outline that it has in the donor,
+    and its ancestors become mixtures that occur in no photo. This may cost accuracy even if the
+    node carries no information. Every node is therefore also swapped between images of the same
+    class (and group), which leaves only the disturbance. The reliance is the loss *beyond* that,
+    and a node is named only if this excess is significant.
 
     Parameters
     ----------
@@ -432,17 +426,13 @@ def node_reliance(
     --------
     >>> from sklearn.linear_model import LogisticRegression
     >>> from sklearn.pipeline import make_pipeline
-    >>> from sklearn.preprocessing import StandardScaler
     >>> from hierseg_learn import SegmentTreeTransformer
     >>> from hierseg_learn.audit import node_reliance
     >>> from hierseg_learn.datasets import make_portraits
     >>> portraits = make_portraits(100, signal="hair", strength=1.0, random_state=0)
     >>> X, y = portraits.images, portraits.target
-    >>> model = make_pipeline(
-    ...     SegmentTreeTransformer(tree=portraits.tree, descriptors="color"),
-    ...     StandardScaler(),
-    ...     LogisticRegression(),
-    ... ).fit(X[:60], y[:60])
+    >>> transformer = SegmentTreeTransformer(tree=portraits.tree, descriptors="color")
+    >>> model = make_pipeline(transformer, LogisticRegression(max_iter=5000)).fit(X[:60], y[:60])
     >>> reliance = node_reliance(model, X[60:], y[60:], nodes=["hair", "clothes"], random_state=0)
     >>> (reliance.drop > 0.2).tolist()
     [True, False]
@@ -454,11 +444,9 @@ def node_reliance(
     target = audited.check_classes(y, len(rows))
     tree = audited.editor.tree
     chosen = list(range(tree.n_nodes)) if nodes is None else node_ids(tree, nodes, "nodes")
-    found = (
-        Groups((NO_GROUPS,), np.zeros(len(rows), dtype=np.intp))
-        if groups is None
-        else check_groups(groups, len(rows))
-    )
+    found = Groups((NO_GROUPS,), np.zeros(len(rows), dtype=np.intp))
+    if groups is not None:
+        found = check_groups(groups, len(rows))
     # rows and cells in an order that only their contents set
     classes, codes = np.unique(target, return_inverse=True)
     cells = found.codes * len(classes) + codes
@@ -476,6 +464,9 @@ def node_reliance(
         error = partial(_standard_error, *flags, free, within)
         errors.append(error(np.ones(len(rows), dtype=bool)))
         cell_errors.append([error(cells == cell) for cell in range(count.sizes.size)])
+    if ablate:
+        edited = (audited.editor.ablate(rows, audited.editor.leaves(node)) for node in chosen)
+        ablated = [count.hits(target == audited.predict(new)) for new in edited]
     return NodeReliance(
         tree,
         np.array(chosen, dtype=np.intp),
@@ -486,7 +477,7 @@ def node_reliance(
         baseline_hits=np.array(baseline),
         errors=np.array(errors),
         cell_errors=np.reshape(cell_errors, (len(chosen), *count.sizes.shape)),
-        ablated_hits=_ablated_hits(audited, rows, target, chosen, count) if ablate else None,
+        ablated_hits=np.stack(ablated) if ablate else None,
     )
 
 
@@ -494,14 +485,10 @@ def _swapped(
     audited: FittedModel, rows: np.ndarray, target: np.ndarray, node: int, donors: np.ndarray
 ) -> np.ndarray:
     """Whether rows with a donor's node are classified correctly, (n_repeats, n_rows) bool."""
-    leaves = audited.editor.leaves(node)
-    swapped = np.broadcast_to(leaves, (len(rows), audited.editor.tree.n_leaves))
-    return np.stack(
-        [
-            target == audited.predict(audited.editor.swap(rows, rows[order], swapped))
-            for order in donors
-        ]
-    )
+    editor = audited.editor
+    swapped = np.broadcast_to(editor.leaves(node), (len(rows), editor.tree.n_leaves))
+    edited = (editor.swap(rows, rows[order], swapped) for order in donors)
+    return np.stack([target == audited.predict(new) for new in edited])
 
 
 def _standard_error(
@@ -511,10 +498,7 @@ def _standard_error(
     within: np.ndarray,
     counted: np.ndarray,
 ) -> float:
-    """Standard error of the excess over the rows that are `counted`, (n_rows,) bool.
-
-    The influence of an image on the mean is the sum of those as a receiver and as a donor.
-    """
+    """Standard error of the excess over the `counted` rows, from the influence of every image."""
     n_repeats, n_rows = swapped.shape
     if not counted.any():
         return np.nan
@@ -528,19 +512,6 @@ def _standard_error(
             pushed = np.bincount(order, weights * (flag - own), minlength=n_rows)
             influence += sign * pushed / n_repeats
     return float(np.sqrt(np.sum(influence**2)))
-
-
-def _ablated_hits(
-    audited: FittedModel,
-    rows: np.ndarray,
-    target: np.ndarray,
-    nodes: list[int],
-    count: _CellCounter,
-) -> np.ndarray:
-    """Hits with every node ablated, (n_nodes, n_groups, n_classes)."""
-    editor = audited.editor
-    ablated = (editor.ablate(rows, editor.leaves(node)) for node in nodes)
-    return np.stack([count.hits(target == audited.predict(row)) for row in ablated])
 
 
 def _donors(cells: np.ndarray, rng: np.random.RandomState) -> np.ndarray:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass, replace
-from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, validate_params
+from sklearn.utils._param_validation import validate_params
 
 from ..explain.words import enumerate_words, node_labels
 from ..metrics.canonical import canonical_order
@@ -27,9 +26,8 @@ from ._evidence import (
     unbiased_evidence,
     unlabeled_evidence,
 )
-from ._metadata import MetadataReport, find_metadata_shortcuts
-from ._node_table import NodeTable, TableReader, node_ids
-from ._solo import SoloNode, fit_solo, make_folds, read_classes
+from ._metadata import TEST_PARAMS, MetadataReport, find_metadata_shortcuts
+from ._solo import NodeTable, SoloNode, TableReader, fit_solo, make_folds, node_ids, read_classes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -290,18 +288,15 @@ class ShortcutReport(AuditReport):
 
     def _results(self) -> list[str]:
         by, either = self._by(), self._either()
-        return [
-            FLAGGED
-            if self.is_flagged[v]
-            else EITHER
-            if v in either
-            else NOT_FLAGGED
-            if by[v] >= 0
-            else CANDIDATE
-            if self.solo_p_value[v] < MAX_P_VALUE
-            else UNINFORMATIVE
-            for v in range(self.tree.n_nodes)
-        ]
+
+        def result(node: int) -> str:
+            if self.is_flagged[node]:
+                return FLAGGED
+            if node in either or by[node] >= 0:
+                return EITHER if node in either else NOT_FLAGGED
+            return CANDIDATE if self.solo_p_value[node] < MAX_P_VALUE else UNINFORMATIVE
+
+        return list(map(result, range(self.tree.n_nodes)))
 
     def __repr__(self) -> str:
         kinds = ", ".join(self.kinds) or "none"
@@ -309,14 +304,7 @@ class ShortcutReport(AuditReport):
 
 
 @validate_params(
-    {
-        "appearance_only": ["boolean"],
-        "alpha": [Interval(Real, 0, 1, closed="neither")],
-        "cv": [Interval(Integral, 2, None, closed="left")],
-        "n_permutations": [Interval(Integral, 20, None, closed="left")],
-        "random_state": ["random_state"],
-    },
-    prefer_skip_nested_validation=True,
+    {"appearance_only": ["boolean"], **TEST_PARAMS}, prefer_skip_nested_validation=True
 )
 def find_shortcuts(
     X: Any,
@@ -373,12 +361,8 @@ def find_shortcuts(
         background is that of the object before it, so with them every background would be flagged.
     alpha : float, default=0.001
         Probability that any node is flagged if there is no shortcut.
-    cv : int, default=5
-        Number of stratified folds.
-    n_permutations : int, default=200
-        Number of permutations of labels, or rows, from which chance is estimated.
-    random_state : int, RandomState instance or None, default=None
-        Seed of folds and permutations. The result does not depend on the order of the rows.
+    cv, n_permutations, random_state
+        As for `find_metadata_shortcuts`.
 
     Returns
     -------
@@ -404,12 +388,9 @@ def find_shortcuts(
     The solo accuracy is the cross-validated balanced accuracy of a linear discriminant with
     shrunken covariance, on the rows in which the node is present. Chance is estimated by permuting
     labels within folds: a node is flagged if its accuracy is ``norm.isf(alpha / n_tested)``
-    standard deviations above the mean with permuted labels. For two balanced classes and one
-    declared node the binomial distribution would give ``0.5 + 1.5 / sqrt(n_rows)``; the threshold
-    is slightly higher, because folds share training rows and their errors are correlated. An inner
-    node is flagged only if no node below it is. The kinds of evidence share `alpha`.
-
-    Cost: linear in rows, quadratic in the columns of a node; memory for a few copies of the table.
+    standard deviations above the mean with permuted labels. An inner node is flagged only if no
+    node below it is. The kinds of evidence share `alpha`. Cost: linear in rows, quadratic in the
+    columns of a node; memory for a few copies of the table.
 
     Examples
     --------
@@ -459,14 +440,9 @@ def find_shortcuts(
         scores = _new_scores(solos, new, folds, seeds[2])
         root = table.tree.root
         evidence.append(unbiased_evidence(solos, codes, scores, new_codes, root, level, seeds[3]))
-    metadata = find_metadata_shortcuts(
-        X if images is None else images,
-        y,
-        alpha=alpha,
-        cv=cv,
-        n_permutations=n_permutations,
-        random_state=seeds[0],
-    )
+    photos = X if images is None else images
+    options = {"alpha": alpha, "cv": cv, "n_permutations": n_permutations}
+    metadata = find_metadata_shortcuts(photos, y, random_state=seeds[0], **options)
     flags = [drop_ancestors(table.tree, found.is_flagged(level)) for found in evidence]
     is_flagged = np.any([np.zeros(len(solos), dtype=bool), *flags], axis=0)
     return ShortcutReport(
@@ -487,8 +463,7 @@ def _sorted(
 ) -> tuple[NodeTable, np.ndarray, np.ndarray]:
     """Sort rows by their contents, and number classes by theirs unless `ranks` are given.
 
-    Folds and permutations are drawn for rows in this order, so that neither the order of the rows
-    nor the names of the classes matter. Returns the table, codes (n_rows,) and ranks (n_classes,).
+    So folds and permutations depend neither on the order of the rows nor on names of classes.
     """
     order, found = canonical_order(np.nan_to_num(table.rows), codes)
     ranks = found if ranks is None else ranks

@@ -19,8 +19,7 @@ from ..images import ImageBatch, SegmentedImages, as_pixels, check_images, is_pi
 from ..images.labels import OPEN_ID
 from ..tree import SegmentTree
 from ..utils.labels import check_classes
-from ._portrait_render import PALETTES, style_color, texture
-from ._portraits import draw_kinds
+from ._portraits import PALETTES, draw_kinds, style_color, texture
 
 # smallest crop of a picture, as a share of the largest one
 MIN_CROP = 0.5
@@ -231,7 +230,14 @@ def make_biased(
     given = images if masks is None else SegmentedImages(images, masks, unlabeled)
     batch = check_images(given)
     names, target = np.unique(check_classes(y, "y", len(batch)), return_inverse=True)
-    backdrops = _check_backgrounds(backgrounds, len(names))
+    backdrops = PaintedBackdrops(len(names))
+    if backgrounds is not None:
+        backdrops = PictureBackdrops(backgrounds)
+    if backdrops.n_kinds != len(names):
+        raise ValueError(
+            f"backgrounds must have one entry for each of {len(names)} classes, got "
+            f"{backdrops.n_kinds}."
+        )
     known = SegmentTree.from_nested(tree) if isinstance(tree, Mapping) else tree
     behind = _context_ids(context, known)
     batch = batch.settled(None, _named_parts(batch, behind, known))
@@ -257,14 +263,17 @@ def _named_parts(batch: ImageBatch, behind: list[int], tree: SegmentTree | None)
     if batch.unlabeled is not None:
         return ()
     if tree is not None and tree.leaf_values is not None:
-        parts = (int(part) for value in tree.leaf_values for part in np.atleast_1d(value))
-        return (*behind, *parts)
-    ids: set[int] = set()
-    for i in range(len(batch)):
-        ids.update(np.unique(batch.mask(i, may_be_empty=True)).tolist())
+        return (*behind, *_part_ids(tree, range(tree.n_leaves)))
+    masks = (batch.mask(i, may_be_empty=True) for i in range(len(batch)))
+    ids = set().union(*(np.unique(mask).tolist() for mask in masks))
     # in masks of 0 and 255 the latter is the object
     is_object = batch.dropped_share > 0 and ids == {-1, 0}
     return (*behind, *([OPEN_ID] if is_object else []))
+
+
+def _part_ids(tree: SegmentTree, places: Iterable[int]) -> list[int]:
+    """Part ids of some leaves."""
+    return [int(part) for place in places for part in np.atleast_1d(tree.leaf_values[place])]
 
 
 def _compose(
@@ -296,20 +305,6 @@ def _compose(
     return image
 
 
-def _check_backgrounds(
-    backgrounds: Iterable[Any] | None, n_classes: int
-) -> PaintedBackdrops | PictureBackdrops:
-    if backgrounds is None:
-        return PaintedBackdrops(n_classes)
-    backdrops = PictureBackdrops(backgrounds)
-    if backdrops.n_kinds != n_classes:
-        raise ValueError(
-            f"backgrounds must have one entry for each of {n_classes} classes, got "
-            f"{backdrops.n_kinds}."
-        )
-    return backdrops
-
-
 def _context_ids(context: Any, tree: SegmentTree | None) -> list[int]:
     """Part ids of the context."""
     ids: list[int] = []
@@ -319,10 +314,5 @@ def _context_ids(context: Any, tree: SegmentTree | None) -> list[int]:
         elif tree is None:
             raise ValueError(f"context names the node {entry!r}, but there is no tree; pass tree=.")
         else:
-            below = np.isin(tree.leaves, tree.subtree(entry))
-            ids += [
-                int(part)
-                for place in np.flatnonzero(below)
-                for part in np.atleast_1d(tree.leaf_values[place])
-            ]
+            ids += _part_ids(tree, np.flatnonzero(np.isin(tree.leaves, tree.subtree(entry))))
     return ids

@@ -180,13 +180,13 @@ def load_segmented_folder(
     >>> import numpy as np
     >>> from PIL import Image
     >>> from hierseg_learn.datasets import load_segmented_folder
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     for name in ("images", "masks"):
-    ...         (Path(folder) / name).mkdir()
-    ...         Image.fromarray(np.zeros((4, 3), np.uint8)).save(Path(folder) / name / "a.png")
-    ...     _ = (Path(folder) / "index.csv").write_text("id,label\na,cat\n")
-    ...     parts = json.dumps({"tree": {"photo": {"all": 0}}})
-    ...     _ = (Path(folder) / "parts.json").write_text(parts)
+    >>> with tempfile.TemporaryDirectory() as name:
+    ...     folder = Path(name)
+    ...     for file in (folder / "images" / "a.png", folder / "masks" / "a.png"):
+    ...         file.parent.mkdir()
+    ...         Image.fromarray(np.zeros((4, 3), np.uint8)).save(file)
+    ...     _ = (folder / "index.csv").write_text("id,label\na,cat\n")
+    ...     _ = (folder / "parts.json").write_text(json.dumps({"tree": {"photo": {"all": 0}}}))
     ...     data = load_segmented_folder(folder)
     >>> data.target_names, data.part_names
     (['cat'], {0: 'all'})
@@ -198,12 +198,16 @@ def load_segmented_folder(
     tree, part_names = _read_parts(folder / "parts.json")
     target_names = sorted({row["label"] for row in rows})
     if split is not None:
-        rows = _keep_split(rows, split)
+        known = sorted({row["split"] for row in rows})
+        rows = [row for row in rows if row["split"] == split]
+        if not rows:
+            raise ValueError(f"split={split!r} has no image; index.csv has the splits {known}.")
     ids = [row["id"] for row in rows]
     filenames = _find_files(folder / "images", ids)
     mask_filenames = _find_files(folder / "masks", ids)
     codes = {name: code for code, name in enumerate(target_names)}
     readme = folder / "README.md"
+    files = {"filenames": filenames, "mask_filenames": mask_filenames}
     data = Bunch(
         images=SegmentedImages(filenames, mask_filenames, unlabeled),
         target=np.array([codes[row["label"]] for row in rows], dtype=np.int64),
@@ -211,14 +215,11 @@ def load_segmented_folder(
         part_names=part_names,
         tree=tree,
         ids=ids,
-        filenames=filenames,
-        mask_filenames=mask_filenames,
         DESCR=readme.read_text(encoding="utf-8", errors="replace") if readme.is_file() else "",
+        **files,
     )
-    columns: dict[str, Any] = {
-        name: [row[name] for row in rows] for name in rows[0] if name != "id"
-    }
-    columns |= {"filename": filenames, "mask_filename": mask_filenames}
+    columns = {name: [row[name] for row in rows] for name in rows[0] if name != "id"}
+    columns |= {name.removesuffix("s"): paths for name, paths in files.items()}
     return as_frame_bunch(data, columns, return_X_y=return_X_y, as_frame=as_frame)
 
 
@@ -234,9 +235,7 @@ def _read_index(file: Path, *, needs_split: bool) -> list[dict[str, str]]:
     for column in ("id", "label", "split")[: 3 if needs_split else 2]:
         if column not in found:
             other = next((mark for mark in ";\t" if len(found) == 1 and mark in found[0]), None)
-            hint = (
-                "" if other is None else f" Its columns are separated by {other!r}, expected ','."
-            )
+            hint = f" Its columns are separated by {other!r}, expected ','." if other else ""
             raise ValueError(f"{file.name} must have a column {column!r}; it has {found}.{hint}")
     if not rows:
         raise ValueError(f"{file.name} names no image.")
@@ -274,15 +273,6 @@ def _read_text(file: Path) -> str:
             f"{str(file)!r} is not in UTF-8: byte {content[error.start]:#04x} at position "
             f"{error.start}, in line {line}, is none of a text in UTF-8; {cure}"
         ) from error
-
-
-def _keep_split(rows: list[dict[str, str]], split: str) -> list[dict[str, str]]:
-    """Keep the rows of one split."""
-    kept = [row for row in rows if row["split"] == split]
-    if not kept:
-        known = sorted({row["split"] for row in rows})
-        raise ValueError(f"split={split!r} has no image; index.csv has the splits {known}.")
-    return kept
 
 
 def _read_parts(file: Path) -> tuple[dict, dict[int, str]]:
@@ -330,13 +320,9 @@ def _find_files(folder: Path, ids: list[str]) -> list[str]:
         if entry.suffix.lower() in SUFFIXES:
             by_stem.setdefault(entry.stem, []).append(str(entry))
     for position, name in enumerate(ids):
-        found = by_stem.get(name, [])
+        found, image = by_stem.get(name, []), f"image {position} (id {name!r})"
         if not found:
-            raise FileNotFoundError(
-                f"{folder.name}/ holds no file for image {position} (id {name!r}) of index.csv."
-            )
+            raise FileNotFoundError(f"{folder.name}/ holds no file for {image} of index.csv.")
         if len(found) > 1:
-            raise ValueError(
-                f"{folder.name}/ holds several files for image {position} (id {name!r}): {found}."
-            )
+            raise ValueError(f"{folder.name}/ holds several files for {image}: {found}.")
     return [by_stem[name][0] for name in ids]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from ..explain.explanation import Explanation, check_level
 from ..explain.style import import_pyplot
-from ..explain.words import enumerate_words
+from ..explain.words import cut_words, enumerate_words
 from ..fitted.model import FittedModel, check_titles, count
 
 if TYPE_CHECKING:
@@ -139,8 +139,7 @@ class ExplanationDisplay(Display):
             Fitted, of a SegmentTreeTransformer and a HierarchicalMetricClassifier; for a display of
             photos a Pipeline.
         X : photos or table of one or two rows
-            One sample, whose class is explained, or two, whose distance is, in a container as the
-            estimator takes it, such as ``images[3:4]``.
+            In a container as the estimator takes it, such as ``images[3:4]``.
         question : {"class", "neighbors"}, default="class"
             For one sample: why it is of its class rather than of another, or how it differs from
             its nearest training samples.
@@ -166,12 +165,8 @@ class ExplanationDisplay(Display):
         ValueError
             If X does not hold one sample or two, or a class is unknown.
         """
-        steps = FittedModel.from_estimator(
-            estimator,
-            needs="photos" if cls._needs_photos else None,
-            explains=True,
-            name="estimator",
-        )
+        needs = "photos" if cls._needs_photos else None
+        steps = FittedModel.from_estimator(estimator, needs=needs, explains=True, name="estimator")
         titles = check_titles(titles, count(X))
         explanation = steps.explain(X, titles, question=question, target=target, foil=foil)
         return cls(explanation, **cls._inputs(steps, X, titles), **options).plot(ax)
@@ -184,9 +179,7 @@ class ExplanationDisplay(Display):
 
 def enumerate_some(words: Sequence[str], n_shown: int) -> str:
     """Join words as a sentence does: "a, b and 3 more"; empty without words."""
-    rest = [f"{len(words) - n_shown} more"] if len(words) > n_shown else []
-    shown = [*words[:n_shown], *rest]
-    return enumerate_words(shown) if shown else ""
+    return enumerate_words(cut_words(words, n_shown) or [""])
 
 
 def choose_colormap(values: Any, is_signed: bool) -> Any:

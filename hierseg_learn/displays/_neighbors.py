@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..explain import PairExplanation
-from ..explain.style import NEGATIVE, POSITIVE, text_width, thumbnail
+from ..explain.style import NEGATIVE, POSITIVE, text_width, thumbnail, write_beside
 from ..explain.words import enumerate_words, node_labels
 from ..fitted.model import FittedModel, check_targets, count, row, take
 from ..utils.numbers import check_integer, number, percent
@@ -204,16 +204,12 @@ class NeighborStripDisplay(Display):
             check_integer(n_neighbors, "n_neighbors")
         table = steps.table(X)
         distances, indices = steps.classifier.kneighbors(table, n_neighbors=n_neighbors)
-        display = cls(
-            name,
-            steps.photos(X)[0],
-            steps.label_maps(X)[0],
-            prediction=str(steps.classifier.predict(table)[0]),
-            neighbors=_explain_neighbors(
-                steps, table, X_train, labels, distances[0], indices[0], name
-            ),
+        neighbors = _explain_neighbors(
+            steps, table, X_train, labels, distances[0], indices[0], name
         )
-        return display.plot(ax)
+        prediction = str(steps.classifier.predict(table)[0])
+        photo, label_map = steps.photos(X)[0], steps.label_maps(X)[0]
+        return cls(name, photo, label_map, prediction=prediction, neighbors=neighbors).plot(ax)
 
     @property
     def alt_text(self) -> str:
@@ -222,10 +218,8 @@ class NeighborStripDisplay(Display):
         nearest = "nearest training photo" if n == 1 else f"{n} nearest training photos"
         sentences = [f"{self.name}, classified as {self.prediction}, beside its {nearest}."]
         for neighbor in self.neighbors:
-            clauses = [
-                f"{neighbor.name}, class {neighbor.label}, distance "
-                f"{number(neighbor.explanation.distance)}"
-            ]
+            distance = number(neighbor.explanation.distance)
+            clauses = [f"{neighbor.name}, class {neighbor.label}, distance {distance}"]
             if neighbor.differ:
                 clauses.append(f"differs in {enumerate_words(neighbor.differences)}")
             if neighbor.alike:
@@ -270,10 +264,8 @@ class NeighborStripDisplay(Display):
         for neighbor in self.neighbors:
             same = "same class" if neighbor.label == self.prediction else "other class"
             distance = number(neighbor.explanation.distance)
-            blocks = [
-                (neighbor.label, bold),
-                (f"{same}, distance {distance}", {"color": "0.25"}),
-            ]
+            style = {"color": "0.25"}
+            blocks = [(neighbor.label, bold), (f"{same}, distance {distance}", style)]
             if neighbor.differ:
                 words = f"differs: {_joined(neighbor.differences)}"
                 blocks.append((words, {"color": "#A84300"}))
@@ -303,14 +295,11 @@ def _draw_photo(
     left, right, bottom, top = extent
     shown = thumbnail(photo, _LARGEST_PHOTO)
     ax.imshow(shown, cmap="gray", vmin=0, vmax=1, extent=extent, label="photo", zorder=1)
-    ax.plot(
-        [left, right, right, left, left],
-        [top, top, bottom, bottom, top],
-        color="black" if is_query else "0.6",
-        linewidth=2.0 if is_query else 0.6,
-        zorder=2,
-        clip_on=False,
-    )
+    x, y = [left, right, right, left, left], [top, top, bottom, bottom, top]
+    frame = {"color": "0.6", "linewidth": 0.6}
+    if is_query:
+        frame = {"color": "black", "linewidth": 2.0}
+    ax.plot(x, y, zorder=2, clip_on=False, **frame)
 
 
 def _outline(ax: Axes, neighbor: Any, extent: tuple[float, float, float, float]) -> None:
@@ -334,20 +323,11 @@ def _outline(ax: Axes, neighbor: Any, extent: tuple[float, float, float, float])
 def _write(ax: Axes, x: float, blocks: list[tuple[list[str], dict[str, Any]]]) -> None:
     """Write lines below a photo, one under the other."""
     down = 5.0
+    place = {"ha": "center", "va": "top", "annotation_clip": False}
     for lines, style in blocks:
-        looks = {"fontsize": FONT_POINTS, "color": "black", **style}
+        looks = {"fontsize": FONT_POINTS, "color": "black", **place, **style}
         for line in lines:
-            ax.annotate(
-                line,
-                (x, 1),
-                (0, -down),
-                textcoords="offset points",
-                ha="center",
-                va="top",
-                parse_math=False,
-                annotation_clip=False,
-                **looks,
-            )
+            write_beside(ax, line, (x, 1), (0, -down), **looks)
             down += _LINE * 72
 
 
@@ -404,13 +384,9 @@ def _usual_contributions(steps: FittedModel, table: Any) -> np.ndarray:
 
 def _differ(pair: PairExplanation) -> dict[int, float]:
     """Leaves with the largest shares of their own columns."""
-    leaves = np.array(pair.tree.leaves)
-    order = leaves[np.argsort(-pair.direct_share[leaves], kind="stable")][:_N_NAMED].tolist()
-    return {
-        node: float(pair.direct_share[node])
-        for node in order
-        if pair.direct_share[node] >= _MIN_SHARE
-    }
+    leaves, shares = np.array(pair.tree.leaves), pair.direct_share
+    order = leaves[np.argsort(-shares[leaves], kind="stable")][:_N_NAMED].tolist()
+    return {node: float(shares[node]) for node in order if shares[node] >= _MIN_SHARE}
 
 
 def _alike(pair: PairExplanation, usual: np.ndarray) -> tuple[int, ...]:

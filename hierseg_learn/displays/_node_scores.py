@@ -9,7 +9,7 @@ import numpy as np
 
 from ..explain.bars import ROW, TALLEST, write_names
 from ..explain.explanation import check_tree, read_only
-from ..explain.style import show_percents
+from ..explain.style import show_percents, write_beside
 from ..explain.words import node_labels
 from ..fitted.model import FittedModel, check_targets, count
 from ..tree import SegmentTree
@@ -49,11 +49,6 @@ class NodeScoreDisplay(Display):
         Name of the baseline. None draws it without a name.
     fmt : str, default=".3g"
         Format of the scores.
-
-    Attributes
-    ----------
-    scores : ndarray of shape (n_nodes,)
-        In the order of the tree, NaN where a node has none.
 
     See Also
     --------
@@ -167,13 +162,12 @@ Not above the baseline of 60%: sky.
         """Write scores in a column at the right, and the name of the baseline."""
         for row, node in enumerate(order):
             known = np.isfinite(self.scores[node])
-            ax.annotate(
+            write_beside(
+                ax,
                 self._text(node),
                 (1, row),
                 (8, 0),
                 xycoords=ax.get_yaxis_transform(),
-                textcoords="offset points",
-                va="center_baseline",
                 fontsize=FONT_POINTS,
                 fontweight="normal" if self.tree.is_leaf[node] or not known else "bold",
                 fontstyle="normal" if known else "italic",
@@ -181,18 +175,10 @@ Not above the baseline of 60%: sky.
                 annotation_clip=False,
             )
         if self.baseline_name:
-            ax.annotate(
-                f"{self.baseline_name} {number(self.baseline, self.fmt)}",
-                (self.baseline, 1),
-                (0, 3),
-                xycoords=ax.get_xaxis_transform(),
-                textcoords="offset points",
-                fontsize=FONT_POINTS - 1,
-                color="0.35",
-                ha="left",
-                va="bottom",
-                parse_math=False,
-            )
+            text = f"{self.baseline_name} {number(self.baseline, self.fmt)}"
+            style = {"color": "0.35", "ha": "left", "va": "bottom"}
+            style |= {"xycoords": ax.get_xaxis_transform(), "fontsize": FONT_POINTS - 1}
+            write_beside(ax, text, (self.baseline, 1), (0, 3), **style)
 
 
 def _check_scores(scores: Any, tree: SegmentTree) -> np.ndarray:

@@ -51,8 +51,6 @@ class PairMatrixDisplay(Display):
 
     Attributes
     ----------
-    values : ndarray of shape (n_samples, n_samples)
-        In the order of the input.
     order : ndarray of shape (n_samples,)
         Samples in the order in which they are drawn.
 
@@ -93,11 +91,8 @@ highest 3 for 0 (sail) and 1 (motor). Mean within classes 1, between classes 2.5
                 f"photos must have one entry per sample, expected {n_samples}, got {len(photos)}."
             )
         self.photos = None if photos is None else [np.array(photo) for photo in photos]
-        self.order = (
-            np.arange(n_samples)
-            if self.classes is None
-            else np.argsort(self.classes, kind="stable")
-        )
+        labels = np.zeros(n_samples) if self.classes is None else self.classes
+        self.order = np.argsort(labels, kind="stable")
 
     @classmethod
     def from_estimator(
@@ -131,7 +126,7 @@ highest 3 for 0 (sail) and 1 (motor). Mean within classes 1, between classes 2.5
         Returns
         -------
         PairMatrixDisplay
-            The display, drawn, with photos if the estimator takes photos.
+            The display, drawn.
 
         Raises
         ------
@@ -144,22 +139,21 @@ highest 3 for 0 (sail) and 1 (motor). Mean within classes 1, between classes 2.5
         n_samples = count(X)
         if n_samples < 2:
             raise ValueError(f"X must hold at least two samples, got {n_samples}.")
-        chosen = None if node is None else steps.tree.index(node)
         table = steps.table(X)
-        if chosen is None:
+        if node is None:
             values, value_name = _distances(steps, table), "distance"
         else:
+            chosen = steps.tree.index(node)
             values = _shares(steps, table, chosen)
             value_name = f"share of {node_labels(steps.tree)[chosen]} in what sets two apart"
-        display = cls(
+        return cls(
             values,
             value_name=value_name,
-            is_share=chosen is not None,
+            is_share=node is not None,
             names=names,
             classes=y,
-            photos=None if not steps.takes_images else steps.photos(X),
-        )
-        return display.plot(ax)
+            photos=steps.photos(X) if steps.takes_images else None,
+        ).plot(ax)
 
     @property
     def alt_text(self) -> str:

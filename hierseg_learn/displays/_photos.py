@@ -1,16 +1,16 @@
-"""Contributions of nodes drawn over the photos."""
+"""Contributions of nodes drawn over the photos: regions, labels and the display."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from textwrap import wrap
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..explain.explanation import NAMELESS, Explanation
-from ..explain.style import show_percents, text_width
+from ..explain.explanation import NAMELESS, Explanation, read_only
+from ..explain.style import show_percents, text_width, write_beside
 from ..explain.words import (
     LEAST,
     enumerate_words,
@@ -19,14 +19,210 @@ from ..explain.words import (
     spoken_labels,
     start_sentence,
 )
-from ..fitted.model import FittedModel
+from ..fitted.model import FittedModel, check_titles
+from ..images import as_pixels
+from ..tree import SegmentTree
 from ..tree.render import top_down
 from ..utils.numbers import check_integer, percent
 from ._base import FONT_POINTS, ExplanationDisplay, choose_colormap, enumerate_some
-from ._regions import LabelWriter, Region, check_pictures, drawn_nodes, label_spot, make_region
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.transforms import Bbox
+
+# longest side of a drawn photo, in pixels: larger ones are reduced, smaller ones enlarged
+_MAX_SIDE, _MIN_SIDE = 1000, 480
+_LUMA = np.array([0.2126, 0.7152, 0.0722])
+
+
+class Region(NamedTuple):
+    """One photo, ready to be drawn."""
+
+    gray: np.ndarray  # (h, w) float in [0, 1]
+    nodes: np.ndarray  # (h, w) intp: the node drawn at every pixel, -1 for none
+    borders: np.ndarray  # (h, w) bool
+
+
+def check_pictures(
+    images: Any, label_maps: Any, tree: SegmentTree
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Validate photos and their label maps; photos become floats in [0, 1]."""
+    images = _check_list(images, "images")
+    label_maps = _check_list(label_maps, "label_maps")
+    if len(images) != len(label_maps):
+        raise ValueError(
+            f"label_maps must have one entry per image, expected {len(images)}, "
+            f"got {len(label_maps)}."
+        )
+    photos = [_check_image(image, f"images[{i}]") for i, image in enumerate(images)]
+    maps = [
+        _check_label_map(labels, f"label_maps[{i}]", photo.shape[:2], tree)
+        for i, (labels, photo) in enumerate(zip(label_maps, photos))
+    ]
+    return photos, maps
+
+
+def drawn_nodes(tree: SegmentTree, level: int) -> np.ndarray:
+    """Ancestor of every leaf at this depth, or the leaf itself; -1 for inner nodes, (n_nodes,)."""
+    drawn = np.arange(tree.n_nodes)
+    # parents come after their children, so going backwards their entries are known
+    for node in range(tree.root - 1, -1, -1):
+        if tree.depths[node] > level:
+            drawn[node] = drawn[tree.parents[node]]
+    drawn[~tree.is_leaf] = -1
+    return drawn
+
+
+def make_region(photo: np.ndarray, labels: np.ndarray, drawn: np.ndarray) -> Region:
+    """Resize one photo so that borders are thin lines, and find the borders."""
+    from skimage.segmentation import find_boundaries
+    from skimage.transform import downscale_local_mean
+
+    gray = photo if photo.ndim == 2 else photo @ _LUMA
+    longest = max(gray.shape)
+    if longest > _MAX_SIDE:
+        step = -(-longest // _MAX_SIDE)
+        gray = downscale_local_mean(gray, (step, step))
+        # the middle of padded cells may lie outside of the map
+        rows, columns = (
+            np.minimum(np.arange(size) * step + step // 2, length - 1)
+            for size, length in zip(gray.shape, labels.shape)
+        )
+        labels = labels[np.ix_(rows, columns)]
+    elif longest < _MIN_SIDE:
+        times = -(-_MIN_SIDE // longest)
+        gray, labels = (np.kron(array, np.ones((times, times))) for array in (gray, labels))
+        labels = labels.astype(np.intp)
+    # the last entry is for unlabeled pixels, -1
+    nodes = np.append(drawn, -1)[labels]
+    return Region(np.clip(gray, 0, 1), nodes, find_boundaries(nodes + 1, mode="inner"))
+
+
+def label_spot(mask: np.ndarray) -> tuple[float, float, float]:
+    """Row and column of the pixel that is farthest from the edge of a region, and how far."""
+    from scipy.ndimage import distance_transform_edt
+
+    # a frame of background makes the edge of the photo count
+    inside = distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
+    row, column = np.unravel_index(int(inside.argmax()), mask.shape)
+    return float(row), float(column), float(inside.max())
+
+
+def _check_list(values: Any, name: str) -> list[Any]:
+    if not isinstance(values, Sequence) or isinstance(values, str):
+        shape = getattr(values, "shape", None)
+        got = type(values).__name__ + (f" of shape {shape}" if shape is not None else "")
+        raise TypeError(f"{name} must be a list of one or two arrays, got {got}.")
+    if len(values) not in (1, 2):
+        raise ValueError(f"{name} must hold one or two arrays, got {len(values)}.")
+    return list(values)
+
+
+def _check_image(image: Any, name: str) -> np.ndarray:
+    array = as_pixels(image, name)
+    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] != 3) or not array.size:
+        raise ValueError(f"{name} must have shape (h, w) or (h, w, 3), got shape {array.shape}.")
+    if array.dtype == np.uint8:
+        return read_only(array / 255.0)
+    if array.dtype.kind != "f":
+        raise TypeError(f"{name} must be uint8 or float, got dtype {array.dtype}.")
+    # NaN fails, too
+    if not ((array >= 0) & (array <= 1)).all():
+        raise ValueError(
+            f"{name} holds floats, which must lie in [0, 1], got values from {array.min():.3g} "
+            f"to {array.max():.3g}."
+        )
+    return read_only(array.astype(np.float64))
+
+
+def _check_label_map(
+    labels: Any, name: str, shape: tuple[int, ...], tree: SegmentTree
+) -> np.ndarray:
+    array = np.asarray(labels)
+    if array.dtype.kind not in "iu":
+        raise TypeError(f"{name} must hold integers, got dtype {array.dtype}.")
+    if array.shape != shape:
+        raise ValueError(f"{name} must have the shape of its image, {shape}, got {array.shape}.")
+    array = array.astype(np.intp)
+    known = np.isin(array, tree.leaves) | (array == -1)
+    if not known.all():
+        wrong = int(array[~known][0])
+        is_inner = 0 <= wrong < tree.n_nodes
+        what = f", which is the inner node {tree.path(wrong)!r}" if is_inner else ""
+        raise ValueError(
+            f"{name} must hold node ids of leaves (or -1 for unlabeled), got {wrong}{what}."
+        )
+    return read_only(array)
+
+
+# places of a label, in heights of a line above the middle of its segment; the first free one counts
+_BESIDE_SPOT = (2.0, -2.0, 3.4, -3.4, 4.8, -4.8, 6.2, -6.2)
+# a segment with a smaller radius, in heights of a line, is not written on
+_SMALL = 1.3
+# lines of type that a photo is high, and the smallest type in points
+_LINES, _MIN_POINTS = 28, 5.0
+_INK, _OUTLINE = "black", "white"
+
+
+class LabelWriter:
+    """Places labels one after the other in axes whose size is settled."""
+
+    def __init__(self, ax: Axes, largest: float) -> None:
+        figure = ax.figure.figure
+        figure.draw_without_rendering()
+        (_, low), (_, high) = ax.transData.transform([(0, 1), (0, 0)])
+        self.ax = ax
+        self.points = float(np.clip((high - low) * 72 / figure.dpi / _LINES, _MIN_POINTS, largest))
+        self.taken: list[Bbox] = []
+
+    def write(
+        self, text: str, spot: tuple[float, float], radius: float, sides: tuple[float, float]
+    ) -> None:
+        """Write a label on its spot, or beside it with a line to it; leave it out without room."""
+        from matplotlib.patheffects import withStroke
+        from matplotlib.transforms import Bbox
+
+        label = self.ax.text(
+            *spot,
+            text,
+            ha="center",
+            va="center",
+            fontsize=self.points,
+            color=_INK,
+            parse_math=False,
+            path_effects=[withStroke(linewidth=2.5, foreground=_OUTLINE)],
+            zorder=5,
+        )
+        box = label.get_window_extent()
+        to_display = self.ax.transData
+        (low_x, low_y), (high_x, high_y) = to_display.transform([(sides[0], 1), (sides[1], 0)])
+        middle = to_display.transform(spot)
+        half = np.array([box.width, box.height]) / 2 + 1
+        low = np.array([low_x, low_y]) + half
+        high = np.maximum([high_x, high_y] - half, low)
+        covers = radius * (high_y - low_y) < _SMALL * box.height
+        for shift in _BESIDE_SPOT if covers else (0.0, *_BESIDE_SPOT):
+            place = np.clip(middle + [0, shift * box.height], low, high)
+            candidate = Bbox([place - half, place + half])
+            hides = covers and candidate.contains(*middle)
+            if not hides and not any(candidate.overlaps(other) for other in self.taken):
+                break
+        else:
+            label.remove()
+            return
+        self.taken.append(candidate)
+        label.set_position(tuple(to_display.inverted().transform(place)))
+        if not candidate.contains(*middle):
+            edge = place + [0, half[1] * np.sign(middle[1] - place[1])]
+            self._connect(spot, tuple(to_display.inverted().transform(edge)))
+
+    def _connect(self, spot: tuple[float, float], edge: tuple[float, float]) -> None:
+        """Thin line with an outline, and a dot on the segment."""
+        style = {"scalex": False, "scaley": False, "marker": "o", "markevery": [0]}
+        columns = list(zip(spot, edge))
+        self.ax.plot(*columns, color=_OUTLINE, linewidth=2.5, markersize=5, zorder=4, **style)
+        self.ax.plot(*columns, color=_INK, linewidth=0.9, markersize=2.5, zorder=4.1, **style)
+
 
 # inches: a photo's height, what stands beside and above or below the photos, the widest figure
 _HEIGHT, _BESIDE, _AROUND, _WIDEST = 4.2, 0.85, 0.9, 14.0
@@ -44,19 +240,12 @@ class SegmentContributionDisplay(ExplanationDisplay):
     """One or two photos with every segment tinted by its share in an explanation.
 
     For one photo the question is "Why this class rather than another?": red speaks for the class,
-    blue for the other. For two photos it is what sets them apart. How a photo differs from its
-    nearest neighbors, which says little about its class, has to be asked for. The question stands
-    above the photos.
+    blue for the other. For two photos it is what sets them apart, and both show the same numbers.
 
     At the deepest level a segment is a leaf of the tree and is tinted by the contribution of its
     own columns. At another `level` all leaves below a node of that depth have one tint, that of the
-    node with everything below it. Contributions of the own columns of inner nodes above describe
-    the pixels of all their parts together; they are not drawn, but listed in the caption. The
-    shares of the drawn segments and those of the caption add up to 100%, less those of the other
-    side.
-
-    Both photos of a pair show the same numbers: a share belongs to the comparison, and not to
-    one of the photos.
+    node with everything below it. Contributions of the own columns of inner nodes above are not
+    drawn, but listed in the caption.
 
     Parameters
     ----------
@@ -223,16 +412,11 @@ of the squared distance: sky 75% and sea 12%. Not drawn: photo as a whole 12%.
         return enumerate_some(words, n_shown)
 
     def _check_titles(self, titles: Sequence[str] | None) -> list[str]:
-        if titles is None:
-            names = self.explanation._names()[: len(self.images)]
-            # a single photo without a name needs no title beside the question
-            return [""] if names == (NAMELESS,) else list(names)
-        if isinstance(titles, str) or len(titles) != len(self.images):
-            raise ValueError(
-                f"titles must be a list of one string per photo, expected {len(self.images)}, "
-                f"got {titles!r}."
-            )
-        return [str(title) for title in titles]
+        if titles is not None:
+            return check_titles(titles, len(self.images), noun="photo")
+        names = self.explanation._names()[: len(self.images)]
+        # a single photo without a name needs no title beside the question
+        return [""] if names == (NAMELESS,) else list(names)
 
     def _draw(self, plt: Any, ax: Axes | None) -> Axes:
         regions = [
@@ -282,16 +466,9 @@ of the squared distance: sky 75% and sea 12%. Not drawn: photo as a whole 12%.
         """Write titles and the question above the photos, and the caption below."""
         size = FONT_POINTS + 2
         for title, start, width in zip(self.titles, starts, widths):
-            ax.annotate(
-                title,
-                (float(start + width / 2), 0),
-                (0, 5),
-                textcoords="offset points",
-                ha="center",
-                va="baseline",
-                fontsize=size,
-                parse_math=False,
-            )
+            middle = float(start + width / 2), 0.0
+            style = {"ha": "center", "va": "baseline", "fontsize": size}
+            write_beside(ax, title, middle, (0, 5), **style)
         lines = _fit(ax, self.question, total + _room(ax, total), size)
         pad = 6 + 1.5 * size * any(self.titles)
         ax.set_title(lines, loc="left", fontsize=size, pad=pad, parse_math=False)

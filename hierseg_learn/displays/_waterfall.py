@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..explain.explanation import Explanation
-from ..explain.style import HATCH, NEGATIVE, POSITIVE, make_room
+from ..explain.style import HATCH, NEGATIVE, POSITIVE, make_room, write_beside
 from ..explain.words import LEAST, enumerate_words, node_labels, share_text, spoken_labels
 from ..tree.render import top_down
 from ..utils.numbers import check_integer, number
@@ -87,22 +87,21 @@ class WaterfallDisplay(ExplanationDisplay):
     @property
     def sum_name(self) -> str:
         """What the values add up to."""
-        return self.explanation._sum_name()
+        return self.explanation._value_name
 
     @property
     def alt_text(self) -> str:
         """The plot in words, for those who cannot see it."""
-        sides = self.explanation._sides
+        sides = self.explanation.share_table().sides
         named = [
             f"{step.label} {number(step.value, '+.3g')} ({share_text(step.share, sides)})"
             for step in self.steps()
         ]
         total = number(float(self.explanation.direct.sum()))
         verb = "adds up" if len(named) == 1 else "add up"
-        return (
-            f"{self.explanation._title()} Waterfall: {enumerate_words(named)} {verb} to {total}, "
-            f"the {self.sum_name}."
-        )
+        title = self.explanation.share_table().title
+        sentence = f"{enumerate_words(named)} {verb} to {total}, the {self.sum_name}."
+        return f"{title} Waterfall: {sentence}"
 
     def steps(self) -> list[Step]:
         """Bars, the largest first; the smallest together in the last.
@@ -158,9 +157,9 @@ class WaterfallDisplay(ExplanationDisplay):
         ax.axvline(0, color="0.4", linewidth=0.8, zorder=3.5)
         ax.axhline(len(steps) - 0.5, color="0.75", linewidth=0.8, zorder=1)
         ax.set_xlabel(f"contribution to the {self.sum_name}", fontsize=FONT_POINTS)
-        title = self.explanation._title()
+        title = self.explanation.share_table().title
         ax.set_title(title, parse_math=False, fontsize=FONT_POINTS + 2, loc="left")
-        sides = self.explanation._sides
+        sides = self.explanation.share_table().sides
         texts = [f"{number(step.value, '+.3g')}  {share_text(step.share, sides)}" for step in steps]
         edges = [*np.maximum(starts, ends), max(total, 0.0)]
         _write_numbers(ax, edges, [*texts, number(total)])
@@ -171,14 +170,6 @@ def _write_numbers(ax: Axes, edges: list[float], texts: list[str]) -> None:
     """Write numbers behind the bars, the last one bold."""
     make_room(ax, edges, texts, FONT_POINTS - 1)
     for row, (edge, text) in enumerate(zip(edges, texts)):
-        ax.annotate(
-            text,
-            (edge, row),
-            (4, 0),
-            textcoords="offset points",
-            va="center_baseline",
-            fontsize=FONT_POINTS - 1,
-            fontweight="bold" if row == len(texts) - 1 else "normal",
-            color="0.15",
-            zorder=4,
-        )
+        weight = "bold" if row == len(texts) - 1 else "normal"
+        style = {"fontsize": FONT_POINTS - 1, "fontweight": weight, "color": "0.15", "zorder": 4}
+        write_beside(ax, text, (edge, row), **style)

@@ -1,7 +1,6 @@
 """Explanations of distances, predictions, classes and models, and how faithful they are."""
 
 from ._class_and_model import ClassExplanation, ModelExplanation
-from ._contrast import ContrastExplanation
 from ._faithfulness import (
     completeness_error,
     curve_area,
@@ -12,8 +11,7 @@ from ._faithfulness import (
     randomization_check,
     rank_correlation,
 )
-from ._prediction import PredictionExplanation
-from ._votes import VotesExplanation
+from ._sample import ContrastExplanation, PredictionExplanation, VotesExplanation
 from .pair import PairExplanation, PartsExplanation
 from .shapley import shapley_values
 

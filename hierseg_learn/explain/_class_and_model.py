@@ -20,7 +20,7 @@ from .explanation import (
     plain,
     read_only,
 )
-from .words import enumerate_words, signed_shares, spoken_labels
+from .words import signed_shares, spoken_labels
 
 
 class _OverRows(SignedExplanation):
@@ -42,7 +42,7 @@ class _OverRows(SignedExplanation):
 
     @cached_property
     def direct_error(self) -> np.ndarray:
-        """Standard error of `direct`: array of shape (n_nodes,)."""
+        """Standard error of `direct`, (n_nodes,); slightly too small, as rows share neighbors."""
         return read_only(standard_error(self._by_row))
 
     @cached_property
@@ -75,18 +75,6 @@ class ClassExplanation(_OverRows):
         The class.
     rows : array-like of int, shape (n_rows,)
         Numbers of the training rows.
-
-    Attributes
-    ----------
-    direct, total : ndarray of shape (n_nodes,)
-        Means over the rows, of a node's own columns and with everything below it.
-    direct_error, total_error : ndarray of shape (n_nodes,)
-        Their standard errors, the standard deviation over the rows divided by the root of their
-        number; NaN for a single row. Rows share neighbors, so these are slightly too small.
-    share, direct_share : ndarray of shape (n_nodes,)
-        `total` and `direct` as shares of the stronger side, as in :class:`ContrastExplanation`.
-    value, difference : float
-        The sum of `direct`.
 
     See Also
     --------
@@ -129,13 +117,12 @@ class ClassExplanation(_OverRows):
 
     def _more_columns(self) -> dict[str, list[str]]:
         return {
-            "mean": [number(value) for value in self.direct],
-            "error": [number(value) for value in self.direct_error],
+            "mean": list(map(number, self.direct)),
+            "error": list(map(number, self.direct_error)),
         }
 
     def _sentences(self, max_nodes: int) -> list[str]:
-        pro, contra = self._leading(1, max_nodes), self._leading(-1, max_nodes)
-        against = f"; against it: {enumerate_words(contra)}." if contra else "."
+        pro, against = self._for_and_against(max_nodes)
         side = "smaller" if self.value < 0 else "larger"
         opening = (
             f"Mean over {self._rows()} of {class_name(self.label)}: to the nearest rows of other "
@@ -144,11 +131,8 @@ class ClassExplanation(_OverRows):
         )
         if not pro:
             return [opening, f"No node separates them{against}"]
-        return [
-            opening,
-            f"They are separated by {enumerate_words(pro)}{against}",
-            *self._weaker_side("separates", "makes similar"),
-        ]
+        weaker_side = self._weaker_side("separates", "makes similar")
+        return [opening, f"They are separated by {pro}{against}", *weaker_side]
 
     def _title(self) -> str:
         return f"What sets {class_name(self.label)} apart from all other classes?"
@@ -181,7 +165,7 @@ class ModelExplanation(_OverRows):
     their nearest rows of other classes and those of their own. Contrasts are used rather than the
     distances that explain predictions, because a node that varies much within all classes has a
     large share of every distance but decides nothing; and shares rather than numbers, because
-    otherwise a few distant rows would dominate the mean.
+    otherwise a few distant rows would dominate the mean. `total` and `direct` are such mean shares.
 
     *By permutation*: the accuracy lost if the columns of a node are permuted among the rows of a
     table, its own ones alone or together with those of all nodes below it [1]_. The columns of a
@@ -198,16 +182,6 @@ class ModelExplanation(_OverRows):
         Accuracy on the table whose columns were permuted.
     drops_direct, drops_below : array-like of shape (n_repeats, n_nodes), default=None
         Accuracy lost by permuting a node's own columns, and the columns of its whole subtree.
-
-    Attributes
-    ----------
-    direct, total : ndarray of shape (n_nodes,)
-        Mean shares, of a node's own columns and with everything below it; those of a row are shares
-        of its stronger side, as in :class:`ContrastExplanation`.
-    direct_error, total_error : ndarray of shape (n_nodes,)
-        Their standard errors.
-    share, direct_share : ndarray of shape (n_nodes,)
-        The same as `total` and `direct`, which are shares already.
 
     See Also
     --------
@@ -253,12 +227,9 @@ class ModelExplanation(_OverRows):
 
     def __post_init__(self) -> None:
         n_nodes = check_tree(self.tree).n_nodes
-        vars(self)["direct_by_row"] = check_numbers(
-            self.direct_by_row, "direct_by_row", ("n_rows", n_nodes)
-        )
-        given = [
-            value is not None for value in (self.accuracy, self.drops_direct, self.drops_below)
-        ]
+        direct = check_numbers(self.direct_by_row, "direct_by_row", ("n_rows", n_nodes))
+        vars(self)["direct_by_row"] = direct
+        given = [v is not None for v in (self.accuracy, self.drops_direct, self.drops_below)]
         if any(given) != all(given):
             raise ValueError(
                 "accuracy, drops_direct and drops_below belong together; expected all or none."
@@ -275,11 +246,9 @@ class ModelExplanation(_OverRows):
     def _frame_columns(self) -> dict[str, np.ndarray | None]:
         columns = super()._frame_columns()
         if self.accuracy is not None:
-            for name, drops in (
-                ("drop_direct", self.drops_direct),
-                ("drop_below", self.drops_below),
-            ):
-                columns |= {name: drops.mean(axis=0), f"{name}_std": drops.std(axis=0)}
+            drops = {"drop_direct": self.drops_direct, "drop_below": self.drops_below}
+            for name, values in drops.items():
+                columns |= {name: values.mean(axis=0), f"{name}_std": values.std(axis=0)}
         return columns
 
     def _as_share(self, values: np.ndarray) -> np.ndarray:
@@ -289,15 +258,12 @@ class ModelExplanation(_OverRows):
         if self.accuracy is None:
             return {}
         drops = {"drop below": self.drops_below, "drop direct": self.drops_direct}
-        return {
-            name: [number(value) for value in values.mean(axis=0)] for name, values in drops.items()
-        }
+        return {name: list(map(number, values.mean(axis=0))) for name, values in drops.items()}
 
     def _sentences(self, max_nodes: int) -> list[str]:
-        pro, contra = self._leading(1, max_nodes), self._leading(-1, max_nodes)
-        separating = f"classes are separated by {enumerate_words(pro)}" if pro else ""
-        against = f"; against it: {enumerate_words(contra)}." if contra else "."
-        lines = [f"Over {self._rows()}, {separating or 'no node separates classes'}{against}"]
+        pro, against = self._for_and_against(max_nodes)
+        separating = f"classes are separated by {pro}" if pro else "no node separates classes"
+        lines = [f"Over {self._rows()}, {separating}{against}"]
         if self.accuracy is not None:
             drops = self.drops_direct.mean(axis=0)
             worst = int(drops.argmax())
@@ -324,9 +290,6 @@ class ModelExplanation(_OverRows):
         return "mean share:  ← other classes  |  own class →"
 
     def _about(self) -> dict[str, Any]:
-        drops = {
-            name: None if values is None else values.tolist()
-            for name in ("drops_direct", "drops_below")
-            for values in [getattr(self, name)]
-        }
-        return {"n_rows": len(self.direct_by_row), "accuracy": self.accuracy, **drops}
+        drops = [None if v is None else v.tolist() for v in (self.drops_direct, self.drops_below)]
+        about = {"n_rows": len(self.direct_by_row), "accuracy": self.accuracy}
+        return {**about, "drops_direct": drops[0], "drops_below": drops[1]}

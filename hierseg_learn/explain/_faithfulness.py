@@ -14,6 +14,7 @@ from scipy.stats import rankdata
 from sklearn.utils import Bunch, check_random_state
 
 from ..utils.labels import check_labels
+from ..utils.numbers import check_integer
 from .explanation import check_numbers
 
 Explain = Callable[[Any], np.ndarray]
@@ -38,9 +39,7 @@ def completeness_error(attributions: Any, explained: Any) -> np.ndarray:
 
     Notes
     -----
-    The axiom is called completeness [1]_, for Shapley values efficiency; the error is
-
-    .. math:: \frac{|\sum_l \varphi_l - v|}{\sum_l |\varphi_l|}.
+    The axiom is called completeness [1]_, for Shapley values efficiency.
 
     References
     ----------
@@ -77,12 +76,7 @@ def rank_correlation(a: Any, b: Any) -> np.ndarray:
     Returns
     -------
     correlation : ndarray of shape (n_images,) or float, float64
-        In [-1, 1]; NaN where all values of one attribution are equal, which have no order.
-
-    Notes
-    -----
-    Pearson's correlation of the ranks, :math:`\mathrm{cov}(r_a, r_b) / (\sigma_{r_a}
-    \sigma_{r_b})` [1]_.
+        As in [1]_; NaN where all values of one attribution are equal, which have no order.
 
     References
     ----------
@@ -143,9 +137,7 @@ def noise_stability(
 
     Notes
     -----
-    With :math:`\varepsilon \sim \mathcal{N}(0, \sigma^2 I)` the change is
-    :math:`\lVert \varphi(x + \varepsilon) - \varphi(x) \rVert / \lVert \varphi(x) \rVert`; its
-    largest value is the sensitivity of [1]_, estimated from below. It also measures the model:
+    The largest change is the sensitivity of [1]_, estimated from below. It also measures the model:
     neighbors may change with the noise.
 
     References
@@ -163,17 +155,14 @@ def noise_stability(
     """
     if scale < 0:
         raise ValueError(f"scale must be at least 0, got {scale}.")
-    if n_repeats < 1:
-        raise ValueError(f"n_repeats must be at least 1, got {n_repeats}.")
+    check_integer(n_repeats, "n_repeats")
     image = np.asarray(image, dtype=np.float64)
     rng = check_random_state(random_state)
-    plain = check_numbers(explain(image), "what explain returns", ("n_segments",))
+    plain = _returned(explain(image), "explain", "n_segments")
     noisy = np.stack(
         [
-            check_numbers(
-                explain(image + scale * rng.standard_normal(image.shape)),
-                "what explain returns",
-                plain.shape,
+            _returned(
+                explain(image + scale * rng.standard_normal(image.shape)), "explain", *plain.shape
             )
             for _ in range(n_repeats)
         ]
@@ -234,8 +223,7 @@ def randomization_check(
     >>> check.permuted, check.reseeded  # depends on the images alone: it fails the check
     (array([[1., 1.]]), array([1., 1.]))
     """
-    if n_permutations < 1:
-        raise ValueError(f"n_permutations must be at least 1, got {n_permutations}.")
+    check_integer(n_permutations, "n_permutations")
     y = check_labels(y, "y")
     rng = check_random_state(random_state)
     seed, other = rng.randint(np.iinfo(np.int32).max, size=2).tolist()
@@ -266,8 +254,8 @@ def pointing_game(attributions: Any, planted: Any) -> np.ndarray:
 
     Notes
     -----
-    The mean over images is the accuracy :math:`\#hits / (\#hits + \#misses)` of the pointing
-    game [1]_, with segments in the place of pixels.
+    The mean over images is the accuracy of the pointing game [1]_, with segments in the place of
+    pixels.
 
     References
     ----------
@@ -297,6 +285,11 @@ def _check_rows(values: Any, name: str) -> np.ndarray:
     return check_numbers(values, name, shape)
 
 
+def _returned(values: Any, function: str, *shape: int | str) -> np.ndarray:
+    """Check the numbers that a function returned."""
+    return check_numbers(values, f"what {function} returns", shape)
+
+
 Worth = Callable[[np.ndarray], np.ndarray]
 
 
@@ -321,9 +314,7 @@ def deletion_curve(worth: Worth, attributions: Any) -> np.ndarray:
 
     Notes
     -----
-    With :math:`\pi` the order of decreasing attributions and N all segments, step k is
-    :math:`v(N \setminus \{\pi_1, \dots, \pi_k\})` [1]_. The curve of a good attribution
-    falls early, so `curve_area` is small.
+    The curve of a good attribution falls early [1]_, so `curve_area` is small.
 
     References
     ----------
@@ -334,13 +325,10 @@ def deletion_curve(worth: Worth, attributions: Any) -> np.ndarray:
     --------
     >>> import numpy as np
     >>> from hierseg_learn.explain import curve_area, deletion_curve
-    >>> def worth(kept):
-    ...     return kept @ np.array([0.1, 0.7, 0.2])
-    >>> curve = deletion_curve(worth, attributions=[0.0, 5.0, 1.0])
-    >>> curve.round(1)
-    array([1. , 0.3, 0.1, 0. ])
-    >>> round(curve_area(curve), 2)
-    0.3
+    >>> weights = np.array([0.1, 0.7, 0.2])
+    >>> curve = deletion_curve(lambda kept: kept @ weights, attributions=[0.0, 5.0, 1.0])
+    >>> curve.round(1), round(curve_area(curve), 2)
+    (array([1. , 0.3, 0.1, 0. ]), 0.3)
     """
     return _scores(worth, ~_prefixes(attributions))
 
@@ -362,22 +350,18 @@ def insertion_curve(worth: Worth, attributions: Any) -> np.ndarray:
 
     Notes
     -----
-    With :math:`\pi` the order of decreasing attributions, step k is
-    :math:`v(\{\pi_1, \dots, \pi_k\})` [1]_. The curve of a good attribution rises early, so
-    `curve_area` is large.
+    The curve of a good attribution rises early [1]_, so `curve_area` is large.
 
     References
     ----------
-    .. [1] V. Petsiuk, A. Das, K. Saenko. "RISE: Randomized Input Sampling for Explanation of
-       Black-box Models". BMVC, 2018.
+    .. [1] V. Petsiuk, A. Das, K. Saenko. "RISE". BMVC, 2018.
 
     Examples
     --------
     >>> import numpy as np
     >>> from hierseg_learn.explain import insertion_curve
-    >>> def worth(kept):
-    ...     return kept @ np.array([0.1, 0.7, 0.2])
-    >>> insertion_curve(worth, attributions=[0.0, 5.0, 1.0]).round(1)
+    >>> weights = np.array([0.1, 0.7, 0.2])
+    >>> insertion_curve(lambda kept: kept @ weights, attributions=[0.0, 5.0, 1.0]).round(1)
     array([0. , 0.7, 0.9, 1. ])
     """
     return _scores(worth, _prefixes(attributions))
@@ -418,7 +402,7 @@ def _prefixes(attributions: Any) -> np.ndarray:
 
 
 def _scores(worth: Worth, kept: np.ndarray) -> np.ndarray:
-    scores = check_numbers(worth(kept), "what worth returns", ("n_coalitions",))
+    scores = _returned(worth(kept), "worth", "n_coalitions")
     if len(scores) != len(kept):
         raise ValueError(
             f"worth must return one score per coalition, {len(kept)}, got {len(scores)}."

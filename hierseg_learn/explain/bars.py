@@ -18,6 +18,7 @@ from .style import (
     make_room,
     show_percents,
     text_width,
+    write_beside,
 )
 from .words import ShareTable, share_text, sides_text
 
@@ -51,26 +52,14 @@ def plot(table: ShareTable, ax: Axes | None, who: str) -> Axes:
         ax.barh(rows[inner], pro[inner], height=0.8, color=BELOW, zorder=2)
         if table.is_two_sided:
             ax.barh(rows[inner], -contra[inner], height=0.8, color=BELOW_NEGATIVE, zorder=2)
-    _draw_own(ax, rows, direct)
-    _label_rows(ax, tree, order, table.marks, _INDENT)
+    colors = np.where(direct < 0, NEGATIVE, POSITIVE)
+    for bar, value in zip(ax.barh(rows, direct, height=0.46, color=colors, zorder=3), direct):
+        if value < 0:
+            bar.set(hatch=HATCH, edgecolor="white", linewidth=0)
+    _label_rows(ax, tree, order, table.marks)
     _dress(ax, table, np.concatenate([direct, pro, -contra]))
     _write_shares(ax, table, order)
     return ax
-
-
-def _draw_own(ax: Axes, rows: np.ndarray, direct: np.ndarray) -> None:
-    """One solid bar per node; negative ones in another color, hatched."""
-    negative = direct < 0
-    bars = ax.barh(
-        rows,
-        direct,
-        height=0.46,
-        color=np.where(negative, NEGATIVE, POSITIVE),
-        zorder=3,
-    )
-    for bar, is_negative in zip(bars, negative):
-        if is_negative:
-            bar.set(hatch=HATCH, edgecolor="white", linewidth=0)
 
 
 def _write_shares(ax: Axes, table: ShareTable, order: list[int]) -> None:
@@ -85,16 +74,7 @@ def _write_shares(ax: Axes, table: ShareTable, order: list[int]) -> None:
         texts.append(direct if table.tree.is_leaf[node] else f"{below}, direct {direct}")
     make_room(ax, pro[order], texts, FONT_POINTS - 1)
     for row, (end, text) in enumerate(zip(pro[order], texts)):
-        ax.annotate(
-            text,
-            (end, row),
-            (4, 0),
-            textcoords="offset points",
-            va="center_baseline",
-            fontsize=FONT_POINTS - 1,
-            color="0.25",
-            zorder=4,
-        )
+        write_beside(ax, text, (end, row), color="0.25", fontsize=FONT_POINTS - 1, zorder=4)
 
 
 def _dress(ax: Axes, table: ShareTable, values: np.ndarray) -> None:
@@ -123,16 +103,16 @@ def _dress(ax: Axes, table: ShareTable, values: np.ndarray) -> None:
 
 def write_names(ax: Axes, tree: SegmentTree, order: Sequence[int], marks: Sequence[str]) -> None:
     """Write one name per row, indented by depth, inner nodes in bold, and draw the branches."""
-    _draw_branches(ax, tree, order, _label_rows(ax, tree, order, marks, _INDENT))
+    _draw_branches(ax, tree, order, _label_rows(ax, tree, order, marks))
 
 
 def _label_rows(
-    ax: Axes, tree: SegmentTree, order: Sequence[int], marks: Sequence[str], indent: float
+    ax: Axes, tree: SegmentTree, order: Sequence[int], marks: Sequence[str]
 ) -> np.ndarray:
     """Names with marks at the left, inner nodes in bold; their starts in points, (n_nodes,)."""
     texts = [tree.names[node] + (f" ({marks[node]})" if marks[node] else "") for node in order]
     bold = ~tree.is_leaf[list(order)]
-    starts = indent * tree.depths[list(order)]
+    starts = _INDENT * tree.depths[list(order)]
     widths = [text_width(text, FONT_POINTS, bold=flag) for text, flag in zip(texts, bold)]
     edge = max(starts + widths) + _GAP
     ax.set_yticks(range(len(order)), texts, ha="left", parse_math=False, fontsize=FONT_POINTS)

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..metrics import sum_below
 from ..tree import SegmentTree
-from ..utils.numbers import number, percent
+from ..utils.numbers import check_integer, number, percent
 from . import bars, words
 from .words import (
     APART,
@@ -21,6 +21,7 @@ from .words import (
     ShareTable,
     Sides,
     both_sides,
+    enumerate_words,
     missing_lines,
     signed_shares,
     start_sentence,
@@ -45,10 +46,7 @@ def check_tree(tree: Any) -> SegmentTree:
 
 
 def check_numbers(values: Any, name: str, shape: tuple[int | str, ...]) -> np.ndarray:
-    """Return a read-only float64 copy of finite numbers.
-
-    A string in `shape` stands for any length of at least 1.
-    """
+    """Return a read-only float64 copy of finite numbers; a string in `shape` is any length."""
     array = np.asarray(values)
     if array.dtype.kind not in "biuf":
         raise TypeError(f"{name} must hold numbers, got dtype {array.dtype}.")
@@ -93,25 +91,16 @@ def check_names(values: Any, name: str, samples: tuple[int, ...]) -> Any:
     return check_items(values, name, samples)
 
 
-def check_question(question: Any) -> str:
-    """Return "class" or "neighbors"."""
-    if question not in ("class", "neighbors"):
-        raise ValueError(f"question must be 'class' or 'neighbors', got {question!r}.")
-    return question
+def check_choice(value: Any, name: str, *choices: str) -> str:
+    """Return the value if it is one of two choices."""
+    if value not in choices:
+        raise ValueError(f"{name} must be {' or '.join(map(repr, choices))}, got {value!r}.")
+    return value
 
 
 def check_attribute_to(attribute_to: Any) -> str:
     """Return "nodes" or "parts"."""
-    if attribute_to not in ("nodes", "parts"):
-        raise ValueError(f"attribute_to must be 'nodes' or 'parts', got {attribute_to!r}.")
-    return attribute_to
-
-
-def check_decision(decision: Any) -> str:
-    """Return "neighbors" or "prototypes"."""
-    if decision not in ("neighbors", "prototypes"):
-        raise ValueError(f"decision must be 'neighbors' or 'prototypes', got {decision!r}.")
-    return decision
+    return check_choice(attribute_to, "attribute_to", "nodes", "parts")
 
 
 def check_members(values: np.ndarray, name: str, classes: np.ndarray) -> None:
@@ -251,11 +240,10 @@ class Explanation(ABC):
         Returns
         -------
         DataFrame
-            One row per node, in the order of the tree, by path: `direct`, what the node's own
-            columns contribute; `total`, the same with everything below the node; `share`, `total`
-            as a share of the stronger side; and the presence of the node, missing if unknown. For
-            a batch one row per sample and node, with the columns `sample`, those of the sample,
-            `node` and `depth` in front.
+            One row per node, in the order of the tree, by path: `direct`, `total` and `share`, as
+            the attributes, and the presence of the node, missing if unknown. For a batch one row
+            per sample and node, with further columns in front: `sample`, those of the sample,
+            `node` and `depth`.
         """
         import pandas as pd
 
@@ -283,9 +271,8 @@ class Explanation(ABC):
         Returns
         -------
         dict
-            The `type` of the explanation, what it is about, the value that is explained, and under
-            `nodes` one dict per node with its path and the columns of `to_frame`. A list of such
-            for a batch.
+            The `type`, what is explained, its value, and under `nodes` one dict per node with its
+            path and the columns of `to_frame`. A list of such for a batch.
         """
         if self.is_batch:
             return [explanation.to_dict() for explanation in self]
@@ -311,8 +298,8 @@ class Explanation(ABC):
             Sentences, then one line per node: the share of the node with everything below it, on
             either side if there are two, and that of its own columns, "direct".
         """
-        words.check_max_nodes(max_nodes)
-        return words.export_text(self._table(), self._lines(max_nodes), self._closing())
+        check_integer(max_nodes, "max_nodes")
+        return words.export_text(self.share_table(), self._lines(max_nodes), self._closing())
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw one horizontal bar per node, in the order and with the indentation of the tree.
@@ -335,19 +322,19 @@ class Explanation(ABC):
         ImportError
             If Matplotlib is not installed.
         """
-        return bars.plot(self._table(), ax, f"{type(self).__name__}.plot")
+        return bars.plot(self.share_table(), ax, f"{type(self).__name__}.plot")
 
     def _repr_html_(self) -> str | None:
         if self.is_batch:
             return None
-        return words.export_html(self._table(), self._lines(3), self._closing())
+        return words.export_html(self.share_table(), self._lines(3), self._closing())
 
     def __repr__(self) -> str:
         if self.is_batch:
             return f"{type(self).__name__}({len(self)} samples, {self.tree.n_nodes} nodes)"
         return f"{type(self).__name__}({self._subject()}: {self._summary()})"
 
-    def _table(self) -> ShareTable:
+    def share_table(self) -> ShareTable:
         """Shares and their headings, for text, tables and bars."""
         if self.is_batch:
             raise ValueError(
@@ -376,11 +363,7 @@ class Explanation(ABC):
 
     def _head(self) -> str:
         """Heading of the tree."""
-        return f"{self._sum_name()} {number(self.value)}"
-
-    def _sum_name(self) -> str:
-        """What the contributions add up to, in words."""
-        return self._value_name
+        return f"{self._value_name} {number(self.value)}"
 
     def _axis_label(self) -> str:
         return self._share_label()
@@ -481,11 +464,7 @@ class OneSample:
 
 
 class DistanceExplanation(Explanation):
-    """Contributions of the nodes of a tree to a squared distance.
-
-    Shares are those of all positive contributions together, which is the squared distance where
-    none is negative.
-    """
+    """Contributions to a squared distance; shares are those of all that is positive."""
 
     _value_name = "squared distance"
     _sides = APART
@@ -543,11 +522,7 @@ class DistanceExplanation(Explanation):
 
 
 class SignedExplanation(Explanation):
-    """Contributions of the nodes of a tree to a difference, which may have either sign.
-
-    Contributions of either sign may cancel, so shares are shares of the stronger side: of all
-    positive contributions or, where they are more, of all negative ones.
-    """
+    """Contributions to a difference; shares are those of the stronger side, of either sign."""
 
     _value_name = "difference"
     _sides = FOR
@@ -572,15 +547,18 @@ class SignedExplanation(Explanation):
     def _leading(self, sign: int, max_nodes: int) -> list[str]:
         return words.named_shares(self.tree, self.direct_share, sign, max_nodes)
 
+    def _for_and_against(self, max_nodes: int) -> tuple[str, str]:
+        """Leading nodes of either side as words: "a and b", and "; against it: c." or "."."""
+        contra = enumerate_words(self._leading(-1, max_nodes))
+        against = f"; against it: {contra}." if contra else "."
+        return enumerate_words(self._leading(1, max_nodes)), against
+
     def _lines(self, max_nodes: int) -> list[str]:
         missing = missing_lines(self.tree, self._missing(), max_nodes)
         return [start_sentence(line) for line in [*self._sentences(max_nodes), *missing]]
 
     def _weaker_side(self, pro: str, contra: str) -> list[str]:
-        """One sentence about the strength of the weaker side, none if there is none.
-
-        `pro` and `contra` say what either does, such as "speaks for 'cat'".
-        """
+        """One sentence about the weaker side, if any; `pro` and `contra` say what either does."""
         below = min(float(side[self.tree.root]) for side in self._by_side)
         if below < LEAST:
             return []

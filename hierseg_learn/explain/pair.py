@@ -40,18 +40,6 @@ class PairExplanation(DistanceExplanation):
     name_a, name_b : str or array-like of shape (n_pairs,), default="a", "b"
         Names of the samples.
 
-    Attributes
-    ----------
-    value, squared_distance : float or ndarray of shape (n_pairs,)
-        The sum of `direct`.
-    distance : float or ndarray of shape (n_pairs,)
-        Its square root.
-    total : ndarray of the shape of `direct`
-        Contributions of nodes with everything below them.
-    share, direct_share : ndarray of the shape of `direct`
-        `total` and `direct` as shares of all positive `direct` together, which is the squared
-        distance where none is negative; 0 where the distance is 0. No share is above 1.
-
     See Also
     --------
     PredictionExplanation : Why a sample got its class.
@@ -62,8 +50,6 @@ class PairExplanation(DistanceExplanation):
     >>> from hierseg_learn.explain import PairExplanation
     >>> from hierseg_learn.tree import SegmentTree
     >>> tree = SegmentTree.from_nested({"photo": {"sky": 0, "person": {"hair": 1, "skirt": 2}}})
-    >>> tree.names
-    ('sky', 'hair', 'skirt', 'person', 'photo')
     >>> explanation = PairExplanation(
     ...     tree,
     ...     [0.3, 0.5, 2.4, 0.8, 0.0],
@@ -82,8 +68,6 @@ class PairExplanation(DistanceExplanation):
     └── person            92%     20%
         ├── hair          12%     12%
         └── skirt         60%     60%  only photo 3
-    >>> explanation.to_frame()["share"]["photo/person"].round(3).item()
-    0.925
     """
 
     tree: SegmentTree
@@ -175,61 +159,40 @@ class PartsExplanation(PairExplanation):
         The tree.
     direct : array-like of shape (n_nodes,) or (n_pairs, n_nodes)
         What every leaf, and the rest of every inner node, contribute to the squared distance.
-    present_a, present_b : array-like of bool, of the shape of `direct`, default=None
-        Whether a sample has the node; None, for both, if unknown.
-    name_a, name_b : str or array-like of shape (n_pairs,), default="a", "b"
-        Names of the samples.
+    present_a, present_b, name_a, name_b
+        As for :class:`PairExplanation`.
     unsplit : array-like of the shape of `direct`
         What the nodes' own columns contribute, not split: `direct` of :class:`PairExplanation`.
     column_kinds : array-like of str, shape (n_features,)
         How every column was split: "leaf" (a leaf's own), "area", "mean", "root", or "rest".
 
-    Attributes
-    ----------
-    rest : float or ndarray of shape (n_pairs,)
-        What is not split: the sum of `direct` over inner nodes.
-
     Notes
     -----
     Write :math:`a_l` for the area of leaf l and :math:`w_l = a_l / \sum_k a_k` for its share
-    of an inner node u. Three kinds of columns of u come apart exactly:
+    of an inner node u. Three kinds of columns of u come apart exactly, as can be seen in the rows:
 
     *area*, a sum over leaves. Leaf l accounts for :math:`a_l^A - a_l^B`.
 
-    *means*, columns with :math:`c_u = \sum_l w_l c_l` in both images: mean colors, mean
-    positions, histograms without a root. With :math:`r = (c_u^A + c_u^B) / 2`, the leaf
-    accounts for
-
-    .. math::
-        w_l^A (c_l^A - r) - w_l^B (c_l^B - r)
-        = \bar w_l (c_l^A - c_l^B) + (w_l^A - w_l^B) (\bar c_l - r),
-
-    bars being means over both images: the change of the part at its mean area, and the change
-    of its area, which counts by how much the part differs from the whole. The terms sum to
-    :math:`c_u^A - c_u^B` because weights sum to 1, whatever r is; without r, adding a
-    constant to a column would change the shares [1]_. If u is missing in an image, its column
-    holds a filler there; that is r, and the image has no terms.
+    *means*, columns with :math:`c_u = \sum_l w_l c_l` in both images: mean colors, mean positions,
+    histograms without a root. Leaf l accounts for :math:`w_l^A (c_l^A - r) - w_l^B (c_l^B - r)`
+    with :math:`r = (c_u^A + c_u^B) / 2`: the change of the part at its mean area, and the change of
+    its area, which counts by how much the part differs from the whole [1]_. Without r, adding a
+    constant to a column would change the shares. If u is missing in an image, r is the filler that
+    its column holds there, and the image has no terms.
 
     *roots*, columns whose squares are such means: square roots of histograms. There
     :math:`c_u^A - c_u^B = ((c_u^A)^2 - (c_u^B)^2) / (c_u^A + c_u^B)`, and the squares are
     split as means.
 
-    Other columns (standard deviations, covariances) are not split; they stay with u as its
-    rest. Which kind a column is can be seen in the two rows, so no transformer is
-    needed.
+    Other columns (standard deviations, covariances) stay with u as its rest.
 
-    The players of the game are the leaves and the rests. With :math:`\delta_p` the part of
-    the difference that player p accounts for, in all columns, a coalition S is worth
-    :math:`\lVert L \sum_{p \in S} \delta_p \rVert^2`: again a quadratic game, whose Shapley
-    value is :math:`\delta_p^T M \Delta`. It sums to the squared distance.
-
-    This is not the game in which the parts of S are swapped between the images and u is
-    recomputed. A mean is a ratio of sums, a swap changes both of them, and no
-    :math:`\delta_p` give that game. Take a column of one inner node with two leaves of means
-    0 and 1 in both images, of areas (1, 1) in A and (3, 2) in B. A has the mean 1/2; with
-    leaf 1 of B it is 1/4, with leaf 2 of B 2/3, with both 2/5. The worths, squared changes,
-    are 1/16, 1/36 and 1/100; but :math:`(1/4 \pm 1/6)^2` is 1/144 or 25/144. Both games are
-    the same for areas, and for means wherever the parts have the same areas in both images.
+    The players of the game are the leaves and the rests. With :math:`\delta_p` the part of the
+    difference that player p accounts for, a coalition S is worth
+    :math:`\lVert L \sum_{p \in S} \delta_p \rVert^2`, and the Shapley value is
+    :math:`\delta_p^T M \Delta`. It sums to the squared distance. This is not the game in which the
+    parts of S are swapped between the images and u is recomputed: a mean is a ratio of sums, a swap
+    changes both of them, and no :math:`\delta_p` give that game. Both are the same for areas, and
+    for means wherever the parts have the same areas in both images.
 
     References
     ----------
@@ -334,11 +297,10 @@ def split_over_leaves(
 def _split(
     names: np.ndarray, whole: np.ndarray, values: np.ndarray, areas: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Split columns of an inner node: their kinds, and the terms of its leaves.
+    """Split columns of an inner node: their kinds, and terms (n_leaves, n_pairs, n_columns).
 
     `whole` is (2, n_pairs, n_columns), the columns in both images; `values`, (2, n_pairs, n_leaves,
-    n_columns), and `areas`, (2, n_pairs, n_leaves), are those of the leaves. The terms are
-    (n_leaves, n_pairs, n_columns).
+    n_columns), and `areas`, (2, n_pairs, n_leaves), are those of the leaves.
     """
     totals = areas.sum(axis=2, keepdims=True)
     weights = np.divide(areas, totals, out=np.zeros_like(areas), where=totals > 0)[..., np.newaxis]

@@ -26,8 +26,6 @@ def all_coalitions(n_players: int) -> np.ndarray:
 def shapley_values(worth: Callable[[np.ndarray], np.ndarray], n_players: int) -> np.ndarray:
     r"""Compute the Shapley values of a game exactly, from all its coalitions.
 
-    For scores without a closed form, such as the share of the votes. Nothing is sampled.
-
     Parameters
     ----------
     worth : callable
@@ -52,8 +50,7 @@ def shapley_values(worth: Callable[[np.ndarray], np.ndarray], n_players: int) ->
 
     References
     ----------
-    .. [1] L. S. Shapley. "A Value for n-Person Games". Contributions to the Theory of Games II,
-       1953.
+    .. [1] L. S. Shapley. "A Value for n-Person Games". 1953.
     .. [2] S. M. Lundberg, S.-I. Lee. "A Unified Approach to Interpreting Model Predictions".
        NeurIPS, 2017.
 
@@ -61,11 +58,8 @@ def shapley_values(worth: Callable[[np.ndarray], np.ndarray], n_players: int) ->
     --------
     Two of three players must agree, and the first must be one of them:
 
-    >>> import numpy as np
     >>> from hierseg_learn.explain import shapley_values
-    >>> def worth(kept):
-    ...     return kept[:, 0] & (kept[:, 1] | kept[:, 2])
-    >>> shapley_values(worth, 3).round(3)
+    >>> shapley_values(lambda kept: kept[:, 0] & (kept[:, 1] | kept[:, 2]), 3).round(3)
     array([0.667, 0.167, 0.167])
     """
     kept = all_coalitions(n_players)

@@ -14,8 +14,6 @@ import numpy as np
 POSITIVE = "#D55E00"
 NEGATIVE = "#0072B2"
 BELOW, BELOW_NEGATIVE = "#F2D0B5", "#BBD9EC"
-SEQUENTIAL = "Reds"
-DIVERGING = "RdBu_r"
 HATCH = "//////"
 
 
@@ -51,6 +49,18 @@ def make_room(ax: Any, ends: Any, texts: list[str], points: float) -> None:
 def show_percents(axis: Any, *, signed: bool = True) -> None:
     """Write the ticks of a matplotlib axis as percents; shares of either side have no signs."""
     axis.set_major_formatter(lambda value, _: f"{100 * (value if signed else abs(value)):.0f}%")
+
+
+def write_beside(
+    ax: Any,
+    text: str,
+    spot: tuple[float, float],
+    offset: tuple[float, float] = (4, 0),
+    **style: Any,
+) -> None:
+    """Write a text at an offset in points from a spot, by default behind the end of a bar."""
+    looks = {"va": "center_baseline", "parse_math": False, **style}
+    ax.annotate(text, spot, offset, textcoords="offset points", **looks)
 
 
 _LONGEST = 320

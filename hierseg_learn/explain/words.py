@@ -14,7 +14,7 @@ import numpy as np
 from ..metrics import sum_below
 from ..tree import SegmentTree
 from ..tree.render import top_down
-from ..utils.numbers import check_integer, percent
+from ..utils.numbers import percent
 from .style import BELOW, BELOW_NEGATIVE, NEGATIVE, POSITIVE
 
 _OPEN_UP_TO = 60
@@ -67,11 +67,7 @@ class ShareTable:
 
 
 def signed_shares(values: np.ndarray, direct: np.ndarray) -> np.ndarray:
-    """Values as shares of the stronger side of `direct`, along the last axis, with their signs.
-
-    The shares of the stronger side add up to 1, so that no set of nodes is above 1. All are 0 where
-    nothing contributes.
-    """
+    """Values as shares of the stronger side of `direct`, along the last axis; 0 if that is 0."""
     sides = np.maximum(direct, 0.0), np.maximum(-direct, 0.0)
     scale = np.maximum(*(side.sum(axis=-1, keepdims=True) for side in sides))
     return np.divide(values, scale, out=np.zeros_like(values), where=scale > 0)
@@ -79,10 +75,7 @@ def signed_shares(values: np.ndarray, direct: np.ndarray) -> np.ndarray:
 
 def both_sides(tree: SegmentTree, direct_share: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Shares of every node and all below it on either side, without signs, two of (n_nodes,)."""
-    return (
-        sum_below(tree, np.maximum(direct_share, 0.0)),
-        sum_below(tree, np.maximum(-direct_share, 0.0)),
-    )
+    return tuple(sum_below(tree, np.maximum(side, 0.0)) for side in (direct_share, -direct_share))
 
 
 def share_text(share: float, sides: Sides) -> str:
@@ -154,7 +147,9 @@ def summary(
             names = [f"{name} ({percent(-direct[node])})" for name, node in zip(names, negative)]
         verb = "makes" if len(negative) == 1 else "make"
         undone = percent(-direct[negative].sum())
-        lines.append(f"{enumerate_words(_cut(names, max_nodes))} {verb} up for {undone} of that.")
+        lines.append(
+            f"{enumerate_words(cut_words(names, max_nodes))} {verb} up for {undone} of that."
+        )
     return [start_sentence(line) for line in [*lines, *missing_lines(tree, missing, max_nodes)]]
 
 
@@ -163,11 +158,8 @@ def missing_lines(
 ) -> list[str]:
     """One sentence per kind of missing part, from its beginning and a mask of the nodes."""
     named = {beginning: _topmost(tree, nodes) for beginning, nodes in missing.items()}
-    return [
-        f"{beginning}{enumerate_words(_cut(names, max_nodes))}."
-        for beginning, names in named.items()
-        if names
-    ]
+    named = {beginning: cut_words(names, max_nodes) for beginning, names in named.items() if names}
+    return [f"{beginning}{enumerate_words(names)}." for beginning, names in named.items()]
 
 
 def start_sentence(line: str) -> str:
@@ -185,11 +177,8 @@ def _leading(direct: np.ndarray, max_nodes: int) -> list[int]:
     """Nodes with the largest positive shares, as few as account for most of the distance."""
     leading: list[int] = []
     for node in np.argsort(-direct, kind="stable")[:max_nodes].tolist():
-        if (
-            direct[node] <= 0
-            or (leading and direct[node] < LEAST)
-            or direct[leading].sum() >= _ENOUGH
-        ):
+        is_small = direct[node] <= 0 or (leading and direct[node] < LEAST)
+        if is_small or direct[leading].sum() >= _ENOUGH:
             break
         leading.append(node)
     return leading
@@ -205,7 +194,8 @@ def _topmost(tree: SegmentTree, nodes: np.ndarray) -> list[str]:
     ]
 
 
-def _cut(words: list[str], n_shown: int) -> list[str]:
+def cut_words(words: Sequence[str], n_shown: int) -> Sequence[str]:
+    """The first words, and how many more there are."""
     if len(words) <= n_shown:
         return words
     return [*words[:n_shown], f"{len(words) - n_shown} more"]
@@ -219,16 +209,10 @@ def split_sentence(rest: float) -> str:
     )
 
 
-def check_max_nodes(max_nodes: int) -> None:
-    """Raise unless a sentence may name at least one node."""
-    check_integer(max_nodes, "max_nodes")
-
-
 def named_shares(tree: SegmentTree, direct: np.ndarray, sign: int, max_nodes: int) -> list[str]:
-    """Nodes with the largest shares of one sign, as few as account for most of it.
+    """Nodes with the largest shares of one sign, as "hair (55%)", few but most of it if possible.
 
-    Returns "hair (55%)" and so on, largest first; "many nodes, most of all hair (5%)" where those
-    named are less than half of the side; nothing for a side that rounds to 0%.
+    Nothing for a side that rounds to 0%.
     """
     side = np.maximum(sign * direct, 0.0)
     labels, named, seen, whole = spoken_labels(tree), [], 0.0, side.sum()

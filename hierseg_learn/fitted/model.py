@@ -14,7 +14,7 @@ from sklearn.utils.validation import NotFittedError, check_is_fitted
 
 from ..classifier import HierarchicalMetricClassifier
 from ..classifier.votes import Embedding
-from ..explain.explanation import Explanation, check_question
+from ..explain.explanation import Explanation, check_choice
 from ..images import SegmentedImage, check_images, is_pillow, is_table, join_items
 from ..transformer import SegmentTreeTransformer
 from ..transformer.part_editor import PartEditor
@@ -234,7 +234,7 @@ class FittedModel:
                 f"got {n_samples}."
             )
         has_class = target is not None or foil is not None
-        if check_question(question) == "neighbors" and has_class:
+        if check_choice(question, "question", "class", "neighbors") == "neighbors" and has_class:
             raise ValueError("question='neighbors' is about no class; expected no target or foil.")
         if n_samples == 2 and (has_class or question == "neighbors"):
             raise ValueError(
@@ -394,13 +394,15 @@ def count(X: Any, name: str = "X") -> int:
     return int(shape[0]) if shape else len(X)
 
 
-def check_titles(titles: Any, n_samples: int, name: str = "titles") -> list[str] | None:
+def check_titles(
+    titles: Any, n_samples: int, name: str = "titles", noun: str = "sample"
+) -> list[str] | None:
     """Return one string per sample, or None."""
     if titles is None:
         return None
     if isinstance(titles, str) or len(titles) != n_samples:
         raise ValueError(
-            f"{name} must be a list of one string per sample, expected {n_samples}, got {titles!r}."
+            f"{name} must be a list of one string per {noun}, expected {n_samples}, got {titles!r}."
         )
     return [str(title) for title in titles]
 

@@ -1,21 +1,258 @@
-"""Report about a fitted model in one HTML file."""
+"""Report about a fitted model in one HTML file, with explained predictions."""
 
 from __future__ import annotations
 
 import os
+from base64 import b64encode
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from html import escape
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..audit import find_metadata_shortcuts, group_report, node_reliance
+from ..displays import SegmentContributionDisplay
+from ..explain import ContrastExplanation, PredictionExplanation
+from ..explain.explanation import Explanation, class_name
+from ..explain.style import thumbnail
+from ..explain.words import ShareTable, share_text, sides_text
 from ..fitted.model import FittedModel, check_targets, count, row, take
 from ..utils import check_writable, written_whole
 from ..utils.labels import check_known
-from ..utils.numbers import check_integer
+from ..utils.numbers import check_integer, html_table, number, percent
 from . import _page, _tables
-from ._cases import Case, choose, draw_case, html_case
-from ._tables import Scores, html_audit, html_metadata, measure
+from ._tables import Scores, html_audit, html_fold, html_metadata, measure
+
+# nodes with a smaller share are folded
+_OPEN_FROM = 0.25
+
+
+def html_tree(explanation: Explanation) -> str:
+    """Nested lists: every node contains its own columns and parts, whose shares add up to it."""
+    table, tree = explanation.share_table(), explanation.tree
+    pro, contra = table.by_side
+    scale = float((pro + contra).max()) or 1.0
+    parts = ['<ul class="tree">']
+    # nodes to write, and closing tags behind them
+    stack: list[int | str] = ["</ul>", tree.root]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, str):
+            parts.append(item)
+        elif tree.is_leaf[item]:
+            parts.append(f"<li>{_row(table, item, scale)}</li>")
+        else:
+            is_open = item == tree.root or max(pro[item], contra[item]) >= _OPEN_FROM
+            parts.append(
+                f"<li><details{' open' if is_open else ''}>"
+                f"<summary>{_row(table, item, scale)}</summary><ul>"
+                f"<li>{_own_row(table, item, scale)}</li>"
+            )
+            stack += ["</ul></details></li>", *tree.children(item)[::-1]]
+    return "".join(parts)
+
+
+def _row(table: ShareTable, node: int, scale: float) -> str:
+    pro, contra = (float(side[node]) for side in table.by_side)
+    mark, kind = table.marks[node], "leaf" if table.tree.is_leaf[node] else "inner"
+    name = escape(table.tree.names[node]) + (f" <small>({escape(mark)})</small>" if mark else "")
+    text = share_text(float(table.total[node]), table.sides)
+    if table.is_two_sided:
+        text = sides_text(pro, contra, table.sides)
+    return _line(name, text, pro / scale, contra / scale, kind)
+
+
+def _own_row(table: ShareTable, node: int, scale: float) -> str:
+    name, share = f"<i>{escape(table.tree.names[node])} as a whole</i>", float(table.direct[node])
+    pro, contra = max(share, 0.0), max(-share, 0.0)
+    text = share_text(share, table.sides)
+    if table.is_two_sided:
+        text = sides_text(pro, contra, table.sides)
+    return _line(name, text, pro / scale, contra / scale, "leaf")
+
+
+def _line(name: str, text: str, pro: float, contra: float, kind: str) -> str:
+    """Name, shares, and a bar for either side, one behind the other."""
+    ends = (("plus", 0.0, pro), ("minus", pro, contra))
+    bars = "".join(
+        f'<span class="bar {kind} {sign}" style="left:{100 * start:.1f}%;'
+        f'width:{100 * width:.1f}%"></span>'
+        for sign, start, width in ends
+        if width
+    )
+    return (
+        f'<span class="row"><span class="name">{name}</span> '
+        f'<span class="share">{escape(text)}</span> '
+        f'<span class="track" aria-hidden="true">{bars}</span></span>'
+    )
+
+
+# pixels; smaller photos are enlarged
+_MIN_SIDE, _MAX_SIDE = 240, 520
+_QUALITY = 82
+_DPI = 110
+_HEIGHT, _BESIDE = 4.0, 1.05  # inches
+
+
+class _Bare(SegmentContributionDisplay):
+    """A display without question and caption, which stand on the page as text."""
+
+    caption = question = ""
+
+
+def encode_photo(photo: np.ndarray) -> tuple[str, tuple[int, int]]:
+    """Data URI of a photo, floats in [0, 1], with its width and height."""
+    from PIL import Image
+
+    picture = np.round(255 * thumbnail(photo, _MAX_SIDE)).astype(np.uint8)
+    image = Image.fromarray(picture)
+    if max(image.size) < _MIN_SIDE:
+        times = -(-_MIN_SIDE // max(image.size))
+        size = (image.width * times, image.height * times)
+        image = image.resize(size, Image.Resampling.NEAREST)
+    stream = BytesIO()
+    image.save(stream, "JPEG", quality=_QUALITY, optimize=True)
+    return _data_uri(stream), image.size
+
+
+def encode_display(display: SegmentContributionDisplay) -> tuple[str, tuple[int, int]]:
+    """Data URI of a display of one photo, without title and caption, with its width and height."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    height, width = display.images[0].shape[:2]
+    size = (_HEIGHT * width / height + _BESIDE, _HEIGHT + 0.15)
+    figure = Figure(figsize=size, dpi=_DPI, layout="constrained")
+    # a canvas of its own leaves the figures of the caller alone
+    canvas = FigureCanvasAgg(figure)
+    bare = _Bare(display.explanation, display.images, display.label_maps, titles=[""])
+    bare.plot(figure.add_subplot())
+    stream = BytesIO()
+    figure.savefig(stream, format="jpeg", pil_kwargs={"quality": _QUALITY, "optimize": True})
+    return _data_uri(stream), canvas.get_width_height()
+
+
+def _data_uri(stream: BytesIO) -> str:
+    return f"data:image/jpeg;base64,{b64encode(stream.getvalue()).decode('ascii')}"
+
+
+@dataclass(frozen=True)
+class EmbeddedImage:
+    """An image inside of the page."""
+
+    source: str  # data URI
+    alt: str  # description for screen readers
+    title: str
+    caption: str
+    size: tuple[int, int]  # width and height in pixels
+
+
+@dataclass(frozen=True)
+class Case:
+    """One sample whose prediction is explained."""
+
+    name: str
+    target: Any  # true class
+    prediction: Any
+    prediction_explanation: PredictionExplanation
+    # why the predicted class rather than the true one or, if it is correct, the next probable one;
+    # None where there is no other class
+    contrast: ContrastExplanation | None
+    neighbors: bool = False  # whether to show also how the sample differs from its neighbors
+    images: tuple[EmbeddedImage, ...] = ()  # the photo, and explanations drawn over it
+
+
+def explain_case(
+    classifier: Any, row: Any, name: str, target: Any, prediction: Any, neighbors: bool
+) -> Case:
+    """Explain a row: the predicted class compared with the true one, if that is another."""
+    explanation = classifier.explain_prediction(row)
+    contrast = explanation.contrast
+    if target != prediction:
+        contrast = classifier.explain_contrast(row, target=prediction, foil=target)
+    explanation = replace(explanation, name=name, contrast=contrast)
+    shown, neighbors = explanation.contrast, neighbors or contrast is None
+    return Case(name, target, prediction, explanation, shown, neighbors)
+
+
+def choose(flags: np.ndarray, target: np.ndarray, confidence: np.ndarray, number: int) -> list[int]:
+    """Positions of flagged samples: of each true class in turn the most confident one left."""
+    found = np.flatnonzero(flags)
+    found = found[np.argsort(-confidence[found], kind="stable")]
+    _, codes = np.unique(target[found], return_inverse=True)
+    turns = np.zeros(len(found), dtype=int)
+    for code in np.unique(codes):
+        turns[codes == code] = np.arange((codes == code).sum())
+    # a stable sort keeps the order by confidence within a turn
+    return found[np.argsort(turns, kind="stable")][:number].tolist()
+
+
+def draw_case(case: Case, photo: np.ndarray, label_map: np.ndarray) -> Case:
+    """Add images to a case."""
+    source, size = encode_photo(photo)
+    images = [EmbeddedImage(source, f"{case.name}, unchanged", "The photo", "", size)]
+    drawn: list[tuple[Explanation, str]] = []
+    if case.contrast is not None:
+        sides = class_name(case.contrast.target), class_name(case.contrast.foil)
+        drawn.append((case.contrast, f"Red speaks for {sides[0]}, blue for {sides[1]}"))
+    if case.neighbors:
+        drawn.append((case.prediction_explanation, case.prediction_explanation._title()))
+    for explanation, title in drawn:
+        display = SegmentContributionDisplay(explanation, [photo], [label_map], titles=[case.name])
+        source, size = encode_display(display)
+        images.append(EmbeddedImage(source, display.alt_text, title, display.caption, size))
+    return replace(case, images=tuple(images))
+
+
+def html_case(case: Case) -> str:
+    """One sample as an article."""
+    is_right = case.target == case.prediction
+    mark = ("✓", "right") if is_right else ("✗", "wrong")
+    result = f"predicted {class_name(case.prediction)}"
+    result += ", correctly" if is_right else f", labeled {class_name(case.target)}"
+    explanation = case.prediction_explanation
+    parts = [
+        f'<article class="case {mark[1]}"><h3><span aria-hidden="true">{mark[0]}</span> '
+        f"{escape(f'{case.name}: {result}')}</h3>",
+        _html_images(case.images),
+    ]
+    if case.contrast is not None:
+        parts.append(_html_explanation(case.contrast, is_open=True))
+    if case.neighbors:
+        parts.append(_html_explanation(explanation, is_open=case.contrast is None))
+    return "".join([*parts, _html_votes(explanation), "</article>"])
+
+
+def _html_explanation(explanation: Explanation, *, is_open: bool) -> str:
+    """Sentences and tree, folded under the question."""
+    text, title = " ".join(explanation._lines(3)), explanation._question()
+    return html_fold(title, f"<p>{escape(text)}</p>", html_tree(explanation), is_open=is_open)
+
+
+def _html_votes(explanation: PredictionExplanation) -> str:
+    """Table of the neighbors, nearest first."""
+    votes = explanation.votes.sort_values("squared_distance", kind="stable")
+    name = "prototype" if explanation.decision == "prototypes" else "training row"
+    rows = [
+        [f"{name} {v.Index}", str(v.neighbor_class), number(v.squared_distance), percent(v.weight)]
+        for v in votes.itertuples()
+    ]
+    heads = ["", "class", "squared distance", "vote"]
+    return html_fold("Neighbors", html_table("Nearest first", heads, rows, classes="numbers"))
+
+
+def _html_images(images: Sequence[EmbeddedImage]) -> str:
+    figures = [
+        f'<figure><img src="{image.source}" alt="{escape(image.alt)}" '
+        f'width="{image.size[0]}" height="{image.size[1]}">'
+        f"<figcaption><b>{escape(image.title)}</b> {escape(image.caption)}</figcaption></figure>"
+        for image in images
+    ]
+    return f'<div class="pictures">{"".join(figures)}</div>' if figures else ""
+
 
 # samples of a class that the test of the files needs
 MIN_ROWS = 5
@@ -114,7 +351,10 @@ def write_report(
     n_samples = count(X)
     if n_samples == 0:
         raise ValueError("X must hold at least one sample, got none.")
-    target = _check_classes(check_targets(y, n_samples), steps)
+    target = check_targets(y, n_samples)
+    if target is None:
+        raise ValueError("y must hold the true classes, got None.")
+    check_known(target, "y", steps.classifier.classes_)
     wanted = [check_integer(n_hits, "n_hits", 0), check_integer(n_misses, "n_misses", 0)]
     table = steps.table(X)
     scores = measure(steps.classifier, table, target)
@@ -173,15 +413,9 @@ def _explain(
     if steps.takes_images:
         photos, maps = steps.photos(chosen), steps.label_maps(chosen)
     for position, photo, labels in zip(positions, photos, maps):
-        case = Case.explain(
-            steps.classifier,
-            row(table, position),
-            position=position,
-            target=target[position],
-            prediction=scores.predicted[position],
-            is_photo=photo is not None,
-            neighbors=neighbors,
-        )
+        name = f"{'Row' if photo is None else 'Photo'} {position}"
+        classes = target[position], scores.predicted[position]
+        case = explain_case(steps.classifier, row(table, position), name, *classes, neighbors)
         cases.append(case if photo is None else draw_case(case, photo, labels))
     return cases
 
@@ -216,18 +450,9 @@ def _compose(
 def _html_group(cases: list[Case], n_all: int, kind: str, noun: str) -> str:
     if not n_all:
         return f"<p>No prediction is {kind}.</p>"
-    verb = "is" if n_all == 1 else "are"
     if not cases:
+        verb = "is" if n_all == 1 else "are"
         return f"<p>{n_all} of the {noun} {verb} {kind}; none is explained.</p>"
-    intro = (
-        f"<p>{len(cases)} of {n_all} {noun} with a {kind} prediction: the most confident ones of "
-        "each true class in turn.</p>"
-    )
+    chosen = "the most confident ones of each true class in turn"
+    intro = f"<p>{len(cases)} of {n_all} {noun} with a {kind} prediction: {chosen}.</p>"
     return intro + "".join(map(html_case, cases))
-
-
-def _check_classes(target: np.ndarray | None, steps: FittedModel) -> np.ndarray:
-    if target is None:
-        raise ValueError("y must hold the true classes, got None.")
-    check_known(target, "y", steps.classifier.classes_)
-    return target

@@ -64,10 +64,8 @@ class Scores:
 
 def measure(classifier: Any, table: Any, target: np.ndarray) -> Scores:
     """Predict all rows of a table."""
-    proba = classifier.predict_proba(table)
-    return Scores(
-        classifier.classes_.tolist(), target, classifier.predict(table), proba.max(axis=1)
-    )
+    classes, confidence = classifier.classes_.tolist(), classifier.predict_proba(table).max(axis=1)
+    return Scores(classes, target, classifier.predict(table), confidence)
 
 
 _FILES = "Prediction from the files alone"
@@ -79,9 +77,9 @@ def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
 
 _OUTCOMES = {
     "leaf": "learned from its own columns",
-    "start": "its children's metrics, as they are",
-    "weights": "its children's metrics, weighted anew",
-    "projection": "its children's metrics, projected anew",
+    "start": "its children's metrics, unchanged",
+    "weights": "its children's metrics, with new weights",
+    "projection": "its children's metrics, with a new projection",
     "scatter": "learned from what its children found, together with its own columns",
     "constant": "nothing to learn from",
 }
@@ -123,11 +121,9 @@ def _html_confusion(scores: Scores) -> str:
         cells = []
         for j, number in enumerate(scores.confusion[i].tolist()):
             share = number / totals[i] if totals[i] else 0.0
-            kind = "right" if i == j else "wrong"
-            cells.append(
-                f'<td class="cell {kind}" style="--share:{share:.3f}"'
-                f"{' data-dark' if share > 0.6 else ''}>{number}</td>"
-            )
+            kind, dark = "right" if i == j else "wrong", " data-dark" if share > 0.6 else ""
+            style = f'class="cell {kind}" style="--share:{share:.3f}"{dark}'
+            cells.append(f"<td {style}>{number}</td>")
         rows.append(
             f'<tr><th scope="row">{name}</th>{"".join(cells)}'
             f"<td>{escape(percent(scores.recalls[i]))}</td></tr>"
@@ -182,15 +178,12 @@ def html_model(pipeline: Any) -> str:
     """Steps and parameters."""
     steps = getattr(pipeline, "steps", [("classifier", pipeline)])
     blocks = []
+    row = '<tr><th scope="row">{}</th><td><code>{}</code></td></tr>'
     for name, step in steps:
-        items = "".join(
-            f'<tr><th scope="row">{escape(key)}</th><td><code>{escape(_short(value))}</code></td>'
-            "</tr>"
-            for key, value in step.get_params(deep=False).items()
-        )
-        table = (
-            f'<table class="parameters"><caption>Parameters</caption><tbody>{items}</tbody></table>'
-        )
+        params = step.get_params(deep=False).items()
+        items = "".join(row.format(escape(key), escape(_short(value))) for key, value in params)
+        caption = "<caption>Parameters</caption>"
+        table = f'<table class="parameters">{caption}<tbody>{items}</tbody></table>'
         blocks.append(html_fold(f"{name}: {type(step).__name__}", table))
     return f"{''.join(blocks)}<p>Written by hierseg_learn {escape(__version__)}.</p>"
 
@@ -292,9 +285,8 @@ def _scroll(label: str, caption: str, *table: Any, **options: Any) -> str:
 
 
 def _scrolling(label: str, table: str) -> str:
-    return (
-        f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(label)}">{table}</div>'
-    )
+    region = f'tabindex="0" role="region" aria-label="{escape(label)}"'
+    return f'<div class="scroll" {region}>{table}</div>'
 
 
 def _paragraphs(sentences: Sequence[str]) -> str:

@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from itertools import combinations
 from math import comb
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..compositing.compose import compose_parts
+from ..explain.explanation import plain
+from ..explain.words import node_labels
 from ..fitted.model import FittedModel
 from ..tree import SegmentTree
 from ..utils.labels import class_code
@@ -48,15 +50,6 @@ class Counterfactual:
         Probabilities of the classes after the swap.
     row : DataFrame or ndarray of shape (1, n_columns), default=None
         The row with the swapped parts, as the classifier takes it.
-
-    Attributes
-    ----------
-    found : bool
-        Whether a swap that changes the prediction was found.
-    paths : tuple of str
-        Paths of the swapped nodes.
-    prediction, new_prediction : object
-        The predicted class before and after; the same if nothing was found.
 
     See Also
     --------
@@ -148,14 +141,11 @@ class Counterfactual:
         -------
         dict
         """
+        names = ("donor", "donor_class", "prediction", "new_prediction", "target")
         return {
             "found": self.found,
             "paths": list(self.paths),
-            "donor": self.donor,
-            "donor_class": _plain(self.donor_class),
-            "prediction": _plain(self.prediction),
-            "new_prediction": _plain(self.new_prediction),
-            "target": _plain(self.target),
+            **{name: plain(getattr(self, name)) for name in names},
             "classes": self.classes.tolist(),
             "proba": self.proba.tolist(),
             "new_proba": None if self.new_proba is None else self.new_proba.tolist(),
@@ -173,11 +163,9 @@ class Counterfactual:
 
         Parameters
         ----------
-        image, mask : array-like
-            The explained image and its label map of part ids: the given one, or what the
-            transformer's ``segmenter_.segment`` returns.
-        donor_image, donor_mask : array-like
-            The same of training image number `donor`.
+        image, mask, donor_image, donor_mask : array-like
+            The explained image and training image number `donor`, with their label maps of part
+            ids: the given ones, or what the transformer's ``segmenter_.segment`` returns.
 
         Returns
         -------
@@ -194,8 +182,7 @@ class Counterfactual:
         return compose_parts(image, mask, donor_image, donor_mask, self.tree, self.nodes)
 
     def _name(self, node: int) -> str:
-        name = self.tree.names[node]
-        return name if self.tree.names.count(name) == 1 else self.tree.paths[node]
+        return node_labels(self.tree)[node]
 
     def __repr__(self) -> str:
         if not self.found:
@@ -206,16 +193,11 @@ class Counterfactual:
         )
 
 
-def _plain(label: Any) -> Any:
-    return label.item() if isinstance(label, np.generic) else label
-
-
 # largest sets of which only those of promising players are tried; larger sets are grown
 MAX_GUIDED = 3
 
 
-@dataclass(frozen=True)
-class Found:
+class Found(NamedTuple):
     """A set of players that changes the prediction."""
 
     donor: int  # position among the donors
@@ -224,10 +206,7 @@ class Found:
 
 
 class SubsetSearch:
-    """Tries sets of players, small ones first; `differs` is (n_donors, n_players) bool.
-
-    After `run`, `all_tried` is the size up to which all sets of all donors were tried in vain.
-    """
+    """Tries sets of players, small ones first; `differs` is (n_donors, n_players) bool."""
 
     def __init__(
         self,
@@ -236,12 +215,10 @@ class SubsetSearch:
         differs: np.ndarray,
         max_evaluations: int,
     ) -> None:
-        self._evaluate = evaluate
-        self._wins = wins
-        self._differs = differs
+        self._evaluate, self._wins, self._differs = evaluate, wins, differs
         self._left = max_evaluations
         self.n_evaluations = 0
-        self.all_tried = 0
+        self.all_tried = 0  # size up to which all sets of all donors were tried in vain
 
     def run(self, max_size: int) -> Found | None:
         """Find a smallest set that wins, or None if no set that was tried does."""
@@ -390,8 +367,8 @@ def counterfactual(
     Returns
     -------
     result : Counterfactual
-        The swapped nodes, the donor, both predictions; and the composed image on request. Its
-        `found` is False if no set that was tried changes the prediction; larger limits may help.
+        Its `found` is False if no set that was tried changes the prediction; larger limits may
+        help.
 
     Raises
     ------
@@ -417,9 +394,6 @@ def counterfactual(
     >>> result = counterfactual(model, X[0])
     >>> result.found, result.paths
     (True, ('portrait/person/head/hair',))
-    >>> image, mask = result.compose(*X[0], *X[result.donor])
-    >>> image.shape, image.dtype
-    ((48, 40, 3), dtype('uint8'))
     """
     fitted = FittedModel.from_estimator(model, transformer, needs="parts", explains=True)
     check_integer(max_donors, "max_donors")

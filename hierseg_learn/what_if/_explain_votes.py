@@ -18,12 +18,9 @@ from ..utils.numbers import check_integer
 def map_coalitions(
     fitted: FittedModel, row: np.ndarray, donor: np.ndarray | None, players: np.ndarray
 ) -> np.ndarray:
-    """Map the rows in which only the players of a coalition are those of the sample.
+    """Map the rows in which only the players of a coalition, (n_players, n_leaves), are the row's.
 
-    The map of a row is a sum over nodes, and the columns of a node depend on the players below it
-    only: a node above k of p players is recomputed for 2 ** k coalitions, not for all 2 ** p.
-
-    Shapes: `row` and `donor` (1, n_columns), `players` (n_players, n_leaves) bool. Returns
+    A node above k of p players is recomputed for 2 ** k coalitions, not for all 2 ** p. Returns
     (2 ** n_players, n_components) float64: coalitions in the order of `all_coalitions`.
     """
     editor = fitted.editor
@@ -100,15 +97,12 @@ def explain_votes(
 
     Parameters
     ----------
-    model : Pipeline, HierarchicalMetricClassifier or AblatedClassifier
-        A fitted Pipeline of a SegmentTreeTransformer and a HierarchicalMetricClassifier, such a
-        classifier on the table of `transformer`, or either with ablated parts.
-    x : one image, or one row of the table if `model` is a classifier
-        An array, ``images[i]`` of SegmentedImages, or a collection of one.
+    model, x
+        A fitted model and one image or row, as for :func:`counterfactual`.
     target : object, default=None
         The class; None takes the predicted one.
     transformer : SegmentTreeTransformer, default=None
-        For a classifier: the fitted transformer whose table it was fitted on.
+        As for :func:`counterfactual`.
     donors : images, or rows of the table, default=None
         Images like those of `fit`, with whose parts those of x are swapped, one donor at a time;
         the worth of a set is the mean over the donors. None ablates parts instead: they are
@@ -136,24 +130,16 @@ def explain_votes(
 
     Notes
     -----
-    With N the parts that the sample has, and :math:`v(S)` the share of the votes when those of
-    S are its own, part j gets its Shapley value [1]_
-
-    .. math::
-        \varphi_j = \sum_{S \subseteq N \setminus j}
-        \frac{|S|! \, (|N| - |S| - 1)!}{|N|!} \, [v(S \cup j) - v(S)].
-
-    SHAP [2]_ estimates these values for any model, from a sample of the sets. Here the metric is
-    linear: the map of a row is the sum of the maps of its nodes, and a node above k parts has only
-    :math:`2^k` versions, so that all :math:`2^{|N|}` sets cost about as much as a batch of
+    A part gets its Shapley value [1]_, as in :func:`~hierseg_learn.explain.shapley_values`. SHAP
+    estimates these values for any model, from a sample of the sets. Here the metric is linear: the
+    map of a row is the sum of the maps of its nodes, and a node above k parts has only :math:`2^k`
+    versions, so that all sets of n parts, :math:`2^n`, cost about as much as a batch of
     predictions.
 
     References
     ----------
     .. [1] L. S. Shapley. "A Value for n-Person Games". Contributions to the Theory of Games II,
        1953.
-    .. [2] S. M. Lundberg, S.-I. Lee. "A Unified Approach to Interpreting Model Predictions".
-       NeurIPS, 2017.
 
     Examples
     --------
@@ -185,13 +171,8 @@ def explain_votes(
             f"sets of them are evaluated{hint}."
         )
     players = np.stack([editor.leaves(int(node)) for node in nodes]) & present[editor.tree.leaves]
-    scores = np.mean(
-        [
-            fitted.proba_of_mapped(map_coalitions(fitted, row, donor, players))
-            for donor in donor_rows
-        ],
-        axis=0,
-    )
+    mapped = (map_coalitions(fitted, row, donor, players) for donor in donor_rows)
+    scores = np.mean([fitted.proba_of_mapped(values) for values in mapped], axis=0)
     code = int(scores[-1].argmax())
     if target is not None:
         code = class_code(target, "target", classes)

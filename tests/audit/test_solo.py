@@ -5,8 +5,7 @@ import pytest
 from sklearn.covariance import ledoit_wolf
 from sklearn.metrics import balanced_accuracy_score
 
-from hierseg_learn.audit._node_table import NodeTable
-from hierseg_learn.audit._solo import MIN_ROWS, fit_solo
+from hierseg_learn.audit._solo import MIN_ROWS, NodeTable, fit_solo
 from hierseg_learn.tree import SegmentTree
 
 TREE = SegmentTree.from_nested({"photo": {"sky": 0, "boat": 1}})

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from hierseg_learn.displays import SegmentContributionDisplay
-from hierseg_learn.displays._regions import drawn_nodes
+from hierseg_learn.displays._photos import drawn_nodes
 from hierseg_learn.explain import PairExplanation
 from tests.strategies import segment_trees
 

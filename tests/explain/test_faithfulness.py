@@ -270,7 +270,7 @@ def test_randomization_repeats():
 
 
 def test_randomization_needs_a_permutation():
-    with pytest.raises(ValueError, match="n_permutations must be at least 1"):
+    with pytest.raises(ValueError, match="n_permutations must be an integer of at least 1"):
         randomization_check(of_images, Y, n_permutations=0)
 
 

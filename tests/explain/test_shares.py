@@ -18,7 +18,7 @@ from hierseg_learn.explain import (
     VotesExplanation,
 )
 from hierseg_learn.explain.words import both_sides, share_text, sides_text, signed_shares
-from hierseg_learn.report._cases import html_tree
+from hierseg_learn.report._report import html_tree
 from tests.strategies import segment_trees
 
 PERCENT = re.compile(r"(\S?)(\d+(?:\.\d+)?)%(?! of the vote)")

@@ -19,7 +19,7 @@ from hierseg_learn import SegmentTree
 from hierseg_learn.explain import PairExplanation
 from hierseg_learn.metrics import NodeOutcome
 from hierseg_learn.report import write_report
-from hierseg_learn.report._cases import choose, html_tree
+from hierseg_learn.report._report import choose, html_tree
 from hierseg_learn.report._tables import _in_words
 from tests.explain.fitted import fitted_portraits
 from tests.report.conftest import TITLE
@@ -177,11 +177,11 @@ def test_neighbors_are_asked_for(tmp_path):
     ("outcome", "words"),
     [
         (NodeOutcome("leaf"), "learned from its own columns"),
-        (NodeOutcome("start"), "its children's metrics, as they are"),
-        (NodeOutcome("weights"), "its children's metrics, weighted anew"),
+        (NodeOutcome("start"), "its children's metrics, unchanged"),
+        (NodeOutcome("weights"), "its children's metrics, with new weights"),
         (
             NodeOutcome("projection", shrinkage=0.5),
-            "its children's metrics, projected anew (shrunk by 50%)",
+            "its children's metrics, with a new projection (shrunk by 50%)",
         ),
         (NodeOutcome("scatter", shrinkage=0.01), "together with its own columns (shrunk by 1%)"),
         (NodeOutcome("constant"), "nothing to learn from"),

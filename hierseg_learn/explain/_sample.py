@@ -1,0 +1,765 @@
+"""Explanations of one sample or a batch: one class rather than another, predictions, votes."""
+
+from __future__ import annotations
+
+from dataclasses import KW_ONLY, dataclass, replace
+from functools import cached_property
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..tree import SegmentTree
+from ..utils.numbers import check_integer, number, percent
+from . import words
+from .explanation import (
+    NAMELESS,
+    DistanceExplanation,
+    OneSample,
+    SignedExplanation,
+    check_attribute_to,
+    check_choice,
+    check_direct,
+    check_items,
+    check_members,
+    check_names,
+    check_numbers,
+    check_presence,
+    check_tree,
+    check_weights,
+    class_name,
+    plain,
+    read_only,
+)
+from .words import Phrases, enumerate_words, size_share, split_sentence, start_sentence, summary
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+# contributions and the difference that they add up to may differ by rounding only
+TOLERANCE = 1e-6
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ContrastExplanation(OneSample, SignedExplanation):
+    r"""Which nodes speak for one class rather than another.
+
+    What is explained is a difference of squared distances: the mean one to the sample's nearest
+    training rows of the class `foil`, minus the mean one to those of the class `target` (or the
+    two prototypes), with the rows kept fixed. A node with a positive number is more similar to the
+    target than to the foil. Numbers of either sign may cancel, so a share is one of all that speaks
+    for the target, or against it, whichever is more. In words, tables and pictures a share is
+    written with the word of its side, without a sign.
+
+    Parameters
+    ----------
+    tree : SegmentTree
+        The tree.
+    direct : array-like of shape (n_nodes,) or (n_samples, n_nodes)
+        What the own columns of every node contribute to the difference, of which it is the sum.
+    target, foil : object, or array-like of shape (n_samples,)
+        The two classes.
+    squared_distances : array-like of shape (2,) or (n_samples, 2)
+        Mean squared distance to the rows of `target`, and to those of `foil`.
+    target_neighbors, foil_neighbors : array-like of int, default=None
+        Numbers of the training rows, nearest first, or of the two prototypes: (n_neighbors,), or
+        (n_samples, n_neighbors), padded with -1.
+    present : array-like of bool, of the shape of `direct`, default=None
+        Whether the sample has the node; None if unknown.
+    name : str, or array-like of shape (n_samples,), default="the sample"
+        Names or labels of the samples.
+    decision : {"neighbors", "prototypes"}, default="neighbors"
+        Whether the rows are training rows or prototypes.
+    attribute_to : {"nodes", "parts"}, default="nodes"
+        Whether an inner node's own columns count for the node, or for the leaves below it as far as
+        they can be split, as in :class:`PartsExplanation`.
+
+    See Also
+    --------
+    PredictionExplanation : Why a sample got its class.
+    ClassExplanation : Which nodes separate a whole class from the others.
+
+    Notes
+    -----
+    Every squared distance is the worth of a game over the nodes, in which only the nodes of a
+    coalition differ. It is a sum of games of single nodes, :math:`\Delta_u^T M_{uu} \Delta_u`, and
+    of pairs, :math:`2 \Delta_u^T M_{uv} \Delta_v`, which the two share equally by symmetry. So the
+    Shapley value of node u is :math:`\Delta_u^T \sum_v M_{uv} \Delta_v`, also if a group of nodes
+    is taken as one player and split up afterwards. The Shapley value is linear in the game, so that
+    of a mean or a difference of distances is the mean or difference of the values.
+
+    Examples
+    --------
+    >>> from hierseg_learn.explain import ContrastExplanation
+    >>> from hierseg_learn.tree import SegmentTree
+    >>> tree = SegmentTree.from_nested({"photo": {"sky": 0, "person": {"hair": 1, "skirt": 2}}})
+    >>> explanation = ContrastExplanation(
+    ...     tree,
+    ...     [0.1, 3.0, -0.6, 0.3, 0.0],
+    ...     target="ballet",
+    ...     foil="tennis",
+    ...     squared_distances=[1.0, 3.8],
+    ... )
+    >>> print(explanation.to_text())
+    Why 'ballet' rather than 'tennis'? Because of hair (88%); against it: skirt (18%).
+    The sample is closer to 'ballet' than to 'tennis' (squared distances 1 and 3.8).
+    All that speaks for 'ballet' is 100%; what speaks against it is 18% of that.
+    <BLANKLINE>
+    difference 2.8     for  against       direct
+    photo             100%      18%           0%
+    ├── sky             3%       0%           3%
+    └── person         97%      18%           9%
+        ├── hair       88%       0%          88%
+        └── skirt       0%      18%  18% against
+    """
+
+    tree: SegmentTree
+    direct: np.ndarray
+    _: KW_ONLY
+    target: Any
+    foil: Any
+    squared_distances: np.ndarray
+    target_neighbors: np.ndarray | None = None
+    foil_neighbors: np.ndarray | None = None
+    present: np.ndarray | None = None
+    name: Any = NAMELESS
+    decision: str = "neighbors"
+    attribute_to: str = "nodes"
+
+    _type = "contrast"
+
+    def __post_init__(self) -> None:
+        n_nodes = check_tree(self.tree).n_nodes
+        check_choice(self.decision, "decision", "neighbors", "prototypes")
+        check_attribute_to(self.attribute_to)
+        direct = check_direct(self.direct, "direct", (n_nodes,))
+        samples = direct.shape[:-1]
+        squared = check_numbers(self.squared_distances, "squared_distances", (*samples, 2))
+        wanted, got = squared[..., 1] - squared[..., 0], direct.sum(axis=-1)
+        scale = np.maximum(np.abs(direct).sum(axis=-1), np.abs(squared).sum(axis=-1))
+        if (wrong := np.atleast_1d(np.abs(got - wanted) > TOLERANCE * scale)).any():
+            i = int(wrong.argmax())
+            raise ValueError(
+                f"direct must sum to squared_distances[1] - squared_distances[0] = "
+                f"{np.atleast_1d(wanted)[i]:.6g}, got {np.atleast_1d(got)[i]:.6g}"
+                f"{f' for sample {i}' if samples else ''}."
+            )
+        classes = {
+            name: check_items(getattr(self, name), name, samples) if samples else value
+            for name, value in (("target", self.target), ("foil", self.foil))
+        }
+        neighbors = {
+            name: None if value is None else check_items(value, name, (*samples, "n_neighbors"))
+            for name, value in (
+                ("target_neighbors", self.target_neighbors),
+                ("foil_neighbors", self.foil_neighbors),
+            )
+        }
+        vars(self).update(
+            direct=direct,
+            squared_distances=squared,
+            present=check_presence(self.present, "present", direct.shape),
+            name=check_names(self.name, "name", samples),
+            **classes,
+            **neighbors,
+        )
+
+    def _trimmed(self, values: dict[str, Any]) -> dict[str, Any]:
+        for name in ("target_neighbors", "foil_neighbors"):
+            if values[name] is not None:
+                values[name] = values[name][values[name] >= 0]
+        return values
+
+    def _sample_columns(self) -> dict[str, Any]:
+        return {**super()._sample_columns(), "target": self.target, "foil": self.foil}
+
+    def _lines(self, max_nodes: int) -> list[str]:
+        return self._lines_after(self._title(), max_nodes)
+
+    def _lines_after(self, question: str, max_nodes: int) -> list[str]:
+        """The answer to a question, and what it is based on."""
+        return [f"{question} {self._answer(max_nodes)}", *super()._lines(max_nodes)]
+
+    def _sentences(self, max_nodes: int) -> list[str]:
+        target, foil = class_name(self.target), class_name(self.foil)
+        weaker_side = self._weaker_side(f"speaks for {target}", "speaks against it")
+        numbers = [number(value) for value in self.squared_distances]
+        if self.value < 0:
+            target, foil, numbers = foil, target, numbers[::-1]
+        sentences = [
+            f"{self.name} is as close to {target} as to {foil} (squared distance {numbers[0]})."
+            if self.value == 0
+            else f"{self.name} is closer to {target} than to {foil} "
+            f"(squared distances {numbers[0]} and {numbers[1]}).",
+            *weaker_side,
+        ]
+        if self.attribute_to == "parts":
+            sentences.append(split_sentence(size_share(self.direct, ~self.tree.is_leaf)))
+        return sentences
+
+    def _answer(self, max_nodes: int) -> str:
+        """Answer to the question, in a sentence."""
+        if self.tree.n_nodes == 1:
+            return "The tree has a single node, which all of the difference comes from."
+        pro, against = self._for_and_against(max_nodes)
+        if not pro:
+            return (
+                "All contributions are 0." if against == "." else f"Nothing speaks for it{against}"
+            )
+        if self.value > 0:
+            return f"Because of {pro}{against}"
+        strength = "equally strong" if self.value == 0 else "stronger"
+        return f"For it: {pro}{against.replace('it:', f'it, {strength}:', 1)}"
+
+    def _caption(self) -> str:
+        squared = self.squared_distances
+        return (
+            f"Shares by node; squared distances {number(squared[0])} to {class_name(self.target)} "
+            f"and {number(squared[1])} to {class_name(self.foil)}"
+        )
+
+    def _share_label(self) -> str:
+        return f"share:  ← {class_name(self.foil)}  |  {class_name(self.target)} →"
+
+    def _question(self) -> str:
+        return f"Why {class_name(self.target)} rather than {class_name(self.foil)}?"
+
+    def _title(self) -> str:
+        return self._with_name(self._question())
+
+    def _subject(self) -> str:
+        return f"{self.name}: {class_name(self.target)} rather than {class_name(self.foil)}"
+
+    def _names(self) -> tuple[str, ...]:
+        """Names of the sample and of the nearest row of either class, where known."""
+        sides = (self.target_neighbors, self.target), (self.foil_neighbors, self.foil)
+        if self.target_neighbors is None or self.foil_neighbors is None:
+            return (self.name,)
+        if self.decision == "prototypes":
+            return (self.name, *(f"prototype of {class_name(label)}" for _, label in sides))
+        return (self.name, *(f"training row {rows[0]}" for rows, _ in sides))
+
+    def _about(self) -> dict[str, Any]:
+        rows = self.target_neighbors, self.foil_neighbors
+        target_rows, foil_rows = (None if row is None else row.tolist() for row in rows)
+        return {
+            "decision": self.decision,
+            "attribute_to": self.attribute_to,
+            "name": self.name,
+            "target": plain(self.target),
+            "foil": plain(self.foil),
+            "squared_distances": self.squared_distances.tolist(),
+            "target_neighbors": target_rows,
+            "foil_neighbors": foil_rows,
+        }
+
+
+_SHOWN_VOTES = 10
+# votes are sums of shares: closer ones are equal
+_SAME_VOTES = 1e-9
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class PredictionExplanation(OneSample, DistanceExplanation):
+    """Why a sample got its class, and how it differs from its nearest neighbors.
+
+    In words and pictures the `contrast` comes first: why this class rather than another. The
+    contributions answer another question, how the sample differs from the rows that vote on its
+    class: they add up to the mean squared distance to these rows, weighted by their votes.
+
+    Parameters
+    ----------
+    tree : SegmentTree
+        The tree.
+    direct_by_neighbor : array-like of shape (n_neighbors, n_nodes)
+        What the own columns of every node contribute to the squared distance to each neighbor;
+        a row sums to that distance. A batch has one more axis in front, as have all others but
+        `classes`.
+    prediction : object
+        The predicted class, one of `classes`.
+    classes : array-like of shape (n_classes,)
+        All classes.
+    proba : array-like of shape (n_classes,)
+        Probability of every class.
+    neighbors : array-like of int, shape (n_neighbors,)
+        Numbers of the training rows, or of the prototypes, that vote; in a batch padded with -1.
+    neighbor_classes : array-like of shape (n_neighbors,)
+        Their classes, as in `classes`.
+    vote_weights : array-like of shape (n_neighbors,)
+        Weight of every vote: not negative, not all zero, of any scale.
+    present : array-like of bool, shape (n_nodes,), default=None
+        Whether the sample has the node; None if unknown.
+    name : str, or array-like of shape (n_samples,), default="the sample"
+        Names or labels of the samples.
+    decision : {"neighbors", "prototypes"}, default="neighbors"
+        Whether training rows vote or prototypes of classes.
+    contrast : ContrastExplanation, default=None
+        Why the predicted class rather than the next one; None leaves it out.
+
+    See Also
+    --------
+    ContrastExplanation : Why one class rather than another.
+    PairExplanation : Which nodes a distance comes from.
+
+    Examples
+    --------
+    >>> from hierseg_learn.explain import PredictionExplanation
+    >>> from hierseg_learn.tree import SegmentTree
+    >>> tree = SegmentTree.from_nested({"photo": {"sky": 0, "boat": 1}})
+    >>> explanation = PredictionExplanation(
+    ...     tree,
+    ...     [[0.2, 0.1, 0.0], [0.4, 0.1, 0.1], [0.3, 1.0, 0.4]],
+    ...     prediction="sail",
+    ...     classes=["motor", "sail"],
+    ...     proba=[1 / 3, 2 / 3],
+    ...     neighbors=[7, 31, 4],
+    ...     neighbor_classes=["sail", "sail", "motor"],
+    ...     vote_weights=[1, 1, 1],
+    ... )
+    >>> print(explanation.to_text())
+    The sample is predicted 'sail' (2 of 3 nearest neighbors).
+    The sample differs from its nearest neighbors mostly because of boat (46%) and sky (35%).
+    <BLANKLINE>
+    mean squared distance 0.867  share  direct
+    photo                         100%     19%
+    ├── sky                        35%     35%
+    └── boat                       46%     46%
+    <BLANKLINE>
+    training row 7   'sail'   squared distance 0.3  33% of the vote
+    training row 31  'sail'   squared distance 0.6  33% of the vote
+    training row 4   'motor'  squared distance 1.7  33% of the vote
+    """
+
+    tree: SegmentTree
+    direct_by_neighbor: np.ndarray
+    _: KW_ONLY
+    prediction: Any
+    classes: np.ndarray
+    proba: np.ndarray
+    neighbors: np.ndarray
+    neighbor_classes: np.ndarray
+    vote_weights: np.ndarray
+    present: np.ndarray | None = None
+    name: Any = NAMELESS
+    decision: str = "neighbors"
+    contrast: ContrastExplanation | None = None
+
+    _type = "prediction"
+
+    def __post_init__(self) -> None:
+        n_nodes = check_tree(self.tree).n_nodes
+        check_choice(self.decision, "decision", "neighbors", "prototypes")
+        shape = ("n_neighbors", n_nodes)
+        direct = check_direct(self.direct_by_neighbor, "direct_by_neighbor", shape)
+        votes, samples = direct.shape[:-1], direct.shape[:-2]
+        classes = check_items(self.classes, "classes", ("n_classes",))
+        prediction = check_items(self.prediction, "prediction", samples) if samples else None
+        voting_classes = check_items(self.neighbor_classes, "neighbor_classes", votes)
+        check_members(np.ravel(self.prediction), "prediction", classes)
+        check_members(voting_classes.ravel(), "neighbor_classes", classes)
+        vars(self).update(
+            direct_by_neighbor=direct,
+            prediction=self.prediction if prediction is None else prediction,
+            classes=classes,
+            proba=check_numbers(self.proba, "proba", (*samples, len(classes))),
+            neighbors=check_items(self.neighbors, "neighbors", votes),
+            neighbor_classes=voting_classes,
+            vote_weights=check_weights(self.vote_weights, "vote_weights", votes),
+            present=check_presence(self.present, "present", (*samples, n_nodes)),
+            name=check_names(self.name, "name", samples),
+        )
+        if self.contrast is not None:
+            self._check_contrast(self.contrast, samples)
+
+    def _check_contrast(self, contrast: Any, samples: tuple[int, ...]) -> None:
+        if not isinstance(contrast, ContrastExplanation):
+            raise TypeError(
+                f"contrast must be a ContrastExplanation or None, got {type(contrast).__name__}."
+            )
+        if contrast.direct.shape[:-1] != samples:
+            wanted, got = (
+                f"a batch of {shape[0]}" if shape else "that of a single sample"
+                for shape in (samples, contrast.direct.shape[:-1])
+            )
+            raise ValueError(f"contrast must be {wanted}, got {got}.")
+        vars(self)["contrast"] = replace(contrast, name=self.name)
+
+    @cached_property
+    def direct(self) -> np.ndarray:
+        """What every node contributes, as the mean over the votes."""
+        return read_only(np.einsum("...r,...rv->...v", self._vote_shares, self.direct_by_neighbor))
+
+    @property
+    def squared_distances(self) -> np.ndarray:
+        """Squared distance to every neighbor."""
+        return np.maximum(self.direct_by_neighbor.sum(axis=-1), 0.0)
+
+    @property
+    def votes(self) -> pd.DataFrame:
+        """A new DataFrame with one row per neighbor of a single sample, by its number."""
+        import pandas as pd
+
+        if self.is_batch:
+            raise ValueError(f"votes are of one sample, got a batch of {len(self)}.")
+        return pd.DataFrame(
+            {
+                "neighbor_class": self.neighbor_classes,
+                "squared_distance": self.squared_distances,
+                "weight": self._vote_shares,
+            },
+            index=pd.Index(self.neighbors, name=self.decision.removesuffix("s")),
+        )
+
+    @property
+    def _vote_shares(self) -> np.ndarray:
+        return self.vote_weights / self.vote_weights.sum(axis=-1, keepdims=True)
+
+    def to_text(self, max_nodes: int = 3, question: str = "class") -> str:
+        """Explanation of the class in words, and the neighbors that voted.
+
+        Parameters
+        ----------
+        max_nodes : int, default=3
+            How many nodes a sentence may name.
+        question : {"class", "neighbors"}, default="class"
+            What the tree shows: the `contrast`, or how the sample differs from its nearest
+            neighbors, which is also shown where there is no contrast.
+
+        Returns
+        -------
+        str
+        """
+        contrast = self._contrast_for(question)
+        if contrast is None:
+            return super().to_text(max_nodes)
+        check_integer(max_nodes, "max_nodes")
+        text = words.export_text(contrast.share_table(), self._why(contrast, max_nodes))
+        return "\n\n".join([text, "\n".join(self._differences(max_nodes)), self._closing()])
+
+    def plot(self, ax: Axes | None = None, question: str = "class") -> Axes:
+        """Draw one horizontal bar per node, of the contrast or of the distance to the neighbors.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            As for :meth:`PairExplanation.plot`.
+        question : {"class", "neighbors"}, default="class"
+            As for `to_text`.
+
+        Returns
+        -------
+        matplotlib Axes
+            The axes with the bars.
+
+        Raises
+        ------
+        ImportError
+            If Matplotlib is not installed.
+        """
+        contrast = self._contrast_for(question)
+        return super().plot(ax) if contrast is None else contrast.plot(ax)
+
+    def _contrast_for(self, question: str) -> ContrastExplanation | None:
+        check_choice(question, "question", "class", "neighbors")
+        return self.contrast if question == "class" else None
+
+    def _repr_html_(self) -> str | None:
+        contrast = self.contrast
+        if self.is_batch or contrast is None:
+            return super()._repr_html_()
+        tables = [
+            words.export_html(contrast.share_table(), self._why(contrast, 3)),
+            words.export_html(
+                self.share_table(), self._differences(3), self._closing(), is_open=False
+            ),
+        ]
+        return f'<div role="group" aria-label="{escape(self._subject())}">{"".join(tables)}</div>'
+
+    def _summary(self) -> str:
+        return super()._summary() if self.contrast is None else self.contrast._summary()
+
+    def _trimmed(self, values: dict[str, Any]) -> dict[str, Any]:
+        votes = values["neighbors"] != -1
+        for name in ("direct_by_neighbor", "neighbors", "neighbor_classes", "vote_weights"):
+            values[name] = values[name][votes]
+        return values
+
+    def _sample_columns(self) -> dict[str, Any]:
+        return {**super()._sample_columns(), "prediction": self.prediction}
+
+    def _title(self) -> str:
+        return f"How {self.name} differs from {self._those()}"
+
+    def _subject(self) -> str:
+        return f"{self.name} is predicted {class_name(self.prediction)}"
+
+    def __repr__(self) -> str:
+        if self.is_batch or self.contrast is None:
+            return super().__repr__()
+        foil = class_name(self.contrast.foil)
+        return f"{type(self).__name__}({self._subject()}, not {foil}: {self._summary()})"
+
+    def _those(self) -> str:
+        """What the rows that vote are called."""
+        if self.decision == "prototypes":
+            return "the nearest prototype"
+        return "its nearest neighbor" + ("s" if self._is_mean else "")
+
+    def _names(self) -> tuple[str, ...]:
+        return self.name, self._neighbor_name(int(np.argmin(self.squared_distances)))
+
+    def _neighbor_name(self, i: int) -> str:
+        if self.decision == "neighbors":
+            return f"training row {self.neighbors[i]}"
+        label = f"prototype of {class_name(self.neighbor_classes[i])}"
+        several = (self.neighbor_classes == self.neighbor_classes[i]).sum() > 1
+        return f"{label} ({self.neighbors[i]})" if several else label
+
+    def _result(self) -> str:
+        """The prediction in a sentence, with the votes for it."""
+        agrees = self.neighbor_classes == self.prediction
+        proba = self.proba[self.classes.tolist().index(plain(self.prediction))]
+        if self.decision == "prototypes":
+            votes = f"the nearest of {len(agrees)} prototypes, probability {percent(proba)}"
+        elif len(agrees) == 1:
+            votes = "the class of its nearest neighbor"
+        else:
+            votes = f"{agrees.sum()} of {len(agrees)} nearest neighbors"
+            if np.ptp(self.vote_weights) > 0:
+                votes += f", {percent(self._vote_shares[agrees].sum())} of the vote"
+        tied = self.classes[(self.proba >= proba - _SAME_VOTES) & (self.classes != self.prediction)]
+        if len(tied):
+            votes += f"; tied with {enumerate_words([class_name(name) for name in tied])}"
+        return start_sentence(f"{self._subject()} ({votes}).")
+
+    def _lines(self, max_nodes: int) -> list[str]:
+        return [self._result(), *self._distance_lines(self._missing(), max_nodes)]
+
+    def _why(self, contrast: ContrastExplanation, max_nodes: int) -> list[str]:
+        """The prediction, then why this class rather than another."""
+        return [self._result(), *contrast._lines_after(contrast._question(), max_nodes)]
+
+    def _differences(self, max_nodes: int) -> list[str]:
+        """Sentences about the distance to the neighbors, to follow those of the contrast."""
+        lines = self._distance_lines({}, max_nodes)
+        if self.value:
+            owner = "Their" if self._is_mean else "Its"
+            lines.append(f"{owner} {self._value_name} is {number(self.value)}.")
+        return lines
+
+    def _distance_lines(self, missing: dict[str, np.ndarray], max_nodes: int) -> list[str]:
+        those = self._those()
+        phrases = Phrases(
+            mostly=f"{self.name} differs from {those} mostly because of ",
+            many=f"Many parts set {self.name} apart from {those}; the largest shares are those of ",
+            none=f"{self.name} does not differ from {those}: the distance is 0.",
+        )
+        return summary(self.tree, self.direct_share, phrases, missing, max_nodes)
+
+    @property
+    def _is_mean(self) -> bool:
+        """Whether the contributions are to the mean of several distances."""
+        return self.decision == "neighbors" and len(self.neighbors) > 1
+
+    @property
+    def _value_name(self) -> str:
+        return "mean squared distance" if self._is_mean else "squared distance"
+
+    def _closing(self) -> str:
+        """One line per vote, nearest first."""
+        squared, weights = self.squared_distances, self._vote_shares
+        order = np.argsort(squared, kind="stable")[:_SHOWN_VOTES].tolist()
+        rows = [
+            (
+                self._neighbor_name(i),
+                "" if self.decision == "prototypes" else class_name(self.neighbor_classes[i]),
+                f"squared distance {number(squared[i])}",
+                f"{percent(weights[i])} of the vote",
+            )
+            for i in order
+        ]
+        widths = [max(map(len, column)) for column in zip(*rows)]
+        lines = [
+            "  ".join(cell.ljust(width) for cell, width in zip(row, widths) if width).rstrip()
+            for row in rows
+        ]
+        if len(squared) > len(order):
+            lines.append(f"and {len(squared) - len(order)} more")
+        return "\n".join(lines)
+
+    def _about(self) -> dict[str, Any]:
+        return {
+            "decision": self.decision,
+            "name": self.name,
+            "prediction": plain(self.prediction),
+            "classes": self.classes.tolist(),
+            "proba": self.proba.tolist(),
+            "neighbors": self.neighbors.tolist(),
+            "neighbor_classes": self.neighbor_classes.tolist(),
+            "vote_weights": self._vote_shares.tolist(),
+            "squared_distances": self.squared_distances.tolist(),
+            "contrast": None if self.contrast is None else self.contrast.to_dict(),
+        }
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class VotesExplanation(OneSample, SignedExplanation):
+    """What every part adds to the share of the votes for a class.
+
+    What is explained is the share of the votes with all parts of the sample, minus the one without
+    any of them. Contributions are the exact Shapley values of the game whose worth is the share of
+    the votes when only the parts of a coalition are present: the mean gain by a part over all
+    orders in which parts may be added.
+
+    Parameters
+    ----------
+    tree : SegmentTree
+        The tree.
+    direct : array-like of shape (n_nodes,)
+        What every part adds; 0 for nodes that are no player. The sum is the difference of `proba`.
+    label : object
+        The class.
+    scores : array-like of shape (2 ** n_players,)
+        Share of the votes for the class with every coalition of the players: bit k of the position
+        says whether player k is present.
+    players : array-like of int, shape (n_players,)
+        The nodes that were removed and added, each with its subtree.
+    removal : {"ablate", "swap"}
+        Whether parts outside the coalition are unlabeled ("ablate"), or those of other
+        images ("swap").
+    present : array-like of bool, shape (n_nodes,), default=None
+        Whether the sample has the node; None if unknown.
+    name : str, default="the sample"
+        Name of the sample.
+
+    See Also
+    --------
+    hierseg_learn.what_if.explain_votes : Computes the explanation.
+    ContrastExplanation : Explains distances instead, in closed form.
+
+    Examples
+    --------
+    >>> from hierseg_learn.explain import VotesExplanation
+    >>> from hierseg_learn.tree import SegmentTree
+    >>> tree = SegmentTree.from_nested({"photo": {"sky": 0, "person": {"hair": 1, "skirt": 2}}})
+    >>> explanation = VotesExplanation(
+    ...     tree,
+    ...     [0.1, -0.05, 0.45, 0.0, 0.0],
+    ...     label="ballet",
+    ...     scores=[0.3, 0.4, 0.25, 0.35, 0.75, 0.85, 0.7, 0.8],
+    ...     players=[0, 1, 2],
+    ...     removal="ablate",
+    ... )
+    >>> print(explanation.to_text())
+    80% of the votes are for 'ballet', 30% if all parts are ablated.
+    They are due to skirt (82%); against it: hair (9%).
+    All that adds votes is 100%; what takes votes away is 9% of that.
+    <BLANKLINE>
+    difference 0.5   for  against      direct  votes
+    photo           100%       9%          0%      0
+    ├── sky          18%       0%         18%    0.1
+    └── person       82%       9%          0%      0
+        ├── hair      0%       9%  9% against  -0.05
+        └── skirt    82%       0%         82%   0.45
+
+    """
+
+    tree: SegmentTree
+    direct: np.ndarray
+    _: KW_ONLY
+    label: Any
+    scores: np.ndarray
+    players: np.ndarray
+    removal: str
+    present: np.ndarray | None = None
+    name: str = NAMELESS
+
+    _type = "votes"
+
+    def __post_init__(self) -> None:
+        n_nodes = check_tree(self.tree).n_nodes
+        check_choice(self.removal, "removal", "ablate", "swap")
+        direct = check_numbers(self.direct, "direct", (n_nodes,))
+        players = check_numbers(self.players, "players", ("n_players",)).astype(np.intp)
+        scores = check_numbers(self.scores, "scores", (2 ** len(players),))
+        if abs(direct.sum() - (scores[-1] - scores[0])) > TOLERANCE:
+            raise ValueError(
+                f"direct must sum to scores[-1] - scores[0] = {scores[-1] - scores[0]:.6g}, got "
+                f"{direct.sum():.6g}."
+            )
+        vars(self).update(
+            direct=direct,
+            scores=scores,
+            players=read_only(players),
+            present=check_presence(self.present, "present", (n_nodes,)),
+            name=str(self.name),
+        )
+
+    @property
+    def proba(self) -> np.ndarray:
+        """Share of the votes without any player, and with all of them: array of shape (2,)."""
+        return self.scores[[0, -1]]
+
+    def worth(self, kept: Any) -> np.ndarray:
+        """Share of the votes when only some players are present.
+
+        Parameters
+        ----------
+        kept : array-like of shape (n_coalitions, n_players), bool
+            Which players are present.
+
+        Returns
+        -------
+        scores : ndarray of shape (n_coalitions,)
+        """
+        kept = np.asarray(kept, dtype=bool)
+        if kept.ndim != 2 or kept.shape[1] != len(self.players):
+            raise ValueError(
+                f"kept must have shape (n_coalitions, {len(self.players)}), got {kept.shape}."
+            )
+        return self.scores[kept @ (1 << np.arange(len(self.players)))]
+
+    def _sentences(self, max_nodes: int) -> list[str]:
+        without = "ablated" if self.removal == "ablate" else "those of other images"
+        none, everything = (percent(value) for value in self.proba)
+        opening = (
+            f"{everything} of the votes are for {class_name(self.label)}, {none} if all parts are "
+            f"{without}."
+        )
+        pro, against = self._for_and_against(max_nodes)
+        if not pro:
+            nothing = "changes the votes" if against == "." else "adds votes"
+            return [opening, f"No part {nothing}{against}"]
+        weaker_side = self._weaker_side("adds votes", "takes votes away")
+        return [opening, f"They are due to {pro}{against}", *weaker_side]
+
+    def _more_columns(self) -> dict[str, list[str]]:
+        return {"votes": [number(value) for value in self.direct]}
+
+    def _caption(self) -> str:
+        return f"Shares of what parts add to the votes for {class_name(self.label)}, by node"
+
+    def _share_label(self) -> str:
+        return f"share:  ← others  |  {class_name(self.label)} →"
+
+    def _question(self) -> str:
+        return f"What do the votes for {class_name(self.label)} come from?"
+
+    def _title(self) -> str:
+        return self._with_name(self._question())
+
+    def _subject(self) -> str:
+        return f"{self.name}: votes for {class_name(self.label)}"
+
+    def _names(self) -> tuple[str, ...]:
+        return (self.name,)
+
+    def _about(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "label": plain(self.label),
+            "proba": self.proba.tolist(),
+            "players": [self.tree.paths[node] for node in self.players.tolist()],
+            "removal": self.removal,
+        }
