@@ -56,8 +56,7 @@ class ContrastEngine:
     def explain(self, queries: Queries, targets: np.ndarray, foils: np.ndarray) -> ContrastResult:
         """Compare every row with its nearest ones of two classes, (n_queries,) int."""
         n_queries = len(queries)
-        both = queries[np.tile(np.arange(n_queries), 2)]
-        rows, direct = self.compare(both, np.concatenate([targets, foils]))
+        rows, direct = self.compare(queries, np.concatenate([targets, foils]))
         squared = squared_distances(direct).reshape(2, n_queries).T
         return ContrastResult(
             direct[n_queries:] - direct[:n_queries], squared, rows[:n_queries], rows[n_queries:]
@@ -66,12 +65,14 @@ class ContrastEngine:
     def compare(self, queries: Queries, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Compare rows with their nearest training rows of a class each, or with its prototype.
 
-        Returns the rows, (n_queries, n_rows) int, padded with -1, and contributions to the mean
-        squared distance to them, (n_queries, n_nodes).
+        `codes` may be several times as long as the queries, which are then taken in turn. Returns
+        the rows, (n_codes, n_rows) int, padded with -1, and contributions to the mean squared
+        distance to them, (n_codes, n_nodes).
         """
+        turn = np.arange(len(codes)) % max(1, len(queries))
         if self.decision.by_prototypes:
-            return self._prototype_side(queries, codes)
-        members = {code: np.flatnonzero(self.codes == code) for code in set(codes.tolist())}
+            return self._prototype_side(queries[turn], codes)
+        members = {code: (self.codes == code).nonzero()[0] for code in set(codes.tolist())}
         n_found = {code: min(self.n_neighbors, len(rows)) for code, rows in members.items()}
         for code, n in n_found.items():
             if self.strict and n < self.n_neighbors:
@@ -84,13 +85,14 @@ class ContrastEngine:
             # classes of as many rows are searched one by one, and measured together
             places, found = [], []
             for code in (code for code, n in n_found.items() if n == size):
-                places.append(np.flatnonzero(codes == code))
-                some = queries[places[-1]]
-                found.append(self.decision.nearest_members(some, members[code], size))
+                places.append((codes == code).nonzero()[0])
+                some = turn[places[-1]]
+                points = queries.points[some], queries.sizes[some]
+                found.append(self.decision.nearest_members(*points, members[code], size))
             place = np.concatenate(places)
             several = [members[code] for code in codes[place].tolist()]
             found = TiedNeighbors.concatenate(found)
-            sides.append((place, *self._weigh(queries[place], found, several.__getitem__)))
+            sides.append((place, *self._weigh(queries[turn[place]], found, several.__getitem__)))
         width = max((rows.shape[1] for _, rows, _ in sides), default=0)
         indices = np.full((len(codes), max(width, self.n_neighbors)), -1)
         direct = np.empty((len(codes), self.decision.layout.tree.n_nodes))
@@ -124,7 +126,8 @@ class ContrastEngine:
     def _nearest_side(
         self, queries: Queries, members: np.ndarray, n_found: int, itself: np.ndarray | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        found = self.decision.nearest_members(queries, members, n_found, itself)
+        points = queries.points, queries.sizes
+        found = self.decision.nearest_members(*points, members, n_found, itself)
         return self._weigh(queries, found, lambda i: members, itself)
 
     def _weigh(

@@ -63,7 +63,7 @@ class Order:
         rows, first = np.arange(len(proba)), np.where(leads, self.classes, np.inf).argmin(axis=1)
         others = proba.copy()
         others[rows, first] = -np.inf
-        level = np.flatnonzero(others.max(axis=1) >= proba[rows, first])
+        level = (others.max(axis=1) >= proba[rows, first]).nonzero()[0]
         if not len(level):
             return proba
         settled = proba.copy()
@@ -174,7 +174,7 @@ class Neighbors:
             weights = self._vote_weights(found)
             votes, _ = found.count_votes(self.codes, weights, with_lengths=False)
             most = votes >= votes.max(axis=1, keepdims=True) - SAME_VOTES
-            unclear = np.flatnonzero(most.sum(axis=1) > 1)
+            unclear = (most.sum(axis=1) > 1).nonzero()[0]
             if not len(unclear):
                 return self.order.settle(votes / votes.sum(axis=1, keepdims=True), most)
         distances = found.distances.copy()
@@ -204,24 +204,26 @@ class Neighbors:
 
     def nearest_members(
         self,
-        queries: Queries,
+        points: np.ndarray,
+        sizes: np.ndarray,
         members: np.ndarray,
         n_neighbors: int,
         itself: np.ndarray | None = None,
     ) -> TiedNeighbors:
-        """Find the nearest among some training rows, (n_members,) int.
+        """Find the nearest among some training rows, (n_members,) int, which count as one class.
 
-        `itself`, (n_rows,) int, is a row that each query leaves out.
+        `points` and `sizes` are those of queries; `itself`, (n_rows,) int, is a row that each query
+        leaves out.
         """
         found = find_tied(
             self.backend,
-            queries.points,
+            points,
             self.embedding.points[members],
-            self.codes[members],
-            len(self.order.classes),
+            None,
+            1,
             n_neighbors,
             exclude=None if itself is None else np.searchsorted(members, itself),
-            sizes=queries.sizes,
+            sizes=sizes,
         )
         return found.renumbered(members)
 
@@ -450,14 +452,15 @@ def pair_contributions(
     size = max(1, BLOCK_VALUES // max(1, n_values))
     for start in range(0, len(rows), size):
         block = slice(start, start + size)
-        others = references[indices[block].ravel()]
-        queries = np.repeat(rows[block], indices.shape[1], axis=0)
+        others = references[indices[block]]
         if split is not None:
-            found = split(queries, others.astype(np.float64))
+            others = others.astype(np.float64).reshape(-1, rows.shape[1])
+            found = split(np.repeat(rows[block], indices.shape[1], axis=0), others)
         else:
+            delta = np.subtract(rows[block, np.newaxis], others, dtype=np.float64)
             found = node_contributions(
                 decision.components,
-                np.subtract(queries, others, dtype=np.float64),
+                delta.reshape(-1, rows.shape[1]),
                 decision.layout.column_nodes,
                 tree.n_nodes,
             )

@@ -6,7 +6,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
 from typing import Any
 
@@ -18,7 +18,7 @@ _lock = threading.Lock()
 
 
 class _BlasLimit:
-    """Number of callers that need BLAS on one thread; the last one restores the former limit.
+    """Number of threads that need BLAS on one thread; the last one restores the former limit.
 
     Most limits hold for the process. That of OpenBLAS with OpenMP holds for the thread that sets
     it, so every thread sets its own.
@@ -42,9 +42,7 @@ class _BlasLimit:
             if self.depth == 0:
                 self.before = _set_threads(self.shared, [1] * len(self.shared))
             self.depth += 1
-            self.thread.depth = self._depth_here() + 1
-            if self.thread.depth > 1:
-                return []  # the outer context of this thread has limited its libraries
+            self.thread.held = True
         return _set_threads(self.direct, [1] * len(self.direct))
 
     def leave(self, own_before: list[int]) -> None:
@@ -52,19 +50,19 @@ class _BlasLimit:
             _set_threads(self.direct, own_before)
         with _lock:
             self.depth -= 1
-            self.thread.depth -= 1
+            self.thread.held = False
             if self.depth == 0:
                 _set_threads(self.shared, self.before)
 
     def forget(self) -> None:
         """Drop the limits of threads that do not exist in a forked child."""
-        if self.depth and not self._depth_here():
+        if self.depth and not self.is_held_here():
             _set_threads(self.shared, self.before)
-        self.depth = self._depth_here()
+        self.depth = int(self.is_held_here())
 
-    def _depth_here(self) -> int:
-        """Number of contexts that this thread has entered."""
-        return getattr(self.thread, "depth", 0)
+    def is_held_here(self) -> bool:
+        """Whether this thread is within the limit."""
+        return getattr(self.thread, "held", False)
 
     def enter_for_good(self) -> None:
         """Limit the libraries with one limit per thread, in a thread of the pool."""
@@ -93,14 +91,19 @@ def _set_threads(libraries: list[Any], numbers: list[int]) -> list[int]:
 
 
 _blas_limit = _BlasLimit()
+_within_limit = nullcontext()
 
 
-@contextmanager
-def single_blas_thread() -> Iterator[None]:
+def single_blas_thread() -> AbstractContextManager[None]:
     """Run BLAS and LAPACK on one thread, so that the bits do not depend on the number of threads.
 
     Contexts may nest and may be entered by several Python threads at once.
     """
+    return _within_limit if _blas_limit.is_held_here() else _limited()
+
+
+@contextmanager
+def _limited() -> Iterator[None]:
     before = _blas_limit.enter()
     try:
         yield

@@ -66,7 +66,7 @@ def node_contributions(
         if (nodes[1:] < nodes[:-1]).any():
             order = np.argsort(nodes, kind="stable")
             nodes, shares = nodes[order], shares.take(order, axis=1)
-        starts = np.append(0, np.flatnonzero(nodes[1:] != nodes[:-1]) + 1)
+        starts = np.concatenate([[0], (nodes[1:] != nodes[:-1]).nonzero()[0] + 1])
         direct[:, nodes[starts]] = np.add.reduceat(shares, starts, axis=1)
     return direct
 

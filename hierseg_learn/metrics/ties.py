@@ -6,9 +6,8 @@ the rows that tie with the last neighbor are counted by class, however many they
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -21,8 +20,7 @@ BLOCK_COUNTS = 2**20
 SAME_VOTES = 1e-9
 
 
-@dataclass(frozen=True)
-class TiedNeighbors:
+class TiedNeighbors(NamedTuple):
     """The nearest rows of queries, and the rows that share the last places."""
 
     indices: np.ndarray  # (n_queries, n_neighbors) int: nearest first
@@ -44,19 +42,16 @@ class TiedNeighbors:
         last = np.where(tied, distances, 0.0).sum(axis=1) / tied.sum(axis=1)
         distances = np.where(tied, last[:, None], distances)
         distances = _without_rounding(distances, self.tolerance)
-        fixed = self.tolerance, self.n_nearer, self.shares, self.n_tied
-        return TiedNeighbors(self.indices, distances, *fixed)
+        return self._replace(distances=distances)
 
     @classmethod
     def concatenate(cls, found: list[TiedNeighbors]) -> TiedNeighbors:
         """Join the results for several queries."""
-        if len(found) == 1:
-            return found[0]
-        return cls(*map(np.concatenate, zip(*(vars(one).values() for one in found))))
+        return found[0] if len(found) == 1 else cls(*map(np.concatenate, zip(*found)))
 
     def renumbered(self, numbers: np.ndarray) -> TiedNeighbors:
         """The same with the numbers, (n_samples,), that the rows have elsewhere."""
-        return TiedNeighbors(**{**vars(self), "indices": numbers[self.indices]})
+        return self._replace(indices=numbers[self.indices])
 
     @property
     def is_nearer(self) -> np.ndarray:
@@ -95,7 +90,7 @@ def find_tied(
     backend: Any,
     Q: np.ndarray,
     X: np.ndarray,
-    codes: np.ndarray,
+    codes: np.ndarray | None,
     n_classes: int,
     n_neighbors: int,
     *,
@@ -104,7 +99,7 @@ def find_tied(
 ) -> TiedNeighbors:
     """Find the nearest rows of X for every row of Q, and count those that tie with the last.
 
-    `codes` (n_samples,) are the classes of X; `exclude` (n_queries,) a row that each query leaves
+    `codes` (n_samples,) are the classes of X, None for a single one; `exclude` (n_queries,) a row that each query leaves
     out; `sizes` (n_queries,) lengths of the queries if they are known.
     """
     on_device = [backend.asarray(array) for array in (Q, X)]
@@ -119,12 +114,17 @@ def find_tied(
     tolerance = _resolution(X) * (sizes + last)
     nearer = distances[:, :n_neighbors] < (last - tolerance)[:, None]
     n_nearer = nearer.sum(axis=1)
-    places = np.arange(len(indices))[:, None] * n_classes + codes[indices[:, :n_neighbors]]
-    counts = np.bincount(places.ravel(), ~nearer.ravel(), len(indices) * n_classes)
-    counts = counts.reshape(len(indices), n_classes)
+    if codes is None:
+        counts = (n_neighbors - n_nearer[:, None]).astype(np.float64)
+    else:
+        places = np.arange(len(indices))[:, None] * n_classes + codes[indices[:, :n_neighbors]]
+        counts = np.bincount(places.ravel(), ~nearer.ravel(), len(indices) * n_classes)
+        counts = counts.reshape(len(indices), n_classes)
     if indices.shape[1] > n_neighbors:
-        goes_on = np.flatnonzero(distances[:, n_neighbors] <= last + tolerance)
-        device_codes = backend.asarray(codes) if len(goes_on) else None
+        goes_on = (distances[:, n_neighbors] <= last + tolerance).nonzero()[0]
+        if len(goes_on):
+            codes = np.zeros(len(X), dtype=np.int64) if codes is None else codes
+            device_codes = backend.asarray(codes)
         block_rows = max(1, BLOCK_COUNTS // n_classes)
         for start in range(0, len(goes_on), block_rows):
             some = goes_on[start : start + block_rows]

@@ -89,9 +89,10 @@ def _row_like_fit(estimator: Any, row: Any) -> np.ndarray | None:
     """
     names = getattr(estimator, "feature_names_in_", None)
     if names is not None and hasattr(row, "iloc"):
-        if hasattr(row, "columns") and len(row) == 1:
-            row = row.iloc[0]
-        fits = not hasattr(row, "columns") and _are_names(row.index, names)
+        # asked of the class, since a Series looks a missing attribute up in its index
+        if is_frame := hasattr(type(row), "columns"):
+            row = row.iloc[0] if len(row) == 1 else row
+        fits = (not is_frame or len(row.shape) == 1) and _are_names(row.index, names)
     else:
         shape = getattr(row, "shape", ())
         fits = (
