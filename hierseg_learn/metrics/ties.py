@@ -99,8 +99,8 @@ def find_tied(
 ) -> TiedNeighbors:
     """Find the nearest rows of X for every row of Q, and count those that tie with the last.
 
-    `codes` (n_samples,) are the classes of X, None for a single one; `exclude` (n_queries,) a row that each query leaves
-    out; `sizes` (n_queries,) lengths of the queries if they are known.
+    `codes` (n_samples,) are the classes of X, None for a single one; `exclude` (n_queries,) a row
+    that each query leaves out; `sizes` (n_queries,) lengths of the queries if they are known.
     """
     on_device = [backend.asarray(array) for array in (Q, X)]
     left_out = None if exclude is None else backend.asarray(exclude)
