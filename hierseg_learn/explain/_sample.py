@@ -731,6 +731,8 @@ class VotesExplanation(OneSample, SignedExplanation):
         if not pro:
             nothing = "changes the votes" if against == "." else "adds votes"
             return [opening, f"No part {nothing}{against}"]
+        if not self.value:
+            return [opening, f"The contributions cancel: for it {pro}{against}"]
         weaker_side = self._weaker_side("adds votes", "takes votes away")
         return [opening, f"They are due to {pro}{against}", *weaker_side]
 

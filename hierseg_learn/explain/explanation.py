@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 NAMELESS = "the sample"
 # a squared distance below this share of the contributions' absolute sum is a rounding error
 ROUNDING = 1e-12
+# of a sum of a few hundred float64 numbers, as a share of the sum of their sizes
+EPSILON = 1e-15
 
 
 def check_tree(tree: Any) -> SegmentTree:
@@ -215,8 +217,12 @@ class Explanation(ABC):
 
     @property
     def value(self) -> Any:
-        """What the contributions add up to: a float, or for a batch an array of (n_samples,)."""
+        """What the contributions add up to: a float, or for a batch an array of (n_samples,).
+
+        A sum that rounding alone accounts for is 0.
+        """
         value = self.direct.sum(axis=-1)
+        value = np.where(np.abs(value) <= EPSILON * np.abs(self.direct).sum(axis=-1), 0.0, value)
         return value if self.is_batch else float(value)
 
     @cached_property

@@ -3,6 +3,7 @@
 import json
 import pickle
 
+import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
@@ -65,3 +66,13 @@ def test_wrong_input(tree):
         VotesExplanation(tree, OWN, **{**GIVEN, "removal": "burn"})
     with pytest.raises(ValueError, match=r"scores must have shape \(8,\)"):
         VotesExplanation(tree, OWN, **{**GIVEN, "scores": SCORES[:4]})
+
+
+def test_contributions_that_cancel_up_to_rounding(tree):
+    scores = [0.1, 0.4, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1]
+    direct = np.zeros(tree.n_nodes)
+    direct[tree.leaves] = [0.1, 0.2, -0.3]
+    votes = VotesExplanation(tree, direct, **(GIVEN | {"scores": scores}))
+    assert sum([0.1, 0.2, -0.3]) != 0
+    assert votes.difference == 0
+    assert "The contributions cancel: for it " in votes.to_text()
