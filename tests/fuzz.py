@@ -10,9 +10,11 @@ import secrets
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from itertools import count
 from pathlib import Path
+from xml.etree import ElementTree
 
 TESTS = Path(__file__).resolve().parent
 INVARIANCE = TESTS / "test_invariance.py"
@@ -51,8 +53,25 @@ def run_round(paths, seed, seconds):
     """Run the property tests of some paths; STOPPED if the time was up before they ended."""
     if seconds <= 0:
         return STOPPED
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "report.xml"
+        code = run_pytest([*paths, f"--junitxml={report}"], seed, seconds)
+        # the time may be up while a case that fails is being made smaller
+        return 1 if code == STOPPED and has_failures(report) else code
+
+
+def has_failures(report):
+    """Whether a report of pytest, if it was written, holds a failure."""
+    if not report.is_file():
+        return False
+    cases = ElementTree.parse(report).iter("testcase")
+    return any(case.find("failure") is not None for case in cases)
+
+
+def run_pytest(arguments, seed, seconds):
+    """Run pytest; return its exit code, or STOPPED if the time was up before it ended."""
     command = [sys.executable, "-m", "pytest", "-m", "hypothesis", "-x", "-q", "--no-header"]
-    command += ["--numprocesses=auto", "--dist=worksteal", f"--hypothesis-seed={seed}", *paths]
+    command += ["--numprocesses=auto", "--dist=worksteal", f"--hypothesis-seed={seed}", *arguments]
     environment = {**os.environ, "HYPOTHESIS_PROFILE": "fuzz"}
     with subprocess.Popen(command, env=environment, start_new_session=True) as process:
         try:
