@@ -2,9 +2,20 @@
 
 from importlib.util import find_spec
 
+import pytest
+
 NEEDS = {
     "hierseg_learn/kernels/cupy_kernels.py": "cupy",
-    "hierseg_learn/segmentation/_higra.py": "higra",
     "hierseg_learn/segmentation/_segformer.py": "transformers",
 }
 collect_ignore = [path for path, package in NEEDS.items() if not find_spec(package)]
+
+DOCTESTS_NEED = {"hierseg_learn.segmentation._region_merging.Higra": "higra"}
+
+
+def pytest_collection_modifyitems(items):
+    """Skip examples of one class where its file has others that need no optional package."""
+    for item in items:
+        package = DOCTESTS_NEED.get(item.name)
+        if package and not find_spec(package):
+            item.add_marker(pytest.mark.skip(reason=f"needs {package}"))
