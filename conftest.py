@@ -13,7 +13,7 @@ collect_ignore = [path for path, package in NEEDS.items() if not find_spec(packa
 DOCTESTS_NEED = {"hierseg_learn.segmentation._region_merging.Higra": "higra"}
 
 
-def pytest_collection_modifyitems(items):
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip examples of one class where its file has others that need no optional package."""
     for item in items:
         package = DOCTESTS_NEED.get(item.name)
