@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -27,6 +26,7 @@ from ..metrics.base import map_rows
 from ..table.checks import check_row
 from ..table.layout import TableLayout, split_column
 from ..utils.labels import check_known, check_labels, class_code
+from ..utils.numbers import check_integer
 from ._contrasts import ContrastEngine
 from .votes import Queries, pair_contributions
 
@@ -304,7 +304,7 @@ class ExplainMixin:
         check_is_fitted(self)
         if (X is None) != (y is None):
             raise ValueError("X and y belong together; expected both or neither.")
-        _check_positive(n_repeats, "n_repeats")
+        check_integer(n_repeats, "n_repeats")
         counts = np.bincount(self._codes)
         rows = self._spread(np.flatnonzero(counts[self._codes] > 1))
         if not len(rows):
@@ -406,7 +406,7 @@ class ExplainMixin:
     ) -> ContrastEngine:
         check_attribute_to(attribute_to)
         if n_neighbors is not None:
-            _check_positive(n_neighbors, "n_neighbors")
+            check_integer(n_neighbors, "n_neighbors")
         return ContrastEngine(
             self._decide(),
             self._codes,
@@ -443,11 +443,6 @@ class ExplainMixin:
 def _labels(X: Any) -> np.ndarray:
     """Row labels of a DataFrame; positions for anything else."""
     return np.array(X.index) if hasattr(X, "iloc") else np.arange(len(X))
-
-
-def _check_positive(value: Any, name: str) -> None:
-    if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
-        raise ValueError(f"{name} must be an integer of at least 1, got {value!r}.")
 
 
 def permutation_drops(

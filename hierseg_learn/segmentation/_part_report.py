@@ -18,7 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 from ..images import ImageBatch
 from ..images.labels import check_unlabeled
 from ..parts import PartLookup
-from ..utils.numbers import percent
+from ..utils.numbers import check_integer, percent
 from ._base import Segmenter, warn_of_dropped
 
 if TYPE_CHECKING:
@@ -538,8 +538,7 @@ class PartSheetDisplay:
         PartSheetDisplay
             The display, drawn.
         """
-        if not isinstance(n_examples, Integral) or n_examples < 1:
-            raise ValueError(f"n_examples must be an integer of at least 1, got {n_examples!r}.")
+        check_integer(n_examples, "n_examples")
         if report is None:
             report = part_report(estimator, X, masks, mask_names=mask_names, unlabeled=unlabeled)
         batch = estimator._check_images(X, segments=masks, reset=False, names=("X", "masks"))

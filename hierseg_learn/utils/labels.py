@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Mapping, Set, Sized, ValuesView
 from datetime import date, timedelta
 from numbers import Number
@@ -12,6 +11,7 @@ import numpy as np
 from sklearn.exceptions import DataConversionWarning
 from sklearn.utils.multiclass import check_classification_targets
 
+from ._estimator import warn_user
 from .tables import check_in_memory, column_names
 
 NUMBERS, TEXT, BYTES = "numbers", "text", "bytes"
@@ -47,11 +47,11 @@ def check_labels(
     values, missing = _values(labels, name, noun)
     if values.ndim == 2 and values.shape[1] == 1:
         if warn_of_column:
-            warnings.warn(
-                f"A column-vector {name} was passed when a 1d array was expected. Please change "
-                f"the shape of {name} to (n_samples, ), for example using ravel().",
-                DataConversionWarning,
-                stacklevel=4,
+            warn_user(
+                DataConversionWarning(
+                    f"A column-vector {name} was passed when a 1d array was expected. Please "
+                    f"change the shape of {name} to (n_samples, ), for example using ravel()."
+                )
             )
         values, missing = values[:, 0], None if missing is None else missing.reshape(-1)
     if values.ndim != 1 or values.dtype.names is not None:
