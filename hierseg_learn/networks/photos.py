@@ -10,7 +10,8 @@ import numpy as np
 
 from ..utils.numbers import check_integer
 
-INTERPOLATIONS = ("nearest", "box", "bilinear", "hamming", "bicubic", "lanczos")
+# filters by their numbers in Pillow
+INTERPOLATIONS = {"nearest": 0, "lanczos": 1, "bilinear": 2, "bicubic": 3, "box": 4, "hamming": 5}
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,7 @@ class PhotoInput:
         pixels = as_bytes(image)
         size = self.target(pixels.shape[:2]) if size is None else size
         if size != pixels.shape[:2]:
-            pixels = resized(pixels, size, self.interpolation)
+            pixels = resized(pixels, size, INTERPOLATIONS[self.interpolation])
         values = pixels / np.float32(255)
         mean, std = (np.asarray(one, dtype=np.float32) for one in (self.mean, self.std))
         return np.ascontiguousarray(((values - mean) / std).transpose(2, 0, 1))
@@ -132,9 +133,8 @@ def as_bytes(image: np.ndarray) -> np.ndarray:
     return np.repeat(pixels[..., np.newaxis], 3, axis=-1) if pixels.ndim == 2 else pixels
 
 
-def resized(pixels: np.ndarray, size: tuple[int, int], interpolation: str) -> np.ndarray:
+def resized(pixels: np.ndarray, size: tuple[int, int], resample: int) -> np.ndarray:
     """Photo of uint8 values, (height, width, 3), at another size, by a filter of Pillow."""
     from PIL import Image
 
-    resample = Image.Resampling[interpolation.upper()]
     return np.array(Image.fromarray(pixels).resize(size[::-1], resample))
