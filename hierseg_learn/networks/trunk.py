@@ -1,0 +1,819 @@
+"""A trunk: a frozen network that turns photos into feature maps, and where its cells lie."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from ..utils.numbers import check_integer
+from .onnx import OnnxNetwork
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ._torch import TorchNetwork
+
+WEIGHT_FILES = ("*.safetensors", "*.bin")
+CONFIG = "config.json"
+DEVICES = ("auto", "cpu", "cuda")
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """What a network wants its images to be.
+
+    Parameters
+    ----------
+    size : tuple of (int, int)
+        Height and width in pixels of what the network sees. A network that takes any size gets
+        images with as many pixels in their own aspect ratio.
+    mean, std : tuple of float
+        Of the three channels, on the scale from black 0 to white 1.
+    interpolation : {"nearest", "bilinear", "bicubic", "lanczos", "box", "hamming"}, \
+default="bicubic"
+        How images are resized, by Pillow.
+
+    Examples
+    --------
+    >>> from hierseg_learn.networks import Preprocessing
+    >>> Preprocessing((224, 224), mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5)).interpolation
+    'bicubic'
+    """
+
+    size: tuple[int, int]
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    interpolation: str = "bicubic"
+
+    def changed(self, changes: Mapping[str, Any]) -> Preprocessing:
+        """Replace some entries; numbers stand for equal sides and channels."""
+        try:
+            return replace(self, **_preprocessing_entries(changes))
+        except TypeError as error:
+            raise _unknown_entries(changes) from error
+
+    @classmethod
+    def of(cls, given: Any) -> Preprocessing:
+        """Read a dict with all entries, or an image processor of transformers."""
+        if isinstance(given, Preprocessing):
+            return given
+        if not isinstance(given, Mapping):
+            return _of_processor(given)
+        try:
+            return cls(**_preprocessing_entries(given))
+        except TypeError as error:
+            raise _unknown_entries(given) from error
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Where the cells of a feature map lie on the input of the network.
+
+    A cell reaches halfway to the centers of its neighbors, and at the border to the border, so that
+    the cells of a map cover the image.
+
+    Parameters
+    ----------
+    stride : tuple of (float, float)
+        Rows and columns of pixels from one center to the next.
+    rows, cols : ndarray of shape (h,) and (w,)
+        Centers of the cells in pixels from the upper left corner of the image; the first pixel
+        reaches from 0 to 1. A center may lie outside.
+    size : tuple of (int, int)
+        Height and width of the input in pixels.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hierseg_learn.networks import Cells
+    >>> cells = Cells((32, 32), np.array([32.0, 64.0]), np.array([16.0, 48.0]), (64, 64))
+    >>> cells.edges(0), cells.edges(1)
+    (array([ 0., 48., 64.]), array([ 0., 32., 64.]))
+    """
+
+    stride: tuple[float, float]
+    rows: np.ndarray
+    cols: np.ndarray
+    size: tuple[int, int]
+
+    def edges(self, axis: int) -> np.ndarray:
+        """Borders of the cells along rows (axis 0) or columns (1), (n_cells + 1,) in pixels."""
+        centers, length = (self.rows, self.cols)[axis], self.size[axis]
+        inner = np.clip((centers[1:] + centers[:-1]) / 2, 0, length)
+        return np.concatenate([[0.0], inner, [float(length)]])
+
+
+class Trunk:
+    """A frozen network that turns photos into feature maps; made by :func:`open_trunk`.
+
+    It is opened where it is used, once per process. A pickle holds path and hash of the weights,
+    and no weights, unless the network was given as a module.
+
+    Parameters
+    ----------
+    kind : {"module", "timm", "transformers", "onnx"}
+        Where the network comes from.
+    source : str or torch.nn.Module
+        The module; the name of the timm model; the folder or the file.
+    layer : int or str
+        The layer whose output is the map.
+    preprocessing : Preprocessing
+        What the network wants its images to be.
+    options : dict
+        How the network is opened.
+    sha256 : str
+        Hash of the weights.
+
+    Attributes
+    ----------
+    kind, source, layer, preprocessing, options, sha256
+        As given.
+    layer_name : str
+        Name of the layer in the network.
+    layer_names : tuple of str
+        Names of the layers that have a number.
+    n_channels : int
+        Number of channels of the map.
+    stride : tuple of (int, int)
+        Rows and columns of pixels of the input for one cell of the map, rounded.
+    is_flexible : bool
+        Whether the network takes images of any size.
+    fingerprint : tuple of (str, str)
+        Path or name of the weights, and their SHA-256.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from hierseg_learn.networks import open_trunk
+    >>> module = torch.nn.Sequential(
+    ...     torch.nn.Conv2d(3, 4, 3, stride=2, padding=1), torch.nn.ReLU(),
+    ...     torch.nn.Conv2d(4, 8, 3, stride=2, padding=1),
+    ... )
+    >>> trunk = open_trunk(module, preprocessing={"size": 32, "mean": 0.5, "std": 0.5})
+    >>> trunk.layer_names, trunk.n_channels, trunk.stride
+    (('1', ''), 8, (4, 4))
+    >>> trunk.cells(32, 32).rows[:3]
+    array([0.5, 4.5, 8.5])
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        source: Any,
+        layer: int | str,
+        preprocessing: Preprocessing,
+        options: dict[str, Any],
+        sha256: str,
+    ) -> None:
+        self.kind, self.source, self.layer = kind, source, layer
+        self.preprocessing, self.options, self.sha256 = preprocessing, options, sha256
+        self._axes: dict[tuple[int, int], tuple[int, float, float]] = {}
+        found = self._describe()
+        self.layer_names, self.layer_name, self.n_channels, self.stride, self.is_flexible = found
+
+    @property
+    def fingerprint(self) -> tuple[str, str]:
+        """Path or name of the weights, and their SHA-256."""
+        path = self.options.get("checkpoint") or self.source
+        return (type(path).__name__ if self.kind == "module" else str(path)), self.sha256
+
+    def with_layer(self, layer: int | str) -> Trunk:
+        """Make a trunk of another layer of the same network."""
+        return Trunk(
+            self.kind, self.source, layer, self.preprocessing, self.options, self.sha256
+        )
+
+    def input_size(self, height: int, width: int, size: int | None = None) -> tuple[int, int]:
+        """Size in which a photo goes into the network.
+
+        Parameters
+        ----------
+        height, width : int
+            Of the photo, in pixels.
+        size : int, default=None
+            Side of a square with as many pixels as the input is to have; None takes the network's
+            own size.
+
+        Returns
+        -------
+        height, width : int
+            The aspect ratio is kept up to multiples of the stride; a network that takes only one
+            size gets that.
+        """
+        own = self.preprocessing.size
+        if not self.is_flexible:
+            return own
+        area = own[0] * own[1] if size is None else size**2
+        longest = area / np.array(self.stride[::-1])
+        sides = np.sqrt(area * np.array([height / width, width / height]))
+        cells = np.rint(np.minimum(sides, longest) / self.stride)
+        rows, cols = (np.maximum(cells, 1) * self.stride).astype(int).tolist()
+        return rows, cols
+
+    def prepare(
+        self,
+        pixels: np.ndarray,
+        size: tuple[int, int],
+        box: tuple[float, float, float, float] | None = None,
+    ) -> np.ndarray:
+        """Resize and standardize a photo.
+
+        Parameters
+        ----------
+        pixels : ndarray of shape (height, width, 3), uint8
+            The photo.
+        size : tuple of (int, int)
+            Height and width of the result.
+        box : tuple of float, default=None
+            Left, upper, right and lower border of the part of the photo that is wanted.
+
+        Returns
+        -------
+        prepared : ndarray of shape (3, height, width), float32
+        """
+        from PIL import Image
+
+        given = self.preprocessing
+        resample = Image.Resampling[given.interpolation.upper()]
+        image = Image.fromarray(pixels)
+        if size != pixels.shape[:2] or box is not None:
+            image = image.resize(size[::-1], resample, box)
+        values = np.asarray(image, dtype=np.float32) / np.float32(255)
+        values = (values - np.float32(given.mean)) / np.float32(given.std)
+        return np.ascontiguousarray(values.transpose(2, 0, 1))
+
+    def feature_maps(self, batch: np.ndarray, device: str = "cpu") -> np.ndarray:
+        """Compute maps.
+
+        Parameters
+        ----------
+        batch : ndarray of shape (n, 3, height, width), float32
+            Standardized images.
+        device : {"auto", "cpu", "cuda"}, default="cpu"
+            Where the network runs.
+
+        Returns
+        -------
+        maps : ndarray of shape (n, n_channels, h, w), float32
+        """
+        network = self._network(device)
+        if self.kind == "onnx":
+            return np.ascontiguousarray(network.run(batch, [self.layer_name])[self.layer_name])
+        return network.run(batch, network.layer(self.layer))
+
+    def cells(self, height: int, width: int) -> Cells:
+        """Find where the cells of the map lie, for inputs of one size.
+
+        Padding may shift cells by up to half a stride, as that of TensorFlow does, and by another
+        distance for another size. So their places are measured, once per height and width.
+
+        Parameters
+        ----------
+        height, width : int
+            Size of the input of the network in pixels.
+
+        Returns
+        -------
+        cells : Cells
+        """
+        size = (height, width)
+        for axis in (0, 1):
+            if (axis, size[axis]) not in self._axes:
+                measured = self._measured(size)
+                self._axes |= {(a, size[a]): measured[a] for a in (0, 1)}
+        (rows, row_stride, row), (cols, col_stride, col) = (
+            self._axes[axis, size[axis]] for axis in (0, 1)
+        )
+        return Cells(
+            (row_stride, col_stride),
+            row + row_stride * np.arange(rows),
+            col + col_stride * np.arange(cols),
+            size,
+        )
+
+    def _measured(self, size: tuple[int, int]) -> list[tuple[int, float, float]]:
+        """For rows and columns of an input: number of cells, stride, and center of the first."""
+        if self.kind != "onnx":
+            network = self._network("cpu")
+            steps = network.resamplings(size, network.layer(self.layer))
+        shape = self.feature_maps(np.zeros((1, 3, *size), dtype=np.float32)).shape[2:]
+        found = []
+        for axis in (0, 1):
+            stride, first = size[axis] / shape[axis], size[axis] / shape[axis] / 2
+            if self.kind != "onnx" and steps and steps[-1].size_out == shape:
+                stride, first = 1.0, 0.5
+                for step in steps:
+                    own, center = step.centers(axis)
+                    # center is in pixels from the edge, and the first pixel lies at one half
+                    first += stride * (center - 0.5)
+                    stride *= own
+            found.append((int(shape[axis]), stride, first))
+        return found
+
+    def _describe(self) -> tuple[tuple[str, ...], str, int, tuple[int, int], bool]:
+        """Names of layers, name and channels of the layer, stride, and whether any size is fine."""
+        network = self._network("cpu")
+        size = self.preprocessing.size
+        if self.kind == "onnx":
+            names = network.output_names
+            name = self.layer if isinstance(self.layer, str) else _entry(names, self.layer)
+            network.check_outputs([name])
+            shape = network.run(np.zeros((1, 3, *size), dtype=np.float32), [name])[name].shape
+            if len(shape) != 4:
+                raise ValueError(
+                    f"layer={name!r} of the network in {self.source!r} has shape {shape}; expected "
+                    "a map, of four axes."
+                )
+            flexible = network.input_size == (None, None)
+            grid, n_channels = shape[2:], shape[1]
+        else:
+            layer = network.layer(self.layer)
+            names = [one.name for one in network.layers]
+            name, n_channels, grid = layer.name, layer.n_channels, layer.grid
+            flexible = network.is_flexible
+        rows, cols = (max(round(side / n), 1) for side, n in zip(size, grid, strict=True))
+        return tuple(names), name, int(n_channels), (rows, cols), flexible
+
+    def _network(self, device: str) -> TorchNetwork | OnnxNetwork:
+        """The opened network; raises if its weights are others than those it was made with."""
+        if device not in DEVICES:
+            raise ValueError(f"device must be 'auto', 'cpu' or 'cuda', got {device!r}.")
+        if self.kind == "onnx":
+            return OnnxNetwork(self.source, sha256=self.sha256, device=device)
+        where = _torch_device(device)
+        if self.kind == "module":
+            networks = vars(self).setdefault("_networks", {})
+            if where not in networks:
+                from copy import deepcopy
+
+                from ._torch import TorchNetwork
+
+                module = self.source if where == "cpu" else deepcopy(self.source)
+                networks[where] = TorchNetwork(module, where, self.preprocessing.size)
+            return networks[where]
+        path = self.options.get("checkpoint") or self.source
+        if self.options.get("pretrained"):
+            state: tuple = ()
+        else:
+            state = _state_of(_weights(path))
+            sha256 = _hash_files(tuple(_weights(path)), state)
+            if sha256 != self.sha256:
+                raise ValueError(
+                    f"{os.fspath(path)!r} holds other weights than in fit: their SHA-256 is "
+                    f"{sha256[:12]}…, expected {self.sha256[:12]}…"
+                )
+        options = tuple(sorted(self.options.items()))
+        return _open(self.kind, self.source, options, where, self.preprocessing.size, state)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_networks"}
+
+    def __deepcopy__(self, memo: dict) -> Self:
+        return self  # it never changes, and weights are large
+
+    def __repr__(self) -> str:
+        source = type(self.source).__name__ if self.kind == "module" else repr(self.source)
+        return f"Trunk({source}, layer={self.layer!r})"
+
+
+def open_trunk(
+    network: Any,
+    *,
+    layer: int | str | None = None,
+    checkpoint: str | os.PathLike | None = None,
+    preprocessing: Any = None,
+    match: str = "name",
+    pretrained: bool = False,
+) -> Trunk:
+    """Open a frozen network as a trunk.
+
+    Parameters
+    ----------
+    network : torch.nn.Module, str, path or Trunk
+        - A module of PyTorch, of which a copy is taken.
+        - The name of a model of timm, with its weights in `checkpoint`.
+        - A folder with a network and its image processor as saved by transformers.
+        - An ONNX file.
+        - A trunk, of which another layer or preprocessing may be taken.
+    layer : int or str, default=None
+        The layer whose output is the map. A name is one of ``module.named_modules()``, or of the
+        outputs of an ONNX file. A number counts resolutions: 0 is the finest, -1 the coarsest, each
+        the last output of that resolution that lies in the fewest modules. Of a network of one
+        resolution, a transformer, it counts blocks. Tokens are laid out as a map; those of classes
+        and registers are left out. None stands for -1, or for the layer of a trunk.
+    checkpoint : str or path, default=None
+        File with the weights of a timm model.
+    preprocessing : Preprocessing, dict or image processor, default=None
+        Entries of :class:`Preprocessing`. Those of a timm model (by ``resolve_data_config``) or of
+        a folder of transformers are read from their configuration, and a dict replaces some of
+        them. For a module or an ONNX file, which do not say, all have to be given, where `size` may
+        be an int, and `mean` and `std` one float.
+    match : {"name", "order"}, default="name"
+        Whether tensors of the checkpoint are matched by their names, or in their order and by
+        shapes, for a checkpoint of the same architecture that was written with other names.
+    pretrained : bool, default=False
+        Whether timm may download the weights of the model.
+
+    Returns
+    -------
+    trunk : Trunk
+
+    Raises
+    ------
+    ImportError
+        If the package for such a network is missing.
+    FileNotFoundError, ValueError, TypeError
+        If a file is missing or does not fit, there is no such layer, or the preprocessing is
+        unknown; the message says which.
+
+    Examples
+    --------
+    >>> import timm
+    >>> from hierseg_learn.networks import open_trunk
+    >>> model = timm.create_model("tf_efficientnet_lite0")  # random weights
+    >>> trunk = open_trunk(model, layer=-2)
+    >>> trunk.preprocessing.interpolation, trunk.layer_name, trunk.n_channels, trunk.stride
+    ('bicubic', 'blocks.4', 112, (16, 16))
+    """
+    if isinstance(network, Trunk):
+        if checkpoint is not None or pretrained:
+            raise ValueError("checkpoint and pretrained belong to a name; network is a trunk.")
+        given = _preprocess(preprocessing, network.preprocessing, "a trunk")
+        layer = network.layer if layer is None else layer
+        if layer == network.layer and given == network.preprocessing:
+            return network
+        return Trunk(network.kind, network.source, layer, given, network.options, network.sha256)
+    layer = -1 if layer is None else layer
+    if not isinstance(layer, str):
+        layer = check_integer(layer, "layer", low=None)
+    if hasattr(network, "named_modules"):
+        if checkpoint is not None:
+            raise ValueError("checkpoint belongs to the name of a timm model; network is a module.")
+        return _of_module(network, layer, preprocessing)
+    if not isinstance(network, str | os.PathLike):
+        raise TypeError(
+            "network must be a torch.nn.Module, the name of a timm model, a folder, an ONNX file "
+            f"or a Trunk, got {network!r}."
+        )
+    source = os.fspath(network)
+    if source.lower().endswith(".onnx"):
+        given = _preprocess(preprocessing, None, f"the ONNX file {source!r}")
+        opened = OnnxNetwork(source)
+        own = opened.input_size
+        if None not in own and own != given.size:
+            raise ValueError(
+                f"preprocessing says size={given.size}, but the network in {source!r} takes images "
+                f"of {own[0]} × {own[1]} pixels."
+            )
+        return Trunk("onnx", opened.path, layer, given, {}, opened.sha256)
+    if os.path.isdir(source):
+        return _of_folder(source, layer, preprocessing)
+    return _of_name(source, layer, preprocessing, checkpoint, match, pretrained)
+
+
+def _of_module(module: Any, layer: int | str, preprocessing: Any) -> Trunk:
+    """Trunk of a module of the user, copied."""
+    from copy import deepcopy
+
+    config = getattr(module, "pretrained_cfg", None)
+    own = _of_timm(module) if config else None
+    what = f"a {type(module).__name__}, which does not say what images it wants"
+    given = _preprocess(preprocessing, own, what)
+    module = deepcopy(module).cpu()
+    return Trunk("module", module, layer, given, {}, _hash_tensors(module.state_dict()))
+
+
+def _of_name(
+    name: str,
+    layer: int | str,
+    preprocessing: Any,
+    checkpoint: str | os.PathLike | None,
+    match: str,
+    pretrained: bool,
+) -> Trunk:
+    """Trunk of a model of timm."""
+    if match not in ("name", "order"):
+        raise ValueError(f"match must be 'name' or 'order', got {match!r}.")
+    with _needs("Models of timm", "torch", "timm"):
+        import timm
+    if not timm.is_model(name.split(".")[0]):
+        raise ValueError(
+            f"network={name!r} is neither a model of timm {timm.__version__} nor a folder or an "
+            "ONNX file."
+        )
+    if (checkpoint is None) != bool(pretrained):
+        raise ValueError(
+            f"The weights of {name!r} must come from a file, checkpoint=, or be downloaded by "
+            "timm, pretrained=True; "
+            + ("got both." if pretrained else "got neither. Nothing is downloaded unless asked.")
+        )
+    options: dict[str, Any] = {"match": match, "pretrained": bool(pretrained)}
+    if checkpoint is not None:
+        options["checkpoint"] = os.path.abspath(os.fspath(checkpoint))
+        _weights(options["checkpoint"])  # that it exists, before a model is built
+    model = _timm_model(name, options)
+    given = _preprocess(preprocessing, _of_timm(model), name)
+    if checkpoint is None:
+        sha256 = _hash_tensors(model.state_dict())
+    else:
+        files = tuple(_weights(options["checkpoint"]))
+        sha256 = _hash_files(files, _state_of(files))
+    return Trunk("timm", name, layer, given, options, sha256)
+
+
+def _of_folder(folder: str, layer: int | str, preprocessing: Any) -> Trunk:
+    """Trunk of a folder of transformers."""
+    folder = os.path.abspath(folder)
+    if not os.path.isfile(os.path.join(folder, CONFIG)):
+        raise ValueError(
+            f"network must be a folder with a model as saved by transformers, and {folder!r} holds "
+            f"no {CONFIG}. Nothing is downloaded."
+        )
+    with _needs("Networks of transformers", "torch", "transformers"):
+        import transformers  # noqa: F401
+    own = None
+    if any(Path(folder, f"{kind}_config.json").is_file() for kind in ("preprocessor", "processor")):
+        own = Preprocessing.of(load_processor(folder))
+    given = _preprocess(preprocessing, own, f"{folder!r}, which holds no image processor")
+    files = tuple(_weights(folder))
+    return Trunk("transformers", folder, layer, given, {}, _hash_files(files, _state_of(files)))
+
+
+def _preprocess(given: Any, own: Preprocessing | None, what: str) -> Preprocessing:
+    """Preprocessing from what the user gives and what the network says."""
+    if given is None and own is None:
+        raise ValueError(
+            f"preprocessing must be given for {what}: a dict with size, mean and std, and "
+            "interpolation unless it is bicubic."
+        )
+    if given is None:
+        return own
+    if isinstance(given, Mapping) and own is not None:
+        return own.changed(given)
+    return Preprocessing.of(given)
+
+
+def _preprocessing_entries(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Entries of Preprocessing, checked, of which numbers stand for all axes."""
+    from PIL import Image
+
+    entries = dict(given)
+    for name, n in (("size", 2), ("mean", 3), ("std", 3)):
+        if name in entries:
+            values = np.ravel(entries[name])
+            kind = int if name == "size" else float
+            if len(values) not in (1, n) or values.dtype.kind not in "iuf":
+                raise ValueError(
+                    f"preprocessing has {name}={entries[name]!r}; expected a number or {n} of them."
+                )
+            entries[name] = tuple(kind(value) for value in np.resize(values, n))
+            if name != "mean" and min(entries[name]) <= 0:
+                raise ValueError(f"preprocessing has {name}={entries[name]}; expected above 0.")
+    known = [one.name.lower() for one in Image.Resampling]
+    if entries.get("interpolation", "bicubic") not in known:
+        raise ValueError(
+            f"preprocessing has interpolation={entries['interpolation']!r}; expected one of "
+            f"{', '.join(map(repr, known))}."
+        )
+    return entries
+
+
+def _unknown_entries(given: Mapping[str, Any]) -> ValueError:
+    """The error about names of entries."""
+    return ValueError(
+        "preprocessing must be a dict with size, mean, std and interpolation, got "
+        f"{', '.join(map(repr, given)) or 'an empty one'}."
+    )
+
+
+def _of_timm(model: Any) -> Preprocessing:
+    """What timm's configuration of a model says, for the whole image: without the crop."""
+    from timm.data import resolve_data_config
+
+    config = resolve_data_config({}, model=model)
+    crop = config["crop_pct"] if _takes_any_size(model) else 1
+    return Preprocessing(
+        size=tuple(int(side / crop) for side in config["input_size"][1:]),
+        mean=tuple(config["mean"]),
+        std=tuple(config["std"]),
+        interpolation=config["interpolation"].replace("random", "bilinear"),
+    )
+
+
+def _takes_any_size(model: Any) -> bool:
+    """Whether a model of timm has no size of its own."""
+    return not getattr(model, "pretrained_cfg", {}).get("fixed_input_size", False)
+
+
+def _of_processor(processor: Any) -> Preprocessing:
+    """What an image processor of transformers says, for the whole image: without the crop."""
+    from PIL import Image
+
+    size = getattr(processor, "size", None)
+    if not hasattr(processor, "resample") or size is None:
+        raise TypeError(
+            "preprocessing must be a Preprocessing, a dict or an image processor of transformers, "
+            f"got {processor!r}."
+        )
+    size = size if isinstance(size, Mapping) else dict(size)
+    side = size.get("shortest_edge")
+    sides = (size["height"], size["width"]) if side is None else (side, side)
+    normal = getattr(processor, "do_normalize", True)
+    factor = processor.rescale_factor if getattr(processor, "do_rescale", True) else 1.0
+    # what becomes 0 and 1 after rescaling
+    mean = np.array(processor.image_mean if normal else [0.0] * 3) / (255 * factor)
+    std = np.array(processor.image_std if normal else [1.0] * 3) / (255 * factor)
+    return Preprocessing(
+        size=tuple(int(side) for side in sides),
+        mean=tuple(mean.tolist()),
+        std=tuple(std.tolist()),
+        interpolation=Image.Resampling(processor.resample).name.lower(),
+    )
+
+
+def load_processor(folder: str | os.PathLike) -> Any:
+    """Load an image processor of transformers from a folder.
+
+    Names of classes that have been renamed are understood.
+
+    Parameters
+    ----------
+    folder : str or path
+        Folder with the file ``preprocessor_config.json``.
+
+    Returns
+    -------
+    processor : image processor of transformers
+
+    Raises
+    ------
+    ValueError
+        If transformers cannot read it.
+    """
+    import transformers
+
+    path = Path(folder, "preprocessor_config.json")
+    given = ""
+    try:
+        saved = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        given = saved.get("image_processor_type") or saved.get("feature_extractor_type") or ""
+        loader = transformers.AutoImageProcessor
+        if given.endswith("FeatureExtractor"):
+            name = given.replace("FeatureExtractor", "ImageProcessor")
+            loader = getattr(transformers, name, loader)
+        return loader.from_pretrained(folder, local_files_only=True)
+    except (ValueError, ImportError, OSError, AttributeError, TypeError) as error:
+        lines = str(error).strip().splitlines()
+        named = f" names its image processor {given!r}, and" if given else ""
+        raise ValueError(
+            f"{path.name} of the checkpoint{named} cannot be read by transformers "
+            f"{transformers.__version__}: {lines[0][:200] if lines else type(error).__name__}"
+        ) from error
+
+
+@lru_cache(maxsize=4)
+def _open(
+    kind: str, source: str, options: tuple, device: str, size: tuple[int, int], state: tuple
+) -> TorchNetwork:
+    """Open a network; `state` changes when its files do."""
+    from ._torch import TorchNetwork
+
+    model = _timm_model(source, dict(options)) if kind == "timm" else _folder_model(source)
+    return TorchNetwork(model, device, size)
+
+
+def _timm_model(name: str, options: dict[str, Any]) -> Any:
+    """Build a model of timm and give it its weights."""
+    import timm
+    import torch
+
+    if options["pretrained"]:
+        return timm.create_model(name, pretrained=True)
+    model = timm.create_model(name, pretrained=False)
+    checkpoint = options["checkpoint"]
+    try:
+        state = timm.models.load_state_dict(checkpoint, use_ema=False)
+    except Exception as error:  # what a file that is no checkpoint causes depends on the file
+        raise ValueError(f"checkpoint {checkpoint!r} cannot be read: {error}") from error
+    own = model.state_dict()
+    counters = ("num_batches_tracked",)
+    given = {k: v for k, v in state.items() if not k.endswith(counters)}
+    wanted = {k: v for k, v in own.items() if not k.endswith(counters)}
+    shapes = [tuple(v.shape) for v in given.values()]
+    in_order = shapes == [tuple(v.shape) for v in wanted.values()]
+    if options["match"] == "order":
+        if not in_order:
+            raise ValueError(
+                f"checkpoint {checkpoint!r} does not fit {name!r}: its {len(given)} tensors have "
+                f"other shapes than the {len(wanted)} of the model, in their order."
+            )
+        given = dict(zip(wanted, given.values(), strict=True))
+    strange = [k for k in wanted if k not in given or given[k].shape != wanted[k].shape]
+    if strange:
+        hint = "; in their order all shapes fit: match='order' takes them so" if in_order else ""
+        raise ValueError(
+            f"checkpoint {checkpoint!r} does not fit {name!r}: {len(strange)} of the "
+            f"{len(wanted)} tensors of the model are missing or of another shape, such as "
+            f"{strange[0]!r}{hint}."
+        )
+    with torch.no_grad():
+        model.load_state_dict({**own, **given})
+    return model
+
+
+def _folder_model(folder: str) -> Any:
+    """Load a network of transformers without its head."""
+    import transformers
+    from transformers.utils import logging
+
+    was_on, level = logging.is_progress_bar_enabled(), logging.get_verbosity()
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()
+    try:
+        # 16-bit weights would be slow on a CPU, or not work at all
+        return transformers.AutoModel.from_pretrained(folder, local_files_only=True).float()
+    finally:
+        logging.set_verbosity(level)
+        if was_on:
+            logging.enable_progress_bar()
+
+
+def _weights(path: str | os.PathLike) -> list[str]:
+    """Files with the weights: the file itself, or those of a folder."""
+    path = Path(path)
+    files = [file for glob in WEIGHT_FILES for file in sorted(path.glob(glob))]
+    if path.is_file():
+        files = [path]
+    if not files:
+        raise FileNotFoundError(
+            f"{os.fspath(path)!r} must hold the weights of a network, and there are none. Nothing "
+            "is downloaded unless asked."
+        )
+    return [str(file) for file in files]
+
+
+def _state_of(files: Any) -> tuple:
+    """What changes when files do."""
+    stats = [os.stat(file) for file in files]
+    return tuple((stat.st_ino, stat.st_size, stat.st_mtime_ns) for stat in stats)
+
+
+@lru_cache(maxsize=32)
+def _hash_files(files: tuple[str, ...], state: tuple) -> str:
+    """SHA-256 of files, one after the other; `state` changes when they do."""
+    digest = hashlib.sha256()
+    for file in files:
+        with open(file, "rb") as stream:
+            while block := stream.read(2**20):
+                digest.update(block)
+    return digest.hexdigest()
+
+
+def _hash_tensors(state: Mapping[str, Any]) -> str:
+    """SHA-256 of tensors with their names."""
+    digest = hashlib.sha256()
+    for name, tensor in state.items():
+        digest.update(name.encode())
+        digest.update(np.ascontiguousarray(tensor.detach().cpu().float().numpy()).tobytes())
+    return digest.hexdigest()
+
+
+def _torch_device(device: str) -> str:
+    """Device of PyTorch for one of ours."""
+    with _needs("This network", "torch"):
+        import torch
+    has_cuda = device != "cpu" and torch.cuda.is_available()
+    if device == "cuda" and not has_cuda:
+        raise RuntimeError("device='cuda' was asked for, but PyTorch finds no CUDA device.")
+    return "cuda" if has_cuda else "cpu"
+
+
+@contextmanager
+def _needs(what: str, *packages: str) -> Iterator[None]:
+    """Turn a missing package into a sentence."""
+    try:
+        yield
+    except ImportError as error:
+        raise ImportError(
+            f"{what} need{'s' * (what == 'This network')} {' and '.join(packages)}: "
+            "pip install 'hierseg-learn[deep]'."
+        ) from error
+
+
+def _entry(names: tuple[str, ...], key: int) -> str:
+    """Output of an ONNX file by its number."""
+    if not -len(names) <= key < len(names):
+        raise ValueError(
+            f"layer={key} must lie in [{-len(names)}, {len(names)}), for the ONNX file has "
+            f"{len(names)} outputs: {', '.join(map(repr, names))}."
+        )
+    return names[key]
