@@ -1,5 +1,7 @@
 """Trained networks that lie in files: opened where they are used, never pickled."""
 
 from .onnx import OnnxNetwork
+from .preprocessing import Preprocessing
+from .trunk import Cells, Trunk, open_trunk
 
-__all__ = ["OnnxNetwork"]
+__all__ = ["Cells", "OnnxNetwork", "Preprocessing", "Trunk", "open_trunk"]

@@ -12,6 +12,8 @@ import numpy as np
 
 # most tokens of a transformer that stand for no place: classes and registers
 MAX_PREFIX = 64
+# share of the rows of a map that layers without padding may lose at borders
+SLACK = 0.04
 # length of the other axis while the cells along one are measured
 STRIP = 32
 
@@ -78,7 +80,13 @@ class TorchNetwork:
         return self.layers[key]
 
     def run(self, batch: np.ndarray, layer: MapLayer) -> np.ndarray:
-        """Maps of a layer, (n, n_channels, h, w) float32, for (n, 3, height, width)."""
+        """Maps of a layer, (n, n_channels, h, w) float32, for (n, 3, height, width).
+
+        On the CPU images go through one by one, which is as fast as together, so that the bits do
+        not depend on the other images.
+        """
+        if self.device == "cpu" and len(batch) > 1:
+            return np.concatenate([self.run(one[np.newaxis], layer) for one in batch])
         output = self._output(batch, layer)
         size = batch.shape[2:]
         if layer.layout == "tokens":
@@ -88,8 +96,13 @@ class TorchNetwork:
             output = output.permute(0, 3, 1, 2)
         return np.ascontiguousarray(output.float().cpu().numpy())
 
-    def resamplings(self, size: tuple[int, int], layer: MapLayer) -> list[Resampling]:
-        """Modules that change the resolution on the way to a layer, the first to each."""
+    def resamplings(
+        self, size: tuple[int, int], layer: MapLayer
+    ) -> tuple[list[Resampling], tuple[int, int]]:
+        """Modules that change the resolution on the way to a layer, and its rows and columns.
+
+        Of several that lead to the same resolution, the first.
+        """
         found: list[Resampling] = []
         known = {size}
 
@@ -104,8 +117,18 @@ class TorchNetwork:
 
         leaves = [one for one in self.module.modules() if not any(True for _ in one.children())]
         with self._lock, _hooks(leaves, look):
-            self._output(np.zeros((1, 3, *size), dtype=np.float32), layer)
-        return found
+            shape = self.run(np.zeros((1, 3, *size), dtype=np.float32), layer).shape
+        return found, shape[2:]
+
+    def stride(self, layer: MapLayer) -> tuple[int, int]:
+        """Rows and columns of pixels of the input for one cell of a layer."""
+        steps, shape = self.resamplings(self._size, layer)
+        if steps and steps[-1].size_out == shape:
+            strides = np.prod([step.strides for step in steps], axis=0)
+        else:
+            strides = np.rint(np.divide(self._size, shape))
+        rows, cols = (max(int(stride), 1) for stride in strides)
+        return rows, cols
 
     def _output(self, batch: np.ndarray, layer: MapLayer) -> Any:
         import torch
@@ -121,9 +144,7 @@ class TorchNetwork:
                 return _tensor(reached.output)
         raise ValueError(f"layer={layer.name!r} is not run for images of {batch.shape[2:]} pixels.")
 
-    def _token_grid(
-        self, n_tokens: int, size: tuple[int, int], layer: MapLayer
-    ) -> tuple[int, int]:
+    def _token_grid(self, n_tokens: int, size: tuple[int, int], layer: MapLayer) -> tuple[int, int]:
         """Rows and columns of tokens, of the stride that the probe has shown."""
         strides = [round(side / n) for side, n in zip(self._size, layer.grid, strict=True)]
         for round_up in (0, 1):
@@ -163,7 +184,7 @@ class TorchNetwork:
         for name, shape in seen:
             if len(shape) == 4:
                 layout, grid = _layout_of(shape, size)
-                if grid != (1, 1):
+                if grid != (1, 1) and _is_grid(grid, size):
                     n_channels = shape[1 if layout == "NCHW" else 3]
                     found[name] = MapLayer(name, layout, n_channels, grid)
             elif len(shape) == 3 and (grid := _grid_of_tokens(shape[1], size, grids)):
@@ -189,22 +210,29 @@ class Resampling:
     size_in: tuple[int, int]
     size_out: tuple[int, int]
 
+    @property
+    def strides(self) -> tuple[int, int]:
+        """Rows and columns of its input for one of its output."""
+        own = getattr(self.module, "stride", None)
+        own = (own, own) if isinstance(own, int) else own
+        if isinstance(own, tuple | list) and len(own) == 2:
+            return tuple(own)
+        ratios = np.divide(self.size_in, self.size_out)
+        return tuple(max(round(ratio), 1) for ratio in ratios.tolist())
+
     def centers(self, axis: int) -> tuple[float, float]:
         """Where its outputs lie along an axis of its input: stride, and center of the first.
 
-        Measured with an input in which one row after the other is changed. It is as long as that
-        of the network up to a multiple of the stride, so that padding is the same.
+        Measured with an input in which one row after the other is changed. Its length differs from
+        that in the network by a multiple of the stride, so that padding is the same.
         """
         import torch
 
-        length, n_out = self.size_in[axis], self.size_out[axis]
-        own = getattr(self.module, "stride", None)
-        own = own[axis] if isinstance(own, tuple | list) and len(own) == 2 else own
-        stride = own if isinstance(own, int) and own > 0 else max(round(length / n_out), 1)
+        length, stride = self.size_in[axis], self.strides[axis]
         kernel = getattr(self.module, "kernel_size", stride)
         kernel = max(kernel) if isinstance(kernel, tuple | list) else int(kernel)
         span = 2 * kernel + 4 * stride
-        length += -(-max(2 * span - length, 0) // stride) * stride
+        length = length % stride + -(-2 * span // stride) * stride
         sides = [STRIP, STRIP]
         sides[axis] = length
         generator = torch.Generator().manual_seed(0)
@@ -259,6 +287,14 @@ def _layout_of(shape: tuple[int, ...], size: tuple[int, int]) -> tuple[str, tupl
         return abs(np.log(size[0] * cols / (size[1] * rows)))
 
     return ("NHWC", (a, b)) if off(a, b) < off(b, c) else ("NCHW", (b, c))
+
+
+def _is_grid(grid: tuple[int, int], size: tuple[int, int]) -> bool:
+    """Whether cells of some whole number of pixels cover the image up to the effect of borders."""
+    return all(
+        n <= side and abs(side / round(side / n) - n) <= 1 + SLACK * n
+        for n, side in zip(grid, size, strict=True)
+    )
 
 
 def _grid_of_tokens(

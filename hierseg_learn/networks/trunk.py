@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
+import sys
 from collections.abc import Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -16,6 +16,7 @@ import numpy as np
 
 from ..utils.numbers import check_integer
 from .onnx import OnnxNetwork
+from .preprocessing import Preprocessing, choose_preprocessing, load_processor, timm_preprocessing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,54 +25,9 @@ if TYPE_CHECKING:
 
 WEIGHT_FILES = ("*.safetensors", "*.bin")
 CONFIG = "config.json"
+# length in cells of the inputs by which networks are measured from outside
+STRIP_CELLS = 12
 DEVICES = ("auto", "cpu", "cuda")
-
-
-@dataclass(frozen=True)
-class Preprocessing:
-    """What a network wants its images to be.
-
-    Parameters
-    ----------
-    size : tuple of (int, int)
-        Height and width in pixels of what the network sees. A network that takes any size gets
-        images with as many pixels in their own aspect ratio.
-    mean, std : tuple of float
-        Of the three channels, on the scale from black 0 to white 1.
-    interpolation : {"nearest", "bilinear", "bicubic", "lanczos", "box", "hamming"}, \
-default="bicubic"
-        How images are resized, by Pillow.
-
-    Examples
-    --------
-    >>> from hierseg_learn.networks import Preprocessing
-    >>> Preprocessing((224, 224), mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5)).interpolation
-    'bicubic'
-    """
-
-    size: tuple[int, int]
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
-    interpolation: str = "bicubic"
-
-    def changed(self, changes: Mapping[str, Any]) -> Preprocessing:
-        """Replace some entries; numbers stand for equal sides and channels."""
-        try:
-            return replace(self, **_preprocessing_entries(changes))
-        except TypeError as error:
-            raise _unknown_entries(changes) from error
-
-    @classmethod
-    def of(cls, given: Any) -> Preprocessing:
-        """Read a dict with all entries, or an image processor of transformers."""
-        if isinstance(given, Preprocessing):
-            return given
-        if not isinstance(given, Mapping):
-            return _of_processor(given)
-        try:
-            return cls(**_preprocessing_entries(given))
-        except TypeError as error:
-            raise _unknown_entries(given) from error
 
 
 @dataclass(frozen=True)
@@ -176,7 +132,8 @@ class Trunk:
     ) -> None:
         self.kind, self.source, self.layer = kind, source, layer
         self.preprocessing, self.options, self.sha256 = preprocessing, options, sha256
-        self._axes: dict[tuple[int, int], tuple[int, float, float]] = {}
+        # by axis and remainder of its length: cells besides those of the stride, stride, center
+        self._axes: dict[tuple[int, int], tuple[float, float, float]] = {}
         found = self._describe()
         self.layer_names, self.layer_name, self.n_channels, self.stride, self.is_flexible = found
 
@@ -188,9 +145,7 @@ class Trunk:
 
     def with_layer(self, layer: int | str) -> Trunk:
         """Make a trunk of another layer of the same network."""
-        return Trunk(
-            self.kind, self.source, layer, self.preprocessing, self.options, self.sha256
-        )
+        return Trunk(self.kind, self.source, layer, self.preprocessing, self.options, self.sha256)
 
     def input_size(self, height: int, width: int, size: int | None = None) -> tuple[int, int]:
         """Size in which a photo goes into the network.
@@ -274,7 +229,11 @@ class Trunk:
         """Find where the cells of the map lie, for inputs of one size.
 
         Padding may shift cells by up to half a stride, as that of TensorFlow does, and by another
-        distance for another size. So their places are measured, once per height and width.
+        distance for another size. So their places are measured, once for every remainder of height
+        and width by the stride: of modules of PyTorch exactly, by the pixels that the layers that
+        change the resolution see; of ONNX files to about a tenth of a stride, by the pixels on
+        both sides that change a cell equally. Patches of tokens that are merged without
+        such a layer are laid out evenly.
 
         Parameters
         ----------
@@ -286,62 +245,94 @@ class Trunk:
         cells : Cells
         """
         size = (height, width)
+        if any((axis, size[axis] % self.stride[axis]) not in self._axes for axis in (0, 1)):
+            for axis, (n, stride, first) in enumerate(self._measured(size)):
+                rest = size[axis] % self.stride[axis]
+                self._axes[axis, rest] = n - size[axis] / self.stride[axis], stride, first
+        centers, strides = [], []
         for axis in (0, 1):
-            if (axis, size[axis]) not in self._axes:
-                measured = self._measured(size)
-                self._axes |= {(a, size[a]): measured[a] for a in (0, 1)}
-        (rows, row_stride, row), (cols, col_stride, col) = (
-            self._axes[axis, size[axis]] for axis in (0, 1)
-        )
-        return Cells(
-            (row_stride, col_stride),
-            row + row_stride * np.arange(rows),
-            col + col_stride * np.arange(cols),
-            size,
-        )
+            more, stride, first = self._axes[axis, size[axis] % self.stride[axis]]
+            n = round(size[axis] / self.stride[axis] + more)
+            centers.append(first + stride * np.arange(n))
+            strides.append(stride)
+        return Cells((strides[0], strides[1]), *centers, size)
 
     def _measured(self, size: tuple[int, int]) -> list[tuple[int, float, float]]:
         """For rows and columns of an input: number of cells, stride, and center of the first."""
-        if self.kind != "onnx":
-            network = self._network("cpu")
-            steps = network.resamplings(size, network.layer(self.layer))
-        shape = self.feature_maps(np.zeros((1, 3, *size), dtype=np.float32)).shape[2:]
+        if self.kind == "onnx":
+            return [self._balanced(size, axis) for axis in (0, 1)]
+        network = self._network("cpu")
+        steps, shape = network.resamplings(size, network.layer(self.layer))
         found = []
         for axis in (0, 1):
             stride, first = size[axis] / shape[axis], size[axis] / shape[axis] / 2
-            if self.kind != "onnx" and steps and steps[-1].size_out == shape:
+            if steps and steps[-1].size_out == shape:
                 stride, first = 1.0, 0.5
                 for step in steps:
                     own, center = step.centers(axis)
-                    # center is in pixels from the edge, and the first pixel lies at one half
+                    # the center of the first pixel lies one half from the edge
                     first += stride * (center - 0.5)
                     stride *= own
             found.append((int(shape[axis]), stride, first))
         return found
 
+    def _balanced(self, size: tuple[int, int], axis: int) -> tuple[int, float, float]:
+        """Measure the cells along one axis of an input from outside.
+
+        Noise on one side of a line is exchanged, and that on the other; the line that changes a
+        cell equally in both ways is its center.
+        """
+        stride = self.stride[axis]
+        sides = list(size)
+        if self.is_flexible:
+            sides = [2 * step for step in self.stride]
+            sides[axis] = size[axis] % stride + stride * STRIP_CELLS
+        base, other = np.random.default_rng(0).normal(size=(2, 3, *sides)).astype(np.float32)
+        plain = self.feature_maps(base[np.newaxis])[0]
+        n = plain.shape[1 + axis]
+        middle = range(max(n // 2 - 2, 0), min(n // 2 + 2, n))
+        step = max(stride // 4, 1)
+        lines = np.arange(stride * (middle.start - 1), stride * (middle.stop + 1) + 1, step)
+        lines = lines[(lines >= 0) & (lines <= sides[axis])]
+        index = np.expand_dims(np.arange(sides[axis]), [0, 2 - axis])
+        gains = []
+        for line in lines:
+            halves = [np.where(side, other, base) for side in (index < line, index >= line)]
+            change = self.feature_maps(np.stack(halves)) - plain
+            norms = np.sqrt((change.astype(np.float64) ** 2).sum(axis=(1, 3 - axis)))
+            gains.append(norms[0] - norms[1])
+        centers = [np.interp(0.0, np.array(gains)[:, k], lines) - stride * k for k in middle]
+        n += (size[axis] - sides[axis]) // stride
+        return n, float(stride), float(np.median(centers))
+
     def _describe(self) -> tuple[tuple[str, ...], str, int, tuple[int, int], bool]:
         """Names of layers, name and channels of the layer, stride, and whether any size is fine."""
         network = self._network("cpu")
         size = self.preprocessing.size
-        if self.kind == "onnx":
-            names = network.output_names
-            name = self.layer if isinstance(self.layer, str) else _entry(names, self.layer)
-            network.check_outputs([name])
-            shape = network.run(np.zeros((1, 3, *size), dtype=np.float32), [name])[name].shape
-            if len(shape) != 4:
-                raise ValueError(
-                    f"layer={name!r} of the network in {self.source!r} has shape {shape}; expected "
-                    "a map, of four axes."
-                )
-            flexible = network.input_size == (None, None)
-            grid, n_channels = shape[2:], shape[1]
-        else:
+        if self.kind != "onnx":
             layer = network.layer(self.layer)
-            names = [one.name for one in network.layers]
-            name, n_channels, grid = layer.name, layer.n_channels, layer.grid
-            flexible = network.is_flexible
-        rows, cols = (max(round(side / n), 1) for side, n in zip(size, grid, strict=True))
-        return tuple(names), name, int(n_channels), (rows, cols), flexible
+            names = tuple(one.name for one in network.layers)
+            stride = network.stride(layer)
+            return names, layer.name, layer.n_channels, stride, network.is_flexible
+        names = network.output_names
+        name = self.layer if isinstance(self.layer, str) else _entry(names, self.layer)
+        network.check_outputs([name])
+        is_flexible = network.input_size == (None, None)
+        # twice a size: the number of cells that come with it tells the stride
+        shapes = [
+            network.run(np.zeros((1, 3, k * size[0], k * size[1]), dtype=np.float32), [name])[
+                name
+            ].shape
+            for k in range(1, 2 + is_flexible)
+        ]
+        if len(shapes[0]) != 4:
+            raise ValueError(
+                f"layer={name!r} of the network in {self.source!r} has shape {shapes[0]}; expected "
+                "a map, of four axes."
+            )
+        grids = np.diff([(0, 0), *(shape[2:] for shape in shapes)], axis=0)[-1]
+        rows, cols = (max(round(side / n), 1) for side, n in zip(size, grids, strict=True))
+        return names, name, shapes[0][1], (rows, cols), is_flexible
 
     def _network(self, device: str) -> TorchNetwork | OnnxNetwork:
         """The opened network; raises if its weights are others than those it was made with."""
@@ -447,14 +438,14 @@ def open_trunk(
     if isinstance(network, Trunk):
         if checkpoint is not None or pretrained:
             raise ValueError("checkpoint and pretrained belong to a name; network is a trunk.")
-        given = _preprocess(preprocessing, network.preprocessing, "a trunk")
+        given = choose_preprocessing(preprocessing, network.preprocessing, "a trunk")
         layer = network.layer if layer is None else layer
         if layer == network.layer and given == network.preprocessing:
             return network
         return Trunk(network.kind, network.source, layer, given, network.options, network.sha256)
     layer = -1 if layer is None else layer
     if not isinstance(layer, str):
-        layer = check_integer(layer, "layer", low=None)
+        layer = check_integer(layer, "layer", minimum=-sys.maxsize)
     if hasattr(network, "named_modules"):
         if checkpoint is not None:
             raise ValueError("checkpoint belongs to the name of a timm model; network is a module.")
@@ -466,7 +457,7 @@ def open_trunk(
         )
     source = os.fspath(network)
     if source.lower().endswith(".onnx"):
-        given = _preprocess(preprocessing, None, f"the ONNX file {source!r}")
+        given = choose_preprocessing(preprocessing, None, f"the ONNX file {source!r}")
         opened = OnnxNetwork(source)
         own = opened.input_size
         if None not in own and own != given.size:
@@ -485,9 +476,9 @@ def _of_module(module: Any, layer: int | str, preprocessing: Any) -> Trunk:
     from copy import deepcopy
 
     config = getattr(module, "pretrained_cfg", None)
-    own = _of_timm(module) if config else None
+    own = timm_preprocessing(module) if config else None
     what = f"a {type(module).__name__}, which does not say what images it wants"
-    given = _preprocess(preprocessing, own, what)
+    given = choose_preprocessing(preprocessing, own, what)
     module = deepcopy(module).cpu()
     return Trunk("module", module, layer, given, {}, _hash_tensors(module.state_dict()))
 
@@ -521,7 +512,7 @@ def _of_name(
         options["checkpoint"] = os.path.abspath(os.fspath(checkpoint))
         _weights(options["checkpoint"])  # that it exists, before a model is built
     model = _timm_model(name, options)
-    given = _preprocess(preprocessing, _of_timm(model), name)
+    given = choose_preprocessing(preprocessing, timm_preprocessing(model), name)
     if checkpoint is None:
         sha256 = _hash_tensors(model.state_dict())
     else:
@@ -543,141 +534,9 @@ def _of_folder(folder: str, layer: int | str, preprocessing: Any) -> Trunk:
     own = None
     if any(Path(folder, f"{kind}_config.json").is_file() for kind in ("preprocessor", "processor")):
         own = Preprocessing.of(load_processor(folder))
-    given = _preprocess(preprocessing, own, f"{folder!r}, which holds no image processor")
+    given = choose_preprocessing(preprocessing, own, f"{folder!r}, which holds no image processor")
     files = tuple(_weights(folder))
     return Trunk("transformers", folder, layer, given, {}, _hash_files(files, _state_of(files)))
-
-
-def _preprocess(given: Any, own: Preprocessing | None, what: str) -> Preprocessing:
-    """Preprocessing from what the user gives and what the network says."""
-    if given is None and own is None:
-        raise ValueError(
-            f"preprocessing must be given for {what}: a dict with size, mean and std, and "
-            "interpolation unless it is bicubic."
-        )
-    if given is None:
-        return own
-    if isinstance(given, Mapping) and own is not None:
-        return own.changed(given)
-    return Preprocessing.of(given)
-
-
-def _preprocessing_entries(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Entries of Preprocessing, checked, of which numbers stand for all axes."""
-    from PIL import Image
-
-    entries = dict(given)
-    for name, n in (("size", 2), ("mean", 3), ("std", 3)):
-        if name in entries:
-            values = np.ravel(entries[name])
-            kind = int if name == "size" else float
-            if len(values) not in (1, n) or values.dtype.kind not in "iuf":
-                raise ValueError(
-                    f"preprocessing has {name}={entries[name]!r}; expected a number or {n} of them."
-                )
-            entries[name] = tuple(kind(value) for value in np.resize(values, n))
-            if name != "mean" and min(entries[name]) <= 0:
-                raise ValueError(f"preprocessing has {name}={entries[name]}; expected above 0.")
-    known = [one.name.lower() for one in Image.Resampling]
-    if entries.get("interpolation", "bicubic") not in known:
-        raise ValueError(
-            f"preprocessing has interpolation={entries['interpolation']!r}; expected one of "
-            f"{', '.join(map(repr, known))}."
-        )
-    return entries
-
-
-def _unknown_entries(given: Mapping[str, Any]) -> ValueError:
-    """The error about names of entries."""
-    return ValueError(
-        "preprocessing must be a dict with size, mean, std and interpolation, got "
-        f"{', '.join(map(repr, given)) or 'an empty one'}."
-    )
-
-
-def _of_timm(model: Any) -> Preprocessing:
-    """What timm's configuration of a model says, for the whole image: without the crop."""
-    from timm.data import resolve_data_config
-
-    config = resolve_data_config({}, model=model)
-    crop = config["crop_pct"] if _takes_any_size(model) else 1
-    return Preprocessing(
-        size=tuple(int(side / crop) for side in config["input_size"][1:]),
-        mean=tuple(config["mean"]),
-        std=tuple(config["std"]),
-        interpolation=config["interpolation"].replace("random", "bilinear"),
-    )
-
-
-def _takes_any_size(model: Any) -> bool:
-    """Whether a model of timm has no size of its own."""
-    return not getattr(model, "pretrained_cfg", {}).get("fixed_input_size", False)
-
-
-def _of_processor(processor: Any) -> Preprocessing:
-    """What an image processor of transformers says, for the whole image: without the crop."""
-    from PIL import Image
-
-    size = getattr(processor, "size", None)
-    if not hasattr(processor, "resample") or size is None:
-        raise TypeError(
-            "preprocessing must be a Preprocessing, a dict or an image processor of transformers, "
-            f"got {processor!r}."
-        )
-    size = size if isinstance(size, Mapping) else dict(size)
-    side = size.get("shortest_edge")
-    sides = (size["height"], size["width"]) if side is None else (side, side)
-    normal = getattr(processor, "do_normalize", True)
-    factor = processor.rescale_factor if getattr(processor, "do_rescale", True) else 1.0
-    # what becomes 0 and 1 after rescaling
-    mean = np.array(processor.image_mean if normal else [0.0] * 3) / (255 * factor)
-    std = np.array(processor.image_std if normal else [1.0] * 3) / (255 * factor)
-    return Preprocessing(
-        size=tuple(int(side) for side in sides),
-        mean=tuple(mean.tolist()),
-        std=tuple(std.tolist()),
-        interpolation=Image.Resampling(processor.resample).name.lower(),
-    )
-
-
-def load_processor(folder: str | os.PathLike) -> Any:
-    """Load an image processor of transformers from a folder.
-
-    Names of classes that have been renamed are understood.
-
-    Parameters
-    ----------
-    folder : str or path
-        Folder with the file ``preprocessor_config.json``.
-
-    Returns
-    -------
-    processor : image processor of transformers
-
-    Raises
-    ------
-    ValueError
-        If transformers cannot read it.
-    """
-    import transformers
-
-    path = Path(folder, "preprocessor_config.json")
-    given = ""
-    try:
-        saved = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-        given = saved.get("image_processor_type") or saved.get("feature_extractor_type") or ""
-        loader = transformers.AutoImageProcessor
-        if given.endswith("FeatureExtractor"):
-            name = given.replace("FeatureExtractor", "ImageProcessor")
-            loader = getattr(transformers, name, loader)
-        return loader.from_pretrained(folder, local_files_only=True)
-    except (ValueError, ImportError, OSError, AttributeError, TypeError) as error:
-        lines = str(error).strip().splitlines()
-        named = f" names its image processor {given!r}, and" if given else ""
-        raise ValueError(
-            f"{path.name} of the checkpoint{named} cannot be read by transformers "
-            f"{transformers.__version__}: {lines[0][:200] if lines else type(error).__name__}"
-        ) from error
 
 
 @lru_cache(maxsize=4)
