@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -129,6 +129,7 @@ class Descriptor(ImageEstimator):
     _parameter_constraints: dict = {"prefix": [str]}
 
     uses_erosion: bool = True
+    _images_at_once: int = 1
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any = None) -> Descriptor:
@@ -216,18 +217,44 @@ class Descriptor(ImageEstimator):
             If `regions` has another shape than the image, or the image other channels than in
             `fit`.
         """
+        return self.pool_images([channels], [regions], n_regions, device)[0]
+
+    def pool_images(
+        self,
+        channels: Sequence[ImageChannels],
+        regions: Sequence[np.ndarray],
+        n_regions: int,
+        device: str = "cpu",
+    ) -> list[np.ndarray]:
+        """Sum the maps of several images over regions, as `pool` does.
+
+        Parameters
+        ----------
+        channels : sequence of ImageChannels
+            The images. A descriptor that is faster with several at once is given a few at a time.
+        regions : sequence of ndarray of shape (height, width), integer
+            For every image the region of every pixel.
+        n_regions, device
+            As in `pool`.
+
+        Returns
+        -------
+        sums : list of ndarray of shape (n_regions, `n_sums_`), float64
+        """
         check_is_fitted(self)
-        regions = np.asarray(regions)
-        if regions.shape != channels.shape:
-            raise ValueError(
-                f"regions must have the shape of the image, {channels.shape}, got {regions.shape}."
-            )
-        if channels.n_channels != self.n_channels_:
-            raise ValueError(
-                f"{type(self).__name__} was fitted on images of {self.n_channels_} channel(s), "
-                f"got one of {channels.n_channels}."
-            )
-        return self._pool(channels, regions, n_regions, device) / channels.n_pixels
+        regions = [np.asarray(one) for one in regions]
+        for image, one in zip(channels, regions, strict=True):
+            if one.shape != image.shape:
+                raise ValueError(
+                    f"regions must have the shape of the image, {image.shape}, got {one.shape}."
+                )
+            if image.n_channels != self.n_channels_:
+                raise ValueError(
+                    f"{type(self).__name__} was fitted on images of {self.n_channels_} "
+                    f"channel(s), got one of {image.n_channels}."
+                )
+        pooled = self._pool_many(channels, regions, n_regions, device)
+        return [sums / image.n_pixels for sums, image in zip(pooled, channels, strict=True)]
 
     def from_sums(self, sums: np.ndarray, area: np.ndarray) -> np.ndarray:
         """Turn pooled sums into columns.
@@ -322,6 +349,19 @@ class Descriptor(ImageEstimator):
             block = self._block(prepared, rows).reshape(-1, self.n_sums_)
             sums += region_sums(block, regions[rows].ravel(), n_regions)
         return sums
+
+    def _pool_many(
+        self,
+        channels: Sequence[ImageChannels],
+        regions: Sequence[np.ndarray],
+        n_regions: int,
+        device: str,
+    ) -> list[np.ndarray]:
+        """As `_pool`, for several images; the transformer hands over `_images_at_once`."""
+        return [
+            self._pool(image, one, n_regions, device)
+            for image, one in zip(channels, regions, strict=True)
+        ]
 
     @abstractmethod
     def _block(self, prepared: Any, rows: slice) -> np.ndarray:

@@ -2,5 +2,7 @@
 
 from .onnx import OnnxNetwork
 from .photos import PhotoInput
+from .preprocessing import Preprocessing
+from .trunk import Cells, Trunk, open_trunk
 
-__all__ = ["OnnxNetwork", "PhotoInput"]
+__all__ = ["Cells", "OnnxNetwork", "PhotoInput", "Preprocessing", "Trunk", "open_trunk"]

@@ -17,6 +17,8 @@ LAYOUTS = ("NCHW", "NHWC")
 _DEVICES = ("auto", "cpu", "cuda")
 # errors only; networks that were converted cause hundreds of warnings
 _LOG_SEVERITY = 3
+# of every file its inode, size and time
+State = tuple[tuple[int, int, int], ...]
 
 
 class OnnxNetwork:
@@ -266,30 +268,23 @@ def _find_provider(device: str) -> str:
     return "CUDAExecutionProvider" if has_cuda and device != "cpu" else "CPUExecutionProvider"
 
 
-def _state(path: str) -> tuple[tuple[int, int, int], ...]:
+def _state(path: str) -> State:
     """What changes when the files of a network do; that of the ONNX file comes first."""
     if not os.path.isfile(path):
         raise FileNotFoundError(
             f"{path!r} must be an ONNX file, but there is none. Nothing is downloaded."
         )
-    state = [_file_state(path)]
-    for file in _weight_files(path, state[0]):
+    files = [path, *_weight_files(path, state_of([path]))]
+    for file in files:
         if not os.path.isfile(file):
             raise FileNotFoundError(
                 f"Weights of the network in {path!r} lie in {file!r}, but there is no such file."
             )
-        state.append(_file_state(file))
-    return tuple(state)
-
-
-def _file_state(path: str) -> tuple[int, int, int]:
-    """What changes when a file does."""
-    stat = os.stat(path)
-    return stat.st_ino, stat.st_size, stat.st_mtime_ns
+    return state_of(files)
 
 
 @lru_cache(maxsize=4)
-def _open(path: str, provider: str, n_threads: int, state: tuple) -> tuple[Any, str]:
+def _open(path: str, provider: str, n_threads: int, state: State) -> tuple[Any, str]:
     """Open a network and hash its files; `state` changes when they do."""
     import onnxruntime
 
@@ -305,12 +300,24 @@ def _open(path: str, provider: str, n_threads: int, state: tuple) -> tuple[Any, 
             f"{path!r} must be an ONNX file that onnxruntime {onnxruntime.__version__} can open: "
             f"{_first_line(error)}"
         ) from error
+    return session, hash_files((path, *_weight_files(path, state[:1])), state)
+
+
+def state_of(files: Iterable[str]) -> State:
+    """What changes when files do."""
+    stats = [os.stat(file) for file in files]
+    return tuple((stat.st_ino, stat.st_size, stat.st_mtime_ns) for stat in stats)
+
+
+@lru_cache(maxsize=32)
+def hash_files(files: tuple[str, ...], state: State) -> str:
+    """SHA-256 of files, one after the other; `state` changes when they do."""
     digest = hashlib.sha256()
-    for file in (path, *_weight_files(path, state[0])):
+    for file in files:
         with open(file, "rb") as stream:
             while block := stream.read(2**20):
                 digest.update(block)
-    return session, digest.hexdigest()
+    return digest.hexdigest()
 
 
 def _read_input(session: Any, path: str) -> tuple[str, tuple[int | None, ...]]:
@@ -366,7 +373,7 @@ def _channels_last(shape: tuple[int | None, ...], network: OnnxNetwork) -> bool:
 
 
 @lru_cache(maxsize=8)
-def _weight_files(path: str, state: tuple[int, int, int]) -> tuple[str, ...]:
+def _weight_files(path: str, state: State) -> tuple[str, ...]:
     """Files beside an ONNX file that hold weights, by name; `state` changes when the file does."""
     try:
         names = set(_locations(memoryview(Path(path).read_bytes()), "model"))

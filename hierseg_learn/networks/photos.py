@@ -120,11 +120,7 @@ class PhotoInput:
         """
         pixels = as_bytes(image)
         size = self.target(pixels.shape[:2]) if size is None else size
-        if size != pixels.shape[:2]:
-            pixels = resized(pixels, size, INTERPOLATIONS[self.interpolation])
-        values = pixels / np.float32(255)
-        mean, std = (np.asarray(one, dtype=np.float32) for one in (self.mean, self.std))
-        return np.ascontiguousarray(((values - mean) / std).transpose(2, 0, 1))
+        return standardized(pixels, size, self.mean, self.std, self.interpolation)
 
 
 def as_bytes(image: np.ndarray) -> np.ndarray:
@@ -133,8 +129,33 @@ def as_bytes(image: np.ndarray) -> np.ndarray:
     return np.repeat(pixels[..., np.newaxis], 3, axis=-1) if pixels.ndim == 2 else pixels
 
 
-def resized(pixels: np.ndarray, size: tuple[int, int], resample: int) -> np.ndarray:
-    """Photo of uint8 values, (height, width, 3), at another size, by a filter of Pillow."""
+def standardized(
+    pixels: np.ndarray,
+    size: tuple[int, int],
+    mean: float | Sequence[float],
+    std: float | Sequence[float],
+    interpolation: str,
+    box: tuple[float, float, float, float] | None = None,
+) -> np.ndarray:
+    """Resize and standardize a photo of uint8 values, (height, width, 3).
+
+    Of a `box` (left, upper, right and lower border in pixels), only that. Returns the input of a
+    network, (3, height, width) float32, contiguous.
+    """
+    if size != pixels.shape[:2] or box is not None:
+        pixels = resized(pixels, size, INTERPOLATIONS[interpolation], box)
+    values = pixels / np.float32(255)
+    values = (values - np.asarray(mean, np.float32)) / np.asarray(std, np.float32)
+    return np.ascontiguousarray(values.transpose(2, 0, 1))
+
+
+def resized(
+    pixels: np.ndarray,
+    size: tuple[int, int],
+    resample: int,
+    box: tuple[float, float, float, float] | None = None,
+) -> np.ndarray:
+    """Photo of uint8 values, (height, width, 3), or a box of it at another size, by Pillow."""
     from PIL import Image
 
-    return np.array(Image.fromarray(pixels).resize(size[::-1], resample))
+    return np.array(Image.fromarray(pixels).resize(size[::-1], resample, box))

@@ -7,7 +7,6 @@ coordinates in the place of brightness.
 from __future__ import annotations
 
 import inspect
-import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from ..networks.photos import as_bytes, resized
+from ..networks.preprocessing import load_processor
 from ._classes import ImageRefused, has_other_aspect
 
 # interpolated logits that are held at once
@@ -362,7 +362,7 @@ def _load(folder: str, device: str, state: tuple) -> SegmentationNetwork:
     with _quiet():
         # 16-bit weights would be slow on a CPU, or not work at all
         model = loader.from_pretrained(folder, local_files_only=True).float().eval().to(device)
-    return SegmentationNetwork(model, _load_processor(folder), names)
+    return SegmentationNetwork(model, load_processor(folder), names)
 
 
 def _inputs_without_default(function: Any) -> set[str]:
@@ -379,29 +379,6 @@ def _class_names(id2label: dict[Any, Any]) -> tuple[str, ...]:
             f"id2label in config.json must number the classes from 0 without gaps, got {numbers}."
         )
     return tuple(str(id2label[i]) for i in numbers)
-
-
-def _load_processor(folder: str) -> Any:
-    """Image processor of a checkpoint; names of classes that have been renamed are understood."""
-    import transformers
-
-    path = Path(folder, "preprocessor_config.json")
-    given = ""
-    try:
-        saved = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-        given = saved.get("image_processor_type") or saved.get("feature_extractor_type") or ""
-        loader = transformers.AutoImageProcessor
-        if given.endswith("FeatureExtractor"):
-            name = given.replace("FeatureExtractor", "ImageProcessor")
-            loader = getattr(transformers, name, loader)
-        return loader.from_pretrained(folder, local_files_only=True)
-    except (ValueError, ImportError, OSError, AttributeError, TypeError) as error:
-        lines = str(error).strip().splitlines()
-        named = f" names its image processor {given!r}, and" if given else ""
-        raise ValueError(
-            f"{path.name} of the checkpoint{named} cannot be read by transformers "
-            f"{transformers.__version__}: {lines[0][:200] if lines else type(error).__name__}"
-        ) from error
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -121,26 +122,50 @@ class TreeDescriber:
         """
         return self.columns.presence, self.columns.fades
 
-    def _pool(self, image: np.ndarray, layers: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        """Pool one image over its leaves, the only pass over its pixels.
+    @property
+    def images_at_once(self) -> int:
+        """Number of images that are pooled together."""
+        return max(descriptor._images_at_once for _, descriptor in self.descriptors)
 
-        `layers` are maps of leaves, (h, w) each. Returns the areas of the leaves, (n_leaves,), and
-        the sums of all descriptors, (n_leaves, n_sums), both divided by the pixels of the image.
+    def _pool(
+        self, images: Sequence[np.ndarray], layers: Sequence[Sequence[np.ndarray]]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Pool some images over their leaves, the only pass over their pixels.
+
+        `layers` are for every image maps of leaves, (h, w) each. Returns the areas of the leaves,
+        (n_images, n_leaves), and the sums of all descriptors, (n_images, n_leaves, n_sums), both
+        divided by the pixels of the image.
         """
-        channels = ImageChannels(image)
-        layouts = self.layouts or (None,) * len(layers)
-        pooled = [self._pool_layer(channels, *layer) for layer in zip(layers, layouts, strict=True)]
+        n_leaves, n_layers = self.tree.n_leaves, self.lookup.n_layers
+        # an image with several layers is there as often, and derived maps are computed once
+        channels = [one for image in images for one in [ImageChannels(image)] * n_layers]
+        leaves = [one for maps in layers for one in maps]
+        inner = [erode_leaves(one, n_leaves, self.erosion) for one in leaves]
+        pooled = [
+            descriptor.pool_images(
+                channels, inner if descriptor.uses_erosion else leaves, n_leaves, self.device
+            )
+            for _, descriptor in self.descriptors
+        ]
+        frames = (self.layouts or (None,) * n_layers) * len(images)
+        found = [self._weigh(*one) for one in zip(leaves, inner, frames, zip(*pooled), strict=True)]
         # a leaf belongs to one layer, and is 0 in the others
-        area, sums = (sum(values[1:], start=values[0]) for values in zip(*pooled))
-        return area, sums
+        area, sums = (np.stack(values) for values in zip(*found, strict=True))
+        return tuple(
+            values.reshape(len(images), n_layers, *values.shape[1:]).sum(axis=1)
+            for values in (area, sums)
+        )
 
-    def _pool_layer(
-        self, channels: ImageChannels, leaves: np.ndarray, frame: Frame | None
+    def _weigh(
+        self,
+        leaves: np.ndarray,
+        inner: np.ndarray,
+        frame: Frame | None,
+        pooled: Sequence[np.ndarray],
     ) -> tuple[np.ndarray, np.ndarray]:
         """Areas and sums by one map of leaves, (h, w) positions in ``tree.leaves`` or -1."""
         n_leaves = self.tree.n_leaves
         counts = _count_pixels(leaves, n_leaves)
-        inner = erode_leaves(leaves, n_leaves, self.erosion)
         area, pixels = counts / leaves.size, counts
         if frame is not None:
             area, whole = frame.shares(leaves, counts)
@@ -149,10 +174,8 @@ class TreeDescriber:
         seen = counts, _count_pixels(inner, n_leaves)
         weights = [(pixels / np.maximum(n, 1))[:, np.newaxis] for n in seen]
         sums, n_outlines = [], 0
-        for _, descriptor in self.descriptors:
-            regions = inner if descriptor.uses_erosion else leaves
-            pooled = descriptor.pool(channels, regions, n_leaves, device=self.device)
-            sums.append(weights[descriptor.uses_erosion] * pooled)
+        for (_, descriptor), found in zip(self.descriptors, pooled, strict=True):
+            sums.append(weights[descriptor.uses_erosion] * found)
             if frame is not None and not descriptor.uses_erosion:
                 layout = frame.outlines(n_outlines, area)
                 sums[-1] = np.where(whole[:, np.newaxis], layout, sums[-1])
@@ -173,10 +196,12 @@ class TreeDescriber:
 
     def rows(self, batch: ImageBatch) -> np.ndarray:
         """Describe images: (n_images, n_columns) float64, NaN in descriptors of absent nodes."""
-        pooled = [self._pool(image, leaves) for image, leaves in self._leaf_maps(batch)]
-        return self.rows_of_leaves(
-            np.stack([area for area, _ in pooled]), np.stack([sums for _, sums in pooled])
-        )
+        pooled = []
+        given = self._leaf_maps(batch)
+        while some := list(islice(given, self.images_at_once)):
+            pooled.append(self._pool(*zip(*some, strict=True)))
+        area, sums = (np.concatenate(values) for values in zip(*pooled, strict=True))
+        return self.rows_of_leaves(area, sums)
 
     def rows_of_leaves(self, area: np.ndarray, sums: np.ndarray) -> np.ndarray:
         """Sum leaves up the tree and turn the sums into columns, NaN for absent nodes.
@@ -265,7 +290,8 @@ def describe_images(
     verbose: int,
 ) -> np.ndarray:
     """Describe all images of a batch, in parallel: the same bits for any `n_jobs`."""
-    size = max(CHUNK_IMAGES, describer.segmenter._images_at_once)
+    at_once = max(describer.segmenter._images_at_once, describer.images_at_once)
+    size = max(CHUNK_IMAGES, at_once)
     chunks = list(gen_batches(len(batch), size))
     table = np.empty((len(batch), len(describer.columns.names)), dtype=dtype)
     with ProgressBar(len(batch), "Describing images", verbose) as bar:
