@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, Self
 
@@ -20,9 +21,15 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..kernels import get_backend
 from ..metrics import Combination
-from ..metrics.base import MahalanobisMixin
+from ..metrics.base import (
+    MahalanobisMixin,
+    check_pairs,
+    embedded_distance,
+    pair_differences,
+)
 from ..metrics.canonical import canonical_order
 from ..metrics.cross_fitting import find_copies
+from ..metrics.lift import Lift, LiftedMap
 from ..metrics.registry import COMBINATIONS, NODE_METRICS, make_combination, make_node_metric
 from ..metrics.tree_metric import TreeMetric, fit_tree_metric
 from ..table.checks import check_rows, check_table
@@ -255,8 +262,10 @@ class HierarchicalMetricClassifier(
             self.prototypes_[code, by_name] = members.mean(axis=0, dtype=np.float64)
         self._center = np.empty(X.shape[1])
         self._center[by_name] = table.mean(axis=0, dtype=np.float64)
-        self._X, self._codes = X, codes
-        self._embedding = Embedding.of(self.components_, X, self._center).points
+        self._codes = codes
+        if not self._metric.is_linear:
+            self._center = self._lifted(X[order]).mean(axis=0)
+        self._set_references(X)
         return self
 
     def predict(self, X: Any) -> np.ndarray:
@@ -294,7 +303,7 @@ class HierarchicalMetricClassifier(
             to 1. Of equal probabilities, that of the predicted class is larger by a rounding.
         """
         X = self._check_rows(X)
-        return self._decide().proba(X)
+        return self._decide().proba(self._lifted(X))
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Accuracy on a table.
@@ -346,7 +355,7 @@ class HierarchicalMetricClassifier(
             some are left out; for a prediction all of them vote.
         """
         check_is_fitted(self)
-        rows = None if X is None else self._check_rows(X)
+        rows = None if X is None else self._lifted(self._check_rows(X))
         n_neighbors = self.n_neighbors if n_neighbors is None else n_neighbors
         squared, indices = self._neighbors().search(rows, n_neighbors)
         return (np.sqrt(squared), indices) if return_distance else indices
@@ -363,9 +372,99 @@ class HierarchicalMetricClassifier(
         -------
         components : ndarray of shape (n_components, n_features), float64
             Zero in the columns outside the node's subtree. That of the root is `components_`.
+
+        Raises
+        ------
+        AttributeError
+            If the node metrics are not linear; ``transform(X, node)`` works all the same.
+        """
+        self._check_linear("node_components()")
+        return self._metric.components(self.tree_.index(node))
+
+    @property
+    def components_(self) -> np.ndarray:
+        """The root's linear map."""
+        self._check_linear("components_")
+        return self._root_map
+
+    def pair_distance(self, pairs: Any) -> np.ndarray:
+        """Distance of the rows of every pair.
+
+        Parameters
+        ----------
+        pairs : array-like of shape (n_pairs, 2, n_features)
+            The pairs.
+
+        Returns
+        -------
+        distances : ndarray of shape (n_pairs,)
+
+        Raises
+        ------
+        ValueError
+            If `pairs` has another shape, or numbers that are missing or infinite.
         """
         check_is_fitted(self)
-        return self._metric.components(self.tree_.index(node))
+        if self._lift is None:
+            return super().pair_distance(pairs)
+        pairs = check_pairs(pairs, self.n_features_in_)
+        return np.linalg.norm(pair_differences(self._root_embedding(), pairs), axis=1)
+
+    def get_metric(self) -> Callable[..., float]:
+        """Return the metric as a function of two rows, which can be pickled.
+
+        Returns
+        -------
+        metric : callable
+            ``metric(u, v, squared=False)``, for use as `metric` of scikit-learn's neighbors.
+        """
+        check_is_fitted(self)
+        if self._lift is None:
+            return super().get_metric()
+        return partial(embedded_distance, self._root_embedding(), self.n_features_in_)
+
+    def _check_linear(self, what: str) -> None:
+        """Raise for what only models with linear node metrics have."""
+        check_is_fitted(self)
+        if not self._metric.is_linear:
+            raise AttributeError(
+                f"{what} needs node metrics that are linear in the table, got "
+                f"node_metric={self.node_metric!r}; transform(X, node) maps rows, and "
+                "pair_contributions and the explanations work."
+            )
+
+    @property
+    def _lift(self) -> Lift | None:
+        """What makes rows of which the metric is a linear map; None if those of the table do."""
+        return self._metric.lifts[self.tree_.root]
+
+    def _lifted(self, rows: np.ndarray) -> np.ndarray:
+        """Rows of which the root's metric is a linear map: those of the table, or lifted ones."""
+        return rows if self._lift is None else self._lift(rows)
+
+    @property
+    def _lifted_layout(self) -> TableLayout:
+        """Columns of every node in lifted rows."""
+        return self._layout if self._lift is None else TableLayout(self.tree_, self._lift.places)
+
+    @property
+    def _references(self) -> np.ndarray:
+        """The training rows, lifted."""
+        return self._X if self._lift is None else self._lifted_X
+
+    def _root_embedding(self) -> LiftedMap:
+        return LiftedMap(self._lift, self._root_map)
+
+    def _set_references(self, X: np.ndarray) -> None:
+        """Set the training rows, which others are compared with."""
+        self._X = X
+        self._class_means = self.prototypes_
+        if self._lift is not None:
+            self._lifted_X = self._lift(X)
+            order = np.argsort(self._row_ranks)
+            members = [order[self._codes[order] == code] for code in range(len(self.classes_))]
+            self._class_means = np.stack([self._lifted_X[rows].mean(axis=0) for rows in members])
+        self._embedding = Embedding.of(self._root_map, self._references, self._center).points
 
     def _fit_metric(
         self, X: np.ndarray, codes: np.ndarray, by_name: np.ndarray, backend: Any
@@ -398,8 +497,8 @@ class HierarchicalMetricClassifier(
         self.node_scores_ = self._node_series(metric.scores, "score")
         self.node_outcomes_ = self._node_series(metric.outcomes, "outcome")
         self._metric = metric
-        self.components_ = metric.components(self.tree_.root)
-        self._lengths = np.linalg.norm(self.components_, axis=0)
+        self._root_map = metric.components(self.tree_.root)
+        self._lengths = np.linalg.norm(self._root_map, axis=0)
 
     def _node_series(self, values: list, title: str) -> pd.Series:
         import pandas as pd
@@ -411,9 +510,9 @@ class HierarchicalMetricClassifier(
 
     def _neighbors(self) -> Neighbors:
         return Neighbors(
-            self._layout,
-            self._X,
-            Embedding(self.components_, self._center, self._embedding, self._lengths),
+            self._lifted_layout,
+            self._references,
+            Embedding(self._root_map, self._center, self._embedding, self._lengths),
             self._codes,
             self._order(),
             self.n_neighbors,
@@ -423,7 +522,8 @@ class HierarchicalMetricClassifier(
 
     def _decide(self) -> Neighbors | Prototypes:
         if self.decision == "prototypes":
-            return Prototypes(self.components_, self._layout, self.prototypes_, self._order())
+            means = self._class_means
+            return Prototypes(self._root_map, self._lifted_layout, means, self._order())
         return self._neighbors()
 
     def _order(self) -> Order:
@@ -449,7 +549,7 @@ class HierarchicalMetricClassifier(
 
     @property
     def _n_features_out(self) -> int:
-        return len(self.components_)
+        return len(self._root_map)
 
     def __getstate__(self) -> dict[str, Any]:
         # skops cannot store a Series

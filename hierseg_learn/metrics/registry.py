@@ -14,6 +14,7 @@ from ._projection import ProjectionCombination
 from ._scatter import ScatterCombination
 from ._weighted import WeightedCombination
 from .gradient_metrics import LMNN, NCA, SNRMetric, TripletMargin
+from .mlp import MLPMetric
 
 # chosen on training data by benchmarks/bench_defaults.py
 N_EXTRA_DIRECTIONS = 24
@@ -24,6 +25,7 @@ NODE_METRICS = {
     "lmnn": LMNN,
     "triplet": TripletMargin,
     "snr": SNRMetric,
+    "mlp": MLPMetric,
 }
 COMBINATIONS = {
     "projection": ProjectionCombination,

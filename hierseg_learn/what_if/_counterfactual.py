@@ -473,5 +473,5 @@ def _nearest(
 
 def _squared_distances(fitted: FittedModel, rows: np.ndarray, others: np.ndarray) -> np.ndarray:
     """Squared distances in the root metric, (n_rows, n_others)."""
-    a, b = (side.astype(np.float64) @ fitted.components().T for side in (rows, others))
+    a, b = fitted.embed(rows), fitted.embed(others)
     return ((a[:, np.newaxis] - b) ** 2).sum(axis=-1)
