@@ -415,7 +415,7 @@ class ExplainMixin:
             strict=n_neighbors is not None,
             split=None
             if attribute_to == "nodes"
-            else lambda a, b: self._split_over_leaves(a, b)[0],
+            else lambda a, b, weights=None: self._split_over_leaves(a, b, weights)[0],
         )
 
     def _contributions(self, delta: np.ndarray) -> np.ndarray:
@@ -423,16 +423,22 @@ class ExplainMixin:
             self.components_, delta, self._layout.column_nodes, self.tree_.n_nodes
         )
 
-    def _split_over_leaves(self, a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Contributions with inner nodes split over leaves, (n_pairs, n_nodes); column kinds."""
+    def _split_over_leaves(
+        self, a: np.ndarray, b: np.ndarray, weights: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Contributions with inner nodes split over leaves, (n_pairs, n_nodes); column kinds.
+
+        Those to squared distances, or to weighted sums of ``a - b``.
+        """
         names = self._names()
         descriptors = (
             [""] * a.shape[1] if names is None else [split_column(name)[1] for name in names]
         )
         deltas, kinds = split_over_leaves(self.tree_, self._layout.columns, descriptors, a, b)
-        with single_blas_thread():
-            gradients = ((a - b) @ self.components_.T) @ self.components_
-        return np.einsum("vpf,pf->pv", deltas, gradients), kinds
+        if weights is None:
+            with single_blas_thread():
+                weights = ((a - b) @ self.components_.T) @ self.components_
+        return np.einsum("vpf,pf->pv", deltas, weights), kinds
 
     def _presence(self, rows: np.ndarray) -> np.ndarray | None:
         """Presence of the nodes in rows, (n_samples, n_nodes) bool; None if unknown."""

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
+DECISIONS = ("neighbors", "prototypes", "linear")
 # contributions and the difference that they add up to may differ by rounding only
 TOLERANCE = 1e-6
 
@@ -47,8 +48,10 @@ class ContrastExplanation(OneSample, SignedExplanation):
 
     What is explained is a difference of squared distances: the mean one to the sample's nearest
     training rows of the class `foil`, minus the mean one to those of the class `target` (or the
-    two prototypes), with the rows kept fixed. A node with a positive number is more similar to the
-    target than to the foil. Numbers of either sign may cancel, so a share is one of all that speaks
+    two prototypes), with the rows kept fixed. For ``decision="linear"`` it is the log-likelihood
+    ratio of the two classes, half the difference of the squared distances to their means; with the
+    log-odds of the priors, `log_prior_odds`, it makes the log-odds of the classes. A node with a
+    positive number is more similar to the target than to the foil. Numbers of either sign may cancel, so a share is one of all that speaks
     for the target, or against it, whichever is more. In words, tables and pictures a share is
     written with the word of its side, without a sign.
 
@@ -69,8 +72,10 @@ class ContrastExplanation(OneSample, SignedExplanation):
         Whether the sample has the node; None if unknown.
     name : str, or array-like of shape (n_samples,), default="the sample"
         Names or labels of the samples.
-    decision : {"neighbors", "prototypes"}, default="neighbors"
-        Whether the rows are training rows or prototypes.
+    decision : {"neighbors", "prototypes", "linear"}, default="neighbors"
+        Whether the rows are training rows, prototypes, or class means of linear discriminants.
+    log_prior_odds : float or array-like of shape (n_samples,), default=None
+        Log-odds of the priors of `target` and `foil`, for ``decision="linear"``; None is 0.
     attribute_to : {"nodes", "parts"}, default="nodes"
         Whether an inner node's own columns count for the node, or for the leaves below it as far as
         they can be split, as in :class:`PartsExplanation`.
@@ -88,6 +93,10 @@ class ContrastExplanation(OneSample, SignedExplanation):
     Shapley value of node u is :math:`\Delta_u^T \sum_v M_{uv} \Delta_v`, also if a group of nodes
     is taken as one player and split up afterwards. The Shapley value is linear in the game, so that
     of a mean or a difference of distances is the mean or difference of the values.
+
+    The log-likelihood ratio is linear in the row, :math:`\sum_u w_u^T (x_u - m_u)`, and 0 in the
+    middle m between the two class means. Its game is a sum of games of single nodes, so that
+    :math:`w_u^T (x_u - m_u)` is what node u adds to any coalition.
 
     Examples
     --------
@@ -126,24 +135,36 @@ class ContrastExplanation(OneSample, SignedExplanation):
     name: Any = NAMELESS
     decision: str = "neighbors"
     attribute_to: str = "nodes"
+    log_prior_odds: Any = None
 
     _type = "contrast"
 
     def __post_init__(self) -> None:
         n_nodes = check_tree(self.tree).n_nodes
-        check_choice(self.decision, "decision", "neighbors", "prototypes")
+        check_choice(self.decision, "decision", *DECISIONS)
         check_attribute_to(self.attribute_to)
         direct = check_direct(self.direct, "direct", (n_nodes,))
         samples = direct.shape[:-1]
         squared = check_numbers(self.squared_distances, "squared_distances", (*samples, 2))
-        wanted, got = squared[..., 1] - squared[..., 0], direct.sum(axis=-1)
+        part = 0.5 if self.decision == "linear" else 1.0
+        wanted, got = part * (squared[..., 1] - squared[..., 0]), direct.sum(axis=-1)
         scale = np.maximum(np.abs(direct).sum(axis=-1), np.abs(squared).sum(axis=-1))
         if (wrong := np.atleast_1d(np.abs(got - wanted) > TOLERANCE * scale)).any():
             i = int(wrong.argmax())
             raise ValueError(
-                f"direct must sum to squared_distances[1] - squared_distances[0] = "
+                f"direct must sum to {'half of ' * (part < 1)}squared_distances[1] - "
+                "squared_distances[0] = "
                 f"{np.atleast_1d(wanted)[i]:.6g}, got {np.atleast_1d(got)[i]:.6g}"
                 f"{f' for sample {i}' if samples else ''}."
+            )
+        prior = self.log_prior_odds
+        if self.decision == "linear":
+            prior = check_numbers(
+                np.zeros(samples) if prior is None else prior, "log_prior_odds", samples
+            )
+        elif prior is not None:
+            raise ValueError(
+                f"log_prior_odds belong to decision='linear', got decision={self.decision!r}."
             )
         classes = {
             name: check_items(getattr(self, name), name, samples) if samples else value
@@ -159,6 +180,7 @@ class ContrastExplanation(OneSample, SignedExplanation):
         vars(self).update(
             direct=direct,
             squared_distances=squared,
+            log_prior_odds=prior,
             present=check_presence(self.present, "present", direct.shape),
             name=check_names(self.name, "name", samples),
             **classes,
@@ -349,7 +371,7 @@ class PredictionExplanation(OneSample, DistanceExplanation):
 
     def __post_init__(self) -> None:
         n_nodes = check_tree(self.tree).n_nodes
-        check_choice(self.decision, "decision", "neighbors", "prototypes")
+        check_choice(self.decision, "decision", *DECISIONS)
         shape = ("n_neighbors", n_nodes)
         direct = check_direct(self.direct_by_neighbor, "direct_by_neighbor", shape)
         votes, samples = direct.shape[:-1], direct.shape[:-2]
