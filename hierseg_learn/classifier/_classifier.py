@@ -312,7 +312,8 @@ class HierarchicalMetricClassifier(
         proba : ndarray of shape (n_samples, n_classes)
             Shares of the votes; for prototypes the softmax of minus half the squared distances,
             which is the posterior of normal classes that share the metric as covariance; for
-            ``decision="linear"`` the posterior, with priors. Rows sum to 1. Of equal probabilities, that of the predicted class is larger by a rounding.
+            ``decision="linear"`` the posterior, with priors. Rows sum to 1. Of equal probabilities,
+            that of the predicted class is larger by a rounding.
         """
         X = self._check_rows(X)
         return self._decide().proba(X)

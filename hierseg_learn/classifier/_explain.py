@@ -143,7 +143,9 @@ class ExplainMixin:
         explanation : PredictionExplanation
             Its `contrast` is that of `explain_contrast`: why the predicted class rather than the
             next one. Its contributions add up to the mean squared distance to the neighbors that
-            vote, weighted by their votes; for prototypes, to the one of the predicted class. Rows
+            vote, weighted by their votes; for prototypes, to the one of the predicted class; for
+            ``decision="linear"``, to the mean of the predicted class, under the covariance that the
+            classes share. Rows
             that tie for the last places are all listed, up to 100; of more, some of every class
             are listed in place of the others, which are as far.
         """
@@ -194,7 +196,8 @@ class ExplainMixin:
         explanation : ContrastExplanation
             Its contributions add up to the mean squared distance to the nearest rows of `foil`
             minus the one to the nearest rows of `target`, weighted by what their votes would weigh;
-            for prototypes, to the difference of the squared distances to the two.
+            for prototypes, to the difference of the squared distances to the two; for
+            ``decision="linear"``, with `log_prior_odds`, to the log-odds of the two classes.
 
         Raises
         ------
@@ -252,8 +255,9 @@ class ExplainMixin:
         explanation : ClassExplanation
             Means and standard errors over the training rows of the class, of the contrast between
             the nearest rows of all other classes and the nearest other rows of the class; for
-            prototypes, between the nearest other one and its own. Of more than 1,000 rows, 1,000
-            are taken, whatever their order in the table.
+            prototypes, between the nearest other one and its own; for ``decision="linear"``, of the
+            log-likelihood ratio of the class and the most probable other one. Of more than 1,000
+            rows, 1,000 are taken, whatever their order in the table.
 
         Raises
         ------
@@ -270,7 +274,8 @@ class ExplainMixin:
             )
         rows = self._spread(rows)
         direct = self._engine().against_others(self._X[rows].astype(np.float64), rows, code)
-        return ClassExplanation(self.tree_, direct, label=self.classes_[code], rows=rows)
+        label, decision = self.classes_[code], self.decision
+        return ClassExplanation(self.tree_, direct, label=label, rows=rows, decision=decision)
 
     def explain_model(
         self, X: Any = None, y: Any = None, n_repeats: int = 5, random_state: Any = None

@@ -1,16 +1,16 @@
 r"""Decision by linear discriminants in the root's embedding, and what nodes contribute to it.
 
-Classes are normal around their means :math:`\mu_c`, with one covariance :math:`\Sigma` in the root's
-embedding :math:`z = L x` [1]_. With :math:`M = L^T \Sigma^{-1} L`, the log-odds of the classes a
-and b are
+Classes are normal around their means :math:`\mu_c`, with one covariance :math:`\Sigma` in the
+root's embedding :math:`z = L x` [1]_. With :math:`M = L^T \Sigma^{-1} L`, the log-odds of the
+classes a and b are
 
 .. math::
 
     \log \frac{p(a \mid x)}{p(b \mid x)}
     = (\mu_a - \mu_b)^T M \Big(x - \frac{\mu_a + \mu_b}{2}\Big) + \log \frac{\pi_a}{\pi_b}
 
-The last term are the log-odds of the priors. The first is the log-likelihood ratio: linear in the row,
-zero in the middle between the means, and half the difference of the squared distances
+The last term are the log-odds of the priors. The first is the log-likelihood ratio: linear in the
+row, zero in the middle between the means, and half the difference of the squared distances
 :math:`(x - \mu)^T M (x - \mu)` to the two. So it is a sum over the nodes v, with
 :math:`w = M (\mu_a - \mu_b)` and the middle m:
 

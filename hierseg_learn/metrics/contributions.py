@@ -6,9 +6,10 @@ which only the nodes of a coalition differ: the worth of a coalition S is
 :math:`\sum_{u, v \in S} \Delta_u^T M_{uv} \Delta_v`, a sum of games of one and of two players, and
 the Shapley value splits each equally among its players [1]_.
 
-A log-odds is linear in the row: :math:`w^T (x - m)` with a weight of every column, w, and a baseline
-m. The worth of a coalition, whose nodes are those of the row while all others are those of the
-baseline, is then a sum of games of one player, and node v contributes :math:`w_v^T (x_v - m_v)`.
+A log-odds is linear in the row: :math:`w^T (x - m)` with a weight of every column, w, and a
+baseline m. The worth of a coalition, whose nodes are those of the row while all others are those of
+the baseline, is then a sum of games of one player, and node v contributes :math:`w_v^T (x_v -
+m_v)`.
 
 References
 ----------

@@ -217,7 +217,7 @@ def test_bars(contrast, plt):
         ({"target_neighbors": [[1]]}, r"target_neighbors must have shape \(n_neighbors,\)"),
         (
             {"decision": "rows"},
-            "decision must be 'neighbors' or 'prototypes' or 'linear', got 'rows'",
+            "decision must be 'neighbors', 'prototypes' or 'linear', got",
         ),
     ],
 )

@@ -181,7 +181,7 @@ def test_wrong_types(tree):
         ({"present": [1]}, r"present must have shape \(5,\), got shape \(1,\)"),
         (
             {"decision": "rows"},
-            "decision must be 'neighbors' or 'prototypes' or 'linear', got 'rows'",
+            "decision must be 'neighbors', 'prototypes' or 'linear', got",
         ),
         ({"classes": []}, r"classes must have shape \(n_classes,\), got shape \(0,\)"),
     ],
