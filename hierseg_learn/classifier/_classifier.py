@@ -17,6 +17,7 @@ from sklearn.base import (
 from sklearn.metrics import accuracy_score
 from sklearn.utils import Tags
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from ..kernels import get_backend
@@ -39,10 +40,17 @@ from ..utils import Estimator, fill_doc
 from ..utils.labels import check_labels, check_same_kind
 from ..utils.progress import ProgressBar
 from ._explain import ExplainMixin
+from ._linear import Linear, check_priors, posterior_score, shared_whitening
 from .votes import Embedding, Neighbors, Order, Prototypes, neighbor_score
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+def _is_linear(model: HierarchicalMetricClassifier) -> bool:
+    if model.decision == "linear":
+        return True
+    raise AttributeError(f"decision={model.decision!r} has no scores; 'linear' has.")
 
 
 _SERIES = {"node_scores_": "score", "node_outcomes_": "outcome"}
@@ -95,8 +103,13 @@ class HierarchicalMetricClassifier(
         Weight of a neighbor's vote by its distance, as in
         :class:`~sklearn.neighbors.KNeighborsClassifier`; None is "uniform". Unlike there, weights
         of a callable that are negative, missing, infinite or all zero for a row are an error.
-    decision : {"neighbors", "prototypes"}, default="neighbors"
-        Whether the nearest training rows vote, or the nearest of the class means decides.
+    decision : {"neighbors", "prototypes", "linear"}, default="neighbors"
+        Whether the nearest training rows vote, the nearest of the class means decides, or linear
+        discriminants in the root's embedding: posteriors of normal classes that share a covariance.
+        Held-out rows then choose how parents are combined by what such discriminants say of them.
+    priors : array-like of shape (n_classes,), default=None
+        Prior probabilities of the classes, in the order of `classes_`, for ``decision="linear"``.
+        None takes their shares of the training rows.
     device : {"auto", "cpu", "cuda"}, default="auto"
         Where the kernels run; "auto" takes a GPU if there is one and the table is not small.
     n_jobs : int, default=None
@@ -124,6 +137,8 @@ class HierarchicalMetricClassifier(
     node_outcomes_ : Series of shape (n_nodes,)
         By node path, how the node's metric was obtained: a
         :class:`~hierseg_learn.metrics.NodeOutcome` with `method` and `params`.
+    priors_ : ndarray of shape (n_classes,)
+        Prior probabilities of the classes.
     prototypes_ : ndarray of shape (n_classes, n_features)
         Mean of the training rows of every class.
     device_ : str
@@ -179,7 +194,8 @@ class HierarchicalMetricClassifier(
         "n_components": [Interval(Integral, 1, None, closed="left"), None],
         "n_neighbors": [Interval(Integral, 1, None, closed="left")],
         "weights": [StrOptions({"uniform", "distance"}), callable, None],
-        "decision": [StrOptions({"neighbors", "prototypes"})],
+        "decision": [StrOptions({"neighbors", "prototypes", "linear"})],
+        "priors": ["array-like", None],
         "device": [StrOptions({"auto", "cpu", "cuda"})],
         "n_jobs": [Integral, None],
         "verbose": ["verbose"],
@@ -199,6 +215,7 @@ class HierarchicalMetricClassifier(
         n_neighbors: int = 5,
         weights: str | Callable | None = "uniform",
         decision: str = "neighbors",
+        priors: Any = None,
         device: str = "auto",
         n_jobs: int | None = None,
         verbose: int = 0,
@@ -211,6 +228,7 @@ class HierarchicalMetricClassifier(
         self.n_neighbors = n_neighbors
         self.weights = weights
         self.decision = decision
+        self.priors = priors
         self.device = device
         self.n_jobs = n_jobs
         self.verbose = verbose
@@ -234,13 +252,14 @@ class HierarchicalMetricClassifier(
         Raises
         ------
         ValueError, TypeError
-            If the table, the tree or a parameter is invalid, there is only one class, or there are
-            fewer rows than neighbors.
+            If the table, the tree or a parameter is invalid, there is only one class, there are
+            fewer rows than neighbors, or `priors` are no probabilities of the classes.
         """
         get_backend(self.device)  # raises at once if a GPU is asked for and missing
         X, y = check_table(self, X, y, copy=True)
         self.classes_, codes = np.unique(y, return_inverse=True)
         self._check_enough(codes)
+        self.priors_ = check_priors(self.priors, np.bincount(codes))
         self._layout = read_layout(self.tree, self._names(), X.shape[1])
         self.tree_ = self._layout.tree
         self.column_nodes_ = self._layout.column_nodes
@@ -263,8 +282,15 @@ class HierarchicalMetricClassifier(
         self._center = np.empty(X.shape[1])
         self._center[by_name] = table.mean(axis=0, dtype=np.float64)
         self._codes = codes
-        if not self._metric.is_linear:
-            self._center = self._lifted(X[order]).mean(axis=0)
+        if self._lift is None:
+            root_map, center = self._root_map[:, by_name], self._center[by_name]
+        else:
+            table = self._lift(X)[order]
+            root_map, center = self._root_map, table.mean(axis=0)
+            self._center = center
+        self._whitening = shared_whitening(
+            Embedding.of(root_map, table, center).points, table_codes
+        )
         self._set_references(X)
         return self
 
@@ -299,11 +325,48 @@ class HierarchicalMetricClassifier(
         -------
         proba : ndarray of shape (n_samples, n_classes)
             Shares of the votes; for prototypes the softmax of minus half the squared distances,
-            which is the posterior of normal classes that share the metric as covariance. Rows sum
-            to 1. Of equal probabilities, that of the predicted class is larger by a rounding.
+            which is the posterior of normal classes that share the metric as covariance; for
+            ``decision="linear"`` the posterior, with priors. Rows sum to 1. Of equal probabilities,
+            that of the predicted class is larger by a rounding.
         """
         X = self._check_rows(X)
         return self._decide().proba(self._lifted(X))
+
+    @available_if(_is_linear)
+    def predict_log_proba(self, X: Any) -> np.ndarray:
+        """Predict logarithms of the probabilities of the classes, for ``decision="linear"``.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows like those of `fit`.
+
+        Returns
+        -------
+        log_proba : ndarray of shape (n_samples, n_classes)
+            Finite also where a probability is too small for a float.
+        """
+        X = self._check_rows(X)
+        return self._decide().log_proba(self._lifted(X))
+
+    @available_if(_is_linear)
+    def decision_function(self, X: Any) -> np.ndarray:
+        """Score the classes, for ``decision="linear"``, as scikit-learn's linear discriminants do.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows like those of `fit`.
+
+        Returns
+        -------
+        scores : ndarray of shape (n_samples, n_classes), or (n_samples,) for two classes
+            Log posteriors, of every row but for a constant that all its classes share. For two
+            classes the log-odds of the second.
+        """
+        X = self._check_rows(X)
+        scores = self._decide().scores(self._lifted(X))
+        return scores[:, 1] - scores[:, 0] if len(self.classes_) == 2 else scores
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Accuracy on a table.
@@ -485,7 +548,7 @@ class HierarchicalMetricClassifier(
                 make_node_metric(self.node_metric, device=self.device),
                 combination,
                 n_components=self.n_components,
-                score=neighbor_score(backend),
+                score=posterior_score if self.decision == "linear" else neighbor_score(backend),
                 n_jobs=self.n_jobs,
                 random_state=self.random_state,
                 on_step=bar.advance,
@@ -520,10 +583,20 @@ class HierarchicalMetricClassifier(
             get_backend(self.device, n_values=self._embedding.size),
         )
 
-    def _decide(self) -> Neighbors | Prototypes:
+    def _decide(self) -> Neighbors | Prototypes | Linear:
         if self.decision == "prototypes":
             means = self._class_means
             return Prototypes(self._root_map, self._lifted_layout, means, self._order())
+        if self.decision == "linear":
+            return Linear(
+                self._whitening @ self._root_map,
+                self._lifted_layout,
+                self._class_means,
+                self._order(),
+                self._whitening,
+                self._center,
+                np.log(self.priors_),
+            )
         return self._neighbors()
 
     def _order(self) -> Order:

@@ -145,7 +145,9 @@ class ExplainMixin:
         explanation : PredictionExplanation
             Its `contrast` is that of `explain_contrast`: why the predicted class rather than the
             next one. Its contributions add up to the mean squared distance to the neighbors that
-            vote, weighted by their votes; for prototypes, to the one of the predicted class. Rows
+            vote, weighted by their votes; for prototypes, to the one of the predicted class; for
+            ``decision="linear"``, to the mean of the predicted class, under the covariance that the
+            classes share. Rows
             that tie for the last places are all listed, up to 100; of more, some of every class
             are listed in place of the others, which are as far.
         """
@@ -196,7 +198,8 @@ class ExplainMixin:
         explanation : ContrastExplanation
             Its contributions add up to the mean squared distance to the nearest rows of `foil`
             minus the one to the nearest rows of `target`, weighted by what their votes would weigh;
-            for prototypes, to the difference of the squared distances to the two.
+            for prototypes, to the difference of the squared distances to the two; for
+            ``decision="linear"``, with `log_prior_odds`, to the log-odds of the two classes.
 
         Raises
         ------
@@ -254,8 +257,9 @@ class ExplainMixin:
         explanation : ClassExplanation
             Means and standard errors over the training rows of the class, of the contrast between
             the nearest rows of all other classes and the nearest other rows of the class; for
-            prototypes, between the nearest other one and its own. Of more than 1,000 rows, 1,000
-            are taken, whatever their order in the table.
+            prototypes, between the nearest other one and its own; for ``decision="linear"``, of the
+            log-likelihood ratio of the class and the most probable other one. Of more than 1,000
+            rows, 1,000 are taken, whatever their order in the table.
 
         Raises
         ------
@@ -272,7 +276,8 @@ class ExplainMixin:
             )
         rows = self._spread(rows)
         direct = self._engine().against_others(self._references[rows].astype(float), rows, code)
-        return ClassExplanation(self.tree_, direct, label=self.classes_[code], rows=rows)
+        label, decision = self.classes_[code], self.decision
+        return ClassExplanation(self.tree_, direct, label=label, rows=rows, decision=decision)
 
     def explain_model(
         self, X: Any = None, y: Any = None, n_repeats: int = 5, random_state: Any = None
@@ -423,7 +428,7 @@ class ExplainMixin:
             strict=n_neighbors is not None,
             split=None
             if attribute_to == "nodes"
-            else lambda a, b: self._split_over_leaves(a, b)[0],
+            else lambda a, b, weights=None: self._split_over_leaves(a, b, weights)[0],
         )
 
     def _contributions(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -440,16 +445,22 @@ class ExplainMixin:
                 "expected attribute_to='nodes'."
             )
 
-    def _split_over_leaves(self, a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Contributions with inner nodes split over leaves, (n_pairs, n_nodes); column kinds."""
+    def _split_over_leaves(
+        self, a: np.ndarray, b: np.ndarray, weights: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Contributions with inner nodes split over leaves, (n_pairs, n_nodes); column kinds.
+
+        Those to squared distances, or to weighted sums of ``a - b``.
+        """
         names = self._names()
         descriptors = (
             [""] * a.shape[1] if names is None else [split_column(name)[1] for name in names]
         )
         deltas, kinds = split_over_leaves(self.tree_, self._layout.columns, descriptors, a, b)
-        with single_blas_thread():
-            gradients = ((a - b) @ self._root_map.T) @ self._root_map
-        return np.einsum("vpf,pf->pv", deltas, gradients), kinds
+        if weights is None:
+            with single_blas_thread():
+                weights = ((a - b) @ self._root_map.T) @ self._root_map
+        return np.einsum("vpf,pf->pv", deltas, weights), kinds
 
     def _presence(self, rows: np.ndarray) -> np.ndarray | None:
         """Presence of the nodes in rows, (n_samples, n_nodes) bool; None if unknown."""

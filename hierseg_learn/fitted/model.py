@@ -294,6 +294,10 @@ class FittedModel:
         """Probabilities of the classes, (n_rows, n_classes)."""
         return self.head.predict_proba(self.to_table(rows))
 
+    def predict_log_proba(self, rows: np.ndarray) -> np.ndarray:
+        """Logarithms of the probabilities, (n_rows, n_classes), if the classifier has them."""
+        return self.head.predict_log_proba(self.to_table(rows))
+
     # the metric, with needs="parts" and explains=True
 
     def training_rows(self) -> np.ndarray:

@@ -88,7 +88,7 @@ def explain_votes(
     donors: Any = None,
     level: int | None = None,
 ) -> VotesExplanation:
-    r"""Attribute the share of the votes for a class to the parts.
+    r"""Attribute the share of the votes for a class, or its probability, to the parts.
 
     Every set of parts is ablated or swapped, the columns of all nodes above it are recomputed, and
     the model predicts. Use this explanation if the question is what the *decision* would be without
@@ -185,4 +185,5 @@ def explain_votes(
         players=nodes,
         removal="ablate" if donors is None else "swap",
         present=present,
+        decision=fitted.classifier.decision,
     )
