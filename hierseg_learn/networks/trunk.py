@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from ..utils.numbers import check_integer
-from .onnx import OnnxNetwork
+from .onnx import OnnxNetwork, hash_files, state_of
+from .photos import standardized
 from .preprocessing import Preprocessing, choose_preprocessing, load_processor, timm_preprocessing
 
 if TYPE_CHECKING:
@@ -195,16 +196,8 @@ class Trunk:
         -------
         prepared : ndarray of shape (3, height, width), float32
         """
-        from PIL import Image
-
         given = self.preprocessing
-        resample = Image.Resampling[given.interpolation.upper()]
-        image = Image.fromarray(pixels)
-        if size != pixels.shape[:2] or box is not None:
-            image = image.resize(size[::-1], resample, box)
-        values = np.asarray(image, dtype=np.float32) / np.float32(255)
-        values = (values - np.float32(given.mean)) / np.float32(given.std)
-        return np.ascontiguousarray(values.transpose(2, 0, 1))
+        return standardized(pixels, size, given.mean, given.std, given.interpolation, box)
 
     def feature_maps(self, batch: np.ndarray, device: str = "cpu") -> np.ndarray:
         """Compute maps.
@@ -314,7 +307,7 @@ class Trunk:
             names = tuple(one.name for one in network.layers)
             stride = network.stride(layer)
             return names, layer.name, layer.n_channels, stride, network.is_flexible
-        names = network.output_names
+        names = tuple(network.outputs)
         name = self.layer if isinstance(self.layer, str) else _entry(names, self.layer)
         network.check_outputs([name])
         is_flexible = network.input_size == (None, None)
@@ -355,8 +348,8 @@ class Trunk:
         if self.options.get("pretrained"):
             state: tuple = ()
         else:
-            state = _state_of(_weights(path))
-            sha256 = _hash_files(tuple(_weights(path)), state)
+            state = state_of(_weights(path))
+            sha256 = hash_files(tuple(_weights(path)), state)
             if sha256 != self.sha256:
                 raise ValueError(
                     f"{os.fspath(path)!r} holds other weights than in fit: their SHA-256 is "
@@ -517,7 +510,7 @@ def _of_name(
         sha256 = _hash_tensors(model.state_dict())
     else:
         files = tuple(_weights(options["checkpoint"]))
-        sha256 = _hash_files(files, _state_of(files))
+        sha256 = hash_files(files, state_of(files))
     return Trunk("timm", name, layer, given, options, sha256)
 
 
@@ -536,7 +529,7 @@ def _of_folder(folder: str, layer: int | str, preprocessing: Any) -> Trunk:
         own = Preprocessing.of(load_processor(folder))
     given = choose_preprocessing(preprocessing, own, f"{folder!r}, which holds no image processor")
     files = tuple(_weights(folder))
-    return Trunk("transformers", folder, layer, given, {}, _hash_files(files, _state_of(files)))
+    return Trunk("transformers", folder, layer, given, {}, hash_files(files, state_of(files)))
 
 
 @lru_cache(maxsize=4)
@@ -618,23 +611,6 @@ def _weights(path: str | os.PathLike) -> list[str]:
             "is downloaded unless asked."
         )
     return [str(file) for file in files]
-
-
-def _state_of(files: Any) -> tuple:
-    """What changes when files do."""
-    stats = [os.stat(file) for file in files]
-    return tuple((stat.st_ino, stat.st_size, stat.st_mtime_ns) for stat in stats)
-
-
-@lru_cache(maxsize=32)
-def _hash_files(files: tuple[str, ...], state: tuple) -> str:
-    """SHA-256 of files, one after the other; `state` changes when they do."""
-    digest = hashlib.sha256()
-    for file in files:
-        with open(file, "rb") as stream:
-            while block := stream.read(2**20):
-                digest.update(block)
-    return digest.hexdigest()
 
 
 def _hash_tensors(state: Mapping[str, Any]) -> str:
