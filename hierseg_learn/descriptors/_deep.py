@@ -139,6 +139,8 @@ class DeepDescriptor(Descriptor):
         self.batch_size = batch_size
         self.prefix = prefix
 
+    _measures_leakage = True
+
     @property
     def _images_at_once(self) -> int:  # type: ignore[override]
         return self.batch_size

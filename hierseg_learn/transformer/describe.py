@@ -24,6 +24,8 @@ from ._frame import Frame, find_frames
 # images per task: enough to pay for starting one, few enough to balance the workers
 CHUNK_IMAGES = 32
 OWN_COLUMNS = (PRESENCE, AREA)
+# images in which the leakage of a node is measured
+LEAKAGE_IMAGES = 3
 
 
 class TableColumns(NamedTuple):
@@ -143,7 +145,7 @@ class TreeDescriber:
         inner = [erode_leaves(one, n_leaves, self.erosion) for one in leaves]
         pooled = [
             descriptor.pool_images(
-                channels, inner if descriptor.uses_erosion else leaves, n_leaves, self.device
+                channels, inner if descriptor.uses_erosion else leaves, n_leaves, device=self.device
             )
             for _, descriptor in self.descriptors
         ]
@@ -306,6 +308,48 @@ def describe_images(
             batch.drops[chunk] = drops
             bar.advance(len(rows))
     return table
+
+
+def measure_leakage(
+    describer: TreeDescriber, batch: ImageBatch, present: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Mean leakage of every node, for the descriptors that may have seen much around it.
+
+    `present`, (n_images, n_nodes) bool, says where the nodes occur. Each is measured in a few
+    images, with another one around it. For every such descriptor (n_nodes,), NaN for nodes that
+    occur nowhere, and everywhere if there is only one image.
+    """
+    tree = describer.tree
+    measured = [one for one in describer.descriptors if one[1]._measures_leakage]
+    found = {name: np.zeros(tree.n_nodes) for name, _ in measured}
+    times = np.zeros(tree.n_nodes, dtype=np.intp)
+    order = np.random.default_rng(0).permutation(len(batch))
+    below = tree.sum_up(np.eye(tree.n_leaves, dtype=bool), axis=0) > 0
+    for i, donor in zip(order, np.roll(order, -1)) if measured and len(batch) > 1 else ():
+        wanted = present[i] & (times < LEAKAGE_IMAGES)
+        if not wanted.any():
+            continue
+        [(image, layers)] = describer._leaf_maps(batch.subset([i]))
+        channels, other = ImageChannels(image), ImageChannels(batch.image(int(donor)))
+        for leaves in layers:
+            # a node is in one layer, and the root in all
+            here = np.isin(np.arange(tree.n_leaves), leaves)
+            nodes = np.flatnonzero(wanted & (below & here).any(axis=1))
+            wanted[nodes] = False
+            for name, descriptor in measured:
+                found[name][nodes] += descriptor.leakage(
+                    channels,
+                    other,
+                    leaves,
+                    tree.n_leaves,
+                    together=below[nodes],
+                    device=describer.device,
+                )
+            times[nodes] += 1
+    return {
+        name: np.divide(sums, times, out=np.full(len(sums), np.nan), where=times > 0)
+        for name, sums in found.items()
+    }
 
 
 def _described(describer: TreeDescriber, batch: ImageBatch) -> tuple[np.ndarray, np.ndarray]:
