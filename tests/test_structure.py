@@ -60,6 +60,7 @@ ONLY_INSIDE_FUNCTIONS = {
     "onnxruntime",
     "pandas",
     "polars",
+    "timm",
     "torch",
     "transformers",
 }

@@ -15,6 +15,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from ..images import ImageBatch
 from ..kernels.threads import single_blas_thread
 from ..networks import Trunk, open_trunk
+from ..networks.photos import as_bytes
 from ._base import Descriptor, ImageChannels
 
 
@@ -160,7 +161,7 @@ class DeepDescriptor(Descriptor):
     def _prepare(self, channels: ImageChannels) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         height, width = channels.shape
         [view] = _views(self.trunk_, self.size, None, [np.zeros((height, width), dtype=int)], 1)
-        values = self._maps([_pixels(channels)], [view], [None], "cpu")
+        values = self._maps([as_bytes(channels.image)], [view], [None], "cpu")
         return next(values), *_shares(self.trunk_, view, (height, width))
 
     def _block(
@@ -185,7 +186,7 @@ class DeepDescriptor(Descriptor):
         device: str,
     ) -> list[np.ndarray]:
         sums = [np.zeros((n_regions, self.n_sums_)) for _ in channels]
-        photos = [_pixels(one) for one in channels]
+        photos = [as_bytes(one.image) for one in channels]
         views = _views(self.trunk_, self.size, self.mask, regions, n_regions)
         # inputs of one shape go together
         views.sort(key=lambda view: view.shape)
@@ -224,12 +225,6 @@ class DeepDescriptor(Descriptor):
             )
             yield from self.trunk_.feature_maps(given, device)
             start += len(some)
-
-
-def _pixels(channels: ImageChannels) -> np.ndarray:
-    """A photo as networks are trained on it, (height, width, 3) uint8."""
-    pixels = np.rint(np.clip(channels.image, 0, 1) * 255).astype(np.uint8)
-    return np.repeat(pixels[..., np.newaxis], 3, axis=2) if pixels.ndim == 2 else pixels
 
 
 def _views(
