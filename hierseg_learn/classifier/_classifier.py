@@ -34,7 +34,7 @@ from ..metrics.lift import Lift, LiftedMap
 from ..metrics.registry import COMBINATIONS, NODE_METRICS, make_combination, make_node_metric
 from ..metrics.tree_metric import TreeMetric, fit_tree_metric
 from ..table.checks import check_rows, check_table
-from ..table.layout import TableLayout, read_layout
+from ..table.layout import TableLayout, read_layout, read_remark
 from ..tree import SegmentTree
 from ..utils import Estimator, fill_doc
 from ..utils.labels import check_labels, check_same_kind
@@ -256,12 +256,13 @@ class HierarchicalMetricClassifier(
             fewer rows than neighbors, or `priors` are no probabilities of the classes.
         """
         get_backend(self.device)  # raises at once if a GPU is asked for and missing
+        remark = read_remark(X)
         X, y = check_table(self, X, y, copy=True)
         self.classes_, codes = np.unique(y, return_inverse=True)
         self._check_enough(codes)
         self.priors_ = check_priors(self.priors, np.bincount(codes))
         self._layout = read_layout(self.tree, self._names(), X.shape[1])
-        self.tree_ = self._layout.tree
+        self.tree_ = self._layout.tree.with_remark(remark) if remark else self._layout.tree
         self.column_nodes_ = self._layout.column_nodes
         backend = get_backend(self.device, n_values=X.size)
         self.device_ = backend.name

@@ -23,6 +23,7 @@ from ..kernels import get_backend
 from ..parts import PartAgglomeration, PartLookup
 from ..segmentation import Segmenter, make_segmenter
 from ..segmentation.registry import CUTTERS, SEGMENTERS
+from ..table.layout import REMARK
 from ..tree import SegmentTree
 from ..utils import fill_doc, warn_user
 from ._tree_choice import agglomerate_tree, read_tree_choice
@@ -30,6 +31,7 @@ from .describe import (
     TreeDescriber,
     describe_images,
     fill_missing,
+    leakage_in_words,
     mean_of_present,
     measure_leakage,
 )
@@ -406,6 +408,8 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
         self.fill_values_ = self._learn_fill_values(rows)
         presence = np.unique(self._describer_.presence_columns()[0])
         self.leakage_ = measure_leakage(self._describer_, batch, rows[:, presence] > 0)
+        self.tree_ = self.tree_.with_remark(leakage_in_words(self.tree_, self.leakage_))
+        self._describer_ = replace(self._describer_, tree=self.tree_)
         if not self.segmenter_._dropped_in_fit:
             self.segmenter_._dropped_in_fit = self.segmenter_._warn_dropped(batch)
         return rows, batch
@@ -485,9 +489,12 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
             return rows
         import pandas as pd
 
-        return pd.DataFrame(
+        table = pd.DataFrame(
             rows, columns=self.get_feature_names_out(), index=batch.index, copy=False
         )
+        if self.tree_.remark:
+            table.attrs[REMARK] = self.tree_.remark
+        return table
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import NamedTuple
@@ -350,6 +350,27 @@ def measure_leakage(
         name: np.divide(sums, times, out=np.full(len(sums), np.nan), where=times > 0)
         for name, sums in found.items()
     }
+
+
+def leakage_in_words(tree: SegmentTree, leakage: Mapping[str, np.ndarray]) -> str:
+    """Say how far the columns of a node are its own, for every descriptor that was measured."""
+    sentences = []
+    for name, values in leakage.items():
+        known = np.flatnonzero(np.isfinite(values) & (np.arange(len(values)) != tree.root))
+        if not len(known):
+            continue
+        most = known[np.argmax(values[known])]
+        if values[most] == 0:
+            text = f"The columns {name!r} of a node depend on its own pixels only."
+        else:
+            text = (
+                f"The columns {name!r} of a node depend on the pixels around it, too: another "
+                f"photo there changes them by {values[known].mean():.2f} of their norm on average, "
+                f"those of {tree.names[most]!r} by {values[most]:.2f}. So a contribution is not of "
+                "its part alone."
+            )
+        sentences.append(text)
+    return " ".join(sentences)
 
 
 def _described(describer: TreeDescriber, batch: ImageBatch) -> tuple[np.ndarray, np.ndarray]:

@@ -38,6 +38,12 @@ class SegmentTree:
         What each leaf stands for, in the order of `leaves`: a part id, a list of part ids, a
         list of columns. The tree does not look into them. Lists and arrays are kept as tuples.
 
+    Attributes
+    ----------
+    remark : str
+        What whoever reads an explanation by this tree should know, set by `with_remark`; it does
+        not count when trees are compared.
+
     Raises
     ------
     TypeError, ValueError
@@ -73,6 +79,7 @@ class SegmentTree:
     names: tuple[str, ...]
     parents: np.ndarray
     leaf_values: tuple[Any, ...] | None
+    remark: str = ""
 
     def __init__(
         self,
@@ -180,6 +187,29 @@ class SegmentTree:
         """
         return cls(*_build.read_linkage(Z, names, root_name))
 
+    def with_remark(self, remark: str) -> SegmentTree:
+        """Copy the tree with another remark, which explanations and reports print.
+
+        Parameters
+        ----------
+        remark : str
+            Whole sentences.
+
+        Returns
+        -------
+        SegmentTree
+
+        Examples
+        --------
+        >>> from hierseg_learn.tree import SegmentTree
+        >>> tree = SegmentTree.from_nested({"photo": {"sky": 0, "sea": 1}})
+        >>> tree.with_remark("Masks are rough.").remark
+        'Masks are rough.'
+        """
+        tree = type(self)(self.names, self.parents, self.leaf_values)
+        vars(tree)["remark"] = str(remark)
+        return tree
+
     def __setattr__(self, name: str, value: Any) -> NoReturn:
         raise AttributeError(f"A SegmentTree is immutable: {name!r} cannot be set.")
 
@@ -187,7 +217,11 @@ class SegmentTree:
         raise AttributeError(f"A SegmentTree is immutable: {name!r} cannot be deleted.")
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.names, self.parents, self.leaf_values)
+        state = {"remark": self.remark} if self.remark else None
+        return type(self), (self.names, self.parents, self.leaf_values), state
+
+    def __setstate__(self, state: dict[str, str]) -> None:
+        vars(self).update(state)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, SegmentTree):

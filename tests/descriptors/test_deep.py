@@ -12,8 +12,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from hierseg_learn import HierarchicalMetricClassifier, SegmentedImages, SegmentTreeTransformer
+from hierseg_learn.audit import node_reliance
 from hierseg_learn.descriptors import ColorDescriptor, DeepDescriptor, ImageChannels
 from hierseg_learn.networks import open_trunk
+from hierseg_learn.report import write_report
 from hierseg_learn.sampling import SegmentSwapSampler
 from hierseg_learn.transformer.part_editor import PartEditor
 from tests.toy_networks import save_onnx
@@ -207,7 +209,7 @@ def test_models_are_explained_and_saved():
     model = make_pipeline(transformer(), HierarchicalMetricClassifier(n_neighbors=3)).fit(X, y)
     rows = model[0].transform(X[:2])
     pair = model[-1].explain_pair(rows.iloc[0], rows.iloc[1])
-    assert pair.share[pair.tree.root] == pytest.approx(1, abs=1e-6)
+    assert pair.direct.sum() == pytest.approx(pair.squared_distance, rel=1e-6)
     expected = model.predict_proba(X)
     again = pickle.loads(pickle.dumps(model))
     np.testing.assert_array_equal(again.predict_proba(X), expected)
@@ -286,3 +288,24 @@ def test_descriptors_of_colors_leak_nothing():
     image, other = ImageChannels(photo()), ImageChannels(photo(1))
     leaks = ColorDescriptor().fit([photo()]).leakage(image, other, regions_of((20, 14)), 3)
     np.testing.assert_array_equal(leaks, 0)
+
+
+@MASKS
+def test_explanations_and_reports_state_the_leakage(mask, tmp_path):
+    X, y = data(30)
+    model = make_pipeline(transformer(mask=mask), HierarchicalMetricClassifier(n_neighbors=3))
+    model.fit(X, y)
+    table = model[0].transform(X)
+    leaks = dict(zip(model[0].tree_.names, model[0].leakage_["deep"]))
+    expected = "The columns 'deep' of a node depend on its own pixels only."
+    if mask is None:
+        most = max(leaks, key=leaks.get)
+        expected = f"those of {most!r} by {leaks[most]:.2f}. So a contribution is not of its part"
+    contrast = model[-1].explain_contrast(table.iloc[0])
+    pair = model[-1].explain_pair(table.iloc[0], table.iloc[1])
+    for explanation in (contrast, pair, pickle.loads(pickle.dumps(pair))):
+        assert expected in explanation.to_text()
+        assert expected.replace("'", "&#x27;") in explanation._repr_html_()
+    assert expected in node_reliance(model, X, y, n_repeats=1, random_state=0).to_text()
+    page = write_report(model, X, y, tmp_path / "report.html").read_text(encoding="utf-8")
+    assert expected.replace("'", "&#x27;") in page
