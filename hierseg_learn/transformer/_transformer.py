@@ -14,7 +14,7 @@ from sklearn.utils import Tags, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from ..base import ImageEstimator, clone_with_seed
+from ..base import ImageEstimator, clone_with_seed, refuse_label_maps
 from ..descriptors import DEFAULT_DESCRIPTORS, Descriptor, make_descriptors
 from ..descriptors.registry import DESCRIPTORS
 from ..images import ImageBatch, is_table
@@ -354,11 +354,7 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
     def _fit_rows(self, X: Any, segments: Any, y: Any) -> tuple[np.ndarray, ImageBatch]:
         """Fit everything; return the training rows, NaN where a part is missing, and images."""
         get_backend(self.device)
-        if isinstance(y, list | tuple | np.ndarray) and len(y) and np.ndim(y[0]) > 1:
-            raise ValueError(
-                f"y must hold one label per image, got arrays of shape {np.shape(y[0])}; label "
-                "maps are passed as segments=, or as SegmentedImages(images, masks)."
-            )
+        refuse_label_maps(y)
         batch = self._check_images(X, segments=segments, reset=True)
         rng = None if self.random_state is None else check_random_state(self.random_state)
         segmenter = make_segmenter(self.segmenter, has_masks=batch.has_masks)
