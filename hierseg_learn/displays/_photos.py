@@ -496,7 +496,8 @@ of the squared distance: sky 75% and sea 12%. Not drawn: photo as a whole 12%.
             style = {"ha": "center", "va": "baseline", "fontsize": size}
             write_beside(ax, title, middle, (0, 5), **style)
         lines = _fit(ax, self.question, total + _room(ax, total), size)
-        pad = 6 + 1.5 * size * any(self.titles)
+        n_lines = max(title.count("\n") + 1 if title else 0 for title in self.titles)
+        pad = 6 + 1.5 * size * n_lines
         ax.set_title(lines, loc="left", fontsize=size, pad=pad, parse_math=False)
         size = FONT_POINTS - 0.5
         sentences = [_fit(ax, sentence, total, size) for sentence in self.caption.splitlines()]

@@ -151,6 +151,17 @@ def test_labels_do_not_cover_each_other(pair, photos, label_maps, plt):
     assert not [(i, j) for i in range(len(boxes)) for j in range(i) if boxes[i].overlaps(boxes[j])]
 
 
+def test_the_question_stands_above_titles_of_any_number_of_lines(pair, photos, label_maps, plt):
+    ax = SegmentContributionDisplay.from_explanation(
+        pair, photos, label_maps, titles=["dress,\npredicted\npants", "the nearest\nphoto"]
+    ).ax_
+    ax.figure.draw_without_rendering()
+    question = ax._left_title.get_window_extent()
+    titles = [text for text in ax.texts if "\n" in text.get_text()]
+    assert len(titles) == 2
+    assert all(text.get_window_extent().y1 <= question.y0 for text in titles)
+
+
 def test_alt_text_tells_what_is_seen_and_what_is_not(pair, photos, label_maps):
     without_skirt = np.where(label_maps[1] == SKIRT, SKY, label_maps[1])
     display = SegmentContributionDisplay(pair, photos, [label_maps[0], without_skirt])
