@@ -17,6 +17,7 @@ from ..parts import PartLookup
 from ..segmentation import Segmenter
 from ..table.layout import AREA, PRESENCE, column_name
 from ..tree import SegmentTree
+from ..utils import PlainState
 from ..utils.progress import ProgressBar
 from ._frame import Frame, find_frames
 
@@ -53,7 +54,7 @@ class TableColumns(NamedTuple):
 
 
 @dataclass(frozen=True)
-class TreeDescriber:
+class TreeDescriber(PlainState):
     """Fitted pieces that turn images into rows of the table."""
 
     tree: SegmentTree  # its leaf values are part ids
