@@ -350,8 +350,20 @@ def _photos_in(folder: Path) -> list[str]:
     return sorted(str(path) for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
 
 
-def _names_and_photos(options: argparse.Namespace) -> tuple[list[str], Any]:
-    """Photos to predict, with their names."""
+def _names_and_photos(options: argparse.Namespace, model: FittedModel) -> tuple[list[str], Any]:
+    """Photos to predict, with their names, and with masks if the model needs them."""
+    names, photos = _photos(options)
+    has_masks = isinstance(photos, SegmentedImages)
+    if model.transformer.segmenter_.uses_masks and not has_masks:
+        raise CommandError(
+            "the model was fitted on photos with masks, and PHOTOS have none; expected --masks DIR, "
+            "or a folder as for fit."
+        )
+    return names, photos
+
+
+def _photos(options: argparse.Namespace) -> tuple[list[str], Any]:
+    """Photos that are given as files or as a folder, with their names."""
     given = [Path(name) for name in options.photos]
     if len(given) == 1 and given[0].is_dir():
         folder = given[0]
@@ -426,7 +438,13 @@ def _fit(options: argparse.Namespace) -> None:
     if options.report and not len(test):
         raise CommandError("--report is about photos that were held out, and --test-size is 0.")
     model = make_pipeline(
-        _step("description", options, tree=data.tree, memory=options.cache),
+        _step(
+            "description",
+            options,
+            tree=data.tree,
+            unlabeled=options.unlabeled,
+            memory=options.cache,
+        ),
         _step("decision", options),
     ).fit(data.images[train], data.y[train])
     for step in model:
@@ -465,7 +483,7 @@ def _predict(options: argparse.Namespace) -> None:
     if options.output:
         check_writable(options.output, "--output")
     _, model = _load(options.model, options)
-    names, photos = _names_and_photos(options)
+    names, photos = _names_and_photos(options, model)
     proba = model.classifier.predict_proba(model.table(photos))
     classes = _plain(model.classifier.classes_)
     best = proba.argmax(axis=1)
@@ -493,7 +511,7 @@ def _explain(options: argparse.Namespace) -> None:
     if options.html:
         check_writable(options.html, "--html")
     pipeline, model = _load(options.model, options)
-    names, photos = _names_and_photos(options)
+    names, photos = _names_and_photos(options, model)
     known = {str(label): label for label in _plain(model.classifier.classes_)}
     asked = {}
     for name in ("target", "foil"):
@@ -525,7 +543,8 @@ def _audit(options: argparse.Namespace) -> None:
         pipeline, model = _load(options.model, options)
         transformer, table = model.transformer, model.table(data.images)
     else:
-        transformer = _step("description", options, tree=data.tree)
+        given = {"tree": data.tree, "unlabeled": options.unlabeled}
+        transformer = _step("description", options, **given)
         table = transformer.fit_transform(data.images)
     reports = {
         "shortcuts": find_shortcuts(
@@ -581,9 +600,11 @@ def _step(title: str, options: argparse.Namespace, **params: Any) -> Any:
     """A step of the pipeline with the parameters that were given as options."""
     kind = _STEPS[title]
     known = inspect.signature(kind).parameters
-    given = {name: value for name, value in vars(options).items() if name in known}
+    given = {name: value for name, value in vars(options).items() if name not in _OTHERWISE}
     given |= {"verbose": int(not options.quiet), **params}
-    return kind(**{name: value for name, value in given.items() if name in known})
+    step = kind(**{name: value for name, value in given.items() if name in known})
+    step._validate_params()  # not only when all photos have been described
+    return step
 
 
 def _labeled(options: argparse.Namespace) -> Bunch:
