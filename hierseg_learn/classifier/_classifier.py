@@ -38,9 +38,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-_SERIES = {"node_scores_": "score", "node_outcomes_": "outcome"}
-
-
 @fill_doc(node_metrics=NODE_METRICS, combinations=COMBINATIONS)
 class HierarchicalMetricClassifier(
     ExplainMixin,
@@ -450,20 +447,6 @@ class HierarchicalMetricClassifier(
     @property
     def _n_features_out(self) -> int:
         return len(self.components_)
-
-    def __getstate__(self) -> dict[str, Any]:
-        # skops cannot store a Series
-        state = super().__getstate__()
-        for name in _SERIES:
-            if hasattr(state.get(name), "to_list"):
-                state[name] = state[name].to_list()
-        return state
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
-        for name, title in _SERIES.items():
-            if isinstance(values := vars(self).get(name), list):
-                setattr(self, name, self._node_series(values, title))
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

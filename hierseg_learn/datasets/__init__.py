@@ -6,6 +6,7 @@ from ._coco import load_coco
 from ._image_folder import load_image_folder
 from ._load import load_digits_images, load_from_dataset, load_segmented_folder
 from ._portraits import make_portraits
+from ._reading import SUFFIXES as SUFFIXES
 
 __all__ = [
     "load_annotations",

@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from ..kernels.threads import single_blas_thread
+from ..utils import PlainState
 from ._combination import FittedNode, NodeOutcome
 from .base import map_rows
 from .node import fit_node_map
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class TreeMetric:
+class TreeMetric(PlainState):
     """The metric of every node over everything below it."""
 
     n_features: int  # columns of the table

@@ -11,7 +11,7 @@ import numpy as np
 from sklearn import get_config
 from sklearn.base import TransformerMixin, _fit_context
 from sklearn.utils import Tags, check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from ..base import ImageEstimator, clone_with_seed, refuse_label_maps
@@ -78,6 +78,10 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
     missing : {"mean", "nan"}, default="mean"
         Value of the descriptor columns of a part that an image lacks: the mean over the training
         images that have it, or NaN.
+    memory : str or object with the interface of joblib.Memory, default=None
+        Folder of a cache of rows, in blocks of images: what was described before, by a transformer
+        that learned the same, from images and label maps of the same content, is read from there,
+        also after an interruption. Images are decoded all the same. By default nothing is cached.
     device : {"auto", "cpu", "cuda"}, default="auto"
         Where the kernels of descriptors that have some run (``"patches"``); the others are pooled
         on the CPU.
@@ -143,6 +147,7 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
         "image_shape": [tuple, list, None],
         "unlabeled": ["array-like", Integral, None],
         "missing": [StrOptions({"mean", "nan"})],
+        "memory": [str, HasMethods(["cache"]), None],
         "device": [StrOptions({"auto", "cpu", "cuda"})],
         "n_jobs": [Integral, None],
         "verbose": ["verbose"],
@@ -164,6 +169,7 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
         image_shape: tuple[int, ...] | None = None,
         unlabeled: Any = None,
         missing: str = "mean",
+        memory: Any = None,
         device: str = "auto",
         n_jobs: int | None = None,
         verbose: int = 0,
@@ -177,6 +183,7 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
         self.image_shape = image_shape
         self.unlabeled = unlabeled
         self.missing = missing
+        self.memory = memory
         self.device = device
         self.n_jobs = n_jobs
         self.verbose = verbose
@@ -255,6 +262,7 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
             dtype=_table_dtype(X),
             n_jobs=self.n_jobs,
             verbose=self.verbose,
+            memory=self.memory,
         )
         if not self.segmenter_._dropped_in_fit:
             self.segmenter_._warn_dropped(batch)
@@ -387,6 +395,7 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
             dtype=_table_dtype(X),
             n_jobs=self.n_jobs,
             verbose=self.verbose,
+            memory=self.memory,
         )
         self.fill_values_ = self._learn_fill_values(rows)
         if not self.segmenter_._dropped_in_fit:
