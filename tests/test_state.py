@@ -66,9 +66,9 @@ def image_estimators():
             yield CallableSegmenter(bright)
         elif kind is MaskSegmenter:
             yield MaskSegmenter(tree=TREE)
-        elif "n_parts" in kind().get_params() and kind.__name__ != "SegFormerSegmenter":
+        elif "n_parts" in kind().get_params():
             yield kind(n_parts=3)
-        elif kind.__name__ != "SegFormerSegmenter":
+        elif kind.__name__ not in ("OnnxSegmenter", "SegFormerSegmenter"):
             yield kind()
     for kind in subclasses(descriptors_module, Descriptor):
         yield kind(4, n_patches=50) if kind is PatchDictionary else kind()

@@ -257,7 +257,7 @@ def export_text(table: ShareTable, sentences: Sequence[str], closing: str = "") 
     titles = "  ".join(f"{name:>{widths[name]}}" for name in columns)
     lines = [(line[:start] + " " * gap + line[start:]).rstrip() for line in drawing]
     text = "\n".join([*sentences, "", f"{table.head:<{start + gap}}{titles}", *lines])
-    return "\n\n".join(filter(None, [text, closing]))
+    return "\n\n".join(filter(None, [text, closing, tree.remark]))
 
 
 def export_html(
@@ -295,6 +295,7 @@ def export_html(
             "</tr>",
         ]
     tail = f"<pre>{escape(closing)}</pre>" if closing else ""
+    tail += f"<p>{escape(tree.remark)}</p>" if tree.remark else ""
     return "".join([*parts, f"</tbody></table></details>{tail}</div>"])
 
 

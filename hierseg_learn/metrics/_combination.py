@@ -12,6 +12,7 @@ import numpy as np
 from sklearn.utils._param_validation import Interval
 
 from ..utils import Estimator, PlainState
+from .lift import Lift
 
 if TYPE_CHECKING:
     from ..tree import SegmentTree
@@ -77,10 +78,12 @@ class NodeOutcome(PlainState):
 class FittedNode:
     """The metric of one node over the table."""
 
-    # (n_components, n_features) float64: the linear map; zero outside the node's subtree
+    # (n_components, n_features) float64: the linear map, over the table or what `lift` makes of
+    # it; zero outside the node's subtree
     components: np.ndarray
     score: float  # of held-out rows, in the metric that other rows choose; NaN without folds
     outcome: NodeOutcome
+    lift: Lift | None = None  # to what the map is linear in, if that is not the table
 
 
 class Combination(Estimator, ABC):

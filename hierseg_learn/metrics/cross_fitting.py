@@ -34,6 +34,7 @@ from ._combination import (
     Score,
     subsample,
 )
+from .lift import Lift, lift_of
 from .node import NodeMap, fit_node_map, quiet_fits
 
 if TYPE_CHECKING:
@@ -97,9 +98,8 @@ def cross_fit(
     left_out = [(), *((f,) for f in range(len(folds))), *combinations(range(len(folds)), 2)]
     fit_rows = [_rows_without(folds, out, len(X)) for out in left_out]
     all_maps = _fit_maps(X, codes, fit_rows, columns, learners, names, n_jobs, on_fit)
-    centered = X - X.mean(axis=0)
     fits = {
-        out: _Fit(rows, maps, _embed(centered, columns, maps))
+        out: _Fit(rows, maps, _embed(X, columns, maps))
         for out, rows, maps in zip(left_out, fit_rows, all_maps, strict=True)
     }
     views = [_view(out, folds, fits) for out in left_out if len(out) < 2]
@@ -200,10 +200,16 @@ def _fit_maps(
 
 
 def _embed(X: np.ndarray, columns: tuple[np.ndarray, ...], maps: list[NodeMap]) -> list[np.ndarray]:
-    return [
-        (X[:, own] @ node_map.components.T).astype(np.float32)
-        for own, node_map in zip(columns, maps, strict=True)
-    ]
+    """All rows through all maps, about their means."""
+    center, blocks = X.mean(axis=0), []
+    for own, node_map in zip(columns, maps, strict=True):
+        if node_map.embedding is None:
+            block = node_map.embed(X[:, own] - center[own])
+        else:
+            block = node_map.embed(X[:, own])
+            block -= block.mean(axis=0)
+        blocks.append(block.astype(np.float32))
+    return blocks
 
 
 def _align(
@@ -295,8 +301,12 @@ class CrossFitCombination(Combination):
             groups=groups,
         )
         nodes = self.combine(tree, fitted, codes, score=score, on_node=on_step)
+        lift = lift_of([node_map.embedding for node_map in fitted.maps], columns)
+        if lift is not None:
+            columns = lift.places
+        n_columns = X.shape[1] if lift is None else lift.n_columns
         return [
-            _over_the_table(tree, node, columns, fitted, combined, X.shape[1])
+            _over_the_table(tree, node, columns, fitted, combined, n_columns, lift)
             for node, combined in enumerate(nodes)
         ]
 
@@ -337,16 +347,17 @@ def _over_the_table(
     columns: tuple[np.ndarray, ...],
     fitted: CrossFit,
     combined: CombinedNode,
-    n_features: int,
+    n_columns: int,
+    lift: Lift | None,
 ) -> FittedNode:
     """Map of a combined node over the table: its projection after the maps of its subtree."""
-    components = np.zeros((len(combined.projection), n_features))
+    components = np.zeros((len(combined.projection), n_columns))
     for part in tree.subtree(node):
         through = combined.projection[:, fitted.views[0].nodes == part]
         components[:, columns[part]] = through @ fitted.maps[part].components
     nothing = combined.outcome.method == "leaf" and not len(fitted.maps[node].components)
     outcome = NodeOutcome("constant") if nothing else combined.outcome
-    return FittedNode(components, combined.score, outcome)
+    return FittedNode(components, combined.score, outcome, lift)
 
 
 @dataclass(frozen=True)

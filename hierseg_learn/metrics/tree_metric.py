@@ -13,6 +13,7 @@ from ..kernels.threads import single_blas_thread
 from ..utils import PlainState
 from ._combination import FittedNode, NodeOutcome
 from .base import map_rows
+from .lift import Lift, lift_of
 from .node import fit_node_map
 from .registry import seeded_learners
 
@@ -30,16 +31,29 @@ class TreeMetric(PlainState):
     maps: list[np.ndarray]  # (n_components, n_columns) float64: over these columns
     scores: list[float]  # held-out accuracy of the nearest neighbors; NaN without folds
     outcomes: list[NodeOutcome]
+    # for every node, to the table that `columns` and `maps` refer to; None if that is the table
+    lifts: list[Lift | None]
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether all maps are linear in the table."""
+        return not any(self.lifts)
 
     def components(self, node: int) -> np.ndarray:
-        """Map of a node over the whole table: (n_components, n_features), float64."""
-        components = np.zeros((len(self.maps[node]), self.n_features))
+        """Map of a node over the whole table, lifted: (n_components, n_columns), float64."""
+        lift = self.lifts[node]
+        n_columns = self.n_features if lift is None else lift.n_columns
+        components = np.zeros((len(self.maps[node]), n_columns))
         components[:, self.columns[node]] = self.maps[node]
         return components
 
     def take(self, nodes: list[int], columns: np.ndarray) -> TreeMetric:
         """The same metric with nodes and columns (n_features,) in another order."""
-        moved = [columns[self.columns[node]] for node in nodes]
+        lifts, numbers = [None] * len(nodes), [columns] * len(nodes)
+        for place, node in enumerate(nodes):
+            if self.lifts[node] is not None:
+                lifts[place], numbers[place] = self.lifts[node].take(nodes, columns)
+        moved = [own[self.columns[node]] for own, node in zip(numbers, nodes, strict=True)]
         orders = [np.argsort(own) for own in moved]
         return TreeMetric(
             self.n_features,
@@ -50,6 +64,7 @@ class TreeMetric(PlainState):
             ],
             [self.scores[node] for node in nodes],
             [self.outcomes[node] for node in nodes],
+            lifts,
         )
 
 
@@ -90,14 +105,25 @@ def fit_tree_metric(
                 groups=groups,
             )
         below = [
-            np.sort(np.concatenate([columns[part] for part in tree.subtree(node)]))
-            for node in tree.bottom_up()
+            np.sort(np.concatenate([_places(own, columns)[part] for part in tree.subtree(node)]))
+            for node, own in enumerate(nodes)
         ]
         maps = [node.components[:, own] for node, own in zip(nodes, below, strict=True)]
-        maps[-1] = _limit(maps[-1], X, below[-1], n_components)
+        root = nodes[-1].lift
+        maps[-1] = _limit(maps[-1], X if root is None else root(X), below[-1], n_components)
     return TreeMetric(
-        X.shape[1], below, maps, [node.score for node in nodes], [node.outcome for node in nodes]
+        X.shape[1],
+        below,
+        maps,
+        [node.score for node in nodes],
+        [node.outcome for node in nodes],
+        [node.lift for node in nodes],
     )
+
+
+def _places(node: FittedNode, columns: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
+    """Columns of all nodes in the table that a node's map is over."""
+    return columns if node.lift is None else node.lift.places
 
 
 def _fit_alone(
@@ -105,9 +131,12 @@ def _fit_alone(
 ) -> FittedNode:
     """Fit a tree of one node, which is a flat metric learner."""
     node_map = fit_node_map(learner, X[:, columns], codes, name=path)
+    outcome = NodeOutcome("leaf" if len(node_map.components) else "constant")
+    lift = lift_of([node_map.embedding], (columns,))
+    if lift is not None:
+        return FittedNode(node_map.components, float("nan"), outcome, lift)
     components = np.zeros((node_map.n_leading, X.shape[1]))
     components[:, columns] = node_map.components[: node_map.n_leading]
-    outcome = NodeOutcome("leaf" if len(node_map.components) else "constant")
     return FittedNode(components, float("nan"), outcome)
 
 
