@@ -12,7 +12,10 @@ NEEDS = {
 }
 collect_ignore = [path for path, package in NEEDS.items() if not find_spec(package)]
 
-DOCTESTS_NEED = {"hierseg_learn.segmentation._region_merging.Higra": "higra"}
+DOCTESTS_NEED = {
+    "hierseg_learn.metrics.mlp.MLPMetric": "torch",
+    "hierseg_learn.segmentation._region_merging.Higra": "higra",
+}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

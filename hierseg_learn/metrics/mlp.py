@@ -82,9 +82,9 @@ class MLPMetric(NonlinearMetric):
         Triplet margin, neighborhood components, or triplets of the signal-to-noise distance, whose
         noise, the variance of a difference over the components, is the learned squared distance
         up to its unit.
-    mining : {"batch_hard", "all"}, default="batch_hard"
-        Triplets of a batch: every anchor with its farthest positive and nearest negative, or all
-        that violate the margin. Not used by ``loss="nca"``.
+    mining : {"all", "batch_hard"}, default="all"
+        Triplets of a batch: all that violate the margin, or every anchor with its farthest positive
+        and nearest negative, which suits large sets with clean classes. Not used by ``loss="nca"``.
     margin : float, default=None
         The margin; None is 1 for ``"triplet"`` and .5 for ``"snr"``. Not used by ``loss="nca"``.
     alpha : float, default=1e-4
@@ -187,7 +187,7 @@ class MLPMetric(NonlinearMetric):
         n_components: int = 16,
         activation: str = "relu",
         loss: str = "triplet",
-        mining: str = "batch_hard",
+        mining: str = "all",
         margin: float | None = None,
         alpha: float = 1e-4,
         batch_size: str | int = "auto",
