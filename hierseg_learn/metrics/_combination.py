@@ -13,6 +13,7 @@ from sklearn.utils._param_validation import Interval
 
 from ..utils import Estimator
 from .lift import Lift
+from .posteriors import HeldOut
 
 if TYPE_CHECKING:
     from ..tree import SegmentTree
@@ -84,6 +85,8 @@ class FittedNode:
     score: float  # of held-out rows, in the metric that other rows choose; NaN without folds
     outcome: NodeOutcome
     lift: Lift | None = None  # to what the map is linear in, if that is not the table
+    # of the root: rows in its space, learned again without them, one for each fold
+    held_out: tuple[HeldOut, ...] = ()
 
 
 class Combination(Estimator, ABC):
@@ -140,7 +143,9 @@ class Combination(Estimator, ABC):
         learners : list of estimators, length n_nodes
             Learners of the maps of the nodes' own columns; not fitted.
         score : callable
-            ``score(references, reference_codes, queries, query_codes)``, larger is better.
+            ``score(references, reference_codes, queries, query_codes)``, larger is better, of rows
+            in the space of a metric. If it has an attribute `report`, what it chooses is reported
+            by that function instead.
         n_jobs : int or None
             Number of threads.
         random_state : int
@@ -154,6 +159,11 @@ class Combination(Estimator, ABC):
         -------
         nodes : list of FittedNode, length n_nodes
         """
+
+
+def reported(score: Score) -> Score:
+    """Return what a score of nodes is reported by: its `report`, or itself."""
+    return getattr(score, "report", score)
 
 
 def subsample(rows: np.ndarray, most: int) -> np.ndarray:

@@ -76,7 +76,12 @@ class ProjectionCombination(CrossFitCombination):
         kept = max(passes, key=lambda nodes: np.nan_to_num(nodes[-1].score))
         scores = _scores(tree, fitted, codes, choices, passes, score)
         return [
-            CombinedNode(node.metrics[0], mean_over_rows(fitted, own), node.outcome)
+            CombinedNode(
+                node.metrics[0],
+                mean_over_rows(fitted, own),
+                node.outcome,
+                node.metrics[1:] if node is kept[-1] else (),
+            )
             for node, own in zip(kept, scores, strict=True)
         ]
 

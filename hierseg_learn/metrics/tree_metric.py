@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from ._combination import FittedNode, NodeOutcome
 from .base import map_rows
 from .lift import Lift, lift_of
 from .node import fit_node_map
+from .posteriors import HeldOut
 from .registry import seeded_learners
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ class TreeMetric:
     outcomes: list[NodeOutcome]
     # for every node, to the table that `columns` and `maps` refer to; None if that is the table
     lifts: list[Lift | None]
+    held_out: tuple[HeldOut, ...] = ()  # rows in the root's space, learned again without them
 
     @property
     def is_linear(self) -> bool:
@@ -64,6 +66,7 @@ class TreeMetric:
             [self.scores[node] for node in nodes],
             [self.outcomes[node] for node in nodes],
             lifts,
+            self.held_out,
         )
 
 
@@ -108,8 +111,12 @@ def fit_tree_metric(
             for node, own in enumerate(nodes)
         ]
         maps = [node.components[:, own] for node, own in zip(nodes, below, strict=True)]
-        root = nodes[-1].lift
-        maps[-1] = _limit(maps[-1], X if root is None else root(X), below[-1], n_components)
+        root, held_out = nodes[-1].lift, nodes[-1].held_out
+        if n_components is not None and n_components < len(maps[-1]):
+            rows = X if root is None else root(X)
+            rows = map_rows(maps[-1], rows[:, below[-1]], dtype=np.float64)
+            maps[-1] = _principal_axes(rows, n_components) @ maps[-1]
+            held_out = tuple(_limited(part, n_components) for part in held_out)
     return TreeMetric(
         X.shape[1],
         below,
@@ -117,6 +124,7 @@ def fit_tree_metric(
         [node.score for node in nodes],
         [node.outcome for node in nodes],
         [node.lift for node in nodes],
+        held_out,
     )
 
 
@@ -139,12 +147,13 @@ def _fit_alone(
     return FittedNode(components, float("nan"), outcome)
 
 
-def _limit(
-    components: np.ndarray, X: np.ndarray, columns: np.ndarray, n_components: int | None
-) -> np.ndarray:
-    """Keep the principal components of the rows in the root's space."""
-    if n_components is None or n_components >= len(components):
-        return components
-    rows = map_rows(components, X[:, columns], dtype=np.float64)
+def _principal_axes(rows: np.ndarray, n_components: int) -> np.ndarray:
+    """Principal axes of rows, largest variance first: (n_components, n_dimensions)."""
     _, _, axes = np.linalg.svd(rows - rows.mean(axis=0), full_matrices=False)
-    return axes[:n_components] @ components
+    return axes[:n_components]
+
+
+def _limited(part: HeldOut, n_components: int) -> HeldOut:
+    """Rows along the principal axes of those that the metric was learned from."""
+    down = _principal_axes(part.references, n_components).T
+    return replace(part, references=part.references @ down, queries=part.queries @ down)
