@@ -291,8 +291,9 @@ class HierarchicalMetricClassifier(
             root_map, center = self._root_map, table.mean(axis=0)
             self._center = center
         points = Embedding.of(root_map, table, center).points
-        self._posteriors = fit_posteriors(points, table_codes, self._metric.held_out)
-        self._metric = replace(self._metric, held_out=())
+        metric = self._metric
+        self._posteriors = fit_posteriors(points, table_codes, metric.unseen, metric.held_out)
+        self._metric = replace(metric, held_out=(), unseen=None)
         self._set_references(X)
         return self
 

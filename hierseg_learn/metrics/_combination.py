@@ -85,8 +85,11 @@ class FittedNode:
     score: float  # of held-out rows, in the metric that other rows choose; NaN without folds
     outcome: NodeOutcome
     lift: Lift | None = None  # to what the map is linear in, if that is not the table
-    # of the root: rows in its space, learned again without them, one for each fold
+    # of the root: rows in its space, which was learned again without them, one for each fold
     held_out: tuple[HeldOut, ...] = ()
+    # of the root, (n_samples, n_components): all rows through metrics learned without them, turned
+    # to match; None if there are none
+    unseen: np.ndarray | None = None
 
 
 class Combination(Estimator, ABC):
@@ -145,7 +148,8 @@ class Combination(Estimator, ABC):
         score : callable
             ``score(references, reference_codes, queries, query_codes)``, larger is better, of rows
             in the space of a metric. If it has an attribute `report`, what it chooses is reported
-            by that function instead.
+            by that function instead; if it has a true attribute `takes_unseen`, references should
+            be rows through maps that were fitted without them, where there are any.
         n_jobs : int or None
             Number of threads.
         random_state : int

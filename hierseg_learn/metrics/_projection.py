@@ -80,7 +80,7 @@ class ProjectionCombination(CrossFitCombination):
                 node.metrics[0],
                 mean_over_rows(fitted, own),
                 node.outcome,
-                node.metrics[1:] if node is kept[-1] else (),
+                node.metrics if node is kept[-1] else (),
             )
             for node, own in zip(kept, scores, strict=True)
         ]

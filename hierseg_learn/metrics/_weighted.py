@@ -82,7 +82,7 @@ class WeightedCombination(CrossFitCombination):
                 weighed[node].metrics[0],
                 mean_over_rows(fitted, scores[node]),
                 NodeOutcome("leaf") if tree.is_leaf[node] else weighed[node].outcome,
-                weighed[node].metrics[1:] if node == tree.root else (),
+                weighed[node].metrics if node == tree.root else (),
             )
             for node in tree.bottom_up()
         ]

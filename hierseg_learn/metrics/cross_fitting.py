@@ -253,8 +253,8 @@ class CombinedNode:
     projection: np.ndarray
     score: float  # of held-out rows, in the metric that other rows choose; NaN without folds
     outcome: NodeOutcome
-    # of the root: the same map in every view with held-out rows
-    of_folds: Sequence[np.ndarray] = ()
+    # of the root: the same map in every view
+    views: Sequence[np.ndarray] = ()
 
 
 class CrossFitCombination(Combination):
@@ -362,11 +362,14 @@ def _over_the_table(
         components[:, columns[part]] = through @ fitted.maps[part].components
     nothing = combined.outcome.method == "leaf" and not len(fitted.maps[node].components)
     outcome = NodeOutcome("constant") if nothing else combined.outcome
+    if len(combined.views) < 2:
+        return FittedNode(components, combined.score, outcome, lift)
     held_out = tuple(
         held_out_points(view, codes, projection)
-        for view, projection in zip(fitted.folds, combined.of_folds)
+        for view, projection in zip(fitted.folds, combined.views[1:], strict=True)
     )
-    return FittedNode(components, combined.score, outcome, lift, held_out)
+    unseen = fitted.views[0].unseen @ combined.views[0].astype(np.float32).T
+    return FittedNode(components, combined.score, outcome, lift, held_out, unseen)
 
 
 @dataclass(frozen=True)
@@ -441,7 +444,7 @@ def nested_scores(
             if tried and report is score:
                 scores[node, fold] = before.tried_scores.scores(choice)[fold]
             else:
-                scores[node, fold] = _score_view(view, codes, maps[-1][0], report)
+                scores[node, fold] = _score_view(view, codes, maps[-1][0], score, report)
     return scores
 
 
@@ -471,9 +474,18 @@ def fold_sizes(fitted: CrossFit) -> np.ndarray:
     return np.array([min(len(view.held_out), MAX_QUERIES) for view in fitted.folds], dtype=int)
 
 
-def _score_view(view: View, codes: np.ndarray, projection: np.ndarray, score: Score) -> float:
+def _score_view(
+    view: View,
+    codes: np.ndarray,
+    projection: np.ndarray,
+    score: Score,
+    report: Score | None = None,
+) -> float:
+    """Score a metric by the held-out rows of a view, or report it by another function."""
     found = held_out_points(view, codes, projection)
-    return score(found.references, found.codes, found.queries, found.query_codes)
+    references = found.unseen if getattr(score, "takes_unseen", False) else found.references
+    rows = references, found.codes, found.queries, found.query_codes
+    return (score if report is None else report)(*rows)
 
 
 def held_out_points(view: View, codes: np.ndarray, projection: np.ndarray) -> HeldOut:
@@ -489,6 +501,7 @@ def held_out_points(view: View, codes: np.ndarray, projection: np.ndarray) -> He
         codes[references],
         view.embedding[np.ix_(held_out, used)] @ through,
         codes[held_out],
+        view.unseen[np.ix_(references, used)] @ through,
     )
 
 

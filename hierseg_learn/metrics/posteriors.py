@@ -1,9 +1,18 @@
 r"""Posteriors of normal classes with one covariance, in the space of a metric.
 
-The covariance within classes is that of the rows in this space, shrunk towards a multiple of the
-identity, which is the metric. Rows that the metric was learned from lie too close to the means of
-their classes, so the log-likelihoods are too large; they are divided by a temperature. It and the
-shrinkage are chosen by the log loss of rows that were held out when the metric was learned [1]_.
+The covariance within classes is that of the rows in this space, shrunk by the lemma of Ledoit and
+Wolf, or towards a multiple of the identity alone, which is the metric itself. Rows that the metric
+was learned from lie too close to the means of their classes, and these means too far apart, most of
+all along directions that do not tell classes apart. So where there are rows through metrics that
+were learned without them (cross-fitting), these give the covariance and the discriminants. Along
+discriminant d, the means :math:`m_{cd}` of such rows are then about :math:`r_d` times the class
+means :math:`p_{cd}`, with
+
+.. math:: r_d = \frac{\sum_c n_c m_{cd} p_{cd}}{\sum_c n_c p_{cd}^2}
+
+and the discriminant counts as much: a discriminant function is :math:`\sum_d r_d p_{cd} z_d` less
+half of its value at the class mean. All log-likelihoods are divided by a temperature [1]_, which is
+chosen, as is the covariance, by the log loss of held-out rows.
 
 References
 ----------
@@ -14,7 +23,7 @@ References
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.special import log_softmax
@@ -32,8 +41,18 @@ class HeldOut:
 
     references: np.ndarray  # (n_references, n_components): those that it was learned from
     codes: np.ndarray  # (n_references,) int: their classes
-    queries: np.ndarray  # (n_queries, n_components): others
+    queries: np.ndarray  # (n_queries, n_components): others; none for the metric of all rows
     query_codes: np.ndarray  # (n_queries,) int: their classes
+    # (n_references, n_components): the references through metrics that were learned without them,
+    # turned to match; None where there are none
+    unseen: np.ndarray | None = None
+
+    def along(self, axes: np.ndarray) -> HeldOut:
+        """The same rows along some axes, (n_axes, n_components)."""
+        unseen = None if self.unseen is None else self.unseen @ axes.T
+        return replace(
+            self, references=self.references @ axes.T, queries=self.queries @ axes.T, unseen=unseen
+        )
 
 
 @dataclass(frozen=True)
@@ -50,17 +69,34 @@ class Posteriors:
 class _Fit:
     """Discriminants of rows, (n_samples, n_components), for any shrinkage."""
 
-    def __init__(self, points: np.ndarray, codes: np.ndarray) -> None:
+    def __init__(
+        self, points: np.ndarray, codes: np.ndarray, unseen: np.ndarray | None = None
+    ) -> None:
         self.center = points.mean(axis=0, dtype=np.float64)
-        rows = points - self.center
         self.seen, places = np.unique(codes, return_inverse=True)
+        rows = points - self.center
         scatter = ClassScatter.of(rows, places, len(self.seen))
+        self._means = self._unseen_means = scatter.means()
+        if unseen is not None:
+            rows = unseen - unseen.mean(axis=0, dtype=np.float64)
+            scatter = ClassScatter.of(rows, places, len(self.seen))
+            self._unseen_means = scatter.means()
+        self._counts = scatter.counts
         self.ledoit_wolf = ledoit_wolf([(slice(None), rows)], places, scatter)
-        self._learned, self._means = Discriminants(scatter), scatter.means()
+        self._learned = Discriminants(scatter)
         self.log_priors = np.log(scatter.counts / scatter.n_rows)
 
     def whitening(self, shrinkage: float) -> np.ndarray:
-        return self._learned.leading(shrinkage)
+        """Map along which the covariance is the identity, and discriminants count by r."""
+        directions = self._learned.leading(shrinkage)
+        if self._unseen_means is self._means:
+            return directions
+        means, unseen = self._means @ directions.T, self._unseen_means @ directions.T
+        sizes = self._counts @ means**2
+        kept = np.divide(
+            self._counts @ (means * unseen), sizes, np.zeros_like(sizes), where=sizes > 0
+        )
+        return np.sqrt(np.clip(kept, 0.0, 1.0))[:, None] * directions
 
     def log_likelihoods(self, shrinkage: float, queries: np.ndarray) -> np.ndarray:
         """Of queries, but for one constant each: (n_queries, n_seen)."""
@@ -76,22 +112,27 @@ class _Fit:
 
 
 def fit_posteriors(
-    points: np.ndarray, codes: np.ndarray, held_out: Sequence[HeldOut] = ()
+    points: np.ndarray,
+    codes: np.ndarray,
+    unseen: np.ndarray | None = None,
+    held_out: Sequence[HeldOut] = (),
 ) -> Posteriors:
-    """Fit discriminants in the space of a metric, (n_samples, n_components).
+    """Fit discriminants in the space of a metric.
 
-    Without held-out rows, the shrinkage is that of Ledoit and Wolf, and the temperature 1.
+    `points` are the rows that it was learned from, (n_samples, n_components), and `unseen` the same
+    through metrics that were learned without them. Where no rows are held out, the temperature is
+    1; where there are no unseen ones, held-out rows choose between both covariances.
     """
     if not points.shape[1]:
         return Posteriors(np.zeros((0, 0)), 1.0, 1.0)
     with single_blas_thread():
-        learned, temperature, of_metric = _Fit(points, codes), 1.0, False
+        learned, temperature, of_metric = _Fit(points, codes, unseen), 1.0, False
         if held_out:
-            losses = np.zeros((2, len(TEMPERATURES)))
+            losses = np.zeros((2 if unseen is None else 1, len(TEMPERATURES)))
             for part in held_out:
-                fit = _Fit(part.references, part.codes)
-                for choice, shrinkage in enumerate((fit.ledoit_wolf, 1.0)):
-                    losses[choice] += _log_losses(fit, shrinkage, part.queries, part.query_codes)
+                fit = _Fit(part.references, part.codes, part.unseen)
+                for row, shrinkage in zip(losses, (fit.ledoit_wolf, 1.0)):
+                    row += _log_losses(fit, shrinkage, part.queries, part.query_codes)
             choice, place = np.unravel_index(int(losses.argmin()), losses.shape)
             of_metric, temperature = bool(choice), float(TEMPERATURES[place])
         shrinkage = 1.0 if of_metric else learned.ledoit_wolf
@@ -104,6 +145,9 @@ class PosteriorScore:
 
     `report` is their accuracy instead.
     """
+
+    # a combination should pass, as references, rows through maps that were fitted without them
+    takes_unseen = True
 
     def __call__(
         self,

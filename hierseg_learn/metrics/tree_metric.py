@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,7 +33,9 @@ class TreeMetric:
     outcomes: list[NodeOutcome]
     # for every node, to the table that `columns` and `maps` refer to; None if that is the table
     lifts: list[Lift | None]
-    held_out: tuple[HeldOut, ...] = ()  # rows in the root's space, learned again without them
+    # of the root, as those of a FittedNode; in the order of the rows that were fitted
+    held_out: tuple[HeldOut, ...] = ()
+    unseen: np.ndarray | None = None
 
     @property
     def is_linear(self) -> bool:
@@ -67,6 +69,7 @@ class TreeMetric:
             [self.outcomes[node] for node in nodes],
             lifts,
             self.held_out,
+            self.unseen,
         )
 
 
@@ -111,12 +114,16 @@ def fit_tree_metric(
             for node, own in enumerate(nodes)
         ]
         maps = [node.components[:, own] for node, own in zip(nodes, below, strict=True)]
-        root, held_out = nodes[-1].lift, nodes[-1].held_out
+        root, held_out, unseen = nodes[-1].lift, nodes[-1].held_out, nodes[-1].unseen
         if n_components is not None and n_components < len(maps[-1]):
             rows = X if root is None else root(X)
             rows = map_rows(maps[-1], rows[:, below[-1]], dtype=np.float64)
-            maps[-1] = _principal_axes(rows, n_components) @ maps[-1]
-            held_out = tuple(_limited(part, n_components) for part in held_out)
+            axes = _principal_axes(rows, n_components)
+            maps[-1] = axes @ maps[-1]
+            unseen = None if unseen is None else unseen @ axes.T
+            held_out = tuple(
+                part.along(_principal_axes(part.references, n_components)) for part in held_out
+            )
     return TreeMetric(
         X.shape[1],
         below,
@@ -125,6 +132,7 @@ def fit_tree_metric(
         [node.outcome for node in nodes],
         [node.lift for node in nodes],
         held_out,
+        unseen,
     )
 
 
@@ -151,9 +159,3 @@ def _principal_axes(rows: np.ndarray, n_components: int) -> np.ndarray:
     """Principal axes of rows, largest variance first: (n_components, n_dimensions)."""
     _, _, axes = np.linalg.svd(rows - rows.mean(axis=0), full_matrices=False)
     return axes[:n_components]
-
-
-def _limited(part: HeldOut, n_components: int) -> HeldOut:
-    """Rows along the principal axes of those that the metric was learned from."""
-    down = _principal_axes(part.references, n_components).T
-    return replace(part, references=part.references @ down, queries=part.queries @ down)
