@@ -87,8 +87,8 @@ class Linear(Prototypes):
     ) -> LogOdds:
         """Log-odds of one class each against another, (n_rows,) int.
 
-        ``split(a, b, weights)`` replaces what the nodes' own columns contribute to weighted sums of
-        the differences of rows.
+        ``split(rows, means, weights)`` replaces what the nodes' own columns contribute to weighted
+        sums of the differences of rows and means.
         """
         tree, columns = self.layout.tree, self.layout.column_nodes
         direct = np.empty((len(rows), tree.n_nodes))
@@ -103,14 +103,12 @@ class Linear(Prototypes):
             squared[block] = np.stack([np.einsum("ij,ij->i", a, a) for a in apart], axis=1)
             with single_blas_thread():
                 weights = (apart[1] - apart[0]) @ self.components
+            middles = (sides[0] + sides[1]) / 2
             if split is None:
-                middles = (sides[0] + sides[1]) / 2
-                direct[block] = sum_by_node(
-                    (rows[block] - middles) * weights, columns, tree.n_nodes
-                )
+                shares = (rows[block] - middles) * weights
+                direct[block] = sum_by_node(shares, columns, tree.n_nodes)
             else:
-                halves = [split(rows[block], side, weights) for side in sides]
-                direct[block] = (halves[0] + halves[1]) / 2
+                direct[block] = split(rows[block], middles, weights)
         return LogOdds(direct, squared, self.log_priors[targets] - self.log_priors[foils])
 
     def _embed(self, rows: np.ndarray) -> np.ndarray:

@@ -35,8 +35,9 @@ class NodeOutcome:
         "constant", the node has no column that varies; "leaf", learned from the node's own columns;
         of a parent "start", its children's metrics as they are, or what they were refined to:
         "weights", "projection" or "scatter".
-    **params : float
-        What held-out rows chose, such as `shrinkage`.
+    **params : float or str
+        What held-out rows chose, such as `shrinkage`, or which metrics of the children, and of the
+        node's own columns by its own name, are `kept`, if not all are.
 
     Attributes
     ----------
@@ -56,14 +57,14 @@ class NodeOutcome:
     """
 
     method: str
-    _params: tuple[tuple[str, float], ...]  # hashable, and not to be edited
+    _params: tuple[tuple[str, float | str], ...]  # hashable, and not to be edited
 
-    def __init__(self, method: str, **params: float) -> None:
+    def __init__(self, method: str, **params: float | str) -> None:
         object.__setattr__(self, "method", method)
         object.__setattr__(self, "_params", tuple(params.items()))
 
     @property
-    def params(self) -> dict[str, float]:
+    def params(self) -> dict[str, float | str]:
         """What held-out rows chose."""
         return dict(self._params)
 

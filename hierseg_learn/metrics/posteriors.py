@@ -81,21 +81,23 @@ class _Fit:
             rows = unseen - unseen.mean(axis=0, dtype=np.float64)
             scatter = ClassScatter.of(rows, places, len(self.seen))
             self._unseen_means = scatter.means()
-        self._counts = scatter.counts
-        self.ledoit_wolf = ledoit_wolf([(slice(None), rows)], places, scatter)
-        self._learned = Discriminants(scatter)
+        self._counts, n_columns = scatter.counts, points.shape[1]
+        self._learned = Discriminants(scatter) if n_columns else None
+        blocks = [(slice(None), rows)]
+        self.ledoit_wolf = ledoit_wolf(blocks, places, scatter) if n_columns else 1.0
         self.log_priors = np.log(scatter.counts / scatter.n_rows)
 
     def whitening(self, shrinkage: float) -> np.ndarray:
         """Map along which the covariance is the identity, and discriminants count by r."""
+        if self._learned is None:  # no column, as of a node that is constant in a fold
+            return np.zeros((0, 0))
         directions = self._learned.leading(shrinkage)
         if self._unseen_means is self._means:
             return directions
         means, unseen = self._means @ directions.T, self._unseen_means @ directions.T
         sizes = self._counts @ means**2
-        kept = np.divide(
-            self._counts @ (means * unseen), sizes, np.zeros_like(sizes), where=sizes > 0
-        )
+        products = self._counts @ (means * unseen)
+        kept = np.divide(products, sizes, out=np.zeros_like(sizes), where=sizes > 0)
         return np.sqrt(np.clip(kept, 0.0, 1.0))[:, None] * directions
 
     def log_likelihoods(self, shrinkage: float, queries: np.ndarray) -> np.ndarray:
@@ -123,8 +125,6 @@ def fit_posteriors(
     through metrics that were learned without them. Where no rows are held out, the temperature is
     1; where there are no unseen ones, held-out rows choose between both covariances.
     """
-    if not points.shape[1]:
-        return Posteriors(np.zeros((0, 0)), 1.0, 1.0)
     with single_blas_thread():
         learned, temperature, of_metric = _Fit(points, codes, unseen), 1.0, False
         if held_out:
