@@ -84,6 +84,7 @@ def table_estimators():
         yield HierarchicalMetricClassifier(combination=combination, weights="distance", n_jobs=1)
     yield HierarchicalMetricClassifier(n_jobs=2)
     yield HierarchicalMetricClassifier(decision="prototypes")
+    yield HierarchicalMetricClassifier(decision="linear", priors=[0.5, 0.5])
 
 
 def model_estimators():
