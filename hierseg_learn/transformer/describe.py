@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from itertools import islice
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
 from scipy.ndimage import maximum_filter, minimum_filter
 from sklearn.utils import gen_batches
+from sklearn.utils.validation import check_memory
 
 from ..descriptors import Descriptor, ImageChannels, descriptor_columns
 from ..images import ImageBatch
@@ -18,6 +20,7 @@ from ..parts import PartLookup
 from ..segmentation import Segmenter
 from ..table.layout import AREA, PRESENCE, column_name
 from ..tree import SegmentTree
+from ..utils import PlainState
 from ..utils.progress import ProgressBar
 from ._frame import Frame, find_frames
 
@@ -56,7 +59,7 @@ class TableColumns(NamedTuple):
 
 
 @dataclass(frozen=True)
-class TreeDescriber:
+class TreeDescriber(PlainState):
     """Fitted pieces that turn images into rows of the table."""
 
     tree: SegmentTree  # its leaf values are part ids
@@ -290,6 +293,7 @@ def describe_images(
     dtype: np.dtype,
     n_jobs: int | None,
     verbose: int,
+    memory: Any = None,
 ) -> np.ndarray:
     """Describe all images of a batch, in parallel: the same bits for any `n_jobs`."""
     at_once = max(describer.segmenter._images_at_once, describer.images_at_once)
@@ -298,10 +302,10 @@ def describe_images(
     table = np.empty((len(batch), len(describer.columns.names)), dtype=dtype)
     with ProgressBar(len(batch), "Describing images", verbose) as bar:
         if len(chunks) == 1 or effective_n_jobs(n_jobs) == 1:
-            results = (_described(describer, batch.subset(chunk)) for chunk in chunks)
+            results = (_recalled(memory, describer, batch.subset(chunk)) for chunk in chunks)
         else:
             results = Parallel(n_jobs=n_jobs, return_as="generator")(
-                delayed(_described)(describer, batch.subset(chunk)) for chunk in chunks
+                delayed(_recalled)(memory, describer, batch.subset(chunk)) for chunk in chunks
             )
         for chunk, (rows, drops) in zip(chunks, results, strict=True):
             table[chunk] = rows
@@ -373,9 +377,32 @@ def leakage_in_words(tree: SegmentTree, leakage: Mapping[str, np.ndarray]) -> st
     return " ".join(sentences)
 
 
-def _described(describer: TreeDescriber, batch: ImageBatch) -> tuple[np.ndarray, np.ndarray]:
+def _recalled(
+    memory: Any, describer: TreeDescriber, batch: ImageBatch
+) -> tuple[np.ndarray, np.ndarray]:
     """Rows of some images, and the counts of dropped pixels, also in another process."""
+    if memory is None:
+        return describer.rows(batch), batch.drops
+    cached = check_memory(memory).cache(_described, ignore=["batch"])
+    return cached(describer, batch, _digest(batch))
+
+
+def _described(
+    describer: TreeDescriber, batch: ImageBatch, digest: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """As `_recalled`; what was computed before is known by all arguments but the batch."""
     return describer.rows(batch), batch.drops
+
+
+def _digest(batch: ImageBatch) -> str:
+    """Fingerprint of what images and label maps hold, wherever they are stored."""
+    found = sha256()
+    for i in range(len(batch)):
+        for array in (batch.image(i), batch.mask(i, may_be_empty=True)):
+            if array is not None:
+                found.update(repr(array.shape).encode())
+                found.update(np.ascontiguousarray(array))
+    return found.hexdigest()
 
 
 def mean_of_present(rows: np.ndarray) -> np.ndarray:

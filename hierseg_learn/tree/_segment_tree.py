@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
+from ..utils import PlainState, pack, unpack
 from . import _build, _plot, render
 from ._build import list_names, name_in_path, names_of_path
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
 
-class SegmentTree:
+class SegmentTree(PlainState):
     """Immutable tree of named segments, stored as flat arrays.
 
     A node is an integer from 0 to ``n_nodes - 1``. Children come before their parents and the
@@ -216,12 +217,15 @@ class SegmentTree:
     def __delattr__(self, name: str) -> NoReturn:
         raise AttributeError(f"A SegmentTree is immutable: {name!r} cannot be deleted.")
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        state = {"remark": self.remark} if self.remark else None
-        return type(self), (self.names, self.parents, self.leaf_values), state
+    def __getstate__(self) -> dict[str, Any]:
+        names = ("names", "parents", "leaf_values", "remark")
+        return pack({name: getattr(self, name) for name in names})
 
-    def __setstate__(self, state: dict[str, str]) -> None:
-        vars(self).update(state)
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        state = unpack(state)
+        remark = state.pop("remark")
+        # a file may hold anything: it is checked again
+        vars(self).update(vars(type(self)(**state).with_remark(remark)))
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, SegmentTree):

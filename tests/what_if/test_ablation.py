@@ -45,7 +45,7 @@ def with_rows_of(model, images):
     return other
 
 
-@pytest.mark.parametrize("decision", ["neighbors", "prototypes"])
+@pytest.mark.parametrize("decision", ["neighbors", "prototypes", "linear"])
 def test_nothing_of_a_ablated_part_reaches_a_prediction(portraits, train, test, decision):
     # With descriptors of single pixels the table is enough; with others, pixels are
     # inpainted. Training and query pixels of the part are replaced by noise: not a bit changes.

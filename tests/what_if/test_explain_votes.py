@@ -14,9 +14,10 @@ from .conftest import make_model
 ablate = AblatedClassifier.from_estimator
 
 
-@pytest.fixture(scope="module", params=["uniform", "distance", "prototypes"])
+@pytest.fixture(scope="module", params=["uniform", "distance", "prototypes", "linear"])
 def any_model(request, portraits, train):
-    params = {"decision": "prototypes"} if request.param == "prototypes" else {}
+    means = request.param in ("prototypes", "linear")
+    params = {"decision": request.param} if means else {}
     if request.param == "distance":
         params = {"weights": "distance", "combination": "projection"}
     return make_model(portraits.tree, **params).fit(*train)
