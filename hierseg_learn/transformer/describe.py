@@ -323,13 +323,34 @@ def measure_leakage(
     images, with another one around it. For every such descriptor (n_nodes,), NaN for nodes that
     occur nowhere, and everywhere if there is only one image.
     """
-    tree = describer.tree
-    measured = [one for one in describer.descriptors if one[1]._measures_leakage]
-    found = {name: np.zeros(tree.n_nodes) for name, _ in measured}
-    times = np.zeros(tree.n_nodes, dtype=np.intp)
-    order = np.random.default_rng(0).permutation(len(batch))
+    tree, found = describer.tree, {}
     below = tree.sum_up(np.eye(tree.n_leaves, dtype=bool), axis=0) > 0
-    for i, donor in zip(order, np.roll(order, -1)) if measured and len(batch) > 1 else ():
+    for name, descriptor in describer.descriptors:
+        if descriptor._measures_leakage:
+            leaks = _leakage(describer, descriptor, batch, present & tree.is_leaf, below)
+            # sums of what does not depend on other pixels do not either
+            own = leaks[tree.leaves]
+            inner = ~tree.is_leaf & (below & (own > 0)).any(axis=1)
+            leaks[~tree.is_leaf & (below & (own == 0)).any(axis=1)] = 0.0
+            more = _leakage(describer, descriptor, batch, present & inner, below)
+            found[name] = np.where(inner, more, leaks)
+    return found
+
+
+def _leakage(
+    describer: TreeDescriber,
+    descriptor: Descriptor,
+    batch: ImageBatch,
+    present: np.ndarray,
+    below: np.ndarray,
+) -> np.ndarray:
+    """Mean leakage of the nodes that are present somewhere, (n_nodes,), NaN for the others.
+
+    `below`, (n_nodes, n_leaves) bool, says which leaves lie below a node.
+    """
+    sums, times = np.zeros(len(below)), np.zeros(len(below), dtype=np.intp)
+    order = np.random.default_rng(0).permutation(len(batch))
+    for i, donor in zip(order, np.roll(order, -1)) if len(batch) > 1 else ():
         wanted = present[i] & (times < LEAKAGE_IMAGES)
         if not wanted.any():
             continue
@@ -337,23 +358,19 @@ def measure_leakage(
         channels, other = ImageChannels(image), ImageChannels(batch.image(int(donor)))
         for leaves in layers:
             # a node is in one layer, and the root in all
-            here = np.isin(np.arange(tree.n_leaves), leaves)
+            here = np.isin(np.arange(below.shape[1]), leaves)
             nodes = np.flatnonzero(wanted & (below & here).any(axis=1))
             wanted[nodes] = False
-            for name, descriptor in measured:
-                found[name][nodes] += descriptor.leakage(
-                    channels,
-                    other,
-                    leaves,
-                    tree.n_leaves,
-                    together=below[nodes],
-                    device=describer.device,
-                )
+            sums[nodes] += descriptor.leakage(
+                channels,
+                other,
+                leaves,
+                below.shape[1],
+                together=below[nodes],
+                device=describer.device,
+            )
             times[nodes] += 1
-    return {
-        name: np.divide(sums, times, out=np.full(len(sums), np.nan), where=times > 0)
-        for name, sums in found.items()
-    }
+    return np.divide(sums, times, out=np.full(len(sums), np.nan), where=times > 0)
 
 
 def leakage_in_words(tree: SegmentTree, leakage: Mapping[str, np.ndarray]) -> str:
