@@ -31,8 +31,8 @@ from scipy.special import log_softmax
 from ..kernels.threads import single_blas_thread
 from ._lda import ClassScatter, Discriminants, ledoit_wolf
 
-# what log-likelihoods are divided by, in steps of a sixth of an octave
-TEMPERATURES = 2.0 ** (np.arange(-6, 37) / 6)
+# what log-likelihoods are divided by, in steps of a fourth of an octave
+TEMPERATURES = 2.0 ** (np.arange(-4, 49) / 4)
 
 
 @dataclass(frozen=True)
