@@ -36,7 +36,7 @@ from ..metrics.posteriors import PosteriorScore, fit_posteriors
 from ..metrics.registry import COMBINATIONS, NODE_METRICS, make_combination, make_node_metric
 from ..metrics.tree_metric import TreeMetric, fit_tree_metric
 from ..table.checks import check_rows, check_table
-from ..table.layout import TableLayout, read_layout
+from ..table.layout import TableLayout, read_layout, read_remark
 from ..tree import SegmentTree
 from ..utils import Estimator, fill_doc
 from ..utils.labels import check_labels, check_same_kind
@@ -53,9 +53,6 @@ def _is_linear(model: HierarchicalMetricClassifier) -> bool:
     if model.decision == "linear":
         return True
     raise AttributeError(f"decision={model.decision!r} has no scores; 'linear' has.")
-
-
-_SERIES = {"node_scores_": "score", "node_outcomes_": "outcome"}
 
 
 @fill_doc(node_metrics=NODE_METRICS, combinations=COMBINATIONS)
@@ -258,12 +255,13 @@ class HierarchicalMetricClassifier(
             fewer rows than neighbors, or `priors` are no probabilities of the classes.
         """
         get_backend(self.device)  # raises at once if a GPU is asked for and missing
+        remark = read_remark(X)
         X, y = check_table(self, X, y, copy=True)
         self.classes_, codes = np.unique(y, return_inverse=True)
         self._check_enough(codes)
         self.priors_ = check_priors(self.priors, np.bincount(codes))
         self._layout = read_layout(self.tree, self._names(), X.shape[1])
-        self.tree_ = self._layout.tree
+        self.tree_ = self._layout.tree.with_remark(remark) if remark else self._layout.tree
         self.column_nodes_ = self._layout.column_nodes
         backend = get_backend(self.device, n_values=X.size)
         self.device_ = backend.name
@@ -627,20 +625,6 @@ class HierarchicalMetricClassifier(
     @property
     def _n_features_out(self) -> int:
         return len(self._root_map)
-
-    def __getstate__(self) -> dict[str, Any]:
-        # skops cannot store a Series
-        state = super().__getstate__()
-        for name in _SERIES:
-            if hasattr(state.get(name), "to_list"):
-                state[name] = state[name].to_list()
-        return state
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
-        for name, title in _SERIES.items():
-            if isinstance(values := vars(self).get(name), list):
-                setattr(self, name, self._node_series(values, title))
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

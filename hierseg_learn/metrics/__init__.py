@@ -2,6 +2,7 @@
 
 from ._combination import Combination, NodeOutcome
 from ._lda import ShrinkageLDA
+from ._mlp_combination import MLPCombination
 from ._projection import ProjectionCombination
 from ._scatter import ScatterCombination
 from ._weighted import WeightedCombination
@@ -17,6 +18,7 @@ __all__ = [
     "Combination",
     "CrossFitCombination",
     "LinearMetric",
+    "MLPCombination",
     "MLPMetric",
     "NodeOutcome",
     "NonlinearMetric",

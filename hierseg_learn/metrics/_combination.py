@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.utils._param_validation import Interval
 
-from ..utils import Estimator
+from ..utils import Estimator, PlainState
 from .lift import Lift
 from .posteriors import HeldOut
 
@@ -26,7 +26,7 @@ Score = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], float]
 
 
 @dataclass(frozen=True, init=False)
-class NodeOutcome:
+class NodeOutcome(PlainState):
     """How the metric of a node was obtained.
 
     Parameters

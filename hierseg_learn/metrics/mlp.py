@@ -15,7 +15,16 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from ..kernels import get_backend
 from ..kernels.threads import single_blas_thread
-from ._mlp_training import LOSSES, MARGINS, MININGS, Layer, Training, find_device, to_metric
+from ._mlp_training import (
+    LOSSES,
+    MARGINS,
+    MININGS,
+    Layer,
+    Trained,
+    Training,
+    find_device,
+    to_metric,
+)
 from ._training import Batches, NeighborScore, Rows, hold_out
 from .base import NonlinearMetric
 
@@ -29,16 +38,17 @@ class Perceptron:
 
     mean: np.ndarray  # (n_features,) float64: of the columns
     scale: np.ndarray  # (n_features,) float64: their deviations; infinite for constant columns
-    layers: tuple[Layer, ...]  # the last one has no activation
+    layers: tuple[Layer, ...]
     activation: str
+    n_active: int  # how many layers end with the activation
 
     def __call__(self, rows: np.ndarray) -> np.ndarray:
         """Embed rows, (n_rows, n_features) float64: (n_rows, n_components) float64."""
         rows = (rows - self.mean) / self.scale
-        for layer in self.layers:
-            if layer is not self.layers[0]:
-                rows = _activate(rows, self.activation)
+        for place, layer in enumerate(self.layers):
             rows = rows @ layer.weights + layer.intercepts
+            if place < self.n_active:
+                rows = _activate(rows, self.activation)
         return rows
 
 
@@ -72,9 +82,9 @@ class MLPMetric(NonlinearMetric):
         Triplet margin, neighborhood components, or triplets of the signal-to-noise distance, whose
         noise, the variance of a difference over the components, is the learned squared distance
         up to its unit.
-    mining : {"batch_hard", "all"}, default="batch_hard"
-        Triplets of a batch: every anchor with its farthest positive and nearest negative, or all
-        that violate the margin. Not used by ``loss="nca"``.
+    mining : {"all", "batch_hard"}, default="all"
+        Triplets of a batch: all that violate the margin, or every anchor with its farthest positive
+        and nearest negative, which suits large sets with clean classes. Not used by ``loss="nca"``.
     margin : float, default=None
         The margin; None is 1 for ``"triplet"`` and .5 for ``"snr"``. Not used by ``loss="nca"``.
     alpha : float, default=1e-4
@@ -177,7 +187,7 @@ class MLPMetric(NonlinearMetric):
         n_components: int = 16,
         activation: str = "relu",
         loss: str = "triplet",
-        mining: str = "batch_hard",
+        mining: str = "all",
         margin: float | None = None,
         alpha: float = 1e-4,
         batch_size: str | int = "auto",
@@ -215,33 +225,58 @@ class MLPMetric(NonlinearMetric):
     def _fit_rows(self, X: np.ndarray, order: np.ndarray, codes: np.ndarray) -> Perceptron:
         self.device_ = find_device(self.device, X.size)
         random_state = check_random_state(self.random_state)
-        # those of the signal-to-noise loss are centered, which removes one
-        sizes = [X.shape[1], *self._hidden_sizes(), self.n_components + (self.loss == "snr")]
         with single_blas_thread():
             rows = Rows(X, order)
-            start = draw_layers(sizes, self.activation, random_state)
-            trained = self._train(start, rows, codes, random_state)
-        layers = [Layer(*(to_metric(array, self.loss) for array in trained[-1]))]
-        layers = (*trained[:-1], *layers)
+            start = self.draw(X.shape[1], random_state)
+            split = self.split(codes, random_state)
+            trained = self.train(start, rows, codes, split, random_state, self.device_)
+        self.n_iter_, self.loss_curve_ = trained.n_iter, trained.loss_curve
+        self.best_validation_score_ = trained.best_score
+        output = Layer(*(to_metric(array, self.loss) for array in trained.layers[-1]))
+        layers = (*trained.layers[:-1], output)
         self.coefs_ = [layer.weights for layer in layers]
         self.intercepts_ = [layer.intercepts for layer in layers]
-        return Perceptron(rows.mean, rows.scale, layers, self.activation)
+        return Perceptron(rows.mean, rows.scale, layers, self.activation, len(layers) - 1)
 
-    def _train(
+    # the steps of a fit, which a combination of nodes takes one by one
+
+    def draw(self, n_features: int, random_state: np.random.RandomState) -> list[Layer]:
+        """Draw the layers to start from."""
+        sizes = np.atleast_1d(np.asarray(self.hidden_layer_sizes))
+        if sizes.ndim > 1 or (sizes.size and (sizes.dtype.kind not in "iu" or (sizes < 1).any())):
+            raise ValueError(
+                "hidden_layer_sizes must be positive integers, one per hidden layer, got "
+                f"{self.hidden_layer_sizes!r}."
+            )
+        # those of the signal-to-noise loss are centered, which removes one
+        n_outputs = self.n_components + (self.loss == "snr")
+        sizes = [n_features, *map(int, sizes), n_outputs]
+        return draw_layers(sizes, self.activation, random_state)
+
+    def split(
+        self, codes: np.ndarray, random_state: np.random.RandomState
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Rows to train on, and those to hold out, (n_rows,) int each; none without stopping."""
+        if not self.early_stopping:
+            return np.arange(len(codes)), np.arange(0)
+        return hold_out(codes, self.validation_fraction, random_state)
+
+    def train(
         self,
         start: list[Layer],
         rows: Rows,
         codes: np.ndarray,
+        split: tuple[np.ndarray, np.ndarray],
         random_state: np.random.RandomState,
+        device: str,
         masks: list[np.ndarray] | None = None,
-    ) -> list[Layer]:
-        """Train a perceptron from a start, over standardized rows."""
-        train_rows, score = np.arange(len(rows)), None
-        if self.early_stopping:
-            train_rows, held_out = hold_out(codes, self.validation_fraction, random_state)
-            if len(held_out):
-                backend = get_backend("cpu")
-                score = NeighborScore(backend, rows, codes, train_rows, held_out, random_state)
+    ) -> Trained:
+        """Train layers from a start, over standardized rows; see `Training.run`."""
+        train_rows, held_out = split
+        score = None
+        if len(held_out):
+            backend = get_backend("cpu")
+            score = NeighborScore(backend, rows, codes, train_rows, held_out, random_state)
         batch_rows = MAX_BATCH if self.batch_size == "auto" else self.batch_size
         batches = Batches(codes, train_rows, batch_rows, random_state)
         training = Training(
@@ -254,23 +289,11 @@ class MLPMetric(NonlinearMetric):
             max_iter=self.max_iter,
             n_iter_no_change=self.n_iter_no_change,
             tol=self.tol,
-            device=self.device_,
+            device=device,
             report=self._report,
         )
         table = rows.take(np.arange(len(rows)))
-        trained = training.run(start, table, codes, batches, score, masks)
-        self.n_iter_, self.loss_curve_ = trained.n_iter, trained.loss_curve
-        self.best_validation_score_ = trained.best_score
-        return trained.layers
-
-    def _hidden_sizes(self) -> list[int]:
-        sizes = np.atleast_1d(np.asarray(self.hidden_layer_sizes))
-        if sizes.ndim > 1 or (sizes.size and (sizes.dtype.kind not in "iu" or (sizes < 1).any())):
-            raise ValueError(
-                "hidden_layer_sizes must be positive integers, one per hidden layer, got "
-                f"{self.hidden_layer_sizes!r}."
-            )
-        return [int(size) for size in sizes]
+        return training.run(start, table, codes, batches, score, masks)
 
     def _report(self, epoch: int, loss: float, score: float | None) -> None:
         if self.verbose:

@@ -10,6 +10,7 @@ from sklearn.base import clone
 
 from ._combination import Combination
 from ._lda import ShrinkageLDA
+from ._mlp_combination import MLPCombination
 from ._projection import ProjectionCombination
 from ._scatter import ScatterCombination
 from ._weighted import WeightedCombination
@@ -31,6 +32,7 @@ COMBINATIONS = {
     "projection": ProjectionCombination,
     "weighted": WeightedCombination,
     "scatter": ScatterCombination,
+    "mlp": MLPCombination,
 }
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from ..kernels.threads import single_blas_thread
+from ..utils import PlainState
 from ._combination import MAX_QUERIES, MAX_REFERENCES, FittedNode, NodeOutcome, subsample
 from .base import map_rows
 from .cross_fitting import held_out_folds
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class TreeMetric:
+class TreeMetric(PlainState):
     """The metric of every node over everything below it."""
 
     n_features: int  # columns of the table
