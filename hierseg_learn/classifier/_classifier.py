@@ -539,6 +539,7 @@ class HierarchicalMetricClassifier(
         if isinstance(self.tree, str):
             layout = read_layout(self.tree, names, X.shape[1])
         tree, combination = layout.tree, make_combination(self.combination)
+        folded = tree.n_nodes > 1 or self.decision == "linear"
         n_steps = combination.n_steps(tree.n_nodes) if tree.n_nodes > 1 else 1
         with ProgressBar(n_steps, "Fitting nodes", self.verbose) as bar:
             metric = fit_tree_metric(
@@ -553,7 +554,7 @@ class HierarchicalMetricClassifier(
                 n_jobs=self.n_jobs,
                 random_state=self.random_state,
                 on_step=bar.advance,
-                groups=_find_copies(X, codes, layout, names) if tree.n_nodes > 1 else None,
+                groups=_find_copies(X, codes, layout, names) if folded else None,
             )
         return metric.take([tree.index(path) for path in self.tree_.paths], by_name)
 
