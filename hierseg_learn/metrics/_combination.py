@@ -33,7 +33,7 @@ class NodeOutcome:
     method : str
         "constant", the node has no column that varies; "leaf", learned from the node's own columns;
         of a parent "start", its children's metrics as they are, or what they were refined to:
-        "weights", "projection" or "scatter".
+        "weights", "projection", "scatter" or "mlp".
     **params : float
         What held-out rows chose, such as `shrinkage`.
 

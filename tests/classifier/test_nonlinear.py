@@ -11,33 +11,12 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from hierseg_learn import HierarchicalMetricClassifier
 from hierseg_learn.classifier import node_snr_distances
 from hierseg_learn.explain import shapley_values
-from hierseg_learn.metrics import MLPMetric, NonlinearMetric, sum_below
+from hierseg_learn.metrics import MLPMetric, NonlinearMetric, node_contributions, sum_below
+from tests.random_features import RandomFeatures
 from tests.tables import named_table
 
 COMBINATIONS = ["weighted", "projection"]
 DECISIONS = ["neighbors", "prototypes", "linear"]
-
-
-class Waves:
-    """Cosines of random projections."""
-
-    def __init__(self, directions):
-        self.directions = directions
-
-    def __call__(self, rows):
-        return np.cos(rows @ self.directions + np.arange(self.directions.shape[1]))
-
-
-class RandomFeatures(NonlinearMetric):
-    """Random features (Rahimi and Recht, 2007), which need no torch."""
-
-    def __init__(self, n_components=12, random_state=None):
-        self.n_components = n_components
-        self.random_state = random_state
-
-    def _fit(self, X, codes):
-        rng = np.random.default_rng(self.random_state)
-        return Waves(rng.standard_normal((X.shape[1], self.n_components)) / X.std(axis=0).max())
 
 
 class Infinite(NonlinearMetric):
@@ -101,11 +80,36 @@ def test_contributions_are_shapley_values_of_the_nodes(model, pairs):
     assert_allclose(model.pair_contributions(pairs[[3]])[0], expected, rtol=1e-6, atol=1e-9)
 
 
-def test_weights_leave_no_contribution_negative(data, pairs):
+@pytest.mark.parametrize("combination", COMBINATIONS)
+def test_contributions_are_exact_at_every_node(combination, data, pairs):
+    """One level: what the nodes below contribute adds up to the distance in a node's own metric."""
+    model = HierarchicalMetricClassifier(
+        node_metric=RandomFeatures(), combination=combination, random_state=0
+    ).fit(*data)
+    tree, metric = model.tree_, model._metric
+    for node in tree.bottom_up():
+        lift, components = metric.lifts[node], metric.components(node)
+        nodes = np.repeat(np.arange(tree.n_nodes), [len(place) for place in lift.places])
+        delta = lift(pairs[:, 0]) - lift(pairs[:, 1])
+        direct = node_contributions(components, delta, nodes, tree.n_nodes)
+        assert_allclose(direct.sum(axis=1), squared(model, pairs, node), rtol=1e-6, atol=1e-9)
+        outside = np.setdiff1d(np.arange(tree.n_nodes), tree.subtree(node))
+        assert not direct[:, outside].any()
+
+
+def test_weights_make_contributions_exact_through_all_levels(data, pairs):
+    """All levels: a child's share in its parent is its own squared distance times a weight."""
     model = HierarchicalMetricClassifier(
         node_metric=RandomFeatures(), combination="weighted", random_state=0
     ).fit(*data)
-    assert model.pair_contributions(pairs).min() >= 0
+    direct = model.pair_contributions(pairs)
+    total = sum_below(model.tree_, direct)
+    assert direct.min() >= 0
+    for node in model.tree_.bottom_up():
+        own = squared(model, pairs, node)
+        weight = total[:, node].sum() / own.sum()
+        assert weight >= 0
+        assert_allclose(total[:, node], weight * own, rtol=1e-6, atol=1e-9)
 
 
 def test_the_space_of_every_node_depends_on_its_subtree_only(model, data):
