@@ -34,7 +34,7 @@ class NodeOutcome(PlainState):
     method : str
         "constant", the node has no column that varies; "leaf", learned from the node's own columns;
         of a parent "start", its children's metrics as they are, or what they were refined to:
-        "weights", "projection" or "scatter".
+        "weights", "projection", "scatter" or "mlp".
     **params : float or str
         What held-out rows chose, such as `shrinkage`, or which metrics of the children, and of the
         node's own columns by its own name, are `kept`, if not all are.
