@@ -391,11 +391,10 @@ def _places(
             continue
         found.append(Place(name, pair_of[0], pair_of[1]))
     if not found:
-        tried = [*image_patterns, *mask_patterns]
         of = f" of the split {split!r}" if split else ""
         raise FileNotFoundError(
             f"{str(folder)!r} must hold the folders of photos and masks{of}; looked for "
-            f"{named(tried)}."
+            f"{named([*image_patterns, *mask_patterns])}."
         )
     return found
 

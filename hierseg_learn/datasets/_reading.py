@@ -568,24 +568,20 @@ class Reading:
         return [ids[item] if isinstance(item, str) else item for item in given]
 
     def _collections(self, found: Collected) -> tuple[ImageFiles, ImageFiles]:
+        """Photos and masks, resized where that was asked for."""
         photos, masks = found.photos, found.masks
         photo_recipe, mask_recipe = found.photo_recipe, found.mask_recipe
-        if self.resize is not None or self.max_side is not None:
-            partners = (mask_recipe, photo_recipe)
-            wanted = self.resize or int(self.max_side)
-            if wanted != "photo":
-                size = "partner" if wanted == "mask" else wanted
-                others = masks if wanted == "mask" else [None] * len(masks)
-                photo_recipe = ResizedRecipe(photo_recipe, partners[0], size)
-                photos = list(zip(found.photos, others))
-            if wanted != "mask":
-                size = "partner" if wanted == "photo" else wanted
-                mask_recipe = ResizedRecipe(mask_recipe, partners[1], size)
-                masks = list(zip(found.masks, found.photos))
-        return (
-            ImageFiles(photos, "image", photo_recipe),
-            ImageFiles(masks, "mask", mask_recipe),
-        )
+        wanted = self.resize or self.max_side
+        if wanted not in (None, "photo"):
+            size = "partner" if wanted == "mask" else wanted
+            partners = found.masks if wanted == "mask" else [None] * len(masks)
+            photo_recipe = ResizedRecipe(photo_recipe, found.mask_recipe, size)
+            photos = list(zip(found.photos, partners))
+        if wanted not in (None, "mask"):
+            size = "partner" if wanted == "photo" else wanted
+            mask_recipe = ResizedRecipe(mask_recipe, found.photo_recipe, size)
+            masks = list(zip(found.masks, found.photos))
+        return ImageFiles(photos, "image", photo_recipe), ImageFiles(masks, "mask", mask_recipe)
 
     def _target(self, found: Collected) -> tuple[np.ndarray | None, list[str]]:
         if found.classes is None:
