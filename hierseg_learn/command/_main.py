@@ -17,6 +17,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from numbers import Integral, Real
+from pathlib import Path
 from typing import Any
 from zipfile import ZIP_DEFLATED
 
@@ -391,6 +392,8 @@ def _explain(options: argparse.Namespace) -> None:
         if label is not None and label not in known:
             raise CommandError(f"--{name} must be one of {', '.join(known)}, got {label!r}.")
         asked[name] = known.get(label)
+    short = [Path(name).name for name in names]
+    names = short if len(set(short)) == len(short) else names
     wants_two = any(label is not None for label in asked.values())
     table = model.table(photos)
     found = []
