@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, Self
@@ -31,6 +32,7 @@ from ..metrics.base import (
 from ..metrics.canonical import canonical_order
 from ..metrics.cross_fitting import find_copies
 from ..metrics.lift import Lift, LiftedMap
+from ..metrics.posteriors import PosteriorScore, fit_posteriors
 from ..metrics.registry import COMBINATIONS, NODE_METRICS, make_combination, make_node_metric
 from ..metrics.tree_metric import TreeMetric, fit_tree_metric
 from ..table.checks import check_rows, check_table
@@ -40,7 +42,7 @@ from ..utils import Estimator, fill_doc
 from ..utils.labels import check_labels, check_same_kind
 from ..utils.progress import ProgressBar
 from ._explain import ExplainMixin
-from ._linear import Linear, check_priors, posterior_score, shared_whitening
+from ._linear import Linear, check_priors
 from .votes import Embedding, Neighbors, Order, Prototypes, neighbor_score
 
 if TYPE_CHECKING:
@@ -51,9 +53,6 @@ def _is_linear(model: HierarchicalMetricClassifier) -> bool:
     if model.decision == "linear":
         return True
     raise AttributeError(f"decision={model.decision!r} has no scores; 'linear' has.")
-
-
-_SERIES = {"node_scores_": "score", "node_outcomes_": "outcome"}
 
 
 @fill_doc(node_metrics=NODE_METRICS, combinations=COMBINATIONS)
@@ -84,14 +83,16 @@ class HierarchicalMetricClassifier(
         names or positions as leaves.
     node_metric : {$node_metrics} or estimator, default="lda"
         What learns the map of every node: shrinkage linear discriminants, neighborhood components,
-        large-margin neighbors, triplet margin, signal-to-noise; or any metric-learn or
-        scikit-learn estimator whose `transform` is linear. It is fitted on the node's columns,
+        large-margin neighbors, triplet margin, signal-to-noise, a multilayer perceptron (needs
+        PyTorch); or any metric-learn or scikit-learn estimator whose `transform` is linear, or a
+        :class:`~hierseg_learn.metrics.NonlinearMetric`. It is fitted on the node's columns,
         standardized.
     combination : {$combinations} or Combination, default="projection"
         How a parent's metric is made from those of its children: by a full projection; by
         non-negative weights, under which no contribution is negative; or by discriminants of all
         columns below it, with a scatter drawn towards that of the children, which takes less
-        memory where the nodes have hundreds of columns, and needs ``node_metric="lda"``.
+        memory where the nodes have hundreds of columns, and needs ``node_metric="lda"``; or by
+        training the children's perceptrons on, which needs ``node_metric="mlp"``.
     n_components : int, default=None
         Most dimensions of the root's embedding, which is cut by its principal components where the
         combination gives more; this mixes the nodes, also under ``combination="weighted"``. None
@@ -128,7 +129,8 @@ class HierarchicalMetricClassifier(
     column_nodes_ : ndarray of shape (n_features,), int
         Node of every column.
     components_ : ndarray of shape (n_components, n_features), float64
-        The root's linear map L; the squared distance of two rows is ``||L (a - b)||^2``.
+        The root's linear map L; the squared distance of two rows is ``||L (a - b)||^2``. Only if
+        the node metrics are linear.
     node_scores_ : Series of shape (n_nodes,)
         By node path, held-out accuracy of the neighbors' votes by the metric of the node (including
         its subtree); NaN where classes are too small to hold rows out. How a parent is combined is
@@ -140,7 +142,8 @@ class HierarchicalMetricClassifier(
     priors_ : ndarray of shape (n_classes,)
         Prior probabilities of the classes.
     prototypes_ : ndarray of shape (n_classes, n_features)
-        Mean of the training rows of every class.
+        Mean of the training rows of every class. Where node metrics are not linear, decisions
+        compare with the means of the embedded rows instead.
     device_ : str
         "cpu" or "cuda": where `fit` searched neighbors. Node learners choose by the size of their
         own tables.
@@ -157,7 +160,9 @@ class HierarchicalMetricClassifier(
     Notes
     -----
     With M = L'L and Δ the difference of two rows, the columns of node v contribute Δ_v'(MΔ)_v to
-    the squared distance: the Shapley value of the game in which only some nodes differ.
+    the squared distance: the Shapley value of the game in which only some nodes differ. Where
+    node metrics are not linear, Δ is the difference of the nodes' embeddings, in which the metric
+    of every node is linear, and the same holds.
 
     What is learned does not depend on the order of the rows or of named columns, on the memory
     layout of the table or on the names of the classes: folds and batches are drawn from rows that
@@ -289,9 +294,10 @@ class HierarchicalMetricClassifier(
             table = self._lift(X)[order]
             root_map, center = self._root_map, table.mean(axis=0)
             self._center = center
-        self._whitening = shared_whitening(
-            Embedding.of(root_map, table, center).points, table_codes
-        )
+        points = Embedding.of(root_map, table, center).points
+        metric = self._metric
+        self._posteriors = fit_posteriors(points, table_codes, metric.unseen, metric.held_out)
+        self._metric = replace(metric, held_out=(), unseen=None)
         self._set_references(X)
         return self
 
@@ -539,6 +545,7 @@ class HierarchicalMetricClassifier(
         if isinstance(self.tree, str):
             layout = read_layout(self.tree, names, X.shape[1])
         tree, combination = layout.tree, make_combination(self.combination)
+        folded = tree.n_nodes > 1 or self.decision == "linear"
         n_steps = combination.n_steps(tree.n_nodes) if tree.n_nodes > 1 else 1
         with ProgressBar(n_steps, "Fitting nodes", self.verbose) as bar:
             metric = fit_tree_metric(
@@ -549,11 +556,11 @@ class HierarchicalMetricClassifier(
                 make_node_metric(self.node_metric, device=self.device),
                 combination,
                 n_components=self.n_components,
-                score=posterior_score if self.decision == "linear" else neighbor_score(backend),
+                score=PosteriorScore() if self.decision == "linear" else neighbor_score(backend),
                 n_jobs=self.n_jobs,
                 random_state=self.random_state,
                 on_step=bar.advance,
-                groups=_find_copies(X, codes, layout, names) if tree.n_nodes > 1 else None,
+                groups=_find_copies(X, codes, layout, names) if folded else None,
             )
         return metric.take([tree.index(path) for path in self.tree_.paths], by_name)
 
@@ -590,11 +597,11 @@ class HierarchicalMetricClassifier(
             return Prototypes(self._root_map, self._lifted_layout, means, self._order())
         if self.decision == "linear":
             return Linear(
-                self._whitening @ self._root_map,
+                self._posteriors.whitening @ self._root_map,
                 self._lifted_layout,
                 self._class_means,
                 self._order(),
-                self._whitening,
+                self._posteriors.whitening,
                 self._center,
                 np.log(self.priors_),
             )
@@ -624,20 +631,6 @@ class HierarchicalMetricClassifier(
     @property
     def _n_features_out(self) -> int:
         return len(self._root_map)
-
-    def __getstate__(self) -> dict[str, Any]:
-        # skops cannot store a Series
-        state = super().__getstate__()
-        for name in _SERIES:
-            if hasattr(state.get(name), "to_list"):
-                state[name] = state[name].to_list()
-        return state
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
-        for name, title in _SERIES.items():
-            if isinstance(values := vars(self).get(name), list):
-                setattr(self, name, self._node_series(values, title))
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -13,7 +13,7 @@ from sklearn.base import _fit_context
 from sklearn.utils import gen_batches
 from sklearn.utils.validation import check_is_fitted
 
-from ..base import ImageEstimator
+from ..base import ImageEstimator, refuse_label_maps
 from ..images import ImageBatch
 from ..kernels import get_backend
 
@@ -154,6 +154,7 @@ class Descriptor(ImageEstimator):
         ValueError
             If an image or a parameter is invalid; the message names it.
         """
+        refuse_label_maps(y)
         batch = self._check_images(X, reset=True)
         if not self.prefix or set(self.prefix) & set("/|"):
             raise ValueError(

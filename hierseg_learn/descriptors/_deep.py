@@ -18,6 +18,9 @@ from ..networks import Trunk, open_trunk
 from ..networks.photos import as_bytes
 from ._base import Descriptor, ImageChannels
 
+# pixels on either side that filters of Pillow look at, at scale 1
+REACH = 3
+
 
 class View(NamedTuple):
     """What the network sees at once of a photo, and the regions that are pooled from it."""
@@ -270,11 +273,19 @@ def _input(trunk: Trunk, pixels: np.ndarray, view: View, mask: np.ndarray | None
         scales * edges
         for edges in ((view.rows.start, view.cols.start), (view.rows.stop, view.cols.stop))
     )
-    if mask is not None:
-        paint = np.rint(255 * np.array(trunk.preprocessing.mean)).astype(np.uint8)
-        pixels = np.where((mask == view.regions[0])[..., np.newaxis], pixels, paint)
     height, width = pixels.shape[:2]
-    return trunk.prepare(pixels, view.shape, (left, top, min(right, width), min(bottom, height)))
+    box = left, top, min(right, width), min(bottom, height)
+    if mask is None:
+        return trunk.prepare(pixels, view.shape, box)
+    # what resizing looks at, and no more
+    near = [REACH * max(scale, 1) + 1 for scale in scales]
+    rows = slice(max(int(box[1] - near[0]), 0), int(box[3] + near[0]) + 1)
+    cols = slice(max(int(box[0] - near[1]), 0), int(box[2] + near[1]) + 1)
+    paint = np.clip(np.rint(255 * np.array(trunk.preprocessing.mean)), 0, 255).astype(np.uint8)
+    shown = np.full((*mask[rows, cols].shape, 3), paint)
+    np.copyto(shown, pixels[rows, cols], where=(mask[rows, cols] == view.regions[0])[..., None])
+    origin = np.array([cols.start, rows.start] * 2)
+    return trunk.prepare(shown, view.shape, tuple((np.array(box) - origin).tolist()))
 
 
 def _shares(trunk: Trunk, view: View, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:

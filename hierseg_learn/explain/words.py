@@ -102,9 +102,20 @@ _MOSTLY = 0.5
 
 
 def node_labels(tree: SegmentTree) -> list[str]:
-    """Name of every node, or its path where another node has the same name."""
-    counts = Counter(tree.names)
-    return [name if counts[name] == 1 else path for name, path in zip(tree.names, tree.paths)]
+    """Name of every node, with as much of the path before it as sets it apart from others."""
+    labels, parts = list(tree.names), [path.split("/") for path in tree.paths]
+    lengths = np.ones(tree.n_nodes, dtype=int)
+    while True:
+        counts = Counter(labels)
+        # paths differ, so that of two equal labels one at least can be longer
+        shared = [
+            k for k, label in enumerate(labels) if counts[label] > 1 and lengths[k] < len(parts[k])
+        ]
+        if not shared:
+            return labels
+        lengths[shared] += 1
+        for k in shared:
+            labels[k] = "/".join(parts[k][-lengths[k] :])
 
 
 def spoken_labels(tree: SegmentTree) -> list[str]:

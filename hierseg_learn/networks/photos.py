@@ -144,9 +144,11 @@ def standardized(
     """
     if size != pixels.shape[:2] or box is not None:
         pixels = resized(pixels, size, INTERPOLATIONS[interpolation], box)
-    values = pixels / np.float32(255)
+    # of every byte, in every channel
+    values = np.arange(256, dtype=np.float32)[:, np.newaxis] / np.float32(255)
     values = (values - np.asarray(mean, np.float32)) / np.asarray(std, np.float32)
-    return np.ascontiguousarray(values.transpose(2, 0, 1))
+    values = np.broadcast_to(values, (256, 3))
+    return np.stack([values[:, k][pixels[..., k]] for k in range(3)])
 
 
 def resized(

@@ -359,18 +359,25 @@ class Trunk:
                 networks[where] = TorchNetwork(module, where, self.preprocessing.size)
             return networks[where]
         path = self.options.get("checkpoint") or self.source
-        if self.options.get("pretrained"):
-            state: tuple = ()
-        else:
-            state = state_of(_weights(path))
-            sha256 = hash_files(tuple(_weights(path)), state)
-            if sha256 != self.sha256:
-                raise ValueError(
-                    f"{os.fspath(path)!r} holds other weights than in fit: their SHA-256 is "
-                    f"{sha256[:12]}…, expected {self.sha256[:12]}…"
-                )
+        files = () if self.options.get("pretrained") else tuple(_weights(path))
+        state = state_of(files)
+        if files:
+            self._check_hash(hash_files(files, state))
         options = tuple(sorted(self.options.items()))
-        return _open(self.kind, self.source, options, where, self.preprocessing.size, state)
+        network, sha256 = _open(
+            self.kind, self.source, options, where, self.preprocessing.size, state
+        )
+        if not files:
+            self._check_hash(sha256)
+        return network
+
+    def _check_hash(self, sha256: str) -> None:
+        """Raise unless the weights have this hash."""
+        if sha256 != self.sha256:
+            raise ValueError(
+                f"{self.fingerprint[0]!r} holds other weights than in fit: their SHA-256 is "
+                f"{sha256[:12]}…, expected {self.sha256[:12]}…"
+            )
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if name != "_networks"}
@@ -548,13 +555,18 @@ def _of_folder(folder: str, layer: int | str, preprocessing: Any) -> Trunk:
 
 @lru_cache(maxsize=4)
 def _open(
-    kind: str, source: str, options: tuple, device: str, size: tuple[int, int], state: tuple
-) -> TorchNetwork:
-    """Open a network; `state` changes when its files do."""
+    kind: str,
+    source: str,
+    options: tuple,
+    device: str,
+    size: tuple[int, int],
+    state: tuple,
+) -> tuple[TorchNetwork, str]:
+    """Open a network and, if it has no files, hash it; `state` changes when its files do."""
     from ._torch import TorchNetwork
 
     model = _timm_model(source, dict(options)) if kind == "timm" else _folder_model(source)
-    return TorchNetwork(model, device, size)
+    return TorchNetwork(model, device, size), "" if state else _hash_tensors(model.state_dict())
 
 
 def _timm_model(name: str, options: dict[str, Any]) -> Any:

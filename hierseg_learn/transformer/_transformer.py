@@ -11,10 +11,10 @@ import numpy as np
 from sklearn import get_config
 from sklearn.base import TransformerMixin, _fit_context
 from sklearn.utils import Tags, check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from ..base import ImageEstimator, clone_with_seed
+from ..base import ImageEstimator, clone_with_seed, refuse_label_maps
 from ..descriptors import DEFAULT_DESCRIPTORS, Descriptor, make_descriptors
 from ..descriptors.registry import DESCRIPTORS
 from ..images import ImageBatch, is_table
@@ -86,6 +86,10 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
     missing : {"mean", "nan"}, default="mean"
         Value of the descriptor columns of a part that an image lacks: the mean over the training
         images that have it, or NaN.
+    memory : str or object with the interface of joblib.Memory, default=None
+        Folder of a cache of rows, in blocks of images: what was described before, by a transformer
+        that learned the same, from images and label maps of the same content, is read from there,
+        also after an interruption. Images are decoded all the same. By default nothing is cached.
     device : {"auto", "cpu", "cuda"}, default="auto"
         Where the kernels of descriptors that have some run (``"patches"``); the others are pooled
         on the CPU.
@@ -156,6 +160,7 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
         "image_shape": [tuple, list, None],
         "unlabeled": ["array-like", Integral, None],
         "missing": [StrOptions({"mean", "nan"})],
+        "memory": [str, HasMethods(["cache"]), None],
         "device": [StrOptions({"auto", "cpu", "cuda"})],
         "n_jobs": [Integral, None],
         "verbose": ["verbose"],
@@ -177,6 +182,7 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
         image_shape: tuple[int, ...] | None = None,
         unlabeled: Any = None,
         missing: str = "mean",
+        memory: Any = None,
         device: str = "auto",
         n_jobs: int | None = None,
         verbose: int = 0,
@@ -190,6 +196,7 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
         self.image_shape = image_shape
         self.unlabeled = unlabeled
         self.missing = missing
+        self.memory = memory
         self.device = device
         self.n_jobs = n_jobs
         self.verbose = verbose
@@ -268,6 +275,7 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
             dtype=_table_dtype(X),
             n_jobs=self.n_jobs,
             verbose=self.verbose,
+            memory=self.memory,
         )
         if not self.segmenter_._dropped_in_fit:
             self.segmenter_._warn_dropped(batch)
@@ -367,11 +375,7 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
     def _fit_rows(self, X: Any, segments: Any, y: Any) -> tuple[np.ndarray, ImageBatch]:
         """Fit everything; return the training rows, NaN where a part is missing, and images."""
         get_backend(self.device)
-        if isinstance(y, list | tuple | np.ndarray) and len(y) and np.ndim(y[0]) > 1:
-            raise ValueError(
-                f"y must hold one label per image, got arrays of shape {np.shape(y[0])}; label "
-                "maps are passed as segments=, or as SegmentedImages(images, masks)."
-            )
+        refuse_label_maps(y)
         batch = self._check_images(X, segments=segments, reset=True)
         rng = None if self.random_state is None else check_random_state(self.random_state)
         segmenter = make_segmenter(self.segmenter, has_masks=batch.has_masks)
@@ -404,6 +408,7 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
             dtype=_table_dtype(X),
             n_jobs=self.n_jobs,
             verbose=self.verbose,
+            memory=self.memory,
         )
         self.fill_values_ = self._learn_fill_values(rows)
         presence = np.unique(self._describer_.presence_columns()[0])
