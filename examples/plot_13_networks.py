@@ -128,13 +128,13 @@ for ax in axes.flat:
 
 # %%
 # **Trunk.** The feature maps of the network are pooled over the segments; a cell counts with the
-# area that lies in the segment. By default, the network sees each segment alone, so that nothing
-# leaks from its surroundings into its columns.
+# area that lies in the segment. By default, the network sees each segment alone, on a white ground
+# and enlarged to one size, so that nothing leaks from its surroundings into its columns.
 from hierseg_learn import SegmentTreeTransformer
 from hierseg_learn.descriptors import DeepDescriptor
 
 scale = {"size": photos[0].shape[:2], "mean": 0.5, "std": 1}
-trunk = DeepDescriptor(path, layer="features", preprocessing=scale)
+trunk = DeepDescriptor(path, layer="features", preprocessing=scale, part_size=40)
 transformer = SegmentTreeTransformer(segmenter, descriptors=trunk, describe_inner=False)
 table = transformer.fit_transform(photos)
 test_table = transformer.transform(test_photos)
