@@ -83,14 +83,16 @@ class HierarchicalMetricClassifier(
         names or positions as leaves.
     node_metric : {$node_metrics} or estimator, default="lda"
         What learns the map of every node: shrinkage linear discriminants, neighborhood components,
-        large-margin neighbors, triplet margin, signal-to-noise; or any metric-learn or
-        scikit-learn estimator whose `transform` is linear. It is fitted on the node's columns,
+        large-margin neighbors, triplet margin, signal-to-noise, a multilayer perceptron (needs
+        PyTorch); or any metric-learn or scikit-learn estimator whose `transform` is linear, or a
+        :class:`~hierseg_learn.metrics.NonlinearMetric`. It is fitted on the node's columns,
         standardized.
     combination : {$combinations} or Combination, default="projection"
         How a parent's metric is made from those of its children: by a full projection; by
         non-negative weights, under which no contribution is negative; or by discriminants of all
         columns below it, with a scatter drawn towards that of the children, which takes less
-        memory where the nodes have hundreds of columns, and needs ``node_metric="lda"``.
+        memory where the nodes have hundreds of columns, and needs ``node_metric="lda"``; or by
+        training the children's perceptrons on, which needs ``node_metric="mlp"``.
     n_components : int, default=None
         Most dimensions of the root's embedding, which is cut by its principal components where the
         combination gives more; this mixes the nodes, also under ``combination="weighted"``. None
@@ -127,7 +129,8 @@ class HierarchicalMetricClassifier(
     column_nodes_ : ndarray of shape (n_features,), int
         Node of every column.
     components_ : ndarray of shape (n_components, n_features), float64
-        The root's linear map L; the squared distance of two rows is ``||L (a - b)||^2``.
+        The root's linear map L; the squared distance of two rows is ``||L (a - b)||^2``. Only if
+        the node metrics are linear.
     node_scores_ : Series of shape (n_nodes,)
         By node path, held-out accuracy of the neighbors' votes by the metric of the node (including
         its subtree); NaN where classes are too small to hold rows out. How a parent is combined is
@@ -139,7 +142,8 @@ class HierarchicalMetricClassifier(
     priors_ : ndarray of shape (n_classes,)
         Prior probabilities of the classes.
     prototypes_ : ndarray of shape (n_classes, n_features)
-        Mean of the training rows of every class.
+        Mean of the training rows of every class. Where node metrics are not linear, decisions
+        compare with the means of the embedded rows instead.
     device_ : str
         "cpu" or "cuda": where `fit` searched neighbors. Node learners choose by the size of their
         own tables.
@@ -156,7 +160,9 @@ class HierarchicalMetricClassifier(
     Notes
     -----
     With M = L'L and Δ the difference of two rows, the columns of node v contribute Δ_v'(MΔ)_v to
-    the squared distance: the Shapley value of the game in which only some nodes differ.
+    the squared distance: the Shapley value of the game in which only some nodes differ. Where
+    node metrics are not linear, Δ is the difference of the nodes' embeddings, in which the metric
+    of every node is linear, and the same holds.
 
     What is learned does not depend on the order of the rows or of named columns, on the memory
     layout of the table or on the names of the classes: folds and batches are drawn from rows that
@@ -539,6 +545,7 @@ class HierarchicalMetricClassifier(
         if isinstance(self.tree, str):
             layout = read_layout(self.tree, names, X.shape[1])
         tree, combination = layout.tree, make_combination(self.combination)
+        folded = tree.n_nodes > 1 or self.decision == "linear"
         n_steps = combination.n_steps(tree.n_nodes) if tree.n_nodes > 1 else 1
         with ProgressBar(n_steps, "Fitting nodes", self.verbose) as bar:
             metric = fit_tree_metric(
@@ -553,7 +560,7 @@ class HierarchicalMetricClassifier(
                 n_jobs=self.n_jobs,
                 random_state=self.random_state,
                 on_step=bar.advance,
-                groups=_find_copies(X, codes, layout, names) if tree.n_nodes > 1 else None,
+                groups=_find_copies(X, codes, layout, names) if folded else None,
             )
         return metric.take([tree.index(path) for path in self.tree_.paths], by_name)
 

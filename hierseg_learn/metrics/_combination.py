@@ -34,7 +34,7 @@ class NodeOutcome(PlainState):
     method : str
         "constant", the node has no column that varies; "leaf", learned from the node's own columns;
         of a parent "start", its children's metrics as they are, or what they were refined to:
-        "weights", "projection" or "scatter".
+        "weights", "projection", "scatter" or "mlp".
     **params : float or str
         What held-out rows chose, such as `shrinkage`, or which metrics of the children, and of the
         node's own columns by its own name, are `kept`, if not all are.
@@ -149,8 +149,8 @@ class Combination(Estimator, ABC):
         score : callable
             ``score(references, reference_codes, queries, query_codes)``, larger is better, of rows
             in the space of a metric. If it has an attribute `report`, what it chooses is reported
-            by that function instead; if it has a true attribute `takes_unseen`, references should
-            be rows through maps that were fitted without them, where there are any.
+            by that function instead; if it has an attribute `unseen`, that function scores
+            references that are mapped as if they were held out, too.
         n_jobs : int or None
             Number of threads.
         random_state : int

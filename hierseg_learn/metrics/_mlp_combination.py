@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from ._combination import (
     Score,
     subsample,
 )
-from ._mlp_training import Layer, find_device, to_metric
+from ._mlp_training import Layer, Network, find_device, to_metric
 from ._training import Rows
 from .cross_fitting import held_out_folds
 from .lift import NO_EMBEDDING, Lift, NodeEmbedding
@@ -134,44 +135,23 @@ class MLPCombination(Combination):
 
 
 @dataclass(frozen=True)
-class _Blocks:
-    """A perceptron whose hidden layers are blocks, one per node, and whose output layer is not."""
+class _Climbed:
+    """A network with a block for every node that it takes columns of."""
 
-    nodes: list[int]  # nodes with columns, in the order of the blocks
-    hidden: list[list[Layer]]  # hidden layers of every block
-    output: Layer  # (n_hidden of all blocks, n_outputs)
+    nodes: list[int]  # in the order of the blocks
+    network: Network
 
     @classmethod
-    def beside(cls, parts: list[_Blocks]) -> _Blocks:
+    def beside(cls, parts: list[_Climbed]) -> _Climbed:
         """Several side by side: their squared distances add up."""
+        networks = [part.network for part in parts]
         output = Layer(
-            block_diag(*(part.output.weights for part in parts)).astype(np.float32),
-            np.concatenate([part.output.intercepts for part in parts]),
+            block_diag(*(network.output.weights for network in networks)).astype(np.float32),
+            np.concatenate([network.output.intercepts for network in networks]),
         )
-        nodes = [node for part in parts for node in part.nodes]
-        return cls(nodes, [layers for part in parts for layers in part.hidden], output)
-
-    def layers(self) -> tuple[list[Layer], list[np.ndarray]]:
-        """The same as one perceptron, and where its weights are free."""
-        layers, masks = [], []
-        for several in zip(*self.hidden, strict=True):
-            weights = [layer.weights for layer in several]
-            intercepts = np.concatenate([layer.intercepts for layer in several])
-            layers.append(Layer(block_diag(*weights).astype(np.float32), intercepts))
-            masks.append(block_diag(*(np.ones_like(block, dtype=bool) for block in weights)))
-        return [*layers, self.output], [*masks, np.ones_like(self.output.weights, dtype=bool)]
-
-    def replaced(self, layers: list[Layer]) -> _Blocks:
-        """The same blocks with the weights of one perceptron."""
-        hidden: list[list[Layer]] = [[] for _ in self.hidden]
-        for place, layer in enumerate(layers[:-1]):
-            row = column = 0
-            for block, before in zip(hidden, self.hidden, strict=True):
-                n_rows, n_columns = before[place].weights.shape
-                rows, columns = slice(row, row + n_rows), slice(column, column + n_columns)
-                block.append(Layer(layer.weights[rows, columns].copy(), layer.intercepts[columns]))
-                row, column = rows.stop, columns.stop
-        return _Blocks(self.nodes, hidden, layers[-1])
+        widths = [width for network in networks for width in network.widths]
+        hidden = [block for network in networks for block in network.hidden]
+        return cls([node for part in parts for node in part.nodes], Network(widths, hidden, output))
 
 
 def _climb(
@@ -187,64 +167,50 @@ def _climb(
     """Fit all nodes on all rows of X, (n_samples, n_features), children before their parents."""
     # the same for all nodes: a parent must not be scored on rows that a child was trained on
     split = learners[0].split(codes, check_random_state(seed))
-    climbed: list[_Blocks | None] = []
+    climbed: list[_Climbed | None] = []
     nodes = []
     with single_blas_thread():
         for node, learner in enumerate(learners):
             random_state = check_random_state(learner.random_state)
-            parts = [climbed[child] for child in tree.children(node)]
+            train = partial(_train, X, codes, columns, learner, split, random_state)
+            parts = [part for child in tree.children(node) if (part := climbed[child]) is not None]
             if len(columns[node]):
-                drawn = learner.draw(len(columns[node]), random_state)
-                own = _Blocks([node], [drawn[:-1]], drawn[-1])
-                own, _ = _trained(own, X, codes, columns, learner, split, random_state)
-                parts.append(own)
-            parts = [part for part in parts if part is not None]
-            blocks, method = None, "leaf" if tree.is_leaf[node] else "start"
+                drawn = learner.draw([len(columns[node])], random_state)
+                parts.append(train(_Climbed([node], drawn)))
+            found, method = None, "leaf" if tree.is_leaf[node] else "start"
             if parts:
-                blocks = _Blocks.beside(parts)
+                found = start = _Climbed.beside(parts)
             if len(parts) > 1:
                 if not warm_start:
-                    blocks = _redrawn(blocks, learner, random_state)
-                blocks, moved = _trained(blocks, X, codes, columns, learner, split, random_state)
+                    drawn = learner.draw(start.network.widths, random_state)
+                    start = _Climbed(start.nodes, drawn)
+                found = train(start)
+                moved = (found.network.output.weights != start.network.output.weights).any()
                 method = "mlp" if moved or not warm_start else "start"
-            climbed.append(blocks)
-            nodes.append(_over_the_table(blocks, X, columns, learner, method, tree.n_nodes))
+            climbed.append(found)
+            nodes.append(_over_the_table(found, X, columns, learner, method, tree.n_nodes))
             on_step()
     return nodes
 
 
-def _trained(
-    blocks: _Blocks,
+def _train(
     X: np.ndarray,
     codes: np.ndarray,
     columns: tuple[np.ndarray, ...],
     learner: MLPMetric,
     split: tuple[np.ndarray, np.ndarray],
     random_state: np.random.RandomState,
-) -> tuple[_Blocks, bool]:
-    """Train all layers of some blocks; also returns whether the start was left."""
-    rows = Rows(X[:, np.concatenate([columns[node] for node in blocks.nodes])])
+    start: _Climbed,
+) -> _Climbed:
+    """Train all layers of a network."""
+    rows = Rows(X[:, np.concatenate([columns[node] for node in start.nodes])])
     device = find_device(learner.device, rows.X.size)
-    start, masks = blocks.layers()
-    found = learner.train(start, rows, codes, split, random_state, device, masks).layers
-    moved = any((a.weights != b.weights).any() for a, b in zip(start, found, strict=True))
-    return blocks.replaced(found), moved
-
-
-def _redrawn(blocks: _Blocks, learner: MLPMetric, random_state: np.random.RandomState) -> _Blocks:
-    """The same blocks with random weights."""
-    hidden = []
-    for layers in blocks.hidden:
-        n_columns = len(layers[0].weights) if layers else 0
-        hidden.append(learner.draw(n_columns, random_state)[:-1])
-    bound = np.sqrt(6 / sum(blocks.output.weights.shape))
-    weights = random_state.uniform(-bound, bound, blocks.output.weights.shape)
-    output = Layer(weights.astype(np.float32), np.zeros_like(blocks.output.intercepts))
-    return _Blocks(blocks.nodes, hidden, output)
+    trained = learner.train(start.network, rows, codes, split, random_state, device)
+    return _Climbed(start.nodes, trained.network)
 
 
 def _over_the_table(
-    blocks: _Blocks | None,
+    climbed: _Climbed | None,
     X: np.ndarray,
     columns: tuple[np.ndarray, ...],
     learner: MLPMetric,
@@ -252,29 +218,23 @@ def _over_the_table(
     n_nodes: int,
 ) -> FittedNode:
     """The metric of a node: hidden layers as embeddings of nodes, the output layer as the map."""
-    if blocks is None:
-        lift = Lift((NO_EMBEDDING,) * n_nodes)
-        return FittedNode(np.zeros((0, 0)), np.nan, NodeOutcome("constant"), lift)
     embeddings = [NO_EMBEDDING] * n_nodes
-    for node, layers in zip(blocks.nodes, blocks.hidden, strict=True):
+    if climbed is None:
+        lift = Lift(tuple(embeddings))
+        return FittedNode(np.zeros((0, 0)), np.nan, NodeOutcome("constant"), lift)
+    for node, layers in zip(climbed.nodes, climbed.network.hidden, strict=True):
         own = Rows(X[:, columns[node]])
-        size = layers[-1].weights.shape[1] if layers else len(columns[node])
-        hidden = Perceptron(
-            np.zeros(own.X.shape[1]),
-            np.ones(own.X.shape[1]),
-            tuple(layers),
-            learner.activation,
-            len(layers),
-        )
+        n_own = len(columns[node])
+        standard = np.zeros(n_own), np.ones(n_own)
+        hidden = Perceptron(*standard, tuple(layers), learner.activation, len(layers))
+        size = layers[-1].weights.shape[1] if layers else n_own
         embeddings[node] = NodeEmbedding(columns[node], own.mean, own.scale, hidden, size)
     lift = Lift(tuple(embeddings))
     # blocks are in the order of the climb, the lifted table in that of the nodes
-    sizes = [embeddings[node].n_components for node in blocks.nodes]
-    output = to_metric(blocks.output.weights, learner.loss).T.astype(np.float64)
+    places = np.concatenate([lift.places[node] for node in climbed.nodes])
+    output = to_metric(climbed.network.output.weights, learner.loss).T
     components = np.zeros((len(output), lift.n_columns))
-    starts = np.cumsum([0, *sizes])
-    for node, start, size in zip(blocks.nodes, starts, sizes, strict=False):
-        components[:, lift.places[node]] = output[:, start : start + size]
+    components[:, places] = output
     return FittedNode(components, np.nan, NodeOutcome(method), lift)
 
 

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -30,11 +31,33 @@ class Layer(NamedTuple):
     intercepts: np.ndarray  # (n_outputs,) float32
 
 
+@dataclass(frozen=True)
+class Network:
+    """A perceptron whose hidden layers are blocks, each over columns of its own."""
+
+    widths: list[int]  # columns of every block, which follow each other
+    hidden: list[list[Layer]]  # hidden layers of every block
+    output: Layer  # over the last hidden layers of all blocks, side by side
+
+    def arrays(self) -> list[np.ndarray]:
+        """All weights and intercepts, in turn."""
+        layers = [layer for block in self.hidden for layer in block]
+        return [array for layer in [*layers, self.output] for array in layer]
+
+    def replaced(self, arrays: list[np.ndarray]) -> Network:
+        """The same with other weights and intercepts."""
+        pairs = zip(arrays[::2], arrays[1::2], strict=True)
+        layers = [Layer(*pair) for pair in pairs]
+        places = np.cumsum([0, *map(len, self.hidden)]).tolist()
+        hidden = [layers[start:stop] for start, stop in pairwise(places)]
+        return Network(self.widths, hidden, layers[-1])
+
+
 class Trained(NamedTuple):
     """Result of the training."""
 
-    layers: list[Layer]  # chosen by their score, or the last ones
-    best_score: float | None  # score of `layers`
+    network: Network  # chosen by its score, or the last one
+    best_score: float | None  # its score
     n_iter: int  # epochs
     loss_curve: list[float]  # mean loss of every epoch
 
@@ -57,17 +80,15 @@ class Training:
 
     def run(
         self,
-        start: list[Layer],
+        start: Network,
         rows: np.ndarray,
         codes: np.ndarray,
         batches: Batches,
         score: NeighborScore | None,
-        masks: list[np.ndarray] | None = None,
     ) -> Trained:
         """Minimize the loss by Adam [1]_ with a step that falls to zero along a cosine.
 
-        Shapes: `rows` (n_samples, n_features) float32, `codes` (n_samples,) int. Weights where
-        `masks`, bool and of the shapes of the weights, are False stay as they are.
+        Shapes: `rows` (n_samples, n_features) float32, `codes` (n_samples,) int.
 
         References
         ----------
@@ -77,65 +98,60 @@ class Training:
         import torch
 
         with _single_thread():
-            return self._run(torch, start, rows, codes, batches, score, masks)
+            return self._run(torch, start, rows, codes, batches, score)
 
     def _run(
         self,
         torch: Any,
-        start: list[Layer],
+        start: Network,
         rows: np.ndarray,
         codes: np.ndarray,
         batches: Batches,
         score: NeighborScore | None,
-        masks: list[np.ndarray] | None,
     ) -> Trained:
         def send(array: np.ndarray) -> torch.Tensor:
             return torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
 
         table, classes = send(rows), send(codes)
-        values = [send(array.copy()).requires_grad_() for layer in start for array in layer]
-        kept = [None] * len(values)
-        if masks is not None:
-            kept[::2] = [send(mask.astype(np.float32)) for mask in masks]
+        values = [send(array.copy()).requires_grad_() for array in start.arrays()]
         moments = [(torch.zeros_like(value), torch.zeros_like(value)) for value in values]
         asked = None if score is None else [send(score.queries), send(score.references)]
 
         def evaluate() -> float:
             with torch.no_grad():
-                found = [self._embed(values, some) for some in asked]
+                found = [self._embed(start, values, some) for some in asked]
             return score.of_embedded(*(to_metric(z.cpu().numpy(), self.loss) for z in found))
 
-        def layers() -> list[Layer]:
-            arrays = [value.detach().cpu().numpy().copy() for value in values]
-            return [Layer(*pair) for pair in zip(arrays[::2], arrays[1::2], strict=True)]
+        def network() -> Network:
+            return start.replaced([value.detach().cpu().numpy().copy() for value in values])
 
         begun = None if score is None else evaluate()
-        trace = [(layers(), begun)]
+        trace = [(network(), begun)]
         record, record_iter = np.inf if score is None else begun, 0
         losses, n_steps = [], self.max_iter * batches.n_batches
         for epoch in range(self.max_iter):
             total = 0.0
             for batch in range(batches.n_batches):
                 indices = send(batches.next())
-                value = self._step(torch, values, table[indices], classes[indices])
+                value = self._step(torch, start, values, table[indices], classes[indices])
                 if value is None:
                     continue
                 loss, gradients = value
                 total += loss
                 step = epoch * batches.n_batches + batch + 1
-                self._move(torch, values, gradients, moments, kept, step, n_steps)
+                self._move(torch, values, gradients, moments, step, n_steps)
             losses.append(total / batches.n_batches)
             if not np.isfinite(losses[-1]):
                 break
             if score is None:
                 self.report(epoch + 1, losses[-1], None)
-                trace = [(layers(), None)]
+                trace = [(network(), None)]
                 if losses[-1] < record - self.tol:
                     record, record_iter = losses[-1], epoch
             else:
                 found = evaluate()
                 self.report(epoch + 1, losses[-1], found)
-                trace = [*(old for old in trace if old[1] > found), (layers(), found)]
+                trace = [*(old for old in trace if old[1] > found), (network(), found)]
                 if found > record + self.tol:
                     record, record_iter = found, epoch
             if epoch - record_iter >= self.n_iter_no_change:
@@ -143,7 +159,12 @@ class Training:
         return Trained(*choose_last(trace, score, begun), len(losses), losses)
 
     def _step(
-        self, torch: Any, values: list[torch.Tensor], rows: torch.Tensor, classes: torch.Tensor
+        self,
+        torch: Any,
+        network: Network,
+        values: list[torch.Tensor],
+        rows: torch.Tensor,
+        classes: torch.Tensor,
     ) -> tuple[float, list[torch.Tensor]] | None:
         """Return the loss of a batch and its gradients; None where the batch has no pairs."""
         same = classes[:, None] == classes[None]
@@ -151,7 +172,7 @@ class Training:
         known = positive.any(dim=1) & ~same.all(dim=1)
         if not bool(known.any()):
             return None
-        embedded = self._embed(values, rows)
+        embedded = self._embed(network, values, rows)
         loss = self._loss(embedded, positive, ~same, known)
         penalty = sum((weights**2).sum() for weights in values[::2])
         loss = loss + 0.5 * self.alpha / len(rows) * penalty
@@ -170,17 +191,22 @@ class Training:
         mine = hardest_triplets if self.mining == "batch_hard" else all_triplets
         return mine(distances[known], positive[known], negative[known], self.margin)
 
-    def _embed(self, values: list[torch.Tensor], rows: torch.Tensor) -> torch.Tensor:
+    def _embed(
+        self, network: Network, values: list[torch.Tensor], rows: torch.Tensor
+    ) -> torch.Tensor:
+        """Embed rows by a network with other weights and intercepts."""
         import torch
 
         activate = {"logistic": torch.sigmoid, "tanh": torch.tanh, "relu": torch.relu}.get(
             self.activation, lambda inputs: inputs
         )
-        for place in range(0, len(values), 2):
-            rows = torch.addmm(values[place + 1], rows, values[place])
-            if place + 2 < len(values):
-                rows = activate(rows)
-        return rows
+        blocks, place = [], 0
+        for columns, layers in zip(rows.split(network.widths, 1), network.hidden, strict=True):
+            for _ in layers:
+                columns = activate(torch.addmm(values[place + 1], columns, values[place]))
+                place += 2
+            blocks.append(columns)
+        return torch.addmm(values[-1], torch.cat(blocks, dim=1), values[-2])
 
     def _move(
         self,
@@ -188,7 +214,6 @@ class Training:
         values: list[torch.Tensor],
         gradients: list[torch.Tensor],
         moments: list[tuple[torch.Tensor, torch.Tensor]],
-        masks: list[torch.Tensor | None],
         step: int,
         n_steps: int,
     ) -> None:
@@ -197,11 +222,7 @@ class Training:
         size = fade * self.learning_rate / (1 - DECAY**step)
         unbias = 1 - SQUARE_DECAY**step
         with torch.no_grad():
-            for value, gradient, (first, second), mask in zip(
-                values, gradients, moments, masks, strict=True
-            ):
-                if mask is not None:
-                    gradient = gradient * mask
+            for value, gradient, (first, second) in zip(values, gradients, moments, strict=True):
                 first.mul_(DECAY).add_(gradient, alpha=1 - DECAY)
                 second.mul_(SQUARE_DECAY).addcmul_(gradient, gradient, value=1 - SQUARE_DECAY)
                 value.sub_(size * first / ((second / unbias).sqrt() + 1e-8))

@@ -444,7 +444,7 @@ def nested_scores(
             if tried and report is score:
                 scores[node, fold] = before.tried_scores.scores(choice)[fold]
             else:
-                scores[node, fold] = _score_view(view, codes, maps[-1][0], score, report)
+                scores[node, fold] = _score_view(view, codes, maps[-1][0], report)
     return scores
 
 
@@ -474,18 +474,13 @@ def fold_sizes(fitted: CrossFit) -> np.ndarray:
     return np.array([min(len(view.held_out), MAX_QUERIES) for view in fitted.folds], dtype=int)
 
 
-def _score_view(
-    view: View,
-    codes: np.ndarray,
-    projection: np.ndarray,
-    score: Score,
-    report: Score | None = None,
-) -> float:
-    """Score a metric by the held-out rows of a view, or report it by another function."""
+def _score_view(view: View, codes: np.ndarray, projection: np.ndarray, score: Score) -> float:
+    """Score a metric, (n_components, n_embedded), by the held-out rows of a view."""
     found = held_out_points(view, codes, projection)
-    references = found.unseen if getattr(score, "takes_unseen", False) else found.references
-    rows = references, found.codes, found.queries, found.query_codes
-    return (score if report is None else report)(*rows)
+    rows = found.codes, found.queries, found.query_codes
+    if hasattr(score, "unseen"):
+        return score.unseen(found.unseen, *rows)
+    return score(found.references, *rows)
 
 
 def held_out_points(view: View, codes: np.ndarray, projection: np.ndarray) -> HeldOut:

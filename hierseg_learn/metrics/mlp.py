@@ -20,6 +20,7 @@ from ._mlp_training import (
     MARGINS,
     MININGS,
     Layer,
+    Network,
     Trained,
     Training,
     find_device,
@@ -227,21 +228,21 @@ class MLPMetric(NonlinearMetric):
         random_state = check_random_state(self.random_state)
         with single_blas_thread():
             rows = Rows(X, order)
-            start = self.draw(X.shape[1], random_state)
+            start = self.draw([X.shape[1]], random_state)
             split = self.split(codes, random_state)
             trained = self.train(start, rows, codes, split, random_state, self.device_)
         self.n_iter_, self.loss_curve_ = trained.n_iter, trained.loss_curve
         self.best_validation_score_ = trained.best_score
-        output = Layer(*(to_metric(array, self.loss) for array in trained.layers[-1]))
-        layers = (*trained.layers[:-1], output)
+        output = Layer(*(to_metric(array, self.loss) for array in trained.network.output))
+        layers = (*trained.network.hidden[0], output)
         self.coefs_ = [layer.weights for layer in layers]
         self.intercepts_ = [layer.intercepts for layer in layers]
         return Perceptron(rows.mean, rows.scale, layers, self.activation, len(layers) - 1)
 
     # the steps of a fit, which a combination of nodes takes one by one
 
-    def draw(self, n_features: int, random_state: np.random.RandomState) -> list[Layer]:
-        """Draw the layers to start from."""
+    def draw(self, widths: list[int], random_state: np.random.RandomState) -> Network:
+        """Draw a network to start from, of blocks of so many columns, with its outputs for each."""
         sizes = np.atleast_1d(np.asarray(self.hidden_layer_sizes))
         if sizes.ndim > 1 or (sizes.size and (sizes.dtype.kind not in "iu" or (sizes < 1).any())):
             raise ValueError(
@@ -249,9 +250,15 @@ class MLPMetric(NonlinearMetric):
                 f"{self.hidden_layer_sizes!r}."
             )
         # those of the signal-to-noise loss are centered, which removes one
-        n_outputs = self.n_components + (self.loss == "snr")
-        sizes = [n_features, *map(int, sizes), n_outputs]
-        return draw_layers(sizes, self.activation, random_state)
+        n_outputs = len(widths) * (self.n_components + (self.loss == "snr"))
+        sizes = sizes.astype(int).tolist()
+        hidden = [
+            [draw_layer(*pair, self.activation, random_state) for pair in pairwise([width, *sizes])]
+            for width in widths
+        ]
+        n_hidden = len(widths) * sizes[-1] if sizes else sum(widths)
+        output = draw_layer(n_hidden, n_outputs, self.activation, random_state)
+        return Network(widths, hidden, output)
 
     def split(
         self, codes: np.ndarray, random_state: np.random.RandomState
@@ -263,15 +270,14 @@ class MLPMetric(NonlinearMetric):
 
     def train(
         self,
-        start: list[Layer],
+        start: Network,
         rows: Rows,
         codes: np.ndarray,
         split: tuple[np.ndarray, np.ndarray],
         random_state: np.random.RandomState,
         device: str,
-        masks: list[np.ndarray] | None = None,
     ) -> Trained:
-        """Train layers from a start, over standardized rows; see `Training.run`."""
+        """Train a network from a start, over standardized rows; see `Training.run`."""
         train_rows, held_out = split
         score = None
         if len(held_out):
@@ -293,7 +299,7 @@ class MLPMetric(NonlinearMetric):
             report=self._report,
         )
         table = rows.take(np.arange(len(rows)))
-        return training.run(start, table, codes, batches, score, masks)
+        return training.run(start, table, codes, batches, score)
 
     def _report(self, epoch: int, loss: float, score: float | None) -> None:
         if self.verbose:
@@ -304,20 +310,16 @@ class MLPMetric(NonlinearMetric):
             )
 
 
-def draw_layers(
-    sizes: list[int], activation: str, random_state: np.random.RandomState
-) -> list[Layer]:
-    """Draw the weights of a perceptron with layers of given sizes [1]_; intercepts are zero.
+def draw_layer(
+    n_inputs: int, n_outputs: int, activation: str, random_state: np.random.RandomState
+) -> Layer:
+    """Draw the weights of a layer [1]_; intercepts are zero.
 
     References
     ----------
     .. [1] X. Glorot, Y. Bengio. "Understanding the Difficulty of Training Deep Feedforward Neural
        Networks". AISTATS 2010, equation (16).
     """
-    factor = 2.0 if activation == "logistic" else 6.0
-    layers = []
-    for n_inputs, n_outputs in pairwise(sizes):
-        bound = np.sqrt(factor / (n_inputs + n_outputs))
-        weights = random_state.uniform(-bound, bound, (n_inputs, n_outputs)).astype(np.float32)
-        layers.append(Layer(weights, np.zeros(n_outputs, dtype=np.float32)))
-    return layers
+    bound = np.sqrt((2.0 if activation == "logistic" else 6.0) / (n_inputs + n_outputs))
+    weights = random_state.uniform(-bound, bound, (n_inputs, n_outputs)).astype(np.float32)
+    return Layer(weights, np.zeros(n_outputs, dtype=np.float32))

@@ -31,8 +31,8 @@ from scipy.special import log_softmax
 from ..kernels.threads import single_blas_thread
 from ._lda import ClassScatter, Discriminants, ledoit_wolf
 
-# what log-likelihoods are divided by, in steps of a sixth of an octave
-TEMPERATURES = 2.0 ** (np.arange(-6, 37) / 6)
+# what log-likelihoods are divided by, in steps of a fourth of an octave
+TEMPERATURES = 2.0 ** (np.arange(-4, 49) / 4)
 
 
 @dataclass(frozen=True)
@@ -122,11 +122,12 @@ def fit_posteriors(
     """Fit discriminants in the space of a metric.
 
     `points` are the rows that it was learned from, (n_samples, n_components), and `unseen` the same
-    through metrics that were learned without them. Where no rows are held out, the temperature is
-    1; where there are no unseen ones, held-out rows choose between both covariances.
+    through metrics that were learned without them. Where there are no unseen ones, held-out rows
+    choose between the covariance of the rows and that of the metric. Where no rows are held out, it
+    is that of the metric, and the temperature is 1.
     """
     with single_blas_thread():
-        learned, temperature, of_metric = _Fit(points, codes, unseen), 1.0, False
+        learned, temperature, of_metric = _Fit(points, codes, unseen), 1.0, True
         if held_out:
             losses = np.zeros((2 if unseen is None else 1, len(TEMPERATURES)))
             for part in held_out:
@@ -143,11 +144,16 @@ def fit_posteriors(
 class PosteriorScore:
     """Minus the log loss of linear discriminants on held-out rows, at the best temperature.
 
-    `report` is their accuracy instead.
+    With `accuracy`, their accuracy instead, by which `report` tells how good a choice is.
     """
 
-    # a combination should pass, as references, rows through maps that were fitted without them
-    takes_unseen = True
+    def __init__(self, *, accuracy: bool = False) -> None:
+        self._accuracy = accuracy
+
+    @property
+    def report(self) -> PosteriorScore:
+        """Score by the accuracy."""
+        return PosteriorScore(accuracy=True)
 
     def __call__(
         self,
@@ -156,19 +162,32 @@ class PosteriorScore:
         queries: np.ndarray,
         query_codes: np.ndarray,
     ) -> float:
-        """Score discriminants of the references on the queries, both in the space of a metric."""
-        fit = _Fit(references, codes)
-        losses = _log_losses(fit, fit.ledoit_wolf, queries, query_codes)
-        return -float(losses.min()) / max(len(queries), 1)
+        """Score discriminants of references that the metric was learned from.
 
-    @staticmethod
-    def report(
-        references: np.ndarray, codes: np.ndarray, queries: np.ndarray, query_codes: np.ndarray
+        Their covariance would be too small, so it is that of the metric.
+        """
+        return self._score(_Fit(references, codes), 1.0, queries, query_codes)
+
+    def unseen(
+        self,
+        references: np.ndarray,
+        codes: np.ndarray,
+        queries: np.ndarray,
+        query_codes: np.ndarray,
     ) -> float:
-        """Accuracy; classes that tie share a query."""
+        """Score discriminants of references through metrics that were learned without them."""
         fit = _Fit(references, codes)
-        scores = fit.log_likelihoods(fit.ledoit_wolf, queries) + fit.log_priors
+        return self._score(fit, fit.ledoit_wolf, queries, query_codes)
+
+    def _score(
+        self, fit: _Fit, shrinkage: float, queries: np.ndarray, query_codes: np.ndarray
+    ) -> float:
+        if not self._accuracy:
+            losses = _log_losses(fit, shrinkage, queries, query_codes)
+            return -float(losses.min()) / max(len(queries), 1)
+        scores = fit.log_likelihoods(shrinkage, queries) + fit.log_priors
         leads = scores >= scores.max(axis=1, keepdims=True)
+        # classes that tie share a query
         right = leads & (fit.seen == query_codes[:, None])
         return float((right.sum(axis=1) / leads.sum(axis=1)).mean())
 

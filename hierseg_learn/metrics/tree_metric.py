@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,8 +11,9 @@ from sklearn.utils import check_random_state
 
 from ..kernels.threads import single_blas_thread
 from ..utils import PlainState
-from ._combination import FittedNode, NodeOutcome
+from ._combination import MAX_QUERIES, MAX_REFERENCES, FittedNode, NodeOutcome, subsample
 from .base import map_rows
+from .cross_fitting import held_out_folds
 from .lift import Lift, lift_of
 from .node import fit_node_map
 from .posteriors import HeldOut
@@ -96,6 +97,13 @@ def fit_tree_metric(
     with single_blas_thread():
         if tree.n_nodes == 1:
             nodes = [_fit_alone(learners[0], X, codes, columns[0], tree.paths[0])]
+            if hasattr(score, "unseen"):
+                folds = held_out_folds(codes, combination.cv, seed, groups)
+                without = [
+                    _fit_without(fold, learners[0], X, codes, columns[0], tree.paths[0])
+                    for fold in folds
+                ]
+                nodes = [replace(nodes[0], held_out=tuple(without))]
             on_step()
         else:
             nodes = combination.fit_nodes(
@@ -154,6 +162,23 @@ def _fit_alone(
     components = np.zeros((node_map.n_leading, X.shape[1]))
     components[:, columns] = node_map.components[: node_map.n_leading]
     return FittedNode(components, float("nan"), outcome)
+
+
+def _fit_without(
+    fold: np.ndarray,
+    learner: Any,
+    X: np.ndarray,
+    codes: np.ndarray,
+    columns: np.ndarray,
+    path: str,
+) -> HeldOut:
+    """Rows in the space of a single node, which is learned again without some of them."""
+    rest = np.delete(np.arange(len(X)), fold)
+    known, asked = subsample(rest, MAX_REFERENCES), subsample(fold, MAX_QUERIES)
+    node_map = fit_node_map(learner, X[np.ix_(rest, columns)], codes[rest], name=path)
+    leading = slice(None) if node_map.embedding is not None else slice(node_map.n_leading)
+    points = [node_map.embed(X[np.ix_(rows, columns)])[:, leading] for rows in (known, asked)]
+    return HeldOut(points[0], codes[known], points[1], codes[asked])
 
 
 def _principal_axes(rows: np.ndarray, n_components: int) -> np.ndarray:

@@ -49,7 +49,8 @@ class VocabularySegmenter(Segmenter):
     a trained network, which mean more than colors do (a relative of [1]_); their borders are those
     of the regions, and so finer than the cells of the network.
 
-    The result does not depend on the order of the training images, nor on `n_jobs`.
+    The result does not depend on the order of the training images, unless that of the descriptor
+    does, nor on `n_jobs`.
 
     Parameters
     ----------

@@ -45,15 +45,37 @@ def model(request):
 
 
 def test_one_node_is_linear_discriminant_analysis():
-    """Up to its shrinkage, for which scikit-learn takes another estimate."""
+    """To the last digit where no rows can be held out that would choose a temperature."""
+    table, y = named_table(120, n_classes=3, signal=1.0)
+    table, y = table.to_numpy(), np.where(np.arange(120) < 2, "rare", "usual")
+    rare, usual = table[:2], table[2:]
+    within = np.cov(rare.T) * 1 / 118 + np.cov(usual.T) * 117 / 118
+    weights = np.linalg.solve(within, usual.mean(axis=0) - rare.mean(axis=0))
+    middle = (usual.mean(axis=0) + rare.mean(axis=0)) / 2
+    model = one_node().fit(table, y)
+    assert_allclose(model.decision_function(table), (table - middle) @ weights + np.log(118 / 2))
+    # scikit-learn divides the covariance by another number
+    theirs = LinearDiscriminantAnalysis().fit(table, y)
+    assert_allclose(model.predict_proba(table), theirs.predict_proba(table), atol=0.05)
+
+
+def test_a_temperature_divides_log_likelihoods():
     table, y = named_table(600, n_classes=4, signal=1.0)
-    table, y = table.to_numpy(), np.sort(y)[np.argsort(np.argsort(y, kind="stable"))]
-    ours = HierarchicalMetricClassifier(
-        node_metric=ShrinkageLDA(shrinkage=0), decision="linear", random_state=0
-    ).fit(table[:400], y[:400])
-    theirs = LinearDiscriminantAnalysis().fit(table[:400], y[:400])
-    assert_allclose(ours.predict_proba(table[400:]), theirs.predict_proba(table[400:]), atol=0.02)
-    assert (ours.predict(table[400:]) == theirs.predict(table[400:])).mean() > 0.97
+    table, priors = table.to_numpy(), np.ones(4) / 4
+    ours = one_node(priors=priors).fit(table[:400], y[:400])
+    theirs = LinearDiscriminantAnalysis(priors=priors).fit(table[:400], y[:400])
+    contrast = ours.explain_contrasts(table[400:], 0, 3).value
+    scores = theirs.decision_function(table[400:])
+    expected = scores[:, 0] - scores[:, 3]
+    slope = contrast @ expected / (expected @ expected)
+    assert 0.5 < slope < 1.5
+    assert_allclose(contrast, slope * expected, atol=0.05 * np.abs(expected).max())
+
+
+def one_node(**params):
+    learner = ShrinkageLDA(shrinkage=0)
+    params = {"decision": "linear", "random_state": 0, **params}
+    return HierarchicalMetricClassifier(node_metric=learner, **params)
 
 
 def test_scores_are_log_posteriors(model):

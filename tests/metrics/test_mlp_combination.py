@@ -8,8 +8,8 @@ from sklearn.base import clone
 
 from hierseg_learn import HierarchicalMetricClassifier
 from hierseg_learn.metrics import MLPCombination, MLPMetric
-from hierseg_learn.metrics._mlp_combination import _Blocks
-from hierseg_learn.metrics._mlp_training import Layer
+from hierseg_learn.metrics._mlp_combination import _Climbed
+from hierseg_learn.metrics._mlp_training import Layer, Network
 
 NAMES = ["p/a|0", "p/a|1", "p/b|0", "p/b|1", "p|0"]
 LEARNER = MLPMetric((16,), n_components=4, device="cpu", max_iter=40)
@@ -39,23 +39,24 @@ def layer(*shape):
     return Layer(rng.random(shape, np.float32), rng.random(shape[1], np.float32))
 
 
-def test_blocks_side_by_side_and_apart_again():
+def test_networks_side_by_side():
     parts = [
-        _Blocks([0], [[layer(2, 3), layer(3, 2)]], layer(2, 4)),
-        _Blocks([2, 1], [[layer(1, 2), layer(2, 5)], [layer(4, 1), layer(1, 1)]], layer(6, 2)),
+        _Climbed([0], Network([2], [[layer(2, 3), layer(3, 2)]], layer(2, 4))),
+        _Climbed([2, 1], Network([1, 4], [[layer(1, 5)], []], layer(9, 2))),
     ]
-    both = _Blocks.beside(parts)
+    both = _Climbed.beside(parts)
     assert both.nodes == [0, 2, 1]
-    layers, masks = both.layers()
-    assert [one.weights.shape for one in layers] == [(7, 6), (6, 8), (8, 6)]
-    for one, mask in zip(layers, masks, strict=True):
-        assert not one.weights[~mask].any()
-    assert masks[-1].all()
-    again = both.replaced(layers)
-    for before, after in zip(both.hidden, again.hidden, strict=True):
-        for one, other in zip(before, after, strict=True):
-            assert_array_equal(one.weights, other.weights)
-            assert_array_equal(one.intercepts, other.intercepts)
+    assert both.network.widths == [2, 1, 4]
+    output = both.network.output.weights
+    assert_array_equal(output[:2, :4], parts[0].network.output.weights)
+    assert_array_equal(output[2:, 4:], parts[1].network.output.weights)
+    assert not output[:2, 4:].any()
+    assert not output[2:, :4].any()
+    arrays = both.network.arrays()
+    again = both.network.replaced(arrays)
+    assert [len(block) for block in again.hidden] == [2, 1, 0]
+    for one, other in zip(arrays, again.arrays(), strict=True):
+        assert_array_equal(one, other)
 
 
 def test_a_parent_starts_from_its_children(table):
