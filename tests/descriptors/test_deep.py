@@ -349,3 +349,33 @@ def test_small_parts_are_enlarged_eightfold_at_most():
     assert view.shape == (44, 20)
     middle = np.add(view.origin, np.divide(view.shape, 16))
     np.testing.assert_allclose(middle, [5.5, 3])
+
+
+@MASKS
+def test_principal_components_are_one_linear_map(mask):
+    X, _ = data()
+    whole = transformer(mask=mask).fit_transform(X)
+    model = transformer(mask=mask, n_components=2).fit(X)
+    deep = model.descriptors_[0][1]
+    np.testing.assert_allclose(deep.components_ @ deep.components_.T, np.eye(2), atol=1e-12)
+    assert deep.get_feature_names_out().tolist() == ["deep_0", "deep_1"]
+    table = model.transform(X)
+    for path in model.tree_.paths:
+        channels = whole.filter(regex=f"^{path}[|]deep_").to_numpy()
+        found = table.filter(regex=f"^{path}[|]deep_").to_numpy()
+        np.testing.assert_allclose(found, channels @ deep.components_.T, rtol=1e-4, atol=1e-5)
+    image = X[0].image / 1.0
+    dense = DeepDescriptor(TRUNK, mask=mask).fit(X).maps(image) @ deep.components_.T
+    np.testing.assert_allclose(deep.maps(image), dense, rtol=1e-4, atol=1e-5)
+    assert PartEditor.from_transformer(model).read(table).shape == table.shape
+
+
+def test_principal_components_are_those_of_the_cells():
+    images = [photo(k, (16, 16, 3)) for k in range(5)]
+    deep = DeepDescriptor(TRUNK, n_components=3).fit(images)
+    given = [TRUNK.prepare(np.rint(255 * one).astype(np.uint8), (16, 16)) for one in images]
+    cells = TRUNK.feature_maps(np.stack(given)).transpose(0, 2, 3, 1).reshape(-1, 6)
+    expected = np.linalg.svd(cells - cells.mean(axis=0))[2][:3]
+    signs = np.sign((expected * deep.components_).sum(axis=1, keepdims=True))
+    np.testing.assert_allclose(deep.components_, signs * expected, atol=1e-4)
+    assert DeepDescriptor(TRUNK, n_components=6).fit(images).components_ is None
