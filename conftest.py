@@ -5,7 +5,9 @@ from importlib.util import find_spec
 import pytest
 
 NEEDS = {
+    "hierseg_learn/descriptors/_deep.py": "torch",
     "hierseg_learn/kernels/cupy_kernels.py": "cupy",
+    "hierseg_learn/networks/trunk.py": "timm",
     "hierseg_learn/segmentation/_segformer.py": "transformers",
 }
 collect_ignore = [path for path, package in NEEDS.items() if not find_spec(package)]

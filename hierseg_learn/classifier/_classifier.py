@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, Self
@@ -31,16 +32,17 @@ from ..metrics.base import (
 from ..metrics.canonical import canonical_order
 from ..metrics.cross_fitting import find_copies
 from ..metrics.lift import Lift, LiftedMap
+from ..metrics.posteriors import PosteriorScore, fit_posteriors
 from ..metrics.registry import COMBINATIONS, NODE_METRICS, make_combination, make_node_metric
 from ..metrics.tree_metric import TreeMetric, fit_tree_metric
 from ..table.checks import check_rows, check_table
-from ..table.layout import TableLayout, read_layout
+from ..table.layout import TableLayout, read_layout, read_remark
 from ..tree import SegmentTree
 from ..utils import Estimator, fill_doc
 from ..utils.labels import check_labels, check_same_kind
 from ..utils.progress import ProgressBar
 from ._explain import ExplainMixin
-from ._linear import Linear, check_priors, posterior_score, shared_whitening
+from ._linear import Linear, check_priors
 from .votes import Embedding, Neighbors, Order, Prototypes, neighbor_score
 
 if TYPE_CHECKING:
@@ -51,9 +53,6 @@ def _is_linear(model: HierarchicalMetricClassifier) -> bool:
     if model.decision == "linear":
         return True
     raise AttributeError(f"decision={model.decision!r} has no scores; 'linear' has.")
-
-
-_SERIES = {"node_scores_": "score", "node_outcomes_": "outcome"}
 
 
 @fill_doc(node_metrics=NODE_METRICS, combinations=COMBINATIONS)
@@ -262,12 +261,13 @@ class HierarchicalMetricClassifier(
             fewer rows than neighbors, or `priors` are no probabilities of the classes.
         """
         get_backend(self.device)  # raises at once if a GPU is asked for and missing
+        remark = read_remark(X)
         X, y = check_table(self, X, y, copy=True)
         self.classes_, codes = np.unique(y, return_inverse=True)
         self._check_enough(codes)
         self.priors_ = check_priors(self.priors, np.bincount(codes))
         self._layout = read_layout(self.tree, self._names(), X.shape[1])
-        self.tree_ = self._layout.tree
+        self.tree_ = self._layout.tree.with_remark(remark) if remark else self._layout.tree
         self.column_nodes_ = self._layout.column_nodes
         backend = get_backend(self.device, n_values=X.size)
         self.device_ = backend.name
@@ -294,9 +294,10 @@ class HierarchicalMetricClassifier(
             table = self._lift(X)[order]
             root_map, center = self._root_map, table.mean(axis=0)
             self._center = center
-        self._whitening = shared_whitening(
-            Embedding.of(root_map, table, center).points, table_codes
-        )
+        points = Embedding.of(root_map, table, center).points
+        metric = self._metric
+        self._posteriors = fit_posteriors(points, table_codes, metric.unseen, metric.held_out)
+        self._metric = replace(metric, held_out=(), unseen=None)
         self._set_references(X)
         return self
 
@@ -544,6 +545,7 @@ class HierarchicalMetricClassifier(
         if isinstance(self.tree, str):
             layout = read_layout(self.tree, names, X.shape[1])
         tree, combination = layout.tree, make_combination(self.combination)
+        folded = tree.n_nodes > 1 or self.decision == "linear"
         n_steps = combination.n_steps(tree.n_nodes) if tree.n_nodes > 1 else 1
         with ProgressBar(n_steps, "Fitting nodes", self.verbose) as bar:
             metric = fit_tree_metric(
@@ -554,11 +556,11 @@ class HierarchicalMetricClassifier(
                 make_node_metric(self.node_metric, device=self.device),
                 combination,
                 n_components=self.n_components,
-                score=posterior_score if self.decision == "linear" else neighbor_score(backend),
+                score=PosteriorScore() if self.decision == "linear" else neighbor_score(backend),
                 n_jobs=self.n_jobs,
                 random_state=self.random_state,
                 on_step=bar.advance,
-                groups=_find_copies(X, codes, layout, names) if tree.n_nodes > 1 else None,
+                groups=_find_copies(X, codes, layout, names) if folded else None,
             )
         return metric.take([tree.index(path) for path in self.tree_.paths], by_name)
 
@@ -595,11 +597,11 @@ class HierarchicalMetricClassifier(
             return Prototypes(self._root_map, self._lifted_layout, means, self._order())
         if self.decision == "linear":
             return Linear(
-                self._whitening @ self._root_map,
+                self._posteriors.whitening @ self._root_map,
                 self._lifted_layout,
                 self._class_means,
                 self._order(),
-                self._whitening,
+                self._posteriors.whitening,
                 self._center,
                 np.log(self.priors_),
             )
@@ -629,20 +631,6 @@ class HierarchicalMetricClassifier(
     @property
     def _n_features_out(self) -> int:
         return len(self._root_map)
-
-    def __getstate__(self) -> dict[str, Any]:
-        # skops cannot store a Series
-        state = super().__getstate__()
-        for name in _SERIES:
-            if hasattr(state.get(name), "to_list"):
-                state[name] = state[name].to_list()
-        return state
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
-        for name, title in _SERIES.items():
-            if isinstance(values := vars(self).get(name), list):
-                setattr(self, name, self._node_series(values, title))
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -450,13 +450,16 @@ class ExplainMixin:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Contributions with inner nodes split over leaves, (n_pairs, n_nodes); column kinds.
 
-        Those to squared distances, or to weighted sums of ``a - b``.
+        Those to squared distances, or to weighted sums of ``a - b`` where b are class means.
         """
         names = self._names()
         descriptors = (
             [""] * a.shape[1] if names is None else [split_column(name)[1] for name in names]
         )
-        deltas, kinds = split_over_leaves(self.tree_, self._layout.columns, descriptors, a, b)
+        means = {"b_are_means": weights is not None}
+        deltas, kinds = split_over_leaves(
+            self.tree_, self._layout.columns, descriptors, a, b, **means
+        )
         if weights is None:
             with single_blas_thread():
                 weights = ((a - b) @ self._root_map.T) @ self._root_map

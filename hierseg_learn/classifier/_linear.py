@@ -32,7 +32,6 @@ import numpy as np
 from scipy.special import log_softmax, softmax
 
 from ..kernels.threads import single_blas_thread
-from ..metrics import ShrinkageLDA
 from ..metrics.contributions import BLOCK_VALUES, sum_by_node
 from .votes import Embedding, Prototypes
 
@@ -88,8 +87,8 @@ class Linear(Prototypes):
     ) -> LogOdds:
         """Log-odds of one class each against another, (n_rows,) int.
 
-        ``split(a, b, weights)`` replaces what the nodes' own columns contribute to weighted sums of
-        the differences of rows.
+        ``split(rows, means, weights)`` replaces what the nodes' own columns contribute to weighted
+        sums of the differences of rows and means.
         """
         tree, columns = self.layout.tree, self.layout.column_nodes
         direct = np.empty((len(rows), tree.n_nodes))
@@ -104,14 +103,12 @@ class Linear(Prototypes):
             squared[block] = np.stack([np.einsum("ij,ij->i", a, a) for a in apart], axis=1)
             with single_blas_thread():
                 weights = (apart[1] - apart[0]) @ self.components
+            middles = (sides[0] + sides[1]) / 2
             if split is None:
-                middles = (sides[0] + sides[1]) / 2
-                direct[block] = sum_by_node(
-                    (rows[block] - middles) * weights, columns, tree.n_nodes
-                )
+                shares = (rows[block] - middles) * weights
+                direct[block] = sum_by_node(shares, columns, tree.n_nodes)
             else:
-                halves = [split(rows[block], side, weights) for side in sides]
-                direct[block] = (halves[0] + halves[1]) / 2
+                direct[block] = split(rows[block], middles, weights)
         return LogOdds(direct, squared, self.log_priors[targets] - self.log_priors[foils])
 
     def _embed(self, rows: np.ndarray) -> np.ndarray:
@@ -123,32 +120,6 @@ class Linear(Prototypes):
         with single_blas_thread():
             products = points @ means.T
         return products - np.einsum("ij,ij->i", means, means) / 2 + self.log_priors
-
-
-def shared_whitening(points: np.ndarray, codes: np.ndarray) -> np.ndarray:
-    """Map under which the shrunk covariance within classes is the identity, along discriminants.
-
-    `points` are the training rows in the root's embedding, (n_samples, n_components). Only along
-    the discriminants, (n_directions, n_components), do the posteriors of classes differ.
-    """
-    if not points.shape[1]:
-        return np.zeros((0, 0))
-    return ShrinkageLDA().fit(points, codes).components_
-
-
-def posterior_score(
-    references: np.ndarray, codes: np.ndarray, queries: np.ndarray, query_codes: np.ndarray
-) -> float:
-    """Accuracy of linear discriminants of embedded rows; classes that tie share a query."""
-    whitening = shared_whitening(references, codes)
-    seen, places = np.unique(codes, return_inverse=True)
-    known, asked = references @ whitening.T, queries @ whitening.T
-    means = np.stack([known[places == place].mean(axis=0) for place in range(len(seen))])
-    offsets = np.log(np.bincount(places)) - np.einsum("ij,ij->i", means, means) / 2
-    scores = asked @ means.T + offsets
-    leads = scores >= scores.max(axis=1, keepdims=True)
-    right = (leads & (seen == query_codes[:, None])).sum(axis=1) / leads.sum(axis=1)
-    return float(right.mean())
 
 
 def check_priors(priors: Any, counts: np.ndarray) -> np.ndarray:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
+from ..utils import PlainState, pack, unpack
 from . import _build, _plot, render
 from ._build import list_names, name_in_path, names_of_path
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
 
-class SegmentTree:
+class SegmentTree(PlainState):
     """Immutable tree of named segments, stored as flat arrays.
 
     A node is an integer from 0 to ``n_nodes - 1``. Children come before their parents and the
@@ -37,6 +38,12 @@ class SegmentTree:
     leaf_values : sequence of length n_leaves, default=None
         What each leaf stands for, in the order of `leaves`: a part id, a list of part ids, a
         list of columns. The tree does not look into them. Lists and arrays are kept as tuples.
+
+    Attributes
+    ----------
+    remark : str
+        What whoever reads an explanation by this tree should know, set by `with_remark`; it does
+        not count when trees are compared.
 
     Raises
     ------
@@ -73,6 +80,7 @@ class SegmentTree:
     names: tuple[str, ...]
     parents: np.ndarray
     leaf_values: tuple[Any, ...] | None
+    remark: str = ""
 
     def __init__(
         self,
@@ -122,34 +130,145 @@ class SegmentTree:
         return cls(*_build.read_nested(nested))
 
     @classmethod
-    def from_paths(cls, paths: Iterable[str]) -> SegmentTree:
-        """Build a tree from the paths of its nodes.
+    def from_names(
+        cls, names: Sequence[str] | Mapping[Any, str], *, root_name: str = "image"
+    ) -> SegmentTree:
+        """Build a tree of one level from the names of its leaves.
 
         Parameters
         ----------
-        paths : iterable of str
-            Names joined by ``/`` from the root, in any order; ``%2F`` and ``%7C`` stand for ``/``
-            and ``|`` inside of a name. Nodes on the way to a listed node are implied. Siblings keep
-            the order in which they first come up.
+        names : sequence of str, or mapping of part ids to str
+            Names of the leaves. Those of a sequence have the part ids 0, 1, ...; several ids of one
+            name are one leaf.
+        root_name : str, default="image"
+            Name of the root.
 
         Returns
         -------
         SegmentTree
-            The tree in post-order, without leaf values.
+            The tree, with part ids as leaf values.
 
         Raises
         ------
         TypeError, ValueError
-            If `paths` are not strings, start at several roots, or one comes twice, or a name is
-            invalid.
+            If there is no name, or one is invalid.
+
+        Examples
+        --------
+        >>> from hierseg_learn.tree import SegmentTree
+        >>> tree = SegmentTree.from_names({1: "hair", 4: "eye", 5: "eye"}, root_name="face")
+        >>> tree.paths, tree.leaf_values
+        (('face/hair', 'face/eye', 'face'), (1, (4, 5)))
+        """
+        return cls(*_build.read_names(names, root_name))
+
+    @classmethod
+    def from_paths(
+        cls,
+        paths: Iterable[str | Sequence[str]],
+        leaf_values: Iterable[Any] | None = None,
+        *,
+        separator: str = "/",
+        root_name: str = "image",
+        collapse: bool = False,
+    ) -> SegmentTree:
+        """Build a tree from the paths of its nodes.
+
+        Parameters
+        ----------
+        paths : iterable of str, or of sequences of str
+            Names joined by `separator` from the root, or lists of names, in any order. In a path
+            with ``/``, ``%2F`` and ``%7C`` stand for ``/`` and ``|`` inside of a name; lists may
+            hold any name, as the hypernym paths of WordNet do. Nodes on the way to a listed node
+            are implied. Siblings keep the order in which they first come up.
+        leaf_values : iterable, default=None
+            A value for every path, such as a part id; None for a node with others below it.
+        separator : str, default="/"
+            What stands between names, such as ``" > "``; spaces around names are then dropped.
+        root_name : str, default="image"
+            Name of a root above all others, which is added if paths start at several.
+        collapse : bool, default=False
+            Whether to leave out nodes with a single child, of which long chains as in WordNet have
+            many. Listed nodes stay.
+
+        Returns
+        -------
+        SegmentTree
+            The tree in post-order.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If `paths` are not strings or lists of strings, one comes twice, a name is invalid, or
+            there is another number of values, or a value for a node that has others below it.
 
         Examples
         --------
         >>> from hierseg_learn.tree import SegmentTree
         >>> SegmentTree.from_paths(["photo/person/hair", "photo/sky"]).names
         ('hair', 'person', 'sky', 'photo')
+        >>> tree = SegmentTree.from_paths(["person > head > hair", "sky"], [3, 0], separator=">")
+        >>> tree.to_nested()
+        {'image': {'person': {'head': {'hair': 3}}, 'sky': 0}}
+        >>> SegmentTree.from_paths(["person/head/hair", "sky"], collapse=True).paths
+        ('image/hair', 'image/sky', 'image')
         """
-        return cls(*_build.read_paths(paths))
+        options = {"separator": separator, "root_name": root_name, "collapse": collapse}
+        return cls(*_build.read_paths(paths, leaf_values, **options))
+
+    @classmethod
+    def from_frame(
+        cls,
+        frame: Any,
+        *,
+        path: str | Sequence[str] | None = None,
+        name: str | None = None,
+        parent: str | None = None,
+        value: str | None = None,
+        root_name: str = "image",
+    ) -> SegmentTree:
+        """Build a tree from a table with one row per node.
+
+        Parameters
+        ----------
+        frame : DataFrame
+            The table, such as ``pandas.read_csv`` and ``pandas.read_excel`` return.
+        path : str or list of str, default=None
+            Column with paths such as ``person/head/hair``; or columns with one level of the tree
+            each, the first one that of the root, empty below a shallower leaf. None takes the
+            column ``path``, if there is one and `name` is not given.
+        name, parent : str, default=None
+            Columns with the name of a node and that of its parent, which is empty for a root; a
+            parent without a row is a root, too. None takes a column ``name``, ``child`` or
+            ``node``, and ``parent``.
+        value : str, default=None
+            Column with the values of the leaves; rows of inner nodes have none. None takes a column
+            ``id`` or ``value``, if there is one.
+        root_name : str, default="image"
+            Name of a root above all others, which is added if there are several.
+
+        Returns
+        -------
+        SegmentTree
+            The tree in post-order.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If columns are missing, a name comes twice, or parents go round in circles; also as
+            :meth:`from_paths`.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from hierseg_learn.tree import SegmentTree
+        >>> frame = pd.DataFrame(
+        ...     {"name": ["head", "hair", "face", "sky"], "parent": [None, "head", "head", None]}
+        ... ).assign(id=[None, 1, 2, 0])
+        >>> SegmentTree.from_frame(frame).to_nested()
+        {'image': {'head': {'hair': 1, 'face': 2}, 'sky': 0}}
+        """
+        return cls(*_build.read_frame(frame, path, name, parent, value, root_name))
 
     @classmethod
     def from_linkage(
@@ -180,14 +299,44 @@ class SegmentTree:
         """
         return cls(*_build.read_linkage(Z, names, root_name))
 
+    def with_remark(self, remark: str) -> SegmentTree:
+        """Copy the tree with another remark, which explanations and reports print.
+
+        Parameters
+        ----------
+        remark : str
+            Whole sentences.
+
+        Returns
+        -------
+        SegmentTree
+
+        Examples
+        --------
+        >>> from hierseg_learn.tree import SegmentTree
+        >>> tree = SegmentTree.from_nested({"photo": {"sky": 0, "sea": 1}})
+        >>> tree.with_remark("Masks are rough.").remark
+        'Masks are rough.'
+        """
+        tree = type(self)(self.names, self.parents, self.leaf_values)
+        vars(tree)["remark"] = str(remark)
+        return tree
+
     def __setattr__(self, name: str, value: Any) -> NoReturn:
         raise AttributeError(f"A SegmentTree is immutable: {name!r} cannot be set.")
 
     def __delattr__(self, name: str) -> NoReturn:
         raise AttributeError(f"A SegmentTree is immutable: {name!r} cannot be deleted.")
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.names, self.parents, self.leaf_values)
+    def __getstate__(self) -> dict[str, Any]:
+        names = ("names", "parents", "leaf_values", "remark")
+        return pack({name: getattr(self, name) for name in names})
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        state = unpack(state)
+        remark = state.pop("remark")
+        # a file may hold anything: it is checked again
+        vars(self).update(vars(type(self)(**state).with_remark(remark)))
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, SegmentTree):

@@ -47,8 +47,14 @@ def with_rows_of(model, images):
 
 @pytest.mark.parametrize(
     "params",
-    [{}, {"decision": "prototypes"}, {"node_metric": RandomFeatures()}],
-    ids=["neighbors", "prototypes", "waves"],
+    [
+        {},
+        {"decision": "prototypes"},
+        {"decision": "linear"},
+        {"node_metric": RandomFeatures()},
+        {"node_metric": RandomFeatures(), "decision": "linear"},
+    ],
+    ids=["neighbors", "prototypes", "linear", "waves", "linear waves"],
 )
 def test_nothing_of_a_ablated_part_reaches_a_prediction(portraits, train, test, params):
     # With descriptors of single pixels the table is enough; with others, pixels are

@@ -15,9 +15,10 @@ from .conftest import make_model
 ablate = AblatedClassifier.from_estimator
 
 
-@pytest.fixture(scope="module", params=["uniform", "distance", "prototypes", "waves"])
+@pytest.fixture(scope="module", params=["uniform", "distance", "prototypes", "linear", "waves"])
 def any_model(request, portraits, train):
-    params = {"decision": "prototypes"} if request.param == "prototypes" else {}
+    means = request.param in ("prototypes", "linear")
+    params = {"decision": request.param} if means else {}
     if request.param == "distance":
         params = {"weights": "distance", "combination": "projection"}
     if request.param == "waves":
