@@ -44,7 +44,9 @@ SHORTCUT_SEEDS, BIASES, UNBIASED, NODE = (0, 1), (0.95, 0.99, 1.0), 0.5, "backgr
 # --- small photos ---------------------------------------------------------------------------------
 
 
-def small_photos(tables: Tables, say: Callable[[str], None]) -> dict[str, Any]:
+def small_photos(
+    tables: Tables, sizes: tuple[int, int] | None, say: Callable[[str], None]
+) -> dict[str, Any]:
     """Spatial pyramid with deep columns against the same network on the whole photo."""
     data = load_cifar10_dev()
     network = open_exported(tables.folder, HEAD)
@@ -64,41 +66,36 @@ def small_photos(tables: Tables, say: Callable[[str], None]) -> dict[str, Any]:
     made = tables.kept("cifar_pyramid", describe)
     table = pd.DataFrame(made["values"], columns=made["columns"])
     say("described small photos")
-    results = {}
-    few = [
-        np.sort(np.random.default_rng(0).permutation(rows)[:n])
-        for rows, n in zip((data.train, data.test), N_SMALL)
-    ]
-    for name, (train, test) in {"few": few, "all": (data.train, data.test)}.items():
-        y, truth = data.target[train], data.target[test]
-        whole = root_columns(table)
-        parts = reduce_parts(table, train, SMALL_COMPONENTS)
-        predicted = {
-            "logistic regression, whole photo": predict_logistic(
-                whole.iloc[train], y, whole.iloc[test]
-            )
-        }
-        say(f"{name}: logistic regression")
-        learners = {
-            "flat LDA": predict_lda,
-            "tree, linear decision": predict_linear,
-            "tree, votes": predict_votes,
-        }
-        for learner, predict in learners.items():
-            predicted[learner] = predict(parts.iloc[train], y, parts.iloc[test])
-            say(f"{name}: {learner}")
-        right = {learner: labels == truth for learner, labels in predicted.items()}
-        results[name] = {
-            "n_train": len(train),
-            "n_test": len(test),
-            "accuracy": {learner: accuracy_score(truth, p) for learner, p in predicted.items()},
-            "differences": [
-                {"learner": a, "less": b, **paired_test_interval(right[a], right[b])}
-                for a in ("tree, linear decision", "tree, votes")
-                for b in ("logistic regression, whole photo", "flat LDA")
-            ],
-        }
-    return results
+    train, test = data.train, data.test
+    if sizes is not None:
+        train, test = (
+            np.sort(np.random.default_rng(0).permutation(rows)[:n])
+            for rows, n in zip((train, test), sizes)
+        )
+    y, truth = data.target[train], data.target[test]
+    whole = root_columns(table)
+    parts = reduce_parts(table, train, SMALL_COMPONENTS)
+    learners = {
+        "logistic regression, whole photo": (predict_logistic, whole),
+        "flat LDA": (predict_lda, parts),
+        "tree, linear decision": (predict_linear, parts),
+        "tree, votes": (predict_votes, parts),
+    }
+    predicted = {}
+    for learner, (predict, columns) in learners.items():
+        predicted[learner] = predict(columns.iloc[train], y, columns.iloc[test])
+        say(f"{learner}: {accuracy_score(truth, predicted[learner]):.3f}")
+    right = {learner: labels == truth for learner, labels in predicted.items()}
+    return {
+        "n_train": len(train),
+        "n_test": len(test),
+        "accuracy": {learner: float(hits.mean()) for learner, hits in right.items()},
+        "differences": [
+            {"learner": a, "less": b, **paired_test_interval(right[a], right[b])}
+            for a in ("tree, linear decision", "tree, votes")
+            for b in ("logistic regression, whole photo", "flat LDA")
+        ],
+    }
 
 
 # --- leak -----------------------------------------------------------------------------------------
@@ -268,8 +265,8 @@ def plant_shortcut(tables: Tables, say: Callable[[str], None]) -> list[dict[str,
 
 def shortcut_table(
     tables: Tables, data: Any, descriptor: Any, columns: str, seed: int
-) -> np.ndarray:
-    """Columns of all images before both kinds of background, (n_kinds, n_images, n_columns)."""
+) -> tuple[pd.DataFrame, int]:
+    """Leaf columns of all images before one background, then before the other; their number."""
 
     def describe() -> dict[str, np.ndarray]:
         transformer = SegmentTreeTransformer(

@@ -56,7 +56,6 @@ from _harness import (
     Progress,
     load_ccp_parts,
     parse_arguments,
-    print_table,
     record,
     repeated_cv_interval,
     results_on_record,
@@ -66,7 +65,6 @@ from _models import mask_columns, select
 from joblib import delayed
 from sklearn.metrics import accuracy_score
 from sklearn.model_selection import RepeatedStratifiedKFold
-from sklearn.utils import Bunch
 
 from hierseg_learn import SegmentedImages, SegmentTreeTransformer
 from hierseg_learn.descriptors import DeepDescriptor
@@ -92,6 +90,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     tables = Tables(arguments.cache, arguments.jobs)
     for step in arguments.only or STEPS:
         results[step] = STEPS[step](tables, arguments, say)
+        results["photos"] = summarize_photos(results)
         say(step)
         record(arguments, NAME, __doc__.partition("\n")[0], settings(), results)
 
@@ -110,32 +109,39 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 # --- photos with parts ----------------------------------------------------------------------------
 
 
-def photo_tables(tables: Tables, say: Progress) -> Bunch:
-    """Photos, labels of both kinds of parts, and the columns of everything that is compared."""
+def part_tables(tables: Tables, kind: str, say: Progress) -> dict[str, pd.DataFrame]:
+    """Columns of given parts or of found ones."""
     data = load_ccp_parts()
-    photos = data.images.images
-    found, tree = found_parts(tables, photos)
-    say("found parts")
+    images, tree = data.images, data.tree
+    if kind == "found":
+        images, tree = found_parts(tables, data.images.images)
     network = open_exported(tables.folder, LAST)
     masked = [("deep", DeepDescriptor(network, part_size=PART_SIZE))]
     leaking = [("deep", DeepDescriptor(network, mask=None, size=PHOTO_SIZE))]
-    kinds = {}
-    for kind, images, nodes in (("given", data.images, data.tree), ("found", found, tree)):
-        kinds[kind] = {
-            "classic": tables.take(f"{kind}_classic", images, CLASSIC, tree=nodes),
-            "masked": tables.take(f"{kind}_masked_{PART_SIZE}", images, masked, tree=nodes),
-            "leaking": tables.take(f"{kind}_leaking", images, leaking, tree=nodes),
-        }
-        say(f"described {kind} parts")
+    made = {
+        "classic": tables.take(f"{kind}_classic", images, CLASSIC, tree=tree),
+        "masked": tables.take(f"{kind}_masked_{PART_SIZE}", images, masked, tree=tree),
+        "leaking": tables.take(f"{kind}_leaking", images, leaking, tree=tree),
+    }
+    say(f"described {kind} parts")
+    return made
+
+
+def whole_tables(tables: Tables, say: Progress) -> dict[str, pd.DataFrame]:
+    """Columns of whole photos and of boxes around persons."""
+    photos = load_ccp_parts().images.images
+    found, _ = found_parts(tables, photos)
     head = [
         ("deep", DeepDescriptor(open_exported(tables.folder, HEAD), mask=None, size=PHOTO_SIZE))
     ]
     whole = PyramidSegmenter(n_levels=1)
-    kinds["whole"] = tables.take("whole_photo", photos, head, segmenter=whole)
     boxes = [crop(photo, labels) for photo, labels in zip(photos, found.masks)]
-    kinds["box"] = tables.take("person_box", boxes, head, segmenter=whole)
+    made = {
+        "whole": tables.take("whole_photo", photos, head, segmenter=whole),
+        "box": tables.take("person_box", boxes, head, segmenter=whole),
+    }
     say("described photos and boxes")
-    return Bunch(data=data, found=found, found_tree=tree, **kinds)
+    return made
 
 
 def found_parts(tables: Tables, photos: Any) -> tuple[SegmentedImages, Any]:
@@ -175,80 +181,104 @@ COLUMNS = {
     "classic + masked": ("classic", "masked"),
     "classic + leaking": ("classic", "leaking"),
 }
-TREES = {"tree, linear decision": predict_linear, "tree, votes": predict_votes}
-# learners of a tree take seconds each
-WITH_TREES = ("classic", "classic + masked", "classic + leaking")
+# the trees that are learned, which takes seconds each
+TREES = {
+    "classic + masked": {"tree, votes": predict_votes, "tree, linear decision": predict_linear},
+    "classic + leaking": {"tree, votes": predict_votes},
+}
 HEADLINE = "tree, votes | classic + masked"
-SINGLE, CHOSEN = "best single part", "single part, chosen on training photos"
 
 
-def compare_photos(tables: Tables, arguments: argparse.Namespace, say: Progress) -> dict[str, Any]:
-    """Accuracy of everything on the same folds, and differences to the headlines."""
-    made = photo_tables(tables, say)
-    y = made.data.target
-    splits = list(
-        RepeatedStratifiedKFold(n_splits=N_SPLITS, n_repeats=N_REPEATS, random_state=SEED).split(
-            np.zeros(len(y)), y
-        )
-    )
+def compare_given(tables: Tables, arguments: argparse.Namespace, say: Progress) -> Any:
+    """Accuracies on every fold with given masks."""
+    return compare(arguments, say, run_parts, "given", part_tables(tables, "given", say))
+
+
+def compare_found(tables: Tables, arguments: argparse.Namespace, say: Progress) -> Any:
+    """Accuracies on every fold with the parts of BodyPix."""
+    return compare(arguments, say, run_parts, "found", part_tables(tables, "found", say))
+
+
+def compare_whole(tables: Tables, arguments: argparse.Namespace, say: Progress) -> Any:
+    """Accuracies on every fold without parts."""
+    masks = mask_columns(part_tables(tables, "given", say)["classic"])
+    return compare(arguments, say, run_whole, masks, whole_tables(tables, say))
+
+
+def compare(arguments: argparse.Namespace, say: Progress, run: Any, *given: Any) -> Any:
+    """Accuracies by name, one a fold; the folds are the same for all steps."""
+    y = load_ccp_parts().target
+    splits = RepeatedStratifiedKFold(
+        n_splits=N_SPLITS, n_repeats=N_REPEATS, random_state=SEED
+    ).split(np.zeros(len(y)), y)
     scores: dict[str, list[float]] = {}
-    tasks = (delayed(run_fold)(made, y, *split) for split in splits)
+    tasks = (delayed(run)(*given, y, *split) for split in splits)
     for number, found in enumerate(workers(arguments.jobs)(tasks), start=1):
         for name, accuracy in found.items():
             scores.setdefault(name, []).append(accuracy)
-        say(f"fold {number} of {len(splits)}")
-    return summarize_photos(scores, len(y))
+        say(f"fold {number}: {found}")
+    return scores
 
 
-def run_fold(made: Bunch, y: np.ndarray, train: np.ndarray, test: np.ndarray) -> dict[str, float]:
-    """Accuracies of all learners on the test photos of one fold."""
-    truth, found = y[test], {}
-
-    def note(name: str, predicted: np.ndarray) -> None:
-        found[name] = accuracy_score(truth, predicted)
-
-    def learn(name: str, table: pd.DataFrame, predict: Any) -> None:
-        note(name, predict(table.iloc[train], y[train], table.iloc[test]))
-
-    for kind in ("given", "found"):
-        own = made[kind]
-        for columns, parts in COLUMNS.items():
-            joined = own[parts[0]] if len(parts) == 1 else join(own[parts[0]], own[parts[1]])
-            table = reduce_parts(joined, train)
-            learn(f"{kind} | flat LDA | {columns}", table, predict_lda)
-            for name, predict in TREES.items() if columns in WITH_TREES else ():
-                learn(f"{kind} | {name} | {columns}", table, predict)
-            if columns == "classic + masked":
-                single = predict_each_part(table.iloc[train], y[train], table.iloc[test])
-                for part, predicted in single.items():
-                    note(f"{kind} | {part} alone, LDA | {columns}", predicted)
-    masks = mask_columns(reduce_parts(made.given["classic"], train))
-    learn("masks | LDA | presence and area", masks, predict_lda)
-    for name in ("whole", "box"):
-        table = made[name].loc[:, select(made[name], r"deep_.*")]
-        both = pd.concat([table, masks], axis=1)
-        for learner, predict in (("logistic regression", predict_logistic), ("LDA", predict_lda)):
-            learn(f"{name} | {learner} | 1,280 features", table, predict)
-            learn(f"{name} | {learner} | 1,280 features, presence and area", both, predict)
+def run_parts(
+    kind: str, own: dict[str, pd.DataFrame], y: np.ndarray, train: np.ndarray, test: np.ndarray
+) -> dict[str, float]:
+    """Accuracies of all learners of parts on the test photos of one fold."""
+    found = {}
+    for columns, names in COLUMNS.items():
+        joined = own[names[0]] if len(names) == 1 else join(own[names[0]], own[names[1]])
+        table = reduce_parts(joined, train)
+        known, asked = table.iloc[train], table.iloc[test]
+        learners = {"flat LDA": predict_lda, **TREES.get(columns, {})}
+        for name, predict in learners.items():
+            predicted = predict(known, y[train], asked)
+            found[f"{kind} | {name} | {columns}"] = accuracy_score(y[test], predicted)
+        if len(names) > 1:
+            for part, predicted in predict_each_part(known, y[train], asked).items():
+                name = f"{kind} | {part} alone, LDA | {columns}"
+                found[name] = accuracy_score(y[test], predicted)
     return found
 
 
-def summarize_photos(scores: dict[str, list[float]], n_photos: int) -> dict[str, Any]:
-    """Means, and paired differences to the headline of each kind of parts."""
-    sizes = n_photos * (N_SPLITS - 1) / N_SPLITS, n_photos / N_SPLITS
-    differences = {}
-    for kind in ("given", "found"):
-        best = scores[f"{kind} | {HEADLINE}"]
-        differences[kind] = {
-            name: repeated_cv_interval(np.subtract(best, values), *sizes)
-            for name, values in scores.items()
-        }
+def run_whole(
+    masks: pd.DataFrame,
+    whole: dict[str, pd.DataFrame],
+    y: np.ndarray,
+    train: np.ndarray,
+    test: np.ndarray,
+) -> dict[str, float]:
+    """Accuracies without parts, but with presence and area of given ones for some."""
+    masks = masks.fillna(0.0)
+    tables = {"presence and area | LDA | no pixel": (predict_lda, masks)}
+    for name, table in whole.items():
+        features = table.loc[:, select(table, r"deep_.*")]
+        both = pd.concat([features, masks], axis=1)
+        for learner, predict in (("logistic regression", predict_logistic), ("LDA", predict_lda)):
+            tables[f"{name} | {learner} | 1,280 features"] = predict, features
+            tables[f"{name} | {learner} | 1,280 features, presence, area"] = predict, both
     return {
-        "scores": {
-            name: {**repeated_cv_interval(values, *sizes), "folds": values}
-            for name, values in scores.items()
+        name: accuracy_score(y[test], predict(table.iloc[train], y[train], table.iloc[test]))
+        for name, (predict, table) in tables.items()
+    }
+
+
+def summarize_photos(results: dict[str, Any]) -> dict[str, Any]:
+    """Means of all that was run, and paired differences to the tree of each kind of parts."""
+    scores = {}
+    for step in ("given", "found", "whole"):
+        scores |= results.get(step, {})
+    n_photos = len(load_ccp_parts().target)
+    sizes = n_photos * (N_SPLITS - 1) / N_SPLITS, n_photos / N_SPLITS
+    return {
+        "scores": {name: repeated_cv_interval(values, *sizes) for name, values in scores.items()},
+        "differences": {
+            kind: {
+                name: repeated_cv_interval(np.subtract(scores[best], values), *sizes)
+                for name, values in scores.items()
+            }
+            for kind in ("given", "found")
+            if (best := f"{kind} | {HEADLINE}") in scores
         },
-        "differences": differences,
     }
 
 
@@ -264,8 +294,8 @@ def explain(tables: Tables, arguments: argparse.Namespace, say: Progress) -> dic
     )
     # what fitting learns are the means that stand for missing parts
     transformer.fit(data.images[data.train[:8]])
-    made = photo_tables(tables, say)
-    table = join(made.given["classic"], made.given["masked"])
+    made = part_tables(tables, "given", say)
+    table = join(made["classic"], made["masked"])
     table = table[list(transformer.get_feature_names_out())]
     table = table.fillna(table.iloc[data.train].mean().fillna(0.0))
     model = fit_model(table.iloc[data.train], data.target[data.train])
@@ -281,7 +311,7 @@ def explain(tables: Tables, arguments: argparse.Namespace, say: Progress) -> dic
         judge = tabulated_worth(fitted, i, "exchange", judges)
         known = tabulated_worth(fitted, i, "exchange", mine)
         contrast = model.explain_contrast(table.iloc[[i]])
-        errors.append(completeness_error(contrast.direct, contrast.difference))
+        errors.append(completeness_error(contrast.direct, np.diff(contrast.squared_distances)[0]))
         given = {
             "contrast": explain_by_contrast(fitted, i, "voters, by nodes"),
             "SHAP": explain_shap(known, n_players),
@@ -345,9 +375,14 @@ def time_explanations(fitted: Fitted, rows: np.ndarray) -> dict[str, float]:
 # --- steps ----------------------------------------------------------------------------------------
 
 
-def check_small(tables: Tables, arguments: argparse.Namespace, say: Progress) -> Any:
-    """CIFAR-10."""
-    return small_photos(tables, say)
+def check_few(tables: Tables, arguments: argparse.Namespace, say: Progress) -> Any:
+    """CIFAR-10, few training photos."""
+    return small_photos(tables, N_SMALL, say)
+
+
+def check_all(tables: Tables, arguments: argparse.Namespace, say: Progress) -> Any:
+    """CIFAR-10, all training photos."""
+    return small_photos(tables, None, say)
 
 
 def check_leak(tables: Tables, arguments: argparse.Namespace, say: Progress) -> Any:
@@ -391,8 +426,11 @@ def draw_leak(rows: list[dict[str, Any]], file: Path) -> None:
 
 
 STEPS = {
-    "photos": compare_photos,
-    "small photos": check_small,
+    "given": compare_given,
+    "found": compare_found,
+    "whole": compare_whole,
+    "few small photos": check_few,
+    "all small photos": check_all,
     "leak": check_leak,
     "time": check_time,
     "shortcut": check_shortcut,
