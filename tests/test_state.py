@@ -7,13 +7,15 @@ import sys
 import threading
 import warnings
 from dataclasses import fields, is_dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import NotFittedError
-from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.validation import check_is_fitted
 
@@ -22,16 +24,23 @@ from hierseg_learn import HierarchicalMetricClassifier, SegmentedImages, Segment
 from hierseg_learn import descriptors as descriptors_module
 from hierseg_learn import metrics as metrics_module
 from hierseg_learn import segmentation as segmentation_module
-from hierseg_learn.descriptors import Descriptor, PatchDictionary
+from hierseg_learn.descriptors import DeepDescriptor, Descriptor, PatchDictionary
 from hierseg_learn.metrics import LinearMetric
 from hierseg_learn.sampling import SegmentSwapSampler
 from hierseg_learn.segmentation import CallableSegmenter, GridSegmenter, MaskSegmenter, Segmenter
 from hierseg_learn.utils import Estimator, PickledVersionWarning
 from hierseg_learn.what_if import AblatedClassifier
+from tests.toy_networks import save_onnx
 from tests.toy_tables import toy_table
+from tests.toy_trunks import PREPROCESSING
 
 PACKAGE = str(next(iter(hierseg_learn.__path__)))
 TREE = {"photo": {"a": 0, "b": [1, 2]}}
+FOLDER = TemporaryDirectory()
+# a network in a file, where the packages for it are installed
+NETWORK = None
+if find_spec("onnx") and find_spec("onnxruntime"):
+    NETWORK = str(save_onnx(Path(FOLDER.name) / "net.onnx", {"maps": 3}))
 
 
 def bright(image):
@@ -67,12 +76,15 @@ def image_estimators():
             yield CallableSegmenter(bright)
         elif kind is MaskSegmenter:
             yield MaskSegmenter(tree=TREE)
-        elif "n_parts" in kind().get_params() and kind.__name__ != "SegFormerSegmenter":
+        elif "n_parts" in kind().get_params():
             yield kind(n_parts=3)
-        elif kind.__name__ != "SegFormerSegmenter":
+        elif kind.__name__ not in ("OnnxSegmenter", "SegFormerSegmenter"):
             yield kind()
     for kind in subclasses(descriptors_module, Descriptor):
-        yield kind(4, n_patches=50) if kind is PatchDictionary else kind()
+        if kind is DeepDescriptor:
+            yield from [DeepDescriptor(NETWORK, preprocessing=PREPROCESSING)] * bool(NETWORK)
+        else:
+            yield kind(4, n_patches=50) if kind is PatchDictionary else kind()
     yield SegmentTreeTransformer(tree=TREE, descriptors=["color", "shape"], n_jobs=1)
     yield SegmentTreeTransformer("grid", descriptors="gradients")
 
@@ -85,6 +97,7 @@ def table_estimators():
         yield HierarchicalMetricClassifier(combination=combination, weights="distance", n_jobs=1)
     yield HierarchicalMetricClassifier(n_jobs=2)
     yield HierarchicalMetricClassifier(decision="prototypes")
+    yield HierarchicalMetricClassifier(decision="linear", priors=[0.5, 0.5])
 
 
 def model_estimators():
@@ -501,36 +514,3 @@ def test_every_public_estimator_has_the_base():
     kinds |= {SegmentSwapSampler, AblatedClassifier}
     assert len(kinds) > 25
     assert all(issubclass(kind, Estimator) for kind in kinds)
-
-
-@every
-def test_skops_stores_what_is_fitted(estimator):
-    sio = pytest.importorskip("skops.io", reason="skops is not installed")
-    data = Data(estimator)
-    model = data.fit(clone(estimator))
-    saved = sio.dumps(model)
-    untrusted = sio.get_untrusted_types(data=saved)
-    assert all(name.startswith(("hierseg_learn.", __name__)) for name in untrusted)
-    assert_says(sio.loads(saved, trusted=untrusted), data, said(model, data))
-
-
-def test_skops_stores_pipelines_and_samplers():
-    sio = pytest.importorskip("skops.io", reason="skops is not installed")
-    images, masks, y = pictures()
-    X = SegmentedImages(images, masks)
-    model = make_pipeline(
-        SegmentTreeTransformer(tree=TREE), HierarchicalMetricClassifier(n_neighbors=3)
-    ).fit(X, y)
-    sampler = SegmentSwapSampler("a", transformer=FrozenEstimator(model[0]), random_state=0)
-    table = model[0].transform(X)
-    sampler.fit_resample(table, y)
-    for thing in (model, sampler, AblatedClassifier.from_estimator(model, "a")):
-        saved = sio.dumps(thing)
-        back = sio.loads(saved, trusted=sio.get_untrusted_types(data=saved))
-        if thing is sampler:
-            np.testing.assert_array_equal(back.sample_sources_, sampler.sample_sources_)
-        else:
-            np.testing.assert_array_equal(back.predict_proba(X), thing.predict_proba(X))
-    model[1].node_scores_ = model[1].node_outcomes_ = None
-    saved = sio.dumps(model)
-    assert sio.loads(saved, trusted=sio.get_untrusted_types(data=saved))[1].node_scores_ is None

@@ -13,7 +13,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 PACKAGE = REPOSITORY / "hierseg_learn"
 FILES = sorted(PACKAGE.rglob("*.py"))
 MAX_CODE_LINES = 500
-MAX_FILES = 150
+MAX_FILES = 170
 
 # What each part of the package may import of the others, in the order of the data flow: images and
 # trees below, the table between the transformer and the classifier, and the users of fitted models
@@ -47,6 +47,8 @@ MAY_IMPORT = {
     "report": FITTED | {"displays", "audit", "_version"},
     "model_selection": FITTED,
     "demo": {"hierseg_learn", "datasets", "displays", "explain", "utils"},
+    "command": FITTED | {"hierseg_learn", "audit", "datasets", "demo", "report"},
+    "__main__": {"command"},
     "hierseg_learn": {"_version", "tree", "images", "transformer", "classifier"},
     "_version": set(),
 }
@@ -60,6 +62,7 @@ ONLY_INSIDE_FUNCTIONS = {
     "onnxruntime",
     "pandas",
     "polars",
+    "timm",
     "torch",
     "transformers",
 }
@@ -204,7 +207,11 @@ def test_circles_are_found():
 
 
 def test_nothing_private_lies_at_the_root():
-    assert {path.name for path in PACKAGE.glob("_*.py")} == {"__init__.py", "_version.py"}
+    assert {path.name for path in PACKAGE.glob("_*.py")} == {
+        "__init__.py",
+        "__main__.py",
+        "_version.py",
+    }
 
 
 @pytest.mark.parametrize("path", FILES, ids=relative)

@@ -1,7 +1,20 @@
-"""Bundled data, generators of portraits and of biased data, and a loader of segmented photos."""
+"""Bundled data, generators of portraits and of biased data, and readers of segmented photos."""
 
+from ._annotations import load_annotations
 from ._biased import make_biased
-from ._load import load_digits_images, load_segmented_folder
+from ._coco import load_coco
+from ._image_folder import load_image_folder
+from ._load import load_digits_images, load_from_dataset, load_segmented_folder
 from ._portraits import make_portraits
+from ._reading import SUFFIXES as SUFFIXES
 
-__all__ = ["load_digits_images", "load_segmented_folder", "make_biased", "make_portraits"]
+__all__ = [
+    "load_annotations",
+    "load_coco",
+    "load_digits_images",
+    "load_from_dataset",
+    "load_image_folder",
+    "load_segmented_folder",
+    "make_biased",
+    "make_portraits",
+]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import codecs
 import csv
 import json
 import os
+from collections.abc import Mapping
 from io import StringIO
 from numbers import Integral
 from pathlib import Path
@@ -17,24 +17,18 @@ from sklearn.utils import Bunch
 from sklearn.utils._param_validation import validate_params
 
 from ..images import SegmentedImages
-
-# of photos and label maps, in lower case
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp")
-
-
-def as_frame_bunch(
-    data: Bunch, columns: dict[str, Any], *, return_X_y: bool, as_frame: bool
-) -> Bunch | tuple:
-    """Return a Bunch with `frame`, or ``(images, target)``."""
-    data["frame"] = None
-    if as_frame:
-        import pandas as pd
-
-        index = pd.Index(data.ids, name="id")
-        data["frame"] = pd.DataFrame({**columns, "target": data.target}, index=index)
-        data["target"] = data.frame["target"]
-    return (data.images, data.target) if return_X_y else data
-
+from ..images.recipes import CachedItems, ItemRecipe
+from ..utils.progress import ProgressBar
+from ._reading import (
+    COMMON_CONSTRAINTS,
+    SUFFIXES,
+    Collected,
+    LeftOut,
+    Reading,
+    as_frame_bunch,
+    check_parts,
+    read_text,
+)
 
 DIGITS_DESCR = """\
 Handwritten digits as images
@@ -223,13 +217,164 @@ def load_segmented_folder(
     return as_frame_bunch(data, columns, return_X_y=return_X_y, as_frame=as_frame)
 
 
+@validate_params(
+    {
+        "image": [str, Integral, tuple],
+        "mask": [str, Integral, tuple],
+        "part_names": ["array-like", Mapping, None],
+        **{
+            key: constraint
+            for key, constraint in COMMON_CONSTRAINTS.items()
+            if key not in ("split", "labels", "unmatched")
+        },
+        "labels": [str, Integral, tuple, "array-like", None],
+    },
+    prefer_skip_nested_validation=True,
+)
+def load_from_dataset(
+    dataset: Any,
+    *,
+    image: Any = "image",
+    mask: Any = "mask",
+    labels: Any = None,
+    part_names: Any = None,
+    tree: Any = None,
+    unlabeled: Any = None,
+    resize: Any = None,
+    max_side: int | None = None,
+    mode: str | None = "RGB",
+    verify: bool = False,
+    verbose: int = 0,
+    return_X_y: bool = False,
+    as_frame: bool = False,
+) -> Bunch | tuple:
+    """Load photos and masks from a data set in Python: of Hugging Face, torchvision, or your own.
+
+    Anything that has a length and gives items by number will do, with Pillow images or arrays in
+    them. Items are read again each time they are used, the last one being kept. Of what they hold,
+    photos are as in :class:`~hierseg_learn.SegmentedImages`, and masks hold part ids.
+
+    Parameters
+    ----------
+    dataset : sequence
+        Items are mappings (Hugging Face) or tuples (torchvision).
+    image, mask : str, int or tuple, default="image", "mask"
+        Where in an item the photo and the mask are: a key, a position, or a tuple of them that is
+        followed, as ``(1, 0)`` for the first of several targets.
+    labels : str, int, tuple, array-like or None, default=None
+        Where in an item the class is, in the same way (a tuple is such a way), or an array of the
+        classes. Numbers get the names that the data set has for them. Without a column that can be
+        read by itself, all items are read once.
+    part_names : list of str, dict of int to str, or None, default=None
+        Names of the part ids; a list counts from 0.
+    tree : dict or SegmentTree, default=None
+        The tree of the parts, with part ids or names as the values of its leaves; None puts all
+        parts below one root.
+    unlabeled : int, str, or list of them, default=None
+        Ids in the masks, or names of parts, that are no part.
+    resize : (int, int), {"photo", "mask"} or None, default=None
+        As in :func:`load_image_folder`.
+    max_side : int or None, default=None
+        As in :func:`load_image_folder`.
+    mode : {"RGB"} or None, default="RGB"
+        As in :func:`load_image_folder`.
+    verify : bool, default=False
+        Read every item once now, and raise one error about those that cannot be used.
+    verbose : int, default=0
+        Show progress on standard error.
+    return_X_y : bool, default=False
+        Return ``(images, target)`` instead of a Bunch.
+    as_frame : bool, default=False
+        Return `target` as a pandas Series, and the DataFrame `frame`.
+
+    Returns
+    -------
+    data : :class:`~sklearn.utils.Bunch`
+        As of :func:`load_image_folder`.
+    images, target : tuple
+        In place of the Bunch, if ``return_X_y=True``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `dataset` has no length or no items, an entry is missing or no image, or there are fewer
+        or more `labels` than items.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hierseg_learn.datasets import load_from_dataset
+    >>> items = [{"image": np.zeros((4, 3)), "mask": np.eye(4, 3, dtype=int), "kind": "cat"}]
+    >>> data = load_from_dataset(items, labels="kind", part_names=["rest", "fur"])
+    >>> data.target_names, data.images[0].mask.sum()
+    (['cat'], np.int64(3))
+    """
+    if not (hasattr(dataset, "__len__") and hasattr(dataset, "__getitem__")):
+        raise TypeError(
+            f"dataset is a {type(dataset).__name__}; expected a length and items by number."
+        )
+    if len(dataset) == 0:
+        raise ValueError("dataset is empty; expected at least one item.")
+    reading = Reading(
+        None, tree, unlabeled, None, resize, max_side, mode, "raise", verify, verbose,
+        return_X_y, as_frame,
+    )  # fmt: skip
+    items = CachedItems(dataset)
+    classes, names = _item_classes(dataset, items, labels, verbose)
+    positions = list(range(len(dataset)))
+    found = Collected(
+        folder=Path(),
+        files=[f"item_{i:06d}" for i in positions],
+        photos=positions,
+        masks=positions,
+        photo_recipe=ItemRecipe(items, image, "image", mode),
+        mask_recipe=ItemRecipe(items, mask, "mask"),
+        parts=check_parts(part_names),
+        left_out=LeftOut(),
+        classes=classes,
+        class_names=names,
+        description=f"{type(dataset).__name__} of {len(dataset)} items",
+    )
+    return reading.finish(found)
+
+
+def _item_classes(
+    dataset: Any, items: CachedItems, labels: Any, verbose: int
+) -> tuple[list[str] | None, list[str] | None]:
+    """Class of every item, and the names of all classes where the data set has them."""
+    if labels is None:
+        return None, None
+    n_items, names = len(dataset), getattr(dataset, "classes", None)
+    if isinstance(labels, (str, Integral, tuple)):
+        columns = getattr(dataset, "column_names", None) or ()
+        if labels in columns:
+            values = list(dataset[labels])
+            names = getattr(dataset.features[labels], "names", None)
+        else:
+            values = []
+            with ProgressBar(n_items, "classes", verbose) as bar:
+                for i in range(n_items):
+                    values.append(items.entry(i, labels, f"Item {i} of dataset"))
+                    bar.advance()
+    else:
+        values = list(labels)
+        if len(values) != n_items:
+            raise ValueError(
+                f"labels holds {len(values)} classes for {n_items} items; expected one each."
+            )
+    are_codes = all(isinstance(v, Integral) and not isinstance(v, bool) for v in values)
+    if names and are_codes and all(0 <= value < len(names) for value in values):
+        return [str(names[value]) for value in values], list(map(str, names))
+    return list(map(str, values)), None
+
+
 def _read_index(file: Path, *, needs_split: bool) -> list[dict[str, str]]:
     """Read the rows of ``index.csv``, all values as text."""
     if not file.is_file():
         raise FileNotFoundError(
             f"path must hold an index of the images, but {str(file)!r} is missing."
         )
-    reader = csv.DictReader(StringIO(_read_text(file), newline=""))
+    reader = csv.DictReader(StringIO(read_text(file), newline=""))
     found = list(reader.fieldnames or [])
     rows = list(reader)
     for column in ("id", "label", "split")[: 3 if needs_split else 2]:
@@ -252,29 +397,6 @@ def _read_index(file: Path, *, needs_split: bool) -> list[dict[str, str]]:
     return rows
 
 
-def _read_text(file: Path) -> str:
-    """Read a text file in UTF-8, with or without a byte order mark."""
-    content = file.read_bytes()
-    cure = "save it as UTF-8 (in Excel: 'CSV UTF-8'; on a command line: iconv -t UTF-8)."
-    is_utf_32 = content[:4] in (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)
-    if is_utf_32 or content[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
-        name = "UTF-32" if is_utf_32 else "UTF-16"
-        raise ValueError(f"{str(file)!r} is in {name}, as its first bytes say; {cure}")
-    if b"\0" in content:
-        raise ValueError(
-            f"{str(file)!r} is not in UTF-8: it holds a zero byte at position "
-            f"{content.index(0)}, as texts in UTF-16 do; {cure}"
-        )
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise ValueError(
-            f"{str(file)!r} is not in UTF-8: byte {content[error.start]:#04x} at position "
-            f"{error.start}, in line {line}, is none of a text in UTF-8; {cure}"
-        ) from error
-
-
 def _read_parts(file: Path) -> tuple[dict, dict[int, str]]:
     """Read the tree and the part names of ``parts.json``."""
     if not file.is_file():
@@ -282,7 +404,7 @@ def _read_parts(file: Path) -> tuple[dict, dict[int, str]]:
             f"path must hold the tree of the parts, but {str(file)!r} is missing."
         )
     try:
-        content = json.loads(_read_text(file))
+        content = json.loads(read_text(file))
     except json.JSONDecodeError as error:
         raise ValueError(f"{file.name} is not valid JSON: {error}.") from error
     if not isinstance(content, dict) or not isinstance(content.get("tree"), dict):

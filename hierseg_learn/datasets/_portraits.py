@@ -13,7 +13,7 @@ from sklearn.utils import Bunch, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
 from ..images import SegmentedImages
-from ._load import as_frame_bunch
+from ._reading import as_frame_bunch
 
 PART_NAMES = ("background", "hair", "skin", "eyes", "mouth", "neck", "clothes")
 

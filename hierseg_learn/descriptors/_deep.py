@@ -15,7 +15,11 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from ..images import ImageBatch
 from ..kernels.threads import single_blas_thread
 from ..networks import Trunk, open_trunk
+from ..networks.photos import as_bytes
 from ._base import Descriptor, ImageChannels
+
+# pixels on either side that filters of Pillow look at, at scale 1
+REACH = 3
 
 
 class View(NamedTuple):
@@ -139,6 +143,8 @@ class DeepDescriptor(Descriptor):
         self.batch_size = batch_size
         self.prefix = prefix
 
+    _measures_leakage = True
+
     @property
     def _images_at_once(self) -> int:  # type: ignore[override]
         return self.batch_size
@@ -158,7 +164,7 @@ class DeepDescriptor(Descriptor):
     def _prepare(self, channels: ImageChannels) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         height, width = channels.shape
         [view] = _views(self.trunk_, self.size, None, [np.zeros((height, width), dtype=int)], 1)
-        values = self._maps([_pixels(channels)], [view], [None], "cpu")
+        values = self._maps([as_bytes(channels.image)], [view], [None], "cpu")
         return next(values), *_shares(self.trunk_, view, (height, width))
 
     def _block(
@@ -183,7 +189,7 @@ class DeepDescriptor(Descriptor):
         device: str,
     ) -> list[np.ndarray]:
         sums = [np.zeros((n_regions, self.n_sums_)) for _ in channels]
-        photos = [_pixels(one) for one in channels]
+        photos = [as_bytes(one.image) for one in channels]
         views = _views(self.trunk_, self.size, self.mask, regions, n_regions)
         # inputs of one shape go together
         views.sort(key=lambda view: view.shape)
@@ -222,12 +228,6 @@ class DeepDescriptor(Descriptor):
             )
             yield from self.trunk_.feature_maps(given, device)
             start += len(some)
-
-
-def _pixels(channels: ImageChannels) -> np.ndarray:
-    """A photo as networks are trained on it, (height, width, 3) uint8."""
-    pixels = np.rint(np.clip(channels.image, 0, 1) * 255).astype(np.uint8)
-    return np.repeat(pixels[..., np.newaxis], 3, axis=2) if pixels.ndim == 2 else pixels
 
 
 def _views(
@@ -273,11 +273,19 @@ def _input(trunk: Trunk, pixels: np.ndarray, view: View, mask: np.ndarray | None
         scales * edges
         for edges in ((view.rows.start, view.cols.start), (view.rows.stop, view.cols.stop))
     )
-    if mask is not None:
-        paint = np.rint(255 * np.array(trunk.preprocessing.mean)).astype(np.uint8)
-        pixels = np.where((mask == view.regions[0])[..., np.newaxis], pixels, paint)
     height, width = pixels.shape[:2]
-    return trunk.prepare(pixels, view.shape, (left, top, min(right, width), min(bottom, height)))
+    box = left, top, min(right, width), min(bottom, height)
+    if mask is None:
+        return trunk.prepare(pixels, view.shape, box)
+    # what resizing looks at, and no more
+    near = [REACH * max(scale, 1) + 1 for scale in scales]
+    rows = slice(max(int(box[1] - near[0]), 0), int(box[3] + near[0]) + 1)
+    cols = slice(max(int(box[0] - near[1]), 0), int(box[2] + near[1]) + 1)
+    paint = np.clip(np.rint(255 * np.array(trunk.preprocessing.mean)), 0, 255).astype(np.uint8)
+    shown = np.full((*mask[rows, cols].shape, 3), paint)
+    np.copyto(shown, pixels[rows, cols], where=(mask[rows, cols] == view.regions[0])[..., None])
+    origin = np.array([cols.start, rows.start] * 2)
+    return trunk.prepare(shown, view.shape, tuple((np.array(box) - origin).tolist()))
 
 
 def _shares(trunk: Trunk, view: View, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from .pillow import read_layout, read_pixels, readable, upright_size
-
-if TYPE_CHECKING:
-    from PIL import Image
+from .recipes import FileRecipe
 
 
 class SegmentedImage(NamedTuple):
@@ -214,31 +210,46 @@ class RaggedArrays:
 
 
 class ImageFiles:
-    """Immutable sequence of image files; every access decodes the file again.
+    """Immutable sequence of images on disk; every access decodes the image again.
 
     Images are decoded to (h, w) or (h, w, 3): palettes, CMYK and YCbCr become RGB. Label maps
     (``role="mask"``) are decoded to (h, w): palette files keep the palette index, and gray files of
     2 or 4 bits a pixel the ids that are stored (0 to 3, 0 to 15). Both are turned upright as their
     EXIF orientation says. Gray files keep 16 bits a pixel; Pillow reads 16-bit color files with 8.
+
+    `sources` are paths, or whatever else the `recipe` makes an image of.
     """
 
-    def __init__(self, paths: Sequence[str | os.PathLike], role: str = "image") -> None:
-        self.paths = tuple(os.fspath(path) for path in paths)
+    def __init__(
+        self,
+        sources: Sequence[Any],
+        role: str = "image",
+        recipe: Any = None,
+    ) -> None:
+        if recipe is None:
+            sources, recipe = map(os.fspath, sources), FileRecipe(role)
+        self.sources = tuple(sources)
         self.role = role
+        self.recipe = recipe
 
     @property
     def shape(self) -> tuple[int]:
         """``(n_files,)``."""
-        return (len(self.paths),)
+        return (len(self.sources),)
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Path, or name, of every image."""
+        return tuple(map(self.recipe.name, self.sources))
 
     def __len__(self) -> int:
-        return len(self.paths)
+        return len(self.sources)
 
     def __getitem__(self, key: Any) -> np.ndarray | ImageFiles:
         item = resolve_key(key, len(self))
         if isinstance(item, int):
             return self.read(item)
-        return ImageFiles([self.paths[i] for i in item], self.role)
+        return ImageFiles([self.sources[i] for i in item], self.role, self.recipe)
 
     def __iter__(self) -> Iterator[np.ndarray]:
         return (self[i] for i in range(len(self)))
@@ -248,7 +259,7 @@ class ImageFiles:
 
     def label(self, i: int, where: str) -> str:
         """Add the path of file `i` to its name in error messages: ``"Image 3 ('a.png')"``."""
-        return f"{where} ({self.paths[i]!r})"
+        return f"{where} ({self.recipe.name(self.sources[i])!r})"
 
     def read(self, i: int, where: str | None = None) -> np.ndarray:
         """Decode file `i`: (h, w) or (h, w, 3).
@@ -256,25 +267,15 @@ class ImageFiles:
         Raises ValueError if the file cannot be read, or holds transparency, several frames, or (as
         a label map) colors, or ids that its format does not keep (JPEG, WebP, GIF).
         """
-        where = where or self.label(i, f"{self.role.capitalize()} {i}")
-        with self._open(i, where) as image:
-            return read_pixels(image, self.role, where)
+        return self.recipe.read(self.sources[i], where or self._where(i))
 
     def header(self, i: int, where: str | None = None) -> tuple[tuple[int, ...], np.dtype]:
         """Shape and dtype that file `i` decodes to, without decoding its pixels."""
-        where = where or self.label(i, f"{self.role.capitalize()} {i}")
-        with self._open(i, where) as image:
-            return read_layout(image, self.role, where)
+        return self.recipe.header(self.sources[i], where or self._where(i))
 
     def facts(self, i: int) -> tuple[int, int, str, str]:
         """Height and width (upright), format and mode of file `i`, also of no valid image."""
-        with self._open(i, self.label(i, f"{self.role.capitalize()} {i}")) as image:
-            return *upright_size(image), image.format or "", image.mode
+        return self.recipe.facts(self.sources[i], self._where(i))
 
-    @contextmanager
-    def _open(self, i: int, where: str) -> Iterator[Image.Image]:
-        """Open file `i`; what Pillow raises names it."""
-        from PIL import Image
-
-        with readable(where), Image.open(self.paths[i]) as image:
-            yield image
+    def _where(self, i: int) -> str:
+        return self.label(i, f"{self.role.capitalize()} {i}")

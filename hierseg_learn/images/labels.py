@@ -113,7 +113,7 @@ def pair_masks(
             f"{name} holds {len(items)} label maps for {len(images)} images; expected one each."
         )
     if isinstance(items, ImageFiles):
-        return ImageFiles(items.paths, "mask")
+        return items if items.role == "mask" else ImageFiles(items.sources, "mask")
     masks = _store(items, rule, name)
     _check_content(masks, rule, name)
     if isinstance(images, RaggedArrays):

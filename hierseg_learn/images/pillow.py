@@ -82,6 +82,13 @@ def is_pillow(item: Any) -> bool:
     return module is not None and isinstance(item, module.Image)
 
 
+def largest_image() -> int | None:
+    """Most pixels that Pillow decodes; more are an error, as they may be meant to fill memory."""
+    from PIL import Image
+
+    return None if Image.MAX_IMAGE_PIXELS is None else 2 * Image.MAX_IMAGE_PIXELS
+
+
 @contextmanager
 def readable(where: str) -> Iterator[None]:
     """Turn all that Pillow raises on a damaged file into one error that names the image."""
@@ -130,7 +137,7 @@ def read_pixels(image: Image.Image, role: str, where: str) -> np.ndarray:
     from PIL import ImageOps
 
     if role == "mask":
-        _refuse_photo_formats(image, where)
+        refuse_photo_formats(image, where)
     shape, dtype = read_layout(image, role, where)
     largest = _largest_id(image) if role == "mask" else None
     if _orientation(image) != 1:
@@ -141,6 +148,32 @@ def read_pixels(image: Image.Image, role: str, where: str) -> np.ndarray:
     if largest is not None:
         pixels = np.rint(pixels * (largest / (255 if image.mode == "L" else 65535)))
     return pixels.astype(dtype, copy=False)
+
+
+def solid(image: Image.Image, where: str) -> Image.Image:
+    """Drop an alpha channel that hides nothing.
+
+    Raises ValueError if a pixel is transparent.
+    """
+    if not has_alpha(image):
+        return image
+    with_alpha = image.convert("LA" if image.mode in ("LA", "La", "L") else "RGBA")
+    alpha = np.asarray(with_alpha.getchannel("A"))
+    if (alpha < 255).any():
+        raise _LayoutError(
+            f"{where} has an alpha channel in which {(alpha < 255).mean():.2g} of the pixels are "
+            "transparent; expected an opaque photo."
+        )
+    plain = with_alpha.convert(with_alpha.mode[:-1])
+    # what turns it upright
+    plain.format = image.format
+    plain.info = {key: value for key, value in image.info.items() if key != "transparency"}
+    return plain
+
+
+def has_alpha(image: Image.Image) -> bool:
+    """Say whether an image has an alpha channel, or a color that stands for transparency."""
+    return image.mode in _ALPHA_MODES or "transparency" in image.info
 
 
 def upright_size(image: Image.Image) -> tuple[int, int]:
@@ -187,7 +220,8 @@ def _tiles(image: Image.Image) -> list:
         return file.tile
 
 
-def _refuse_photo_formats(image: Image.Image, where: str) -> None:
+def refuse_photo_formats(image: Image.Image, where: str) -> None:
+    """Raise ValueError for a label map in a format that does not keep what it holds."""
     compressed = image.info.get("compression") if image.format == "TIFF" else None
     if image.format not in _PHOTO_FORMATS and compressed not in _PHOTO_COMPRESSIONS:
         return

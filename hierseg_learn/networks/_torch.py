@@ -179,7 +179,8 @@ class TorchNetwork:
                     f"{type(self.module).__name__} does not take images of {size[0]} × {size[1]} "
                     f"pixels: {str(error).strip().splitlines()[0] if str(error) else error!r}"
                 ) from error
-        grids = [_layout_of(shape, size)[1] for _, shape in seen if len(shape) == 4]
+        maps = [_layout_of(shape, size)[1] for _, shape in seen if len(shape) == 4]
+        grids = [grid for grid in maps if grid != (1, 1) and _is_grid(grid, size)]
         found: dict[str, MapLayer] = {}
         for name, shape in seen:
             if len(shape) == 4:
@@ -290,10 +291,10 @@ def _layout_of(shape: tuple[int, ...], size: tuple[int, int]) -> tuple[str, tupl
 
 
 def _is_grid(grid: tuple[int, int], size: tuple[int, int]) -> bool:
-    """Whether cells of some whole number of pixels cover the image up to the effect of borders."""
-    return all(
-        n <= side and abs(side / round(side / n) - n) <= 1 + SLACK * n
-        for n, side in zip(grid, size, strict=True)
+    """Whether square cells of a whole number of pixels cover the image, up to borders."""
+    cell = round(max(side / n for n, side in zip(grid, size, strict=True)))
+    return cell >= 1 and all(
+        abs(side / cell - n) <= 1 + SLACK * n for n, side in zip(grid, size, strict=True)
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,8 @@ LAYOUTS = ("NCHW", "NHWC")
 _DEVICES = ("auto", "cpu", "cuda")
 # errors only; networks that were converted cause hundreds of warnings
 _LOG_SEVERITY = 3
+# of every file its inode, size and time
+State = tuple[tuple[int, int, int], ...]
 
 
 class OnnxNetwork:
@@ -56,8 +58,9 @@ class OnnxNetwork:
         Number of images that the network takes at once, None for any.
     input_size : tuple of (int or None, int or None)
         Height and width of the input in pixels, None where they are free.
-    output_names : tuple of str
-        Names of the outputs.
+    outputs : dict of str to tuple
+        Shape of every output by its name, None where a side is free. Maps, of four axes, are
+        (n_images, n_maps, rows, columns), whatever the layout of the file.
 
     Raises
     ------
@@ -93,8 +96,8 @@ class OnnxNetwork:
     >>> folder = TemporaryDirectory()
     >>> onnx.save(model, f"{folder.name}/net.onnx")
     >>> network = OnnxNetwork(f"{folder.name}/net.onnx")
-    >>> network.layout, network.n_channels, network.input_size, network.output_names
-    ('NCHW', 3, (None, None), ('maps',))
+    >>> network.layout, network.n_channels, network.input_size, network.outputs
+    ('NCHW', 3, (None, None), {'maps': (None, 2, None, None)})
     >>> network.run(np.zeros((2, 3, 16, 8), dtype=np.float32))["maps"].shape
     (2, 2, 4, 2)
     >>> folder.cleanup()
@@ -125,11 +128,17 @@ class OnnxNetwork:
         self.n_channels = shape[channels] or 3
         height, width = (shape[self.layout.index(axis)] for axis in "HW")
         self.input_size = height, width
-        outputs = {output.name: _known(output.shape) for output in session.get_outputs()}
-        self.output_names = tuple(outputs)
-        self._last = frozenset(
-            name for name, sides in outputs.items() if _channels_last(sides, self)
-        )
+        shapes = {output.name: _known(output.shape) for output in session.get_outputs()}
+        self._last = {name for name, sides in shapes.items() if _channels_last(sides, self)}
+        self.outputs = {
+            name: (sides[0], sides[3], *sides[1:3]) if name in self._last else sides
+            for name, sides in shapes.items()
+        }
+
+    @property
+    def on_cuda(self) -> bool:
+        """Whether images go through the network together, on a GPU."""
+        return _find_provider(self.device).startswith("CUDA")
 
     def check_outputs(self, names: Sequence[str]) -> None:
         """Raise unless the network has all these outputs.
@@ -144,11 +153,11 @@ class OnnxNetwork:
         ValueError
             If there is none of a name; the message lists those there are.
         """
-        strange = [name for name in names if name not in self.output_names]
+        strange = [name for name in names if name not in self.outputs]
         if strange:
             raise ValueError(
                 f"The network in {self.path!r} has no output {_listed(strange)}; its outputs are "
-                f"{_listed(self.output_names)}."
+                f"{_listed(self.outputs)}."
             )
 
     def run(
@@ -175,15 +184,14 @@ class OnnxNetwork:
             If there is no such output, the network does not take images of this size, or the file
             has another hash than before.
         """
-        names = self.output_names if outputs is None else tuple(outputs)
+        names = tuple(self.outputs if outputs is None else outputs)
         self.check_outputs(names)
         session, _ = self._opened()
         given = np.ascontiguousarray(inputs, dtype=np.float32)
         self._check_shape(given.shape)
         if self.layout == "NHWC":
             given = np.ascontiguousarray(given.transpose(0, 2, 3, 1))
-        on_cuda = session.get_providers()[0].startswith("CUDA")
-        at_once = self.batch or (len(given) if on_cuda else 1)
+        at_once = self.batch or (len(given) if self.on_cuda else 1)
         found = [
             self._run_batch(session, given[start : start + at_once], names)
             for start in range(0, len(given), at_once)
@@ -260,30 +268,23 @@ def _find_provider(device: str) -> str:
     return "CUDAExecutionProvider" if has_cuda and device != "cpu" else "CPUExecutionProvider"
 
 
-def _state(path: str) -> tuple[tuple[int, int, int], ...]:
+def _state(path: str) -> State:
     """What changes when the files of a network do; that of the ONNX file comes first."""
     if not os.path.isfile(path):
         raise FileNotFoundError(
             f"{path!r} must be an ONNX file, but there is none. Nothing is downloaded."
         )
-    state = [_file_state(path)]
-    for file in _weight_files(path, state[0]):
+    files = [path, *_weight_files(path, state_of([path]))]
+    for file in files:
         if not os.path.isfile(file):
             raise FileNotFoundError(
                 f"Weights of the network in {path!r} lie in {file!r}, but there is no such file."
             )
-        state.append(_file_state(file))
-    return tuple(state)
-
-
-def _file_state(path: str) -> tuple[int, int, int]:
-    """What changes when a file does."""
-    stat = os.stat(path)
-    return stat.st_ino, stat.st_size, stat.st_mtime_ns
+    return state_of(files)
 
 
 @lru_cache(maxsize=4)
-def _open(path: str, provider: str, n_threads: int, state: tuple) -> tuple[Any, str]:
+def _open(path: str, provider: str, n_threads: int, state: State) -> tuple[Any, str]:
     """Open a network and hash its files; `state` changes when they do."""
     import onnxruntime
 
@@ -299,12 +300,24 @@ def _open(path: str, provider: str, n_threads: int, state: tuple) -> tuple[Any, 
             f"{path!r} must be an ONNX file that onnxruntime {onnxruntime.__version__} can open: "
             f"{_first_line(error)}"
         ) from error
+    return session, hash_files((path, *_weight_files(path, state[:1])), state)
+
+
+def state_of(files: Iterable[str]) -> State:
+    """What changes when files do."""
+    stats = [os.stat(file) for file in files]
+    return tuple((stat.st_ino, stat.st_size, stat.st_mtime_ns) for stat in stats)
+
+
+@lru_cache(maxsize=32)
+def hash_files(files: tuple[str, ...], state: State) -> str:
+    """SHA-256 of files, one after the other; `state` changes when they do."""
     digest = hashlib.sha256()
-    for file in (path, *_weight_files(path, state[0])):
+    for file in files:
         with open(file, "rb") as stream:
             while block := stream.read(2**20):
                 digest.update(block)
-    return session, digest.hexdigest()
+    return digest.hexdigest()
 
 
 def _read_input(session: Any, path: str) -> tuple[str, tuple[int | None, ...]]:
@@ -360,7 +373,7 @@ def _channels_last(shape: tuple[int | None, ...], network: OnnxNetwork) -> bool:
 
 
 @lru_cache(maxsize=8)
-def _weight_files(path: str, state: tuple[int, int, int]) -> tuple[str, ...]:
+def _weight_files(path: str, state: State) -> tuple[str, ...]:
     """Files beside an ONNX file that hold weights, by name; `state` changes when the file does."""
     try:
         names = set(_locations(memoryview(Path(path).read_bytes()), "model"))
@@ -420,5 +433,5 @@ def _first_line(error: Exception) -> str:
     return lines[0][:300] if lines else type(error).__name__
 
 
-def _listed(names: Sequence[str]) -> str:
+def _listed(names: Iterable[str]) -> str:
     return ", ".join(map(repr, names))

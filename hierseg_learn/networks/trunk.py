@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
+from bisect import bisect
 from collections.abc import Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,18 +16,19 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from ..utils.numbers import check_integer
-from .onnx import OnnxNetwork
+from .onnx import OnnxNetwork, hash_files, state_of
+from .photos import standardized
 from .preprocessing import Preprocessing, choose_preprocessing, load_processor, timm_preprocessing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from ._torch import TorchNetwork
 
 WEIGHT_FILES = ("*.safetensors", "*.bin")
 CONFIG = "config.json"
-# length in cells of the inputs by which networks are measured from outside
-STRIP_CELLS = 12
+# lengths in cells of the inputs by which networks are measured from outside
+STRIP_CELLS = (8, 32, 96)
 DEVICES = ("auto", "cpu", "cuda")
 
 
@@ -133,7 +135,7 @@ class Trunk:
         self.kind, self.source, self.layer = kind, source, layer
         self.preprocessing, self.options, self.sha256 = preprocessing, options, sha256
         # by axis and remainder of its length: cells besides those of the stride, stride, center
-        self._axes: dict[tuple[int, int], tuple[float, float, float]] = {}
+        self._axes: dict[str, tuple[float, float, float]] = {}
         found = self._describe()
         self.layer_names, self.layer_name, self.n_channels, self.stride, self.is_flexible = found
 
@@ -195,16 +197,8 @@ class Trunk:
         -------
         prepared : ndarray of shape (3, height, width), float32
         """
-        from PIL import Image
-
         given = self.preprocessing
-        resample = Image.Resampling[given.interpolation.upper()]
-        image = Image.fromarray(pixels)
-        if size != pixels.shape[:2] or box is not None:
-            image = image.resize(size[::-1], resample, box)
-        values = np.asarray(image, dtype=np.float32) / np.float32(255)
-        values = (values - np.float32(given.mean)) / np.float32(given.std)
-        return np.ascontiguousarray(values.transpose(2, 0, 1))
+        return standardized(pixels, size, given.mean, given.std, given.interpolation, box)
 
     def feature_maps(self, batch: np.ndarray, device: str = "cpu") -> np.ndarray:
         """Compute maps.
@@ -230,10 +224,9 @@ class Trunk:
 
         Padding may shift cells by up to half a stride, as that of TensorFlow does, and by another
         distance for another size. So their places are measured, once for every remainder of height
-        and width by the stride: of modules of PyTorch exactly, by the pixels that the layers that
-        change the resolution see; of ONNX files to about a tenth of a stride, by the pixels on
-        both sides that change a cell equally. Patches of tokens that are merged without
-        such a layer are laid out evenly.
+        and width by the stride, as the middle of the pixels that a cell can see: in modules of
+        PyTorch layer by layer, of ONNX files from outside. Where every cell sees everything, as in
+        transformers, patches count; where there are none, cells are laid out evenly.
 
         Parameters
         ----------
@@ -245,13 +238,14 @@ class Trunk:
         cells : Cells
         """
         size = (height, width)
-        if any((axis, size[axis] % self.stride[axis]) not in self._axes for axis in (0, 1)):
+        keys = [f"{axis} {size[axis] % self.stride[axis]}" for axis in (0, 1)]
+        if not set(keys) <= set(self._axes):
             for axis, (n, stride, first) in enumerate(self._measured(size)):
-                rest = size[axis] % self.stride[axis]
-                self._axes[axis, rest] = n - size[axis] / self.stride[axis], stride, first
+                more = n - size[axis] / self.stride[axis]
+                self._axes[keys[axis]] = float(more), float(stride), float(first)
         centers, strides = [], []
-        for axis in (0, 1):
-            more, stride, first = self._axes[axis, size[axis] % self.stride[axis]]
+        for axis, key in enumerate(keys):
+            more, stride, first = self._axes[key]
             n = round(size[axis] / self.stride[axis] + more)
             centers.append(first + stride * np.arange(n))
             strides.append(stride)
@@ -260,7 +254,7 @@ class Trunk:
     def _measured(self, size: tuple[int, int]) -> list[tuple[int, float, float]]:
         """For rows and columns of an input: number of cells, stride, and center of the first."""
         if self.kind == "onnx":
-            return [self._balanced(size, axis) for axis in (0, 1)]
+            return [self._seen(size, axis) for axis in (0, 1)]
         network = self._network("cpu")
         steps, shape = network.resamplings(size, network.layer(self.layer))
         found = []
@@ -276,34 +270,47 @@ class Trunk:
             found.append((int(shape[axis]), stride, first))
         return found
 
-    def _balanced(self, size: tuple[int, int], axis: int) -> tuple[int, float, float]:
-        """Measure the cells along one axis of an input from outside.
+    def _seen(self, size: tuple[int, int], axis: int) -> tuple[int, float, float]:
+        """Measure the cells along one axis from outside, by what is no number.
 
-        Noise on one side of a line is exchanged, and that on the other; the line that changes a
-        cell equally in both ways is its center.
+        Rows of NaN up to a cell's first row do not change the cell, nor those after its last.
         """
-        stride = self.stride[axis]
-        sides = list(size)
-        if self.is_flexible:
-            sides = [2 * step for step in self.stride]
-            sides[axis] = size[axis] % stride + stride * STRIP_CELLS
-        base, other = np.random.default_rng(0).normal(size=(2, 3, *sides)).astype(np.float32)
+        stride, sides = self.stride[axis], list(size)
+        for n_cells in STRIP_CELLS if self.is_flexible else (0,):
+            if self.is_flexible:
+                sides = [2 * step for step in self.stride]
+                sides[axis] = size[axis] % stride + stride * n_cells
+            is_changed, middle, n = self._changed_by_nan(sides, axis)
+            lines = np.arange(sides[axis])
+            if not (is_changed(lines < 1) or is_changed(lines >= sides[axis] - 1)):
+                break
+        else:
+            return n, size[axis] / n, size[axis] / n / 2  # it sees everything
+        upper = bisect(lines, False, key=lambda k: is_changed(lines < k))
+        lower = bisect(lines, False, key=lambda k: not is_changed(lines >= k))
+        n += (size[axis] - sides[axis]) // stride
+        # the first row is the last that was hidden, and the last row the first that was
+        return n, float(stride), (upper - 1 + lower) / 2 - stride * middle
+
+    def _changed_by_nan(
+        self, sides: list[int], axis: int
+    ) -> tuple[Callable[[np.ndarray], bool], int, int]:
+        """Make a test whether the middle cell along an axis changes where lines are NaN.
+
+        Also returns the number of the middle cell, and that of cells.
+        """
+        base = np.random.default_rng(0).normal(size=(3, *sides)).astype(np.float32)
         plain = self.feature_maps(base[np.newaxis])[0]
         n = plain.shape[1 + axis]
-        middle = range(max(n // 2 - 2, 0), min(n // 2 + 2, n))
-        step = max(stride // 4, 1)
-        lines = np.arange(stride * (middle.start - 1), stride * (middle.stop + 1) + 1, step)
-        lines = lines[(lines >= 0) & (lines <= sides[axis])]
-        index = np.expand_dims(np.arange(sides[axis]), [0, 2 - axis])
-        gains = []
-        for line in lines:
-            halves = [np.where(side, other, base) for side in (index < line, index >= line)]
-            change = self.feature_maps(np.stack(halves)) - plain
-            norms = np.sqrt((change.astype(np.float64) ** 2).sum(axis=(1, 3 - axis)))
-            gains.append(norms[0] - norms[1])
-        centers = [np.interp(0.0, np.array(gains)[:, k], lines) - stride * k for k in middle]
-        n += (size[axis] - sides[axis]) // stride
-        return n, float(stride), float(np.median(centers))
+        middle = n // 2
+
+        def is_changed(hidden: np.ndarray) -> bool:
+            lines = np.expand_dims(hidden, [0, 2 - axis])
+            given = np.where(lines, np.float32(np.nan), base)[np.newaxis]
+            found = np.take(self.feature_maps(given)[0], middle, axis=1 + axis)
+            return bool((found != np.take(plain, middle, axis=1 + axis)).any())
+
+        return is_changed, middle, n
 
     def _describe(self) -> tuple[tuple[str, ...], str, int, tuple[int, int], bool]:
         """Names of layers, name and channels of the layer, stride, and whether any size is fine."""
@@ -314,7 +321,7 @@ class Trunk:
             names = tuple(one.name for one in network.layers)
             stride = network.stride(layer)
             return names, layer.name, layer.n_channels, stride, network.is_flexible
-        names = network.output_names
+        names = tuple(network.outputs)
         name = self.layer if isinstance(self.layer, str) else _entry(names, self.layer)
         network.check_outputs([name])
         is_flexible = network.input_size == (None, None)
@@ -352,18 +359,25 @@ class Trunk:
                 networks[where] = TorchNetwork(module, where, self.preprocessing.size)
             return networks[where]
         path = self.options.get("checkpoint") or self.source
-        if self.options.get("pretrained"):
-            state: tuple = ()
-        else:
-            state = _state_of(_weights(path))
-            sha256 = _hash_files(tuple(_weights(path)), state)
-            if sha256 != self.sha256:
-                raise ValueError(
-                    f"{os.fspath(path)!r} holds other weights than in fit: their SHA-256 is "
-                    f"{sha256[:12]}…, expected {self.sha256[:12]}…"
-                )
+        files = () if self.options.get("pretrained") else tuple(_weights(path))
+        state = state_of(files)
+        if files:
+            self._check_hash(hash_files(files, state))
         options = tuple(sorted(self.options.items()))
-        return _open(self.kind, self.source, options, where, self.preprocessing.size, state)
+        network, sha256 = _open(
+            self.kind, self.source, options, where, self.preprocessing.size, state
+        )
+        if not files:
+            self._check_hash(sha256)
+        return network
+
+    def _check_hash(self, sha256: str) -> None:
+        """Raise unless the weights have this hash."""
+        if sha256 != self.sha256:
+            raise ValueError(
+                f"{self.fingerprint[0]!r} holds other weights than in fit: their SHA-256 is "
+                f"{sha256[:12]}…, expected {self.sha256[:12]}…"
+            )
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if name != "_networks"}
@@ -517,7 +531,7 @@ def _of_name(
         sha256 = _hash_tensors(model.state_dict())
     else:
         files = tuple(_weights(options["checkpoint"]))
-        sha256 = _hash_files(files, _state_of(files))
+        sha256 = hash_files(files, state_of(files))
     return Trunk("timm", name, layer, given, options, sha256)
 
 
@@ -536,18 +550,23 @@ def _of_folder(folder: str, layer: int | str, preprocessing: Any) -> Trunk:
         own = Preprocessing.of(load_processor(folder))
     given = choose_preprocessing(preprocessing, own, f"{folder!r}, which holds no image processor")
     files = tuple(_weights(folder))
-    return Trunk("transformers", folder, layer, given, {}, _hash_files(files, _state_of(files)))
+    return Trunk("transformers", folder, layer, given, {}, hash_files(files, state_of(files)))
 
 
 @lru_cache(maxsize=4)
 def _open(
-    kind: str, source: str, options: tuple, device: str, size: tuple[int, int], state: tuple
-) -> TorchNetwork:
-    """Open a network; `state` changes when its files do."""
+    kind: str,
+    source: str,
+    options: tuple,
+    device: str,
+    size: tuple[int, int],
+    state: tuple,
+) -> tuple[TorchNetwork, str]:
+    """Open a network and, if it has no files, hash it; `state` changes when its files do."""
     from ._torch import TorchNetwork
 
     model = _timm_model(source, dict(options)) if kind == "timm" else _folder_model(source)
-    return TorchNetwork(model, device, size)
+    return TorchNetwork(model, device, size), "" if state else _hash_tensors(model.state_dict())
 
 
 def _timm_model(name: str, options: dict[str, Any]) -> Any:
@@ -618,23 +637,6 @@ def _weights(path: str | os.PathLike) -> list[str]:
             "is downloaded unless asked."
         )
     return [str(file) for file in files]
-
-
-def _state_of(files: Any) -> tuple:
-    """What changes when files do."""
-    stats = [os.stat(file) for file in files]
-    return tuple((stat.st_ino, stat.st_size, stat.st_mtime_ns) for stat in stats)
-
-
-@lru_cache(maxsize=32)
-def _hash_files(files: tuple[str, ...], state: tuple) -> str:
-    """SHA-256 of files, one after the other; `state` changes when they do."""
-    digest = hashlib.sha256()
-    for file in files:
-        with open(file, "rb") as stream:
-            while block := stream.read(2**20):
-                digest.update(block)
-    return digest.hexdigest()
 
 
 def _hash_tensors(state: Mapping[str, Any]) -> str:

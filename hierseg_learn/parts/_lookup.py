@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from ..tree import SegmentTree
+from ..utils import PlainState
 
 _SHOWN_IDS = 20
 
 
-class PartLookup:
+class PartLookup(PlainState):
     """Translate part ids into positions among the leaves of a tree.
 
     The leaves share the part ids out among themselves. There is one exception: a tree, such as that

@@ -1,5 +1,5 @@
-"""Report about a fitted model: one HTML page that needs neither a network nor a server."""
+"""Reports about a fitted model: HTML pages that need neither a network nor a server."""
 
-from ._report import write_report
+from ._report import write_explanations, write_report
 
-__all__ = ["write_report"]
+__all__ = ["write_explanations", "write_report"]

@@ -155,7 +155,7 @@ class Case:
     """One sample whose prediction is explained."""
 
     name: str
-    target: Any  # true class
+    target: Any  # true class; None if it is not known
     prediction: Any
     prediction_explanation: PredictionExplanation
     # why the predicted class rather than the true one or, if it is correct, the next probable one;
@@ -171,7 +171,7 @@ def explain_case(
     """Explain a row: the predicted class compared with the true one, if that is another."""
     explanation = classifier.explain_prediction(row)
     contrast = explanation.contrast
-    if target != prediction:
+    if target is not None and target != prediction:
         contrast = classifier.explain_contrast(row, target=prediction, foil=target)
     explanation = replace(explanation, name=name, contrast=contrast)
     shown, neighbors = explanation.contrast, neighbors or contrast is None
@@ -209,10 +209,11 @@ def draw_case(case: Case, photo: np.ndarray, label_map: np.ndarray) -> Case:
 
 def html_case(case: Case) -> str:
     """One sample as an article."""
-    is_right = case.target == case.prediction
-    mark = ("✓", "right") if is_right else ("✗", "wrong")
-    result = f"predicted {class_name(case.prediction)}"
-    result += ", correctly" if is_right else f", labeled {class_name(case.target)}"
+    mark, result = ("", "unlabeled"), f"predicted {class_name(case.prediction)}"
+    if case.target is not None:
+        is_right = case.target == case.prediction
+        mark = ("✓", "right") if is_right else ("✗", "wrong")
+        result += ", correctly" if is_right else f", labeled {class_name(case.target)}"
     explanation = case.prediction_explanation
     parts = [
         f'<article class="case {mark[1]}"><h3><span aria-hidden="true">{mark[0]}</span> '
@@ -235,13 +236,23 @@ def _html_explanation(explanation: Explanation, *, is_open: bool) -> str:
 def _html_votes(explanation: PredictionExplanation) -> str:
     """Table of the neighbors, nearest first."""
     votes = explanation.votes.sort_values("squared_distance", kind="stable")
-    name = "prototype" if explanation.decision == "prototypes" else "training row"
+    name = {"neighbors": "training row", "prototypes": "prototype", "linear": "mean"}
+    last, title = "vote", "Neighbors"
+    if explanation.decision == "linear":
+        last, title = "probability", "Class means"
+        places = [explanation.classes.tolist().index(c) for c in votes["neighbor_class"].tolist()]
+        votes = votes.assign(weight=explanation.proba[places])
     rows = [
-        [f"{name} {v.Index}", str(v.neighbor_class), number(v.squared_distance), percent(v.weight)]
+        [
+            f"{name[explanation.decision]} {v.Index}",
+            str(v.neighbor_class),
+            number(v.squared_distance),
+            percent(v.weight),
+        ]
         for v in votes.itertuples()
     ]
-    heads = ["", "class", "squared distance", "vote"]
-    return html_fold("Neighbors", html_table("Nearest first", heads, rows, classes="numbers"))
+    heads = ["", "class", "squared distance", last]
+    return html_fold(title, html_table("Nearest first", heads, rows, classes="numbers"))
 
 
 def _html_images(images: Sequence[EmbeddedImage]) -> str:
@@ -368,6 +379,106 @@ def write_report(
     ]
     title = _TITLE if title is None else str(title)
     html = _compose(pipeline, steps, scores, cases, audit, _metadata(X, target), title)
+    with written_whole(path) as beside:
+        beside.write_text(html, encoding="utf-8")
+    return Path(path)
+
+
+def write_explanations(
+    pipeline: Any,
+    X: Any,
+    path: str | os.PathLike,
+    *,
+    names: Sequence[str] | None = None,
+    target: Any = None,
+    foil: Any = None,
+    neighbors: bool = True,
+    title: str | None = None,
+) -> Path:
+    """Write why a fitted model gives some photos their classes to an HTML file.
+
+    The page shows every photo with its explanation drawn over it, in sentences, and as a tree to
+    unfold, as that of :func:`write_report` does; no true class is needed.
+
+    Parameters
+    ----------
+    pipeline : Pipeline or HierarchicalMetricClassifier
+        As for :func:`write_report`.
+    X : photos or table
+        The samples to explain, one or a few.
+    path : str or path-like
+        The file to write.
+    names : sequence of str, length n_samples, default=None
+        Names of the samples; ``Photo 0``, ... by default.
+    target, foil : object, default=None
+        Two classes: why is it `target` rather than `foil`? By default the predicted class, and the
+        next probable one.
+    neighbors : bool, default=True
+        Whether to show also how they differ from their nearest training rows.
+    title : str, default=None
+        Title of the page.
+
+    Returns
+    -------
+    path : Path
+        The file.
+
+    Raises
+    ------
+    TypeError, OSError
+        As for :func:`write_report`.
+    ValueError
+        If X is empty, names has another length, or a class is unknown.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from hierseg_learn import HierarchicalMetricClassifier, SegmentTreeTransformer
+    >>> from hierseg_learn.datasets import make_portraits
+    >>> from hierseg_learn.report import write_explanations
+    >>> from sklearn.pipeline import make_pipeline
+    >>> portraits = make_portraits(n_samples=40, signal=("hair",), random_state=0)
+    >>> X, y = portraits.images, portraits.target
+    >>> model = make_pipeline(
+    ...     SegmentTreeTransformer(tree=portraits.tree, descriptors="color"),
+    ...     HierarchicalMetricClassifier(random_state=0),
+    ... ).fit(X[:30], y[:30])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = write_explanations(model, X[30:31], Path(folder) / "one.html", names=["Ann"])
+    ...     "Ann: predicted" in path.read_text(encoding="utf-8")
+    True
+    """
+    check_writable(path)
+    steps = FittedModel.from_estimator(pipeline, explains=True, name="pipeline")
+    n_samples = count(X)
+    if n_samples == 0:
+        raise ValueError("X must hold at least one sample, got none.")
+    noun = "Photo" if steps.takes_images else "Row"
+    names = [f"{noun} {i}" for i in range(n_samples)] if names is None else list(names)
+    if len(names) != n_samples:
+        raise ValueError(f"names has {len(names)} entries for {n_samples} samples.")
+    table = steps.table(X)
+    predicted = steps.classifier.predict(table)
+    cases = []
+    for i, name in enumerate(names):
+        one = row(table, i)
+        case = explain_case(steps.classifier, one, name, None, predicted[i], neighbors)
+        if target is not None or foil is not None:
+            contrast = steps.classifier.explain_contrast(one, target=target, foil=foil)
+            case = replace(case, contrast=replace(contrast, name=name))
+        if steps.takes_images:
+            one = take(X, [i])
+            case = draw_case(case, steps.photos(one)[0], steps.label_maps(one)[0])
+        cases.append(case)
+    sections = [
+        ("samples", "Predictions", "".join(map(html_case, cases))),
+        ("reading", "How to read the numbers", _page.READING),
+        ("model", "The model", _tables.html_model(pipeline)),
+    ]
+    title = "Explained predictions" if title is None else str(title)
+    lead = f"{n_samples} {noun.lower()}{'s' * (n_samples > 1)}: why they got their classes."
+    html = _page.render(title, lead, sections)
     with written_whole(path) as beside:
         beside.write_text(html, encoding="utf-8")
     return Path(path)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from itertools import islice
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
 from scipy.ndimage import maximum_filter, minimum_filter
 from sklearn.utils import gen_batches
+from sklearn.utils.validation import check_memory
 
 from ..descriptors import Descriptor, ImageChannels, descriptor_columns
 from ..images import ImageBatch
@@ -18,12 +20,15 @@ from ..parts import PartLookup
 from ..segmentation import Segmenter
 from ..table.layout import AREA, PRESENCE, column_name
 from ..tree import SegmentTree
+from ..utils import PlainState
 from ..utils.progress import ProgressBar
 from ._frame import Frame, find_frames
 
 # images per task: enough to pay for starting one, few enough to balance the workers
 CHUNK_IMAGES = 32
 OWN_COLUMNS = (PRESENCE, AREA)
+# images in which the leakage of a node is measured
+LEAKAGE_IMAGES = 3
 
 
 class TableColumns(NamedTuple):
@@ -54,7 +59,7 @@ class TableColumns(NamedTuple):
 
 
 @dataclass(frozen=True)
-class TreeDescriber:
+class TreeDescriber(PlainState):
     """Fitted pieces that turn images into rows of the table."""
 
     tree: SegmentTree  # its leaf values are part ids
@@ -143,7 +148,7 @@ class TreeDescriber:
         inner = [erode_leaves(one, n_leaves, self.erosion) for one in leaves]
         pooled = [
             descriptor.pool_images(
-                channels, inner if descriptor.uses_erosion else leaves, n_leaves, self.device
+                channels, inner if descriptor.uses_erosion else leaves, n_leaves, device=self.device
             )
             for _, descriptor in self.descriptors
         ]
@@ -288,6 +293,7 @@ def describe_images(
     dtype: np.dtype,
     n_jobs: int | None,
     verbose: int,
+    memory: Any = None,
 ) -> np.ndarray:
     """Describe all images of a batch, in parallel: the same bits for any `n_jobs`."""
     at_once = max(describer.segmenter._images_at_once, describer.images_at_once)
@@ -296,10 +302,10 @@ def describe_images(
     table = np.empty((len(batch), len(describer.columns.names)), dtype=dtype)
     with ProgressBar(len(batch), "Describing images", verbose) as bar:
         if len(chunks) == 1 or effective_n_jobs(n_jobs) == 1:
-            results = (_described(describer, batch.subset(chunk)) for chunk in chunks)
+            results = (_recalled(memory, describer, batch.subset(chunk)) for chunk in chunks)
         else:
             results = Parallel(n_jobs=n_jobs, return_as="generator")(
-                delayed(_described)(describer, batch.subset(chunk)) for chunk in chunks
+                delayed(_recalled)(memory, describer, batch.subset(chunk)) for chunk in chunks
             )
         for chunk, (rows, drops) in zip(chunks, results, strict=True):
             table[chunk] = rows
@@ -308,9 +314,112 @@ def describe_images(
     return table
 
 
-def _described(describer: TreeDescriber, batch: ImageBatch) -> tuple[np.ndarray, np.ndarray]:
+def measure_leakage(
+    describer: TreeDescriber, batch: ImageBatch, present: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Mean leakage of every node, for the descriptors that may have seen much around it.
+
+    `present`, (n_images, n_nodes) bool, says where the nodes occur. Each is measured in a few
+    images, with another one around it. For every such descriptor (n_nodes,), NaN for nodes that
+    occur nowhere, and everywhere if there is only one image.
+    """
+    tree, found = describer.tree, {}
+    below = tree.sum_up(np.eye(tree.n_leaves, dtype=bool), axis=0) > 0
+    for name, descriptor in describer.descriptors:
+        if descriptor._measures_leakage:
+            leaks = _leakage(describer, descriptor, batch, present & tree.is_leaf, below)
+            # sums of what does not depend on other pixels do not either
+            own = leaks[tree.leaves]
+            inner = ~tree.is_leaf & (below & (own > 0)).any(axis=1)
+            leaks[~tree.is_leaf & (below & (own == 0)).any(axis=1)] = 0.0
+            more = _leakage(describer, descriptor, batch, present & inner, below)
+            found[name] = np.where(inner, more, leaks)
+    return found
+
+
+def _leakage(
+    describer: TreeDescriber,
+    descriptor: Descriptor,
+    batch: ImageBatch,
+    present: np.ndarray,
+    below: np.ndarray,
+) -> np.ndarray:
+    """Mean leakage of the nodes that are present somewhere, (n_nodes,), NaN for the others.
+
+    `below`, (n_nodes, n_leaves) bool, says which leaves lie below a node.
+    """
+    sums, times = np.zeros(len(below)), np.zeros(len(below), dtype=np.intp)
+    order = np.random.default_rng(0).permutation(len(batch))
+    for i, donor in zip(order, np.roll(order, -1)) if len(batch) > 1 else ():
+        wanted = present[i] & (times < LEAKAGE_IMAGES)
+        if not wanted.any():
+            continue
+        [(image, layers)] = describer._leaf_maps(batch.subset([i]))
+        channels, other = ImageChannels(image), ImageChannels(batch.image(int(donor)))
+        for leaves in layers:
+            # a node is in one layer, and the root in all
+            here = np.isin(np.arange(below.shape[1]), leaves)
+            nodes = np.flatnonzero(wanted & (below & here).any(axis=1))
+            wanted[nodes] = False
+            sums[nodes] += descriptor.leakage(
+                channels,
+                other,
+                leaves,
+                below.shape[1],
+                together=below[nodes],
+                device=describer.device,
+            )
+            times[nodes] += 1
+    return np.divide(sums, times, out=np.full(len(sums), np.nan), where=times > 0)
+
+
+def leakage_in_words(tree: SegmentTree, leakage: Mapping[str, np.ndarray]) -> str:
+    """Say how far the columns of a node are its own, for every descriptor that was measured."""
+    sentences = []
+    for name, values in leakage.items():
+        known = np.flatnonzero(np.isfinite(values) & (np.arange(len(values)) != tree.root))
+        if not len(known):
+            continue
+        most = known[np.argmax(values[known])]
+        if values[most] == 0:
+            text = f"The columns {name!r} of a node depend on its own pixels only."
+        else:
+            text = (
+                f"The columns {name!r} of a node depend on the pixels around it, too: another "
+                f"photo there changes them by {values[known].mean():.2f} of their norm on average, "
+                f"those of {tree.names[most]!r} by {values[most]:.2f}. So a contribution is not of "
+                "its part alone."
+            )
+        sentences.append(text)
+    return " ".join(sentences)
+
+
+def _recalled(
+    memory: Any, describer: TreeDescriber, batch: ImageBatch
+) -> tuple[np.ndarray, np.ndarray]:
     """Rows of some images, and the counts of dropped pixels, also in another process."""
+    if memory is None:
+        return describer.rows(batch), batch.drops
+    cached = check_memory(memory).cache(_described, ignore=["batch"])
+    return cached(describer, batch, _digest(batch))
+
+
+def _described(
+    describer: TreeDescriber, batch: ImageBatch, digest: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """As `_recalled`; what was computed before is known by all arguments but the batch."""
     return describer.rows(batch), batch.drops
+
+
+def _digest(batch: ImageBatch) -> str:
+    """Fingerprint of what images and label maps hold, wherever they are stored."""
+    found = sha256()
+    for i in range(len(batch)):
+        for array in (batch.image(i), batch.mask(i, may_be_empty=True)):
+            if array is not None:
+                found.update(repr(array.shape).encode())
+                found.update(np.ascontiguousarray(array))
+    return found.hexdigest()
 
 
 def mean_of_present(rows: np.ndarray) -> np.ndarray:

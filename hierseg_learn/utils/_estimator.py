@@ -12,11 +12,17 @@ from typing import Any, ClassVar
 from sklearn.base import BaseEstimator
 
 from .._version import __version__
+from ._state import pack, unpack
 
 FITS = ("fit", "fit_transform", "fit_resample")
 _DRAFT = "_is_draft"
 _FITTED_WITH = "_fitted_with"
 _VERSION = "_hierseg_learn_version"
+_LAYOUT = "_hierseg_learn_layout"
+_CHANGED = "_changed_since_fit"
+_REQUESTS = "_metadata_request"
+# of the states in files; to be raised where a state of before can no longer be read
+LAYOUT = 1
 # packages whose lines no user can change
 _INNER = {__name__.partition(".")[0], "sklearn", "joblib"}
 
@@ -99,7 +105,9 @@ class Estimator(BaseEstimator):
     stays as it was: fitted as before, or not fitted. An estimator that uses its parameters after
     `fit` (`_reads_params`) is not fitted either if these have been changed since.
 
-    An estimator that was saved by another version of the package warns when it is loaded.
+    An estimator that was saved by another minor version of the package warns when it is loaded; one
+    whose state is laid out in a way that this version does not know is refused. What is saved is
+    made of arrays, text and types of this package, so that skops can store it.
 
     Examples
     --------
@@ -126,14 +134,38 @@ class Estimator(BaseEstimator):
                 setattr(cls, name, _whole(method))
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**super().__getstate__(), _VERSION: __version__}
+        state = dict(super().__getstate__())
+        state[_VERSION], state[_LAYOUT] = __version__, LAYOUT
+        if (params := state.pop(_FITTED_WITH, None)) is not None:
+            # most are still the parameters; of others, it is enough that they were
+            state[_CHANGED] = [name for name in params if state.get(name) is not params[name]]
+        if (requests := state.pop(_REQUESTS, None)) is not None:
+            # it holds the estimator itself, where skops would go round in circles
+            parts = vars(requests).items()
+            state[_REQUESTS] = {
+                name: dict(part.requests) for name, part in parts if hasattr(part, "add_request")
+            }
+        return pack(state)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        state = dict(state)
+        state = unpack(state)
         saved_by = state.pop(_VERSION, "unknown")
-        if saved_by != __version__:
+        layout = state.pop(_LAYOUT, LAYOUT)
+        if layout != LAYOUT:
+            raise ValueError(
+                f"{type(self).__name__} was saved by hierseg_learn {saved_by} in layout {layout}, "
+                f"and hierseg_learn {__version__} reads layout {LAYOUT}; load it with the version "
+                "that saved it, or fit it again."
+            )
+        if _minor(saved_by) != _minor(__version__):
             warn_user(PickledVersionWarning(type(self).__name__, saved_by, __version__))
+        changed, requests = state.pop(_CHANGED, None), state.pop(_REQUESTS, None)
         super().__setstate__(state)
+        if changed is not None:
+            fitted_with = _params(self) | dict.fromkeys(changed, _Changed)
+            vars(self)[_FITTED_WITH] = fitted_with
+        if requests is not None:
+            self._metadata_request = _made_requests(self._get_metadata_request(), requests)
 
 
 def _whole(fit: Callable[..., Any]) -> Callable[..., Any]:
@@ -156,6 +188,24 @@ def _whole(fit: Callable[..., Any]) -> Callable[..., Any]:
         return self if result is draft else result
 
     return fit_whole
+
+
+class _Changed:
+    """Stands for a parameter of `fit` that was another when the estimator was saved."""
+
+
+def _minor(version: str) -> list[str]:
+    """Return the part of a version that changes with what models are, such as 0.1 of 0.1.3."""
+    return version.split(".")[:2]
+
+
+def _made_requests(defaults: Any, requests: dict[str, dict[str, Any]]) -> Any:
+    """Metadata requests, by methods."""
+    for method, saved in requests.items():
+        found = getattr(defaults, method).requests
+        found.clear()
+        found.update(saved)
+    return defaults
 
 
 def _params(estimator: Estimator) -> dict[str, Any]:

@@ -52,7 +52,10 @@ def test_photos_and_maps_come_channels_first(tmp_path, photos, layout, batch, si
     assert network.n_channels == 3
     assert network.batch == (None if batch == "n" else batch)
     assert network.input_size == ((None, None) if size == ("h", "w") else size)
-    assert network.output_names == ("classes", "person")
+    sides = (None, None) if size == ("h", "w") else (6, 8)
+    assert network.outputs == {
+        name: (network.batch, n_maps, *sides) for name, n_maps in HEADS.items()
+    }
     found = network.run(photos)
     for name, maps in expected_maps(path, photos).items():
         np.testing.assert_allclose(found[name], maps, rtol=1e-4, atol=1e-4)

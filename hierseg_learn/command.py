@@ -1,0 +1,664 @@
+"""The command ``hierseg-learn``: from a folder of photos to a model, predictions and reasons.
+
+Results go to standard output, progress and messages to standard error.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import inspect
+import io
+import json
+import os
+import re
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from numbers import Integral, Real
+from pathlib import Path
+from typing import Any
+from zipfile import ZIP_DEFLATED, BadZipFile
+
+import numpy as np
+from sklearn.metrics import accuracy_score, balanced_accuracy_score
+from sklearn.model_selection import train_test_split
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.utils import Bunch
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from . import HierarchicalMetricClassifier, SegmentedImages, SegmentTreeTransformer, __version__
+from . import demo as _demo
+from .audit import find_shortcuts, group_report, node_reliance
+from .datasets import SUFFIXES, load_image_folder, load_segmented_folder
+from .fitted import FittedModel
+from .report import write_explanations, write_report
+from .segmentation import PartSheetDisplay, part_report
+from .segmentation.registry import make_segmenter
+from .utils import check_writable, trusted_types, written_whole
+
+PROGRAM = "hierseg-learn"
+DONE, FAILED, MISUSED, INTERRUPTED = 0, 1, 2, 130
+_HELP = """\
+Three commands lead from photos to predictions and reasons:
+
+  hierseg-learn fit photos -o model.skops --report report.html
+  hierseg-learn predict model.skops new_photos --csv > predictions.csv
+  hierseg-learn explain model.skops new_photos/one.jpg --html why.html
+
+"hierseg-learn COMMAND --help" tells the options of one command.
+"""
+_FOLDER = """\
+FOLDER is one of
+  * a folder of photos per class:  cats/1.jpg  cats/2.jpg  dogs/1.jpg  ...
+  * the same with masks, in folders images/ and masks/, or beside the photos (1_mask.png)
+  * index.csv (columns id, label, perhaps split), images/, masks/ and parts.json
+Without masks, photos are cut by --segmenter.
+"""
+_MASK_ENDINGS = re.compile(r"([_.-]|\b)(mask|masks|seg|label|labels|annot|gt)$", re.IGNORECASE)
+# parameters that are set otherwise, or make no sense on a command line
+_OTHERWISE = {"tree", "image_shape", "memory", "verbose", "unlabeled"}
+_STEPS = {"description": SegmentTreeTransformer, "decision": HierarchicalMetricClassifier}
+
+
+class CommandError(Exception):
+    """Something that the user can mend, in one sentence."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Parameters
+    ----------
+    argv : sequence of str, default=None
+        The arguments; None takes those of the process.
+
+    Returns
+    -------
+    code : int
+        0 if all went well; 1 if photos, files or parameters are not as they should be; 2 if the
+        command was called in a wrong way; 130 if it was interrupted.
+
+    Examples
+    --------
+    >>> from hierseg_learn.command import main
+    >>> main(["--version"])
+    hierseg-learn 0...
+    0
+    """
+    try:
+        options = _parser().parse_args(argv)
+    except SystemExit as error:  # of argparse
+        return int(error.code or 0)
+    with warnings.catch_warnings():
+        warnings.showwarning = _show_warning
+        try:
+            options.run(options)
+        except KeyboardInterrupt:
+            return _failed(
+                "interrupted; descriptions that are in the cache stay there.", INTERRUPTED
+            )
+        except BrokenPipeError:  # what reads the results has ended
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return FAILED
+        except (CommandError, ValueError, TypeError, OSError, ImportError) as error:
+            return _failed(str(error))
+        except SystemExit as error:  # of the demo
+            return int(error.code or 0)
+    return DONE
+
+
+def _failed(message: str, code: int = FAILED) -> int:
+    print(f"{PROGRAM}: {message}", file=sys.stderr)
+    return code
+
+
+def _show_warning(message: Warning | str, *_args: Any, **_kwargs: Any) -> None:
+    print(f"{PROGRAM}: warning: {message}", file=sys.stderr)
+
+
+# what is asked for
+
+
+def _parser() -> argparse.ArgumentParser:
+    formatter = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(
+        prog=PROGRAM,
+        description="Classify photos by their parts, and say why.",
+        epilog=_HELP,
+        formatter_class=formatter,
+    )
+    parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    def add(name: str, run: Callable, help: str, epilog: str = "") -> argparse.ArgumentParser:
+        command = commands.add_parser(
+            name, help=help, description=help, epilog=epilog, formatter_class=formatter
+        )
+        command.set_defaults(run=run)
+        command.add_argument("--json", action="store_true", help="print results as JSON")
+        command.add_argument("--quiet", action="store_true", help="print no progress")
+        return command
+
+    fit = add("fit", _fit, "Fit a model to a folder of photos, save it, and report on it.", _FOLDER)
+    fit.add_argument("folder", metavar="FOLDER", help="photos and their classes, see below")
+    fit.add_argument(
+        "-o", "--output", metavar="MODEL", required=True, help="file of the model, *.skops"
+    )
+    fit.add_argument("--report", metavar="HTML", help="file of a report on photos held out")
+    fit.add_argument(
+        "--test-size", type=float, metavar="SHARE",
+        help="share of the photos that are held out for the score and the report; 0 for none "
+        "(default: those whose split is 'test', or where there are no splits, 0.25)",
+    )  # fmt: skip
+    fit.add_argument(
+        "--cache", metavar="DIR",
+        help="folder that keeps descriptions, so that an interrupted or repeated fit goes on from "
+        "there",
+    )  # fmt: skip
+    _add_reading(fit)
+    _add_params(fit, *_STEPS)
+
+    predict = add("predict", _predict, "Predict the classes of photos.")
+    _add_model_and_photos(predict)
+    predict.add_argument("--csv", action="store_true", help="print results as CSV")
+    predict.add_argument("-o", "--output", metavar="FILE", help="write results there")
+
+    explain = add("explain", _explain, "Say why photos get their classes.")
+    _add_model_and_photos(explain)
+    explain.add_argument("--html", metavar="HTML", help="write a page with pictures")
+    explain.add_argument("--target", help="the class to explain (default: the predicted one)")
+    explain.add_argument("--foil", help="the class to compare with (default: the next one)")
+
+    audit = add("audit", _audit, "Look for shortcuts: what else than the object tells the class?",
+                _FOLDER)  # fmt: skip
+    audit.add_argument("folder", metavar="FOLDER", help="photos and their classes, see below")
+    audit.add_argument("--model", help="a saved model, whose use of the nodes is measured")
+    audit.add_argument(
+        "--context", nargs="+", metavar="NODE",
+        help="nodes that should not tell the class, such as background",
+    )  # fmt: skip
+    audit.add_argument("--groups", metavar="CSV", help="table with one row per photo: id, group")
+    _add_reading(audit)
+    _add_params(audit, "description")
+
+    parts = add(
+        "parts", _parts, "Draw a contact sheet of the parts in a folder of photos.", _FOLDER
+    )
+    parts.add_argument("folder", metavar="FOLDER", help="photos, see below")
+    parts.add_argument("-o", "--output", metavar="PNG", required=True, help="file of the sheet")
+    parts.add_argument("--model", help="a saved model, whose parts are drawn")
+    parts.add_argument("--n-examples", type=int, default=8, help="photos per part (default: 8)")
+    parts.add_argument("--segmenter", default="auto", help="what cuts photos without masks")
+    _add_reading(parts)
+
+    demo = add("demo", _run_demo, "Classify generated portraits, and draw the reasons.")
+    demo.add_argument("-o", "--output", default="demo_output", help="folder of the picture")
+    demo.add_argument("--n-samples", type=int, default=600, help="portraits (default: 600)")
+    return parser
+
+
+def _add_model_and_photos(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", metavar="MODEL", help="a model that fit has saved")
+    parser.add_argument("photos", metavar="PHOTOS", nargs="+", help="files, or one folder")
+    parser.add_argument(
+        "--masks", metavar="DIR", help="folder of their masks, for a model of photos with masks"
+    )
+
+
+def _add_reading(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("photos")
+    group.add_argument("--split", help="use the photos of this split only")
+    group.add_argument("--max-side", type=int, metavar="PIXELS", help="shrink larger photos")
+    group.add_argument("--unlabeled", nargs="*", type=int, metavar="ID", help="ids of no part")
+    group.add_argument("--tree", metavar="JSON", help="file with the tree of parts, a nested dict")
+
+
+def _add_params(parser: argparse.ArgumentParser, *steps: str) -> None:
+    """Make an option of every parameter of some steps that fits on a command line."""
+    seen: set[str] = set()
+    for title in steps:
+        kind = _STEPS[title]
+        group = parser.add_argument_group(f"{title} (parameters of {kind.__name__})")
+        described = _descriptions(kind)
+        signature = inspect.signature(kind).parameters
+        for name, constraints in kind._parameter_constraints.items():
+            if name in _OTHERWISE | seen or name not in signature:
+                continue
+            option = _option(constraints, signature[name].default)
+            if option is not None:
+                given = 0 if name == "random_state" else signature[name].default
+                shown = " ".join(given) if isinstance(given, tuple | list) else given
+                group.add_argument(
+                    f"--{name.replace('_', '-')}",
+                    dest=name,
+                    default=given,
+                    help=f"{described.get(name, '')} (default: {shown})".replace("%", "%%").strip(),
+                    **option,
+                )
+                seen.add(name)
+
+
+def _option(constraints: list, default: Any) -> dict[str, Any] | None:
+    """Arguments of an option for a parameter; None if its values are objects only."""
+    words: set[str] = set()
+    readers: list[Callable[[str], Any]] = []
+    for constraint in constraints:
+        kind = constraint.type if isinstance(constraint, Interval) else constraint
+        if isinstance(constraint, StrOptions):
+            words |= set(constraint.options)
+        elif isinstance(constraint, str) and constraint == "boolean":
+            return {"action": argparse.BooleanOptionalAction}
+        elif kind in (Integral, int) or constraint == "random_state":
+            readers.append(int)
+        elif kind in (Real, float):
+            readers.append(float)
+        elif kind is str:
+            readers.append(str)
+    if isinstance(default, tuple | list):
+        return {"nargs": "+", "metavar": "NAME"}
+    if not readers:
+        return {"choices": sorted(words)} if words else None
+
+    def read(text: str) -> Any:
+        if text in words:
+            return text
+        for reader in readers:
+            try:
+                return reader(text)
+            except ValueError:
+                continue
+        raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join(sorted(words))}")
+
+    return {"type": read, "metavar": "VALUE"}
+
+
+def _descriptions(kind: type) -> dict[str, str]:
+    """First sentence about every parameter in the docstring of an estimator."""
+    doc = inspect.getdoc(kind) or ""
+    body = doc.partition("Parameters\n----------\n")[2].partition("\n\n")[0]
+    found = {}
+    for entry in re.split(r"\n(?=\w)", body):
+        head, _, text = entry.partition("\n")
+        words = re.sub(r":\w+:`~?([\w.]+)`", r"\1", " ".join(text.split())).replace("``", "")
+        sentence = re.split(r"(?<=[^.]{3})[.;:] ", words)[0].rstrip(".").replace("`", "")
+        for name in head.partition(" : ")[0].split(", "):
+            found[name] = sentence[:1].lower() + sentence[1:]
+    return found
+
+
+# photos and models
+
+
+def _read(options: argparse.Namespace, **given: Any) -> Bunch:
+    """Photos, classes and tree of a folder."""
+    folder = Path(options.folder)
+    if not folder.is_dir():
+        raise CommandError(f"FOLDER must be a folder of photos, got {options.folder!r}.")
+    shared = {"split": options.split, "unlabeled": options.unlabeled, **given}
+    if (folder / "index.csv").is_file() and (folder / "parts.json").is_file():
+        data = load_segmented_folder(folder, as_frame=True, **shared)
+    else:
+        classes = _classes_without_masks(folder)
+        if classes is None:
+            data = load_image_folder(
+                folder,
+                max_side=options.max_side,
+                as_frame=True,
+                verbose=not options.quiet,
+                **shared,
+            )
+        else:
+            files = [path for paths in classes.values() for path in paths]
+            names = [name for name, paths in classes.items() for _ in paths]
+            data = Bunch(
+                images=files, tree=None, ids=[str(Path(f).relative_to(folder)) for f in files],
+                target=np.array(names), target_names=list(classes), frame={},
+            )  # fmt: skip
+    if options.tree:
+        try:
+            data.tree = json.loads(Path(options.tree).read_text(encoding="utf-8"))
+        except json.JSONDecodeError as error:
+            raise CommandError(f"--tree {options.tree!r} holds no JSON: {error}.") from error
+    data.images = (
+        np.array(data.images, dtype=object) if isinstance(data.images, list) else data.images
+    )
+    data.y = None
+    if data.target is not None:
+        target = np.asarray(data.target)
+        data.y = target if target.dtype.kind in "UO" else np.array(data.target_names)[target]
+    return data
+
+
+def _classes_without_masks(folder: Path) -> dict[str, list[str]] | None:
+    """Photos by class, of a folder with a folder per class and no masks; else None."""
+    inner = sorted(path for path in folder.iterdir() if path.is_dir())
+    names = {path.name.lower() for path in inner}
+    if names & {"images", "masks", "annotations", "jpegimages", "segmentationclass"}:
+        return None
+    classes = {path.name: _photos_in(path) for path in inner}
+    classes = {name: files for name, files in classes.items() if files}
+    stems = [Path(file).stem for files in classes.values() for file in files]
+    if len(classes) < 2 or any(map(_MASK_ENDINGS.search, [*stems, *classes])):
+        return None
+    return classes
+
+
+def _photos_in(folder: Path) -> list[str]:
+    """Photos directly in a folder."""
+    return sorted(str(path) for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
+
+
+def _names_and_photos(options: argparse.Namespace, model: FittedModel) -> tuple[list[str], Any]:
+    """Photos to predict, with their names, and with masks if the model needs them."""
+    names, photos = _photos(options)
+    has_masks = isinstance(photos, SegmentedImages)
+    if model.transformer.segmenter_.uses_masks and not has_masks:
+        raise CommandError(
+            "the model was fitted on photos with masks, and PHOTOS have none; expected --masks DIR, "
+            "or a folder as for fit."
+        )
+    return names, photos
+
+
+def _photos(options: argparse.Namespace) -> tuple[list[str], Any]:
+    """Photos that are given as files or as a folder, with their names."""
+    given = [Path(name) for name in options.photos]
+    if len(given) == 1 and given[0].is_dir():
+        folder = given[0]
+        if (folder / "index.csv").is_file() and (folder / "parts.json").is_file():
+            data = load_segmented_folder(folder)
+            return data.ids, data.images
+        if (folder / "masks").is_dir():
+            data = load_image_folder(folder, verbose=not options.quiet)
+            return data.ids, data.images
+        inner = sorted(path for path in folder.iterdir() if path.is_dir())
+        files = [name for place in (folder, *inner) for name in _photos_in(place)]
+        if not files:
+            raise CommandError(f"{str(folder)!r} holds no photo ({', '.join(SUFFIXES)}).")
+    else:
+        files = [str(path) for path in given]
+        missing = [file for file in files if not Path(file).is_file()]
+        if missing:
+            raise CommandError(f"PHOTOS must be files, or one folder; there is no {missing[0]!r}.")
+    if options.masks is None:
+        return files, files
+    masks: dict[str, str] = {}
+    for file in _photos_in(Path(options.masks)):
+        masks.setdefault(Path(file).stem, file)
+    alone = [file for file in files if Path(file).stem not in masks]
+    if alone:
+        raise CommandError(
+            f"--masks {options.masks!r} holds no mask for {len(alone)} of {len(files)} photos, "
+            f"such as {alone[0]!r}; expected files of the same names."
+        )
+    return files, SegmentedImages(files, [masks[Path(file).stem] for file in files])
+
+
+def _model_file(path: str) -> Path:
+    """Check the name of a model file that is to be written."""
+    if Path(path).suffix != ".skops":
+        raise CommandError(f"the file of the model must be named *.skops, got {path!r}.")
+    return check_writable(path, "--output")
+
+
+def _load(path: str, options: argparse.Namespace) -> tuple[Pipeline, FittedModel]:
+    """Read a pipeline that `fit` has saved, and nothing else; also the access to its steps."""
+    import skops.io
+    from skops.io.exceptions import UntrustedTypesFoundException
+
+    if not Path(path).is_file():
+        raise CommandError(f"MODEL must be a file that {PROGRAM} fit has written, got {path!r}.")
+    try:
+        model = skops.io.load(path, trusted=trusted_types())
+    except UntrustedTypesFoundException as error:
+        raise CommandError(
+            f"{path!r} holds types that are not of a model of {PROGRAM}, and is not read: {error}"
+        ) from error
+    except (BadZipFile, KeyError, json.JSONDecodeError, EOFError) as error:
+        raise CommandError(f"{path!r} is no model file, or is not complete.") from error
+    found = FittedModel.from_estimator(model, explains=True, needs="photos", name=repr(path))
+    found.transformer.set_params(verbose=int(not options.quiet))
+    return model, found
+
+
+# the commands
+
+
+def _fit(options: argparse.Namespace) -> None:
+    output = _model_file(options.output)
+    import skops.io
+
+    if options.report:
+        check_writable(options.report, "--report")
+        import matplotlib  # noqa: F401
+    data = _labeled(options)
+    train, test = _held_out(data, options)
+    if options.report and not len(test):
+        raise CommandError("--report is about photos that were held out, and --test-size is 0.")
+    model = make_pipeline(
+        _step(
+            "description",
+            options,
+            tree=data.tree,
+            unlabeled=options.unlabeled,
+            memory=options.cache,
+        ),
+        _step("decision", options),
+    ).fit(data.images[train], data.y[train])
+    for step in model:
+        step.set_params(verbose=0)
+    model[0].set_params(memory=None)
+    result: dict[str, Any] = {
+        "model": str(output),
+        "n_train": len(train),
+        "n_test": len(test),
+        "classes": _plain(model.classes_),
+    }
+    if len(test):
+        predicted = model.predict(data.images[test])
+        result["accuracy"] = float(accuracy_score(data.y[test], predicted))
+        result["balanced_accuracy"] = float(balanced_accuracy_score(data.y[test], predicted))
+    result["node_scores"] = dict(zip(model[-1].tree_.paths, _plain(model[-1].node_scores_)))
+    if options.report:
+        write_report(model, data.images[test], data.y[test], options.report)
+        result["report"] = options.report
+    with written_whole(output) as beside:
+        skops.io.dump(model, beside, compression=ZIP_DEFLATED)
+    tree = model[-1].tree_.export_text(model[-1].node_scores_, fmt=".0%")
+    lines = [f"Held-out accuracy of every node on {len(train)} training photos:", "", tree, ""]
+    if len(test):
+        lines.append(
+            f"Of {len(test)} photos held out, {result['accuracy']:.1%} are classified correctly "
+            f"(mean over the classes: {result['balanced_accuracy']:.1%})."
+        )
+    lines.append(f"The model is in {options.output}.")
+    if options.report:
+        lines.append(f"The report is in {options.report}.")
+    _say(options, result, "\n".join(lines))
+
+
+def _predict(options: argparse.Namespace) -> None:
+    if options.output:
+        check_writable(options.output, "--output")
+    _, model = _load(options.model, options)
+    names, photos = _names_and_photos(options, model)
+    proba = model.classifier.predict_proba(model.table(photos))
+    classes = _plain(model.classifier.classes_)
+    best = proba.argmax(axis=1)
+    rows = [
+        {"photo": name, "predicted": classes[k], "probability": float(row[k]),
+         "probabilities": dict(zip(map(str, classes), row.tolist()))}
+        for name, k, row in zip(names, best, proba)
+    ]  # fmt: skip
+    if options.csv:
+        stream = io.StringIO()
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(["photo", "predicted", *(f"p({name})" for name in classes)])
+        for row in rows:
+            writer.writerow([row["photo"], row["predicted"], *row["probabilities"].values()])
+        text = stream.getvalue().rstrip("\n")
+    else:
+        width = max(len(name) for name in names)
+        text = "\n".join(
+            f"{row['photo']:<{width}}  {row['predicted']}  {row['probability']:.0%}" for row in rows
+        )
+    _say(options, rows, text, options.output)
+
+
+def _explain(options: argparse.Namespace) -> None:
+    if options.html:
+        check_writable(options.html, "--html")
+    pipeline, model = _load(options.model, options)
+    names, photos = _names_and_photos(options, model)
+    known = {str(label): label for label in _plain(model.classifier.classes_)}
+    asked = {}
+    for name in ("target", "foil"):
+        label = getattr(options, name)
+        if label is not None and label not in known:
+            raise CommandError(f"--{name} must be one of {', '.join(known)}, got {label!r}.")
+        asked[name] = known.get(label)
+    wants_two = any(label is not None for label in asked.values())
+    table = model.table(photos)
+    found = []
+    for i, name in enumerate(names):
+        row = table.iloc[[i]]
+        if wants_two:
+            explanation = model.classifier.explain_contrast(row, **asked)
+        else:
+            explanation = model.classifier.explain_prediction(row)
+        found.append(replace(explanation, name=name))
+    if options.html:
+        write_explanations(pipeline, photos, options.html, names=names, **asked)
+    text = "\n\n".join(explanation.to_text() for explanation in found)
+    _say(options, [explanation.to_dict() for explanation in found], text)
+
+
+def _audit(options: argparse.Namespace) -> None:
+    data = _labeled(options)
+    if options.groups and not options.model:
+        raise CommandError("--groups is about the predictions of a model; pass --model, too.")
+    if options.model:
+        pipeline, model = _load(options.model, options)
+        transformer, table = model.transformer, model.table(data.images)
+    else:
+        given = {"tree": data.tree, "unlabeled": options.unlabeled}
+        transformer = _step("description", options, **given)
+        table = transformer.fit_transform(data.images)
+    reports = {
+        "shortcuts": find_shortcuts(
+            table, data.y, transformer=transformer, images=data.images, context=options.context,
+            random_state=0,
+        )
+    }  # fmt: skip
+    if options.groups:
+        groups = _groups(options.groups, data.ids)
+        reports["groups"] = group_report(data.y, model.classifier.predict(table), groups)
+        reports["reliance"] = node_reliance(pipeline, data.images, data.y, groups, random_state=0)
+    result = {
+        name: json.loads(report.to_frame().reset_index().to_json(orient="records"))
+        for name, report in reports.items()
+    }
+    result["flagged"] = list(reports["shortcuts"].flagged)
+    _say(options, result, "\n\n".join(report.to_text() for report in reports.values()))
+
+
+def _parts(options: argparse.Namespace) -> None:
+    check_writable(options.output, "--output")
+    import matplotlib
+
+    matplotlib.use("agg")
+    data = _read(options)
+    if options.model:
+        segmenter = _load(options.model, options)[1].transformer.segmenter_
+    else:
+        has_masks = isinstance(data.images, SegmentedImages)
+        segmenter = make_segmenter(options.segmenter, has_masks=has_masks)
+        given = {"tree": data.tree, "random_state": 0, "verbose": not options.quiet}
+        known = segmenter.get_params(deep=False)
+        segmenter.set_params(**{name: value for name, value in given.items() if name in known})
+        segmenter.fit(data.images)
+    report = part_report(segmenter, data.images)
+    sheet = PartSheetDisplay.from_estimator(
+        segmenter, data.images, report=report, n_examples=options.n_examples
+    )
+    with written_whole(options.output) as beside:
+        sheet.figure_.savefig(beside, dpi=150)
+    frame = report.to_frame()
+    _say(options, json.loads(frame.reset_index().to_json(orient="records")), frame.to_string())
+
+
+def _run_demo(options: argparse.Namespace) -> None:
+    _demo.main(["--output", options.output, "--n-samples", str(options.n_samples)])
+
+
+# shared by the commands
+
+
+def _step(title: str, options: argparse.Namespace, **params: Any) -> Any:
+    """A step of the pipeline with the parameters that were given as options."""
+    kind = _STEPS[title]
+    known = inspect.signature(kind).parameters
+    given = {name: value for name, value in vars(options).items() if name not in _OTHERWISE}
+    given |= {"verbose": int(not options.quiet), **params}
+    step = kind(**{name: value for name, value in given.items() if name in known})
+    step._validate_params()  # not only when all photos have been described
+    return step
+
+
+def _labeled(options: argparse.Namespace) -> Bunch:
+    """Photos of a folder that have classes."""
+    data = _read(options)
+    if data.y is None:
+        raise CommandError(
+            f"the photos in {options.folder!r} have no classes; expected a folder per class, or "
+            "index.csv with a column label."
+        )
+    return data
+
+
+def _held_out(data: Bunch, options: argparse.Namespace) -> tuple[np.ndarray, np.ndarray]:
+    """Positions of the photos to learn from, and of those to test on."""
+    splits = np.asarray(data.frame["split"]) if "split" in data.frame else np.array([])
+    everything = np.arange(len(data.y))
+    if options.test_size is None and options.split is None and {"train", "test"} <= {*splits}:
+        return np.flatnonzero(splits == "train"), np.flatnonzero(splits == "test")
+    share = 0.25 if options.test_size is None else options.test_size
+    if share == 0:
+        return everything, everything[:0]
+    return tuple(
+        train_test_split(
+            everything, test_size=share, stratify=data.y, random_state=options.random_state
+        )
+    )
+
+
+def _groups(path: str, ids: Sequence[str]) -> list[str]:
+    """Group of every photo, by a table with the columns id and group."""
+    with open(path, encoding="utf-8-sig", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    if not rows or not {"id", "group"} <= rows[0].keys():
+        raise CommandError(f"--groups {path!r} must be a table with columns id and group.")
+    known = {row["id"]: row["group"] for row in rows}
+    missing = [name for name in ids if name not in known]
+    if missing:
+        raise CommandError(
+            f"--groups {path!r} lacks {len(missing)} of {len(ids)} photos, such as {missing[0]!r}."
+        )
+    return [known[name] for name in ids]
+
+
+def _plain(values: Any) -> list:
+    """Values as JSON knows them; NaN becomes None."""
+    return [None if value != value else value for value in np.asarray(values).tolist()]
+
+
+def _say(options: argparse.Namespace, result: Any, text: str, path: str | None = None) -> None:
+    """Print a result, or write it to a file, as text or JSON."""
+    text = json.dumps(result, indent=2) if options.json else text
+    if path is None:
+        print(text, flush=True)
+        return
+    with written_whole(path) as beside:
+        beside.write_text(f"{text}\n", encoding="utf-8")

@@ -1,0 +1,263 @@
+"""What of an object goes into a file: arrays, text and types of this package, nothing else."""
+
+from __future__ import annotations
+
+import inspect
+import math
+import os
+from ast import literal_eval
+from collections.abc import Callable
+from dataclasses import is_dataclass
+from importlib import import_module
+from pathlib import Path
+from pkgutil import walk_packages
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator
+
+_LITERALS = "_literals"
+_PACKAGE = __name__.partition(".")[0]
+# the parser of literals takes no deeper nesting than some 100 brackets
+_MAX_DEPTH = 40
+# parts of the package whose objects are no part of a model
+_NO_MODELS = {"command", "datasets", "demo", "displays", "kernels", "report", "__main__"}
+
+
+def trusted_types() -> list[str]:
+    """Names of this package's types that a model file may hold.
+
+    A file of skops names the types of its objects, and only those that the caller trusts are made.
+    A fitted model of this package consists of these types, and of what skops trusts anyhow: arrays,
+    text, numbers, and scikit-learn's estimators. All of them only store values while a model is
+    loaded. A function or an estimator that you wrote, or that comes from a third package, is not
+    among them: add its name after you have looked at it.
+
+    Returns
+    -------
+    names : list of str
+        Sorted, such as ``"hierseg_learn.metrics._lda.ShrinkageLDA"``; for `trusted` of
+        :func:`skops.io.load`. That of imbalanced-learn's sampler is among them if that package is
+        installed.
+
+    Examples
+    --------
+    >>> import skops.io
+    >>> from sklearn.datasets import load_iris
+    >>> from hierseg_learn import HierarchicalMetricClassifier
+    >>> from hierseg_learn.utils import trusted_types
+    >>> X, y = load_iris(return_X_y=True)
+    >>> data = skops.io.dumps(HierarchicalMetricClassifier(random_state=0).fit(X, y))
+    >>> skops.io.loads(data, trusted=trusted_types()).predict(X[:1])
+    array([0])
+    """
+    names = set()
+    for found in walk_packages(import_module(_PACKAGE).__path__, f"{_PACKAGE}."):
+        if found.name.split(".")[1] in _NO_MODELS:
+            continue
+        try:
+            module = import_module(found.name)
+        except ModuleNotFoundError as error:
+            if error.name.partition(".")[0] == _PACKAGE:
+                raise
+            continue  # an optional package, without which there is no such model
+        names |= {
+            f"{kind.__module__}.{kind.__name__}"
+            for kind in vars(module).values()
+            if inspect.isclass(kind)
+            and kind.__module__.partition(".")[0] == _PACKAGE
+            and (issubclass(kind, BaseEstimator | PlainState | Packed) or _is_record(kind))
+        }
+    return sorted(names)
+
+
+def _is_record(kind: type) -> bool:
+    """Whether a class holds nothing but values: a dataclass or a named tuple."""
+    return is_dataclass(kind) or (issubclass(kind, tuple) and hasattr(kind, "_fields"))
+
+
+class PlainState:
+    """Mixin: an object whose state in files is plain.
+
+    Containers become text, and objects of pandas arrays, with :func:`pack`. Dataclasses that hold
+    long lists derive from it, and all estimators behave as if they did.
+    """
+
+    def __getstate__(self) -> dict[str, Any]:
+        return pack(dict(vars(self)))
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(unpack(state))
+
+
+class Packed:
+    """A value in a file that is made again when the file is loaded.
+
+    The kind is a key of `_MAKE`. Of a literal, the most frequent one, the text is all that is
+    stored.
+    """
+
+    def __init__(self, kind: str, content: Any) -> None:
+        self.kind, self.content = kind, content
+
+    def __getstate__(self) -> Any:
+        return self.content if self.kind == "literal" else (self.kind, self.content)
+
+    def __setstate__(self, state: Any) -> None:
+        self.kind, self.content = ("literal", state) if isinstance(state, str) else state
+
+
+def pack(state: dict[str, Any]) -> dict[str, Any]:
+    """Replace what files hold badly, or not at all, by what they hold well.
+
+    skops writes every item of a container as a node of some hundred bytes, cannot store most
+    objects of pandas, and does not trust paths, ranges and frozen sets. So all attributes that are
+    literals become one text. `unpack` is the inverse. An array, or an object that holds one, stays
+    one object where it is in several places.
+    """
+    plain = {name: value for name, value in state.items() if _is_literal(value)}
+    memo: dict[int, tuple[Any, Any]] = {}
+    others = {name: _pack(value, memo) for name, value in state.items() if name not in plain}
+    return {_LITERALS: repr(plain), **others}
+
+
+def unpack(state: dict[str, Any]) -> dict[str, Any]:
+    """Undo `pack`."""
+    others = dict(state)
+    plain = literal_eval(others.pop(_LITERALS, "{}"))
+    memo: dict[int, tuple[Any, Any]] = {}
+    return plain | {name: _unpack(value, memo) for name, value in others.items()}
+
+
+def _pack(value: Any, memo: dict[int, tuple[Any, Any]]) -> Any:
+    if id(value) not in memo:
+        packed = _as_packed(value)
+        memo[id(value)] = value, packed or _each(value, _pack, memo)
+    return memo[id(value)][1]
+
+
+def _unpack(value: Any, memo: dict[int, tuple[Any, Any]]) -> Any:
+    if id(value) not in memo:
+        if isinstance(value, Packed):
+            made = _MAKE[value.kind](_unpack(value.content, memo))
+        else:
+            made = _each(value, _unpack, memo)
+        memo[id(value)] = value, made
+    return memo[id(value)][1]
+
+
+def _each(value: Any, change: Callable[..., Any], memo: dict[int, tuple[Any, Any]]) -> Any:
+    """Change the items of a container; one without changes stays as it is."""
+    kind = type(value)
+    if kind is dict:
+        changed = {key: change(item, memo) for key, item in value.items()}
+        same = all(changed[key] is item for key, item in value.items())
+    elif kind is list or isinstance(value, tuple):
+        changed = [change(item, memo) for item in value]
+        same = all(new is old for new, old in zip(changed, value))
+        if kind is not list:
+            changed = kind(*changed) if hasattr(kind, "_fields") else tuple(changed)
+    else:
+        return value
+    return value if same else changed
+
+
+def _as_packed(value: Any) -> Packed | None:
+    """A value of another kind than files hold well; None for any other."""
+    kind = type(value)
+    if kind in (list, tuple, dict, set):
+        return Packed("literal", repr(value)) if _is_literal(value) else None
+    if kind is np.ndarray:
+        # text in columns of pandas, and names of columns
+        is_text = value.dtype == object and value.ndim == 1 and _is_literal(items := value.tolist())
+        return Packed("objects", repr(items)) if is_text else None
+    if kind in (frozenset, range):
+        items = (
+            sorted(value, key=repr) if kind is frozenset else [value.start, value.stop, value.step]
+        )
+        return Packed(kind.__name__, items)
+    if isinstance(value, os.PathLike):
+        return Packed("path", os.fspath(value))
+    if kind.__module__.partition(".")[0] == "pandas":
+        return _pack_pandas(value)
+    return None
+
+
+def _is_literal(value: Any, depth: int = 0) -> bool:
+    """Whether Python's own text of a value gives it back, type by type."""
+    kind = type(value)
+    if kind in (list, tuple, set):
+        return depth < _MAX_DEPTH and all(_is_literal(item, depth + 1) for item in value)
+    if kind is dict:
+        return _is_literal([*value, *value.values()], depth)
+    return kind in (str, int, bool, type(None)) or (kind is float and math.isfinite(value))
+
+
+def _pack_pandas(value: Any) -> Packed | None:
+    import pandas as pd
+
+    if isinstance(value, pd.DataFrame):
+        columns = [_pack_pandas(value.iloc[:, i]) for i in range(value.shape[1])]
+        return Packed("frame", [columns, _pack_pandas(value.columns), _pack_pandas(value.index)])
+    if isinstance(value, pd.MultiIndex):
+        return Packed("levels", _pack_pandas(value.to_frame(index=False)))
+    if not isinstance(value, pd.Series | pd.Index):
+        return None
+    array = value.to_numpy()
+    if not isinstance(value.dtype, np.dtype) and array.dtype == object:
+        array = np.where(value.isna(), None, array)  # pandas has an object of its own for missing
+    content = [_as_packed(array) or array, str(value.dtype), value.name]
+    if isinstance(value, pd.Index):
+        return Packed("index", content)
+    return Packed("series", [*content, _pack_pandas(value.index)])
+
+
+def _make_objects(text: str) -> np.ndarray:
+    items = literal_eval(text)
+    array = np.empty(len(items), dtype=object)
+    array[:] = items
+    return array
+
+
+def _make_index(content: list) -> Any:
+    import pandas as pd
+
+    array, dtype, name = content
+    return pd.Index(array, dtype=dtype, name=name)
+
+
+def _make_series(content: list) -> Any:
+    import pandas as pd
+
+    array, dtype, name, index = content
+    # pandas before 3 hands out the array itself, which must not be edited
+    array.flags.writeable = False
+    return pd.Series(array, index, dtype=dtype, name=name, copy=False)
+
+
+def _make_frame(content: list) -> Any:
+    import pandas as pd
+
+    columns, names, index = content
+    frame = pd.DataFrame(dict(enumerate(columns)), index=index)
+    frame.columns = names
+    return frame
+
+
+def _make_levels(frame: Any) -> Any:
+    import pandas as pd
+
+    return pd.MultiIndex.from_frame(frame)
+
+
+_MAKE: dict[str, Callable[[Any], Any]] = {
+    "literal": literal_eval,
+    "objects": _make_objects,
+    "frozenset": frozenset,
+    "range": lambda ends: range(*ends),
+    "path": Path,
+    "index": _make_index,
+    "series": _make_series,
+    "frame": _make_frame,
+    "levels": _make_levels,
+}

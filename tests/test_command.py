@@ -1,0 +1,332 @@
+"""The command: what it prints and writes, its exit codes, and what it says of wrong input."""
+
+import csv
+import io
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import joblib
+import numpy as np
+import pytest
+from PIL import Image
+from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+
+import hierseg_learn
+from hierseg_learn import HierarchicalMetricClassifier, SegmentTreeTransformer, command
+from hierseg_learn.datasets import load_segmented_folder, make_portraits
+from hierseg_learn.transformer import describe
+from hierseg_learn.utils import trusted_types
+
+sio = pytest.importorskip("skops.io", reason="skops is not installed")
+N_PHOTOS = 48
+FAST = ["--descriptors", "color", "--quiet"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Photos with masks, an index with splits, and a tree."""
+    place = tmp_path_factory.mktemp("photos")
+    data = make_portraits(N_PHOTOS, signal=("hair",), strength=1.0, random_state=0)
+    for name in ("images", "masks"):
+        (place / name).mkdir()
+    rows = ["id,label,split"]
+    for i, (photo, mask) in enumerate(data.images):
+        save(photo, place / "images" / f"p{i:02}.png")
+        save(mask.astype(np.uint8), place / "masks" / f"p{i:02}.png")
+        rows.append(f"p{i:02},{data.target_names[data.target[i]]},{'train' if i < 36 else 'test'}")
+    (place / "index.csv").write_text("\n".join(rows))
+    (place / "parts.json").write_text(json.dumps({"tree": data.tree}))
+    return place
+
+
+def save(array, path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    array = array if array.dtype == np.uint8 else np.round(255 * array).astype(np.uint8)
+    Image.fromarray(array).save(path)
+
+
+@pytest.fixture(scope="module")
+def classes(tmp_path_factory, folder):
+    """The same photos in a folder per class, without masks."""
+    place = tmp_path_factory.mktemp("classes")
+    data = load_segmented_folder(folder)
+    for i, (photo, _) in enumerate(data.images):
+        save(photo, place / data.target_names[data.target[i]] / f"{i}.png")
+    return place
+
+
+@pytest.fixture(scope="module")
+def model(folder, tmp_path_factory):
+    path = tmp_path_factory.mktemp("model") / "model.skops"
+    assert command.main(["fit", str(folder), "-o", str(path), *FAST]) == 0
+    return path
+
+
+@pytest.fixture
+def run(capsys):
+    def run(*arguments, code=0):
+        capsys.readouterr()
+        assert command.main([str(argument) for argument in arguments]) == code
+        return capsys.readouterr()
+
+    return run
+
+
+def test_fit_is_that_of_the_package(run, folder, tmp_path):
+    path = tmp_path / "model.skops"
+    result = json.loads(run("fit", folder, "-o", path, "--json", *FAST, "--n-neighbors", 3).out)
+    data = load_segmented_folder(folder)
+    y = np.array(data.target_names)[data.target]
+    expected = make_pipeline(
+        SegmentTreeTransformer(tree=data.tree, descriptors=["color"], random_state=0),
+        HierarchicalMetricClassifier(n_neighbors=3, random_state=0),
+    ).fit(data.images[:36], y[:36])
+    assert result["n_train"] == 36
+    assert result["n_test"] == 12
+    assert result["accuracy"] == expected.score(data.images[36:], y[36:])
+    assert list(result["node_scores"]) == list(expected[1].tree_.paths)
+    stored = sio.load(path, trusted=trusted_types())
+    np.testing.assert_array_equal(
+        stored.predict_proba(data.images), expected.predict_proba(data.images)
+    )
+    assert stored[1].n_neighbors == 3
+    assert stored[0].memory is None
+    assert str(folder).encode() not in path.read_bytes()
+
+
+def test_predictions_as_table_csv_and_json(run, folder, model, tmp_path):
+    text = run("predict", model, folder, "--quiet").out
+    assert len(text.splitlines()) == N_PHOTOS
+    rows = list(csv.DictReader(io.StringIO(run("predict", model, folder, "--csv", "--quiet").out)))
+    found = json.loads(run("predict", model, folder, "--json", "--quiet").out)
+    data = load_segmented_folder(folder)
+    stored = sio.load(model, trusted=trusted_types())
+    proba, labels = stored.predict_proba(data.images), stored.predict(data.images)
+    assert [row["photo"] for row in rows] == data.ids == [row["photo"] for row in found]
+    assert [row["predicted"] for row in rows] == labels.tolist()
+    names = [f"p({name})" for name in stored.classes_]
+    np.testing.assert_array_equal([[float(row[name]) for name in names] for row in rows], proba)
+    np.testing.assert_array_equal([[*row["probabilities"].values()] for row in found], proba)
+    output = tmp_path / "rows.csv"
+    assert run("predict", model, folder, "--csv", "--quiet", "-o", output).out == ""
+    assert len(output.read_text().splitlines()) == N_PHOTOS + 1
+    one = folder / "images" / "p03.png"
+    single = run("predict", model, one, "--masks", folder / "masks", "--csv", "--quiet").out
+    assert single.splitlines()[1].split(",", 1)[1] == ",".join(list(rows[3].values())[1:])
+
+
+def test_explanations(run, folder, model, tmp_path):
+    photos = [folder / "images" / f"p0{i}.png" for i in (1, 2)]
+    given = [model, *photos, "--masks", folder / "masks", "--quiet"]
+    found = json.loads(run("explain", *given, "--json").out)
+    data = load_segmented_folder(folder)
+    stored = sio.load(model, trusted=trusted_types())
+    table = stored[:-1].transform(data.images[1:3])
+    for i, one in enumerate(found):
+        expected = stored[-1].explain_prediction(table.iloc[[i]]).to_dict()
+        assert one["nodes"] == json.loads(json.dumps(expected["nodes"]))
+    classes = list(stored.classes_)
+    page = tmp_path / "why.html"
+    text = run("explain", *given, "--foil", classes[0], "--target", classes[1], "--html", page).out
+    assert f"why '{classes[1]}' rather than '{classes[0]}'?" in text
+    html = page.read_text(encoding="utf-8")
+    assert html.count("<article") == 2
+    assert "correctly" not in html  # nobody has said what is on these photos
+    assert str(photos[0]) in html
+
+
+def test_report_and_cache(run, folder, tmp_path, monkeypatch):
+    pytest.importorskip("matplotlib")
+    cache, page = tmp_path / "cache", tmp_path / "report.html"
+    given = ["fit", folder, "-o", tmp_path / "m.skops", *FAST, "--cache", cache]
+    first = run(*given, "--report", page)
+    assert "12 photos held out" in first.out
+    assert page.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+    before = (tmp_path / "m.skops").read_bytes()
+
+    def fail(*_):
+        raise AssertionError("described again")
+
+    monkeypatch.setattr(describe.TreeDescriber, "_pool", fail)
+    result = json.loads(run(*given, "--test-size", 0, "--split", "train", "--json").out)
+    assert (result["n_train"], result["n_test"]) == (36, 0)
+    after = sio.load(tmp_path / "m.skops", trusted=trusted_types())
+    sio_before = sio.loads(before, trusted=trusted_types())
+    np.testing.assert_array_equal(after[1]._X, sio_before[1]._X)
+    with pytest.raises(AssertionError, match="described again"):
+        run(*given, "--erosion", 1)  # another description
+
+
+def test_cached_rows_depend_on_contents(folder, tmp_path):
+    data = load_segmented_folder(folder)
+    images = [item.image for item in data.images]
+    masks = [item.mask for item in data.images]
+    transformer = SegmentTreeTransformer(
+        tree=data.tree, descriptors="color", memory=str(tmp_path / "cache")
+    )
+    X = hierseg_learn.SegmentedImages(images, masks)
+    expected = clone(transformer).set_params(memory=None).fit_transform(X)
+    for jobs in (None, 2):
+        found = transformer.set_params(n_jobs=jobs).fit_transform(X)
+        np.testing.assert_array_equal(found, expected)
+    images[40] = 255 - images[40]
+    X = hierseg_learn.SegmentedImages(images, masks)
+    changed = clone(transformer).fit_transform(X).to_numpy()
+    different = (changed != expected.to_numpy()).any(axis=1)
+    assert np.flatnonzero(different).tolist() == [40]
+    memory = joblib.Memory(tmp_path / "other", verbose=0)
+    np.testing.assert_array_equal(
+        clone(transformer).set_params(memory=memory).fit_transform(X), changed
+    )
+
+
+def test_photos_by_class_without_masks(run, classes, tmp_path):
+    path = tmp_path / "model.skops"
+    found = json.loads(run("fit", classes, "-o", path, "--json", *FAST, "--test-size", 0.25).out)
+    assert (found["n_train"], found["n_test"]) == (36, 12)
+    assert len(found["node_scores"]) > 1
+    rows = json.loads(run("predict", path, classes, "--json", "--quiet").out)
+    assert len(rows) == N_PHOTOS
+    assert len({row["photo"] for row in rows}) == N_PHOTOS
+
+
+def test_audit(run, folder, model, tmp_path):
+    table = tmp_path / "groups.csv"
+    table.write_text("id,group\n" + "\n".join(f"p{i:02},{i % 2}" for i in range(N_PHOTOS)))
+    found = json.loads(
+        run("audit", folder, "--context", "hair", "--json", *FAST, "--model", model,
+            "--groups", table).out
+    )  # fmt: skip
+    assert found["flagged"] == [path for path in found["flagged"] if "hair" in path] != []
+    assert {"shortcuts", "groups", "reliance"} <= found.keys()
+    text = run("audit", folder, *FAST).out
+    assert "portrait/person/head/hair" in text or "hair" in text
+
+
+def test_contact_sheet(run, folder, classes, tmp_path):
+    pytest.importorskip("matplotlib")
+    path = tmp_path / "sheet.png"
+    text = run("parts", folder, "-o", path, "--quiet", "--n-examples", 3).out
+    assert "hair" in text
+    with Image.open(path) as sheet:
+        assert min(sheet.size) > 100
+    run("parts", classes, "-o", path, "--quiet", "--segmenter", "grid", "--n-examples", 2)
+
+
+def test_demo(run, tmp_path):
+    assert "Which parts tell the classes apart?" in run(
+        "demo", "-o", tmp_path / "demo", "--n-samples", 60
+    ).out  # fmt: skip
+    run("demo", "--n-samples", 3, code=2)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", "fit", "predict", "explain", "audit", "parts", "demo"],
+    ids=lambda name: name or "all",
+)
+def test_help_can_be_read(run, name):
+    text = run(*filter(None, [name]), "--help").out
+    assert text.startswith("usage: hierseg-learn")
+    for line in text.splitlines():
+        assert "`" not in line
+        assert "**" not in line
+        assert ":class:" not in line
+    for option in text.split("\n  --")[1:]:
+        assert len(option.split()) > 2  # says what it is
+
+
+def test_every_simple_parameter_is_an_option(run):
+    text = run("fit", "--help").out
+    for kind in (SegmentTreeTransformer, HierarchicalMetricClassifier):
+        for name in kind().get_params(deep=False):
+            if name not in {"tree", "image_shape", "memory", "verbose", "unlabeled"}:
+                assert f"--{name.replace('_', '-')}" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        ([], 2, "COMMAND"),
+        (["fit"], 2, "FOLDER"),
+        (["fit", "{folder}", "-o", "model.skops", "--missing", "median"], 2, "invalid choice"),
+        (["fit", "{folder}", "-o", "model.skops", "--n-neighbors", "many"], 2, "many"),
+        (["fit", "{folder}", "-o", "{tmp}/model.pkl"], 1, "named *.skops"),
+        (["fit", "{folder}", "-o", "{tmp}/no/model.skops"], 1, "there is no folder"),
+        (["fit", "{tmp}/no", "-o", "{tmp}/model.skops"], 1, "FOLDER must be a folder"),
+        (["fit", "{tmp}", "-o", "{tmp}/model.skops"], 1, "photo"),
+        (["fit", "{folder}", "-o", "{tmp}/m.skops", "--n-neighbors", "0"], 1, "n_neighbors"),
+        (["fit", "{folder}", "-o", "{tmp}/m.skops", "--tree", "{folder}/index.csv"], 1, "no JSON"),
+        (["predict", "{tmp}/no.skops", "{folder}"], 1, "MODEL must be a file"),
+        (["predict", "{folder}/index.csv", "{folder}"], 1, "no model file"),
+        (["predict", "{model}", "{tmp}/no.png"], 1, "there is no '"),
+        (["predict", "{model}", "{tmp}"], 1, "holds no photo"),
+        (["predict", "{model}", "{folder}/images/p01.png"], 1, "expected --masks"),
+        (["predict", "{model}", "{folder}/images/p01.png", "--masks", "{folder}"], 1, "no mask"),
+        (["explain", "{model}", "{folder}", "--foil", "x"], 1, "--foil must be one of"),
+        (["audit", "{folder}", "--groups", "{folder}/index.csv"], 1, "pass --model"),
+    ],
+)  # fmt: skip
+def test_wrong_input_gets_a_sentence(run, folder, model, tmp_path, arguments, code, words):
+    places = {"folder": folder, "model": model, "tmp": tmp_path}
+    found = run(*(argument.format(**places) for argument in arguments), code=code)
+    assert words in found.err
+    assert "Traceback" not in found.err
+    assert found.out == ""
+    assert not list(tmp_path.iterdir())
+
+
+class Stranger:
+    """A type that no model of the package holds."""
+
+    def __init__(self):
+        self.content = [1]
+
+
+def test_foreign_model_files_are_not_read(run, folder, tmp_path):
+    path = tmp_path / "model.skops"
+    sio.dump({"model": Stranger()}, path)
+    assert "Stranger" in run("predict", path, folder, code=1).err
+    sio.dump(LogisticRegression(), path)
+    assert "SegmentTreeTransformer" in run("predict", path, folder, code=1).err
+    path.write_bytes(path.read_bytes()[:-30])
+    assert "not complete" in run("predict", path, folder, code=1).err
+
+
+def process(*arguments):
+    return [sys.executable, "-m", "hierseg_learn", *map(str, arguments)]
+
+
+def test_as_a_program(folder, model):
+    run = subprocess.run(
+        process("predict", model, folder, "--csv"), capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.startswith("photo,predicted,")
+    assert len(run.stdout.splitlines()) == N_PHOTOS + 1
+    assert "Describing images" in run.stderr
+    failed = subprocess.run(
+        process("predict", "no.skops", folder), capture_output=True, text=True, check=False
+    )
+    assert (failed.returncode, failed.stdout) == (1, "")
+    assert failed.stderr.startswith("hierseg-learn: MODEL must be a file")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs signals")
+def test_an_interrupted_fit_leaves_no_file(folder, tmp_path):
+    output, cache = tmp_path / "model.skops", tmp_path / "cache"
+    given = ["fit", folder, "-o", output, "--report", tmp_path / "r.html", "--cache", cache]
+    run = subprocess.Popen(process(*given), stderr=subprocess.PIPE, text=True)
+    # as soon as a block has been described
+    while run.poll() is None and not list(cache.rglob("output.pkl")):
+        time.sleep(0.02)
+    run.send_signal(signal.SIGINT)
+    _, err = run.communicate()
+    assert run.returncode == 130, err
+    assert "interrupted" in err
+    assert {path.name for path in tmp_path.iterdir()} == {"cache"}
