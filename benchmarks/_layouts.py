@@ -11,28 +11,27 @@ from xml.etree import ElementTree
 import numpy as np
 from PIL import Image, ImageDraw
 from skimage.measure import approximate_polygon, find_contours
-from skimage.transform import resize
 
-from hierseg_learn.datasets import make_portraits
 from hierseg_learn.tree import SegmentTree
 
 Pair = tuple[np.ndarray, np.ndarray]
 
 
 class Samples:
-    """Photos and masks of generated portraits, as often as asked for."""
+    """Some photos with masks, enlarged, as often as asked for; part ids count from 0."""
 
-    def __init__(self, n_different: int, size: tuple[int, int]) -> None:
-        data = make_portraits(n_different, image_size=(48, 40), random_state=0)
-        tree = SegmentTree.from_nested(data.tree)
+    def __init__(self, images: Any, tree: dict[str, Any], scale: int) -> None:
+        tree = SegmentTree.from_nested(tree)
         self.names = [tree.names[leaf] for leaf in tree.leaves]
-        leaf_of = {part: place for place, part in enumerate(tree.leaf_values)}
+        places = np.zeros(256, dtype=np.uint8)
+        for place, value in enumerate(tree.leaf_values):
+            places[list(value) if isinstance(value, tuple) else value] = place
         self.pairs: list[Pair] = []
-        for item in data.images:
-            photo = resize(item.image, size, order=1)
-            mask = np.vectorize(leaf_of.get)(item.mask)
-            mask = resize(mask, size, order=0, preserve_range=True, anti_aliasing=False)
-            self.pairs.append(((255 * photo).astype(np.uint8), mask.astype(np.uint8)))
+        for image, mask in images:
+            photo = image if image.dtype == np.uint8 else (255 * image).astype(np.uint8)
+            size = (scale * image.shape[1], scale * image.shape[0])
+            photo = np.asarray(Image.fromarray(photo).resize(size))
+            self.pairs.append((photo, np.kron(places[mask], np.ones((scale, scale), np.uint8))))
         self.outlines = [self._outlines(mask) for _, mask in self.pairs]
 
     def _outlines(self, mask: np.ndarray) -> list[tuple[int, np.ndarray]]:

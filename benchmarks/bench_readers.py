@@ -13,7 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _harness import Progress, parse_arguments, print_table, record
+from _harness import (
+    Progress,
+    load_ccp_parts,
+    load_portraits,
+    parse_arguments,
+    print_table,
+    record,
+)
 from _layouts import LAYOUTS, Layout, Samples, palette_of, python_items
 from PIL import Image
 
@@ -25,7 +32,8 @@ from hierseg_learn.datasets import (
 )
 
 QUESTION = "How many lines, how much time and memory does it take to read the layouts people have?"
-SIZE = (384, 320)
+# 320 pixels become 640, as in COCO
+SCALE = 2
 N_DIFFERENT, N_PHOTOS, N_REPEATS = 12, 60, 5
 N_CELEBA, N_PARTS_MEAN = 30_000, 8
 MAX_SECONDS, MAX_LINES = 10, 3
@@ -39,8 +47,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = parse_arguments(QUESTION, argv)
     progress = Progress()
     n_photos, n_celeba = (3, 40) if arguments.quick else (N_PHOTOS, N_CELEBA)
-    size = (24, 20) if arguments.quick else SIZE
-    samples = Samples(3 if arguments.quick else N_DIFFERENT, size)
+    photos = load_portraits(9, image_size=(24, 20)) if arguments.quick else load_ccp_parts()
+    samples = Samples(photos.images[photos.train[:N_DIFFERENT]], photos.tree, SCALE)
     rows = {}
     for layout in LAYOUTS:
         with tempfile.TemporaryDirectory() as name:
@@ -50,7 +58,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     index = time_index(n_celeba, progress)
     print_table([index], "CelebAMask-HQ")
     settings = {
-        "size": size,
+        "data": photos.name,
+        "scale": SCALE,
         "n_photos": n_photos,
         "n_repeats": N_REPEATS,
         "n_celeba": n_celeba,

@@ -62,6 +62,7 @@ ONLY_INSIDE_FUNCTIONS = {
     "onnxruntime",
     "pandas",
     "polars",
+    "pycocotools",
     "timm",
     "torch",
     "transformers",

@@ -103,15 +103,16 @@ class Annotated:
         """Rings that have an area within the photo; what is clipped or left out is told."""
         kept, where = [], f"{self.name}: {label}"
         for ring in rings:
-            if len(ring) < 3 or not np.isfinite(ring).all():
+            bounds = [*ring.min(axis=0), *ring.max(axis=0)] if len(ring) > 2 else [math.nan]
+            if not all(map(math.isfinite, bounds)):
                 left_out.add(EMPTY, [where])
                 continue
-            low, high = ring.min(axis=0), ring.max(axis=0)
-            if (high <= 0).any() or (low >= (self.width, self.height)).any():
+            left, top, right, bottom = bounds
+            if right <= 0 or bottom <= 0 or left >= self.width or top >= self.height:
                 left_out.add(OUTSIDE, [where])
                 continue
             # tools round to a fraction of a pixel
-            if (low < -0.5).any() or (high > (self.width + 0.5, self.height + 0.5)).any():
+            if min(left, top) < -0.5 or right > self.width + 0.5 or bottom > self.height + 0.5:
                 left_out.add(CLIPPED, [where])
             kept.append(ring)
         return kept

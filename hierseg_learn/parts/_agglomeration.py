@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import tee
 from numbers import Real
+from typing import Any
 
 import numpy as np
 from scipy.cluster.hierarchy import linkage
 from scipy.spatial.distance import squareform
 from sklearn.utils._param_validation import Interval
 
+from ..images import SegmentedImages
+from ..images.labels import IdRule, check_unlabeled, to_label_map
 from ..tree import SegmentTree
 from ..utils import Estimator
+from ..utils.progress import ProgressBar
 from ..utils.spread import varies
 from ._statistics import PartStatistics
 from .vocabulary import feature_weights
+
+# parts that the name of a suggested node lists
+_SHOWN_PARTS = 3
 
 
 class PartAgglomeration(Estimator):
@@ -194,6 +203,150 @@ class PartAgglomeration(Estimator):
         # its leaf values are positions in the canonical order
         found = [values[order[position]] for position in tree.leaf_values]
         return SegmentTree(tree.names, tree.parents, found)
+
+
+def suggest_tree(
+    X: Any,
+    part_names: Sequence[str] | Mapping[int, str] | None = None,
+    *,
+    agglomeration: PartAgglomeration | None = None,
+    unlabeled: Any = None,
+    max_images: int = 500,
+    root_name: str = "image",
+    verbose: int = 0,
+) -> SegmentTree:
+    """Suggest a tree of parts: those that touch, and that come together, are joined first.
+
+    No photo is read, only label maps. The tree is a start for your own: look at it with
+    :meth:`~hierseg_learn.SegmentTree.plot`, edit its
+    :meth:`~hierseg_learn.SegmentTree.to_nested`, and pass that as `tree`. An inner node is named by
+    the parts below it, or by the largest and the number of the others.
+
+    Parameters
+    ----------
+    X : SegmentedImages, or array or list of label maps
+        The label maps, (height, width) each, with part ids.
+    part_names : sequence of str, or dict of int to str, default=None
+        Name of every part id; ``part_<id>`` where there is none. A sequence counts from 0.
+    agglomeration : PartAgglomeration, default=None
+        How parts are joined; by default by adjacency and co-occurrence in equal shares. What parts
+        look like is not known here.
+    unlabeled : int or list of int, default=None
+        Ids that are no part, besides -1; as in :class:`~hierseg_learn.SegmentedImages`.
+    max_images : int, default=500
+        Number of label maps that are read, at even steps.
+    root_name : str, default="image"
+        Name of the root.
+    verbose : int, default=0
+        1 draws a progress bar.
+
+    Returns
+    -------
+    tree : SegmentTree
+        A binary tree; its leaf values are the part ids that occur.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If there is no label map, or one is invalid, or two parts have one name.
+
+    See Also
+    --------
+    PartAgglomeration : The same with the looks of the parts, for `tree` of the transformer.
+
+    Examples
+    --------
+    >>> from hierseg_learn.datasets import make_portraits
+    >>> from hierseg_learn.parts import suggest_tree
+    >>> portraits = make_portraits(20, random_state=0)
+    >>> print(suggest_tree(portraits.images, portraits.part_names).export_text())
+    image
+    ├── skin + eyes + mouth
+    │   ├── eyes
+    │   └── skin + mouth
+    │       ├── skin
+    │       └── mouth
+    └── background + 3 more
+        ├── clothes + neck
+        │   ├── clothes
+        │   └── neck
+        └── background + hair
+            ├── background
+            └── hair
+    """
+    maps = _LabelMaps(X, unlabeled)
+    chosen = np.unique(np.linspace(0, len(maps) - 1, min(max_images, len(maps))).astype(int))
+    with ProgressBar(2 * len(chosen), "Reading label maps", verbose) as bar:
+
+        def read() -> Iterator[np.ndarray]:
+            for i in chosen.tolist():
+                yield maps[i]
+                bar.advance()
+
+        ids = np.unique(np.concatenate([np.unique(labels) for labels in read()]))
+        ids = ids[ids >= 0]
+        names = _names_of(ids.tolist(), part_names)
+        # looks count nothing: every map is measured as a blank photo
+        positions = (np.where(m >= 0, np.searchsorted(ids, m), -1) for m in read())
+        pairs = ((np.zeros(labels.shape, dtype=np.float32), labels) for labels in positions)
+        blanks, labels = tee(pairs)
+        found = PartStatistics.from_label_maps(
+            (blank for blank, _ in blanks), (one for _, one in labels), len(ids)
+        )
+    if agglomeration is None:
+        agglomeration = PartAgglomeration(
+            appearance_weight=0, adjacency_weight=1, cooccurrence_weight=1
+        )
+    tree = agglomeration.build(found, names, values=ids.tolist(), root_name=root_name)
+    area = dict(zip(names, found.area))
+    return SegmentTree(_spoken_names(tree, area), tree.parents, tree.leaf_values)
+
+
+class _LabelMaps:
+    """Checked label maps, one at a time."""
+
+    def __init__(self, X: Any, unlabeled: Any) -> None:
+        self._masks = X.masks if isinstance(X, SegmentedImages) else X
+        if isinstance(X, SegmentedImages) and unlabeled is None:
+            unlabeled = X.unlabeled
+        self._rule = IdRule(check_unlabeled(unlabeled))
+        if not len(self._masks):
+            raise ValueError("X is empty; expected at least one label map.")
+
+    def __len__(self) -> int:
+        return len(self._masks)
+
+    def __getitem__(self, i: int) -> np.ndarray:
+        labels, where = np.asarray(self._masks[i]), f"Label map {i} of X"
+        if labels.ndim != 2 or labels.dtype.kind not in "buif":
+            raise ValueError(
+                f"{where} must be an array (height, width) of part ids, got shape {labels.shape} "
+                f"of dtype {labels.dtype}."
+            )
+        return to_label_map(labels, self._rule, where, may_be_empty=True)
+
+
+def _names_of(ids: list[int], names: Any) -> list[str]:
+    """Name of every part id."""
+    known = {} if names is None else names
+    known = dict(known) if isinstance(known, Mapping) else dict(enumerate(known))
+    found = [known.get(part, f"part_{part}") for part in ids]
+    for name, times in Counter(found).items():
+        if times > 1:
+            shown = [part for part, one in zip(ids, found) if one == name]
+            raise ValueError(f"part_names gives the name {name!r} to the ids {shown}.")
+    return found
+
+
+def _spoken_names(tree: SegmentTree, area: dict[str, float]) -> list[str]:
+    """Names of nodes, those of inner nodes made of the leaves below them, the largest first."""
+    names = list(tree.names)
+    for node in np.flatnonzero(~tree.is_leaf)[:-1]:
+        below = [tree.names[i] for i in tree.subtree(node) if tree.is_leaf[i]]
+        below.sort(key=lambda name: (-area[name], name))
+        short = len(below) <= _SHOWN_PARTS
+        names[node] = " + ".join(below if short else [below[0], f"{len(below) - 1} more"])
+    return names
 
 
 def _appearance(statistics: PartStatistics, position_weight: float) -> np.ndarray:

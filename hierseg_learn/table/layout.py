@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..tree import SegmentTree
+from ..utils import warn_user
 
 PATH_SEPARATOR = "|"
 PRESENCE = "presence"
@@ -122,6 +123,7 @@ def read_layout(
             raise ValueError(
                 f"tree='columns' needs a table with column names such as 'photo/sky|area', {got}"
             )
+        _warn_of_paths(names)
         return TableLayout(SegmentTree([SINGLE_NODE], [0]), (np.arange(n_features),))
     if not all(hierarchical):
         plain = names[hierarchical.index(False)]
@@ -131,6 +133,19 @@ def read_layout(
             "'<path of the node>|<descriptor>', or pass tree= as a nested dict."
         )
     return _layout_from_names(names)
+
+
+def _warn_of_paths(names: Sequence[str] | None) -> None:
+    """Warn of names that look like paths in a tree, and are read as those of one node."""
+    # a ratio among other columns is none; with paths, several columns have a node in common
+    starts = [name.partition("/")[0] for name in names or () if "/" in name]
+    if starts and len(starts) == len(names) and len(set(starts)) < len(starts):
+        fixed = PATH_SEPARATOR.join(names[0].rsplit("/", 1))
+        warn_user(
+            f"The columns of X have '/' in their names, such as {names[0]!r}, but no "
+            f"'{PATH_SEPARATOR}', and are taken as those of one node; for a tree, write "
+            f"'{PATH_SEPARATOR}' between node and column, such as {fixed!r}, or pass tree=."
+        )
 
 
 def _layout_from_names(names: Sequence[str]) -> TableLayout:

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..utils.tables import as_pandas
+
 _FORBIDDEN = {"\n": "a line break", "\r": "a line break"}
 SHOWN_LEVELS = 5
 # Paths join names by "/", columns add "|" and a descriptor: in a path, names write these two as
@@ -207,6 +209,7 @@ class _Growing:
         self.names: list[str] = []
         self.parents: list[int] = []
         self.children: list[list[int]] = []
+        self.named: list[dict[str, int]] = []
         self.values: list[Any] = []
 
     def add(self, name: Any, parent: int) -> int:
@@ -215,11 +218,54 @@ class _Growing:
         self.names.append(check_name(name, where))
         self.parents.append(parent)
         self.children.append([])
+        self.named.append({})
         self.values.append(None)
         node = len(self.names) - 1
         if parent >= 0:
             self.children[parent].append(node)
         return node
+
+    def give_values(self, listed: list[int], values: list[Any], what: str) -> None:
+        """Give values to nodes: one to every leaf, None to others."""
+        if len(values) != len(listed):
+            raise ValueError(f"leaf_values has {len(values)} entries for {len(listed)} {what}.")
+        for node, value in zip(listed, values):
+            if self.children[node] and value is not None:
+                raise ValueError(
+                    f"{self.path(node)!r} has a value, {value!r}, and nodes below it; only leaves "
+                    "have values."
+                )
+            if not self.children[node] and value is None:
+                raise ValueError(
+                    f"{self.path(node)!r} is a leaf without a value, and others have values."
+                )
+            self.values[node] = value
+
+    def join_roots(self, roots: list[int], root_name: str) -> int:
+        """Return the root, a new one above the given ones if they are several."""
+        if len(roots) == 1:
+            return roots[0]
+        root = self.add(root_name, -1)
+        self.children[root] = roots
+        for node in roots:
+            self.parents[node] = root
+        return root
+
+    def collapse(self, root: int, kept: set[int]) -> int:
+        """Leave out nodes with one child that are not kept; return the root of what is left."""
+
+        def skip(node: int) -> int:
+            while len(self.children[node]) == 1 and node not in kept:
+                node = self.children[node][0]
+            return node
+
+        root = skip(root)
+        waiting = [root]
+        while waiting:
+            node = waiting.pop()
+            self.children[node] = [skip(child) for child in self.children[node]]
+            waiting.extend(self.children[node])
+        return root
 
     def path(self, node: int) -> str:
         """Path of a node, for messages; of a deep one only the last names."""
@@ -326,46 +372,168 @@ def write_nested(tree: Any) -> dict[str, Any]:
     return {tree.root_name: contents[tree.root]}
 
 
-def read_paths(paths: Iterable[str]) -> TreeArrays:
+def read_names(names: Any, root_name: str) -> TreeArrays:
+    """Read names of leaves, in the order of their part ids or by them."""
+    if isinstance(names, (str, bytes)):
+        raise TypeError(f"names must be a sequence of strings, got the single string {names!r}.")
+    by_id = dict(names) if isinstance(names, Mapping) else dict(enumerate(names))
+    if not by_id:
+        raise ValueError("names is empty: a tree has at least one node.")
+    ids: dict[str, list[Any]] = {}
+    for part, name in by_id.items():
+        ids.setdefault(check_name(name, f"at names[{part!r}]"), []).append(part)
+    values = [parts[0] if len(parts) == 1 else parts for parts in ids.values()]
+    root = len(ids)
+    return TreeArrays([*ids, check_name(root_name, "as root_name")], [root] * (root + 1), values)
+
+
+def read_paths(
+    paths: Iterable[Any],
+    values: Iterable[Any] | None = None,
+    *,
+    separator: str = "/",
+    root_name: str = "image",
+    collapse: bool = False,
+) -> TreeArrays:
     """Read ``["photo/sky", "photo/sea/boat"]``; nodes on the way need not be listed."""
     if isinstance(paths, (str, bytes)):
         raise TypeError(f"paths must be a sequence of strings, got the single string {paths!r}.")
-    names: list[str] = []
-    children: list[list[int]] = []
-    by_name: dict[tuple[int, str], int] = {}
-    listed: set[int] = set()
+    nodes = _Growing()
+    roots: dict[str, int] = {}
+    listed: dict[int, None] = {}
     for i, path in enumerate(paths):
-        if not isinstance(path, str):
-            raise TypeError(
-                f"paths[{i}] must be a string, got {path!r} of type {type(path).__name__}."
-            )
-        if "|" in path:
-            raise ValueError(
-                f"paths[{i}] = {path!r} holds '|', which separates a path from a descriptor in the "
-                "names of columns; pass paths alone, and write '%7C' for it inside of a name."
-            )
         node = -1
-        for part in names_of_path(path):
+        for part in _parts_of(path, separator, i):
             name = check_name(part, f"in paths[{i}] = {path!r}")
-            child = by_name.setdefault((node, name), len(names))
-            if child == len(names):
-                names.append(name)
-                children.append([])
-                if node >= 0:
-                    children[node].append(child)
-            node = child
+            siblings = roots if node < 0 else nodes.named[node]
+            node = siblings[name] if name in siblings else nodes.add(name, node)
+            siblings[name] = node
         if node in listed:
             raise ValueError(f"paths must differ, but {path!r} comes again at paths[{i}].")
-        listed.add(node)
-    if not names:
+        listed[node] = None
+    if not listed:
         raise ValueError("paths is empty: a tree has at least one node.")
-    roots = [name for parent, name in by_name if parent == -1]
-    if len(roots) > 1:
-        raise ValueError(
-            f"paths must start at one root, got {len(roots)} of them: {list_names(roots)}. Put "
-            f"them below one, such as 'photo/{name_in_path(roots[0])}'."
+    if values is not None:
+        nodes.give_values(list(listed), list(values), "paths")
+    root = nodes.join_roots(list(roots.values()), root_name)
+    if collapse:
+        root = nodes.collapse(root, set(listed))
+    return post_order(nodes.names, nodes.children, root, None if values is None else nodes.values)
+
+
+def _parts_of(path: Any, separator: str, i: int) -> list[Any]:
+    """Names that one path holds, from the root."""
+    if isinstance(path, (list, tuple)):
+        if not path:
+            raise ValueError(f"paths[{i}] is empty; expected at least one name.")
+        return list(path)
+    if not isinstance(path, str):
+        raise TypeError(
+            f"paths[{i}] must be a string or a list of names, got {path!r} of type "
+            f"{type(path).__name__}."
         )
-    return post_order(names, children, 0, None)
+    if separator != "/":
+        return [part.strip() for part in path.split(separator)]
+    if "|" in path:
+        raise ValueError(
+            f"paths[{i}] = {path!r} holds '|', which separates a path from a descriptor in the "
+            "names of columns; pass paths alone, and write '%7C' for it inside of a name."
+        )
+    return names_of_path(path)
+
+
+def read_frame(
+    frame: Any,
+    path: Any,
+    name: str | None,
+    parent: str | None,
+    value: str | None,
+    root_name: str,
+) -> TreeArrays:
+    """Read a table of paths, of levels, or of names and parents."""
+    frame = as_pandas(frame, "frame")
+    if not hasattr(frame, "columns"):
+        raise TypeError(f"frame must be a DataFrame, got {frame!r} of type {type(frame).__name__}.")
+    known = list(frame.columns)
+
+    def column(given: str | None, *usual: str) -> list[Any] | None:
+        if given is not None and given not in known:
+            raise ValueError(f"frame has no column {given!r}; its columns are {known}.")
+        found = given if given is not None else next((one for one in usual if one in known), None)
+        return None if found is None else [_cell(item) for item in frame[found].tolist()]
+
+    values = column(value, "id", "value")
+    if isinstance(path, (list, tuple)):
+        levels = zip(*(column(one) for one in path))
+        paths: list[Any] = [[name for name in row if name is not None] for row in levels]
+    else:
+        found = column(path, *(() if name is not None else ("path",)))
+        if found is None:
+            return _read_parents(column(name, "name", "child", "node"), column(parent, "parent"),
+                                 values, known, root_name)  # fmt: skip
+        paths = found
+    return read_paths(paths, values, root_name=root_name)
+
+
+def _cell(item: Any) -> Any:
+    """Value of a cell: None if it is missing or blank; whole numbers as int."""
+    if item is None or type(item).__name__ == "NAType" or item != item:
+        return None
+    if isinstance(item, str):
+        return item.strip() or None
+    return int(item) if isinstance(item, float) and item.is_integer() else item
+
+
+def _read_parents(
+    names: list[Any] | None,
+    parents: list[Any] | None,
+    values: list[Any] | None,
+    known: list[Any],
+    root_name: str,
+) -> TreeArrays:
+    """Read the name of every node, and of its parent."""
+    if names is None or parents is None:
+        raise ValueError(
+            "frame must have a column path, or columns name and parent (or say which they are by "
+            f"path=, name=, parent=); its columns are {known}."
+        )
+    rows: dict[str, int] = {}
+    for i, name in enumerate(names):
+        if check_name(name, f"in row {i} of frame") in rows:
+            raise ValueError(
+                f"frame names {name!r} in rows {rows[name]} and {i}; expected one row per node, or "
+                "paths, where a name comes again elsewhere in the tree."
+            )
+        rows[name] = i
+    lost = [name for name in parents if name is not None and name not in rows]
+    if lost:
+        # a parent that has no row of its own is a root
+        extra = list(dict.fromkeys(lost))
+        names, parents = [*names, *extra], [*parents, *[None] * len(extra)]
+        values = None if values is None else [*values, *[None] * len(extra)]
+        rows |= {name: i for i, name in enumerate(names)}
+    nodes = _Growing()
+    for name in names:
+        nodes.add(name, -1)
+    roots = []
+    for i, parent in enumerate(parents):
+        if parent is None:
+            roots.append(i)
+        else:
+            nodes.children[rows[parent]].append(i)
+            nodes.parents[i] = rows[parent]
+    reached, waiting = 0, list(roots)
+    while waiting:
+        reached += 1
+        waiting.extend(nodes.children[waiting.pop()])
+    if reached < len(names):
+        raise ValueError(
+            f"frame holds a cycle: {len(names) - reached} of {len(names)} nodes hang below no root."
+        )
+    if values is not None:
+        nodes.give_values(list(range(len(names))), values, "rows")
+    root = nodes.join_roots(roots, root_name)
+    return post_order(nodes.names, nodes.children, root, None if values is None else nodes.values)
 
 
 def read_linkage(Z: Any, names: Sequence[str] | None, root_name: str) -> TreeArrays:

@@ -130,34 +130,145 @@ class SegmentTree(PlainState):
         return cls(*_build.read_nested(nested))
 
     @classmethod
-    def from_paths(cls, paths: Iterable[str]) -> SegmentTree:
-        """Build a tree from the paths of its nodes.
+    def from_names(
+        cls, names: Sequence[str] | Mapping[Any, str], *, root_name: str = "image"
+    ) -> SegmentTree:
+        """Build a tree of one level from the names of its leaves.
 
         Parameters
         ----------
-        paths : iterable of str
-            Names joined by ``/`` from the root, in any order; ``%2F`` and ``%7C`` stand for ``/``
-            and ``|`` inside of a name. Nodes on the way to a listed node are implied. Siblings keep
-            the order in which they first come up.
+        names : sequence of str, or mapping of part ids to str
+            Names of the leaves. Those of a sequence have the part ids 0, 1, ...; several ids of one
+            name are one leaf.
+        root_name : str, default="image"
+            Name of the root.
 
         Returns
         -------
         SegmentTree
-            The tree in post-order, without leaf values.
+            The tree, with part ids as leaf values.
 
         Raises
         ------
         TypeError, ValueError
-            If `paths` are not strings, start at several roots, or one comes twice, or a name is
-            invalid.
+            If there is no name, or one is invalid.
+
+        Examples
+        --------
+        >>> from hierseg_learn.tree import SegmentTree
+        >>> tree = SegmentTree.from_names({1: "hair", 4: "eye", 5: "eye"}, root_name="face")
+        >>> tree.paths, tree.leaf_values
+        (('face/hair', 'face/eye', 'face'), (1, (4, 5)))
+        """
+        return cls(*_build.read_names(names, root_name))
+
+    @classmethod
+    def from_paths(
+        cls,
+        paths: Iterable[str | Sequence[str]],
+        leaf_values: Iterable[Any] | None = None,
+        *,
+        separator: str = "/",
+        root_name: str = "image",
+        collapse: bool = False,
+    ) -> SegmentTree:
+        """Build a tree from the paths of its nodes.
+
+        Parameters
+        ----------
+        paths : iterable of str, or of sequences of str
+            Names joined by `separator` from the root, or lists of names, in any order. In a path
+            with ``/``, ``%2F`` and ``%7C`` stand for ``/`` and ``|`` inside of a name; lists may
+            hold any name, as the hypernym paths of WordNet do. Nodes on the way to a listed node
+            are implied. Siblings keep the order in which they first come up.
+        leaf_values : iterable, default=None
+            A value for every path, such as a part id; None for a node with others below it.
+        separator : str, default="/"
+            What stands between names, such as ``" > "``; spaces around names are then dropped.
+        root_name : str, default="image"
+            Name of a root above all others, which is added if paths start at several.
+        collapse : bool, default=False
+            Whether to leave out nodes with a single child, of which long chains as in WordNet have
+            many. Listed nodes stay.
+
+        Returns
+        -------
+        SegmentTree
+            The tree in post-order.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If `paths` are not strings or lists of strings, one comes twice, a name is invalid, or
+            there is another number of values, or a value for a node that has others below it.
 
         Examples
         --------
         >>> from hierseg_learn.tree import SegmentTree
         >>> SegmentTree.from_paths(["photo/person/hair", "photo/sky"]).names
         ('hair', 'person', 'sky', 'photo')
+        >>> tree = SegmentTree.from_paths(["person > head > hair", "sky"], [3, 0], separator=">")
+        >>> tree.to_nested()
+        {'image': {'person': {'head': {'hair': 3}}, 'sky': 0}}
+        >>> SegmentTree.from_paths(["person/head/hair", "sky"], collapse=True).paths
+        ('image/hair', 'image/sky', 'image')
         """
-        return cls(*_build.read_paths(paths))
+        options = {"separator": separator, "root_name": root_name, "collapse": collapse}
+        return cls(*_build.read_paths(paths, leaf_values, **options))
+
+    @classmethod
+    def from_frame(
+        cls,
+        frame: Any,
+        *,
+        path: str | Sequence[str] | None = None,
+        name: str | None = None,
+        parent: str | None = None,
+        value: str | None = None,
+        root_name: str = "image",
+    ) -> SegmentTree:
+        """Build a tree from a table with one row per node.
+
+        Parameters
+        ----------
+        frame : DataFrame
+            The table, such as ``pandas.read_csv`` and ``pandas.read_excel`` return.
+        path : str or list of str, default=None
+            Column with paths such as ``person/head/hair``; or columns with one level of the tree
+            each, the first one that of the root, empty below a shallower leaf. None takes the
+            column ``path``, if there is one and `name` is not given.
+        name, parent : str, default=None
+            Columns with the name of a node and that of its parent, which is empty for a root; a
+            parent without a row is a root, too. None takes a column ``name``, ``child`` or
+            ``node``, and ``parent``.
+        value : str, default=None
+            Column with the values of the leaves; rows of inner nodes have none. None takes a column
+            ``id`` or ``value``, if there is one.
+        root_name : str, default="image"
+            Name of a root above all others, which is added if there are several.
+
+        Returns
+        -------
+        SegmentTree
+            The tree in post-order.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If columns are missing, a name comes twice, or parents go round in circles; also as
+            :meth:`from_paths`.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from hierseg_learn.tree import SegmentTree
+        >>> frame = pd.DataFrame(
+        ...     {"name": ["head", "hair", "face", "sky"], "parent": [None, "head", "head", None]}
+        ... ).assign(id=[None, 1, 2, 0])
+        >>> SegmentTree.from_frame(frame).to_nested()
+        {'image': {'head': {'hair': 1, 'face': 2}, 'sky': 0}}
+        """
+        return cls(*_build.read_frame(frame, path, name, parent, value, root_name))
 
     @classmethod
     def from_linkage(

@@ -189,7 +189,7 @@ def test_truncated_json_and_empty_folder(labelme, tmp_path):
 def test_sizes_of_annotations(labelme, write, photo):
     path = labelme("a", [shape()])
     write("a.jpg", photo(2 * HEIGHT, 2 * WIDTH))
-    with pytest.raises(ValueError, match="12 x 16 pixels, its image is 24 x 32"):
+    with pytest.raises(ValueError, match="12 x 16 pixels, its photo is 24 x 32"):
         load_annotations(path)
     data = load_annotations(path, max_side=WIDTH)
     assert_array_equal(data.images[0].mask, square())

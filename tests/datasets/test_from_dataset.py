@@ -76,7 +76,7 @@ def test_pickles_without_the_last_item(pets):
 
 def test_sizes(photo, ids):
     items = [{"image": photo(8, 12), "mask": ids(4, 6)}]
-    with pytest.raises(ValueError, match=r"Mask 0 .'item 0'. is 4 x 6 pixels, its image is 8 x 12"):
+    with pytest.raises(ValueError, match=r"Mask 0 .'item 0'. is 4 x 6 pixels, its photo is 8 x 12"):
         load_from_dataset(items)
     assert_array_equal(load_from_dataset(items, max_side=6).images[0].mask, items[0]["mask"])
 

@@ -126,7 +126,7 @@ def test_layouts_with_splits(tmp_path, write, photo, ids, images, masks):
     test = load_image_folder(tmp_path, split="test", as_frame=True)
     check_masks(test, {name[5:]: mask for name, mask in expected.items() if "test" in name})
     assert set(test.frame["split"]) == {"test"}
-    with pytest.raises(ValueError, match=r"'other' has no photo; there .*\['test', 'train'\]"):
+    with pytest.raises(ValueError, match=r"'other' has no folder; .*'te?[rs].*'te?[rs]"):
         load_image_folder(tmp_path, split="other")
 
 
@@ -259,7 +259,7 @@ def celeba(tmp_path, write, photo):
 def test_celebamask_hq(celeba):
     path, expected = celeba
     with pytest.raises(
-        ValueError, match=r"4 of 4 masks .* is 8 x 8 pixels, its image is 16 x 16.*max_"
+        ValueError, match=r"4 of 4 masks .* is 8 x 8 pixels, its photo is 16 x 16.*max_"
     ):
         load_image_folder(path, layout="celebamask-hq")
     data = load_image_folder(path, layout="celebamask-hq", resize="mask")
@@ -435,7 +435,7 @@ def test_sizes(tmp_path, write, photo, ids):
     write("images/a.png", big)
     write("masks/a.png", mask)
     with pytest.raises(
-        ValueError, match=r"1 of 1 masks .* 4 x 6 pixels, its image is 8 x 12.*resize="
+        ValueError, match=r"1 of 1 masks .* 4 x 6 pixels, its photo is 8 x 12.*resize="
     ):
         load_image_folder(tmp_path)
     small = big.reshape(4, 2, 6, 2, 3).mean(axis=(1, 3))
@@ -575,7 +575,7 @@ def test_the_limit_of_pillow_is_said(folder, monkeypatch):
 def test_progress_and_what_is_left_out_are_said(folder, capsys):
     load_image_folder(folder[0], labels={"c": "dog"}, unmatched="drop", verify=True, verbose=1)
     printed = capsys.readouterr()
-    assert "2 left out: photos without a class" in printed.out
+    assert "2 left out: photos without a class" in printed.err
     assert "verify [" in printed.err
 
 
@@ -585,3 +585,86 @@ def test_gray_levels_in_a_file_of_one_part(tmp_path, write, photo):
     data = load_image_folder(tmp_path, one_per_part=True)
     with pytest.raises(ValueError, match=r"a_hair.png' holds 3 ids: .*expected 0 and one other"):
         data.images[0]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights on Windows")
+def test_links_within_the_folder_are_followed(folder, photo):
+    path, masks = folder
+    (path / "images" / "dog").rename(path / "pool")
+    (path / "images" / "dog").symlink_to(path / "pool")
+    check_masks(load_image_folder(path), masks)
+    # the folder of the photos is itself a link out
+    (path / "images").rename(path.parent / "photos")
+    (path / "images").symlink_to(path.parent / "photos")
+    with pytest.raises(ValueError, match=r"images' is a link to .*photos', out of the folder"):
+        load_image_folder(path)
+
+
+def test_folders_elsewhere_can_be_given(folder, tmp_path_factory):
+    path, masks = folder
+    elsewhere = tmp_path_factory.mktemp("elsewhere") / "photos"
+    (path / "images").rename(elsewhere)
+    check_masks(load_image_folder(path, images=elsewhere, masks="masks"), masks)
+    with pytest.raises(FileNotFoundError, match="looked for 'nowhere', 'masks'"):
+        load_image_folder(path, images="nowhere", masks="masks")
+
+
+@pytest.mark.parametrize("name", ["../a.jpg", "/photos/a.jpg", "C:\\photos\\a.jpg"])
+def test_a_table_leads_nowhere_else(folder, name):
+    (folder[0] / "list.csv").write_text(f"file,label\n{name},cat\n")
+    with pytest.raises(ValueError, match=r"list.csv names .*, which leads out of its folder"):
+        load_image_folder(folder[0], labels="list.csv")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("file,label\na,x\na,y\n", "repeats the photo 'a'"),
+        ("file,label\na\n", "line 2 of list.csv must have one value per column"),
+        ("file,cat,dog\na,1,2\n", r"expected one of label, class.*labels=\('list.csv', column\)"),
+        ("", "is empty"),
+    ],
+)
+def test_wrong_tables(folder, text, message):
+    (folder[0] / "list.csv").write_text(text)
+    with pytest.raises(ValueError, match=message):
+        load_image_folder(folder[0], labels="list.csv")
+    (folder[0] / "list.csv").write_text("file,label\na,x\n")
+    with pytest.raises(ValueError, match="has no column 'age'"):
+        load_image_folder(folder[0], labels=("list.csv", "age"))
+    with pytest.raises(FileNotFoundError, match=r"table .*other.csv' is missing"):
+        load_image_folder(folder[0], labels="other.csv")
+
+
+@pytest.mark.parametrize(
+    ("palette", "message"),
+    [
+        ({}, "must name colors"),
+        ({(0, 0, 0): "a", 3: "b"}, "must name colors"),
+        ({(0, 0): "a"}, "of 0 to 255"),
+        ({(0, 0, 256): "a"}, "of 0 to 255"),
+        ({"red": "a"}, "must name colors"),
+    ],
+)
+def test_wrong_palettes(folder, palette, message):
+    with pytest.raises(ValueError, match=message):
+        load_image_folder(folder[0], palette=palette)
+
+
+def test_options_that_exclude_each_other(folder):
+    with pytest.raises(ValueError, match="no use for one binary file per part"):
+        load_image_folder(folder[0], one_per_part=True, palette={0: "a"})
+    with pytest.raises(ValueError, match="palette= names the parts 'a', which part_names= lacks"):
+        load_image_folder(folder[0], palette={0: "a"}, part_names=["b"])
+    with pytest.raises(TypeError, match="part_names must map part ids to names"):
+        load_image_folder(folder[0], part_names={"a": "b"})
+    with pytest.raises(ValueError, match="gives the names 'a' to several ids"):
+        load_image_folder(folder[0], part_names=["a", "a"])
+
+
+def test_without_classes(tmp_path, write, photo, ids):
+    write("images/a.jpg", photo())
+    write("masks/a.png", ids())
+    data = load_image_folder(tmp_path, as_frame=True)
+    assert data.target is None
+    assert list(data.frame.columns) == ["filename", "mask_filename"]

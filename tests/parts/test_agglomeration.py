@@ -8,9 +8,10 @@ from sklearn.base import clone
 
 from hierseg_learn import SegmentedImages, SegmentTreeTransformer
 from hierseg_learn.datasets import make_portraits
-from hierseg_learn.parts import PartAgglomeration, PartStatistics
+from hierseg_learn.parts import PartAgglomeration, PartStatistics, suggest_tree
 from hierseg_learn.parts.vocabulary import describe_regions, touching_regions
 from hierseg_learn.segmentation import MaskSegmenter, SegmenterUnion
+from hierseg_learn.tree import SegmentTree
 
 weights = st.sampled_from([0.0, 0.25, 1.0])
 
@@ -266,3 +267,62 @@ def test_classes_are_checked_before_metrics_are_learned(y, message):
     transformer = SegmentTreeTransformer("grid", tree=PartAgglomeration(metric_weight=1))
     with pytest.raises(ValueError, match=message):
         transformer.fit(images, y)
+
+
+def side_by_side(*ids):
+    """A label map of equal columns."""
+    return np.repeat(np.array(ids)[np.newaxis], 6, axis=0).repeat(2, axis=1)
+
+
+def pairs_below_the_root(tree):
+    return {
+        frozenset(tree.names[leaf] for leaf in tree.children(node))
+        for node in tree.children(tree.root)
+    }
+
+
+def test_parts_that_touch_are_joined_first():
+    maps = [side_by_side(7, 3, 0, 9), side_by_side(3, 7, 9, 0)]
+    tree = suggest_tree(maps, {7: "hat", 3: "hair", 0: "sky", 9: "sea"}, root_name="photo")
+    assert tree.root_name == "photo"
+    assert sorted(tree.names) == ["hair", "hair + hat", "hat", "photo", "sea", "sea + sky", "sky"]
+    assert pairs_below_the_root(tree) == {frozenset({"hair", "hat"}), frozenset({"sea", "sky"})}
+
+
+def test_parts_that_come_together_are_joined_first():
+    maps = [side_by_side(0, -1, 1), side_by_side(2, -1, 3)] * 3 + [side_by_side(0, -1, 2)]
+    tree = suggest_tree(maps)
+    below = pairs_below_the_root(tree)
+    assert below == {frozenset({"part_0", "part_1"}), frozenset({"part_2", "part_3"})}
+
+
+def test_a_suggested_tree_can_be_used_and_edited():
+    portraits = make_portraits(12, random_state=0)
+    tree = suggest_tree(portraits.images, portraits.part_names)
+    masks = [item.mask for item in portraits.images]
+    assert suggest_tree(masks, portraits.part_names) == tree
+    assert suggest_tree(masks[::-1], portraits.part_names) == tree
+    assert sorted(tree.leaf_values) == sorted(portraits.part_names)
+    nested = tree.to_nested()
+    assert SegmentTree.from_nested(nested) == tree
+    transformer = SegmentTreeTransformer(tree=nested, descriptors="color")
+    assert transformer.fit(portraits.images).tree_ == tree
+    few = suggest_tree(masks, max_images=3, agglomeration=PartAgglomeration(appearance_weight=0))
+    assert few.n_leaves == tree.n_leaves
+    one = suggest_tree([np.zeros((2, 2), dtype=int)], ["all"])
+    assert one.names in (("image",), ("all", "image"))
+
+
+@pytest.mark.parametrize(
+    ("maps", "names", "error", "message"),
+    [
+        ([], None, ValueError, "X is empty"),
+        ([np.zeros((2, 2, 3))], None, ValueError, "Label map 0 of X must be an array"),
+        ([np.full((2, 2), 0.5)], None, ValueError, "Label map 0 of X holds numbers"),
+        ([side_by_side(0, 1)], ["a", "a"], ValueError, r"name 'a' to the ids \[0, 1\]"),
+        ([side_by_side(0, 1)], [1, 2], TypeError, "must be a string"),
+    ],
+)
+def test_wrong_label_maps(maps, names, error, message):
+    with pytest.raises(error, match=message):
+        suggest_tree(maps, names)

@@ -130,3 +130,18 @@ def test_names_with_separators_come_back_from_columns():
     assert layout.tree.names == tree.names
     dictionary = {"photo": {"a/b": ["sky|area"], "c|d": [1]}}
     assert read_layout(dictionary, ["sky|area", "x"], 2).tree.names == ("a/b", "c|d", "photo")
+
+
+def test_names_that_look_like_paths_do_not_pass_in_silence():
+    names = ["person/head/hair", "person/head/eyes", "person/body"]
+    with pytest.warns(UserWarning, match=r"'/' in their names.*'person/head\|hair'"):
+        layout = read_layout("auto", names, 3)
+    assert layout.tree.n_nodes == 1
+
+
+@pytest.mark.parametrize(
+    "names", [["a/b", "c"], ["od280/od315", "hue"], ["a/b", "c/d"], ["a", "b"], None]
+)
+def test_a_ratio_is_no_path(names, recwarn):
+    read_layout("auto", names, 2)
+    assert not recwarn.list

@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -194,11 +195,10 @@ def test_from_nested_wrong_input(nested, error, message):
 @pytest.mark.parametrize(
     ("paths", "error", "message"),
     [
-        (["a/b", "c/d"], ValueError, "one root, got 2 of them: 'a', 'c'"),
         (["a/b", "a/c", "a/b"], ValueError, r"'a/b' comes again at paths\[2\]"),
         (["a//b"], ValueError, r"must not be empty, got '' in paths\[0\] = 'a//b'"),
         (["a/b|c"], ValueError, r"paths\[0\] = 'a/b\|c' holds '\|'.* '%7C'"),
-        (["a", 1], TypeError, r"paths\[1\] must be a string, got 1 of type int"),
+        (["a", 1], TypeError, r"paths\[1\] must be a string or a list of names, got 1"),
         ("a/b", TypeError, "got the single string 'a/b'"),
         ([], ValueError, "paths is empty"),
     ],
@@ -243,3 +243,108 @@ def test_from_linkage_wrong_names(names, error, message):
 def test_from_linkage_wrong_root_name():
     with pytest.raises(ValueError, match=r"must not hold a line break, got .* as root_name"):
         SegmentTree.from_linkage(linkage([[0.0], [1.0]]), root_name="a\nb")
+
+
+def test_from_names():
+    tree = SegmentTree.from_names(["sky", "sea"])
+    assert tree.to_nested() == {"image": {"sky": 0, "sea": 1}}
+    tree = SegmentTree.from_names({7: "left", 3: "sky", 8: "left"}, root_name="photo")
+    assert tree.to_nested() == {"photo": {"left": [7, 8], "sky": 3}}
+    with pytest.raises(TypeError, match="single string"):
+        SegmentTree.from_names("sky")
+    with pytest.raises(ValueError, match="names is empty"):
+        SegmentTree.from_names({})
+    with pytest.raises(TypeError, match=r"at names\[1\]"):
+        SegmentTree.from_names(["a", 2])
+
+
+def test_several_roots_get_one():
+    tree = SegmentTree.from_paths(["a/b", "c"], root_name="all")
+    assert tree.to_nested() == {"all": {"a": {"b": None}, "c": None}}
+    assert SegmentTree.from_paths(["image", "sky"]).paths == ("image/image", "image/sky", "image")
+    assert SegmentTree.from_paths(["a/b"], root_name="all").root_name == "a"
+
+
+def test_paths_as_lists_and_with_other_separators():
+    wordnet = [["entity", "object", "living/thing", "cat"], ("entity", "object", "artifact|x")]
+    tree = SegmentTree.from_paths(wordnet, [5, [6, 7]])
+    assert tree.to_nested() == {
+        "entity": {"object": {"living/thing": {"cat": 5}, "artifact|x": [6, 7]}}
+    }
+    short = SegmentTree.from_paths(wordnet, [5, 6], collapse=True)
+    assert short.to_nested() == {"object": {"cat": 5, "artifact|x": 6}}
+    tree = SegmentTree.from_paths(["a > b/c", "a>d"], separator=">")
+    assert tree.names == ("b/c", "d", "a")
+    assert SegmentTree.from_paths(tree.paths) == tree
+
+
+def test_listed_nodes_are_not_collapsed():
+    paths = ["a/b/c/d", "a/b", "a/e"]
+    tree = SegmentTree.from_paths(paths, collapse=True)
+    assert tree.paths == ("a/b/d", "a/b", "a/e", "a")
+    assert SegmentTree.from_paths(["a/b/c"], collapse=True).paths == ("c",)
+
+
+@pytest.mark.parametrize(
+    ("paths", "values", "message"),
+    [
+        (["a/b", "a/c"], [1], "1 entries for 2 paths"),
+        (["a/b", "a"], [1, 2], "'a' has a value, 2, and nodes below it"),
+        (["a/b", "a/c"], [1, None], "'a/c' is a leaf without a value"),
+        ([[]], None, r"paths\[0\] is empty"),
+    ],
+)
+def test_wrong_values_of_paths(paths, values, message):
+    with pytest.raises(ValueError, match=message):
+        SegmentTree.from_paths(paths, values)
+
+
+def test_every_form_of_a_spreadsheet_is_the_same_tree():
+    nested = {"image": {"person": {"head": {"hair": 1, "face": 2}, "body": 4}, "sky": 0}}
+    leaves = {"person/head/hair": 1, "person/head/face": 2, "person/body": 4, "sky": 0}
+    paths = pd.DataFrame({"path": leaves.keys(), "id": leaves.values()})
+    with_inner = pd.concat([paths, pd.DataFrame({"path": ["person", "person/head"]})])
+    levels = pd.DataFrame([[*path.split("/"), None, None][:3] for path in leaves])
+    levels["part"] = list(leaves.values())
+    parents = pd.DataFrame(
+        {
+            "child": ["person", "head", "hair", "face ", "body", "sky"],
+            "parent": ["", "person", "head", "head", "person", float("nan")],
+            "value": [None, None, 1, 2, 4, 0],
+        }
+    )
+    for frame, options in (
+        (paths, {}),
+        (with_inner, {}),
+        (levels, {"path": [0, 1, 2], "value": "part"}),
+        (parents, {}),
+        (parents.drop(index=0), {}),
+        (parents.astype({"value": "Int64"}).sample(frac=1, random_state=0).sort_index(), {}),
+        (parents.rename(columns={"child": "n", "parent": "p"}), {"name": "n", "parent": "p"}),
+    ):
+        assert SegmentTree.from_frame(frame, **options).to_nested() == nested
+    bare = SegmentTree.from_frame(paths[["path"]], root_name="photo")
+    assert bare.leaf_values is None
+    assert bare.root_name == "photo"
+
+
+@pytest.mark.parametrize(
+    ("columns", "options", "error", "message"),
+    [
+        ({"x": ["a"]}, {}, ValueError, "must have a column path, or columns name and parent"),
+        ({"path": ["a"]}, {"value": "y"}, ValueError, "no column 'y'; its columns are"),
+        ({"name": ["a", "a"], "parent": [None, None]}, {}, ValueError, "'a' in rows 0 and 1"),
+        ({"name": ["a", "b"], "parent": ["b", "a"]}, {}, ValueError, "cycle: 2 of 2 nodes"),
+        ({"name": ["a", "b"], "parent": [None, "a"], "id": [1, 2]}, {}, ValueError, "below it"),
+        ({"name": [None], "parent": [None]}, {}, TypeError, "in row 0 of frame"),
+        ({"path": ["a/b", "c"], "id": [1, None]}, {}, ValueError, "'c' is a leaf without a value"),
+    ],
+)
+def test_wrong_spreadsheets(columns, options, error, message):
+    with pytest.raises(error, match=message):
+        SegmentTree.from_frame(pd.DataFrame(columns), **options)
+
+
+def test_a_spreadsheet_is_a_frame():
+    with pytest.raises(TypeError, match="must be a DataFrame"):
+        SegmentTree.from_frame({"path": ["a"]})

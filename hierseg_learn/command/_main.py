@@ -19,27 +19,40 @@ from dataclasses import replace
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
-from zipfile import ZIP_DEFLATED, BadZipFile
+from zipfile import ZIP_DEFLATED
 
 import numpy as np
 from sklearn.metrics import accuracy_score, balanced_accuracy_score
 from sklearn.model_selection import train_test_split
-from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.pipeline import make_pipeline
 from sklearn.utils import Bunch
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from . import HierarchicalMetricClassifier, SegmentedImages, SegmentTreeTransformer, __version__
-from . import demo as _demo
-from .audit import find_shortcuts, group_report, node_reliance
-from .datasets import SUFFIXES, load_image_folder, load_segmented_folder
-from .fitted import FittedModel
-from .report import write_explanations, write_report
-from .segmentation import PartSheetDisplay, part_report
-from .segmentation.registry import make_segmenter
-from .utils import check_writable, trusted_types, written_whole
+from .. import (
+    HierarchicalMetricClassifier,
+    SegmentedImages,
+    SegmentTreeTransformer,
+    __version__,
+    demo,
+)
+from ..audit import find_shortcuts, group_report, node_reliance
+from ..report import write_explanations, write_report
+from ..segmentation import PartSheetDisplay, part_report
+from ..segmentation.registry import make_segmenter
+from ..utils import check_writable, written_whole
+from ._files import (
+    PROGRAM,
+    CommandError,
+    check_model_path,
+    load_model,
+    plain,
+    read_folder,
+    read_groups,
+    read_photos,
+    say,
+)
 
-PROGRAM = "hierseg-learn"
-DONE, FAILED, MISUSED, INTERRUPTED = 0, 1, 2, 130
+DONE, FAILED, INTERRUPTED = 0, 1, 130  # argparse has 2
 _HELP = """\
 Three commands lead from photos to predictions and reasons:
 
@@ -56,14 +69,9 @@ FOLDER is one of
   * index.csv (columns id, label, perhaps split), images/, masks/ and parts.json
 Without masks, photos are cut by --segmenter.
 """
-_MASK_ENDINGS = re.compile(r"([_.-]|\b)(mask|masks|seg|label|labels|annot|gt)$", re.IGNORECASE)
 # parameters that are set otherwise, or make no sense on a command line
 _OTHERWISE = {"tree", "image_shape", "memory", "verbose", "unlabeled"}
 _STEPS = {"description": SegmentTreeTransformer, "decision": HierarchicalMetricClassifier}
-
-
-class CommandError(Exception):
-    """Something that the user can mend, in one sentence."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -288,146 +296,11 @@ def _descriptions(kind: type) -> dict[str, str]:
     return found
 
 
-# photos and models
-
-
-def _read(options: argparse.Namespace, **given: Any) -> Bunch:
-    """Photos, classes and tree of a folder."""
-    folder = Path(options.folder)
-    if not folder.is_dir():
-        raise CommandError(f"FOLDER must be a folder of photos, got {options.folder!r}.")
-    shared = {"split": options.split, "unlabeled": options.unlabeled, **given}
-    if (folder / "index.csv").is_file() and (folder / "parts.json").is_file():
-        data = load_segmented_folder(folder, as_frame=True, **shared)
-    else:
-        classes = _classes_without_masks(folder)
-        if classes is None:
-            data = load_image_folder(
-                folder,
-                max_side=options.max_side,
-                as_frame=True,
-                verbose=not options.quiet,
-                **shared,
-            )
-        else:
-            files = [path for paths in classes.values() for path in paths]
-            names = [name for name, paths in classes.items() for _ in paths]
-            data = Bunch(
-                images=files, tree=None, ids=[str(Path(f).relative_to(folder)) for f in files],
-                target=np.array(names), target_names=list(classes), frame={},
-            )  # fmt: skip
-    if options.tree:
-        try:
-            data.tree = json.loads(Path(options.tree).read_text(encoding="utf-8"))
-        except json.JSONDecodeError as error:
-            raise CommandError(f"--tree {options.tree!r} holds no JSON: {error}.") from error
-    data.images = (
-        np.array(data.images, dtype=object) if isinstance(data.images, list) else data.images
-    )
-    data.y = None
-    if data.target is not None:
-        target = np.asarray(data.target)
-        data.y = target if target.dtype.kind in "UO" else np.array(data.target_names)[target]
-    return data
-
-
-def _classes_without_masks(folder: Path) -> dict[str, list[str]] | None:
-    """Photos by class, of a folder with a folder per class and no masks; else None."""
-    inner = sorted(path for path in folder.iterdir() if path.is_dir())
-    names = {path.name.lower() for path in inner}
-    if names & {"images", "masks", "annotations", "jpegimages", "segmentationclass"}:
-        return None
-    classes = {path.name: _photos_in(path) for path in inner}
-    classes = {name: files for name, files in classes.items() if files}
-    stems = [Path(file).stem for files in classes.values() for file in files]
-    if len(classes) < 2 or any(map(_MASK_ENDINGS.search, [*stems, *classes])):
-        return None
-    return classes
-
-
-def _photos_in(folder: Path) -> list[str]:
-    """Photos directly in a folder."""
-    return sorted(str(path) for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
-
-
-def _names_and_photos(options: argparse.Namespace, model: FittedModel) -> tuple[list[str], Any]:
-    """Photos to predict, with their names, and with masks if the model needs them."""
-    names, photos = _photos(options)
-    has_masks = isinstance(photos, SegmentedImages)
-    if model.transformer.segmenter_.uses_masks and not has_masks:
-        raise CommandError(
-            "the model was fitted on photos with masks, and PHOTOS have none; expected --masks DIR, "
-            "or a folder as for fit."
-        )
-    return names, photos
-
-
-def _photos(options: argparse.Namespace) -> tuple[list[str], Any]:
-    """Photos that are given as files or as a folder, with their names."""
-    given = [Path(name) for name in options.photos]
-    if len(given) == 1 and given[0].is_dir():
-        folder = given[0]
-        if (folder / "index.csv").is_file() and (folder / "parts.json").is_file():
-            data = load_segmented_folder(folder)
-            return data.ids, data.images
-        if (folder / "masks").is_dir():
-            data = load_image_folder(folder, verbose=not options.quiet)
-            return data.ids, data.images
-        inner = sorted(path for path in folder.iterdir() if path.is_dir())
-        files = [name for place in (folder, *inner) for name in _photos_in(place)]
-        if not files:
-            raise CommandError(f"{str(folder)!r} holds no photo ({', '.join(SUFFIXES)}).")
-    else:
-        files = [str(path) for path in given]
-        missing = [file for file in files if not Path(file).is_file()]
-        if missing:
-            raise CommandError(f"PHOTOS must be files, or one folder; there is no {missing[0]!r}.")
-    if options.masks is None:
-        return files, files
-    masks: dict[str, str] = {}
-    for file in _photos_in(Path(options.masks)):
-        masks.setdefault(Path(file).stem, file)
-    alone = [file for file in files if Path(file).stem not in masks]
-    if alone:
-        raise CommandError(
-            f"--masks {options.masks!r} holds no mask for {len(alone)} of {len(files)} photos, "
-            f"such as {alone[0]!r}; expected files of the same names."
-        )
-    return files, SegmentedImages(files, [masks[Path(file).stem] for file in files])
-
-
-def _model_file(path: str) -> Path:
-    """Check the name of a model file that is to be written."""
-    if Path(path).suffix != ".skops":
-        raise CommandError(f"the file of the model must be named *.skops, got {path!r}.")
-    return check_writable(path, "--output")
-
-
-def _load(path: str, options: argparse.Namespace) -> tuple[Pipeline, FittedModel]:
-    """Read a pipeline that `fit` has saved, and nothing else; also the access to its steps."""
-    import skops.io
-    from skops.io.exceptions import UntrustedTypesFoundException
-
-    if not Path(path).is_file():
-        raise CommandError(f"MODEL must be a file that {PROGRAM} fit has written, got {path!r}.")
-    try:
-        model = skops.io.load(path, trusted=trusted_types())
-    except UntrustedTypesFoundException as error:
-        raise CommandError(
-            f"{path!r} holds types that are not of a model of {PROGRAM}, and is not read: {error}"
-        ) from error
-    except (BadZipFile, KeyError, json.JSONDecodeError, EOFError) as error:
-        raise CommandError(f"{path!r} is no model file, or is not complete.") from error
-    found = FittedModel.from_estimator(model, explains=True, needs="photos", name=repr(path))
-    found.transformer.set_params(verbose=int(not options.quiet))
-    return model, found
-
-
 # the commands
 
 
 def _fit(options: argparse.Namespace) -> None:
-    output = _model_file(options.output)
+    output = check_model_path(options.output)
     import skops.io
 
     if options.report:
@@ -454,13 +327,13 @@ def _fit(options: argparse.Namespace) -> None:
         "model": str(output),
         "n_train": len(train),
         "n_test": len(test),
-        "classes": _plain(model.classes_),
+        "classes": plain(model.classes_),
     }
     if len(test):
         predicted = model.predict(data.images[test])
         result["accuracy"] = float(accuracy_score(data.y[test], predicted))
         result["balanced_accuracy"] = float(balanced_accuracy_score(data.y[test], predicted))
-    result["node_scores"] = dict(zip(model[-1].tree_.paths, _plain(model[-1].node_scores_)))
+    result["node_scores"] = dict(zip(model[-1].tree_.paths, plain(model[-1].node_scores_)))
     if options.report:
         write_report(model, data.images[test], data.y[test], options.report)
         result["report"] = options.report
@@ -476,16 +349,16 @@ def _fit(options: argparse.Namespace) -> None:
     lines.append(f"The model is in {options.output}.")
     if options.report:
         lines.append(f"The report is in {options.report}.")
-    _say(options, result, "\n".join(lines))
+    say(options, result, "\n".join(lines))
 
 
 def _predict(options: argparse.Namespace) -> None:
     if options.output:
         check_writable(options.output, "--output")
-    _, model = _load(options.model, options)
-    names, photos = _names_and_photos(options, model)
+    _, model = load_model(options.model, options)
+    names, photos = read_photos(options, model)
     proba = model.classifier.predict_proba(model.table(photos))
-    classes = _plain(model.classifier.classes_)
+    classes = plain(model.classifier.classes_)
     best = proba.argmax(axis=1)
     rows = [
         {"photo": name, "predicted": classes[k], "probability": float(row[k]),
@@ -504,21 +377,23 @@ def _predict(options: argparse.Namespace) -> None:
         text = "\n".join(
             f"{row['photo']:<{width}}  {row['predicted']}  {row['probability']:.0%}" for row in rows
         )
-    _say(options, rows, text, options.output)
+    say(options, rows, text, options.output)
 
 
 def _explain(options: argparse.Namespace) -> None:
     if options.html:
         check_writable(options.html, "--html")
-    pipeline, model = _load(options.model, options)
-    names, photos = _names_and_photos(options, model)
-    known = {str(label): label for label in _plain(model.classifier.classes_)}
+    pipeline, model = load_model(options.model, options)
+    names, photos = read_photos(options, model)
+    known = {str(label): label for label in plain(model.classifier.classes_)}
     asked = {}
     for name in ("target", "foil"):
         label = getattr(options, name)
         if label is not None and label not in known:
             raise CommandError(f"--{name} must be one of {', '.join(known)}, got {label!r}.")
         asked[name] = known.get(label)
+    short = [Path(name).name for name in names]
+    names = short if len(set(short)) == len(short) else names
     wants_two = any(label is not None for label in asked.values())
     table = model.table(photos)
     found = []
@@ -532,7 +407,7 @@ def _explain(options: argparse.Namespace) -> None:
     if options.html:
         write_explanations(pipeline, photos, options.html, names=names, **asked)
     text = "\n\n".join(explanation.to_text() for explanation in found)
-    _say(options, [explanation.to_dict() for explanation in found], text)
+    say(options, [explanation.to_dict() for explanation in found], text)
 
 
 def _audit(options: argparse.Namespace) -> None:
@@ -540,7 +415,7 @@ def _audit(options: argparse.Namespace) -> None:
     if options.groups and not options.model:
         raise CommandError("--groups is about the predictions of a model; pass --model, too.")
     if options.model:
-        pipeline, model = _load(options.model, options)
+        pipeline, model = load_model(options.model, options)
         transformer, table = model.transformer, model.table(data.images)
     else:
         given = {"tree": data.tree, "unlabeled": options.unlabeled}
@@ -553,7 +428,7 @@ def _audit(options: argparse.Namespace) -> None:
         )
     }  # fmt: skip
     if options.groups:
-        groups = _groups(options.groups, data.ids)
+        groups = read_groups(options.groups, data.ids)
         reports["groups"] = group_report(data.y, model.classifier.predict(table), groups)
         reports["reliance"] = node_reliance(pipeline, data.images, data.y, groups, random_state=0)
     result = {
@@ -561,7 +436,7 @@ def _audit(options: argparse.Namespace) -> None:
         for name, report in reports.items()
     }
     result["flagged"] = list(reports["shortcuts"].flagged)
-    _say(options, result, "\n\n".join(report.to_text() for report in reports.values()))
+    say(options, result, "\n\n".join(report.to_text() for report in reports.values()))
 
 
 def _parts(options: argparse.Namespace) -> None:
@@ -569,9 +444,9 @@ def _parts(options: argparse.Namespace) -> None:
     import matplotlib
 
     matplotlib.use("agg")
-    data = _read(options)
+    data = read_folder(options)
     if options.model:
-        segmenter = _load(options.model, options)[1].transformer.segmenter_
+        segmenter = load_model(options.model, options)[1].transformer.segmenter_
     else:
         has_masks = isinstance(data.images, SegmentedImages)
         segmenter = make_segmenter(options.segmenter, has_masks=has_masks)
@@ -586,11 +461,11 @@ def _parts(options: argparse.Namespace) -> None:
     with written_whole(options.output) as beside:
         sheet.figure_.savefig(beside, dpi=150)
     frame = report.to_frame()
-    _say(options, json.loads(frame.reset_index().to_json(orient="records")), frame.to_string())
+    say(options, json.loads(frame.reset_index().to_json(orient="records")), frame.to_string())
 
 
 def _run_demo(options: argparse.Namespace) -> None:
-    _demo.main(["--output", options.output, "--n-samples", str(options.n_samples)])
+    demo.main(["--output", options.output, "--n-samples", str(options.n_samples)])
 
 
 # shared by the commands
@@ -609,7 +484,7 @@ def _step(title: str, options: argparse.Namespace, **params: Any) -> Any:
 
 def _labeled(options: argparse.Namespace) -> Bunch:
     """Photos of a folder that have classes."""
-    data = _read(options)
+    data = read_folder(options)
     if data.y is None:
         raise CommandError(
             f"the photos in {options.folder!r} have no classes; expected a folder per class, or "
@@ -632,33 +507,3 @@ def _held_out(data: Bunch, options: argparse.Namespace) -> tuple[np.ndarray, np.
             everything, test_size=share, stratify=data.y, random_state=options.random_state
         )
     )
-
-
-def _groups(path: str, ids: Sequence[str]) -> list[str]:
-    """Group of every photo, by a table with the columns id and group."""
-    with open(path, encoding="utf-8-sig", newline="") as stream:
-        rows = list(csv.DictReader(stream))
-    if not rows or not {"id", "group"} <= rows[0].keys():
-        raise CommandError(f"--groups {path!r} must be a table with columns id and group.")
-    known = {row["id"]: row["group"] for row in rows}
-    missing = [name for name in ids if name not in known]
-    if missing:
-        raise CommandError(
-            f"--groups {path!r} lacks {len(missing)} of {len(ids)} photos, such as {missing[0]!r}."
-        )
-    return [known[name] for name in ids]
-
-
-def _plain(values: Any) -> list:
-    """Values as JSON knows them; NaN becomes None."""
-    return [None if value != value else value for value in np.asarray(values).tolist()]
-
-
-def _say(options: argparse.Namespace, result: Any, text: str, path: str | None = None) -> None:
-    """Print a result, or write it to a file, as text or JSON."""
-    text = json.dumps(result, indent=2) if options.json else text
-    if path is None:
-        print(text, flush=True)
-        return
-    with written_whole(path) as beside:
-        beside.write_text(f"{text}\n", encoding="utf-8")

@@ -1,0 +1,200 @@
+"""Files of the command: folders of photos, models, tables of groups, and results."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+from sklearn.pipeline import Pipeline
+from sklearn.utils import Bunch
+
+from .. import SegmentedImages
+from ..datasets import SUFFIXES, load_image_folder, load_segmented_folder
+from ..fitted import FittedModel
+from ..utils import check_writable, trusted_types, written_whole
+
+PROGRAM = "hierseg-learn"
+_MASK_ENDINGS = re.compile(r"([_.-]|\b)(mask|masks|seg|label|labels|annot|gt)$", re.IGNORECASE)
+
+
+class CommandError(Exception):
+    """Something that the user can mend, in one sentence."""
+
+
+def read_folder(options: argparse.Namespace, **given: Any) -> Bunch:
+    """Photos, classes and tree of a folder."""
+    folder = Path(options.folder)
+    if not folder.is_dir():
+        raise CommandError(f"FOLDER must be a folder of photos, got {options.folder!r}.")
+    shared = {"split": options.split, "unlabeled": options.unlabeled, **given}
+    if (folder / "index.csv").is_file() and (folder / "parts.json").is_file():
+        _refuse(options, "a folder with index.csv and parts.json", "max_side")
+        data = load_segmented_folder(folder, as_frame=True, **shared)
+    else:
+        classes = _classes_without_masks(folder)
+        if classes is None:
+            data = load_image_folder(
+                folder,
+                max_side=options.max_side,
+                as_frame=True,
+                verbose=not options.quiet,
+                **shared,
+            )
+        else:
+            _refuse(options, "a folder per class without masks", "split", "max_side")
+            files = [path for paths in classes.values() for path in paths]
+            names = [name for name, paths in classes.items() for _ in paths]
+            data = Bunch(
+                images=files, tree=None, ids=[str(Path(f).relative_to(folder)) for f in files],
+                target=np.array(names), target_names=list(classes), frame={},
+            )  # fmt: skip
+    if options.tree:
+        try:
+            data.tree = json.loads(Path(options.tree).read_text(encoding="utf-8"))
+        except json.JSONDecodeError as error:
+            raise CommandError(f"--tree {options.tree!r} holds no JSON: {error}.") from error
+    data.images = (
+        np.array(data.images, dtype=object) if isinstance(data.images, list) else data.images
+    )
+    data.y = None
+    if data.target is not None:
+        target = np.asarray(data.target)
+        data.y = target if target.dtype.kind in "UO" else np.array(data.target_names)[target]
+    return data
+
+
+def _refuse(options: argparse.Namespace, layout: str, *names: str) -> None:
+    """Raise for an option that says nothing about a layout."""
+    for name in names:
+        if getattr(options, name) is not None:
+            option = f"--{name.replace('_', '-')}"
+            raise CommandError(f"{option} is not known for {layout}, as {options.folder!r} is.")
+
+
+def _classes_without_masks(folder: Path) -> dict[str, list[str]] | None:
+    """Photos by class, of a folder with a folder per class and no masks; else None."""
+    inner = sorted(path for path in folder.iterdir() if path.is_dir())
+    names = {path.name.lower() for path in inner}
+    if names & {"images", "masks", "annotations", "jpegimages", "segmentationclass"}:
+        return None
+    classes = {path.name: _photos_in(path) for path in inner}
+    classes = {name: files for name, files in classes.items() if files}
+    stems = [Path(file).stem for files in classes.values() for file in files]
+    if len(classes) < 2 or any(map(_MASK_ENDINGS.search, [*stems, *classes])):
+        return None
+    return classes
+
+
+def _photos_in(folder: Path) -> list[str]:
+    """Photos directly in a folder."""
+    return sorted(str(path) for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
+
+
+def read_photos(options: argparse.Namespace, model: FittedModel) -> tuple[list[str], Any]:
+    """Photos to predict, with their names, and with masks if the model needs them."""
+    names, photos = _photos(options)
+    has_masks = isinstance(photos, SegmentedImages)
+    if model.transformer.segmenter_.uses_masks and not has_masks:
+        raise CommandError(
+            "the model was fitted on photos with masks, and PHOTOS have none; expected --masks "
+            "DIR, or a folder as for fit."
+        )
+    return names, photos
+
+
+def _photos(options: argparse.Namespace) -> tuple[list[str], Any]:
+    """Photos that are given as files or as a folder, with their names."""
+    given = [Path(name) for name in options.photos]
+    if len(given) == 1 and given[0].is_dir():
+        folder = given[0]
+        if (folder / "index.csv").is_file() and (folder / "parts.json").is_file():
+            data = load_segmented_folder(folder)
+            return data.ids, data.images
+        if (folder / "masks").is_dir():
+            data = load_image_folder(folder, verbose=not options.quiet)
+            return data.ids, data.images
+        inner = sorted(path for path in folder.iterdir() if path.is_dir())
+        files = [name for place in (folder, *inner) for name in _photos_in(place)]
+        if not files:
+            raise CommandError(f"{str(folder)!r} holds no photo ({', '.join(SUFFIXES)}).")
+    else:
+        files = [str(path) for path in given]
+        missing = [file for file in files if not Path(file).is_file()]
+        if missing:
+            raise CommandError(f"PHOTOS must be files, or one folder; there is no {missing[0]!r}.")
+    if options.masks is None:
+        return files, files
+    masks: dict[str, str] = {}
+    for file in _photos_in(Path(options.masks)):
+        masks.setdefault(Path(file).stem, file)
+    alone = [file for file in files if Path(file).stem not in masks]
+    if alone:
+        raise CommandError(
+            f"--masks {options.masks!r} holds no mask for {len(alone)} of {len(files)} photos, "
+            f"such as {alone[0]!r}; expected files of the same names."
+        )
+    return files, SegmentedImages(files, [masks[Path(file).stem] for file in files])
+
+
+def check_model_path(path: str) -> Path:
+    """Check the name of a model file that is to be written."""
+    if Path(path).suffix != ".skops":
+        raise CommandError(f"the file of the model must be named *.skops, got {path!r}.")
+    return check_writable(path, "--output")
+
+
+def load_model(path: str, options: argparse.Namespace) -> tuple[Pipeline, FittedModel]:
+    """Read a pipeline that `fit` has saved, and nothing else; also the access to its steps."""
+    import skops.io
+    from skops.io.exceptions import UntrustedTypesFoundException
+
+    if not Path(path).is_file():
+        raise CommandError(f"MODEL must be a file that {PROGRAM} fit has written, got {path!r}.")
+    try:
+        model = skops.io.load(path, trusted=trusted_types())
+    except UntrustedTypesFoundException as error:
+        raise CommandError(
+            f"{path!r} holds types that are not of a model of {PROGRAM}, and is not read: {error}"
+        ) from error
+    except (BadZipFile, KeyError, json.JSONDecodeError, EOFError) as error:
+        raise CommandError(f"{path!r} is no model file, or is not complete.") from error
+    found = FittedModel.from_estimator(model, explains=True, needs="photos", name=repr(path))
+    found.transformer.set_params(verbose=int(not options.quiet))
+    return model, found
+
+
+def read_groups(path: str, ids: Sequence[str]) -> list[str]:
+    """Group of every photo, by a table with the columns id and group."""
+    with open(path, encoding="utf-8-sig", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    if not rows or not {"id", "group"} <= rows[0].keys():
+        raise CommandError(f"--groups {path!r} must be a table with columns id and group.")
+    known = {row["id"]: row["group"] for row in rows}
+    missing = [name for name in ids if name not in known]
+    if missing:
+        raise CommandError(
+            f"--groups {path!r} lacks {len(missing)} of {len(ids)} photos, such as {missing[0]!r}."
+        )
+    return [known[name] for name in ids]
+
+
+def plain(values: Any) -> list:
+    """Values as JSON knows them; NaN becomes None."""
+    return [None if value != value else value for value in np.asarray(values).tolist()]
+
+
+def say(options: argparse.Namespace, result: Any, text: str, path: str | None = None) -> None:
+    """Print a result, or write it to a file, as text or JSON."""
+    text = json.dumps(result, indent=2) if options.json else text
+    if path is None:
+        print(text, flush=True)
+        return
+    with written_whole(path) as beside:
+        beside.write_text(f"{text}\n", encoding="utf-8")
