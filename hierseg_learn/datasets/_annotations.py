@@ -512,6 +512,8 @@ def _label_studio_photo(
         photo.height, photo.width = check_canvas(
             result.get("original_height"), result["original_width"], where
         )
+        if result.get("image_rotation"):
+            raise ValueError(f"{where} was annotated on a turned photo; expected upright ones.")
         label = (named_regions.get(result.get("id")) or [None])[0]
         if label is None:
             left_out.add("regions without a label", [f"{name}: {result.get('id')}"])

@@ -336,6 +336,12 @@ def test_wrong_files_of_label_studio(label_studio):
             load_annotations(file, verify=True)
     with pytest.raises(ValueError, match=r"Task 0 of project.json names no photo"):
         load_annotations(label_studio([task([], "text")]))
+    turned = {
+        **region("rectangle", "cat", **percent(2, 3), width=9, height=9),
+        "image_rotation": 90,
+    }
+    with pytest.raises(ValueError, match="annotated on a turned photo"):
+        load_annotations(label_studio([task([turned])]))
     with pytest.raises(ValueError, match="It looks like COCO's: use load_coco"):
         load_annotations(label_studio({"annotations": []}))
     box = region("rectangle", "cat", **percent(2, 3), width=25, height=100 / 3)
