@@ -244,16 +244,16 @@ def load_annotations(
     if not file.exists():
         raise FileNotFoundError(f"path={str(file)!r} is not there.")
     tool = _tool_of(file) if format == "auto" else format
+    if tool == "labelme":
+        file = check_folder(file if split is None else file / split)
     names: list[str] = []
     folder = check_folder(images if images is not None else file if file.is_dir() else file.parent)
+    photos = PhotoIndex(folder, folder)
     if tool == "labelme":
-        photos = PhotoIndex(folder, folder)
-        found = _read_labelme(check_folder(file), photos, images is None, reading, left_out)
+        found = _read_labelme(file, photos, images is None, reading, left_out)
     elif tool == "label_studio":
-        photos = PhotoIndex(folder, folder)
         found = list(_read_label_studio(file, left_out))
     else:
-        photos = PhotoIndex(folder, folder)
         found, names = _read_cvat(file, left_out)
     special = {*BACKGROUND_NAMES, *IGNORED_NAMES}
     used = {label for photo in found for label, _ in photo.marks} - special
@@ -392,13 +392,8 @@ def _read_labelme(
 ) -> list[Annotated]:
     """Read labelme's files, one per photo."""
     files = scan(folder, folder, (".json",))
-    if reading.split is not None:
-        files = [file for file in files if file.startswith(f"{reading.split}/")]
     if not files:
-        raise ValueError(
-            f"{str(folder)!r} holds no .json file of labelme"
-            + (f" in a folder {reading.split!r}." if reading.split else ".")
-        )
+        raise ValueError(f"{str(folder)!r} holds no .json file of labelme.")
     found = []
     with ProgressBar(len(files), "annotations", reading.verbose) as bar:
         for file in files:
