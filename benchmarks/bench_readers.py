@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import io
 import os
@@ -20,6 +21,7 @@ from _harness import (
     parse_arguments,
     print_table,
     record,
+    results_on_record,
 )
 from _layouts import LAYOUTS, Layout, Samples, palette_of, python_items
 from PIL import Image
@@ -44,18 +46,21 @@ PARTS = ("skin", "nose", "eye_g", "l_eye", "r_eye", "l_brow", "r_brow", "l_ear",
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    arguments = parse_arguments(QUESTION, argv)
+    arguments = parse_arguments(QUESTION, argv, add_options)
     progress = Progress()
     n_photos, n_celeba = (3, 40) if arguments.quick else (N_PHOTOS, N_CELEBA)
     photos = load_portraits(9, image_size=(24, 20)) if arguments.quick else load_ccp_parts()
     samples = Samples(photos.images[photos.train[:N_DIFFERENT]], photos.tree, SCALE)
-    rows = {}
+    on_record = results_on_record(arguments, "readers") if arguments.layouts else {}
+    rows = dict(on_record.get("layouts", {}))
     for layout in LAYOUTS:
+        if arguments.layouts and layout.name not in arguments.layouts:
+            continue
         with tempfile.TemporaryDirectory() as name:
             rows[layout.name] = measure(layout, Path(name), samples, n_photos, arguments.quick)
         progress(layout.name)
     print_table([{"layout": name, **row} for name, row in rows.items()])
-    index = time_index(n_celeba, progress)
+    index = on_record.get("index") or time_index(n_celeba, progress)
     print_table([index], "CelebAMask-HQ")
     settings = {
         "data": photos.name,
@@ -67,6 +72,15 @@ def main(argv: Sequence[str] | None = None) -> None:
         "max_seconds": MAX_SECONDS,
     }
     record(arguments, "readers", QUESTION, settings, {"layouts": rows, "index": index})
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--layouts",
+        nargs="+",
+        choices=[layout.name for layout in LAYOUTS],
+        help="measure these; the others, and the index, stay as recorded",
+    )
 
 
 def measure(
