@@ -249,6 +249,14 @@ def test_objects_of_pandas_come_back(content):
             pd.testing.assert_frame_equal(back.content, content)
 
 
+def test_the_order_of_attributes_is_no_state():
+    one, other = Bag({"a": [1, "b"]}), Bag({"a": [1, "b"]})
+    one.x, one.y = 1, 2
+    other.y, other.x = 2, 1
+    assert joblib.hash(one) == joblib.hash(other)
+    assert joblib.hash(one) != joblib.hash(Bag())
+
+
 def test_what_is_one_object_stays_one():
     path, array = Path("x"), np.arange(3)
     back = through_own(Bag([path, [path], array, {"same": array}]))

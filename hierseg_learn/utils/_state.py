@@ -115,7 +115,8 @@ def pack(state: dict[str, Any]) -> dict[str, Any]:
     literals become one text. `unpack` is the inverse. An array, or an object that holds one, stays
     one object where it is in several places.
     """
-    plain = {name: value for name, value in state.items() if _is_literal(value)}
+    # sorted, since joblib tells objects apart by their states
+    plain = {name: state[name] for name in sorted(state) if _is_literal(state[name])}
     memo: dict[int, tuple[Any, Any]] = {}
     others = {name: _pack(value, memo) for name, value in state.items() if name not in plain}
     return {_LITERALS: repr(plain), **others}
@@ -165,7 +166,7 @@ def _each(value: Any, change: Callable[..., Any], memo: dict[int, tuple[Any, Any
 def _as_packed(value: Any) -> Packed | None:
     """A value of another kind than files hold well; None for any other."""
     kind = type(value)
-    if kind in (list, tuple, dict, set):
+    if kind in (list, tuple, dict):
         return Packed("literal", repr(value)) if _is_literal(value) else None
     if kind is np.ndarray:
         # text in columns of pandas, and names of columns
@@ -186,7 +187,7 @@ def _as_packed(value: Any) -> Packed | None:
 def _is_literal(value: Any, depth: int = 0) -> bool:
     """Whether Python's own text of a value gives it back, type by type."""
     kind = type(value)
-    if kind in (list, tuple, set):
+    if kind in (list, tuple):
         return depth < _MAX_DEPTH and all(_is_literal(item, depth + 1) for item in value)
     if kind is dict:
         return _is_literal([*value, *value.values()], depth)
