@@ -209,6 +209,7 @@ class Bag(Estimator):
         np.array(["a", None, 3], dtype=object),
         np.array([["a", "b"]], dtype=object),
         {"deep": {"array": np.arange(3.0)}, "path": [Path("x")]},
+        {1: np.arange(2), (False, "a"): {None: np.ones(1)}},
         SegmentTree.from_nested({"photo": {"sky": 0, "sea": [1, 2]}}),
         "'quotes' \"and\" \\ lines\n\ud800",
     ],

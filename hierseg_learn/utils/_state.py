@@ -132,7 +132,7 @@ def unpack(state: dict[str, Any]) -> dict[str, Any]:
 
 def _pack(value: Any, memo: dict[int, tuple[Any, Any]]) -> Any:
     if id(value) not in memo:
-        packed = _as_packed(value)
+        packed = _as_packed(value, memo)
         memo[id(value)] = value, packed or _each(value, _pack, memo)
     return memo[id(value)][1]
 
@@ -163,18 +163,21 @@ def _each(value: Any, change: Callable[..., Any], memo: dict[int, tuple[Any, Any
     return value if same else changed
 
 
-def _as_packed(value: Any) -> Packed | None:
+def _as_packed(value: Any, memo: dict[int, tuple[Any, Any]]) -> Packed | None:
     """A value of another kind than files hold well; None for any other."""
     kind = type(value)
-    if kind in (list, tuple, dict):
-        return Packed("literal", repr(value)) if _is_literal(value) else None
+    if kind in (list, tuple, dict) and _is_literal(value):
+        return Packed("literal", repr(value))
+    if kind is dict and not all(type(key) is str for key in value):
+        # in JSON, keys are text
+        return Packed("dict", [_pack(list(value), memo), _pack(list(value.values()), memo)])
     if kind is np.ndarray:
         # text in columns of pandas, and names of columns
         is_text = value.dtype == object and value.ndim == 1 and _is_literal(items := value.tolist())
         return Packed("objects", repr(items)) if is_text else None
-    if kind in (frozenset, range):
+    if kind in (frozenset, set, range):
         items = (
-            sorted(value, key=repr) if kind is frozenset else [value.start, value.stop, value.step]
+            sorted(value, key=repr) if kind is not range else [value.start, value.stop, value.step]
         )
         return Packed(kind.__name__, items)
     if isinstance(value, os.PathLike):
@@ -207,7 +210,7 @@ def _pack_pandas(value: Any) -> Packed | None:
     array = value.to_numpy()
     if not isinstance(value.dtype, np.dtype) and array.dtype == object:
         array = np.where(value.isna(), None, array)  # pandas has an object of its own for missing
-    content = [_as_packed(array) or array, str(value.dtype), value.name]
+    content = [_as_packed(array, {}) or array, str(value.dtype), value.name]
     if isinstance(value, pd.Index):
         return Packed("index", content)
     return Packed("series", [*content, _pack_pandas(value.index)])
@@ -254,7 +257,9 @@ def _make_levels(frame: Any) -> Any:
 _MAKE: dict[str, Callable[[Any], Any]] = {
     "literal": literal_eval,
     "objects": _make_objects,
+    "dict": lambda content: dict(zip(*content)),
     "frozenset": frozenset,
+    "set": set,
     "range": lambda ends: range(*ends),
     "path": Path,
     "index": _make_index,
