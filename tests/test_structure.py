@@ -60,6 +60,7 @@ ONLY_INSIDE_FUNCTIONS = {
     "metric_learn",
     "pandas",
     "polars",
+    "pycocotools",
     "torch",
     "transformers",
 }

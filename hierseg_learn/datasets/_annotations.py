@@ -103,15 +103,16 @@ class Annotated:
         """Rings that have an area within the photo; what is clipped or left out is told."""
         kept, where = [], f"{self.name}: {label}"
         for ring in rings:
-            if len(ring) < 3 or not np.isfinite(ring).all():
+            bounds = [*ring.min(axis=0), *ring.max(axis=0)] if len(ring) > 2 else [math.nan]
+            if not all(map(math.isfinite, bounds)):
                 left_out.add(EMPTY, [where])
                 continue
-            low, high = ring.min(axis=0), ring.max(axis=0)
-            if (high <= 0).any() or (low >= (self.width, self.height)).any():
+            left, top, right, bottom = bounds
+            if right <= 0 or bottom <= 0 or left >= self.width or top >= self.height:
                 left_out.add(OUTSIDE, [where])
                 continue
             # tools round to a fraction of a pixel
-            if (low < -0.5).any() or (high > (self.width + 0.5, self.height + 0.5)).any():
+            if min(left, top) < -0.5 or right > self.width + 0.5 or bottom > self.height + 0.5:
                 left_out.add(CLIPPED, [where])
             kept.append(ring)
         return kept
@@ -243,16 +244,16 @@ def load_annotations(
     if not file.exists():
         raise FileNotFoundError(f"path={str(file)!r} is not there.")
     tool = _tool_of(file) if format == "auto" else format
+    if tool == "labelme":
+        file = check_folder(file if split is None else file / split)
     names: list[str] = []
     folder = check_folder(images if images is not None else file if file.is_dir() else file.parent)
+    photos = PhotoIndex(folder, folder)
     if tool == "labelme":
-        photos = PhotoIndex(folder, folder)
-        found = _read_labelme(check_folder(file), photos, images is None, reading, left_out)
+        found = _read_labelme(file, photos, images is None, reading, left_out)
     elif tool == "label_studio":
-        photos = PhotoIndex(folder, folder)
         found = list(_read_label_studio(file, left_out))
     else:
-        photos = PhotoIndex(folder, folder)
         found, names = _read_cvat(file, left_out)
     special = {*BACKGROUND_NAMES, *IGNORED_NAMES}
     used = {label for photo in found for label, _ in photo.marks} - special
@@ -391,13 +392,8 @@ def _read_labelme(
 ) -> list[Annotated]:
     """Read labelme's files, one per photo."""
     files = scan(folder, folder, (".json",))
-    if reading.split is not None:
-        files = [file for file in files if file.startswith(f"{reading.split}/")]
     if not files:
-        raise ValueError(
-            f"{str(folder)!r} holds no .json file of labelme"
-            + (f" in a folder {reading.split!r}." if reading.split else ".")
-        )
+        raise ValueError(f"{str(folder)!r} holds no .json file of labelme.")
     found = []
     with ProgressBar(len(files), "annotations", reading.verbose) as bar:
         for file in files:
@@ -511,6 +507,8 @@ def _label_studio_photo(
         photo.height, photo.width = check_canvas(
             result.get("original_height"), result["original_width"], where
         )
+        if result.get("image_rotation"):
+            raise ValueError(f"{where} was annotated on a turned photo; expected upright ones.")
         label = (named_regions.get(result.get("id")) or [None])[0]
         if label is None:
             left_out.add("regions without a label", [f"{name}: {result.get('id')}"])

@@ -178,6 +178,11 @@ def load_image_folder(
         return_X_y, as_frame,
     )  # fmt: skip
     preset = LAYOUTS[layout] if layout else {}
+    one_per_part = one_per_part or preset.get("one_per_part", False)
+    if one_per_part and (palette is not None or mask_suffix is not None):
+        raise ValueError(
+            "palette= and mask_suffix= have no use for one binary file per part; expected None."
+        )
     places = _places(folder, preset, images, masks, split)
     search = Search(
         folder,
@@ -187,23 +192,18 @@ def load_image_folder(
         image_suffix or preset.get("image_suffix", ""),
         mask_suffix or preset.get("mask_suffix"),
         _wanted(folder, preset, places, reading),
+        given=images is not None or masks is not None,
     )
-    if one_per_part or preset.get("one_per_part"):
+    if one_per_part:
         pieces, mask_recipe, parts = _read_part_files(search, places, part_names, background)
     else:
         pieces = [search.pairs(place) for place in places]
         parts = find_parts(folder, [place.images for place in places], preset, part_names, palette)
         mask_recipe = _recipe(pieces, parts, preset)
-    several = len(places) > 1
-    files = [
-        f"{place.split}/{row.file}" if several else row.file
-        for place, piece in zip(places, pieces)
-        for row in piece
-    ]
     rows = [row for piece in pieces for row in piece]
     found = Collected(
         folder=folder,
-        files=files,
+        files=[f"{row.split}/{row.file}" if len(places) > 1 else row.file for row in rows],
         photos=[row.photo for row in rows],
         masks=[row.mask for row in rows],
         photo_recipe=FileRecipe("image", mode),
@@ -211,9 +211,7 @@ def load_image_folder(
         parts=parts.names,
         tree=parts.tree,
         left_out=search.left_out,
-        splits=[place.split for place, piece in zip(places, pieces) for _ in piece]
-        if all(place.split for place in places)
-        else None,
+        splits=[row.split for row in rows] if places[0].split else None,
         unlabeled=preset.get("unlabeled"),
         description=f"{layout or 'photos with masks'} in {str(folder)!r}",
     )
@@ -223,8 +221,9 @@ def load_image_folder(
 
 
 class Row(NamedTuple):
-    """One photo: its path below its folder, the whole path, and the source of its mask."""
+    """One photo: its split and path below its folder, the path, and the source of its mask."""
 
+    split: str | None
     file: str
     photo: str
     mask: Any
@@ -249,10 +248,11 @@ class Search:
     image_suffix: str
     mask_suffix: str | None
     wanted: set[str] | None
+    given: bool
 
     def photos(self, place: Place, files: Sequence[str] | None = None) -> dict[str, str]:
         """Photos of a place, from their path without suffix."""
-        files = scan(place.images, self.folder) if files is None else files
+        files = self.scan(place.images) if files is None else files
         found: dict[str, str] = {}
         for file in files:
             stem = stem_of(file)
@@ -276,8 +276,8 @@ class Search:
     def pairs(self, place: Place) -> list[Row]:
         """Photos of a place with their masks, in the order of the photos."""
         if place.masks is None:
-            files = scan(place.images, self.folder, MASK_SUFFIXES)
-            ending = self.mask_suffix or _usual_ending(files, files)
+            files = self.scan(place.images, MASK_SUFFIXES)
+            ending = self.mask_suffix or _usual_ending(files, files, MASK_ENDINGS)
             if not ending:
                 raise ValueError(
                     f"{str(place.images)!r} holds no masks that can be told from photos: looked "
@@ -285,25 +285,24 @@ class Search:
                     f"{', '.join(MASK_ENDINGS)}; pass masks= or mask_suffix=."
                 )
             masks = [file for file in files if stem_of(file).endswith(ending)]
-            ignored = self.preset.get("ignored")
-            others = [
-                file
-                for file in files
-                if not stem_of(file).endswith(ending) and not (ignored and ignored in file)
-            ]
-            photos = self.photos(place, [file for file in others if not file.endswith(".npy")])
+            others = set(files).difference(masks)
+            photos = self.photos(
+                place, [file for file in files if file in others and not self._is_aside(file)]
+            )
         else:
             photos = self.photos(place)
-            masks = scan(place.masks, self.folder, MASK_SUFFIXES)
+            masks = self.scan(place.masks, MASK_SUFFIXES)
             ending = self.mask_suffix
             if ending is None:
-                ending = _usual_ending(list(photos.values()), masks)
+                ending = _usual_ending(list(photos.values()), masks, ("", *MASK_ENDINGS))
         folder = place.masks or place.images
         by_key = self._masks(photos, masks, ending, folder)
         hint = f" Masks were looked for in {str(folder)!r}"
         hint += f", with names that end with {ending!r}." if ending else "."
         return [
-            Row(photos[key], f"{place.images}/{photos[key]}", f"{folder}/{by_key[key]}")
+            Row(
+                place.split, photos[key], f"{place.images}/{photos[key]}", f"{folder}/{by_key[key]}"
+            )
             for key in pair(photos, by_key, self.reading, self.left_out, hint=hint)
         ]
 
@@ -313,10 +312,9 @@ class Search:
         """Masks by the key of their photo: its path, or its name where the folders differ."""
         stems = {file: stem_of(file) for file in masks}
         others = [file for file, stem in stems.items() if not stem.endswith(ending)]
-        ignored = self.preset.get("ignored")
         self.left_out.add(
             f"files among the masks whose names do not end with {ending!r}",
-            [file for file in others if not (ignored and ignored in file)],
+            [file for file in others if not self._is_aside(file)],
         )
         keys = {
             file: stem.removesuffix(ending)
@@ -343,19 +341,31 @@ class Search:
             found[key] = file
         return found
 
+    def scan(self, folder: Path, suffixes: Sequence[str] = SUFFIXES) -> list[str]:
+        """Files below a folder; links may lead to any place in the data set."""
+        inside = self.folder
+        if self.given and not folder.resolve().is_relative_to(inside.resolve()):
+            # named by the user
+            inside = folder
+        return scan(folder, inside, suffixes)
+
+    def _is_aside(self, file: str) -> bool:
+        """Say whether a file is neither photo nor mask, though its suffix is that of one."""
+        ignored = self.preset.get("ignored")
+        return file.endswith(".npy") or bool(ignored and ignored in file)
+
     def _is_wanted(self, stem: str) -> bool:
         return self.wanted is None or bool({stem, name_of(stem)} & self.wanted)
 
 
-def _usual_ending(photos: Sequence[str], masks: Sequence[str]) -> str:
-    """What the names of masks end with, of the usual endings; nothing where that fits best."""
+def _usual_ending(photos: Sequence[str], masks: Sequence[str], endings: Sequence[str]) -> str:
+    """What the names of masks end with, of some endings; nothing where none fits."""
     names = {name_of(stem_of(file)) for file in photos}
     found = {name_of(stem_of(file)) for file in masks}
-    fits = {"": len(names & found)} if photos is not masks else {}
-    for ending in MASK_ENDINGS:
-        fits[ending] = sum(
-            name.endswith(ending) and name.removesuffix(ending) in names for name in found
-        )
+    fits = {
+        ending: sum(name.endswith(ending) and name.removesuffix(ending) in names for name in found)
+        for ending in endings
+    }
     best = max(fits, key=lambda ending: fits[ending])
     return best if fits[best] else ""
 
@@ -381,11 +391,10 @@ def _places(
             continue
         found.append(Place(name, pair_of[0], pair_of[1]))
     if not found:
-        tried = [*image_patterns, *mask_patterns]
         of = f" of the split {split!r}" if split else ""
         raise FileNotFoundError(
             f"{str(folder)!r} must hold the folders of photos and masks{of}; looked for "
-            f"{named(tried)}."
+            f"{named([*image_patterns, *mask_patterns])}."
         )
     return found
 
@@ -455,7 +464,10 @@ def _wanted(
     split = reading.split
     if split is None and "all" not in preset:
         return None
-    if split is not None and places[0].split is not None:
+    known = [place.split for place in places]
+    if split is not None and None not in known:
+        if split not in known:
+            raise ValueError(f"split={split!r} has no folder; there are the splits {known}.")
         return None
     name = split or preset["all"]
     base = places[0].images.parent
@@ -589,7 +601,7 @@ def _collect_part_files(search: Search, place: Place, endings: dict[str, int]) -
         )
     found: dict[str, tuple[str, list[int]]] = {}
     orphans = []
-    for file in scan(folder, search.folder):
+    for file in search.scan(folder):
         head, slash, name = file.rpartition("/")
         key, cut = None, len(name)
         while key is None and cut > 0:
@@ -616,7 +628,7 @@ def _collect_part_files(search: Search, place: Place, endings: dict[str, int]) -
         photos = {key: file for key, file in photos.items() if not _is_part(file, keys)}
     masks = {**found, **dict.fromkeys(orphans)}
     return [
-        Row(photos[key], f"{place.images}/{photos[key]}", found[key])
+        Row(place.split, photos[key], f"{place.images}/{photos[key]}", found[key])
         for key in pair(photos, masks, search.reading, search.left_out)
     ]
 

@@ -7,6 +7,7 @@ import csv
 import inspect
 import os
 import re
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import StringIO
@@ -19,7 +20,6 @@ from sklearn.utils import Bunch
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from ..images import ImageFiles, SegmentedImages
-from ..images.labels import check_same_size
 from ..images.recipes import ResizedRecipe
 from ..tree import SegmentTree
 from ..utils.progress import ProgressBar
@@ -28,7 +28,7 @@ from ..utils.progress import ProgressBar
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp")
 N_NAMED = 10
 # pairs whose headers are compared before a reader returns
-N_COMPARED = 100
+N_COMPARED = 50
 ID_COLUMNS = ("id", "filename", "file_name", "file", "image", "image_id", "photo", "name", "path")
 LABEL_COLUMNS = ("label", "class", "category", "target", "class_name")
 TABLE_SUFFIXES = (".csv", ".tsv", ".txt")
@@ -96,8 +96,10 @@ def as_frame_bunch(
         import pandas as pd
 
         index = pd.Index(data.ids, name="id")
-        data["frame"] = pd.DataFrame({**columns, "target": data.target}, index=index)
-        data["target"] = data.frame["target"]
+        data["frame"] = pd.DataFrame(columns, index=index)
+        if data.target is not None:
+            data["frame"]["target"] = data.target
+            data["target"] = data.frame["target"]
     return (data.images, data.target) if return_X_y else data
 
 
@@ -115,6 +117,7 @@ def scan(folder: Path, inside: Path, suffixes: Sequence[str] = SUFFIXES) -> list
     Hidden files are skipped. Raises ValueError for a link that leads out of `inside`.
     """
     root, allowed, found, waiting = str(folder), os.path.realpath(inside), [], [""]
+    real = _target_inside(root, allowed)
     while waiting:
         below = waiting.pop()
         with os.scandir(os.path.join(root, below)) as entries:
@@ -123,14 +126,12 @@ def scan(folder: Path, inside: Path, suffixes: Sequence[str] = SUFFIXES) -> list
                 if name[0] == "." or name == "__MACOSX":
                     continue
                 if entry.is_symlink():
-                    target = os.path.realpath(entry.path)
-                    if os.path.commonpath([allowed, target]) != allowed:
-                        raise ValueError(
-                            f"{entry.path!r} is a link to {target!r}, out of the folder "
-                            f"{allowed!r}; expected links within it."
-                        )
-                    # a folder within is met on its own, and may be the one above
-                    if os.path.isdir(target):
+                    target = _target_inside(entry.path, allowed)
+                    # a folder within is met on its own, and one above is a loop
+                    if os.path.isdir(target) and os.path.commonpath([real, target]) in (
+                        real,
+                        target,
+                    ):
                         continue
                 if entry.is_dir():
                     waiting.append(f"{below}{name}/")
@@ -138,6 +139,17 @@ def scan(folder: Path, inside: Path, suffixes: Sequence[str] = SUFFIXES) -> list
                     found.append(below + name)
     found.sort()
     return found
+
+
+def _target_inside(path: str, allowed: str) -> str:
+    """What a path leads to once links are followed; ValueError if that is not in a folder."""
+    target = os.path.realpath(path)
+    if os.path.commonpath([allowed, target]) != allowed:
+        raise ValueError(
+            f"{path!r} is a link to {target!r}, out of the folder {allowed!r}; expected links "
+            "within it."
+        )
+    return target
 
 
 def stem_of(path: str) -> str:
@@ -206,13 +218,12 @@ def read_table(file: Path) -> tuple[list[str], list[list[str]]]:
         ]
     else:
         rows = [line.split() for line in lines]
+        if rows and len(rows[0]) == 2 and not {*ID_COLUMNS, *LABEL_COLUMNS}.intersection(rows[0]):
+            return ["id", "label"], rows
     if not rows:
         raise ValueError(f"{file.name} is empty; expected a row per photo.")
-    header = [cell.lower() for cell in rows[0]]
-    if len(header) == 2 and not set(header) & {*ID_COLUMNS, *LABEL_COLUMNS}:
-        return ["id", "label"], rows
     for line, row in enumerate(rows[1:], start=2):
-        if len(row) != len(header):
+        if len(row) != len(rows[0]):
             raise ValueError(
                 f"line {line} of {file.name} must have one value per column {rows[0]}, got {row}."
             )
@@ -222,9 +233,11 @@ def read_table(file: Path) -> tuple[list[str], list[list[str]]]:
 class Table:
     """Classes, and perhaps splits, of photos by their names in a file."""
 
-    def __init__(self, file: Path, column: str | None = None) -> None:
-        self.file = file
-        columns, rows = read_table(file)
+    def __init__(self, path: str | os.PathLike, folder: Path, column: str | None = None) -> None:
+        self.file = folder / path
+        if not self.file.is_file() and Path(path).is_file():
+            self.file = Path(path)
+        columns, rows = read_table(self.file)
         lower = [name.lower() for name in columns]
         key = next((lower.index(name) for name in ID_COLUMNS if name in lower), 0)
         self.splits: dict[str, str] = {}
@@ -234,8 +247,9 @@ class Table:
         self.labels: dict[str, str] = {}
         pick = self._picker(columns, key, column)
         for row in rows:
+            check_inside(row[key], self.file.name)
             if row[key] in self.labels:
-                raise ValueError(f"{file.name} repeats the photo {row[key]!r}.")
+                raise ValueError(f"{self.file.name} repeats the photo {row[key]!r}.")
             label = pick(row)
             if label:
                 self.labels[row[key]] = label
@@ -294,7 +308,7 @@ def classes_of(
             raise ValueError(f"labels={labels!r}; expected a pair of a table and a column.")
         labels, column = labels
     if is_table_path(labels):
-        table = Table(folder / labels, column)
+        table = Table(labels, folder, column)
         return [look_up(table.labels, file) for file in files], sorted(set(table.labels.values()))
     if isinstance(labels, Mapping):
         found = [look_up(labels, file) for file in files]
@@ -381,11 +395,12 @@ class Reading:
     Parameters
     ----------
     labels : str, path, re.Pattern, tuple, mapping or callable, default=None
-        The class of every photo. A path of a table (``.csv``, ``.tsv``, ``.txt``) with one row per
-        photo, or a pair of that path and a column; any other string, or a compiled pattern, is a
-        regular expression that is searched in the path of the photo below its folder, its first
-        group being the class; a mapping or a function takes that path (a mapping also the name
-        without suffix). None stands for $default_labels.
+        The class of every photo. The path of a table (``.csv``, ``.tsv``, ``.txt``), below the
+        folder or the working directory, with one row per photo, or a pair of that path and a
+        column; any other string, or a compiled pattern, is a regular expression that is searched in
+        the path of the photo below its folder, its first group being the class; a mapping or a
+        function takes that path (a mapping also the name without suffix). None stands for
+        $default_labels.
     tree : dict or SegmentTree, default=None
         The tree of the parts, with part ids or names of parts as the values of its leaves (or
         without values, the names of the leaves then being those of the parts). None stands for
@@ -409,8 +424,8 @@ class Reading:
         out.
     verify : bool, default=False
         Decode every photo and mask once now, and raise one error about those that cannot be used.
-        Otherwise the sizes of up to 100 pairs are compared, and files are checked when they are
-        read.
+        Otherwise the first pair is decoded, the sizes of up to 50 pairs are compared, and other
+        files are checked when they are read.
     verbose : int, default=0
         Show progress on standard error, and say what was left out.
     return_X_y : bool, default=False
@@ -448,7 +463,7 @@ class Reading:
     def table(self, folder: Path) -> Table | None:
         """The table that `labels` names, if it does."""
         file, column = self.labels if isinstance(self.labels, tuple) else (self.labels, None)
-        return Table(folder / file, column) if is_table_path(file) else None
+        return Table(file, folder, column) if is_table_path(file) else None
 
     def finish(self, found: Collected) -> Bunch | tuple:
         """Settle classes, split, tree and sizes, compare sizes, and make the Bunch.
@@ -508,7 +523,7 @@ class Reading:
         if target is not None:
             columns["label"] = [target_names[code] for code in target]
         if self.verbose and said:
-            print("\n".join(said))
+            sys.stderr.write("\n".join([*said, ""]))
         return as_frame_bunch(data, columns, return_X_y=self.return_X_y, as_frame=self.as_frame)
 
     def _settle_classes(self, found: Collected) -> None:
@@ -553,24 +568,20 @@ class Reading:
         return [ids[item] if isinstance(item, str) else item for item in given]
 
     def _collections(self, found: Collected) -> tuple[ImageFiles, ImageFiles]:
+        """Photos and masks, resized where that was asked for."""
         photos, masks = found.photos, found.masks
         photo_recipe, mask_recipe = found.photo_recipe, found.mask_recipe
-        if self.resize is not None or self.max_side is not None:
-            partners = (mask_recipe, photo_recipe)
-            wanted = self.resize or int(self.max_side)
-            if wanted != "photo":
-                size = "partner" if wanted == "mask" else wanted
-                others = masks if wanted == "mask" else [None] * len(masks)
-                photo_recipe = ResizedRecipe(photo_recipe, partners[0], size)
-                photos = list(zip(found.photos, others))
-            if wanted != "mask":
-                size = "partner" if wanted == "photo" else wanted
-                mask_recipe = ResizedRecipe(mask_recipe, partners[1], size)
-                masks = list(zip(found.masks, found.photos))
-        return (
-            ImageFiles(photos, "image", photo_recipe),
-            ImageFiles(masks, "mask", mask_recipe),
-        )
+        wanted = self.resize or self.max_side
+        if wanted not in (None, "photo"):
+            size = "partner" if wanted == "mask" else wanted
+            partners = found.masks if wanted == "mask" else [None] * len(masks)
+            photo_recipe = ResizedRecipe(photo_recipe, found.mask_recipe, size)
+            photos = list(zip(found.photos, partners))
+        if wanted not in (None, "mask"):
+            size = "partner" if wanted == "photo" else wanted
+            mask_recipe = ResizedRecipe(mask_recipe, found.photo_recipe, size)
+            masks = list(zip(found.masks, found.photos))
+        return ImageFiles(photos, "image", photo_recipe), ImageFiles(masks, "mask", mask_recipe)
 
     def _target(self, found: Collected) -> tuple[np.ndarray | None, list[str]]:
         if found.classes is None:
@@ -580,7 +591,7 @@ class Reading:
         return np.array([codes[label] for label in found.classes], dtype=np.int64), names
 
     def _check(self, data: Bunch) -> None:
-        """Compare the sizes of some pairs, or decode all of them."""
+        """Decode the first pair and compare the sizes of some, or decode all of them."""
         images, n_images = data.images, len(data.images)
         if self.verify:
             problems = []
@@ -597,6 +608,9 @@ class Reading:
                     f"{' '.join(problems[:N_NAMED])}"
                 )
             return
+        # what is wrong with the first is wrong with most: formats, colors, missing packages
+        for part in (images.images, images.masks):
+            part.read(0)
         looked = np.unique(np.linspace(0, n_images - 1, min(N_COMPARED, n_images)).astype(int))
         other = []
         for i in looked.tolist():
@@ -606,14 +620,12 @@ class Reading:
         if not other:
             return
         i, mask, photo = other[0]
-        try:
-            check_same_size(mask, photo, images.masks.label(i, f"Mask {i}"))
-        except ValueError as error:
-            raise ValueError(
-                f"{len(other)} of {len(looked)} masks that were looked at have another size than "
-                f"their photo. {error} To resize, pass max_side=, resize='photo' (the masks) or "
-                "resize='mask' (the photos)."
-            ) from None
+        raise ValueError(
+            f"{len(other)} of {len(looked)} masks that were looked at have another size than their "
+            f"photo: {images.masks.label(i, f'Mask {i}')} is {mask[0]} x {mask[1]} pixels, its "
+            f"photo is {photo[0]} x {photo[1]}. To resize, pass max_side=, resize='photo' (the "
+            "masks) or resize='mask' (the photos)."
+        )
 
 
 def keep(found: Collected, wanted: Sequence[bool]) -> None:

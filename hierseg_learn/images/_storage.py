@@ -39,6 +39,8 @@ class SegmentedImage(NamedTuple):
 
 def resolve_key(key: Any, n_items: int) -> int | np.ndarray:
     """Turn any index of a collection into an item number (an int), or an array of them."""
+    if type(key) is int and 0 <= key < n_items:
+        return key
     if isinstance(key, tuple):
         key = _strip_ellipsis(key)
     if key is Ellipsis:

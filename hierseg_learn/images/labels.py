@@ -76,6 +76,14 @@ def to_label_map(
     mask: np.ndarray, rule: IdRule, where: str, *, may_be_empty: bool = False
 ) -> np.ndarray:
     """Check one label map, (h, w), and bring it to int32, -1 where unlabeled."""
+    if mask.dtype == np.uint8:
+        # all that can be wrong is that there is no part
+        labels = mask.astype(np.int32, order="C")
+        for part in rule.skipped(mask.dtype):
+            if 0 <= part < 256:
+                np.copyto(labels, -1, where=mask == part)
+        if may_be_empty or labels.max(initial=-1) >= 0:
+            return labels
     # NumPy 2.0 cannot compare foreign byte orders with numbers out of their range
     mask = mask.astype(mask.dtype.newbyteorder("="), copy=False)
     if mask.dtype.kind == "f" and not (np.isfinite(mask) & (mask == np.rint(mask))).all():

@@ -191,6 +191,9 @@ def _orientation(image: Image.Image) -> int:
     # Pillow decodes all pixels of a PNG to look for EXIF data behind them.
     if image.format == "PNG" and "exif" not in image.info:
         return 1
+    # Looking for what is not there takes a tenth of the time of a small photo.
+    if image.format == "JPEG" and not {"exif", "xmp"}.intersection(image.info):
+        return 1
     return image.getexif().get(_EXIF_ORIENTATION, 1)
 
 

@@ -56,10 +56,7 @@ class FileRecipe:
             array = _open_array(source, where)
             return array.shape, array.dtype
         with _opened(source, where) as image:
-            if self.mode is not None and has_alpha(image):
-                return (*upright_size(image), 3), np.dtype(np.uint8)
-            shape, dtype = read_layout(image, self.role, where)
-            return (shape if self.mode is None else (*shape[:2], 3)), dtype
+            return layout_of_mode(image, self.role, self.mode, where)
 
     def facts(self, source: Any, where: str) -> tuple[int, int, str, str]:
         """Height and width (upright), format and mode, also of no valid image."""
@@ -76,6 +73,16 @@ def as_pixels_of_mode(image: Any, role: str, mode: str | None, where: str) -> np
         return read_pixels(image, role, where)
     pixels = read_pixels(solid(image, where), role, where)
     return np.repeat(pixels[..., np.newaxis], 3, axis=2) if pixels.ndim == 2 else pixels
+
+
+def layout_of_mode(
+    image: Any, role: str, mode: str | None, where: str
+) -> tuple[tuple[int, ...], np.dtype]:
+    """Shape and dtype that `as_pixels_of_mode` gives, without decoding."""
+    if mode is not None and has_alpha(image):
+        return (*upright_size(image), 3), np.dtype(np.uint8)
+    shape, dtype = read_layout(image, role, where)
+    return (shape if mode is None else (*shape[:2], 3)), dtype
 
 
 @contextmanager
@@ -293,7 +300,11 @@ class ItemRecipe:
         return pixels
 
     def header(self, source: Any, where: str) -> tuple[tuple[int, ...], np.dtype]:
-        """Shape and dtype of the entry of an item, which is decoded."""
+        """Shape and dtype of the entry of an item."""
+        entry = self.items.entry(source, self.key, where)
+        if is_pillow(entry):
+            with readable(where):
+                return layout_of_mode(entry, self.role, self.mode, where)
         pixels = self.read(source, where)
         return pixels.shape, pixels.dtype
 
@@ -512,30 +523,32 @@ def fill_rings(rings: Iterable[np.ndarray], height: int, width: int) -> Region:
     The upper left corner of the upper left pixel is (0, 0). Polygons that share an edge share no
     pixel and leave none out.
     """
-    starts, ends = [], []
-    for ring in rings:
-        starts.append(ring)
-        ends.append(np.roll(ring, -1, axis=0))
-    edges = np.concatenate([np.concatenate(starts), np.concatenate(ends)], axis=1)
+    rings = list(rings)
+    starts = np.concatenate(rings).T
+    ends = np.concatenate([piece for ring in rings for piece in (ring[1:], ring[:1])]).T
     # every edge runs downwards, so that neighbors compute the same crossings
-    edges = np.where((edges[:, 1] > edges[:, 3])[:, np.newaxis], edges[:, [2, 3, 0, 1]], edges)
-    first, last = (np.clip(np.ceil(edges[:, k] - 0.5), 0, height).astype(np.int64) for k in (1, 3))
+    x0, y0, x1, y1 = np.where(starts[1] > ends[1], [*ends, *starts], [*starts, *ends])
+    first, last = (
+        np.minimum(np.maximum(np.ceil(y - 0.5), 0), height).astype(np.int64) for y in (y0, y1)
+    )
     n_rows = last - first
-    edges, first, n_rows = edges[n_rows > 0], first[n_rows > 0], n_rows[n_rows > 0]
-    if not len(edges):
+    kept = np.flatnonzero(n_rows > 0)
+    if not len(kept):
         return Region(0, 0, np.zeros((0, 0), dtype=bool))
-    x0, y0, x1, y1 = np.repeat(edges, n_rows, axis=0).T
-    steps = np.arange(n_rows.sum()) - np.repeat(np.cumsum(n_rows) - n_rows, n_rows)
-    rows = np.repeat(first, n_rows) + steps
-    crossings = x0 + (rows + 0.5 - y0) * ((x1 - x0) / (y1 - y0))
-    columns = np.clip(np.ceil(crossings - 0.5), 0, width).astype(np.int64)
-    top, left = rows.min(), columns.min()
-    shape = (int(rows.max() - top) + 1, int(columns.max() - left) + 1)
-    places = (rows - top) * shape[1] + columns - left
-    flips = (np.bincount(places, minlength=shape[0] * shape[1]) & 1).astype(np.uint8)
+    slopes = (x1[kept] - x0[kept]) / (y1[kept] - y0[kept])
+    n_rows = n_rows[kept]
+    edges = np.repeat(np.arange(len(kept)), n_rows)
+    # the row of an edge that each of its crossings lies in
+    rows = np.arange(len(edges)) + (first[kept] - np.cumsum(n_rows) + n_rows)[edges]
+    crossings = x0[kept][edges] + (rows + 0.5 - y0[kept][edges]) * slopes[edges]
+    columns = np.minimum(np.maximum(np.ceil(crossings - 0.5), 0), width).astype(np.int64)
+    top, left = int(rows.min()), int(columns.min())
+    shape = (int(rows.max()) - top + 1, int(columns.max()) - left + 1)
+    flips = np.zeros(shape[0] * shape[1], dtype=np.uint8)
+    np.bitwise_xor.at(flips, (rows - top) * shape[1] + columns - left, 1)
     # every row is entered as often as it is left
-    inside = np.bitwise_xor.accumulate(flips).astype(bool)
-    return Region(int(top), int(left), inside.reshape(shape))
+    inside = np.bitwise_xor.accumulate(flips).view(bool)
+    return Region(top, left, inside.reshape(shape))
 
 
 def _polygon(data: tuple, height: int, width: int) -> Region:

@@ -21,12 +21,14 @@ NAMES = [
     "found_segments",
     "nulls",
     "parts",
+    "readers",
     "segments",
 ]
 NEEDS = {
     "bias": ["imblearn"],
     "ccp_parts": ["matplotlib"],
     "parts": ["matplotlib"],
+    "readers": ["pycocotools", "torchvision"],
     "explanations": ["shap", "lime"],
 }
 
