@@ -8,6 +8,9 @@ DEMO_OUTPUT ?= demo_output
 # Paths for `make test` and `make test-oldest`; empty: all tests and docstrings.
 TESTS ?=
 OLDEST_TESTS ?=
+# The release of PyTorch for `make test-deep`, and what needs it.
+TORCH ?= torch==2.13.0
+DEEP_TESTS ?= $(shell grep -rl --include='*.py' torch tests hierseg_learn)
 # Seed and time of `make fuzz`; empty: a drawn seed, 18 minutes.
 SEED ?=
 MINUTES ?=
@@ -22,7 +25,7 @@ PIP := -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-oldest fuzz lint format docs bench clean
+.PHONY: help demo test test-deep test-oldest fuzz lint format docs bench clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -32,6 +35,10 @@ demo: $(VENV)/.with-plot ## classify generated portraits and explain the result,
 
 test: $(VENV)/.with-test ## run all tests with the newest releases of everything
 	$(TEST_ENV) $(VENV)/bin/python $(PYTEST) $(TESTS)
+
+test-deep: $(VENV)/.with-test ## run the tests of networks with PyTorch, which `make test` skips
+	$(VENV)/bin/python $(PIP) '$(TORCH)'
+	$(TEST_ENV) $(VENV)/bin/python $(PYTEST) $(DEEP_TESTS)
 
 test-oldest: $(OLDEST)/.with-test ## run the tests with the oldest supported releases
 	$(TEST_ENV) $(OLDEST)/bin/python $(PYTEST) $(OLDEST_TESTS)

@@ -5,12 +5,17 @@ from importlib.util import find_spec
 import pytest
 
 NEEDS = {
+    "hierseg_learn/descriptors/_deep.py": "torch",
     "hierseg_learn/kernels/cupy_kernels.py": "cupy",
+    "hierseg_learn/networks/trunk.py": "timm",
     "hierseg_learn/segmentation/_segformer.py": "transformers",
 }
 collect_ignore = [path for path, package in NEEDS.items() if not find_spec(package)]
 
-DOCTESTS_NEED = {"hierseg_learn.segmentation._region_merging.Higra": "higra"}
+DOCTESTS_NEED = {
+    "hierseg_learn.metrics.mlp.MLPMetric": "torch",
+    "hierseg_learn.segmentation._region_merging.Higra": "higra",
+}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -167,6 +167,15 @@ class ImageEstimator(Estimator):
         return tags
 
 
+def refuse_label_maps(y: Any) -> None:
+    """Raise where label maps were passed as labels, also by estimators that ignore labels."""
+    if isinstance(y, list | tuple | np.ndarray) and len(y) and np.ndim(y[0]) > 1:
+        raise ValueError(
+            f"y must hold one label per image, got arrays of shape {np.shape(y[0])}; label "
+            "maps are passed as segments=, or as SegmentedImages(images, masks)."
+        )
+
+
 def clone_with_seed(estimator: Any, rng: np.random.RandomState | None) -> Any:
     """Clone an estimator and give it a seed if it takes one and has none."""
     estimator = clone(estimator)

@@ -68,7 +68,7 @@ def models(draw, learners=tuple(LEARNERS)):
         combination=draw(st.sampled_from(combinations)),
         n_neighbors=draw(st.integers(1, 4)),
         weights=draw(st.sampled_from(["uniform", "distance"])),
-        decision=draw(st.sampled_from(["neighbors", "neighbors", "prototypes"])),
+        decision=draw(st.sampled_from(["neighbors", "neighbors", "prototypes", "linear"])),
         device="cpu",
         random_state=0,
     )

@@ -7,6 +7,9 @@ import sys
 import threading
 import warnings
 from dataclasses import fields, is_dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd
@@ -21,16 +24,23 @@ from hierseg_learn import HierarchicalMetricClassifier, SegmentedImages, Segment
 from hierseg_learn import descriptors as descriptors_module
 from hierseg_learn import metrics as metrics_module
 from hierseg_learn import segmentation as segmentation_module
-from hierseg_learn.descriptors import Descriptor, PatchDictionary
+from hierseg_learn.descriptors import DeepDescriptor, Descriptor, PatchDictionary
 from hierseg_learn.metrics import LinearMetric
 from hierseg_learn.sampling import SegmentSwapSampler
 from hierseg_learn.segmentation import CallableSegmenter, GridSegmenter, MaskSegmenter, Segmenter
 from hierseg_learn.utils import Estimator, PickledVersionWarning
 from hierseg_learn.what_if import AblatedClassifier
+from tests.toy_networks import save_onnx
 from tests.toy_tables import toy_table
+from tests.toy_trunks import PREPROCESSING
 
 PACKAGE = str(next(iter(hierseg_learn.__path__)))
 TREE = {"photo": {"a": 0, "b": [1, 2]}}
+FOLDER = TemporaryDirectory()
+# a network in a file, where the packages for it are installed
+NETWORK = None
+if find_spec("onnx") and find_spec("onnxruntime"):
+    NETWORK = str(save_onnx(Path(FOLDER.name) / "net.onnx", {"maps": 3}))
 
 
 def bright(image):
@@ -66,12 +76,15 @@ def image_estimators():
             yield CallableSegmenter(bright)
         elif kind is MaskSegmenter:
             yield MaskSegmenter(tree=TREE)
-        elif "n_parts" in kind().get_params() and kind.__name__ != "SegFormerSegmenter":
+        elif "n_parts" in kind().get_params():
             yield kind(n_parts=3)
-        elif kind.__name__ != "SegFormerSegmenter":
+        elif kind.__name__ not in ("OnnxSegmenter", "SegFormerSegmenter"):
             yield kind()
     for kind in subclasses(descriptors_module, Descriptor):
-        yield kind(4, n_patches=50) if kind is PatchDictionary else kind()
+        if kind is DeepDescriptor:
+            yield from [DeepDescriptor(NETWORK, preprocessing=PREPROCESSING)] * bool(NETWORK)
+        else:
+            yield kind(4, n_patches=50) if kind is PatchDictionary else kind()
     yield SegmentTreeTransformer(tree=TREE, descriptors=["color", "shape"], n_jobs=1)
     yield SegmentTreeTransformer("grid", descriptors="gradients")
 
@@ -84,6 +97,7 @@ def table_estimators():
         yield HierarchicalMetricClassifier(combination=combination, weights="distance", n_jobs=1)
     yield HierarchicalMetricClassifier(n_jobs=2)
     yield HierarchicalMetricClassifier(decision="prototypes")
+    yield HierarchicalMetricClassifier(decision="linear", priors=[0.5, 0.5])
 
 
 def model_estimators():

@@ -59,7 +59,7 @@ class AuditReport(ABC):
         str
         """
         tables = [text_table(heads, rows) for _, heads, rows in self.tables()]
-        return "\n\n".join(["\n".join(self.sentences()), *tables])
+        return "\n\n".join(["\n".join(self._all_sentences()), *tables])
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the numbers as horizontal bars.
@@ -87,7 +87,12 @@ class AuditReport(ABC):
 
     def _repr_html_(self) -> str:
         tables = [html_table(*table) for table in self.tables()]
-        return html_block(type(self).__name__, self.sentences(), *tables)
+        return html_block(type(self).__name__, self._all_sentences(), *tables)
+
+    def _all_sentences(self) -> list[str]:
+        """Sentences, and what there is to know of the tree, for reports about one."""
+        remark = getattr(getattr(self, "tree", None), "remark", "")
+        return [*self.sentences(), *([remark] if remark else [])]
 
 
 def figure_height(n_bars: int) -> float:

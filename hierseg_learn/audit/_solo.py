@@ -9,7 +9,7 @@ not depend on labels, so one factorization serves the true labels and all permut
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from sklearn.model_selection import StratifiedKFold
 from ..descriptors import ShapeDescriptor
 from ..fitted.model import check_transformer
 from ..images import is_table
-from ..table.layout import AREA, PRESENCE, TableLayout, read_layout, split_column
+from ..table.layout import AREA, PRESENCE, TableLayout, read_layout, read_remark, split_column
 from ..transformer import SegmentTreeTransformer
 from ..tree import SegmentTree
 from ..utils.labels import check_classes
@@ -71,7 +71,11 @@ class TableReader:
             found = column_names(as_pandas(X))
             names = None if found is None else tuple(map(str, found))
         n_columns = np.shape(X)[1] if names is None else len(names)
-        return cls(read_layout(tree, names, n_columns), names, transformer, appearance_only)
+        layout = read_layout(tree, names, n_columns)
+        remark = read_remark(X) if transformer is None else transformer.tree_.remark
+        if remark:
+            layout = replace(layout, tree=layout.tree.with_remark(remark))
+        return cls(layout, names, transformer, appearance_only)
 
     def read(self, X: Any, name: str) -> NodeTable:
         """Read a table, or describe images."""

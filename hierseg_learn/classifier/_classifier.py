@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, Self
 
@@ -16,26 +18,41 @@ from sklearn.base import (
 from sklearn.metrics import accuracy_score
 from sklearn.utils import Tags
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from ..kernels import get_backend
 from ..metrics import Combination
-from ..metrics.base import MahalanobisMixin
+from ..metrics.base import (
+    MahalanobisMixin,
+    check_pairs,
+    embedded_distance,
+    pair_differences,
+)
 from ..metrics.canonical import canonical_order
 from ..metrics.cross_fitting import find_copies
+from ..metrics.lift import Lift, LiftedMap
+from ..metrics.posteriors import PosteriorScore, fit_posteriors
 from ..metrics.registry import COMBINATIONS, NODE_METRICS, make_combination, make_node_metric
 from ..metrics.tree_metric import TreeMetric, fit_tree_metric
 from ..table.checks import check_rows, check_table
-from ..table.layout import TableLayout, read_layout
+from ..table.layout import TableLayout, read_layout, read_remark
 from ..tree import SegmentTree
 from ..utils import Estimator, fill_doc
 from ..utils.labels import check_labels, check_same_kind
 from ..utils.progress import ProgressBar
 from ._explain import ExplainMixin
+from ._linear import Linear, check_priors
 from .votes import Embedding, Neighbors, Order, Prototypes, neighbor_score
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+def _is_linear(model: HierarchicalMetricClassifier) -> bool:
+    if model.decision == "linear":
+        return True
+    raise AttributeError(f"decision={model.decision!r} has no scores; 'linear' has.")
 
 
 @fill_doc(node_metrics=NODE_METRICS, combinations=COMBINATIONS)
@@ -66,14 +83,16 @@ class HierarchicalMetricClassifier(
         names or positions as leaves.
     node_metric : {$node_metrics} or estimator, default="lda"
         What learns the map of every node: shrinkage linear discriminants, neighborhood components,
-        large-margin neighbors, triplet margin, signal-to-noise; or any metric-learn or
-        scikit-learn estimator whose `transform` is linear. It is fitted on the node's columns,
+        large-margin neighbors, triplet margin, signal-to-noise, a multilayer perceptron (needs
+        PyTorch); or any metric-learn or scikit-learn estimator whose `transform` is linear, or a
+        :class:`~hierseg_learn.metrics.NonlinearMetric`. It is fitted on the node's columns,
         standardized.
     combination : {$combinations} or Combination, default="projection"
         How a parent's metric is made from those of its children: by a full projection; by
         non-negative weights, under which no contribution is negative; or by discriminants of all
         columns below it, with a scatter drawn towards that of the children, which takes less
-        memory where the nodes have hundreds of columns, and needs ``node_metric="lda"``.
+        memory where the nodes have hundreds of columns, and needs ``node_metric="lda"``; or by
+        training the children's perceptrons on, which needs ``node_metric="mlp"``.
     n_components : int, default=None
         Most dimensions of the root's embedding, which is cut by its principal components where the
         combination gives more; this mixes the nodes, also under ``combination="weighted"``. None
@@ -85,8 +104,13 @@ class HierarchicalMetricClassifier(
         Weight of a neighbor's vote by its distance, as in
         :class:`~sklearn.neighbors.KNeighborsClassifier`; None is "uniform". Unlike there, weights
         of a callable that are negative, missing, infinite or all zero for a row are an error.
-    decision : {"neighbors", "prototypes"}, default="neighbors"
-        Whether the nearest training rows vote, or the nearest of the class means decides.
+    decision : {"neighbors", "prototypes", "linear"}, default="neighbors"
+        Whether the nearest training rows vote, the nearest of the class means decides, or linear
+        discriminants in the root's embedding: posteriors of normal classes that share a covariance.
+        Held-out rows then choose how parents are combined by what such discriminants say of them.
+    priors : array-like of shape (n_classes,), default=None
+        Prior probabilities of the classes, in the order of `classes_`, for ``decision="linear"``.
+        None takes their shares of the training rows.
     device : {"auto", "cpu", "cuda"}, default="auto"
         Where the kernels run; "auto" takes a GPU if there is one and the table is not small.
     n_jobs : int, default=None
@@ -105,7 +129,8 @@ class HierarchicalMetricClassifier(
     column_nodes_ : ndarray of shape (n_features,), int
         Node of every column.
     components_ : ndarray of shape (n_components, n_features), float64
-        The root's linear map L; the squared distance of two rows is ``||L (a - b)||^2``.
+        The root's linear map L; the squared distance of two rows is ``||L (a - b)||^2``. Only if
+        the node metrics are linear.
     node_scores_ : Series of shape (n_nodes,)
         By node path, held-out accuracy of the neighbors' votes by the metric of the node (including
         its subtree); NaN where classes are too small to hold rows out. How a parent is combined is
@@ -114,8 +139,11 @@ class HierarchicalMetricClassifier(
     node_outcomes_ : Series of shape (n_nodes,)
         By node path, how the node's metric was obtained: a
         :class:`~hierseg_learn.metrics.NodeOutcome` with `method` and `params`.
+    priors_ : ndarray of shape (n_classes,)
+        Prior probabilities of the classes.
     prototypes_ : ndarray of shape (n_classes, n_features)
-        Mean of the training rows of every class.
+        Mean of the training rows of every class. Where node metrics are not linear, decisions
+        compare with the means of the embedded rows instead.
     device_ : str
         "cpu" or "cuda": where `fit` searched neighbors. Node learners choose by the size of their
         own tables.
@@ -132,7 +160,9 @@ class HierarchicalMetricClassifier(
     Notes
     -----
     With M = L'L and Δ the difference of two rows, the columns of node v contribute Δ_v'(MΔ)_v to
-    the squared distance: the Shapley value of the game in which only some nodes differ.
+    the squared distance: the Shapley value of the game in which only some nodes differ. Where
+    node metrics are not linear, Δ is the difference of the nodes' embeddings, in which the metric
+    of every node is linear, and the same holds.
 
     What is learned does not depend on the order of the rows or of named columns, on the memory
     layout of the table or on the names of the classes: folds and batches are drawn from rows that
@@ -169,7 +199,8 @@ class HierarchicalMetricClassifier(
         "n_components": [Interval(Integral, 1, None, closed="left"), None],
         "n_neighbors": [Interval(Integral, 1, None, closed="left")],
         "weights": [StrOptions({"uniform", "distance"}), callable, None],
-        "decision": [StrOptions({"neighbors", "prototypes"})],
+        "decision": [StrOptions({"neighbors", "prototypes", "linear"})],
+        "priors": ["array-like", None],
         "device": [StrOptions({"auto", "cpu", "cuda"})],
         "n_jobs": [Integral, None],
         "verbose": ["verbose"],
@@ -189,6 +220,7 @@ class HierarchicalMetricClassifier(
         n_neighbors: int = 5,
         weights: str | Callable | None = "uniform",
         decision: str = "neighbors",
+        priors: Any = None,
         device: str = "auto",
         n_jobs: int | None = None,
         verbose: int = 0,
@@ -201,6 +233,7 @@ class HierarchicalMetricClassifier(
         self.n_neighbors = n_neighbors
         self.weights = weights
         self.decision = decision
+        self.priors = priors
         self.device = device
         self.n_jobs = n_jobs
         self.verbose = verbose
@@ -224,15 +257,17 @@ class HierarchicalMetricClassifier(
         Raises
         ------
         ValueError, TypeError
-            If the table, the tree or a parameter is invalid, there is only one class, or there are
-            fewer rows than neighbors.
+            If the table, the tree or a parameter is invalid, there is only one class, there are
+            fewer rows than neighbors, or `priors` are no probabilities of the classes.
         """
         get_backend(self.device)  # raises at once if a GPU is asked for and missing
+        remark = read_remark(X)
         X, y = check_table(self, X, y, copy=True)
         self.classes_, codes = np.unique(y, return_inverse=True)
         self._check_enough(codes)
+        self.priors_ = check_priors(self.priors, np.bincount(codes))
         self._layout = read_layout(self.tree, self._names(), X.shape[1])
-        self.tree_ = self._layout.tree
+        self.tree_ = self._layout.tree.with_remark(remark) if remark else self._layout.tree
         self.column_nodes_ = self._layout.column_nodes
         backend = get_backend(self.device, n_values=X.size)
         self.device_ = backend.name
@@ -252,8 +287,18 @@ class HierarchicalMetricClassifier(
             self.prototypes_[code, by_name] = members.mean(axis=0, dtype=np.float64)
         self._center = np.empty(X.shape[1])
         self._center[by_name] = table.mean(axis=0, dtype=np.float64)
-        self._X, self._codes = X, codes
-        self._embedding = Embedding.of(self.components_, X, self._center).points
+        self._codes = codes
+        if self._lift is None:
+            root_map, center = self._root_map[:, by_name], self._center[by_name]
+        else:
+            table = self._lift(X)[order]
+            root_map, center = self._root_map, table.mean(axis=0)
+            self._center = center
+        points = Embedding.of(root_map, table, center).points
+        metric = self._metric
+        self._posteriors = fit_posteriors(points, table_codes, metric.unseen, metric.held_out)
+        self._metric = replace(metric, held_out=(), unseen=None)
+        self._set_references(X)
         return self
 
     def predict(self, X: Any) -> np.ndarray:
@@ -287,11 +332,48 @@ class HierarchicalMetricClassifier(
         -------
         proba : ndarray of shape (n_samples, n_classes)
             Shares of the votes; for prototypes the softmax of minus half the squared distances,
-            which is the posterior of normal classes that share the metric as covariance. Rows sum
-            to 1. Of equal probabilities, that of the predicted class is larger by a rounding.
+            which is the posterior of normal classes that share the metric as covariance; for
+            ``decision="linear"`` the posterior, with priors. Rows sum to 1. Of equal probabilities,
+            that of the predicted class is larger by a rounding.
         """
         X = self._check_rows(X)
-        return self._decide().proba(X)
+        return self._decide().proba(self._lifted(X))
+
+    @available_if(_is_linear)
+    def predict_log_proba(self, X: Any) -> np.ndarray:
+        """Predict logarithms of the probabilities of the classes, for ``decision="linear"``.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows like those of `fit`.
+
+        Returns
+        -------
+        log_proba : ndarray of shape (n_samples, n_classes)
+            Finite also where a probability is too small for a float.
+        """
+        X = self._check_rows(X)
+        return self._decide().log_proba(self._lifted(X))
+
+    @available_if(_is_linear)
+    def decision_function(self, X: Any) -> np.ndarray:
+        """Score the classes, for ``decision="linear"``, as scikit-learn's linear discriminants do.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows like those of `fit`.
+
+        Returns
+        -------
+        scores : ndarray of shape (n_samples, n_classes), or (n_samples,) for two classes
+            Log posteriors, of every row but for a constant that all its classes share. For two
+            classes the log-odds of the second.
+        """
+        X = self._check_rows(X)
+        scores = self._decide().scores(self._lifted(X))
+        return scores[:, 1] - scores[:, 0] if len(self.classes_) == 2 else scores
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Accuracy on a table.
@@ -343,7 +425,7 @@ class HierarchicalMetricClassifier(
             some are left out; for a prediction all of them vote.
         """
         check_is_fitted(self)
-        rows = None if X is None else self._check_rows(X)
+        rows = None if X is None else self._lifted(self._check_rows(X))
         n_neighbors = self.n_neighbors if n_neighbors is None else n_neighbors
         squared, indices = self._neighbors().search(rows, n_neighbors)
         return (np.sqrt(squared), indices) if return_distance else indices
@@ -360,9 +442,99 @@ class HierarchicalMetricClassifier(
         -------
         components : ndarray of shape (n_components, n_features), float64
             Zero in the columns outside the node's subtree. That of the root is `components_`.
+
+        Raises
+        ------
+        AttributeError
+            If the node metrics are not linear; ``transform(X, node)`` works all the same.
+        """
+        self._check_linear("node_components()")
+        return self._metric.components(self.tree_.index(node))
+
+    @property
+    def components_(self) -> np.ndarray:
+        """The root's linear map."""
+        self._check_linear("components_")
+        return self._root_map
+
+    def pair_distance(self, pairs: Any) -> np.ndarray:
+        """Distance of the rows of every pair.
+
+        Parameters
+        ----------
+        pairs : array-like of shape (n_pairs, 2, n_features)
+            The pairs.
+
+        Returns
+        -------
+        distances : ndarray of shape (n_pairs,)
+
+        Raises
+        ------
+        ValueError
+            If `pairs` has another shape, or numbers that are missing or infinite.
         """
         check_is_fitted(self)
-        return self._metric.components(self.tree_.index(node))
+        if self._lift is None:
+            return super().pair_distance(pairs)
+        pairs = check_pairs(pairs, self.n_features_in_)
+        return np.linalg.norm(pair_differences(self._root_embedding(), pairs), axis=1)
+
+    def get_metric(self) -> Callable[..., float]:
+        """Return the metric as a function of two rows, which can be pickled.
+
+        Returns
+        -------
+        metric : callable
+            ``metric(u, v, squared=False)``, for use as `metric` of scikit-learn's neighbors.
+        """
+        check_is_fitted(self)
+        if self._lift is None:
+            return super().get_metric()
+        return partial(embedded_distance, self._root_embedding(), self.n_features_in_)
+
+    def _check_linear(self, what: str) -> None:
+        """Raise for what only models with linear node metrics have."""
+        check_is_fitted(self)
+        if not self._metric.is_linear:
+            raise AttributeError(
+                f"{what} needs node metrics that are linear in the table, got "
+                f"node_metric={self.node_metric!r}; transform(X, node) maps rows, and "
+                "pair_contributions and the explanations work."
+            )
+
+    @property
+    def _lift(self) -> Lift | None:
+        """What makes rows of which the metric is a linear map; None if those of the table do."""
+        return self._metric.lifts[self.tree_.root]
+
+    def _lifted(self, rows: np.ndarray) -> np.ndarray:
+        """Rows of which the root's metric is a linear map: those of the table, or lifted ones."""
+        return rows if self._lift is None else self._lift(rows)
+
+    @property
+    def _lifted_layout(self) -> TableLayout:
+        """Columns of every node in lifted rows."""
+        return self._layout if self._lift is None else TableLayout(self.tree_, self._lift.places)
+
+    @property
+    def _references(self) -> np.ndarray:
+        """The training rows, lifted."""
+        return self._X if self._lift is None else self._lifted_X
+
+    def _root_embedding(self) -> LiftedMap:
+        return LiftedMap(self._lift, self._root_map)
+
+    def _set_references(self, X: np.ndarray) -> None:
+        """Set the training rows, which others are compared with."""
+        self._X = X
+        self._class_means = self.prototypes_
+        if self._lift is not None:
+            self._lifted_X = self._lift(X)
+            order = np.argsort(self._row_ranks)
+            members = [order[self._codes[order] == code] for code in range(len(self.classes_))]
+            self._class_means = np.stack([self._lifted_X[rows].mean(axis=0) for rows in members])
+        self._embedding = Embedding.of(self._root_map, self._references, self._center).points
 
     def _fit_metric(
         self, X: np.ndarray, codes: np.ndarray, by_name: np.ndarray, backend: Any
@@ -373,6 +545,7 @@ class HierarchicalMetricClassifier(
         if isinstance(self.tree, str):
             layout = read_layout(self.tree, names, X.shape[1])
         tree, combination = layout.tree, make_combination(self.combination)
+        folded = tree.n_nodes > 1 or self.decision == "linear"
         n_steps = combination.n_steps(tree.n_nodes) if tree.n_nodes > 1 else 1
         with ProgressBar(n_steps, "Fitting nodes", self.verbose) as bar:
             metric = fit_tree_metric(
@@ -383,11 +556,11 @@ class HierarchicalMetricClassifier(
                 make_node_metric(self.node_metric, device=self.device),
                 combination,
                 n_components=self.n_components,
-                score=neighbor_score(backend),
+                score=PosteriorScore() if self.decision == "linear" else neighbor_score(backend),
                 n_jobs=self.n_jobs,
                 random_state=self.random_state,
                 on_step=bar.advance,
-                groups=_find_copies(X, codes, layout, names) if tree.n_nodes > 1 else None,
+                groups=_find_copies(X, codes, layout, names) if folded else None,
             )
         return metric.take([tree.index(path) for path in self.tree_.paths], by_name)
 
@@ -395,8 +568,8 @@ class HierarchicalMetricClassifier(
         self.node_scores_ = self._node_series(metric.scores, "score")
         self.node_outcomes_ = self._node_series(metric.outcomes, "outcome")
         self._metric = metric
-        self.components_ = metric.components(self.tree_.root)
-        self._lengths = np.linalg.norm(self.components_, axis=0)
+        self._root_map = metric.components(self.tree_.root)
+        self._lengths = np.linalg.norm(self._root_map, axis=0)
 
     def _node_series(self, values: list, title: str) -> pd.Series:
         import pandas as pd
@@ -408,9 +581,9 @@ class HierarchicalMetricClassifier(
 
     def _neighbors(self) -> Neighbors:
         return Neighbors(
-            self._layout,
-            self._X,
-            Embedding(self.components_, self._center, self._embedding, self._lengths),
+            self._lifted_layout,
+            self._references,
+            Embedding(self._root_map, self._center, self._embedding, self._lengths),
             self._codes,
             self._order(),
             self.n_neighbors,
@@ -418,9 +591,20 @@ class HierarchicalMetricClassifier(
             get_backend(self.device, n_values=self._embedding.size),
         )
 
-    def _decide(self) -> Neighbors | Prototypes:
+    def _decide(self) -> Neighbors | Prototypes | Linear:
         if self.decision == "prototypes":
-            return Prototypes(self.components_, self._layout, self.prototypes_, self._order())
+            means = self._class_means
+            return Prototypes(self._root_map, self._lifted_layout, means, self._order())
+        if self.decision == "linear":
+            return Linear(
+                self._posteriors.whitening @ self._root_map,
+                self._lifted_layout,
+                self._class_means,
+                self._order(),
+                self._posteriors.whitening,
+                self._center,
+                np.log(self.priors_),
+            )
         return self._neighbors()
 
     def _order(self) -> Order:
@@ -446,7 +630,7 @@ class HierarchicalMetricClassifier(
 
     @property
     def _n_features_out(self) -> int:
-        return len(self.components_)
+        return len(self._root_map)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

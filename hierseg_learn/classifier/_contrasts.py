@@ -9,28 +9,32 @@ from typing import NamedTuple
 import numpy as np
 
 from ..metrics.ties import SAME_VOTES, TiedNeighbors
+from ._linear import Linear
 from .votes import Neighbors, Prototypes, Queries, pair_contributions
 
 
 class ContrastResult(NamedTuple):
     """Contrasts of queries; neighbors are nearest first and padded with -1."""
 
-    direct: np.ndarray  # (n_queries, n_nodes): contributions to `foil` minus `target`
+    # (n_queries, n_nodes): contributions to the distance to `foil` minus the one to `target`, or to
+    # the log-likelihood ratio of `target` and `foil`
+    direct: np.ndarray
     squared_distances: np.ndarray  # (n_queries, 2): mean ones to `target` and `foil`
     target_neighbors: np.ndarray  # (n_queries, n_neighbors) int
     foil_neighbors: np.ndarray  # (n_queries, n_neighbors) int
+    log_prior_odds: np.ndarray | None = None  # (n_queries,), of a linear decision
 
 
 @dataclass(frozen=True)
 class ContrastEngine:
     """Compares rows with the nearest training rows, or the prototypes, of single classes."""
 
-    decision: Neighbors | Prototypes
+    decision: Neighbors | Prototypes | Linear
     codes: np.ndarray  # (n_samples,) int: classes of the training rows
     classes: np.ndarray  # (n_classes,): names of the classes, for messages
     n_neighbors: int  # how many training rows of a class a row is compared with
     strict: bool = False  # whether a class with fewer rows is an error; else all are taken
-    split: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None  # see pair_contributions
+    split: Callable[..., np.ndarray] | None = None  # see pair_contributions, `Linear.log_odds`
 
     def choose(
         self, queries: Queries, target: int | None, foil: int | None, proba: np.ndarray | None
@@ -56,6 +60,10 @@ class ContrastEngine:
     def explain(self, queries: Queries, targets: np.ndarray, foils: np.ndarray) -> ContrastResult:
         """Compare every row with its nearest ones of two classes, (n_queries,) int."""
         n_queries = len(queries)
+        if self.decision.is_linear:
+            found = self.decision.log_odds(queries.rows, targets, foils, self.split)
+            sides = targets[:, None], foils[:, None]
+            return ContrastResult(found.direct, found.squared_distances, *sides, found.of_priors)
         rows, direct = self.compare(queries, np.concatenate([targets, foils]))
         squared = squared_distances(direct).reshape(2, n_queries).T
         return ContrastResult(
@@ -104,8 +112,13 @@ class ContrastEngine:
         """Compare training rows of one class with the nearest of all others, and of their own.
 
         `rows` are (n_rows, n_features), `positions` (n_rows,) int. Returns contributions, (n_rows,
-        n_nodes), to the mean squared distance to the others minus the one to their own.
+        n_nodes), to the mean squared distance to the others minus the one to their own; of a linear
+        decision, to the log-likelihood ratio of their class and the most probable other one.
         """
+        if self.decision.is_linear:
+            codes = np.full(len(rows), code)
+            others = self.decision.runners_up(rows, codes)
+            return self.decision.log_odds(rows, codes, others, self.split).direct
         queries = self.decision.queries(rows)
         if self.decision.by_prototypes:
             codes = np.full(len(rows), code)
@@ -152,6 +165,8 @@ class ContrastEngine:
 
     def _runners_up(self, queries: Queries, proba: np.ndarray, targets: np.ndarray) -> np.ndarray:
         """Most probable other class, (n_queries,) int; of equally probable ones the nearest."""
+        if self.decision.is_linear:
+            return self.decision.runners_up(queries.rows, targets)
         others = proba.copy()
         others[np.arange(len(queries)), targets] = -np.inf
         tied = others >= others.max(axis=1, keepdims=True) - SAME_VOTES

@@ -59,8 +59,10 @@ class ExplainMixin:
             Or a data frame, if `set_output` asks for one.
         """
         rows = self._check_rows(X)
-        components = self.components_ if node is None else self.node_components(node)
-        embedding = map_rows(components, rows)
+        node = self.tree_.root if node is None else self.tree_.index(node)
+        components, lift = self._metric.components(node), self._metric.lifts[node]
+        embedding = map_rows(components, rows if lift is None else lift(rows))
+        embedding = embedding.astype(rows.dtype, copy=False)
         adapter = _get_container_adapter("transform", self)
         if adapter is None:
             return embedding
@@ -92,7 +94,7 @@ class ExplainMixin:
             raise ValueError(
                 f"pairs must have shape (n_pairs, 2, {self.n_features_in_}), got {pairs.shape}."
             )
-        return self._contributions(pairs[:, 0] - pairs[:, 1])
+        return self._contributions(pairs[:, 0], pairs[:, 1])
 
     def explain_pair(self, a: Any, b: Any, attribute_to: str = "nodes") -> PairExplanation:
         """Explain the squared distance of two rows.
@@ -118,9 +120,9 @@ class ExplainMixin:
             If a row is not like those of `fit`, `attribute_to` is unknown, or the table has no
             areas to split by.
         """
-        check_attribute_to(attribute_to)
+        self._check_attribute_to(attribute_to)
         rows = check_row(self, a, "a"), check_row(self, b, "b")
-        values = {"direct": self._contributions(rows[0] - rows[1])[0]}
+        values = {"direct": self._contributions(*rows)[0]}
         present = self._presence(np.concatenate(rows))
         if present is not None:
             values |= {"present_a": present[0], "present_b": present[1]}
@@ -143,7 +145,9 @@ class ExplainMixin:
         explanation : PredictionExplanation
             Its `contrast` is that of `explain_contrast`: why the predicted class rather than the
             next one. Its contributions add up to the mean squared distance to the neighbors that
-            vote, weighted by their votes; for prototypes, to the one of the predicted class. Rows
+            vote, weighted by their votes; for prototypes, to the one of the predicted class; for
+            ``decision="linear"``, to the mean of the predicted class, under the covariance that the
+            classes share. Rows
             that tie for the last places are all listed, up to 100; of more, some of every class
             are listed in place of the others, which are as far.
         """
@@ -194,7 +198,8 @@ class ExplainMixin:
         explanation : ContrastExplanation
             Its contributions add up to the mean squared distance to the nearest rows of `foil`
             minus the one to the nearest rows of `target`, weighted by what their votes would weigh;
-            for prototypes, to the difference of the squared distances to the two.
+            for prototypes, to the difference of the squared distances to the two; for
+            ``decision="linear"``, with `log_prior_odds`, to the log-odds of the two classes.
 
         Raises
         ------
@@ -252,8 +257,9 @@ class ExplainMixin:
         explanation : ClassExplanation
             Means and standard errors over the training rows of the class, of the contrast between
             the nearest rows of all other classes and the nearest other rows of the class; for
-            prototypes, between the nearest other one and its own. Of more than 1,000 rows, 1,000
-            are taken, whatever their order in the table.
+            prototypes, between the nearest other one and its own; for ``decision="linear"``, of the
+            log-likelihood ratio of the class and the most probable other one. Of more than 1,000
+            rows, 1,000 are taken, whatever their order in the table.
 
         Raises
         ------
@@ -269,8 +275,9 @@ class ExplainMixin:
                 f"with others of its class; {label!r} has {len(rows)}."
             )
         rows = self._spread(rows)
-        direct = self._engine().against_others(self._X[rows].astype(np.float64), rows, code)
-        return ClassExplanation(self.tree_, direct, label=self.classes_[code], rows=rows)
+        direct = self._engine().against_others(self._references[rows].astype(float), rows, code)
+        label, decision = self.classes_[code], self.decision
+        return ClassExplanation(self.tree_, direct, label=label, rows=rows, decision=decision)
 
     def explain_model(
         self, X: Any = None, y: Any = None, n_repeats: int = 5, random_state: Any = None
@@ -313,14 +320,17 @@ class ExplainMixin:
         for code in np.unique(self._codes[rows]):
             chosen = self._codes[rows] == code
             taken = rows[chosen]
-            direct[chosen] = engine.against_others(self._X[taken].astype(np.float64), taken, code)
+            mine = self._references[taken].astype(np.float64)
+            direct[chosen] = engine.against_others(mine, taken, code)
         if X is None:
             return ModelExplanation(self.tree_, direct)
         decision, table = engine.decision, self._check_rows(X)
         y = check_labels(y, "y", len(table))
         check_known(y, "y", self.classes_)
         drops = permutation_drops(
-            lambda rows: float((self.classes_[decision.proba(rows).argmax(axis=1)] == y).mean()),
+            lambda rows: float(
+                (self.classes_[decision.proba(self._lifted(rows)).argmax(axis=1)] == y).mean()
+            ),
             table,
             self._layout,
             n_repeats,
@@ -340,10 +350,11 @@ class ExplainMixin:
         """Explain the predictions for checked rows, (n_samples, n_features) float64."""
         with single_blas_thread():
             engine = self._engine()
-            queries = engine.decision.queries(rows)
+            queries = engine.decision.queries(self._lifted(rows))
             votes = engine.decision.votes(queries)
-            direct = pair_contributions(engine.decision, rows, votes.indices)
-            contrast = self._contrast(engine, queries, labels, proba=votes.proba)
+            direct = pair_contributions(engine.decision, queries.rows, votes.indices)
+            present = self._presence(rows)
+            contrast = self._contrast(engine, queries, labels, present, proba=votes.proba)
         return unchecked(
             PredictionExplanation,
             tree=self.tree_,
@@ -354,7 +365,7 @@ class ExplainMixin:
             neighbors=votes.indices,
             neighbor_classes=self.classes_[votes.codes],
             vote_weights=votes.weights,
-            present=self._presence(rows),
+            present=present,
             name=NAMELESS if labels is None else labels,
             decision=self.decision,
             contrast=contrast,
@@ -376,13 +387,15 @@ class ExplainMixin:
         ]
         with single_blas_thread():
             engine = self._engine(n_neighbors, attribute_to)
-            return self._contrast(engine, engine.decision.queries(rows), labels, *codes)
+            queries = engine.decision.queries(self._lifted(rows))
+            return self._contrast(engine, queries, labels, self._presence(rows), *codes)
 
     def _contrast(
         self,
         engine: ContrastEngine,
         queries: Queries,
         labels: Any,
+        present: np.ndarray | None,
         target: int | None = None,
         foil: int | None = None,
         proba: np.ndarray | None = None,
@@ -394,7 +407,7 @@ class ExplainMixin:
             tree=self.tree_,
             target=self.classes_[targets],
             foil=self.classes_[foils],
-            present=self._presence(queries.rows),
+            present=present,
             name=NAMELESS if labels is None else labels,
             decision=self.decision,
             attribute_to="nodes" if engine.split is None else "parts",
@@ -404,7 +417,7 @@ class ExplainMixin:
     def _engine(
         self, n_neighbors: int | None = None, attribute_to: str = "nodes"
     ) -> ContrastEngine:
-        check_attribute_to(attribute_to)
+        self._check_attribute_to(attribute_to)
         if n_neighbors is not None:
             check_integer(n_neighbors, "n_neighbors")
         return ContrastEngine(
@@ -415,24 +428,42 @@ class ExplainMixin:
             strict=n_neighbors is not None,
             split=None
             if attribute_to == "nodes"
-            else lambda a, b: self._split_over_leaves(a, b)[0],
+            else lambda a, b, weights=None: self._split_over_leaves(a, b, weights)[0],
         )
 
-    def _contributions(self, delta: np.ndarray) -> np.ndarray:
-        return node_contributions(
-            self.components_, delta, self._layout.column_nodes, self.tree_.n_nodes
-        )
+    def _contributions(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        nodes = self._lifted_layout.column_nodes
+        delta = self._lifted(a) - self._lifted(b)
+        return node_contributions(self._root_map, delta, nodes, self.tree_.n_nodes)
 
-    def _split_over_leaves(self, a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Contributions with inner nodes split over leaves, (n_pairs, n_nodes); column kinds."""
+    def _check_attribute_to(self, attribute_to: str) -> None:
+        check_attribute_to(attribute_to)
+        if attribute_to == "parts" and not self._metric.is_linear:
+            raise ValueError(
+                "attribute_to='parts' splits the columns of inner nodes over leaves, which is "
+                f"exact for linear node metrics only, got node_metric={self.node_metric!r}; "
+                "expected attribute_to='nodes'."
+            )
+
+    def _split_over_leaves(
+        self, a: np.ndarray, b: np.ndarray, weights: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Contributions with inner nodes split over leaves, (n_pairs, n_nodes); column kinds.
+
+        Those to squared distances, or to weighted sums of ``a - b`` where b are class means.
+        """
         names = self._names()
         descriptors = (
             [""] * a.shape[1] if names is None else [split_column(name)[1] for name in names]
         )
-        deltas, kinds = split_over_leaves(self.tree_, self._layout.columns, descriptors, a, b)
-        with single_blas_thread():
-            gradients = ((a - b) @ self.components_.T) @ self.components_
-        return np.einsum("vpf,pf->pv", deltas, gradients), kinds
+        means = {"b_are_means": weights is not None}
+        deltas, kinds = split_over_leaves(
+            self.tree_, self._layout.columns, descriptors, a, b, **means
+        )
+        if weights is None:
+            with single_blas_thread():
+                weights = ((a - b) @ self._root_map.T) @ self._root_map
+        return np.einsum("vpf,pf->pv", deltas, weights), kinds
 
     def _presence(self, rows: np.ndarray) -> np.ndarray | None:
         """Presence of the nodes in rows, (n_samples, n_nodes) bool; None if unknown."""

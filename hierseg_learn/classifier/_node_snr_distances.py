@@ -76,23 +76,32 @@ def node_snr_distances(model: Any, a: Any, b: Any) -> pd.DataFrame:
 
     rows = [check_row(model, row, name) for row, name in ((a, "a"), (b, "b"))]
     rows = np.concatenate(rows)
-    centered = rows - model.prototypes_.mean(axis=0)
     tree, presence = model.tree_, model._presence(rows)
     both = np.ones(tree.n_nodes, dtype=bool) if presence is None else presence.all(axis=0)
     records = []
     for node in tree.bottom_up():
-        components = model.node_components(node)
+        points = _about_the_classes(model, rows, node)
         values, reason = (np.nan, np.nan), ""
         if not both[node]:
             reason = "absent"
-        elif len(components) < 2:
+        elif points.shape[1] < 2:
             reason = "fewer than 2 components"
         else:
-            values, reason = _both_ways(centered @ components.T)
+            values, reason = _both_ways(points)
         defined = not np.isnan(values).all()
-        records.append((*values, len(components), defined, reason))
+        records.append((*values, points.shape[1], defined, reason))
     columns = ["snr_ab", "snr_ba", "n_components", "defined", "reason"]
     return pd.DataFrame(records, columns=columns, index=pd.Index(tree.paths, name="node"))
+
+
+def _about_the_classes(model: Any, rows: np.ndarray, node: int) -> np.ndarray:
+    """Rows in the space of a node, about the mean of the class means, (n_rows, n_components)."""
+    components, lift = model._metric.components(node), model._metric.lifts[node]
+    if lift is None:
+        return (rows - model.prototypes_.mean(axis=0)) @ components.T
+    lifted = lift(model._X)
+    means = [lifted[model._codes == code].mean(axis=0) for code in range(len(model.classes_))]
+    return (lift(rows) - np.mean(means, axis=0)) @ components.T
 
 
 def _both_ways(points: np.ndarray) -> tuple[tuple[float, float], str]:

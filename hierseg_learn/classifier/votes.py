@@ -118,7 +118,7 @@ class Neighbors:
     weights: str | Callable | None  # weight of a vote by the distance
     backend: Any  # the kernels
 
-    by_prototypes = False
+    by_prototypes = is_linear = False
 
     @property
     def components(self) -> np.ndarray:
@@ -389,6 +389,7 @@ class Prototypes:
     order: Order  # breaks ties
 
     by_prototypes = True
+    is_linear = False
 
     @property
     def references(self) -> np.ndarray:

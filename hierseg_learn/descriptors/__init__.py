@@ -1,6 +1,7 @@
 """Descriptors of regions: dense maps of an image, pooled additively over regions."""
 
 from ._base import Descriptor, ImageChannels
+from ._deep import DeepDescriptor
 from ._fixed import ColorDescriptor, GradientDescriptor, LBPDescriptor, ShapeDescriptor
 from ._patches import PatchDictionary
 from .registry import DEFAULT_DESCRIPTORS as DEFAULT_DESCRIPTORS
@@ -9,6 +10,7 @@ from .registry import make_descriptors as make_descriptors
 
 __all__ = [
     "ColorDescriptor",
+    "DeepDescriptor",
     "Descriptor",
     "GradientDescriptor",
     "ImageChannels",

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from skimage.color import rgb2gray, rgb2lab
 from sklearn.base import _fit_context
+from sklearn.utils import gen_batches
 from sklearn.utils.validation import check_is_fitted
 
-from ..base import ImageEstimator
+from ..base import ImageEstimator, refuse_label_maps
 from ..images import ImageBatch
 from ..kernels import get_backend
 
@@ -129,6 +130,9 @@ class Descriptor(ImageEstimator):
     _parameter_constraints: dict = {"prefix": [str]}
 
     uses_erosion: bool = True
+    _images_at_once: int = 1
+    # whether it may see so much around a region that this is measured in fit
+    _measures_leakage: bool = False
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any = None) -> Descriptor:
@@ -150,6 +154,7 @@ class Descriptor(ImageEstimator):
         ValueError
             If an image or a parameter is invalid; the message names it.
         """
+        refuse_label_maps(y)
         batch = self._check_images(X, reset=True)
         if not self.prefix or set(self.prefix) & set("/|"):
             raise ValueError(
@@ -216,18 +221,114 @@ class Descriptor(ImageEstimator):
             If `regions` has another shape than the image, or the image other channels than in
             `fit`.
         """
+        return self.pool_images([channels], [regions], n_regions, device=device)[0]
+
+    def pool_images(
+        self,
+        channels: Sequence[ImageChannels],
+        regions: Sequence[np.ndarray],
+        n_regions: int,
+        *,
+        device: str = "cpu",
+    ) -> list[np.ndarray]:
+        """Sum the maps of several images over regions, as `pool` does.
+
+        Parameters
+        ----------
+        channels : sequence of ImageChannels
+            The images. A descriptor that is faster with several at once is given a few at a time.
+        regions : sequence of ndarray of shape (height, width), integer
+            For every image the region of every pixel.
+        n_regions, device
+            As in `pool`.
+
+        Returns
+        -------
+        sums : list of ndarray of shape (n_regions, `n_sums_`), float64
+        """
         check_is_fitted(self)
+        regions = [np.asarray(one) for one in regions]
+        for image, one in zip(channels, regions, strict=True):
+            if one.shape != image.shape:
+                raise ValueError(
+                    f"regions must have the shape of the image, {image.shape}, got {one.shape}."
+                )
+            if image.n_channels != self.n_channels_:
+                raise ValueError(
+                    f"{type(self).__name__} was fitted on images of {self.n_channels_} "
+                    f"channel(s), got one of {image.n_channels}."
+                )
+        pooled = self._pool_many(channels, regions, n_regions, device)
+        return [sums / image.n_pixels for sums, image in zip(pooled, channels, strict=True)]
+
+    def leakage(
+        self,
+        channels: ImageChannels,
+        other: ImageChannels,
+        regions: np.ndarray,
+        n_regions: int,
+        *,
+        together: np.ndarray | None = None,
+        device: str = "cpu",
+    ) -> np.ndarray:
+        """Measure how much of what is said of a region comes from the pixels around it.
+
+        Everything outside of the region is exchanged by another image. The leakage is the norm of
+        the change of the region's sums, divided by the norm of the sums.
+
+        Parameters
+        ----------
+        channels : ImageChannels
+            The image.
+        other : ImageChannels
+            Where the pixels outside come from, an image of any size.
+        regions : ndarray of shape (height, width), integer
+            Region of every pixel, in ``[0, n_regions)``; -1 for none.
+        n_regions : int
+            Number of regions.
+        together : ndarray of shape (n_groups, n_regions), bool, default=None
+            Groups of regions whose sums are added up, and which stay together; None for every
+            region alone.
+        device : {"auto", "cpu", "cuda"}, default="cpu"
+            Where kernels run, for descriptors that have some.
+
+        Returns
+        -------
+        leakage : ndarray of shape (n_groups,), float64
+            0 where nothing leaks; NaN for a group without a pixel.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from hierseg_learn.descriptors import ColorDescriptor, ImageChannels
+        >>> dark, bright = (ImageChannels(np.full((4, 4), value)) for value in (0.25, 0.75))
+        >>> halves = np.repeat([0, 1], 2) * np.ones((4, 1), dtype=int)
+        >>> ColorDescriptor().fit([dark.image]).leakage(dark, bright, halves, n_regions=2)
+        array([0., 0.])
+        """
         regions = np.asarray(regions)
-        if regions.shape != channels.shape:
-            raise ValueError(
-                f"regions must have the shape of the image, {channels.shape}, got {regions.shape}."
-            )
-        if channels.n_channels != self.n_channels_:
-            raise ValueError(
-                f"{type(self).__name__} was fitted on images of {self.n_channels_} channel(s), "
-                f"got one of {channels.n_channels}."
-            )
-        return self._pool(channels, regions, n_regions, device) / channels.n_pixels
+        groups = np.eye(n_regions, dtype=bool) if together is None else np.asarray(together)
+        before = self.pool(channels, regions, n_regions, device=device)
+        found = np.full(len(groups), np.nan)
+        rows, cols = (
+            ((np.arange(n) + 0.5) * m / n).astype(np.intp)
+            for n, m in zip(channels.shape, other.shape, strict=True)
+        )
+        around = other.image[np.ix_(rows, cols)]
+        inside = [np.append(group, False)[regions] for group in groups]
+        present = [k for k, one in enumerate(inside) if one.any()]
+        for some in gen_batches(len(present), self._images_at_once):
+            places = present[some]
+            images = [
+                np.where(_as_image(inside[k], around), channels.image, around) for k in places
+            ]
+            kept = [np.where(inside[k], regions, -1) for k in places]
+            after = self.pool_images([*map(ImageChannels, images)], kept, n_regions, device=device)
+            for k, sums in zip(places, after, strict=True):
+                change = np.linalg.norm((sums - before)[groups[k]].sum(axis=0))
+                norm = np.linalg.norm(before[groups[k]].sum(axis=0))
+                found[k] = change / norm if change else 0.0
+        return found
 
     def from_sums(self, sums: np.ndarray, area: np.ndarray) -> np.ndarray:
         """Turn pooled sums into columns.
@@ -323,6 +424,19 @@ class Descriptor(ImageEstimator):
             sums += region_sums(block, regions[rows].ravel(), n_regions)
         return sums
 
+    def _pool_many(
+        self,
+        channels: Sequence[ImageChannels],
+        regions: Sequence[np.ndarray],
+        n_regions: int,
+        device: str,
+    ) -> list[np.ndarray]:
+        """As `_pool`, for several images; the transformer hands over `_images_at_once`."""
+        return [
+            self._pool(image, one, n_regions, device)
+            for image, one in zip(channels, regions, strict=True)
+        ]
+
     @abstractmethod
     def _block(self, prepared: Any, rows: slice) -> np.ndarray:
         """Maps of some rows, (n_rows, width, n_sums_), float32 or float64."""
@@ -334,6 +448,11 @@ class Descriptor(ImageEstimator):
     def _to_means(self, columns: np.ndarray) -> np.ndarray:
         """Inverse of `_from_means`."""
         return columns
+
+
+def _as_image(inside: np.ndarray, image: np.ndarray) -> np.ndarray:
+    """A mask with as many axes as an image."""
+    return inside.reshape(*inside.shape, *[1] * (image.ndim - 2))
 
 
 def root_of(shares: np.ndarray, root: bool) -> np.ndarray:

@@ -32,6 +32,13 @@ if TYPE_CHECKING:
 
 # longest side of a drawn photo, in pixels: larger ones are reduced, smaller ones enlarged
 _MAX_SIDE, _MIN_SIDE = 1000, 480
+# photos whose longest side has fewer pixels are not tinted, which would hide them
+_TINTED_FROM = 48
+# width of their outlines, as a share of the longest side
+_OUTLINE_WIDTH = 0.012
+# the photo is kept between the first two gray levels under the tints, which stay readable so; the
+# colors of the bar are those on a photo of mean gray
+_DARKEST, _LIGHTEST, _MEAN_GRAY = 0.15, 1.0, 0.7
 _LUMA = np.array([0.2126, 0.7152, 0.0722])
 
 
@@ -41,6 +48,7 @@ class Region(NamedTuple):
     gray: np.ndarray  # (h, w) float in [0, 1]
     nodes: np.ndarray  # (h, w) intp: the node drawn at every pixel, -1 for none
     borders: np.ndarray  # (h, w) bool
+    tinted: np.ndarray  # (h, w) bool: pixels that show the share of their node
 
 
 def check_pictures(
@@ -95,7 +103,22 @@ def make_region(photo: np.ndarray, labels: np.ndarray, drawn: np.ndarray) -> Reg
         labels = labels.astype(np.intp)
     # the last entry is for unlabeled pixels, -1
     nodes = np.append(drawn, -1)[labels]
-    return Region(np.clip(gray, 0, 1), nodes, find_boundaries(nodes + 1, mode="inner"))
+    gray, tinted = np.clip(gray, 0, 1), np.ones(nodes.shape, dtype=bool)
+    if longest < _TINTED_FROM:
+        tinted = _find_outlines(nodes, 1 + round(_OUTLINE_WIDTH * max(nodes.shape)))
+        # the colors of the bar are those on mean gray
+        gray[tinted] = (_MEAN_GRAY - _DARKEST) / (_LIGHTEST - _DARKEST)
+    return Region(gray, nodes, find_boundaries(nodes + 1, mode="inner"), tinted)
+
+
+def _find_outlines(nodes: np.ndarray, width: int) -> np.ndarray:
+    """Pixels of every region that are at most so many from its edge, the frame included."""
+    from scipy.ndimage import maximum_filter, minimum_filter
+
+    padded = np.pad(nodes, width, constant_values=-2)
+    size = 2 * width + 1
+    same = minimum_filter(padded, size) == maximum_filter(padded, size)
+    return ~same[width:-width, width:-width]
 
 
 def label_spot(mask: np.ndarray) -> tuple[float, float, float]:
@@ -228,9 +251,6 @@ class LabelWriter:
 _HEIGHT, _BESIDE, _AROUND, _WIDEST = 4.2, 0.85, 0.9, 14.0
 # between photos, and the color bar's width, as shares of a photo's height
 _GAP, _BAR = 0.05, 0.04
-# the photo is kept between the first two gray levels under the tints, which stay readable so; the
-# colors of the bar are those on a photo of mean gray
-_DARKEST, _LIGHTEST, _MEAN_GRAY = 0.15, 1.0, 0.7
 _BORDER = (0.1, 0.1, 0.1, 0.9)
 # nodes that the caption and the description name
 _N_IN_CAPTION, _N_IN_TEXT = 3, 8
@@ -238,6 +258,9 @@ _N_IN_CAPTION, _N_IN_TEXT = 3, 8
 
 class SegmentContributionDisplay(ExplanationDisplay):
     """One or two photos with every segment tinted by its share in an explanation.
+
+    Photos of less than 48 pixels are outlined instead, since a tint would hide them; their labels
+    have no names, which the caption lists.
 
     For one photo the question is "Why this class rather than another?": red speaks for the class,
     blue for the other. For two photos it is what sets them apart, and both show the same numbers.
@@ -350,6 +373,9 @@ of the squared distance: sky 75% and sea 12%. Not drawn: photo as a whole 12%.
     def caption(self) -> str:
         """What is not drawn, one sentence per line; empty if nothing."""
         sentences = []
+        if any(max(image.shape[:2]) < _TINTED_FROM for image in self.images):
+            named = self._named(self.shares, node_labels, _N_IN_CAPTION)
+            sentences += [f"Outlined: {named}."] if named else []
         if any(self.rest.values()):
             named = self._named(self.rest, node_labels, _N_IN_CAPTION)
             named = f": {named}" if named else ""
@@ -470,7 +496,8 @@ of the squared distance: sky 75% and sea 12%. Not drawn: photo as a whole 12%.
             style = {"ha": "center", "va": "baseline", "fontsize": size}
             write_beside(ax, title, middle, (0, 5), **style)
         lines = _fit(ax, self.question, total + _room(ax, total), size)
-        pad = 6 + 1.5 * size * any(self.titles)
+        n_lines = max(title.count("\n") + 1 if title else 0 for title in self.titles)
+        pad = 6 + 1.5 * size * n_lines
         ax.set_title(lines, loc="left", fontsize=size, pad=pad, parse_math=False)
         size = FONT_POINTS - 0.5
         sentences = [_fit(ax, sentence, total, size) for sentence in self.caption.splitlines()]
@@ -489,7 +516,9 @@ of the squared distance: sky 75% and sea 12%. Not drawn: photo as a whole 12%.
             for node in shown[: self.max_labels]:
                 row, column, radius = label_spot(region.nodes == node)
                 spot = float(start) + (column + 0.5) / height, (row + 0.5) / height
-                text = f"{names[node]} {share_text(share[node], self.explanation._sides)}"
+                text = share_text(share[node], self.explanation._sides)
+                # a name would hide a photo of few pixels; the caption has it
+                text = f"{names[node]} {text}" if region.tinted.all() else text
                 writer.write(text, spot, radius / height, sides)
 
 
@@ -500,7 +529,8 @@ def _draw_photo(
     gray = _DARKEST + (_LIGHTEST - _DARKEST) * region.gray
     borders = np.zeros((*region.borders.shape, 4))
     borders[region.borders] = _BORDER
-    layers = {"photo": gray, "tints": tints[region.nodes], "borders": borders}
+    shown = tints[region.nodes] * region.tinted[..., np.newaxis]
+    layers = {"photo": gray, "tints": shown, "borders": borders}
     for name, layer in layers.items():
         ax.imshow(layer, extent=extent, cmap="gray", vmin=0, vmax=1, label=name)
 

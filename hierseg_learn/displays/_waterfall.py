@@ -33,8 +33,8 @@ class WaterfallDisplay(ExplanationDisplay):
     At the deepest level every node adds the contribution of its own columns. At another `level`, a
     node of that depth adds its contribution with everything below it, and inner nodes above add
     that of their own columns ("as a whole"). Either way the last bar is the sum of all others: the
-    squared distance, or for a contrast the difference of two. Negative contributions are hatched
-    bars to the left.
+    squared distance, for a contrast the difference of two, or the log-odds, to which the priors of
+    the classes add a bar. Negative contributions are hatched bars to the left.
 
     Parameters
     ----------
@@ -87,17 +87,16 @@ class WaterfallDisplay(ExplanationDisplay):
     @property
     def sum_name(self) -> str:
         """What the values add up to."""
-        return self.explanation._value_name
+        return self.explanation._sum_name()
 
     @property
     def alt_text(self) -> str:
         """The plot in words, for those who cannot see it."""
-        sides = self.explanation.share_table().sides
         named = [
-            f"{step.label} {number(step.value, '+.3g')} ({share_text(step.share, sides)})"
-            for step in self.steps()
+            f"{step.label} {number(step.value, '+.3g')}{f' ({share})' if share else ''}"
+            for step, share in zip(self.steps(), self._share_texts())
         ]
-        total = number(float(self.explanation.direct.sum()))
+        total = number(self._total)
         verb = "adds up" if len(named) == 1 else "add up"
         title = self.explanation.share_table().title
         sentence = f"{enumerate_words(named)} {verb} to {total}, the {self.sum_name}."
@@ -109,8 +108,12 @@ class WaterfallDisplay(ExplanationDisplay):
         Returns
         -------
         list of tuple
-            Label, value and share.
+            Label, value and share; that of the priors is NaN.
         """
+        others = self.explanation._other_terms().items()
+        return [*self._node_steps(), *(Step(name, value, np.nan) for name, value in others)]
+
+    def _node_steps(self) -> list[Step]:
         explanation, tree = self.explanation, self.explanation.tree
         spoken, plain = spoken_labels(tree), node_labels(tree)
         steps = []
@@ -128,13 +131,23 @@ class WaterfallDisplay(ExplanationDisplay):
         value, share = sum(step.value for step in rest), sum(step.share for step in rest)
         return [*steps[:n_shown], Step(f"{len(rest)} others", value, share)]
 
+    @property
+    def _total(self) -> float:
+        return float(self.explanation.direct.sum()) + sum(self.explanation._other_terms().values())
+
+    def _share_texts(self) -> list[str]:
+        """Shares of the bars in words; empty where a bar is no node's."""
+        sides = self.explanation.share_table().sides
+        shares = [step.share for step in self.steps()]
+        return ["" if np.isnan(share) else share_text(share, sides) for share in shares]
+
     def _is_above(self, node: int) -> bool:
         """Whether a node is an inner one above the drawn level."""
         tree = self.explanation.tree
         return bool(not tree.is_leaf[node] and tree.depths[node] < self.level)
 
     def _draw(self, plt: Any, ax: Axes | None) -> Axes:
-        steps, total = self.steps(), float(self.explanation.direct.sum())
+        steps, total = self.steps(), self._total
         if ax is None:
             height = _FRAME + _ROW * (len(steps) + 1)
             _, ax = plt.subplots(figsize=(_WIDTH, height), layout="constrained")
@@ -159,8 +172,10 @@ class WaterfallDisplay(ExplanationDisplay):
         ax.set_xlabel(f"contribution to the {self.sum_name}", fontsize=FONT_POINTS)
         title = self.explanation.share_table().title
         ax.set_title(title, parse_math=False, fontsize=FONT_POINTS + 2, loc="left")
-        sides = self.explanation.share_table().sides
-        texts = [f"{number(step.value, '+.3g')}  {share_text(step.share, sides)}" for step in steps]
+        texts = [
+            f"{number(step.value, '+.3g')}  {share}".rstrip()
+            for step, share in zip(steps, self._share_texts())
+        ]
         edges = [*np.maximum(starts, ends), max(total, 0.0)]
         _write_numbers(ax, edges, [*texts, number(total)])
         return ax

@@ -12,7 +12,9 @@ from ..metrics import sum_below
 from ..tree import SegmentTree
 from ..utils.numbers import number
 from .explanation import (
+    DECISIONS,
     SignedExplanation,
+    check_choice,
     check_items,
     check_numbers,
     check_tree,
@@ -63,7 +65,9 @@ class ClassExplanation(_OverRows):
     """Which nodes separate a class from all other classes.
 
     What is explained is the mean, over the rows of the class, of the mean squared distance to the
-    nearest rows of other classes minus the one to the nearest rows of their own class.
+    nearest rows of other classes minus the one to the nearest rows of their own class; for
+    ``decision="linear"`` of the log-likelihood ratio of their class and the most probable other
+    one.
 
     Parameters
     ----------
@@ -75,6 +79,9 @@ class ClassExplanation(_OverRows):
         The class.
     rows : array-like of int, shape (n_rows,)
         Numbers of the training rows.
+    decision : {"neighbors", "prototypes", "linear"}, default="neighbors"
+        Whether rows are compared with training rows, prototypes, or the means of linear
+        discriminants.
 
     See Also
     --------
@@ -105,12 +112,14 @@ class ClassExplanation(_OverRows):
     _: KW_ONLY
     label: Any
     rows: np.ndarray
+    decision: str = "neighbors"
 
     _type = "class"
     _frame_names = ("direct", "direct_error", "total", "total_error", "share")
 
     def __post_init__(self) -> None:
         n_nodes = check_tree(self.tree).n_nodes
+        check_choice(self.decision, "decision", *DECISIONS)
         direct = check_numbers(self.direct_by_row, "direct_by_row", ("n_rows", n_nodes))
         # fields of a frozen dataclass can only be set in its dict
         vars(self).update(direct_by_row=direct, rows=check_items(self.rows, "rows", (len(direct),)))
@@ -124,11 +133,19 @@ class ClassExplanation(_OverRows):
     def _sentences(self, max_nodes: int) -> list[str]:
         pro, against = self._for_and_against(max_nodes)
         side = "smaller" if self.value < 0 else "larger"
-        opening = (
-            f"Mean over {self._rows()} of {class_name(self.label)}: to the nearest rows of other "
-            f"classes the squared distance is {side} by {number(abs(self.value))} than to those of "
-            "their own class."
-        )
+        opening = f"Mean over {self._rows()} of {class_name(self.label)}: "
+        if self.decision == "linear":
+            opening += (
+                "the log-likelihood ratio of their class and the most probable other one is "
+                f"{number(self.value)}."
+            )
+        else:
+            rows = self.decision == "neighbors"
+            opening += (
+                f"to the nearest {'rows' if rows else 'prototype'} of other classes the squared "
+                f"distance is {side} by {number(abs(self.value))} than to "
+                f"{'those' if rows else 'that'} of their own class."
+            )
         if not pro:
             return [opening, f"No node separates them{against}"]
         weaker_side = self._weaker_side("separates", "makes similar")
@@ -147,7 +164,8 @@ class ClassExplanation(_OverRows):
         return f"share:  ← other classes  |  {class_name(self.label)} →"
 
     def _about(self) -> dict[str, Any]:
-        return {"label": plain(self.label), "rows": self.rows.tolist()}
+        about = {"label": plain(self.label), "rows": self.rows.tolist()}
+        return {**about, "decision": self.decision}
 
 
 def standard_error(values: np.ndarray) -> np.ndarray:

@@ -13,6 +13,7 @@ from ..tree import SegmentTree
 from ..utils.numbers import check_integer, number, percent
 from . import words
 from .explanation import (
+    DECISIONS,
     NAMELESS,
     DistanceExplanation,
     OneSample,
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
+# what a class mean is called
+_MEANS = {"prototypes": "prototype", "linear": "mean"}
 # contributions and the difference that they add up to may differ by rounding only
 TOLERANCE = 1e-6
 
@@ -46,11 +49,13 @@ class ContrastExplanation(OneSample, SignedExplanation):
     r"""Which nodes speak for one class rather than another.
 
     What is explained is a difference of squared distances: the mean one to the sample's nearest
-    training rows of the class `foil`, minus the mean one to those of the class `target` (or the
-    two prototypes), with the rows kept fixed. A node with a positive number is more similar to the
-    target than to the foil. Numbers of either sign may cancel, so a share is one of all that speaks
-    for the target, or against it, whichever is more. In words, tables and pictures a share is
-    written with the word of its side, without a sign.
+    training rows of the class `foil`, minus the mean one to those of the class `target` (or the two
+    prototypes), with the rows kept fixed. For ``decision="linear"`` it is the log-likelihood ratio
+    of the two classes, half the difference of the squared distances to their means; with the
+    log-odds of the priors, `log_prior_odds`, it makes the log-odds of the classes. A node with a
+    positive number is more similar to the target than to the foil. Numbers of either sign may
+    cancel, so a share is one of all that speaks for the target, or against it, whichever is more.
+    In words, tables and pictures a share is written with the word of its side, without a sign.
 
     Parameters
     ----------
@@ -69,8 +74,10 @@ class ContrastExplanation(OneSample, SignedExplanation):
         Whether the sample has the node; None if unknown.
     name : str, or array-like of shape (n_samples,), default="the sample"
         Names or labels of the samples.
-    decision : {"neighbors", "prototypes"}, default="neighbors"
-        Whether the rows are training rows or prototypes.
+    decision : {"neighbors", "prototypes", "linear"}, default="neighbors"
+        Whether the rows are training rows, prototypes, or class means of linear discriminants.
+    log_prior_odds : float or array-like of shape (n_samples,), default=None
+        Log-odds of the priors of `target` and `foil`, for ``decision="linear"``; None is 0.
     attribute_to : {"nodes", "parts"}, default="nodes"
         Whether an inner node's own columns count for the node, or for the leaves below it as far as
         they can be split, as in :class:`PartsExplanation`.
@@ -88,6 +95,10 @@ class ContrastExplanation(OneSample, SignedExplanation):
     Shapley value of node u is :math:`\Delta_u^T \sum_v M_{uv} \Delta_v`, also if a group of nodes
     is taken as one player and split up afterwards. The Shapley value is linear in the game, so that
     of a mean or a difference of distances is the mean or difference of the values.
+
+    The log-likelihood ratio is linear in the row, :math:`\sum_u w_u^T (x_u - m_u)`, and 0 in the
+    middle m between the two class means. Its game is a sum of games of single nodes, so that
+    :math:`w_u^T (x_u - m_u)` is what node u adds to any coalition.
 
     Examples
     --------
@@ -126,24 +137,36 @@ class ContrastExplanation(OneSample, SignedExplanation):
     name: Any = NAMELESS
     decision: str = "neighbors"
     attribute_to: str = "nodes"
+    log_prior_odds: Any = None
 
     _type = "contrast"
 
     def __post_init__(self) -> None:
         n_nodes = check_tree(self.tree).n_nodes
-        check_choice(self.decision, "decision", "neighbors", "prototypes")
+        check_choice(self.decision, "decision", *DECISIONS)
         check_attribute_to(self.attribute_to)
         direct = check_direct(self.direct, "direct", (n_nodes,))
         samples = direct.shape[:-1]
         squared = check_numbers(self.squared_distances, "squared_distances", (*samples, 2))
-        wanted, got = squared[..., 1] - squared[..., 0], direct.sum(axis=-1)
+        part = 0.5 if self.decision == "linear" else 1.0
+        wanted, got = part * (squared[..., 1] - squared[..., 0]), direct.sum(axis=-1)
         scale = np.maximum(np.abs(direct).sum(axis=-1), np.abs(squared).sum(axis=-1))
         if (wrong := np.atleast_1d(np.abs(got - wanted) > TOLERANCE * scale)).any():
             i = int(wrong.argmax())
             raise ValueError(
-                f"direct must sum to squared_distances[1] - squared_distances[0] = "
+                f"direct must sum to {'half of ' * (part < 1)}squared_distances[1] - "
+                "squared_distances[0] = "
                 f"{np.atleast_1d(wanted)[i]:.6g}, got {np.atleast_1d(got)[i]:.6g}"
                 f"{f' for sample {i}' if samples else ''}."
+            )
+        prior = self.log_prior_odds
+        if self.decision == "linear":
+            prior = check_numbers(
+                np.zeros(samples) if prior is None else prior, "log_prior_odds", samples
+            )
+        elif prior is not None:
+            raise ValueError(
+                f"log_prior_odds belong to decision='linear', got decision={self.decision!r}."
             )
         classes = {
             name: check_items(getattr(self, name), name, samples) if samples else value
@@ -159,11 +182,40 @@ class ContrastExplanation(OneSample, SignedExplanation):
         vars(self).update(
             direct=direct,
             squared_distances=squared,
+            log_prior_odds=prior,
             present=check_presence(self.present, "present", direct.shape),
             name=check_names(self.name, "name", samples),
             **classes,
             **neighbors,
         )
+
+    @property
+    def log_odds(self) -> Any:
+        """Log-odds of `target` and `foil`: the sum of the contributions and `log_prior_odds`.
+
+        A float, or for a batch an array of (n_samples,).
+        """
+        if self.decision != "linear":
+            raise AttributeError(
+                f"a contrast has log-odds for decision='linear' only, got {self.decision!r}."
+            )
+        log_odds = self.value + self.log_prior_odds
+        return log_odds if self.is_batch else float(log_odds)
+
+    @property
+    def _value_name(self) -> str:
+        return "log-likelihood ratio" if self.decision == "linear" else "difference"
+
+    def _other_terms(self) -> dict[str, float]:
+        prior = 0.0 if self.log_prior_odds is None else float(self.log_prior_odds)
+        return {"priors": prior} if prior else {}
+
+    def _sum_name(self) -> str:
+        return "log-odds" if self._other_terms() else super()._sum_name()
+
+    def _values(self) -> dict[str, float]:
+        values = super()._values()
+        return {**values, "log_odds": self.log_odds} if self.decision == "linear" else values
 
     def _trimmed(self, values: dict[str, Any]) -> dict[str, Any]:
         for name in ("target_neighbors", "foil_neighbors"):
@@ -184,19 +236,30 @@ class ContrastExplanation(OneSample, SignedExplanation):
     def _sentences(self, max_nodes: int) -> list[str]:
         target, foil = class_name(self.target), class_name(self.foil)
         weaker_side = self._weaker_side(f"speaks for {target}", "speaks against it")
-        numbers = [number(value) for value in self.squared_distances]
-        if self.value < 0:
-            target, foil, numbers = foil, target, numbers[::-1]
-        sentences = [
-            f"{self.name} is as close to {target} as to {foil} (squared distance {numbers[0]})."
-            if self.value == 0
-            else f"{self.name} is closer to {target} than to {foil} "
-            f"(squared distances {numbers[0]} and {numbers[1]}).",
-            *weaker_side,
-        ]
+        sentences = [self._comparison(target, foil), *weaker_side]
         if self.attribute_to == "parts":
             sentences.append(split_sentence(size_share(self.direct, ~self.tree.is_leaf)))
         return sentences
+
+    def _comparison(self, target: str, foil: str) -> str:
+        """How close the sample is to either class, in a sentence."""
+        if self.decision == "linear":
+            odds = f"The log-odds of {target} against {foil} are {number(self.log_odds)}"
+            if not self._other_terms():
+                return f"{odds}."
+            return (
+                f"{odds}: {number(self.value)} by the nodes and {number(self.log_prior_odds)} by "
+                "the priors."
+            )
+        numbers = [number(value) for value in self.squared_distances]
+        if self.value < 0:
+            target, foil, numbers = foil, target, numbers[::-1]
+        return (
+            f"{self.name} is as close to {target} as to {foil} (squared distance {numbers[0]})."
+            if self.value == 0
+            else f"{self.name} is closer to {target} than to {foil} "
+            f"(squared distances {numbers[0]} and {numbers[1]})."
+        )
 
     def _answer(self, max_nodes: int) -> str:
         """Answer to the question, in a sentence."""
@@ -213,6 +276,9 @@ class ContrastExplanation(OneSample, SignedExplanation):
         return f"For it: {pro}{against.replace('it:', f'it, {strength}:', 1)}"
 
     def _caption(self) -> str:
+        if self.decision == "linear":
+            sides = f"{class_name(self.target)} against {class_name(self.foil)}"
+            return f"Shares by node; log-odds of {sides} {number(self.log_odds)}"
         squared = self.squared_distances
         return (
             f"Shares by node; squared distances {number(squared[0])} to {class_name(self.target)} "
@@ -236,8 +302,9 @@ class ContrastExplanation(OneSample, SignedExplanation):
         sides = (self.target_neighbors, self.target), (self.foil_neighbors, self.foil)
         if self.target_neighbors is None or self.foil_neighbors is None:
             return (self.name,)
-        if self.decision == "prototypes":
-            return (self.name, *(f"prototype of {class_name(label)}" for _, label in sides))
+        if self.decision != "neighbors":
+            mean = _MEANS[self.decision]
+            return (self.name, *(f"{mean} of {class_name(label)}" for _, label in sides))
         return (self.name, *(f"training row {rows[0]}" for rows, _ in sides))
 
     def _about(self) -> dict[str, Any]:
@@ -250,6 +317,7 @@ class ContrastExplanation(OneSample, SignedExplanation):
             "target": plain(self.target),
             "foil": plain(self.foil),
             "squared_distances": self.squared_distances.tolist(),
+            "log_prior_odds": None if self.log_prior_odds is None else float(self.log_prior_odds),
             "target_neighbors": target_rows,
             "foil_neighbors": foil_rows,
         }
@@ -266,7 +334,8 @@ class PredictionExplanation(OneSample, DistanceExplanation):
 
     In words and pictures the `contrast` comes first: why this class rather than another. The
     contributions answer another question, how the sample differs from the rows that vote on its
-    class: they add up to the mean squared distance to these rows, weighted by their votes.
+    class: they add up to the mean squared distance to these rows, weighted by their votes. For
+    ``decision="linear"`` the mean of the predicted class takes their place.
 
     Parameters
     ----------
@@ -283,7 +352,8 @@ class PredictionExplanation(OneSample, DistanceExplanation):
     proba : array-like of shape (n_classes,)
         Probability of every class.
     neighbors : array-like of int, shape (n_neighbors,)
-        Numbers of the training rows, or of the prototypes, that vote; in a batch padded with -1.
+        Numbers of the training rows, or of the prototypes or class means, that vote; in a batch
+        padded with -1.
     neighbor_classes : array-like of shape (n_neighbors,)
         Their classes, as in `classes`.
     vote_weights : array-like of shape (n_neighbors,)
@@ -292,8 +362,8 @@ class PredictionExplanation(OneSample, DistanceExplanation):
         Whether the sample has the node; None if unknown.
     name : str, or array-like of shape (n_samples,), default="the sample"
         Names or labels of the samples.
-    decision : {"neighbors", "prototypes"}, default="neighbors"
-        Whether training rows vote or prototypes of classes.
+    decision : {"neighbors", "prototypes", "linear"}, default="neighbors"
+        Whether training rows vote, prototypes of classes, or class means of linear discriminants.
     contrast : ContrastExplanation, default=None
         Why the predicted class rather than the next one; None leaves it out.
 
@@ -349,7 +419,7 @@ class PredictionExplanation(OneSample, DistanceExplanation):
 
     def __post_init__(self) -> None:
         n_nodes = check_tree(self.tree).n_nodes
-        check_choice(self.decision, "decision", "neighbors", "prototypes")
+        check_choice(self.decision, "decision", *DECISIONS)
         shape = ("n_neighbors", n_nodes)
         direct = check_direct(self.direct_by_neighbor, "direct_by_neighbor", shape)
         votes, samples = direct.shape[:-1], direct.shape[:-2]
@@ -408,7 +478,7 @@ class PredictionExplanation(OneSample, DistanceExplanation):
                 "squared_distance": self.squared_distances,
                 "weight": self._vote_shares,
             },
-            index=pd.Index(self.neighbors, name=self.decision.removesuffix("s")),
+            index=pd.Index(self.neighbors, name=_MEANS.get(self.decision, "neighbor")),
         )
 
     @property
@@ -502,17 +572,22 @@ class PredictionExplanation(OneSample, DistanceExplanation):
 
     def _those(self) -> str:
         """What the rows that vote are called."""
-        if self.decision == "prototypes":
-            return "the nearest prototype"
+        if self.decision != "neighbors":
+            linear = self.decision == "linear"
+            return (
+                f"the mean of {class_name(self.prediction)}" if linear else "the nearest prototype"
+            )
         return "its nearest neighbor" + ("s" if self._is_mean else "")
 
     def _names(self) -> tuple[str, ...]:
-        return self.name, self._neighbor_name(int(np.argmin(self.squared_distances)))
+        linear = self.decision == "linear"
+        nearest = np.argmax(self.vote_weights) if linear else np.argmin(self.squared_distances)
+        return self.name, self._neighbor_name(int(nearest))
 
     def _neighbor_name(self, i: int) -> str:
         if self.decision == "neighbors":
             return f"training row {self.neighbors[i]}"
-        label = f"prototype of {class_name(self.neighbor_classes[i])}"
+        label = f"{_MEANS[self.decision]} of {class_name(self.neighbor_classes[i])}"
         several = (self.neighbor_classes == self.neighbor_classes[i]).sum() > 1
         return f"{label} ({self.neighbors[i]})" if several else label
 
@@ -522,6 +597,8 @@ class PredictionExplanation(OneSample, DistanceExplanation):
         proba = self.proba[self.classes.tolist().index(plain(self.prediction))]
         if self.decision == "prototypes":
             votes = f"the nearest of {len(agrees)} prototypes, probability {percent(proba)}"
+        elif self.decision == "linear":
+            votes = f"probability {percent(proba)}"
         elif len(agrees) == 1:
             votes = "the class of its nearest neighbor"
         else:
@@ -567,15 +644,19 @@ class PredictionExplanation(OneSample, DistanceExplanation):
         return "mean squared distance" if self._is_mean else "squared distance"
 
     def _closing(self) -> str:
-        """One line per vote, nearest first."""
-        squared, weights = self.squared_distances, self._vote_shares
+        """One line per vote or class mean, nearest first."""
+        squared, linear = self.squared_distances, self.decision == "linear"
+        weights, of = self._vote_shares, " of the vote"
+        if linear:
+            places = [self.classes.tolist().index(c) for c in self.neighbor_classes.tolist()]
+            weights, of = self.proba[places], ""
         order = np.argsort(squared, kind="stable")[:_SHOWN_VOTES].tolist()
         rows = [
             (
                 self._neighbor_name(i),
-                "" if self.decision == "prototypes" else class_name(self.neighbor_classes[i]),
+                class_name(self.neighbor_classes[i]) if self.decision == "neighbors" else "",
                 f"squared distance {number(squared[i])}",
-                f"{percent(weights[i])} of the vote",
+                f"{'probability ' * linear}{percent(weights[i])}{of}",
             )
             for i in order
         ]
@@ -605,12 +686,13 @@ class PredictionExplanation(OneSample, DistanceExplanation):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class VotesExplanation(OneSample, SignedExplanation):
-    """What every part adds to the share of the votes for a class.
+    """What every part adds to the share of the votes for a class, or to its probability.
 
     What is explained is the share of the votes with all parts of the sample, minus the one without
-    any of them. Contributions are the exact Shapley values of the game whose worth is the share of
-    the votes when only the parts of a coalition are present: the mean gain by a part over all
-    orders in which parts may be added.
+    any of them; where no neighbors vote, the probability of the class takes its place.
+    Contributions are the exact Shapley values of the game whose worth is the share of the votes
+    when only the parts of a coalition are present: the mean gain by a part over all orders in which
+    parts may be added.
 
     Parameters
     ----------
@@ -632,6 +714,8 @@ class VotesExplanation(OneSample, SignedExplanation):
         Whether the sample has the node; None if unknown.
     name : str, default="the sample"
         Name of the sample.
+    decision : {"neighbors", "prototypes", "linear"}, default="neighbors"
+        Whether training rows vote, or prototypes or linear discriminants give the probability.
 
     See Also
     --------
@@ -674,12 +758,14 @@ class VotesExplanation(OneSample, SignedExplanation):
     removal: str
     present: np.ndarray | None = None
     name: str = NAMELESS
+    decision: str = "neighbors"
 
     _type = "votes"
 
     def __post_init__(self) -> None:
         n_nodes = check_tree(self.tree).n_nodes
         check_choice(self.removal, "removal", "ablate", "swap")
+        check_choice(self.decision, "decision", *DECISIONS)
         direct = check_numbers(self.direct, "direct", (n_nodes,))
         players = check_numbers(self.players, "players", ("n_players",)).astype(np.intp)
         scores = check_numbers(self.scores, "scores", (2 ** len(players),))
@@ -723,36 +809,53 @@ class VotesExplanation(OneSample, SignedExplanation):
     def _sentences(self, max_nodes: int) -> list[str]:
         without = "ablated" if self.removal == "ablate" else "those of other images"
         none, everything = (percent(value) for value in self.proba)
-        opening = (
-            f"{everything} of the votes are for {class_name(self.label)}, {none} if all parts are "
-            f"{without}."
+        of_what = (
+            f"{everything} of the votes are for {class_name(self.label)}"
+            if self._is_vote
+            else f"The probability of {class_name(self.label)} is {everything}"
         )
+        opening = f"{of_what}, {none} if all parts are {without}."
         pro, against = self._for_and_against(max_nodes)
         if not pro:
-            nothing = "changes the votes" if against == "." else "adds votes"
+            what = "the votes" if self._is_vote else "it"
+            nothing = f"changes {what}" if against == "." else self._adds[0]
             return [opening, f"No part {nothing}{against}"]
         if not self.value:
             return [opening, f"The contributions cancel: for it {pro}{against}"]
-        weaker_side = self._weaker_side("adds votes", "takes votes away")
-        return [opening, f"They are due to {pro}{against}", *weaker_side]
+        due = "They are" if self._is_vote else "It is"
+        return [opening, f"{due} due to {pro}{against}", *self._weaker_side(*self._adds)]
+
+    @property
+    def _is_vote(self) -> bool:
+        return self.decision == "neighbors"
+
+    @property
+    def _adds(self) -> tuple[str, str]:
+        """What parts do that speak for the class, or against it."""
+        return ("adds votes", "takes votes away") if self._is_vote else ("raises it", "lowers it")
 
     def _more_columns(self) -> dict[str, list[str]]:
-        return {"votes": [number(value) for value in self.direct]}
+        heading = "votes" if self._is_vote else "probability"
+        return {heading: [number(value) for value in self.direct]}
 
     def _caption(self) -> str:
-        return f"Shares of what parts add to the votes for {class_name(self.label)}, by node"
+        what = "votes for" if self._is_vote else "probability of"
+        return f"Shares of what parts add to the {what} {class_name(self.label)}, by node"
 
     def _share_label(self) -> str:
         return f"share:  ← others  |  {class_name(self.label)} →"
 
     def _question(self) -> str:
-        return f"What do the votes for {class_name(self.label)} come from?"
+        if self._is_vote:
+            return f"What do the votes for {class_name(self.label)} come from?"
+        return f"What does the probability of {class_name(self.label)} come from?"
 
     def _title(self) -> str:
         return self._with_name(self._question())
 
     def _subject(self) -> str:
-        return f"{self.name}: votes for {class_name(self.label)}"
+        what = "votes for" if self._is_vote else "probability of"
+        return f"{self.name}: {what} {class_name(self.label)}"
 
     def _names(self) -> tuple[str, ...]:
         return (self.name,)
@@ -764,4 +867,5 @@ class VotesExplanation(OneSample, SignedExplanation):
             "proba": self.proba.tolist(),
             "players": [self.tree.paths[node] for node in self.players.tolist()],
             "removal": self.removal,
+            "decision": self.decision,
         }

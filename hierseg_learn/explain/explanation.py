@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
+# what decides on the class of a sample
+DECISIONS = ("neighbors", "prototypes", "linear")
 # what a sample without a name is called
 NAMELESS = "the sample"
 # a squared distance below this share of the contributions' absolute sum is a rounding error
@@ -94,9 +96,10 @@ def check_names(values: Any, name: str, samples: tuple[int, ...]) -> Any:
 
 
 def check_choice(value: Any, name: str, *choices: str) -> str:
-    """Return the value if it is one of two choices."""
+    """Return the value if it is one of the choices."""
     if value not in choices:
-        raise ValueError(f"{name} must be {' or '.join(map(repr, choices))}, got {value!r}.")
+        known = enumerate_words(list(map(repr, choices))).replace(" and ", " or ")
+        raise ValueError(f"{name} must be {known}, got {value!r}.")
     return value
 
 
@@ -370,6 +373,14 @@ class Explanation(ABC):
     def _head(self) -> str:
         """Heading of the tree."""
         return f"{self._value_name} {number(self.value)}"
+
+    def _other_terms(self) -> dict[str, float]:
+        """What is no contribution of a node but belongs to the sum, by name."""
+        return {}
+
+    def _sum_name(self) -> str:
+        """What the contributions and the other terms add up to."""
+        return self._value_name
 
     def _axis_label(self) -> str:
         return self._share_label()

@@ -256,8 +256,13 @@ def split_over_leaves(
     descriptors: Sequence[str],
     a: np.ndarray,
     b: np.ndarray,
+    *,
+    b_are_means: bool = False,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Split differences of rows, (n_pairs, n_features), over the leaves and rests of inner nodes.
+
+    With `b_are_means`, b are no images, whose columns are means over their leaves, but means of
+    such: as for a node that an image lacks, they only say where differences start.
 
     Returns what every node accounts for, (n_nodes, n_pairs, n_features) float64, which sums to
     ``a - b`` over the nodes, and the kinds of columns of :class:`PartsExplanation`.
@@ -286,7 +291,7 @@ def split_over_leaves(
         of_leaves = np.array([[places[leaf][name] for name in shared] for leaf in below])
         areas = rows[:, :, [places[leaf][AREA] for leaf in below]]
         kinds[mine], terms = _split(
-            np.array(shared), rows[:, :, mine], rows[:, :, of_leaves], areas
+            np.array(shared), rows[:, :, mine], rows[:, :, of_leaves], areas, b_are_means
         )
         for leaf, given in zip(below, terms):
             deltas[leaf][:, mine] = given
@@ -295,7 +300,11 @@ def split_over_leaves(
 
 
 def _split(
-    names: np.ndarray, whole: np.ndarray, values: np.ndarray, areas: np.ndarray
+    names: np.ndarray,
+    whole: np.ndarray,
+    values: np.ndarray,
+    areas: np.ndarray,
+    b_are_means: bool,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Split columns of an inner node: their kinds, and terms (n_leaves, n_pairs, n_columns).
 
@@ -305,6 +314,8 @@ def _split(
     totals = areas.sum(axis=2, keepdims=True)
     weights = np.divide(areas, totals, out=np.zeros_like(areas), where=totals > 0)[..., np.newaxis]
     here = totals > 0
+    if b_are_means:
+        here[1], weights[1] = False, 0.0
     means = _are_means(whole, values, weights, here) & here.any()
     roots = _are_means(whole**2, values**2, weights, here) & (whole >= 0).all((0, 1)) & here.any()
     kinds = np.where(means, "mean", np.where(roots, "root", "rest"))

@@ -102,9 +102,20 @@ _MOSTLY = 0.5
 
 
 def node_labels(tree: SegmentTree) -> list[str]:
-    """Name of every node, or its path where another node has the same name."""
-    counts = Counter(tree.names)
-    return [name if counts[name] == 1 else path for name, path in zip(tree.names, tree.paths)]
+    """Name of every node, with as much of the path before it as sets it apart from others."""
+    labels, parts = list(tree.names), [path.split("/") for path in tree.paths]
+    lengths = np.ones(tree.n_nodes, dtype=int)
+    while True:
+        counts = Counter(labels)
+        # paths differ, so that of two equal labels one at least can be longer
+        shared = [
+            k for k, label in enumerate(labels) if counts[label] > 1 and lengths[k] < len(parts[k])
+        ]
+        if not shared:
+            return labels
+        lengths[shared] += 1
+        for k in shared:
+            labels[k] = "/".join(parts[k][-lengths[k] :])
 
 
 def spoken_labels(tree: SegmentTree) -> list[str]:
@@ -246,7 +257,7 @@ def export_text(table: ShareTable, sentences: Sequence[str], closing: str = "") 
     titles = "  ".join(f"{name:>{widths[name]}}" for name in columns)
     lines = [(line[:start] + " " * gap + line[start:]).rstrip() for line in drawing]
     text = "\n".join([*sentences, "", f"{table.head:<{start + gap}}{titles}", *lines])
-    return "\n\n".join(filter(None, [text, closing]))
+    return "\n\n".join(filter(None, [text, closing, tree.remark]))
 
 
 def export_html(
@@ -284,6 +295,7 @@ def export_html(
             "</tr>",
         ]
     tail = f"<pre>{escape(closing)}</pre>" if closing else ""
+    tail += f"<p>{escape(tree.remark)}</p>" if tree.remark else ""
     return "".join([*parts, f"</tbody></table></details>{tail}</div>"])
 
 

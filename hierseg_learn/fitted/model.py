@@ -13,7 +13,6 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import NotFittedError, check_is_fitted
 
 from ..classifier import HierarchicalMetricClassifier
-from ..classifier.votes import Embedding
 from ..explain.explanation import Explanation, check_choice
 from ..images import SegmentedImage, check_images, is_pillow, is_table, join_items
 from ..transformer import SegmentTreeTransformer
@@ -295,6 +294,10 @@ class FittedModel:
         """Probabilities of the classes, (n_rows, n_classes)."""
         return self.head.predict_proba(self.to_table(rows))
 
+    def predict_log_proba(self, rows: np.ndarray) -> np.ndarray:
+        """Logarithms of the probabilities, (n_rows, n_classes), if the classifier has them."""
+        return self.head.predict_log_proba(self.to_table(rows))
+
     # the metric, with needs="parts" and explains=True
 
     def training_rows(self) -> np.ndarray:
@@ -303,26 +306,42 @@ class FittedModel:
         rows[:, self.order] = self.classifier._X
         return self.editor.read(rows, "the table that model was fitted on")
 
-    def components(self) -> np.ndarray:
-        """The root's map over the transformer's columns, (n_components, n_columns)."""
-        return self.classifier.components_[:, np.argsort(self.order)]
+    def embed(self, rows: np.ndarray) -> np.ndarray:
+        """Rows in the root's space, (n_rows, n_components) float64."""
+        lifted = self.classifier._lifted(rows[:, self.order].astype(np.float64))
+        return lifted @ self.classifier._root_map.T
+
+    def embed_columns(self, columns: np.ndarray, places: slice) -> np.ndarray:
+        """What a node's own columns, at some places in the table, add to the embedding of rows.
+
+        Shapes: `columns` (n_rows, n_own). Returns (n_rows, n_components) float64. The columns of
+        all nodes add up to `embed`, since the root's map is linear in their embeddings.
+        """
+        classifier = self.classifier
+        own = np.argsort(self.order)[places]
+        if classifier._lift is None:
+            return columns @ classifier._root_map[:, own].T
+        rows = np.zeros((len(columns), len(self.order)))
+        rows[:, own] = columns
+        node = classifier.column_nodes_[own[0]]
+        embedded = classifier._lift.nodes[node](rows)
+        return embedded @ classifier._root_map[:, classifier._lift.places[node]].T
 
     def proba_of_mapped(self, mapped: np.ndarray) -> np.ndarray:
-        """Probabilities of the classes for rows mapped by `components`, (n_rows, n_classes)."""
+        """Probabilities of the classes for rows in the root's space, (n_rows, n_classes)."""
         return self.classifier._decide().proba_of_mapped(mapped)
 
     def with_training_rows(self, rows: np.ndarray) -> HierarchicalMetricClassifier:
         """Copy the classifier: the same metric, over other rows of the same samples."""
         classifier = copy.copy(self.classifier)
         X = np.ascontiguousarray(rows[:, self.order], dtype=classifier._X.dtype)
-        classifier._X = X
-        classifier._embedding = Embedding.of(classifier.components_, X, classifier._center).points
         classifier.prototypes_ = np.stack(
             [
                 X[self.codes == code].mean(axis=0, dtype=np.float64)
                 for code in range(len(classifier.classes_))
             ]
         )
+        classifier._set_references(X)
         return classifier
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from html import escape
 from typing import Any
 
 import numpy as np
 
+from ._notebook import MAX_SHOWN, collection_html
 from ._pixels import collect_images
 from ._storage import ImageFiles, RaggedArrays, SegmentedImage, resolve_key
 from .labels import IdRule, check_same_size, check_unlabeled, pair_masks, to_label_map
@@ -18,7 +20,8 @@ class SegmentedImages:
     Images and masks stay together in ``train_test_split``, ``cross_val_score`` and
     ``GridSearchCV``. What is in memory lies in one flat buffer, shared by subsets; what is
     given as paths is read when needed. An array is not copied, and items are views: who edits them
-    edits the collection. What is fitted on it keeps nothing of it.
+    edits the collection. What is fitted on it keeps nothing of it. Notebooks show the first images
+    beside their tinted label maps.
 
     Parameters
     ----------
@@ -117,3 +120,12 @@ class SegmentedImages:
             for part in (self.images, self.masks)
         ]
         return f"SegmentedImages(n_images={len(self)}, images {places[0]}, masks {places[1]})"
+
+    def _repr_html_(self) -> str:
+        if not len(self):
+            return f"<p>{escape(repr(self))}</p>"
+        rule, shown = IdRule(self.unlabeled), []
+        for i, (image, mask) in enumerate(self[:MAX_SHOWN]):
+            labels = to_label_map(np.asarray(mask), rule, f"Mask {i}", may_be_empty=True)
+            shown.append(SegmentedImage(image, labels))
+        return collection_html(repr(self), shown, len(self))

@@ -1,14 +1,16 @@
-"""Node metrics: linear maps learned per node, their combination up the tree, contributions."""
+"""Node metrics: maps learned per node, their combination up the tree, contributions."""
 
 from ._combination import Combination, NodeOutcome
 from ._lda import ShrinkageLDA
+from ._mlp_combination import MLPCombination
 from ._projection import ProjectionCombination
 from ._scatter import ScatterCombination
 from ._weighted import WeightedCombination
-from .base import LinearMetric
+from .base import LinearMetric, NonlinearMetric
 from .contributions import node_contributions, sum_below
 from .cross_fitting import CrossFitCombination
 from .gradient_metrics import LMNN, NCA, SNRMetric, TripletMargin, snr_distance
+from .mlp import MLPMetric
 
 __all__ = [
     "LMNN",
@@ -16,7 +18,10 @@ __all__ = [
     "Combination",
     "CrossFitCombination",
     "LinearMetric",
+    "MLPCombination",
+    "MLPMetric",
     "NodeOutcome",
+    "NonlinearMetric",
     "ProjectionCombination",
     "SNRMetric",
     "ScatterCombination",

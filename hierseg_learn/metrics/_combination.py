@@ -12,6 +12,8 @@ import numpy as np
 from sklearn.utils._param_validation import Interval
 
 from ..utils import Estimator, PlainState
+from .lift import Lift
+from .posteriors import HeldOut
 
 if TYPE_CHECKING:
     from ..tree import SegmentTree
@@ -32,9 +34,10 @@ class NodeOutcome(PlainState):
     method : str
         "constant", the node has no column that varies; "leaf", learned from the node's own columns;
         of a parent "start", its children's metrics as they are, or what they were refined to:
-        "weights", "projection" or "scatter".
-    **params : float
-        What held-out rows chose, such as `shrinkage`.
+        "weights", "projection", "scatter" or "mlp".
+    **params : float or str
+        What held-out rows chose, such as `shrinkage`, or which metrics of the children, and of the
+        node's own columns by its own name, are `kept`, if not all are.
 
     Attributes
     ----------
@@ -54,14 +57,14 @@ class NodeOutcome(PlainState):
     """
 
     method: str
-    _params: tuple[tuple[str, float], ...]  # hashable, and not to be edited
+    _params: tuple[tuple[str, float | str], ...]  # hashable, and not to be edited
 
-    def __init__(self, method: str, **params: float) -> None:
+    def __init__(self, method: str, **params: float | str) -> None:
         object.__setattr__(self, "method", method)
         object.__setattr__(self, "_params", tuple(params.items()))
 
     @property
-    def params(self) -> dict[str, float]:
+    def params(self) -> dict[str, float | str]:
         """What held-out rows chose."""
         return dict(self._params)
 
@@ -77,10 +80,17 @@ class NodeOutcome(PlainState):
 class FittedNode:
     """The metric of one node over the table."""
 
-    # (n_components, n_features) float64: the linear map; zero outside the node's subtree
+    # (n_components, n_features) float64: the linear map, over the table or what `lift` makes of
+    # it; zero outside the node's subtree
     components: np.ndarray
     score: float  # of held-out rows, in the metric that other rows choose; NaN without folds
     outcome: NodeOutcome
+    lift: Lift | None = None  # to what the map is linear in, if that is not the table
+    # of the root: rows in its space, which was learned again without them, one for each fold
+    held_out: tuple[HeldOut, ...] = ()
+    # of the root, (n_samples, n_components): all rows through metrics learned without them, turned
+    # to match; None if there are none
+    unseen: np.ndarray | None = None
 
 
 class Combination(Estimator, ABC):
@@ -137,7 +147,10 @@ class Combination(Estimator, ABC):
         learners : list of estimators, length n_nodes
             Learners of the maps of the nodes' own columns; not fitted.
         score : callable
-            ``score(references, reference_codes, queries, query_codes)``, larger is better.
+            ``score(references, reference_codes, queries, query_codes)``, larger is better, of rows
+            in the space of a metric. If it has an attribute `report`, what it chooses is reported
+            by that function instead; if it has an attribute `unseen`, that function scores
+            references that are mapped as if they were held out, too.
         n_jobs : int or None
             Number of threads.
         random_state : int
@@ -151,6 +164,11 @@ class Combination(Estimator, ABC):
         -------
         nodes : list of FittedNode, length n_nodes
         """
+
+
+def reported(score: Score) -> Score:
+    """Return what a score of nodes is reported by: its `report`, or itself."""
+    return getattr(score, "report", score)
 
 
 def subsample(rows: np.ndarray, most: int) -> np.ndarray:

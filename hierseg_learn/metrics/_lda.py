@@ -234,7 +234,7 @@ class ShrinkageLDA(LinearMetric):
         """Return the shrinkage for standardized rows, given as blocks of (row numbers, rows)."""
         if self.shrinkage != "auto":
             return float(self.shrinkage)
-        return _ledoit_wolf(blocks, codes, scatter)
+        return ledoit_wolf(blocks, codes, scatter)
 
 
 def _blocks(rows: Rows) -> Blocks:
@@ -246,7 +246,7 @@ def _scatter(rows: Rows, codes: np.ndarray, n_classes: int) -> ClassScatter:
     return reduce(add, parts)
 
 
-def _ledoit_wolf(blocks: Blocks, codes: np.ndarray, scatter: ClassScatter) -> float:
+def ledoit_wolf(blocks: Blocks, codes: np.ndarray, scatter: ClassScatter) -> float:
     """Shrinkage of the scatter within classes, as `sklearn.covariance.ledoit_wolf_shrinkage`.
 
     That function needs all residuals at once; beside their scatter it only uses the sum of the

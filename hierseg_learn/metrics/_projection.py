@@ -11,7 +11,7 @@ import numpy as np
 
 from ._combination import NodeOutcome, Score
 from ._lda import ClassScatter, Discriminants
-from ._weighted import metric_groups, scales_of, stack_scaled, weigh
+from ._weighted import group_names, metric_groups, scales_of, stack_scaled, weigh
 from .cross_fitting import (
     CombinedNode,
     CrossFitCombination,
@@ -43,12 +43,15 @@ class ProjectionCombination(CrossFitCombination):
     ----------
     cv : int, default=3
         Number of folds of the cross-fitting.
+    drop_children : bool, default=False
+        As for :class:`WeightedCombination`.
 
     Notes
     -----
-    A parent gets all directions of its children, so it can use what a child could not. If the node
-    learners offer directions beyond their metric (`ShrinkageLDA(n_extra_directions=...)`), the tree
-    is combined with and without these, and held-out rows decide.
+    A parent gets all directions of its children that it keeps, so it can use what a child could
+    not. If the node learners offer directions beyond their metric
+    (`ShrinkageLDA(n_extra_directions=...)`), the tree is combined with and without these, and
+    held-out rows decide.
 
     Examples
     --------
@@ -56,6 +59,15 @@ class ProjectionCombination(CrossFitCombination):
     >>> ProjectionCombination(cv=5)
     ProjectionCombination(cv=5)
     """
+
+    _parameter_constraints: dict = {
+        **CrossFitCombination._parameter_constraints,
+        "drop_children": ["boolean"],
+    }
+
+    def __init__(self, *, cv: int = 3, drop_children: bool = False) -> None:
+        super().__init__(cv=cv)
+        self.drop_children = drop_children
 
     def combine(
         self,
@@ -69,14 +81,20 @@ class ProjectionCombination(CrossFitCombination):
         """Combine the metrics of all nodes; see `CrossFitCombination.combine`."""
         choices = [True] if fitted.views[0].leading.all() else [True, False]
         passes = [
-            _combine_columns(tree, fitted, codes, leading_only, score) for leading_only in choices
+            _combine_columns(tree, fitted, codes, leading_only, score, self.drop_children)
+            for leading_only in choices
         ]
         for _ in range(tree.n_nodes):
             on_node()
         kept = max(passes, key=lambda nodes: np.nan_to_num(nodes[-1].score))
         scores = _scores(tree, fitted, codes, choices, passes, score)
         return [
-            CombinedNode(node.metrics[0], mean_over_rows(fitted, own), node.outcome)
+            CombinedNode(
+                node.metrics[0],
+                mean_over_rows(fitted, own),
+                node.outcome,
+                node.metrics if node is kept[-1] else (),
+            )
             for node, own in zip(kept, scores, strict=True)
         ]
 
@@ -103,13 +121,15 @@ def _combine_columns(
     codes: np.ndarray,
     leading_only: bool,
     score: Score,
+    drop_children: bool,
 ) -> list[_Passed]:
     """Combine all nodes, from their own metrics only or from all directions that they offer."""
     passed: list[_Passed] = []
     for node in tree.bottom_up():
         below = [passed[child] for child in tree.children(node)]
         groups = metric_groups(fitted, node, [p.metrics for p in below])
-        start = weigh(fitted, codes, groups, score)
+        names = group_names(tree, node) if drop_children else None
+        start = weigh(fitted, codes, groups, score, names)
         bases = [
             stack_scaled(
                 [*(p.bases[v] for p in below), view.own_map(node, leading_only=leading_only)],
@@ -194,7 +214,7 @@ def _refine(fitted: CrossFit, codes: np.ndarray, start: _Passed, score: Score) -
         directions, n_leading = part.basis(SHRINKAGES[chosen])
         bases.append(directions @ basis)
         metrics.append(bases[-1][:n_leading])
-    outcome = NodeOutcome("projection", shrinkage=SHRINKAGES[chosen])
+    outcome = NodeOutcome("projection", shrinkage=SHRINKAGES[chosen], **start.outcome.params)
     return _Passed(bases, metrics, tried_scores, (start.choice[0], chosen), best_score, outcome)
 
 

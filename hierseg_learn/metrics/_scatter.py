@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -18,10 +19,12 @@ from ._combination import (
     FittedNode,
     NodeOutcome,
     Score,
+    reported,
     subsample,
 )
 from ._lda import FLOOR, ClassScatter, Discriminants, ShrinkageLDA, fix_signs
 from .cross_fitting import held_out_folds
+from .posteriors import HeldOut
 
 if TYPE_CHECKING:
     from ..tree import SegmentTree
@@ -324,54 +327,72 @@ class ScatterCombination(Combination):
         def score_fold(fold: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
             climb = climb_without(fold)
             held_out_codes = codes[subsample(fold, MAX_QUERIES)]
-            return _score_shrinkages(climb, held_out_codes, score, on_step), climb.maps
+            scores, at_root = _score_shrinkages(climb, held_out_codes, score, on_step)
+            return scores, climb.maps, at_root
 
         # threads, since the time goes into BLAS
         threads = Parallel(n_jobs=n_jobs, prefer="threads")
         found = threads(delayed(score_fold)(fold) for fold in folds)
-        tried_scores = [scores for scores, _ in found]
+        tried_scores = [scores for scores, *_ in found]
         sizes = [min(len(fold), MAX_QUERIES) for fold in folds]
         scores = _average(tried_scores, sizes, tree.n_nodes)
 
         def score_nested(place: int) -> np.ndarray:
             others = [size * (other != place) for other, size in enumerate(sizes)]
             averages = _average(tried_scores, others, tree.n_nodes)
-            chosen = [int(np.argmax(tried)) for tried in averages]
+            chosen = [int(np.argmax(tried[0])) for tried in averages]
             climb = partial(climb_without, folds[place], found[place][1])
             asked_codes = codes[subsample(folds[place], MAX_QUERIES)]
             return _nested_fold_scores(climb, tree, tried_scores[place], chosen, asked_codes, score)
 
         nested = threads(delayed(score_nested)(place) for place in range(len(folds)))
-        nested_scores = [float(own[0]) for own in _average(nested, sizes, tree.n_nodes)]
+        nested_scores = [float(own.flat[0]) for own in _average(nested, sizes, tree.n_nodes)]
         climb = BottomUpWhitening(
             X, codes, tree, columns, learners, np.arange(len(X)), np.arange(0)
         )
-        return _fit(climb, scores, nested_scores, on_step)
+        nodes = _fit(climb, scores, nested_scores, on_step)
+        shrinkage = SHRINKAGES[int(np.argmax(scores[-1][0]))]
+        held_out = tuple(at_root(shrinkage) for *_, at_root in found)
+        return [*nodes[:-1], replace(nodes[-1], held_out=held_out)]
 
 
 def _average(
     tried_scores: list[list[np.ndarray]], sizes: list[int], n_nodes: int
 ) -> list[np.ndarray]:
-    """For every node the score of every shrinkage on the rows of all folds; NaN without folds."""
+    """For every node the scores of every shrinkage on the rows of all folds; NaN without folds.
+
+    They are two of (n_tried,): those that choose, and those that are reported.
+    """
     if not tried_scores:
-        return [np.full(1, np.nan)] * n_nodes
+        return [np.full((2, 1), np.nan)] * n_nodes
     by_node = zip(*tried_scores, strict=True)
     return [np.average(scores, axis=0, weights=sizes) for scores in by_node]
 
 
 def _score_shrinkages(
     climb: BottomUpWhitening, asked_codes: np.ndarray, score: Score, on_step: Callable[[], None]
-) -> list[np.ndarray]:
-    """Score every shrinkage of every node on the rows that are held out, going on with the best."""
+) -> tuple[list[np.ndarray], Callable[[float], HeldOut]]:
+    """Score every shrinkage of every node on the rows that are held out, going on with the best.
+
+    Also returns what gives the rows in the root's space for any of its shrinkages.
+    """
     found = []
     for node in climb.tree.bottom_up():
         learned = climb.discriminants(node)
         maps = _maps(learned, climb.tree.is_leaf[node])
         scores = _score_maps(climb, node, learned.axes, maps, asked_codes, score)
-        found.append(np.array(scores))
-        climb.whiten(node, SHRINKAGES[int(np.argmax(scores))])
+        found.append(scores)
+        climb.whiten(node, SHRINKAGES[int(np.argmax(scores[0]))])
         on_step()
-    return found
+    known, asked = climb.along(climb.tree.root, learned.axes)
+    rows, codes = subsample(np.arange(len(known)), MAX_REFERENCES), climb.codes
+    known, codes = known[rows], codes[rows]
+
+    def at_root(shrinkage: float) -> HeldOut:
+        down = _down(learned, shrinkage)
+        return HeldOut(known @ down, codes, asked @ down, asked_codes)
+
+    return found, at_root
 
 
 def _nested_fold_scores(
@@ -392,11 +413,11 @@ def _nested_fold_scores(
     .. [1] R. J. Tibshirani, R. Tibshirani. "A bias correction for the minimum error rate in
        cross-validation". Annals of Applied Statistics 3, 2009.
     """
-    same = [int(np.argmax(scores)) == place for scores, place in zip(tried, chosen, strict=True)]
+    same = [int(np.argmax(scores[0])) == place for scores, place in zip(tried, chosen, strict=True)]
     for node in tree.bottom_up():
         same[node] &= all(same[child] for child in tree.children(node))
     known = [all(same[child] for child in tree.children(node)) for node in tree.bottom_up()]
-    found = [scores[[place]] for scores, place in zip(tried, chosen, strict=True)]
+    found = [scores[1, [place]] for scores, place in zip(tried, chosen, strict=True)]
     if all(known):
         return found
     again = climb()
@@ -404,7 +425,7 @@ def _nested_fold_scores(
         if not known[node]:
             learned = again.discriminants(node)
             maps = [_down(learned, SHRINKAGES[place])]
-            found[node] = np.array(_score_maps(again, node, learned.axes, maps, asked_codes, score))
+            found[node] = _score_maps(again, node, learned.axes, maps, asked_codes, score)[1]
         again.whiten(node, SHRINKAGES[place])
     return found
 
@@ -416,14 +437,16 @@ def _score_maps(
     maps: list[np.ndarray],
     asked_codes: np.ndarray,
     score: Score,
-) -> list[float]:
-    """Score maps along axes of a node on the rows that came along."""
+) -> np.ndarray:
+    """Score maps along axes of a node on the rows that came along, to choose and to report."""
     known, asked = climb.along(node, axes)
-    references = subsample(np.arange(len(known)), MAX_REFERENCES)
-    return [
-        score(known[references] @ down, climb.codes[references], asked @ down, asked_codes)
-        for down in maps
-    ]
+    references, report = subsample(np.arange(len(known)), MAX_REFERENCES), reported(score)
+    known, codes, found = known[references], climb.codes[references], []
+    for down in maps:
+        rows = known @ down, codes, asked @ down, asked_codes
+        value = score(*rows)
+        found.append((value, value if report is score else report(*rows)))
+    return np.array(found).T
 
 
 def _maps(learned: KrylovDiscriminants, is_leaf: bool) -> list[np.ndarray]:
@@ -444,7 +467,7 @@ def _fit(
     """Fit every node with the shrinkage of the best score."""
     nodes = []
     for node, tried in enumerate(scores):
-        shrinkage = SHRINKAGES[int(np.argmax(tried))]
+        shrinkage = SHRINKAGES[int(np.argmax(tried[0]))]
         learned = climb.discriminants(node)
         directions = learned.leading(shrinkage) @ learned.axes
         components = fix_signs(climb.components(node, directions))

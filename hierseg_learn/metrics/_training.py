@@ -317,12 +317,12 @@ def train(
                 record, record_iter = found, iteration
         if iteration - record_iter >= n_iter_no_change:
             break
-    return Training(*_choose(trace, score, begun), len(losses), losses)
+    return Training(*choose_last(trace, score, begun), len(losses), losses)
 
 
-def _choose(
-    trace: list[tuple], score: NeighborScore | None, begun: float | None
-) -> tuple[np.ndarray, float | None]:
+def choose_last(
+    trace: list[tuple[Any, float | None]], score: NeighborScore | None, begun: float | None
+) -> tuple[Any, float | None]:
     """Return the last map whose score is within a standard error of the best, and its score.
 
     The best of many scores of few rows is mostly chance, and later maps are trained longer. No map
@@ -372,7 +372,7 @@ class NeighborScore:
         train: np.ndarray,
         held_out: np.ndarray,
         random_state: np.random.RandomState,
-        metric_map: Callable[[np.ndarray], np.ndarray],
+        metric_map: Callable[[np.ndarray], np.ndarray] = np.asarray,
     ) -> None:
         if len(train) > MAX_REFERENCES:
             train = np.sort(random_state.permutation(train)[:MAX_REFERENCES])
@@ -386,10 +386,17 @@ class NeighborScore:
     def __call__(self, L: np.ndarray) -> float:
         """Score a map of shape (n_components, n_features)."""
         down = self._backend.asarray(self._metric_map(L).astype(np.float32)).T
-        found = find_tied(
-            self._backend,
+        return self.of_embedded(
             self._backend.to_numpy(self.queries @ down),
             self._backend.to_numpy(self.references @ down),
+        )
+
+    def of_embedded(self, queries: np.ndarray, references: np.ndarray) -> float:
+        """Score an embedding of `queries` and `references`, (n_rows, n_components) each."""
+        found = find_tied(
+            self._backend,
+            queries,
+            references,
             self.reference_codes,
             self.n_classes,
             self.n_neighbors,

@@ -40,6 +40,10 @@ class WeightedCombination(CrossFitCombination):
     ----------
     cv : int, default=3
         Number of folds of the cross-fitting.
+    drop_children : bool, default=False
+        Whether a parent may also keep a single one of the metrics of its children and its own, or
+        leave one out, where held-out rows say so. `node_outcomes_` of the classifier name what was
+        kept; all else below the node has no part in its metric, or in those above it.
 
     References
     ----------
@@ -52,6 +56,15 @@ class WeightedCombination(CrossFitCombination):
     >>> WeightedCombination()
     WeightedCombination()
     """
+
+    _parameter_constraints: dict = {
+        **CrossFitCombination._parameter_constraints,
+        "drop_children": ["boolean"],
+    }
+
+    def __init__(self, *, cv: int = 3, drop_children: bool = False) -> None:
+        super().__init__(cv=cv)
+        self.drop_children = drop_children
 
     def combine(
         self,
@@ -66,7 +79,9 @@ class WeightedCombination(CrossFitCombination):
         weighed: list[Weighed] = []
         for node in tree.bottom_up():
             below = [weighed[child].metrics for child in tree.children(node)]
-            weighed.append(weigh(fitted, codes, metric_groups(fitted, node, below), score))
+            groups = metric_groups(fitted, node, below)
+            names = group_names(tree, node) if self.drop_children else None
+            weighed.append(weigh(fitted, codes, groups, score, names))
             on_node()
 
         def make(
@@ -82,6 +97,7 @@ class WeightedCombination(CrossFitCombination):
                 weighed[node].metrics[0],
                 mean_over_rows(fitted, scores[node]),
                 NodeOutcome("leaf") if tree.is_leaf[node] else weighed[node].outcome,
+                weighed[node].metrics if node == tree.root else (),
             )
             for node in tree.bottom_up()
         ]
@@ -91,15 +107,17 @@ class WeightedCombination(CrossFitCombination):
 class Weighed:
     """The metrics of a node's children and of the node itself under one weight each."""
 
-    # (n_groups,) float64: in every view, square roots of the weights: factors of the maps
+    # (n_groups,) float64: in every view, square roots of the weights: factors of the maps; NaN for
+    # a group that is left out
     scales: list[np.ndarray]
     # (n_components, n_embedded) float64: in every view, the scaled maps, one below the other
     metrics: list[np.ndarray]
     # (n_tried, n_folds) float64: scores by fold of equal weights and, if they were tried, of those
-    # learned
+    # learned, and of some of the groups
     starts: np.ndarray
     score: float  # of the held-out rows of all folds
-    is_learned: bool  # whether the weights are learned or all 1
+    start: int  # which of them was taken
+    outcome: NodeOutcome  # what was kept
 
     @property
     def tried_scores(self) -> TriedScores:
@@ -109,12 +127,7 @@ class Weighed:
     @property
     def choice(self) -> tuple[int, int]:
         """Which of the starts was taken; none is refined."""
-        return int(self.is_learned), -1
-
-    @property
-    def outcome(self) -> NodeOutcome:
-        """What was kept."""
-        return NodeOutcome("weights" if self.is_learned else "start")
+        return self.start, -1
 
     def maps(self, view: int) -> tuple[np.ndarray, np.ndarray]:
         """Metric in a view, which is also what goes up."""
@@ -131,37 +144,71 @@ def metric_groups(
     ]
 
 
+def group_names(tree: SegmentTree, node: int) -> list[str]:
+    """Names of a node's children, and its own, for the metrics of `metric_groups`."""
+    return [*(tree.names[child] for child in tree.children(node)), tree.names[node]]
+
+
 def weigh(
-    fitted: CrossFit, codes: np.ndarray, groups: list[list[np.ndarray]], score: Score
+    fitted: CrossFit,
+    codes: np.ndarray,
+    groups: list[list[np.ndarray]],
+    score: Score,
+    names: list[str] | None = None,
 ) -> Weighed:
-    """Learn the weights of one node's groups; keep equal ones where held-out rows prefer these."""
-    equal = [np.ones(len(maps)) for maps in groups]
-    start = [stack_scaled(*pair) for pair in zip(groups, equal, strict=True)]
-    tried = [held_out_scores(fitted, codes, start, score)]
-    begun = mean_over_rows(fitted, tried[0])
-    if sum(len(group) > 0 for group in groups[0]) < 2 or not fitted.folds:
-        return Weighed(equal, start, np.array(tried), begun, False)
-    learned = [
-        scales_of(view, codes, maps, 1) for view, maps in zip(fitted.views, groups, strict=True)
-    ]
-    refined = [stack_scaled(*pair) for pair in zip(groups, learned, strict=True)]
-    tried.append(held_out_scores(fitted, codes, refined, score))
-    value = mean_over_rows(fitted, tried[1])
-    if not value > begun:
-        return Weighed(equal, start, np.array(tried), begun, False)
-    return Weighed(learned, refined, np.array(tried), value, True)
+    """Learn the weights of one node's groups; keep equal ones where held-out rows prefer these.
+
+    With names of the groups, single ones and all but one are tried as well.
+    """
+
+    def try_start(start: int) -> tuple[list[np.ndarray], list[np.ndarray], np.ndarray]:
+        scales = [
+            scales_of(view, codes, maps, start)
+            for view, maps in zip(fitted.views, groups, strict=True)
+        ]
+        metrics = [stack_scaled(*pair) for pair in zip(groups, scales, strict=True)]
+        return scales, metrics, held_out_scores(fitted, codes, metrics, score)
+
+    filled = [len(group) > 0 for group in groups[0]]
+    tried = [try_start(0)]
+    if sum(filled) > 1 and fitted.folds:
+        n_starts = 2 if names is None else 2 + len(subsets_of(groups[0]))
+        tried += [try_start(start) for start in range(1, n_starts)]
+    values = [mean_over_rows(fitted, scores) for *_, scores in tried]
+    # without folds there are no values
+    start = int(np.argmax(values)) if len(values) > 1 else 0
+    scales, metrics, _ = tried[start]
+    outcome = NodeOutcome("weights" if start == 1 else "start")
+    if start > 1:
+        kept = subsets_of(groups[0])[start - 2]
+        outcome = NodeOutcome("start", kept=", ".join(np.array(names)[kept]))
+    scores = np.array([scores for *_, scores in tried])
+    return Weighed(scales, metrics, scores, values[start], start, outcome)
+
+
+def subsets_of(groups: list[np.ndarray]) -> list[np.ndarray]:
+    """Groups that may do alone, and groups without one of them, each (n_groups,) bool."""
+    filled = np.array([len(group) > 0 for group in groups])
+    singles = [np.arange(len(groups)) == place for place in np.flatnonzero(filled)]
+    return [*singles, *(filled & ~single for single in singles if len(singles) > 2)]
 
 
 def scales_of(view: View, codes: np.ndarray, groups: list[np.ndarray], start: int) -> np.ndarray:
-    """Scales of maps in one view: all 1 for the first start, learned for the second."""
+    """Scales of maps in one view: all 1 for the first start, learned for the second.
+
+    For any other, 1 for some of the groups and NaN for those that are left out.
+    """
     if start == 0:
         return np.ones(len(groups))
-    return np.sqrt(learn_weights(*_distances(view, codes, groups)))
+    if start == 1:
+        return np.sqrt(learn_weights(*_distances(view, codes, groups)))
+    return np.where(subsets_of(groups)[start - 2], 1.0, np.nan)
 
 
 def stack_scaled(groups: list[np.ndarray], scales: np.ndarray) -> np.ndarray:
-    """Stack maps of shape (n_components, n_embedded), each times its scale."""
-    return np.concatenate([scale * group for scale, group in zip(scales, groups, strict=True)])
+    """Stack maps of shape (n_components, n_embedded), each times its scale, if that is no NaN."""
+    pairs = zip(groups, scales, strict=True)
+    return np.concatenate([scale * group for group, scale in pairs if not np.isnan(scale)])
 
 
 def _distances(

@@ -6,6 +6,11 @@ which only the nodes of a coalition differ: the worth of a coalition S is
 :math:`\sum_{u, v \in S} \Delta_u^T M_{uv} \Delta_v`, a sum of games of one and of two players, and
 the Shapley value splits each equally among its players [1]_.
 
+A log-odds is linear in the row: :math:`w^T (x - m)` with a weight of every column, w, and a
+baseline m. The worth of a coalition, whose nodes are those of the row while all others are those of
+the baseline, is then a sum of games of one player, and node v contributes :math:`w_v^T (x_v -
+m_v)`.
+
 References
 ----------
 .. [1] L. S. Shapley. "A Value for n-Person Games". Contributions to the Theory of Games II, 1953.
@@ -59,7 +64,12 @@ def node_contributions(
     # one thread: the bits of a product depend on the number of threads
     with single_blas_thread():
         shares = (delta @ components.T) @ components * delta
-    direct = np.zeros((len(delta), n_nodes))
+    return sum_by_node(shares, column_nodes, n_nodes)
+
+
+def sum_by_node(shares: np.ndarray, column_nodes: np.ndarray, n_nodes: int) -> np.ndarray:
+    """Add up what columns contribute, (n_rows, n_features) float64, by node: (n_rows, n_nodes)."""
+    direct = np.zeros((len(shares), n_nodes))
     if shares.size:
         # columns of a node side by side: one sum per node, the same bits for any number of rows
         nodes = column_nodes

@@ -32,9 +32,12 @@ from ._combination import (
     FittedNode,
     NodeOutcome,
     Score,
+    reported,
     subsample,
 )
+from .lift import Lift, lift_of
 from .node import NodeMap, fit_node_map, quiet_fits
+from .posteriors import HeldOut
 
 if TYPE_CHECKING:
     from ..tree import SegmentTree
@@ -97,9 +100,8 @@ def cross_fit(
     left_out = [(), *((f,) for f in range(len(folds))), *combinations(range(len(folds)), 2)]
     fit_rows = [_rows_without(folds, out, len(X)) for out in left_out]
     all_maps = _fit_maps(X, codes, fit_rows, columns, learners, names, n_jobs, on_fit)
-    centered = X - X.mean(axis=0)
     fits = {
-        out: _Fit(rows, maps, _embed(centered, columns, maps))
+        out: _Fit(rows, maps, _embed(X, columns, maps))
         for out, rows, maps in zip(left_out, fit_rows, all_maps, strict=True)
     }
     views = [_view(out, folds, fits) for out in left_out if len(out) < 2]
@@ -200,10 +202,16 @@ def _fit_maps(
 
 
 def _embed(X: np.ndarray, columns: tuple[np.ndarray, ...], maps: list[NodeMap]) -> list[np.ndarray]:
-    return [
-        (X[:, own] @ node_map.components.T).astype(np.float32)
-        for own, node_map in zip(columns, maps, strict=True)
-    ]
+    """All rows through all maps, about their means."""
+    center, blocks = X.mean(axis=0), []
+    for own, node_map in zip(columns, maps, strict=True):
+        if node_map.embedding is None:
+            block = node_map.embed(X[:, own] - center[own])
+        else:
+            block = node_map.embed(X[:, own])
+            block -= block.mean(axis=0)
+        blocks.append(block.astype(np.float32))
+    return blocks
 
 
 def _align(
@@ -245,6 +253,8 @@ class CombinedNode:
     projection: np.ndarray
     score: float  # of held-out rows, in the metric that other rows choose; NaN without folds
     outcome: NodeOutcome
+    # of the root: the same map in every view
+    views: Sequence[np.ndarray] = ()
 
 
 class CrossFitCombination(Combination):
@@ -295,8 +305,12 @@ class CrossFitCombination(Combination):
             groups=groups,
         )
         nodes = self.combine(tree, fitted, codes, score=score, on_node=on_step)
+        lift = lift_of([node_map.embedding for node_map in fitted.maps], columns)
+        if lift is not None:
+            columns = lift.places
+        n_columns = X.shape[1] if lift is None else lift.n_columns
         return [
-            _over_the_table(tree, node, columns, fitted, combined, X.shape[1])
+            _over_the_table(tree, node, columns, fitted, combined, n_columns, lift, codes)
             for node, combined in enumerate(nodes)
         ]
 
@@ -337,16 +351,25 @@ def _over_the_table(
     columns: tuple[np.ndarray, ...],
     fitted: CrossFit,
     combined: CombinedNode,
-    n_features: int,
+    n_columns: int,
+    lift: Lift | None,
+    codes: np.ndarray,
 ) -> FittedNode:
     """Map of a combined node over the table: its projection after the maps of its subtree."""
-    components = np.zeros((len(combined.projection), n_features))
+    components = np.zeros((len(combined.projection), n_columns))
     for part in tree.subtree(node):
         through = combined.projection[:, fitted.views[0].nodes == part]
         components[:, columns[part]] = through @ fitted.maps[part].components
     nothing = combined.outcome.method == "leaf" and not len(fitted.maps[node].components)
     outcome = NodeOutcome("constant") if nothing else combined.outcome
-    return FittedNode(components, combined.score, outcome)
+    if len(combined.views) < 2:
+        return FittedNode(components, combined.score, outcome, lift)
+    held_out = tuple(
+        held_out_points(view, codes, projection)
+        for view, projection in zip(fitted.folds, combined.views[1:], strict=True)
+    )
+    unseen = fitted.views[0].unseen @ combined.views[0].astype(np.float32).T
+    return FittedNode(components, combined.score, outcome, lift, held_out, unseen)
 
 
 @dataclass(frozen=True)
@@ -401,7 +424,7 @@ def nested_scores(
     .. [2] I. Tsamardinos, E. Greasidou, G. Borboudakis. "Bootstrapping the out-of-sample
        predictions for efficient and accurate cross-validation". Machine Learning 107, 2018.
     """
-    scores = np.empty((tree.n_nodes, len(fitted.folds)))
+    scores, report = np.empty((tree.n_nodes, len(fitted.folds))), reported(score)
     for fold, view in enumerate(fitted.folds):
         others = fold_sizes(fitted)
         others[fold] = 0
@@ -417,10 +440,11 @@ def nested_scores(
             else:
                 maps.append(make(view, node, [maps[child] for child in children], choice))
             # a refinement was scored only of the start that all folds chose
-            if known and (choice[1] < 0 or choice[0] == before.choice[0]):
+            tried = known and (choice[1] < 0 or choice[0] == before.choice[0])
+            if tried and report is score:
                 scores[node, fold] = before.tried_scores.scores(choice)[fold]
             else:
-                scores[node, fold] = _score_view(view, codes, maps[-1][0], score)
+                scores[node, fold] = _score_view(view, codes, maps[-1][0], report)
     return scores
 
 
@@ -451,17 +475,28 @@ def fold_sizes(fitted: CrossFit) -> np.ndarray:
 
 
 def _score_view(view: View, codes: np.ndarray, projection: np.ndarray, score: Score) -> float:
+    """Score a metric, (n_components, n_embedded), by the held-out rows of a view."""
+    found = held_out_points(view, codes, projection)
+    rows = found.codes, found.queries, found.query_codes
+    if hasattr(score, "unseen"):
+        return score.unseen(found.unseen, *rows)
+    return score(found.references, *rows)
+
+
+def held_out_points(view: View, codes: np.ndarray, projection: np.ndarray) -> HeldOut:
+    """Rows of a view in the space of a metric, (n_components, n_embedded): at most so many."""
     used = np.flatnonzero(projection.any(axis=0))
     references, held_out = (
         subsample(view.references, MAX_REFERENCES),
         subsample(view.held_out, MAX_QUERIES),
     )
     through = projection[:, used].astype(np.float32).T
-    return score(
+    return HeldOut(
         view.embedding[np.ix_(references, used)] @ through,
         codes[references],
         view.embedding[np.ix_(held_out, used)] @ through,
         codes[held_out],
+        view.unseen[np.ix_(references, used)] @ through,
     )
 
 

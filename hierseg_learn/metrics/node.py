@@ -1,4 +1,4 @@
-"""Linear map of one node, from its columns and any linear learner, metric-learn's included."""
+"""Map of one node, from its columns and any linear learner, metric-learn's included."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_array, check_X_y
 
 from ..utils.spread import varies
-from .base import LinearMetric
+from .base import LinearMetric, NonlinearMetric
+from .lift import NodeEmbedding
 
 # scikit-learn's function, an argument that was removed, and the argument's new name. `cov_init` has
 # none: it set where the solver starts.
@@ -88,13 +89,20 @@ LINEAR_TOLERANCE = 1e-6
 
 @dataclass(frozen=True)
 class NodeMap:
-    """The linear map of one node's own columns, whatever learned it."""
+    """The map of one node's own columns, whatever learned it."""
 
-    # (n_components, n_columns) float64: the map L_v, over raw columns; without rows if no column
-    # varies
+    # (n_components, n_columns) float64: the map L_v, over raw columns, or over the embedding of
+    # these; without rows if no column varies
     components: np.ndarray
     # how many of the first rows are the node's metric; the others are directions for its parent
     n_leading: int
+    embedding: NodeEmbedding | None = None  # of the columns, if the learner is not linear
+
+    def embed(self, rows: np.ndarray) -> np.ndarray:
+        """Map rows of the node's own columns, (n_rows, n_columns)."""
+        if self.embedding is not None:
+            rows = self.embedding(rows)
+        return rows @ self.components.T
 
 
 def fit_node_map(learner: Any, X: np.ndarray, codes: np.ndarray, *, name: str) -> NodeMap:
@@ -103,7 +111,8 @@ def fit_node_map(learner: Any, X: np.ndarray, codes: np.ndarray, *, name: str) -
     Columns are standardized first, and the scale becomes part of the map; constant columns are left
     out. This package's learners give fewer components than asked for where a node has fewer columns
     or a fold fewer classes. The map is ``transform(I) - transform(0)``, checked on random rows,
-    since some estimators with `components_` are not linear.
+    since some estimators with `components_` are not linear. A `NonlinearMetric` says itself that it
+    is not: its embedding is taken.
     """
     dtype = np.asarray(X).dtype
     # in float32, rounding of a constant would look like data
@@ -117,6 +126,10 @@ def fit_node_map(learner: Any, X: np.ndarray, codes: np.ndarray, *, name: str) -
     prepare(learner)
     with quiet_fits():
         fitted = _fit(learner, rows, codes, name)
+        if isinstance(fitted, NonlinearMetric):
+            size = _count_components(fitted, rows, name)
+            own = np.flatnonzero(used), mean[used], scale[used], fitted.embedding_, size
+            return NodeMap(np.eye(size), size, NodeEmbedding(*own))
         linear = _read_linear_map(fitted, rows, name)
     components = np.zeros((len(linear), X.shape[1]))
     components[:, used] = linear / scale[used]
@@ -160,6 +173,18 @@ def _fit(learner: Any, rows: np.ndarray, codes: np.ndarray, name: str) -> Any:
         ) from error
 
 
+def _count_components(fitted: NonlinearMetric, rows: np.ndarray, name: str) -> int:
+    """Count the components of an embedding, and check that they are finite numbers."""
+    images = np.asarray(fitted.embedding_(rows[:N_PROBES]))
+    if images.shape[:-1] != rows[:N_PROBES].shape[:1] or not np.isfinite(images).all():
+        raise ValueError(
+            f"node_metric={type(fitted).__name__} returned infinite or missing values, or not one "
+            f"vector per row, for the node {name!r}; its `_fit` must return a function of rows "
+            "that gives (n_samples, n_components) finite numbers."
+        )
+    return images.shape[1]
+
+
 def _read_linear_map(fitted: Any, rows: np.ndarray, name: str) -> np.ndarray:
     if isinstance(fitted, LinearMetric) and type(fitted).transform is LinearMetric.transform:
         return fitted.components_
@@ -184,7 +209,8 @@ def _read_linear_map(fitted: Any, rows: np.ndarray, name: str) -> np.ndarray:
         raise ValueError(
             f"node_metric={type(fitted).__name__} is not linear (found at the node {name!r}); "
             "expected an estimator whose transform is a linear map, such as "
-            "LinearDiscriminantAnalysis, PCA or NeighborhoodComponentsAnalysis."
+            "LinearDiscriminantAnalysis, PCA or NeighborhoodComponentsAnalysis, or a learner that "
+            "derives from NonlinearMetric, such as MLPMetric."
         )
     return linear
 

@@ -10,10 +10,12 @@ from sklearn.base import clone
 
 from ._combination import Combination
 from ._lda import ShrinkageLDA
+from ._mlp_combination import MLPCombination
 from ._projection import ProjectionCombination
 from ._scatter import ScatterCombination
 from ._weighted import WeightedCombination
 from .gradient_metrics import LMNN, NCA, SNRMetric, TripletMargin
+from .mlp import MLPMetric
 
 # chosen on training data by benchmarks/bench_defaults.py
 N_EXTRA_DIRECTIONS = 24
@@ -24,11 +26,13 @@ NODE_METRICS = {
     "lmnn": LMNN,
     "triplet": TripletMargin,
     "snr": SNRMetric,
+    "mlp": MLPMetric,
 }
 COMBINATIONS = {
     "projection": ProjectionCombination,
     "weighted": WeightedCombination,
     "scatter": ScatterCombination,
+    "mlp": MLPCombination,
 }
 
 

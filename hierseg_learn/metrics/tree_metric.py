@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,9 +11,12 @@ from sklearn.utils import check_random_state
 
 from ..kernels.threads import single_blas_thread
 from ..utils import PlainState
-from ._combination import FittedNode, NodeOutcome
+from ._combination import MAX_QUERIES, MAX_REFERENCES, FittedNode, NodeOutcome, subsample
 from .base import map_rows
+from .cross_fitting import held_out_folds
+from .lift import Lift, lift_of
 from .node import fit_node_map
+from .posteriors import HeldOut
 from .registry import seeded_learners
 
 if TYPE_CHECKING:
@@ -30,16 +33,32 @@ class TreeMetric(PlainState):
     maps: list[np.ndarray]  # (n_components, n_columns) float64: over these columns
     scores: list[float]  # held-out accuracy of the nearest neighbors; NaN without folds
     outcomes: list[NodeOutcome]
+    # for every node, to the table that `columns` and `maps` refer to; None if that is the table
+    lifts: list[Lift | None]
+    # of the root, as those of a FittedNode; in the order of the rows that were fitted
+    held_out: tuple[HeldOut, ...] = ()
+    unseen: np.ndarray | None = None
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether all maps are linear in the table."""
+        return not any(self.lifts)
 
     def components(self, node: int) -> np.ndarray:
-        """Map of a node over the whole table: (n_components, n_features), float64."""
-        components = np.zeros((len(self.maps[node]), self.n_features))
+        """Map of a node over the whole table, lifted: (n_components, n_columns), float64."""
+        lift = self.lifts[node]
+        n_columns = self.n_features if lift is None else lift.n_columns
+        components = np.zeros((len(self.maps[node]), n_columns))
         components[:, self.columns[node]] = self.maps[node]
         return components
 
     def take(self, nodes: list[int], columns: np.ndarray) -> TreeMetric:
         """The same metric with nodes and columns (n_features,) in another order."""
-        moved = [columns[self.columns[node]] for node in nodes]
+        lifts, numbers = [None] * len(nodes), [columns] * len(nodes)
+        for place, node in enumerate(nodes):
+            if self.lifts[node] is not None:
+                lifts[place], numbers[place] = self.lifts[node].take(nodes, columns)
+        moved = [own[self.columns[node]] for own, node in zip(numbers, nodes, strict=True)]
         orders = [np.argsort(own) for own in moved]
         return TreeMetric(
             self.n_features,
@@ -50,6 +69,9 @@ class TreeMetric(PlainState):
             ],
             [self.scores[node] for node in nodes],
             [self.outcomes[node] for node in nodes],
+            lifts,
+            self.held_out,
+            self.unseen,
         )
 
 
@@ -75,6 +97,13 @@ def fit_tree_metric(
     with single_blas_thread():
         if tree.n_nodes == 1:
             nodes = [_fit_alone(learners[0], X, codes, columns[0], tree.paths[0])]
+            if hasattr(score, "unseen"):
+                folds = held_out_folds(codes, combination.cv, seed, groups)
+                without = [
+                    _fit_without(fold, learners[0], X, codes, columns[0], tree.paths[0])
+                    for fold in folds
+                ]
+                nodes = [replace(nodes[0], held_out=tuple(without))]
             on_step()
         else:
             nodes = combination.fit_nodes(
@@ -90,14 +119,35 @@ def fit_tree_metric(
                 groups=groups,
             )
         below = [
-            np.sort(np.concatenate([columns[part] for part in tree.subtree(node)]))
-            for node in tree.bottom_up()
+            np.sort(np.concatenate([_places(own, columns)[part] for part in tree.subtree(node)]))
+            for node, own in enumerate(nodes)
         ]
         maps = [node.components[:, own] for node, own in zip(nodes, below, strict=True)]
-        maps[-1] = _limit(maps[-1], X, below[-1], n_components)
+        root, held_out, unseen = nodes[-1].lift, nodes[-1].held_out, nodes[-1].unseen
+        if n_components is not None and n_components < len(maps[-1]):
+            rows = X if root is None else root(X)
+            rows = map_rows(maps[-1], rows[:, below[-1]], dtype=np.float64)
+            axes = _principal_axes(rows, n_components)
+            maps[-1] = axes @ maps[-1]
+            unseen = None if unseen is None else unseen @ axes.T
+            held_out = tuple(
+                part.along(_principal_axes(part.references, n_components)) for part in held_out
+            )
     return TreeMetric(
-        X.shape[1], below, maps, [node.score for node in nodes], [node.outcome for node in nodes]
+        X.shape[1],
+        below,
+        maps,
+        [node.score for node in nodes],
+        [node.outcome for node in nodes],
+        [node.lift for node in nodes],
+        held_out,
+        unseen,
     )
+
+
+def _places(node: FittedNode, columns: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
+    """Columns of all nodes in the table that a node's map is over."""
+    return columns if node.lift is None else node.lift.places
 
 
 def _fit_alone(
@@ -105,18 +155,33 @@ def _fit_alone(
 ) -> FittedNode:
     """Fit a tree of one node, which is a flat metric learner."""
     node_map = fit_node_map(learner, X[:, columns], codes, name=path)
+    outcome = NodeOutcome("leaf" if len(node_map.components) else "constant")
+    lift = lift_of([node_map.embedding], (columns,))
+    if lift is not None:
+        return FittedNode(node_map.components, float("nan"), outcome, lift)
     components = np.zeros((node_map.n_leading, X.shape[1]))
     components[:, columns] = node_map.components[: node_map.n_leading]
-    outcome = NodeOutcome("leaf" if len(node_map.components) else "constant")
     return FittedNode(components, float("nan"), outcome)
 
 
-def _limit(
-    components: np.ndarray, X: np.ndarray, columns: np.ndarray, n_components: int | None
-) -> np.ndarray:
-    """Keep the principal components of the rows in the root's space."""
-    if n_components is None or n_components >= len(components):
-        return components
-    rows = map_rows(components, X[:, columns], dtype=np.float64)
+def _fit_without(
+    fold: np.ndarray,
+    learner: Any,
+    X: np.ndarray,
+    codes: np.ndarray,
+    columns: np.ndarray,
+    path: str,
+) -> HeldOut:
+    """Rows in the space of a single node, which is learned again without some of them."""
+    rest = np.delete(np.arange(len(X)), fold)
+    known, asked = subsample(rest, MAX_REFERENCES), subsample(fold, MAX_QUERIES)
+    node_map = fit_node_map(learner, X[np.ix_(rest, columns)], codes[rest], name=path)
+    leading = slice(None) if node_map.embedding is not None else slice(node_map.n_leading)
+    points = [node_map.embed(X[np.ix_(rows, columns)])[:, leading] for rows in (known, asked)]
+    return HeldOut(points[0], codes[known], points[1], codes[asked])
+
+
+def _principal_axes(rows: np.ndarray, n_components: int) -> np.ndarray:
+    """Principal axes of rows, largest variance first: (n_components, n_dimensions)."""
     _, _, axes = np.linalg.svd(rows - rows.mean(axis=0), full_matrices=False)
-    return axes[:n_components] @ components
+    return axes[:n_components]

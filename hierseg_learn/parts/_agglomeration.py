@@ -41,7 +41,8 @@ class PartAgglomeration(Estimator):
 
     - :math:`s` is the distance of the mean colors, textures and positions of the two parts, each
       divided by its standard deviation over all regions and weighted as in the vocabulary; divided
-      by the largest such distance;
+      by the largest such distance; of a vocabulary of a descriptor, its columns take the place of
+      color and texture;
     - :math:`n` is how much more than by chance they touch: :math:`r / (1 + r)`, where r is the
       length of their common border over what it would be if the borders of all parts were mixed at
       random;
@@ -355,8 +356,9 @@ def _appearance(statistics: PartStatistics, position_weight: float) -> np.ndarra
     """
     # 3 of texture and 2 of position besides mean and deviation of every channel
     n_channels = (statistics.features.shape[1] - 5) // 2
+    weights = feature_weights(n_channels, position_weight, statistics.n_described)
     constant = ~varies(statistics.features, statistics.spread)
-    scale = feature_weights(n_channels, position_weight) / np.where(constant, 1, statistics.spread)
+    scale = weights / np.where(constant, 1, statistics.spread)
     points = statistics.features * np.where(constant, 0.0, scale)
     distances = np.sqrt(sum((column[:, np.newaxis] - column) ** 2 for column in points.T))
     occurs = statistics.area > 0

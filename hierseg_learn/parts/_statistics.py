@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .vocabulary import RegionTable, describe_regions
+from .vocabulary import RegionTable, describe_regions, joint_spread
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,12 +24,16 @@ class PartStatistics:
         Mean features of the regions of a part, weighted by their area; 0 for a part that does not
         occur.
     spread : ndarray of shape (n_features,), float64
-        Standard deviation of every feature over all regions, weighted likewise.
+        Standard deviation of every feature over all regions, weighted likewise; columns of a
+        descriptor have one together.
     borders : ndarray of shape (n_parts, n_parts), float64
         Sum over the images of the length of the common border, in units of the image sides;
         symmetric, 0 on the diagonal.
     together : ndarray of shape (n_parts, n_parts), int64
         Number of images that have both parts; on the diagonal, that have the part.
+    n_described : int, default=0
+        How many of the features, the first ones, are columns of a descriptor; 0 for color, texture
+        and position.
 
     Examples
     --------
@@ -51,6 +55,7 @@ class PartStatistics:
     spread: np.ndarray
     borders: np.ndarray
     together: np.ndarray
+    n_described: int = 0
 
     @classmethod
     def from_label_maps(
@@ -76,11 +81,15 @@ class PartStatistics:
 
     @classmethod
     def from_regions(
-        cls, tables: Iterable[tuple[RegionTable, np.ndarray]], n_parts: int
+        cls,
+        tables: Iterable[tuple[RegionTable, np.ndarray]],
+        n_parts: int,
+        n_described: int = 0,
     ) -> PartStatistics:
         """Sum up described regions and their parts: the same bits for any order of the images.
 
         For every image a RegionTable, and the part of every region, (n_regions,), -1 for none.
+        The first `n_described` features are columns of a descriptor.
         """
         rows, borders = [], [np.empty((0, 2))]
         n_images, together = 0, np.zeros((n_parts, n_parts), dtype=np.int64)
@@ -106,13 +115,15 @@ class PartStatistics:
         center = sums.sum(axis=0) / all_area
         upper = np.bincount(pairs[:, 0].astype(np.intp), pairs[:, 1], minlength=n_parts**2)
         upper = upper.reshape(n_parts, n_parts)
+        spread = np.sqrt(weights @ (features - center) ** 2 / all_area)
         return cls(
             n_images=n_images,
             area=total,
             features=sums / np.where(total > 0, total, 1.0)[:, np.newaxis],
-            spread=np.sqrt(weights @ (features - center) ** 2 / all_area),
+            spread=joint_spread(spread, n_described),
             borders=upper + upper.T,
             together=together,
+            n_described=n_described,
         )
 
     @property

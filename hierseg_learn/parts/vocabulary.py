@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -10,7 +11,7 @@ from scipy.ndimage import sobel
 from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits
 
-from ..descriptors import ImageChannels
+from ..descriptors import Descriptor, ImageChannels
 from ..kernels.threads import single_blas_thread
 from ..utils.spread import varies
 
@@ -46,7 +47,14 @@ class PartVocabulary:
 
     @classmethod
     def learn(
-        cls, features: np.ndarray, area: np.ndarray, n_parts: int, *, weights: np.ndarray, seed: int
+        cls,
+        features: np.ndarray,
+        area: np.ndarray,
+        n_parts: int,
+        *,
+        weights: np.ndarray,
+        seed: int,
+        n_joint: int = 0,
     ) -> PartVocabulary:
         """Cluster regions by k-means.
 
@@ -66,6 +74,9 @@ class PartVocabulary:
             Weights of the features after standardization.
         seed : int
             Seed of the starting points.
+        n_joint : int, default=0
+            So many columns, the first ones, are standardized by one number, so that they keep
+            their proportions and have a variance of 1 together.
 
         Returns
         -------
@@ -77,7 +88,7 @@ class PartVocabulary:
         counted = copies * np.sqrt(rows[:, -1])
         counted /= counted.sum()
         offset = counted @ features
-        deviation = np.sqrt(counted @ (features - offset) ** 2)
+        deviation = joint_spread(np.sqrt(counted @ (features - offset) ** 2), n_joint)
         # what varies by rounding only would be blown up
         constant = ~varies(features, deviation)
         scale = np.where(constant, 0.0, weights / np.where(constant, 1.0, deviation))
@@ -108,12 +119,15 @@ class PartVocabulary:
 # about a part than its color does, and are many; where it lies tells more.
 TEXTURE_WEIGHT = 0.25
 POSITION_WEIGHT = 1.5
+# of all columns of a descriptor together: as much as the three of color
+DESCRIBED_VARIANCE = 3.0
 
 
 class RegionTable(NamedTuple):
     """The regions of one image."""
 
-    features: np.ndarray  # (n_regions, n_features) float64: as from `region_features`
+    # (n_regions, n_features) float64: as from `region_features` or `described_features`
+    features: np.ndarray
     area: np.ndarray  # (n_regions,) float64: pixels of every region divided by pixels of the image
     # (n_edges, 2) int64: the lower and the higher of every two regions that touch, sorted
     edges: np.ndarray
@@ -123,7 +137,11 @@ class RegionTable(NamedTuple):
 
 def describe_regions(image: np.ndarray, regions: np.ndarray) -> RegionTable:
     """Describe the regions of one image, (height, width) int, and find which of them touch."""
-    features, area = region_features(image, regions)
+    return region_table(*region_features(image, regions), regions)
+
+
+def region_table(features: np.ndarray, area: np.ndarray, regions: np.ndarray) -> RegionTable:
+    """Join features of regions with which of them touch."""
     edges, lengths = touching_regions(regions)
     return RegionTable(features, area, edges, lengths / np.mean(regions.shape))
 
@@ -156,18 +174,64 @@ def region_features(image: np.ndarray, regions: np.ndarray) -> tuple[np.ndarray,
     # doubled angle: an edge has a direction, but no sense
     steady = np.maximum(strength, 1e-9)
     upright, slanted = (across**2 - down**2) / steady, 2 * across * down / steady
-    rows = np.broadcast_to((np.arange(height)[:, np.newaxis] + 0.5) / height, (height, width))
-    sides = np.broadcast_to(np.abs((np.arange(width) + 0.5) / width - 0.5), (height, width))
     texture = [mean(strength), mean(upright), np.abs(mean(slanted))]
-    features = np.stack([*colors, *deviations, *texture, mean(rows), mean(sides)], axis=1)
+    places = [mean(values) for values in _places((height, width))]
+    features = np.stack([*colors, *deviations, *texture, *places], axis=1)
     return features, counts / flat.size
 
 
-def feature_weights(n_channels: int, position_weight: float) -> np.ndarray:
-    """Weights of the columns of `region_features` after standardization."""
-    texture = [TEXTURE_WEIGHT] * (n_channels + 3)
+def described_features(
+    images: Sequence[np.ndarray],
+    regions: Sequence[np.ndarray],
+    descriptor: Descriptor,
+    device: str = "cpu",
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Describe the regions of several images by a fitted descriptor.
+
+    Returns for every image `features` (n_regions, descriptor.n_columns_ + 2) float64: the columns
+    of the descriptor, and the position as in `region_features`; and `area`, as there.
+    """
+    most = max(int(one.max()) + 1 for one in regions)
+    channels = [ImageChannels(image) for image in images]
+    pooled = descriptor.pool_images(channels, regions, most, device)
+    found = []
+    for one, sums in zip(regions, pooled, strict=True):
+        counts = np.bincount(one.ravel())
+        places = [np.bincount(one.ravel(), v.ravel()) / counts for v in _places(one.shape)]
+        area = counts / one.size
+        columns = descriptor.from_sums(sums[: len(area)], area)
+        found.append((np.column_stack([columns, *places]), area))
+    return found
+
+
+def _places(shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Distance of every pixel from the top and from the vertical middle line, of the sides."""
+    height, width = shape
+    rows = np.broadcast_to((np.arange(height)[:, np.newaxis] + 0.5) / height, shape)
+    sides = np.broadcast_to(np.abs((np.arange(width) + 0.5) / width - 0.5), shape)
+    return rows, sides
+
+
+def feature_weights(n_channels: int, position_weight: float, n_described: int = 0) -> np.ndarray:
+    """Weights of features after standardization.
+
+    Of the columns of `region_features`, or of the `n_described` columns of a descriptor, which are
+    standardized together.
+    """
+    if n_described:
+        texture: list[float] = []
+        looks = [np.sqrt(DESCRIBED_VARIANCE)] * n_described
+    else:
+        texture = [TEXTURE_WEIGHT] * (n_channels + 3)
+        looks = [1.0] * n_channels
     position = [POSITION_WEIGHT * position_weight] * 2
-    return np.array([1.0] * n_channels + texture + position)
+    return np.array(looks + texture + position)
+
+
+def joint_spread(spread: np.ndarray, n_joint: int) -> np.ndarray:
+    """Standard deviations, of which the first so many are replaced by that of all of them."""
+    joint = np.full(n_joint, np.sqrt((spread[:n_joint] ** 2).sum()))
+    return np.concatenate([joint, spread[n_joint:]])
 
 
 def touching_regions(regions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

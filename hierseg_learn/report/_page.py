@@ -27,7 +27,9 @@ a squared distance, to which every node of the tree contributes. The contributio
 a node with everything below it is the sum of those of its own columns (“as a whole”) and of its
 parts.</p>
 <ul><li><b>Why one class rather than another?</b> The squared distance to the nearest rows of the
-other class minus that to the nearest rows of the predicted class. Positive contributions, in red,
+other class minus that to the nearest rows of the predicted class; with linear discriminants, the
+log-likelihood ratio of the two classes, half the difference of the squared distances to their
+means, to which the priors add their log-odds. Positive contributions, in red,
 speak for the predicted class, negative ones, in blue, against it.</li>
 <li><b>Share</b>: the contributions of the stronger side add up to 100%, and those of the other side
 are relative to it. No share is above 100%.</li>

@@ -236,13 +236,23 @@ def _html_explanation(explanation: Explanation, *, is_open: bool) -> str:
 def _html_votes(explanation: PredictionExplanation) -> str:
     """Table of the neighbors, nearest first."""
     votes = explanation.votes.sort_values("squared_distance", kind="stable")
-    name = "prototype" if explanation.decision == "prototypes" else "training row"
+    name = {"neighbors": "training row", "prototypes": "prototype", "linear": "mean"}
+    last, title = "vote", "Neighbors"
+    if explanation.decision == "linear":
+        last, title = "probability", "Class means"
+        places = [explanation.classes.tolist().index(c) for c in votes["neighbor_class"].tolist()]
+        votes = votes.assign(weight=explanation.proba[places])
     rows = [
-        [f"{name} {v.Index}", str(v.neighbor_class), number(v.squared_distance), percent(v.weight)]
+        [
+            f"{name[explanation.decision]} {v.Index}",
+            str(v.neighbor_class),
+            number(v.squared_distance),
+            percent(v.weight),
+        ]
         for v in votes.itertuples()
     ]
-    heads = ["", "class", "squared distance", "vote"]
-    return html_fold("Neighbors", html_table("Nearest first", heads, rows, classes="numbers"))
+    heads = ["", "class", "squared distance", last]
+    return html_fold(title, html_table("Nearest first", heads, rows, classes="numbers"))
 
 
 def _html_images(images: Sequence[EmbeddedImage]) -> str:

@@ -165,7 +165,7 @@ def html_nodes(classifier: Any, baseline: float) -> str:
         "<p>The score of a node is the held-out accuracy of its metric, with everything below it. "
         "The vertical mark is the share of the largest class in this report, "
         f"{escape(percent(baseline))}: a node whose bar ends before it predicts little by itself."
-        "</p>"
+        "</p>" + (f"<p>{escape(tree.remark)}</p>" if tree.remark else "")
     ) + _scrolling(
         "Scores of the nodes",
         '<table class="nodes"><caption>The tree and the scores of its nodes</caption><thead><tr>'

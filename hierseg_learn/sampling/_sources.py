@@ -183,13 +183,22 @@ class ImageSource:
 
     def __init__(self, images: SegmentedImages, tree: Any, n_jobs: int | None) -> None:
         self.images, self.n_jobs = images, n_jobs
+        self._has_names = tree is not None
         if tree is None:
             tree = MaskSegmenter().fit(images).tree_
         self.tree = tree if isinstance(tree, SegmentTree) else SegmentTree.from_nested(tree)
 
     def read_nodes(self, nodes: Any) -> SwapNodes:
         """Find the nodes that a user named, and refuse descriptors."""
-        found = read_nodes(nodes, self.tree)
+        try:
+            found = read_nodes(nodes, self.tree)
+        except ValueError as error:
+            if self._has_names:
+                raise
+            raise ValueError(
+                f"{error} Label maps hold ids without names; pass tree= or transformer= to use "
+                "names of your own."
+            ) from error
         if found.blocks:
             raise ValueError(
                 "nodes names descriptors, but X is images, whose parts are swapped as a whole; "

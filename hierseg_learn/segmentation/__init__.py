@@ -3,6 +3,7 @@
 from ._base import Segmenter
 from ._cutters import Cutter, Felzenszwalb, Quickshift, Slic, Watershed
 from ._given import CallableSegmenter, MaskSegmenter
+from ._onnx import BODYPIX, OnnxSegmenter, OnnxSpec
 from ._part_report import PartReport, PartSheetDisplay, part_report
 from ._region_merging import BinaryPartitionTree, Higra, RegionMerging
 from ._segformer import SegFormerSegmenter
@@ -12,6 +13,7 @@ from .grid import GridSegmenter, PyramidSegmenter
 from .registry import make_segmenter as make_segmenter
 
 __all__ = [
+    "BODYPIX",
     "BinaryPartitionTree",
     "CallableSegmenter",
     "Cutter",
@@ -19,6 +21,8 @@ __all__ = [
     "GridSegmenter",
     "Higra",
     "MaskSegmenter",
+    "OnnxSegmenter",
+    "OnnxSpec",
     "PartReport",
     "PartSheetDisplay",
     "PyramidSegmenter",

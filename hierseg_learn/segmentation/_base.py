@@ -11,7 +11,7 @@ from sklearn.base import _fit_context
 from sklearn.utils import gen_batches
 from sklearn.utils.validation import check_is_fitted
 
-from ..base import ImageEstimator
+from ..base import ImageEstimator, refuse_label_maps
 from ..images import ImageBatch
 from ..images.labels import OPEN_ID, IdRule, check_unlabeled, to_label_map
 from ..parts import PartLookup
@@ -83,6 +83,7 @@ class Segmenter(ImageEstimator, metaclass=ABCMeta):
             If an image, a label map or a parameter is invalid; the message names the argument and
             the position of the image.
         """
+        refuse_label_maps(y)
         batch = self._check_images(X, segments=segments, reset=True)
         self._parts = self._named_parts(getattr(self, "tree", None))
         if self.uses_masks:

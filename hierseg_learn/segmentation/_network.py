@@ -7,7 +7,6 @@ coordinates in the place of brightness.
 from __future__ import annotations
 
 import inspect
-import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -20,20 +19,16 @@ from typing import Any
 
 import numpy as np
 
+from ..networks.photos import as_bytes, resized
+from ..networks.preprocessing import load_processor
+from ._classes import ImageRefused, has_other_aspect
+
 # interpolated logits that are held at once
 MAX_VALUES = 2**24
 # what 8 bits can tell apart, beside the zero that padding is filled with
 _DIGITS = 255
 # rows are found by dividing, and rounding may pass a border by this part of a row
 _SLACK = 1e-4
-
-
-class ImageRefused(ValueError):
-    """An image that the network or its processor cannot take whole, and its position."""
-
-    def __init__(self, position: int, reason: str) -> None:
-        super().__init__(reason)
-        self.position = position
 
 
 @dataclass(frozen=True)
@@ -99,17 +94,14 @@ class SegmentationNetwork:
         self, image: np.ndarray, position: int
     ) -> tuple[PhotoViews, list[dict[str, np.ndarray]]]:
         """Inputs of the network for one image, (3, height, width) each, and where they lie."""
-        # 8 bits a channel, as in the photos that networks are trained on
-        pixels = np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
-        if pixels.ndim == 2:
-            pixels = np.repeat(pixels[..., np.newaxis], 3, axis=-1)
+        pixels = as_bytes(image)
         size = pixels.shape[:2]
         try:
             if size not in self._preparations:
                 self._preparations[size] = self._preparation(size)
             preparation = self._preparations[size]
             if preparation.size != size:
-                pixels = _resized(pixels, preparation.size, self.processor.resample)
+                pixels = resized(pixels, preparation.size, self.processor.resample)
             inputs, _ = self._processed(pixels, preparation.settings)
         except (ValueError, TypeError, RuntimeError, ArithmeticError) as error:
             raise ImageRefused(
@@ -199,9 +191,7 @@ class SegmentationNetwork:
         if getattr(outputs, "logits", None) is None:
             names = ["class_queries_logits", "masks_queries_logits"]
         given, got = stacked["pixel_values"].shape[2:], getattr(outputs, names[-1]).shape[2:]
-        # some lay the patches of any photo out as a square
-        off = [abs(got[i] - got[1 - i] / given[1 - i] * given[i]) for i in (0, 1)]
-        if min(off) > 2:
+        if has_other_aspect(given, got):
             raise ImageRefused(
                 inputs[0].position,
                 f"{type(self.model).__name__} answers {given[0]} × {given[1]} pixels, as "
@@ -307,13 +297,6 @@ def _interpolated(values: Any, size: tuple[int, ...]) -> Any:
     return interpolate(values[None], tuple(size), mode="bilinear", align_corners=False)[0]
 
 
-def _resized(pixels: np.ndarray, size: tuple[int, int], resample: Any) -> np.ndarray:
-    """A photo, uint8 of shape (height, width, 3), at another size."""
-    from PIL import Image
-
-    return np.array(Image.fromarray(pixels).resize(size[::-1], resample))
-
-
 def load_network(checkpoint: str | os.PathLike, device: str) -> SegmentationNetwork:
     """Load a checkpoint from a folder; one that was loaded lately comes from memory."""
     folder = Path(checkpoint)
@@ -379,7 +362,7 @@ def _load(folder: str, device: str, state: tuple) -> SegmentationNetwork:
     with _quiet():
         # 16-bit weights would be slow on a CPU, or not work at all
         model = loader.from_pretrained(folder, local_files_only=True).float().eval().to(device)
-    return SegmentationNetwork(model, _load_processor(folder), names)
+    return SegmentationNetwork(model, load_processor(folder), names)
 
 
 def _inputs_without_default(function: Any) -> set[str]:
@@ -396,29 +379,6 @@ def _class_names(id2label: dict[Any, Any]) -> tuple[str, ...]:
             f"id2label in config.json must number the classes from 0 without gaps, got {numbers}."
         )
     return tuple(str(id2label[i]) for i in numbers)
-
-
-def _load_processor(folder: str) -> Any:
-    """Image processor of a checkpoint; names of classes that have been renamed are understood."""
-    import transformers
-
-    path = Path(folder, "preprocessor_config.json")
-    given = ""
-    try:
-        saved = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-        given = saved.get("image_processor_type") or saved.get("feature_extractor_type") or ""
-        loader = transformers.AutoImageProcessor
-        if given.endswith("FeatureExtractor"):
-            name = given.replace("FeatureExtractor", "ImageProcessor")
-            loader = getattr(transformers, name, loader)
-        return loader.from_pretrained(folder, local_files_only=True)
-    except (ValueError, ImportError, OSError, AttributeError, TypeError) as error:
-        lines = str(error).strip().splitlines()
-        named = f" names its image processor {given!r}, and" if given else ""
-        raise ValueError(
-            f"{path.name} of the checkpoint{named} cannot be read by transformers "
-            f"{transformers.__version__}: {lines[0][:200] if lines else type(error).__name__}"
-        ) from error
 
 
 @contextmanager

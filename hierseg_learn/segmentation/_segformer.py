@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import os
-import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from numbers import Integral
 from typing import Any
 
 import numpy as np
-from sklearn.utils import gen_batches
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from ..images import ImageBatch
-from ..parts import PartLookup
 from ..tree import SegmentTree
-from ._base import Segmenter, read_tree
-from ._network import ImageRefused, SegmentationNetwork, load_network
+from ._classes import ClassSegmenter, listed
+from ._network import SegmentationNetwork, load_network
 
 
-class SegFormerSegmenter(Segmenter):
+class SegFormerSegmenter(ClassSegmenter):
     """Cut images with a network for semantic segmentation, such as SegFormer [1]_.
 
     Takes any checkpoint of the package transformers for semantic segmentation (SegFormer, UperNet,
@@ -148,125 +143,19 @@ class SegFormerSegmenter(Segmenter):
         self.device = device
         self.verbose = verbose
 
-    @property
-    def _images_at_once(self) -> int:  # type: ignore[override]
-        return self.batch_size
+    def _read_classes(self) -> tuple[tuple[str, ...], bool]:
+        names = load_network(self.checkpoint, self.device).class_names
+        return names, len(names) == 1
 
-    def _fit(self, batch: ImageBatch) -> SegmentTree:
-        self.class_names_ = load_network(self.checkpoint, self.device).class_names
-        tree = None if self.tree is None else read_tree(self.tree)
-        part_of = name_parts(self.class_names_, self.classes, tree, self.background)
-        if tree is None:
-            # of one class, the pixels without it come last, and take the first id as in masks
-            order = part_of[::-1] if len(self.class_names_) == 1 else part_of
-            names = [name for name in dict.fromkeys(order) if name is not None]
-            tree = SegmentTree.from_nested({"image": {name: k for k, name in enumerate(names)}})
-        ids = part_ids(tree)
-        self.class_parts_ = np.array(
-            [-1 if name is None else ids[name] for name in part_of], dtype=np.int32
-        )
-        return tree
-
-    def _segment(self, image: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
-        return self._segment_many([image], [mask])[0]
-
-    def _segment_many(
-        self, images: Sequence[np.ndarray], masks: Sequence[np.ndarray | None]
-    ) -> list[np.ndarray]:
-        # of one class, -1 is the last entry: the pixels without it
-        return [self.class_parts_[found] for found in self._network().predict(images)]
-
-    def _cut(
-        self,
-        images: Sequence[np.ndarray],
-        masks: Sequence[np.ndarray | None],
-        positions: Sequence[int],
-        drops: np.ndarray,
-    ) -> list[np.ndarray]:
-        found: list[np.ndarray] = []
-        for chunk in gen_batches(len(images), self.batch_size):
-            try:
-                found += super()._cut(images[chunk], masks[chunk], positions[chunk], drops[chunk])
-            except ImageRefused as error:
-                position = positions[chunk][error.position]
-                raise ValueError(f"Image {position} of X: {error}") from error
-        return found
+    def _predict(self, images: Sequence[np.ndarray]) -> list[np.ndarray]:
+        return self._network().predict(images)
 
     def _network(self) -> SegmentationNetwork:
         network = load_network(self.checkpoint, self.device)
         if network.class_names != self.class_names_:
             raise ValueError(
                 f"The checkpoint in {os.fspath(self.checkpoint)!r} is another than in fit: its "
-                f"classes are {_listed(network.class_names)}, those in fit were "
-                f"{_listed(self.class_names_)}."
+                f"classes are {listed(network.class_names)}, those in fit were "
+                f"{listed(self.class_names_)}."
             )
         return network
-
-
-def name_parts(
-    class_names: Sequence[str],
-    classes: Mapping[str, str] | None,
-    tree: SegmentTree | None,
-    background: str | None,
-) -> list[str | None]:
-    """Name of the part of every class, None for no part.
-
-    Of one class, a second item: the part of the pixels without it.
-    """
-    known = part_ids(tree) if tree is not None else None
-    if classes is None and known is None:
-        classes = _node_names(class_names)
-        # what a network of one class does not find is a class of its own, too
-        background = background or ("background" if len(class_names) == 1 else None)
-    elif classes is None:
-        classes = {name: name for name in class_names if name in known}
-    strange = [name for name in classes if name not in class_names]
-    if strange or not classes:
-        given = f"names {_listed(strange)}" if strange else "names none of its classes"
-        where = "classes" if strange else "classes, or the leaves of tree,"
-        raise ValueError(
-            f"{where} {given}, but the checkpoint knows {_listed(dict.fromkeys(class_names))}."
-        )
-    parts = [classes.get(name, background) for name in class_names]
-    if len(class_names) == 1:
-        parts.append(background)
-    lost = [part for part in dict.fromkeys(parts) if known is not None and part not in known]
-    for part in filter(None, lost):
-        source = "background" if part not in classes.values() else "classes"
-        raise ValueError(
-            f"{source} names the part {part!r}, which is no leaf of tree; its leaves are "
-            f"{_listed(tree.names[leaf] for leaf in tree.leaves)}."
-        )
-    return parts
-
-
-def _node_names(class_names: Sequence[str]) -> dict[str, str]:
-    """Name of a node for every class: without what separates the names of a path."""
-    names = {}
-    for i, name in enumerate(class_names):
-        names.setdefault(name, re.sub("[/|]", "-", name) if name.strip() else f"class {i}")
-    counts = Counter(names.values())
-    equal = [name for name, node in names.items() if counts[node] > 1]
-    if equal:
-        raise ValueError(
-            f"The classes {_listed(equal)} of the checkpoint would be parts of one name, for '/' "
-            "and '|' become '-'; name their parts by classes."
-        )
-    return names
-
-
-def part_ids(tree: SegmentTree) -> dict[str, int]:
-    """Part id of every leaf, by its path and, where only one leaf has it, its name."""
-    PartLookup(tree)  # checks the values of the leaves
-    ids: dict[str, int] = {}
-    names = [tree.names[leaf] for leaf in tree.leaves]
-    for leaf, name, value in zip(tree.leaves, names, tree.leaf_values, strict=True):
-        part = int(np.ravel(value)[0])
-        ids[tree.path(leaf)] = part
-        if names.count(name) == 1:
-            ids[name] = part
-    return ids
-
-
-def _listed(names: Any) -> str:
-    return ", ".join(map(repr, names))

@@ -16,6 +16,7 @@ PATH_SEPARATOR = "|"
 PRESENCE = "presence"
 AREA = "area"
 SINGLE_NODE = "table"
+REMARK = "remark"
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,11 @@ class TableLayout:
         """The layout of a table with columns in another order, (n_features,)."""
         places = np.argsort(order)
         return TableLayout(self.tree, tuple(np.sort(places[own]) for own in self.columns))
+
+
+def read_remark(table: Any) -> str:
+    """What the maker of a table has to say of its tree, as a DataFrame keeps it in ``attrs``."""
+    return str((getattr(table, "attrs", None) or {}).get(REMARK, ""))
 
 
 def column_name(path: str, descriptor: str) -> str:

@@ -14,7 +14,7 @@ from sklearn.utils import Tags, check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from ..base import ImageEstimator, clone_with_seed
+from ..base import ImageEstimator, clone_with_seed, refuse_label_maps
 from ..descriptors import DEFAULT_DESCRIPTORS, Descriptor, make_descriptors
 from ..descriptors.registry import DESCRIPTORS
 from ..images import ImageBatch, is_table
@@ -23,10 +23,18 @@ from ..kernels import get_backend
 from ..parts import PartAgglomeration, PartLookup
 from ..segmentation import Segmenter, make_segmenter
 from ..segmentation.registry import CUTTERS, SEGMENTERS
+from ..table.layout import REMARK
 from ..tree import SegmentTree
 from ..utils import fill_doc, warn_user
 from ._tree_choice import agglomerate_tree, read_tree_choice
-from .describe import TreeDescriber, describe_images, fill_missing, mean_of_present
+from .describe import (
+    TreeDescriber,
+    describe_images,
+    fill_missing,
+    leakage_in_words,
+    mean_of_present,
+    measure_leakage,
+)
 
 
 @fill_doc(
@@ -103,6 +111,11 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
         The fitted descriptors.
     fill_values_ : ndarray of shape (n_columns,)
         Values of the columns of a missing part.
+    leakage_ : dict of str to ndarray of shape (n_nodes,)
+        For every deep descriptor, by its name, how much of what it says of a node comes from the
+        pixels around the node: the norm of the change of its columns where everything else becomes
+        another image, divided by their norm, in a few training images. 0: nothing. Empty without
+        deep descriptors; NaN with a single image.
     encoding_ : PixelEncoding
         How pixel values are scaled.
     n_features_in_, feature_names_in_
@@ -362,11 +375,7 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
     def _fit_rows(self, X: Any, segments: Any, y: Any) -> tuple[np.ndarray, ImageBatch]:
         """Fit everything; return the training rows, NaN where a part is missing, and images."""
         get_backend(self.device)
-        if isinstance(y, list | tuple | np.ndarray) and len(y) and np.ndim(y[0]) > 1:
-            raise ValueError(
-                f"y must hold one label per image, got arrays of shape {np.shape(y[0])}; label "
-                "maps are passed as segments=, or as SegmentedImages(images, masks)."
-            )
+        refuse_label_maps(y)
         batch = self._check_images(X, segments=segments, reset=True)
         rng = None if self.random_state is None else check_random_state(self.random_state)
         segmenter = make_segmenter(self.segmenter, has_masks=batch.has_masks)
@@ -402,6 +411,10 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
             memory=self.memory,
         )
         self.fill_values_ = self._learn_fill_values(rows)
+        presence = np.unique(self._describer_.presence_columns()[0])
+        self.leakage_ = measure_leakage(self._describer_, batch, rows[:, presence] > 0)
+        self.tree_ = self.tree_.with_remark(leakage_in_words(self.tree_, self.leakage_))
+        self._describer_ = replace(self._describer_, tree=self.tree_)
         if not self.segmenter_._dropped_in_fit:
             self.segmenter_._dropped_in_fit = self.segmenter_._warn_dropped(batch)
         return rows, batch
@@ -481,9 +494,12 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
             return rows
         import pandas as pd
 
-        return pd.DataFrame(
+        table = pd.DataFrame(
             rows, columns=self.get_feature_names_out(), index=batch.index, copy=False
         )
+        if self.tree_.remark:
+            table.attrs[REMARK] = self.tree_.remark
+        return table
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

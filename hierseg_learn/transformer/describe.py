@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
+from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,6 +27,8 @@ from ._frame import Frame, find_frames
 # images per task: enough to pay for starting one, few enough to balance the workers
 CHUNK_IMAGES = 32
 OWN_COLUMNS = (PRESENCE, AREA)
+# images in which the leakage of a node is measured
+LEAKAGE_IMAGES = 3
 
 
 class TableColumns(NamedTuple):
@@ -124,26 +127,50 @@ class TreeDescriber(PlainState):
         """
         return self.columns.presence, self.columns.fades
 
-    def _pool(self, image: np.ndarray, layers: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        """Pool one image over its leaves, the only pass over its pixels.
+    @property
+    def images_at_once(self) -> int:
+        """Number of images that are pooled together."""
+        return max(descriptor._images_at_once for _, descriptor in self.descriptors)
 
-        `layers` are maps of leaves, (h, w) each. Returns the areas of the leaves, (n_leaves,), and
-        the sums of all descriptors, (n_leaves, n_sums), both divided by the pixels of the image.
+    def _pool(
+        self, images: Sequence[np.ndarray], layers: Sequence[Sequence[np.ndarray]]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Pool some images over their leaves, the only pass over their pixels.
+
+        `layers` are for every image maps of leaves, (h, w) each. Returns the areas of the leaves,
+        (n_images, n_leaves), and the sums of all descriptors, (n_images, n_leaves, n_sums), both
+        divided by the pixels of the image.
         """
-        channels = ImageChannels(image)
-        layouts = self.layouts or (None,) * len(layers)
-        pooled = [self._pool_layer(channels, *layer) for layer in zip(layers, layouts, strict=True)]
+        n_leaves, n_layers = self.tree.n_leaves, self.lookup.n_layers
+        # an image with several layers is there as often, and derived maps are computed once
+        channels = [one for image in images for one in [ImageChannels(image)] * n_layers]
+        leaves = [one for maps in layers for one in maps]
+        inner = [erode_leaves(one, n_leaves, self.erosion) for one in leaves]
+        pooled = [
+            descriptor.pool_images(
+                channels, inner if descriptor.uses_erosion else leaves, n_leaves, device=self.device
+            )
+            for _, descriptor in self.descriptors
+        ]
+        frames = (self.layouts or (None,) * n_layers) * len(images)
+        found = [self._weigh(*one) for one in zip(leaves, inner, frames, zip(*pooled), strict=True)]
         # a leaf belongs to one layer, and is 0 in the others
-        area, sums = (sum(values[1:], start=values[0]) for values in zip(*pooled))
-        return area, sums
+        area, sums = (np.stack(values) for values in zip(*found, strict=True))
+        return tuple(
+            values.reshape(len(images), n_layers, *values.shape[1:]).sum(axis=1)
+            for values in (area, sums)
+        )
 
-    def _pool_layer(
-        self, channels: ImageChannels, leaves: np.ndarray, frame: Frame | None
+    def _weigh(
+        self,
+        leaves: np.ndarray,
+        inner: np.ndarray,
+        frame: Frame | None,
+        pooled: Sequence[np.ndarray],
     ) -> tuple[np.ndarray, np.ndarray]:
         """Areas and sums by one map of leaves, (h, w) positions in ``tree.leaves`` or -1."""
         n_leaves = self.tree.n_leaves
         counts = _count_pixels(leaves, n_leaves)
-        inner = erode_leaves(leaves, n_leaves, self.erosion)
         area, pixels = counts / leaves.size, counts
         if frame is not None:
             area, whole = frame.shares(leaves, counts)
@@ -152,10 +179,8 @@ class TreeDescriber(PlainState):
         seen = counts, _count_pixels(inner, n_leaves)
         weights = [(pixels / np.maximum(n, 1))[:, np.newaxis] for n in seen]
         sums, n_outlines = [], 0
-        for _, descriptor in self.descriptors:
-            regions = inner if descriptor.uses_erosion else leaves
-            pooled = descriptor.pool(channels, regions, n_leaves, device=self.device)
-            sums.append(weights[descriptor.uses_erosion] * pooled)
+        for (_, descriptor), found in zip(self.descriptors, pooled, strict=True):
+            sums.append(weights[descriptor.uses_erosion] * found)
             if frame is not None and not descriptor.uses_erosion:
                 layout = frame.outlines(n_outlines, area)
                 sums[-1] = np.where(whole[:, np.newaxis], layout, sums[-1])
@@ -176,10 +201,12 @@ class TreeDescriber(PlainState):
 
     def rows(self, batch: ImageBatch) -> np.ndarray:
         """Describe images: (n_images, n_columns) float64, NaN in descriptors of absent nodes."""
-        pooled = [self._pool(image, leaves) for image, leaves in self._leaf_maps(batch)]
-        return self.rows_of_leaves(
-            np.stack([area for area, _ in pooled]), np.stack([sums for _, sums in pooled])
-        )
+        pooled = []
+        given = self._leaf_maps(batch)
+        while some := list(islice(given, self.images_at_once)):
+            pooled.append(self._pool(*zip(*some, strict=True)))
+        area, sums = (np.concatenate(values) for values in zip(*pooled, strict=True))
+        return self.rows_of_leaves(area, sums)
 
     def rows_of_leaves(self, area: np.ndarray, sums: np.ndarray) -> np.ndarray:
         """Sum leaves up the tree and turn the sums into columns, NaN for absent nodes.
@@ -269,7 +296,8 @@ def describe_images(
     memory: Any = None,
 ) -> np.ndarray:
     """Describe all images of a batch, in parallel: the same bits for any `n_jobs`."""
-    size = max(CHUNK_IMAGES, describer.segmenter._images_at_once)
+    at_once = max(describer.segmenter._images_at_once, describer.images_at_once)
+    size = max(CHUNK_IMAGES, at_once)
     chunks = list(gen_batches(len(batch), size))
     table = np.empty((len(batch), len(describer.columns.names)), dtype=dtype)
     with ProgressBar(len(batch), "Describing images", verbose) as bar:
@@ -284,6 +312,86 @@ def describe_images(
             batch.drops[chunk] = drops
             bar.advance(len(rows))
     return table
+
+
+def measure_leakage(
+    describer: TreeDescriber, batch: ImageBatch, present: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Mean leakage of every node, for the descriptors that may have seen much around it.
+
+    `present`, (n_images, n_nodes) bool, says where the nodes occur. Each is measured in a few
+    images, with another one around it. For every such descriptor (n_nodes,), NaN for nodes that
+    occur nowhere, and everywhere if there is only one image.
+    """
+    tree, found = describer.tree, {}
+    below = tree.sum_up(np.eye(tree.n_leaves, dtype=bool), axis=0) > 0
+    for name, descriptor in describer.descriptors:
+        if descriptor._measures_leakage:
+            leaks = _leakage(describer, descriptor, batch, present & tree.is_leaf, below)
+            # sums of what does not depend on other pixels do not either
+            own = leaks[tree.leaves]
+            inner = ~tree.is_leaf & (below & (own > 0)).any(axis=1)
+            leaks[~tree.is_leaf & (below & (own == 0)).any(axis=1)] = 0.0
+            more = _leakage(describer, descriptor, batch, present & inner, below)
+            found[name] = np.where(inner, more, leaks)
+    return found
+
+
+def _leakage(
+    describer: TreeDescriber,
+    descriptor: Descriptor,
+    batch: ImageBatch,
+    present: np.ndarray,
+    below: np.ndarray,
+) -> np.ndarray:
+    """Mean leakage of the nodes that are present somewhere, (n_nodes,), NaN for the others.
+
+    `below`, (n_nodes, n_leaves) bool, says which leaves lie below a node.
+    """
+    sums, times = np.zeros(len(below)), np.zeros(len(below), dtype=np.intp)
+    order = np.random.default_rng(0).permutation(len(batch))
+    for i, donor in zip(order, np.roll(order, -1)) if len(batch) > 1 else ():
+        wanted = present[i] & (times < LEAKAGE_IMAGES)
+        if not wanted.any():
+            continue
+        [(image, layers)] = describer._leaf_maps(batch.subset([i]))
+        channels, other = ImageChannels(image), ImageChannels(batch.image(int(donor)))
+        for leaves in layers:
+            # a node is in one layer, and the root in all
+            here = np.isin(np.arange(below.shape[1]), leaves)
+            nodes = np.flatnonzero(wanted & (below & here).any(axis=1))
+            wanted[nodes] = False
+            sums[nodes] += descriptor.leakage(
+                channels,
+                other,
+                leaves,
+                below.shape[1],
+                together=below[nodes],
+                device=describer.device,
+            )
+            times[nodes] += 1
+    return np.divide(sums, times, out=np.full(len(sums), np.nan), where=times > 0)
+
+
+def leakage_in_words(tree: SegmentTree, leakage: Mapping[str, np.ndarray]) -> str:
+    """Say how far the columns of a node are its own, for every descriptor that was measured."""
+    sentences = []
+    for name, values in leakage.items():
+        known = np.flatnonzero(np.isfinite(values) & (np.arange(len(values)) != tree.root))
+        if not len(known):
+            continue
+        most = known[np.argmax(values[known])]
+        if values[most] == 0:
+            text = f"The columns {name!r} of a node depend on its own pixels only."
+        else:
+            text = (
+                f"The columns {name!r} of a node depend on the pixels around it, too: another "
+                f"photo there changes them by {values[known].mean():.2f} of their norm on average, "
+                f"those of {tree.names[most]!r} by {values[most]:.2f}. So a contribution is not of "
+                "its part alone."
+            )
+        sentences.append(text)
+    return " ".join(sentences)
 
 
 def _recalled(

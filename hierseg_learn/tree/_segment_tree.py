@@ -39,6 +39,12 @@ class SegmentTree(PlainState):
         What each leaf stands for, in the order of `leaves`: a part id, a list of part ids, a
         list of columns. The tree does not look into them. Lists and arrays are kept as tuples.
 
+    Attributes
+    ----------
+    remark : str
+        What whoever reads an explanation by this tree should know, set by `with_remark`; it does
+        not count when trees are compared.
+
     Raises
     ------
     TypeError, ValueError
@@ -74,6 +80,7 @@ class SegmentTree(PlainState):
     names: tuple[str, ...]
     parents: np.ndarray
     leaf_values: tuple[Any, ...] | None
+    remark: str = ""
 
     def __init__(
         self,
@@ -292,6 +299,29 @@ class SegmentTree(PlainState):
         """
         return cls(*_build.read_linkage(Z, names, root_name))
 
+    def with_remark(self, remark: str) -> SegmentTree:
+        """Copy the tree with another remark, which explanations and reports print.
+
+        Parameters
+        ----------
+        remark : str
+            Whole sentences.
+
+        Returns
+        -------
+        SegmentTree
+
+        Examples
+        --------
+        >>> from hierseg_learn.tree import SegmentTree
+        >>> tree = SegmentTree.from_nested({"photo": {"sky": 0, "sea": 1}})
+        >>> tree.with_remark("Masks are rough.").remark
+        'Masks are rough.'
+        """
+        tree = type(self)(self.names, self.parents, self.leaf_values)
+        vars(tree)["remark"] = str(remark)
+        return tree
+
     def __setattr__(self, name: str, value: Any) -> NoReturn:
         raise AttributeError(f"A SegmentTree is immutable: {name!r} cannot be set.")
 
@@ -299,12 +329,14 @@ class SegmentTree(PlainState):
         raise AttributeError(f"A SegmentTree is immutable: {name!r} cannot be deleted.")
 
     def __getstate__(self) -> dict[str, Any]:
-        names = ("names", "parents", "leaf_values")
+        names = ("names", "parents", "leaf_values", "remark")
         return pack({name: getattr(self, name) for name in names})
 
     def __setstate__(self, state: dict[str, Any]) -> None:
+        state = unpack(state)
+        remark = state.pop("remark")
         # a file may hold anything: it is checked again
-        vars(self).update(vars(type(self)(**unpack(state))))
+        vars(self).update(vars(type(self)(**state).with_remark(remark)))
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, SegmentTree):

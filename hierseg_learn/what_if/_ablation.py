@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Self
@@ -35,15 +35,23 @@ class InpaintingDescriber(TreeDescriber):
 
     ablated: tuple[int, ...] = ()  # positions in ``tree.leaves``
 
-    def _pool(self, image: np.ndarray, layers: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        """Pool one image over the leaves that are left; see `TreeDescriber`."""
-        (leaves,) = layers
+    def _pool(
+        self, images: Sequence[np.ndarray], layers: Sequence[Sequence[np.ndarray]]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Pool images over the leaves that are left; see `TreeDescriber`."""
+        left = [self._inpainted(image, *maps) for image, maps in zip(images, layers, strict=True)]
+        return super()._pool(*zip(*left, strict=True))
+
+    def _inpainted(
+        self, image: np.ndarray, leaves: np.ndarray
+    ) -> tuple[np.ndarray, list[np.ndarray]]:
+        """An image without the ablated leaves, and its leaves."""
         ablated = np.isin(leaves, self.ablated)
         if ablated.all():
             image = np.zeros_like(image)
         elif ablated.any():
             image = nearest_values(image, ~ablated)
-        return super()._pool(image, [np.where(ablated, -1, leaves)])
+        return image, [np.where(ablated, -1, leaves)]
 
 
 def inpainted_rows(

@@ -337,9 +337,10 @@ def counterfactual(
     The search runs on the table: swapped parts come from the row of a real training image, and
     every node above them is recomputed. Donors are training images of the target class that the
     model classifies correctly, nearest first, and then the others. Sets are tried by size: every
-    single part of every donor, then every pair, and so on as long as `max_evaluations` allows;
-    then pairs and triples of the parts whose single swap shifts the distances most towards the
-    target; and at last, donor by donor, one part after the other.
+    single part of every donor, then every pair, and so on as long as `max_evaluations` allows; then
+    pairs and triples of the parts whose single swap shifts the distances, or with linear
+    discriminants the log-odds, most towards the target; and at last, donor by donor, one part after
+    the other.
 
     Parameters
     ----------
@@ -430,6 +431,10 @@ def counterfactual(
 
     def evaluate(which: np.ndarray, sets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         rows = swap(which, sets)
+        if fitted.classifier.decision == "linear":
+            log_proba = fitted.predict_log_proba(rows)
+            others = np.delete(log_proba, old, axis=1) if wanted is None else log_proba[:, [wanted]]
+            return fitted.predict_proba(rows), others.max(axis=1) - log_proba[:, old]
         to_target, to_foil = (_squared_distances(fitted, rows, side).mean(axis=1) for side in sides)
         return fitted.predict_proba(rows), to_foil - to_target
 
@@ -473,5 +478,5 @@ def _nearest(
 
 def _squared_distances(fitted: FittedModel, rows: np.ndarray, others: np.ndarray) -> np.ndarray:
     """Squared distances in the root metric, (n_rows, n_others)."""
-    a, b = (side.astype(np.float64) @ fitted.components().T for side in (rows, others))
+    a, b = fitted.embed(rows), fitted.embed(others)
     return ((a[:, np.newaxis] - b) ** 2).sum(axis=-1)

@@ -30,10 +30,9 @@ def map_coalitions(
     theirs = [np.zeros_like(values) for values in mine]
     if donor is not None:
         theirs = [values[0] for values in describer.leaves_of_rows(donor)]
-    components = fitted.components()
     starts = [*editor.presence_columns, len(editor.column_nodes)]
     kept = all_coalitions(len(players))
-    mapped = np.zeros((len(kept), len(components)))
+    mapped = 0.0
     for node in range(tree.n_nodes):
         below = np.isin(tree.leaves, tree.subtree(node))
         involved = np.flatnonzero((players & below).any(axis=1))
@@ -42,7 +41,7 @@ def map_coalitions(
         described = columns.shape[1] if describer.described()[node] else len(OWN_COLUMNS)
         columns = fill_missing(columns[:, :described], editor.fill_values[direct])
         place = kept[:, involved] @ (1 << np.arange(len(involved)))
-        mapped += (columns @ components[:, direct].T)[place]
+        mapped = mapped + fitted.embed_columns(columns, direct)[place]
     return mapped
 
 
@@ -89,7 +88,7 @@ def explain_votes(
     donors: Any = None,
     level: int | None = None,
 ) -> VotesExplanation:
-    r"""Attribute the share of the votes for a class to the parts.
+    r"""Attribute the share of the votes for a class, or its probability, to the parts.
 
     Every set of parts is ablated or swapped, the columns of all nodes above it are recomputed, and
     the model predicts. Use this explanation if the question is what the *decision* would be without
@@ -131,10 +130,10 @@ def explain_votes(
     Notes
     -----
     A part gets its Shapley value [1]_, as in :func:`~hierseg_learn.explain.shapley_values`. SHAP
-    estimates these values for any model, from a sample of the sets. Here the metric is linear: the
-    map of a row is the sum of the maps of its nodes, and a node above k parts has only :math:`2^k`
-    versions, so that all sets of n parts, :math:`2^n`, cost about as much as a batch of
-    predictions.
+    estimates these values for any model, from a sample of the sets. Here the metric is linear in
+    the columns of the nodes, or in their embeddings: the map of a row is the sum of the maps of its
+    nodes, and a node above k parts has only :math:`2^k` versions, so that all sets of n parts,
+    :math:`2^n`, cost about as much as a batch of predictions.
 
     References
     ----------
@@ -186,4 +185,5 @@ def explain_votes(
         players=nodes,
         removal="ablate" if donors is None else "swap",
         present=present,
+        decision=fitted.classifier.decision,
     )

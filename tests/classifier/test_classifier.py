@@ -19,6 +19,7 @@ from tests.tables import named_table
     [
         HierarchicalMetricClassifier(),
         HierarchicalMetricClassifier(decision="prototypes"),
+        HierarchicalMetricClassifier(decision="linear"),
         HierarchicalMetricClassifier(combination="weighted", weights="distance"),
         HierarchicalMetricClassifier(node_metric="nca", n_neighbors=1),
         HierarchicalMetricClassifier(node_metric=NCA(max_iter=5), n_jobs=2),

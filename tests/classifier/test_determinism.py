@@ -19,6 +19,7 @@ PARAMS = [
     {"combination": "weighted"},
     {"node_metric": "nca"},
     {"decision": "prototypes", "n_components": 2, "combination": "weighted"},
+    {"decision": "linear", "n_components": 2},
 ]
 each_model = pytest.mark.parametrize("params", PARAMS, ids=str)
 

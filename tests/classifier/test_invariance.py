@@ -19,6 +19,8 @@ MODELS = {
     "nca": {"node_metric": NCA(max_iter=6)},
     "triplet": {"node_metric": TripletMargin(max_iter=6), "n_components": 3},
     "prototypes": {"decision": "prototypes"},
+    "linear": {"decision": "linear"},
+    "linear scatter": {"decision": "linear", "combination": "scatter"},
 }
 each_model = pytest.mark.parametrize("params", MODELS.values(), ids=MODELS)
 

@@ -28,7 +28,7 @@ def label_map(height, width):
 @pytest.fixture
 def photos():
     rng = np.random.default_rng(0)
-    return [rng.random((20, 30, 3)), rng.integers(0, 256, (40, 24), dtype=np.uint8)]
+    return [rng.random((60, 90, 3)), rng.integers(0, 256, (80, 48), dtype=np.uint8)]
 
 
 @pytest.fixture
@@ -126,10 +126,40 @@ def test_max_labels_and_titles(pair, photos, label_maps, plt):
     assert [text.get_text() for text in display.ax_.texts] == ["c$o$st", "skirt 50%"]
 
 
+def test_small_photos_are_outlined_so_that_they_can_be_seen(pair, plt):
+    photos = [np.linspace(0, 1, 96).reshape(8, 12), np.full((6, 8), 0.5)]
+    maps = [label_map(*photo.shape) for photo in photos]
+    display = SegmentContributionDisplay.from_explanation(pair, photos, maps)
+    tints, photo = layer(display, "tints"), layer(display, "photo")
+    skirt = blown_up(maps[0] == SKIRT, tints)
+    shown = skirt & (tints[..., 3] > 0)
+    assert 0 < shown.sum() < 0.3 * skirt.sum()
+    assert len(np.unique(tints[shown], axis=0)) == 1
+    # between the outlines there is the photo, as it is
+    inside = skirt & ~shown
+    rows, columns = (index[inside] * 8 // photo.shape[0] for index in np.indices(photo.shape))
+    expected = 0.15 + 0.85 * photos[0][rows, columns]
+    assert_allclose(photo[inside], expected)
+    texts = [text.get_text() for text in display.ax_.texts]
+    assert texts.count("50%") == 2
+    assert "Outlined: skirt 50%" in display.caption
+
+
 def test_labels_do_not_cover_each_other(pair, photos, label_maps, plt):
     ax = SegmentContributionDisplay.from_explanation(pair, photos, label_maps).ax_
     boxes = [text.get_window_extent() for text in ax.texts if "%" in text.get_text()]
     assert not [(i, j) for i in range(len(boxes)) for j in range(i) if boxes[i].overlaps(boxes[j])]
+
+
+def test_the_question_stands_above_titles_of_any_number_of_lines(pair, photos, label_maps, plt):
+    ax = SegmentContributionDisplay.from_explanation(
+        pair, photos, label_maps, titles=["dress,\npredicted\npants", "the nearest\nphoto"]
+    ).ax_
+    ax.figure.draw_without_rendering()
+    question = ax._left_title.get_window_extent()
+    titles = [text for text in ax.texts if "\n" in text.get_text()]
+    assert len(titles) == 2
+    assert all(text.get_window_extent().y1 <= question.y0 for text in titles)
 
 
 def test_alt_text_tells_what_is_seen_and_what_is_not(pair, photos, label_maps):

@@ -215,7 +215,10 @@ def test_bars(contrast, plt):
         ({"squared_distances": [np.nan, 1.0]}, "squared_distances must hold finite numbers"),
         ({"present": [1, 0]}, r"present must have shape \(5,\)"),
         ({"target_neighbors": [[1]]}, r"target_neighbors must have shape \(n_neighbors,\)"),
-        ({"decision": "rows"}, "decision must be 'neighbors' or 'prototypes', got 'rows'"),
+        (
+            {"decision": "rows"},
+            "decision must be 'neighbors', 'prototypes' or 'linear', got",
+        ),
     ],
 )
 def test_wrong_input(tree, changes, message):

@@ -179,7 +179,10 @@ def test_wrong_types(tree):
         ({"vote_weights": [-1, 2]}, "vote_weights must hold weights of at least 0"),
         ({"vote_weights": [np.inf, 2]}, "vote_weights must hold finite numbers, got inf"),
         ({"present": [1]}, r"present must have shape \(5,\), got shape \(1,\)"),
-        ({"decision": "rows"}, "decision must be 'neighbors' or 'prototypes', got 'rows'"),
+        (
+            {"decision": "rows"},
+            "decision must be 'neighbors', 'prototypes' or 'linear', got",
+        ),
         ({"classes": []}, r"classes must have shape \(n_classes,\), got shape \(0,\)"),
     ],
 )

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 
 from hierseg_learn.explain import ContrastExplanation, PairExplanation, PredictionExplanation
+from hierseg_learn.explain.words import node_labels
 from hierseg_learn.tree import SegmentTree
 from tests.strategies import segment_trees
 
@@ -74,7 +75,20 @@ def test_tree_of_shares_has_a_line_per_node_and_straight_columns(tree):
 def test_equal_names_are_told_apart_by_their_paths():
     tree = SegmentTree.from_nested({"photo": {"left": {"eye": 0}, "right": {"eye": 1}}})
     text = PairExplanation(tree, [3.0, 0, 1.0, 0, 0]).to_text()
-    assert "photo/left/eye (75%) and photo/right/eye (25%)" in text
+    assert "left/eye (75%) and right/eye (25%)" in text
+    assert "photo/left" not in text
+
+
+@given(segment_trees(any_order=True))
+def test_labels_are_the_shortest_ends_of_paths_that_differ(tree):
+    labels = node_labels(tree)
+    assert len(set(labels)) == tree.n_nodes
+    for node, label in enumerate(labels):
+        if label == tree.names[node]:
+            continue
+        assert tree.paths[node].endswith(label)
+        shorter = "/" + label.partition("/")[2]
+        assert sum(f"/{path}".endswith(shorter) for path in tree.paths) > 1
 
 
 def test_prediction_in_words(prediction):

@@ -72,7 +72,7 @@ def test_columns_in_any_order():
         np.testing.assert_array_equal(found.to_table(rows), shuffled)
         np.testing.assert_array_equal(found.predict(rows), model.predict(shuffled))
     np.testing.assert_array_equal(found.training_rows(), TABLE)
-    moved = TABLE.to_numpy() @ found.components().T
+    moved = found.embed(TABLE.to_numpy())
     np.testing.assert_allclose(moved, shuffled.to_numpy() @ model.components_.T, atol=1e-4)
 
 

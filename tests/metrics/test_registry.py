@@ -10,6 +10,7 @@ from sklearn.utils._param_validation import InvalidParameterError
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from hierseg_learn import metrics
+from hierseg_learn.metrics import MLPMetric
 from hierseg_learn.metrics.gradient_metrics import GradientMetric
 from hierseg_learn.metrics.registry import (
     COMBINATIONS,
@@ -33,9 +34,9 @@ def test_names_stand_for_learners_with_their_defaults(spec, name):
     assert make_node_metric(spec) is not make_node_metric(spec)
 
 
-# those of the learners with a gradient are in test_gradient_metrics.py, with few steps
+# those of the learners with a gradient are in tests of their own, with few steps
 @parametrize_with_checks(
-    [cls() for cls in NODE_METRICS.values() if not issubclass(cls, GradientMetric)]
+    [cls() for cls in NODE_METRICS.values() if not issubclass(cls, GradientMetric | MLPMetric)]
 )
 def test_scikit_learn_checks(estimator, check):
     check(estimator)

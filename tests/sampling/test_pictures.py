@@ -82,6 +82,8 @@ def test_masks_of_two_kinds_of_pixel():
 def test_wrong_images():
     with pytest.raises(TypeError, match="images without label maps cannot be swapped; got list"):
         resampled(list(DATA.images.images), DATA.target)
+    with pytest.raises(ValueError, match=r"No node is named 'hat'.* pass tree= or transformer="):
+        resampled(nodes="hat", tree=None)
     with pytest.raises(ValueError, match="X is images, whose parts are swapped as a whole"):
         resampled(nodes={"background": ["color"]})
     with pytest.raises(ValueError, match=r"y must hold one class per sample, expected .*, got 2"):

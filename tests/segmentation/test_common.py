@@ -9,6 +9,7 @@ from sklearn.base import clone
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from hierseg_learn import SegmentTreeTransformer
+from hierseg_learn.descriptors import ColorDescriptor
 from hierseg_learn.segmentation import (
     CallableSegmenter,
     Cutter,
@@ -35,6 +36,7 @@ CHECKED = [
     CallableSegmenter(Bright()),
     *(cls(MEMBERS) if cls is SegmenterUnion else cls() for cls in SEGMENTERS.values()),
     VocabularySegmenter(n_parts=3),
+    VocabularySegmenter(descriptor=ColorDescriptor(), n_parts=3),
     *(
         VocabularySegmenter(cls(), n_parts=3)
         for name, cls in CUTTERS.items()

@@ -14,7 +14,6 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from hierseg_learn import SegmentTreeTransformer
 from hierseg_learn.segmentation import SegFormerSegmenter
-from hierseg_learn.segmentation._segformer import name_parts, part_ids
 from hierseg_learn.tree import SegmentTree
 from hierseg_learn.utils import trusted_types
 
@@ -359,7 +358,8 @@ def test_any_processor_gives_the_right_pixels(case, n_classes):
 def test_a_photo_that_cannot_be_seen_whole_is_refused_by_name(images):
     import transformers
 
-    from hierseg_learn.segmentation._network import ImageRefused, SegmentationNetwork
+    from hierseg_learn.segmentation._classes import ImageRefused
+    from hierseg_learn.segmentation._network import SegmentationNetwork
 
     class Cropping(transformers.ViTImageProcessor):
         def __call__(self, photo, **settings):
@@ -443,7 +443,8 @@ def test_an_answer_of_another_aspect_is_refused():
     import torch
     import transformers
 
-    from hierseg_learn.segmentation._network import ImageRefused, SegmentationNetwork
+    from hierseg_learn.segmentation._classes import ImageRefused
+    from hierseg_learn.segmentation._network import SegmentationNetwork
 
     network = bright()
     answer = network.forward
@@ -647,74 +648,6 @@ def test_without_the_packages_the_extra_is_named(package, images, tmp_path, monk
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(ImportError, match=r"hierseg-learn\[deep\]"):
         SegFormerSegmenter(tmp_path).fit(images)
-
-
-def tree_of(nested):
-    return SegmentTree.from_nested(nested)
-
-
-@pytest.mark.parametrize(
-    ("classes", "tree", "background", "expected"),
-    [
-        (None, None, "background", list(NAMES)),
-        (HEADS, None, "rest", ["rest", "head", "head", "clothes", "rest"]),
-        (HEADS, None, None, [None, "head", "head", "clothes", None]),
-        (
-            None,
-            {"x": {"hair": 0, "shoe": 1, "wall": 2}},
-            "wall",
-            ["wall", "wall", "hair", "wall", "shoe"],
-        ),
-        ({"hat": "x/head"}, {"x": {"head": 0}}, None, [None, "x/head", None, None, None]),
-    ],
-)
-def test_parts_of_classes(classes, tree, background, expected):
-    tree = None if tree is None else tree_of(tree)
-    assert name_parts(NAMES, classes, tree, background) == expected
-
-
-def test_names_that_no_node_can_have():
-    assert name_parts(("a/b", "c|d", "", "e", "e"), None, None, None) == [
-        "a-b",
-        "c-d",
-        "class 2",
-        "e",
-        "e",
-    ]
-    with pytest.raises(ValueError, match="'a/b', 'a-b' of the checkpoint would be parts of one"):
-        name_parts(("a/b", "c", "a-b"), None, None, None)
-
-
-@pytest.mark.parametrize(
-    ("classes", "tree", "background", "message"),
-    [
-        (
-            {"hut": "head", "hat": "head", "her": "head"},
-            None,
-            "rest",
-            "classes names 'hut', 'her', but the checkpoint knows 'wall', 'hat', 'hair'",
-        ),
-        ({}, None, "rest", "names none of its classes, but the checkpoint knows 'wall'"),
-        (None, {"x": {"sky": 0}}, "sky", "leaves of tree, names none .* knows 'wall'"),
-        (
-            {"hat": "haed"},
-            TREE,
-            "background",
-            "classes names the part 'haed', which is no leaf of tree; its leaves are 'background'",
-        ),
-        ({"hat": "head"}, TREE, "rest", "background names the part 'rest', which is no leaf"),
-        ({"hat": "person"}, TREE, "background", "the part 'person', which is no leaf"),
-    ],
-)
-def test_wrong_names(classes, tree, background, message):
-    tree = None if tree is None else tree_of(tree)
-    with pytest.raises(ValueError, match=message):
-        name_parts(NAMES, classes, tree, background)
-
-
-def test_leaves_by_name_and_path():
-    ids = part_ids(tree_of({"x": {"a": {"eye": 0}, "b": {"eye": [5, 6], "ear": 3}}}))
-    assert ids == {"x/a/eye": 0, "x/b/eye": 5, "x/b/ear": 3, "ear": 3}
 
 
 class LazyFolder:

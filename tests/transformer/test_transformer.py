@@ -937,12 +937,17 @@ def test_warnings_point_to_the_line_of_the_user():
     assert {warning.filename for warning in [*caught, *more]} == {__file__}
 
 
-def test_label_maps_in_the_place_of_labels_are_noticed():
+@pytest.mark.parametrize(
+    "estimator",
+    [SegmentTreeTransformer(descriptors="color"), MaskSegmenter(), ColorDescriptor()],
+    ids=lambda estimator: type(estimator).__name__,
+)
+def test_label_maps_in_the_place_of_labels_are_noticed(estimator):
     images = [np.zeros((6, 4, 3), dtype=np.uint8)] * 2
     masks = [np.zeros((6, 4), dtype=np.uint8)] * 2
     for y in (masks, np.stack(masks)):
         with pytest.raises(ValueError, match=r"y must hold one label per image, .* segments="):
-            SegmentTreeTransformer(descriptors="color").fit_transform(images, y)
+            estimator.fit(images, y)
 
 
 def test_a_tree_of_parts_needs_label_maps():

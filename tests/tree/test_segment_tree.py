@@ -273,3 +273,14 @@ def test_is_a_parameter_like_any_other(tree):
 def test_constructor_wrong_input(arguments, error, message):
     with pytest.raises(error, match=message):
         SegmentTree(*arguments)
+
+
+def test_remarks_are_carried_along_and_do_not_count():
+    tree = SegmentTree.from_nested({"photo": {"sky": 0, "sea": [1, 2]}})
+    remarked = tree.with_remark("Masks are rough.")
+    assert (tree.remark, remarked.remark) == ("", "Masks are rough.")
+    assert remarked == tree
+    assert hash(remarked) == hash(tree)
+    for same in (pickle.loads(pickle.dumps(remarked)), copy.deepcopy(remarked)):
+        assert same == tree
+        assert same.remark == remarked.remark

@@ -15,6 +15,7 @@ from sklearn.preprocessing import StandardScaler
 
 from hierseg_learn import HierarchicalMetricClassifier, SegmentedImages, SegmentTreeTransformer
 from hierseg_learn.what_if import AblatedClassifier, explain_votes
+from tests.random_features import RandomFeatures
 
 from .conftest import make_model
 
@@ -40,20 +41,29 @@ def with_rows_of(model, images):
     """The very same metric over the table of other training images."""
     other = pickle.loads(pickle.dumps(model))
     rows = np.asarray(other[0].transform(images))
-    other[1]._X = rows
-    other[1]._embedding = rows @ other[1].components_.T
+    other[1]._set_references(rows)
     return other
 
 
-@pytest.mark.parametrize("decision", ["neighbors", "prototypes"])
-def test_nothing_of_a_ablated_part_reaches_a_prediction(portraits, train, test, decision):
+@pytest.mark.parametrize(
+    "params",
+    [
+        {},
+        {"decision": "prototypes"},
+        {"decision": "linear"},
+        {"node_metric": RandomFeatures()},
+        {"node_metric": RandomFeatures(), "decision": "linear"},
+    ],
+    ids=["neighbors", "prototypes", "linear", "waves", "linear waves"],
+)
+def test_nothing_of_a_ablated_part_reaches_a_prediction(portraits, train, test, params):
     # With descriptors of single pixels the table is enough; with others, pixels are
     # inpainted. Training and query pixels of the part are replaced by noise: not a bit changes.
     for descriptors, inpaint in (
         (("color", "shape"), False),
         (("color", "gradients", "lbp"), True),
     ):
-        model = make_model(portraits.tree, descriptors, decision=decision).fit(*train)
+        model = make_model(portraits.tree, descriptors, **params).fit(*train)
         rng = np.random.default_rng(0)
         painted = repaint(train[0], rng)
         ablated, other = (

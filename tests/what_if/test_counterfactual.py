@@ -14,18 +14,21 @@ from hierseg_learn.datasets import make_portraits
 from hierseg_learn.transformer.part_editor import PartEditor
 from hierseg_learn.what_if import AblatedClassifier, counterfactual
 from hierseg_learn.what_if._counterfactual import SubsetSearch
+from tests.random_features import RandomFeatures
 
 from .conftest import make_model
 
 ablate = AblatedClassifier.from_estimator
 
 
-@pytest.fixture(scope="module")
-def two_signals():
+@pytest.fixture(scope="module", params=["lda", "waves"])
+def two_signals(request):
     """Class in several parts, so that one part alone does not suffice."""
+    learner = RandomFeatures() if request.param == "waves" else "lda"
     signal = ("hair", "clothes", "skin", "background")
     data = make_portraits(80, signal=signal, strength=1.0, random_state=1)
-    model = make_model(data.tree, ["color"]).fit(data.images[:60], data.target[:60])
+    model = make_model(data.tree, ["color"], node_metric=learner)
+    model.fit(data.images[:60], data.target[:60])
     return model, data.images[:60], data.images[60:]
 
 
@@ -65,7 +68,7 @@ def test_no_smaller_set_of_these_donors_does_it(two_signals):
         right = model[1].predict_proba(table).argmax(axis=1) == codes
         others = np.flatnonzero((codes != np.argmax(found.proba)) & right)
         row = model[0].transform(x).to_numpy()
-        moved = (table.to_numpy()[others] - row) @ model[1].components_.T
+        moved = model[1].transform(table.to_numpy()[others]) - model[1].transform(row)
         donors = others[np.argsort((moved**2).sum(axis=1))[:3]]
         assert found.donor in donors
         editor = PartEditor.from_transformer(model[0])

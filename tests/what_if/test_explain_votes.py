@@ -8,17 +8,21 @@ from hierseg_learn import HierarchicalMetricClassifier, SegmentTreeTransformer
 from hierseg_learn.explain import shapley_values
 from hierseg_learn.transformer.part_editor import PartEditor
 from hierseg_learn.what_if import AblatedClassifier, explain_votes
+from tests.random_features import RandomFeatures
 
 from .conftest import make_model
 
 ablate = AblatedClassifier.from_estimator
 
 
-@pytest.fixture(scope="module", params=["uniform", "distance", "prototypes"])
+@pytest.fixture(scope="module", params=["uniform", "distance", "prototypes", "linear", "waves"])
 def any_model(request, portraits, train):
-    params = {"decision": "prototypes"} if request.param == "prototypes" else {}
+    means = request.param in ("prototypes", "linear")
+    params = {"decision": request.param} if means else {}
     if request.param == "distance":
         params = {"weights": "distance", "combination": "projection"}
+    if request.param == "waves":
+        params = {"node_metric": RandomFeatures(), "combination": "projection"}
     return make_model(portraits.tree, **params).fit(*train)
 
 

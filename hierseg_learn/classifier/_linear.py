@@ -1,0 +1,140 @@
+r"""Decision by linear discriminants in the root's embedding, and what nodes contribute to it.
+
+Classes are normal around their means :math:`\mu_c`, with one covariance :math:`\Sigma` in the
+root's embedding :math:`z = L x` [1]_. With :math:`M = L^T \Sigma^{-1} L`, the log-odds of the
+classes a and b are
+
+.. math::
+
+    \log \frac{p(a \mid x)}{p(b \mid x)}
+    = (\mu_a - \mu_b)^T M \Big(x - \frac{\mu_a + \mu_b}{2}\Big) + \log \frac{\pi_a}{\pi_b}
+
+The last term are the log-odds of the priors. The first is the log-likelihood ratio: linear in the
+row, zero in the middle between the means, and half the difference of the squared distances
+:math:`(x - \mu)^T M (x - \mu)` to the two. So it is a sum over the nodes v, with
+:math:`w = M (\mu_a - \mu_b)` and the middle m:
+
+.. math:: \varphi_v = w_v^T (x_v - m_v)
+
+References
+----------
+.. [1] R. A. Fisher. "The Use of Multiple Measurements in Taxonomic Problems". Annals of Eugenics 7,
+   1936.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.special import log_softmax, softmax
+
+from ..kernels.threads import single_blas_thread
+from ..metrics.contributions import BLOCK_VALUES, sum_by_node
+from .votes import Embedding, Prototypes
+
+
+class LogOdds(NamedTuple):
+    """Log-odds of two classes each for rows, less those of the priors, and where they come from."""
+
+    direct: np.ndarray  # (n_rows, n_nodes): contributions to the log-likelihood ratio
+    squared_distances: np.ndarray  # (n_rows, 2): to the means of the two classes
+    of_priors: np.ndarray  # (n_rows,): log-odds of the priors
+
+
+@dataclass(frozen=True)
+class Linear(Prototypes):
+    """Posteriors of normal classes with a shared covariance, the identity along `components`."""
+
+    whitening: np.ndarray  # (n_directions, n_components): makes `components` of the root's map
+    center: np.ndarray  # (n_features,): rows are moved by it, since rounding is small near 0
+    log_priors: np.ndarray  # (n_classes,)
+
+    is_linear = True
+
+    def scores(self, rows: np.ndarray) -> np.ndarray:
+        """Log posteriors but for one constant a row, (n_rows, n_classes)."""
+        return self._scores(self._embed(rows))
+
+    def proba(self, rows: np.ndarray) -> np.ndarray:
+        """Posteriors, (n_rows, n_classes)."""
+        return self._settled(softmax(self.scores(rows), axis=1))
+
+    def log_proba(self, rows: np.ndarray) -> np.ndarray:
+        """Logarithms of the posteriors, also of those that are too small for a float."""
+        return log_softmax(self.scores(rows), axis=1)
+
+    def proba_of_mapped(self, mapped: np.ndarray) -> np.ndarray:
+        """Posteriors for rows that are mapped by the root's map, (n_rows, n_components)."""
+        points = mapped @ self.whitening.T - self.components @ self.center
+        return self._settled(softmax(self._scores(points), axis=1))
+
+    def runners_up(self, rows: np.ndarray, codes: np.ndarray) -> np.ndarray:
+        """Most probable class besides that of `codes`, (n_rows,) int."""
+        scores = self.scores(rows)
+        scores[np.arange(len(rows)), codes] = -np.inf
+        leads = scores >= scores.max(axis=1, keepdims=True)
+        return np.where(leads, self.order.classes, np.inf).argmin(axis=1)
+
+    def log_odds(
+        self,
+        rows: np.ndarray,
+        targets: np.ndarray,
+        foils: np.ndarray,
+        split: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray] | None = None,
+    ) -> LogOdds:
+        """Log-odds of one class each against another, (n_rows,) int.
+
+        ``split(rows, means, weights)`` replaces what the nodes' own columns contribute to weighted
+        sums of the differences of rows and means.
+        """
+        tree, columns = self.layout.tree, self.layout.column_nodes
+        direct = np.empty((len(rows), tree.n_nodes))
+        squared = np.empty((len(rows), 2))
+        means = self._embed(self.prototypes)
+        size = max(1, BLOCK_VALUES // max(1, rows.shape[1] * (tree.n_nodes if split else 1)))
+        for start in range(0, len(rows), size):
+            block = slice(start, start + size)
+            sides = [self.prototypes[codes[block]] for codes in (targets, foils)]
+            points = self._embed(rows[block])
+            apart = [points - means[codes[block]] for codes in (targets, foils)]
+            squared[block] = np.stack([np.einsum("ij,ij->i", a, a) for a in apart], axis=1)
+            with single_blas_thread():
+                weights = (apart[1] - apart[0]) @ self.components
+            middles = (sides[0] + sides[1]) / 2
+            if split is None:
+                shares = (rows[block] - middles) * weights
+                direct[block] = sum_by_node(shares, columns, tree.n_nodes)
+            else:
+                direct[block] = split(rows[block], middles, weights)
+        return LogOdds(direct, squared, self.log_priors[targets] - self.log_priors[foils])
+
+    def _embed(self, rows: np.ndarray) -> np.ndarray:
+        empty = np.empty((0, len(self.components)))
+        return Embedding(self.components, self.center, empty).embed(rows)[0]
+
+    def _scores(self, points: np.ndarray) -> np.ndarray:
+        means = self._embed(self.prototypes)
+        with single_blas_thread():
+            products = points @ means.T
+        return products - np.einsum("ij,ij->i", means, means) / 2 + self.log_priors
+
+
+def check_priors(priors: Any, counts: np.ndarray) -> np.ndarray:
+    """Return a probability for every class; None takes their shares of the rows, (n_classes,)."""
+    if priors is None:
+        return counts / counts.sum()
+    found = np.asarray(priors, dtype=np.float64)
+    if found.shape != counts.shape:
+        raise ValueError(
+            f"priors must hold one probability for each of {len(counts)} classes, got shape "
+            f"{found.shape}."
+        )
+    if not (found > 0).all() or abs(found.sum() - 1) > 1e-5:
+        raise ValueError(
+            f"priors must be positive and sum to 1, got {found.tolist()[:10]} with the sum "
+            f"{found.sum():.6g}."
+        )
+    return found / found.sum()

@@ -1,0 +1,206 @@
+r"""Posteriors of normal classes with one covariance, in the space of a metric.
+
+The covariance within classes is that of the rows in this space, shrunk by the lemma of Ledoit and
+Wolf, or towards a multiple of the identity alone, which is the metric itself. Rows that the metric
+was learned from lie too close to the means of their classes, and these means too far apart, most of
+all along directions that do not tell classes apart. So where there are rows through metrics that
+were learned without them (cross-fitting), these give the covariance and the discriminants. Along
+discriminant d, the means :math:`m_{cd}` of such rows are then about :math:`r_d` times the class
+means :math:`p_{cd}`, with
+
+.. math:: r_d = \frac{\sum_c n_c m_{cd} p_{cd}}{\sum_c n_c p_{cd}^2}
+
+and the discriminant counts as much: a discriminant function is :math:`\sum_d r_d p_{cd} z_d` less
+half of its value at the class mean. All log-likelihoods are divided by a temperature [1]_, which is
+chosen, as is the covariance, by the log loss of held-out rows.
+
+References
+----------
+.. [1] C. Guo, G. Pleiss, Y. Sun, K. Q. Weinberger. "On Calibration of Modern Neural Networks". ICML
+   2017, section 4.2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.special import log_softmax
+
+from ..kernels.threads import single_blas_thread
+from ._lda import ClassScatter, Discriminants, ledoit_wolf
+
+# what log-likelihoods are divided by, in steps of a fourth of an octave
+TEMPERATURES = 2.0 ** (np.arange(-4, 49) / 4)
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Rows through a metric that was learned from some of them, in its space."""
+
+    references: np.ndarray  # (n_references, n_components): those that it was learned from
+    codes: np.ndarray  # (n_references,) int: their classes
+    queries: np.ndarray  # (n_queries, n_components): others; none for the metric of all rows
+    query_codes: np.ndarray  # (n_queries,) int: their classes
+    # (n_references, n_components): the references through metrics that were learned without them,
+    # turned to match; None where there are none
+    unseen: np.ndarray | None = None
+
+    def along(self, axes: np.ndarray) -> HeldOut:
+        """The same rows along some axes, (n_axes, n_components)."""
+        unseen = None if self.unseen is None else self.unseen @ axes.T
+        return replace(
+            self, references=self.references @ axes.T, queries=self.queries @ axes.T, unseen=unseen
+        )
+
+
+@dataclass(frozen=True)
+class Posteriors:
+    """Linear discriminants in the space of a metric."""
+
+    # (n_directions, n_components): the shared covariance is the identity along these directions,
+    # and classes do not differ along any other
+    whitening: np.ndarray
+    shrinkage: float  # of the covariance
+    temperature: float  # that the covariance is multiplied by
+
+
+class _Fit:
+    """Discriminants of rows, (n_samples, n_components), for any shrinkage."""
+
+    def __init__(
+        self, points: np.ndarray, codes: np.ndarray, unseen: np.ndarray | None = None
+    ) -> None:
+        self.center = points.mean(axis=0, dtype=np.float64)
+        self.seen, places = np.unique(codes, return_inverse=True)
+        rows = points - self.center
+        scatter = ClassScatter.of(rows, places, len(self.seen))
+        self._means = self._unseen_means = scatter.means()
+        if unseen is not None:
+            rows = unseen - unseen.mean(axis=0, dtype=np.float64)
+            scatter = ClassScatter.of(rows, places, len(self.seen))
+            self._unseen_means = scatter.means()
+        self._counts, n_columns = scatter.counts, points.shape[1]
+        self._learned = Discriminants(scatter) if n_columns else None
+        blocks = [(slice(None), rows)]
+        self.ledoit_wolf = ledoit_wolf(blocks, places, scatter) if n_columns else 1.0
+        self.log_priors = np.log(scatter.counts / scatter.n_rows)
+
+    def whitening(self, shrinkage: float) -> np.ndarray:
+        """Map along which the covariance is the identity, and discriminants count by r."""
+        if self._learned is None:  # no column, as of a node that is constant in a fold
+            return np.zeros((0, 0))
+        directions = self._learned.leading(shrinkage)
+        if self._unseen_means is self._means:
+            return directions
+        means, unseen = self._means @ directions.T, self._unseen_means @ directions.T
+        sizes = self._counts @ means**2
+        products = self._counts @ (means * unseen)
+        kept = np.divide(products, sizes, out=np.zeros_like(sizes), where=sizes > 0)
+        return np.sqrt(np.clip(kept, 0.0, 1.0))[:, None] * directions
+
+    def log_likelihoods(self, shrinkage: float, queries: np.ndarray) -> np.ndarray:
+        """Of queries, but for one constant each: (n_queries, n_seen)."""
+        down = self.whitening(shrinkage).T
+        means = self._means @ down
+        products = (queries - self.center) @ down @ means.T
+        return products - np.einsum("ij,ij->i", means, means) / 2
+
+    def places(self, codes: np.ndarray) -> np.ndarray:
+        """Places of classes among those that were seen; -1 for others."""
+        places = np.searchsorted(self.seen, codes).clip(max=len(self.seen) - 1)
+        return np.where(self.seen[places] == codes, places, -1)
+
+
+def fit_posteriors(
+    points: np.ndarray,
+    codes: np.ndarray,
+    unseen: np.ndarray | None = None,
+    held_out: Sequence[HeldOut] = (),
+) -> Posteriors:
+    """Fit discriminants in the space of a metric.
+
+    `points` are the rows that it was learned from, (n_samples, n_components), and `unseen` the same
+    through metrics that were learned without them. Where there are no unseen ones, held-out rows
+    choose between the covariance of the rows and that of the metric. Where no rows are held out, it
+    is that of the metric, and the temperature is 1.
+    """
+    with single_blas_thread():
+        learned, temperature, of_metric = _Fit(points, codes, unseen), 1.0, True
+        if held_out:
+            losses = np.zeros((2 if unseen is None else 1, len(TEMPERATURES)))
+            for part in held_out:
+                fit = _Fit(part.references, part.codes, part.unseen)
+                for row, shrinkage in zip(losses, (fit.ledoit_wolf, 1.0)):
+                    row += _log_losses(fit, shrinkage, part.queries, part.query_codes)
+            choice, place = np.unravel_index(int(losses.argmin()), losses.shape)
+            of_metric, temperature = bool(choice), float(TEMPERATURES[place])
+        shrinkage = 1.0 if of_metric else learned.ledoit_wolf
+        whitening = learned.whitening(shrinkage) / np.sqrt(temperature)
+    return Posteriors(whitening, float(shrinkage), temperature)
+
+
+class PosteriorScore:
+    """Minus the log loss of linear discriminants on held-out rows, at the best temperature.
+
+    With `accuracy`, their accuracy instead, by which `report` tells how good a choice is.
+    """
+
+    def __init__(self, *, accuracy: bool = False) -> None:
+        self._accuracy = accuracy
+
+    @property
+    def report(self) -> PosteriorScore:
+        """Score by the accuracy."""
+        return PosteriorScore(accuracy=True)
+
+    def __call__(
+        self,
+        references: np.ndarray,
+        codes: np.ndarray,
+        queries: np.ndarray,
+        query_codes: np.ndarray,
+    ) -> float:
+        """Score discriminants of references that the metric was learned from.
+
+        Their covariance would be too small, so it is that of the metric.
+        """
+        return self._score(_Fit(references, codes), 1.0, queries, query_codes)
+
+    def unseen(
+        self,
+        references: np.ndarray,
+        codes: np.ndarray,
+        queries: np.ndarray,
+        query_codes: np.ndarray,
+    ) -> float:
+        """Score discriminants of references through metrics that were learned without them."""
+        fit = _Fit(references, codes)
+        return self._score(fit, fit.ledoit_wolf, queries, query_codes)
+
+    def _score(
+        self, fit: _Fit, shrinkage: float, queries: np.ndarray, query_codes: np.ndarray
+    ) -> float:
+        if not self._accuracy:
+            losses = _log_losses(fit, shrinkage, queries, query_codes)
+            return -float(losses.min()) / max(len(queries), 1)
+        scores = fit.log_likelihoods(shrinkage, queries) + fit.log_priors
+        leads = scores >= scores.max(axis=1, keepdims=True)
+        # classes that tie share a query
+        right = leads & (fit.seen == query_codes[:, None])
+        return float((right.sum(axis=1) / leads.sum(axis=1)).mean())
+
+
+def _log_losses(
+    fit: _Fit, shrinkage: float, queries: np.ndarray, query_codes: np.ndarray
+) -> np.ndarray:
+    """Sums over the queries of a class that was seen, for every temperature."""
+    places = fit.places(query_codes)
+    asked = np.flatnonzero(places >= 0)
+    likelihoods, places = fit.log_likelihoods(shrinkage, queries[asked]), places[asked]
+    losses = np.empty(len(TEMPERATURES))
+    for i, temperature in enumerate(TEMPERATURES):
+        log_proba = log_softmax(likelihoods / temperature + fit.log_priors, axis=1)
+        losses[i] = -log_proba[np.arange(len(asked)), places].sum()
+    return losses

@@ -1,0 +1,22 @@
+"""Small trunks of PyTorch with random weights."""
+
+PREPROCESSING = {"size": 16, "mean": 0.5, "std": 0.25, "interpolation": "bilinear"}
+
+
+def small_module(seed=0, n_channels=6, same=False):
+    """Two convolutions of stride 2, padded as TensorFlow does or evenly."""
+    import torch
+
+    torch.manual_seed(seed)
+    layer = torch.nn.Conv2d
+    settings = {"padding": 1}
+    if same:
+        from timm.layers import Conv2dSame as layer
+
+        settings = {}
+    return torch.nn.Sequential(
+        layer(3, 4, 3, stride=2, **settings),
+        torch.nn.ReLU(),
+        layer(4, n_channels, 3, stride=2, **settings),
+        torch.nn.ReLU(),
+    )
