@@ -66,14 +66,15 @@ def trusted_types() -> list[str]:
             for kind in vars(module).values()
             if inspect.isclass(kind)
             and kind.__module__.partition(".")[0] == _PACKAGE
-            and (issubclass(kind, BaseEstimator | PlainState | Packed) or _is_record(kind))
+            and (issubclass(kind, BaseEstimator | PlainState) or _is_stored(kind))
         }
     return sorted(names)
 
 
-def _is_record(kind: type) -> bool:
-    """Whether a class holds nothing but values: a dataclass or a named tuple."""
-    return is_dataclass(kind) or (issubclass(kind, tuple) and hasattr(kind, "_fields"))
+def _is_stored(kind: type) -> bool:
+    """Whether a class holds values only, or says itself what of it is stored."""
+    is_record = is_dataclass(kind) or (issubclass(kind, tuple) and hasattr(kind, "_fields"))
+    return is_record or "__getstate__" in vars(kind)
 
 
 class PlainState:
