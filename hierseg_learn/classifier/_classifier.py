@@ -42,7 +42,7 @@ from ..utils import Estimator, fill_doc
 from ..utils.labels import check_labels, check_same_kind
 from ..utils.progress import ProgressBar
 from ._explain import ExplainMixin
-from ._linear import Linear, check_priors
+from ._linear import Linear, check_priors, temper_priors
 from .votes import Embedding, Neighbors, Order, Prototypes, neighbor_score
 
 if TYPE_CHECKING:
@@ -110,7 +110,8 @@ class HierarchicalMetricClassifier(
         Held-out rows then choose how parents are combined by what such discriminants say of them.
     priors : array-like of shape (n_classes,), default=None
         Prior probabilities of the classes, in the order of `classes_`, for ``decision="linear"``.
-        None takes their shares of the training rows.
+        None takes their shares of the training rows. Other priors shift the log-odds of two classes
+        by the logarithm of the ratio of these priors, less that of the shares.
     device : {"auto", "cpu", "cuda"}, default="auto"
         Where the kernels run; "auto" takes a GPU if there is one and the table is not small.
     n_jobs : int, default=None
@@ -603,7 +604,7 @@ class HierarchicalMetricClassifier(
                 self._order(),
                 self._posteriors.whitening,
                 self._center,
-                np.log(self.priors_),
+                temper_priors(self.priors_, np.bincount(self._codes), self._posteriors.temperature),
             )
         return self._neighbors()
 
