@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from _accuracy_tables import tables_of_accuracy
-from _cells import Row, error, met, percent, points, share, signed
+from _cells import Row, error, met, percent, points, share, signed, with_error
 from _dense_tables import tables_of_dense
 from _explanation_tables import tables_of_explanations
 from _node_tables import tables_of_node_metrics
@@ -436,11 +436,80 @@ def tables_of_readers(results: dict[str, Any]) -> dict[str, list[Row]]:
     return {"bars": bars, "layouts": rows}
 
 
+def tables_of_deep(results: dict[str, Any]) -> dict[str, list[Row]]:
+    """Tables of the steps that were run."""
+    makers = {
+        "photos": deep_photos,
+        "few small photos": deep_small,
+        "all small photos": deep_small,
+        "leak": lambda rows: [["layer", *list(rows[0])[1:]], *[deep_row(row) for row in rows]],
+        "time": lambda found: [list(found["photos"][0]), *map(deep_row, found["photos"])],
+        "shortcut": lambda rows: [list(rows[0])[:-1], *[deep_row(row)[:-1] for row in rows]],
+        "explanations": deep_explanations,
+    }
+    return {
+        step.replace(" ", "_"): make(results[step])
+        for step, make in makers.items()
+        if step in results
+    }
+
+
+def deep_row(row: dict[str, Any]) -> Row:
+    """Cells of a record."""
+    return [f"{v:.3f}" if isinstance(v, float) else str(v) for v in row.values()]
+
+
+def deep_photos(summary: dict[str, Any]) -> list[Row]:
+    rows: list[Row] = [
+        [
+            "parts",
+            "learner",
+            "columns",
+            "accuracy",
+            "given: tree less this",
+            "found: tree less this",
+        ]
+    ]
+    for name, entry in summary["scores"].items():
+        found = [summary["differences"].get(kind) for kind in ("given", "found")]
+        differences = ["" if by_name is None else points(by_name[name]) for by_name in found]
+        rows.append([*name.split(" | "), share(entry["mean"]), *differences])
+    return rows
+
+
+def deep_small(result: dict[str, Any]) -> list[Row]:
+    rows: list[Row] = [["learner", "accuracy", "less logistic regression", "less flat LDA"]]
+    for name, accuracy in result["accuracy"].items():
+        found = [points(d) for d in result["differences"] if d["learner"] == name]
+        rows.append([name, share(accuracy), *(found or ["", ""])])
+    return rows
+
+
+def deep_explanations(result: dict[str, Any]) -> list[Row]:
+    rows: list[Row] = [
+        ["explainer", "deletion area", "insertion area", "gain less SHAP's", "gain less LIME's"]
+    ]
+    for row in result["areas"]:
+        rows.append(
+            [
+                row["explainer"],
+                share(row["deletion"]),
+                share(row["insertion"]),
+                *[
+                    with_error(row[f"less {peer}"]) if f"less {peer}" in row else ""
+                    for peer in ("SHAP", "LIME")
+                ],
+            ]
+        )
+    return rows
+
+
 MAKERS = {
     "accuracy": tables_of_accuracy,
     "bias": tables_of_bias,
     "ccp_parts": tables_of_ccp_parts,
     "cifar10_dev": tables_of_cifar10_dev,
+    "deep": tables_of_deep,
     "defaults": tables_of_defaults,
     "dense": tables_of_dense,
     "dictionary": tables_of_dictionary,

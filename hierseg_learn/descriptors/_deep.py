@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
-from numbers import Integral
+from itertools import groupby
+from numbers import Integral, Real
 from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.ndimage import find_objects
+from sklearn.utils import gen_batches
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from ..images import ImageBatch
@@ -18,8 +19,14 @@ from ..networks import Trunk, open_trunk
 from ..networks.photos import as_bytes
 from ._base import Descriptor, ImageChannels
 
-# pixels on either side that filters of Pillow look at, at scale 1
-REACH = 3
+# rows and columns
+Box = tuple[slice, slice]
+# share of the length of an input that a part fills
+FILLED = 0.92
+# photos that principal components are learned from
+LEARNED_PHOTOS = 100
+# largest enlargement of a part
+MAX_ZOOM = 8.0
 
 
 class View(NamedTuple):
@@ -27,14 +34,10 @@ class View(NamedTuple):
 
     photo: int  # position among the photos
     regions: tuple[int, ...]
-    size: tuple[int, int]  # height and width of the whole photo as an input of the network
-    rows: slice  # of such a photo, that the view shows
-    cols: slice
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Height and width of the input."""
-        return self.rows.stop - self.rows.start, self.cols.stop - self.cols.start
+    shape: tuple[int, int]  # height and width of the input
+    # row and column of the photo where the input starts, in pixels; negative outside of the photo
+    origin: tuple[float, float]
+    scales: tuple[float, float]  # pixels of the input for one of the photo, down and across
 
 
 class DeepDescriptor(Descriptor):
@@ -59,13 +62,23 @@ class DeepDescriptor(Descriptor):
         what it says.
     size : int, default=None
         Side in pixels of a square with as many pixels as the network gets of a photo, whose aspect
-        ratio is kept. None takes the network's own size. A network of a fixed size gets photos
-        in that size.
+        ratio is kept, with ``mask=None``. None takes the network's own size. A network of a fixed
+        size gets photos and parts in that size.
     mask : {"input"} or None, default="input"
-        - ``"input"``: the network gets every part for itself, everything else painted in the mean
-          color, cut to the smallest frame. A part's columns do not depend on other pixels.
+        - ``"input"``: the network gets every part for itself, enlarged or reduced to one size,
+          everything else painted over. A part's columns do not depend on other pixels.
         - None: the network gets the photo once. That is fastest, but every part has seen its
           surroundings; their columns say nothing of the part alone.
+    part_size : int, default=224
+        Side in pixels of a square with as many pixels as the network gets of a part, in the aspect
+        ratio of the part, with ``mask="input"``.
+    fill : float or None, default=1.0
+        Brightness of what is painted over, from black 0 to white 1, as of a product photo; None
+        paints in the mean color of the network's training images.
+    n_components : int or None, default=64
+        Number of columns: principal components of the cells of the maps of up to 100 whole training
+        photos, evenly spread over X. They are the same linear map for all parts, so sums stay
+        additive. None, and any number that is not below that of the channels, keeps the channels.
     batch_size : int, default=8
         Number of photos that are described together; it bounds the memory.
     prefix : str, default="deep"
@@ -78,8 +91,11 @@ class DeepDescriptor(Descriptor):
         ``trunk_.layer_name`` and ``trunk_.stride`` say where the columns come from.
     n_channels_ : int
         1 if fitted on gray images, 3 on color images.
+    components_ : ndarray of shape (n_components, n_channels) or None
+        The principal components, orthonormal; the columns are the products of the channels' means
+        with them, not centered. None if the columns are those means.
     n_columns_, n_sums_ : int
-        Number of channels of the map.
+        Number of components, or of channels of the map.
 
     See Also
     --------
@@ -119,6 +135,9 @@ class DeepDescriptor(Descriptor):
         "preprocessing": "no_validation",
         "size": [Interval(Integral, 1, None, closed="left"), None],
         "mask": [StrOptions({"input"}), None],
+        "part_size": [Interval(Integral, 1, None, closed="left")],
+        "fill": [Interval(Real, 0, 1, closed="both"), None],
+        "n_components": [Interval(Integral, 1, None, closed="left"), None],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
     }
 
@@ -131,6 +150,9 @@ class DeepDescriptor(Descriptor):
         preprocessing: Mapping[str, Any] | Any = None,
         size: int | None = None,
         mask: str | None = "input",
+        part_size: int = 224,
+        fill: float | None = 1.0,
+        n_components: int | None = 64,
         batch_size: int = 8,
         prefix: str = "deep",
     ) -> None:
@@ -140,6 +162,9 @@ class DeepDescriptor(Descriptor):
         self.preprocessing = preprocessing
         self.size = size
         self.mask = mask
+        self.part_size = part_size
+        self.fill = fill
+        self.n_components = n_components
         self.batch_size = batch_size
         self.prefix = prefix
 
@@ -156,25 +181,53 @@ class DeepDescriptor(Descriptor):
             checkpoint=self.checkpoint,
             preprocessing=self.preprocessing,
         )
+        self.components_ = None
+        if self.n_components is not None and self.n_components < self.trunk_.n_channels:
+            self.components_ = self._principal_components(batch)
+
+    def _principal_components(self, batch: ImageBatch) -> np.ndarray:
+        """Directions in which cells of whole photos vary most, (n_components, n_channels)."""
+        n_cells, n_channels = 0, self.trunk_.n_channels
+        sums, moments = np.zeros(n_channels), np.zeros((n_channels, n_channels))
+        chosen = np.unique(np.linspace(0, len(batch) - 1, LEARNED_PHOTOS).astype(int)).tolist()
+        with single_blas_thread():
+            for i in chosen:
+                photo = as_bytes(batch.image(i))
+                view = _view_of_photo(self.trunk_, self.size, photo.shape[:2])
+                [values] = self._maps([photo], [None], [view], "cpu")
+                cells = values.reshape(n_channels, -1).astype(np.float64)
+                n_cells += cells.shape[1]
+                sums += cells.sum(axis=1)
+                moments += cells @ cells.T
+            mean = sums / n_cells
+            _, vectors = np.linalg.eigh(moments / n_cells - np.outer(mean, mean))
+        components = vectors[:, ::-1].T[: self.n_components]
+        # a direction and its opposite are the same
+        largest = np.take_along_axis(
+            components, np.abs(components).argmax(axis=1)[:, np.newaxis], axis=1
+        )
+        return np.ascontiguousarray(components * np.where(largest < 0, -1.0, 1.0))
 
     def _columns(self) -> list[str]:
-        digits = len(str(self.trunk_.n_channels - 1))
-        return [f"{k:0{digits}d}" for k in range(self.trunk_.n_channels)]
+        n = self.trunk_.n_channels if self.components_ is None else len(self.components_)
+        return [f"{k:0{len(str(n - 1))}d}" for k in range(n)]
+
+    def _reduced(self, values: np.ndarray) -> np.ndarray:
+        """Values of the columns, (..., n_columns), from those of the channels."""
+        return values if self.components_ is None else values @ self.components_.T
 
     def _prepare(self, channels: ImageChannels) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        height, width = channels.shape
-        [view] = _views(self.trunk_, self.size, None, [np.zeros((height, width), dtype=int)], 1)
-        values = self._maps([as_bytes(channels.image)], [view], [None], "cpu")
-        return next(values), *_shares(self.trunk_, view, (height, width))
+        view = _view_of_photo(self.trunk_, self.size, channels.shape)
+        [values] = self._maps([as_bytes(channels.image)], [None], [view], "cpu")
+        return values, *_shares(self.trunk_, view, channels.shape)
 
     def _block(
         self, prepared: tuple[np.ndarray, np.ndarray, np.ndarray], rows: slice
     ) -> np.ndarray:
         values, by_row, by_col = prepared
         with single_blas_thread():
-            return np.einsum(
-                "iy,cij,jx->yxc", by_row[:, rows], values.astype(np.float64), by_col, optimize=True
-            )
+            reduced = self._reduced(values.transpose(1, 2, 0).astype(np.float64))
+            return np.einsum("iy,ijc,jx->yxc", by_row[:, rows], reduced, by_col, optimize=True)
 
     def _pool(
         self, channels: ImageChannels, regions: np.ndarray, n_regions: int, device: str
@@ -190,15 +243,15 @@ class DeepDescriptor(Descriptor):
     ) -> list[np.ndarray]:
         sums = [np.zeros((n_regions, self.n_sums_)) for _ in channels]
         photos = [as_bytes(one.image) for one in channels]
-        views = _views(self.trunk_, self.size, self.mask, regions, n_regions)
-        # inputs of one shape go together
-        views.sort(key=lambda view: view.shape)
         boxes = [find_objects(one + 1, n_regions) for one in regions]
-        masks = [None if self.mask is None else regions[view.photo] for view in views]
-        for view, values in zip(views, self._maps(photos, views, masks, device), strict=True):
-            shape = channels[view.photo].shape
+        # inputs of one shape go together
+        views = sorted(self._views(regions, boxes), key=lambda view: view.shape)
+        masks = [None] * len(photos) if self.mask is None else regions
+        for view, values in zip(views, self._maps(photos, masks, views, device), strict=True):
             flat = values.reshape(len(values), -1).T.astype(np.float64)
-            by_row, by_col = _shares(self.trunk_, view, shape)
+            with single_blas_thread():
+                flat = self._reduced(flat)
+            by_row, by_col = _shares(self.trunk_, view, channels[view.photo].shape)
             for region in view.regions:
                 rows, cols = boxes[view.photo][region]
                 inside = (regions[view.photo][rows, cols] == region).astype(np.float64)
@@ -207,93 +260,94 @@ class DeepDescriptor(Descriptor):
                     sums[view.photo][region] = weights.ravel() @ flat
         return sums
 
+    def _views(
+        self, regions: Sequence[np.ndarray], boxes: Sequence[Sequence[Box | None]]
+    ) -> Iterator[View]:
+        """What the network gets of photos with regions, (height, width) each."""
+        for photo, (labels, found) in enumerate(zip(regions, boxes, strict=True)):
+            present = tuple(region for region, box in enumerate(found) if box is not None)
+            if self.mask is None and present:
+                view = _view_of_photo(self.trunk_, self.size, labels.shape)
+                yield view._replace(photo=photo, regions=present)
+            for region in present if self.mask is not None else ():
+                view = _view_of_part(self.trunk_, self.part_size, found[region])
+                yield view._replace(photo=photo, regions=(region,))
+
     def _maps(
         self,
         photos: Sequence[np.ndarray],
-        views: Sequence[View],
         masks: Sequence[np.ndarray | None],
+        views: Sequence[View],
         device: str,
     ) -> Iterator[np.ndarray]:
         """Maps of views, sorted by shape, (n_channels, h, w) each."""
-        start = 0
-        while start < len(views):
-            shape = views[start].shape
-            most = max(self.batch_size * np.prod(views[start].size) // np.prod(shape), 1)
-            some = [view for view in views[start : start + most] if view.shape == shape]
-            given = np.stack(
-                [
-                    _input(self.trunk_, photos[view.photo], view, mask)
-                    for view, mask in zip(some, islice(masks, start, None))
+        for shape, same in groupby(views, key=lambda view: view.shape):
+            some = list(same)
+            # as many pixels as in a batch of photos
+            most = self.batch_size * np.prod(self.trunk_.preprocessing.size) // np.prod(shape)
+            for chunk in gen_batches(len(some), max(int(most), 1)):
+                given = [
+                    _input(self.trunk_, photos[view.photo], view, masks[view.photo], self.fill)
+                    for view in some[chunk]
                 ]
-            )
-            yield from self.trunk_.feature_maps(given, device)
-            start += len(some)
+                yield from self.trunk_.feature_maps(np.stack(given), device)
 
 
-def _views(
+def _view_of_photo(trunk: Trunk, size: int | None, shape: tuple[int, int]) -> View:
+    """The whole photo."""
+    given = trunk.input_size(*shape, size)
+    return View(0, (), given, (0.0, 0.0), (given[0] / shape[0], given[1] / shape[1]))
+
+
+def _view_of_part(trunk: Trunk, size: int, box: Box) -> View:
+    """A part in the middle of an input, enlarged or reduced so that it fills it."""
+    sides = np.array([one.stop - one.start for one in box])
+    given = np.array(trunk.input_size(*sides.tolist(), size))
+    scale = FILLED * (given / sides).min()
+    if scale > MAX_ZOOM:
+        scale = MAX_ZOOM
+        if trunk.is_flexible:
+            cells = np.ceil(sides * scale / FILLED / trunk.stride)
+            given = np.minimum(given, (cells * trunk.stride).astype(int))
+    middle = np.array([one.start + one.stop for one in box]) / 2
+    origin = middle - given / scale / 2
+    return View(0, (), tuple(given.tolist()), tuple(origin.tolist()), (float(scale),) * 2)
+
+
+def _input(
     trunk: Trunk,
-    size: int | None,
-    mask: str | None,
-    regions: Sequence[np.ndarray],
-    n_regions: int,
-) -> list[View]:
-    """What the network gets of photos with regions, (height, width) each."""
-    views = []
-    for photo, labels in enumerate(regions):
-        whole = trunk.input_size(*labels.shape, size)
-        boxes = find_objects(labels + 1, n_regions)
-        present = tuple(region for region, box in enumerate(boxes) if box is not None)
-        if mask is None and present:
-            views.append(View(photo, present, whole, *(slice(0, side) for side in whole)))
-        for region in present if mask is not None else ():
-            frame = [slice(0, side) for side in whole]
-            if trunk.is_flexible:
-                frame = [
-                    _frame(box, n, side, stride)
-                    for box, n, side, stride in zip(
-                        boxes[region], labels.shape, whole, trunk.stride, strict=True
-                    )
-                ]
-            views.append(View(photo, (region,), whole, *frame))
-    return views
-
-
-def _frame(box: slice, n_pixels: int, side: int, stride: int) -> slice:
-    """The cells of an input of length `side` that pixels of a photo lie in, as pixels of it."""
-    scale = side / n_pixels
-    first = int(box.start * scale) // stride * stride
-    stop = -(-int(np.ceil(box.stop * scale)) // stride) * stride
-    return slice(first, min(stop, side))
-
-
-def _input(trunk: Trunk, pixels: np.ndarray, view: View, mask: np.ndarray | None) -> np.ndarray:
+    pixels: np.ndarray,
+    view: View,
+    mask: np.ndarray | None,
+    fill: float | None,
+) -> np.ndarray:
     """Input of the network for a view, (3, height, width) float32."""
-    scales = np.divide(pixels.shape[:2], view.size)
-    (top, left), (bottom, right) = (
-        scales * edges
-        for edges in ((view.rows.start, view.cols.start), (view.rows.stop, view.cols.stop))
-    )
-    height, width = pixels.shape[:2]
-    box = left, top, min(right, width), min(bottom, height)
     if mask is None:
-        return trunk.prepare(pixels, view.shape, box)
-    # what resizing looks at, and no more
-    near = [REACH * max(scale, 1) + 1 for scale in scales]
-    rows = slice(max(int(box[1] - near[0]), 0), int(box[3] + near[0]) + 1)
-    cols = slice(max(int(box[0] - near[1]), 0), int(box[2] + near[1]) + 1)
-    paint = np.clip(np.rint(255 * np.array(trunk.preprocessing.mean)), 0, 255).astype(np.uint8)
-    shown = np.full((*mask[rows, cols].shape, 3), paint)
-    np.copyto(shown, pixels[rows, cols], where=(mask[rows, cols] == view.regions[0])[..., None])
-    origin = np.array([cols.start, rows.start] * 2)
-    return trunk.prepare(shown, view.shape, tuple((np.array(box) - origin).tolist()))
+        return trunk.prepare(pixels, view.shape)
+    inside = mask == view.regions[0]
+    starts = np.array(view.origin)
+    stops = starts + np.divide(view.shape, view.scales)
+    # whole pixels, and those around that resizing looks at are painted, too
+    first, last = np.floor(starts).astype(int), np.ceil(stops).astype(int)
+    rows, cols = (
+        slice(max(a, 0), min(b, n)) for a, b, n in zip(first, last, mask.shape, strict=True)
+    )
+    paint = np.array(trunk.preprocessing.mean) if fill is None else np.full(3, fill)
+    shown = np.full((*(last - first), 3), np.clip(np.rint(255 * paint), 0, 255).astype(np.uint8))
+    part = shown[
+        rows.start - first[0] : rows.stop - first[0], cols.start - first[1] : cols.stop - first[1]
+    ]
+    np.copyto(part, pixels[rows, cols], where=inside[rows, cols, np.newaxis])
+    top, left, bottom, right = *(starts - first), *(stops - first)
+    return trunk.prepare(shown, view.shape, (left, top, right, bottom))
 
 
 def _shares(trunk: Trunk, view: View, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
     """Share of every row of pixels in the rows of cells of a view, (h, height), and of columns."""
     cells = trunk.cells(*view.shape)
     shares = []
-    for axis, shown in enumerate((view.rows, view.cols)):
-        edges = (cells.edges(axis) + shown.start) * shape[axis] / view.size[axis]
+    for axis in (0, 1):
+        edges = cells.edges(axis) / view.scales[axis] + view.origin[axis]
         pixels = np.arange(shape[axis])
         upper = np.minimum(edges[1:, np.newaxis], pixels + 1)
         lower = np.maximum(edges[:-1, np.newaxis], pixels)

