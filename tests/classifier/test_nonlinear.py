@@ -284,3 +284,19 @@ def test_perceptrons_along_a_tree(combination):
 
 def test_a_name_needs_no_torch_until_fit():
     assert HierarchicalMetricClassifier(node_metric="mlp").get_params()["node_metric"] == "mlp"
+
+
+def test_skops_can_store_a_tree_of_embeddings(data):
+    io = pytest.importorskip("skops.io", reason="needs skops")
+    pytest.importorskip("torch", reason="needs torch")
+    X, y = data
+    learner = MLPMetric((4,), n_components=2, max_iter=2, device="cpu")
+    for combination in ("weighted", "mlp"):
+        model = HierarchicalMetricClassifier(
+            node_metric=learner, combination=combination, random_state=0
+        ).fit(X, y)
+        content = io.dumps(model)
+        trusted = io.get_untrusted_types(data=content)
+        assert all(name.startswith("hierseg_learn.") for name in trusted)
+        again = io.loads(content, trusted=trusted)
+        assert_array_equal(again.predict_proba(X), model.predict_proba(X))
