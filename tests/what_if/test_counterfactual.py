@@ -20,12 +20,13 @@ from .conftest import make_model
 ablate = AblatedClassifier.from_estimator
 
 
-@pytest.fixture(scope="module")
-def two_signals():
+@pytest.fixture(scope="module", params=["neighbors", "linear"])
+def two_signals(request):
     """Class in several parts, so that one part alone does not suffice."""
     signal = ("hair", "clothes", "skin", "background")
     data = make_portraits(80, signal=signal, strength=1.0, random_state=1)
-    model = make_model(data.tree, ["color"]).fit(data.images[:60], data.target[:60])
+    model = make_model(data.tree, ["color"], decision=request.param)
+    model.fit(data.images[:60], data.target[:60])
     return model, data.images[:60], data.images[60:]
 
 
