@@ -133,10 +133,11 @@ class HierarchicalMetricClassifier(
         The root's linear map L; the squared distance of two rows is ``||L (a - b)||^2``. Only if
         the node metrics are linear.
     node_scores_ : Series of shape (n_nodes,)
-        By node path, held-out accuracy of the neighbors' votes by the metric of the node (including
-        its subtree); NaN where classes are too small to hold rows out. How a parent is combined is
-        chosen, for every fold that is scored, by the other folds alone, so without signal the
-        scores of parents are at chance, as those of leaves. The model itself uses all folds.
+        By node path, held-out accuracy of the neighbors' votes, or with ``decision="linear"`` of
+        linear discriminants, by the metric of the node (including its subtree); NaN where classes
+        are too small to hold rows out. How a parent is combined is chosen, for every fold that is
+        scored, by the other folds alone, so without signal the scores of parents are at chance, as
+        those of leaves. The model itself uses all folds.
     node_outcomes_ : Series of shape (n_nodes,)
         By node path, how the node's metric was obtained: a
         :class:`~hierseg_learn.metrics.NodeOutcome` with `method` and `params`.
