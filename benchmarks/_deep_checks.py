@@ -158,7 +158,7 @@ def measure_time(tables: Tables, size: int) -> list[dict[str, Any]]:
     images = data.images[np.arange(N_TIMED)]
     network = open_exported(tables.folder, LAST)
     photos = [np.asarray(image) for image in images.images]
-    given = [network.prepare(photo, size) for photo in photos]
+    given = [network.prepare(photo, network.input_size(*photo.shape[:2], size)) for photo in photos]
 
     def transformer(**params: Any) -> SegmentTreeTransformer:
         descriptor = DeepDescriptor(network, size=size, **params)

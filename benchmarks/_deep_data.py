@@ -242,5 +242,5 @@ def predict_each_part(
             known.loc[:, paths == path], y, asked.loc[:, paths == path]
         )
         for path in dict.fromkeys(paths)
-        if select(known.loc[:, paths == path], r"deep_.*|area").any()
+        if select(known.loc[:, paths == path], r"deep_.*").any()
     }

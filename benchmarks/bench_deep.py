@@ -13,6 +13,7 @@ explanations.
 from __future__ import annotations
 
 import argparse
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from time import process_time
@@ -65,6 +66,7 @@ from _models import mask_columns, select
 from joblib import delayed
 from sklearn.metrics import accuracy_score
 from sklearn.model_selection import RepeatedStratifiedKFold
+from sklearn.utils import Bunch
 
 from hierseg_learn import SegmentedImages, SegmentTreeTransformer
 from hierseg_learn.descriptors import DeepDescriptor
@@ -79,17 +81,19 @@ CLASSIC = ("color", "gradients", "lbp", "shape")
 # its id among the parts of BodyPix
 BACKGROUND = 0
 N_EXPLAINED, N_TIMED_EXPLANATIONS = 20, 1
+N_SHOWN, N_FAILURES = 8, 2
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     arguments = parse_arguments(__doc__.partition("\n")[0], argv, add_options)
     if arguments.quick:
         raise SystemExit("bench_deep.py has no quick run: it needs the photos and the networks.")
-    results = results_on_record(arguments, NAME)
     say = Progress()
     tables = Tables(arguments.cache, arguments.jobs)
     for step in arguments.only or STEPS:
-        results[step] = STEPS[step](tables, arguments, say)
+        found = STEPS[step](tables, arguments, say)
+        # another step may have been recorded meanwhile
+        results = {**results_on_record(arguments, NAME), step: found}
         results["photos"] = summarize_photos(results)
         say(step)
         record(arguments, NAME, __doc__.partition("\n")[0], settings(), results)
@@ -285,23 +289,60 @@ def summarize_photos(results: dict[str, Any]) -> dict[str, Any]:
 # --- explanations ---------------------------------------------------------------------------------
 
 
-def explain(tables: Tables, arguments: argparse.Namespace, say: Progress) -> dict[str, Any]:
-    """Completeness, deletion and insertion, and time, of one model with masked deep columns."""
+def fit_explained(tables: Tables, kind: str, say: Progress) -> Fitted:
+    """Fit the model that is explained, on all masked and classic columns: nothing is reduced."""
     data = load_ccp_parts()
+    images, tree = data.images, data.tree
+    if kind == "found":
+        images, tree = found_parts(tables, images.images)
     descriptor = DeepDescriptor(open_exported(tables.folder, LAST), part_size=PART_SIZE)
     transformer = SegmentTreeTransformer(
-        tree=data.tree, descriptors=[*CLASSIC, ("deep", descriptor)], describe_inner=False
+        tree=tree, descriptors=[*CLASSIC, ("deep", descriptor)], describe_inner=False
     )
-    # what fitting learns are the means that stand for missing parts
-    transformer.fit(data.images[data.train[:8]])
-    made = part_tables(tables, "given", say)
-    table = join(made["classic"], made["masked"])
-    table = table[list(transformer.get_feature_names_out())]
+    # nothing but the means that stand for missing parts is learned from them
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        transformer.fit(images[data.train[:8]])
+    made = part_tables(tables, kind, say)
+    table = join(made["classic"], made["masked"])[list(transformer.get_feature_names_out())]
     table = table.fillna(table.iloc[data.train].mean().fillna(0.0))
     model = fit_model(table.iloc[data.train], data.target[data.train])
     parts = {"train": data.train, "test": data.test}
-    fitted = Fitted("ccp_parts", data.images, table, data.target, parts, transformer, model)
+    fitted = Fitted("ccp_parts", images, table, data.target, parts, transformer, model)
     say(f"fitted the model that is explained: {fitted.accuracy('test'):.3f}")
+    return fitted
+
+
+def picture(tables: Tables, arguments: argparse.Namespace, say: Progress) -> list[dict[str, Any]]:
+    """Ten test photos with found parts and their explanations, two of them failures."""
+    from _pictures import draw_explanations
+
+    data = load_ccp_parts()
+    fitted = fit_explained(tables, "found", say)
+    right = fitted.right("test")
+    wrong = np.setdiff1d(data.test, right)
+    cases = []
+    for i in [*right[:N_SHOWN], *wrong[:N_FAILURES]]:
+        found = fitted.model.explain_contrast(fitted.table.iloc[[i]])
+        mate = int(data.train[np.atleast_1d(found.target_neighbors)[0]])
+        cases.append(
+            Bunch(
+                explanation=found,
+                images=[fitted.images[k].image for k in (i, mate)],
+                label_maps=fitted.transformer.label_maps(fitted.images[[i, mate]]),
+                truth=data.target_names[data.target[i]],
+                prediction=data.target_names[found.target],
+                photo=data.ids[i],
+            )
+        )
+    draw_explanations(cases, arguments.pictures / "deep_explanations.png")
+    return [{key: case[key] for key in ("photo", "truth", "prediction")} for case in cases]
+
+
+def explain(tables: Tables, arguments: argparse.Namespace, say: Progress) -> dict[str, Any]:
+    """Completeness, deletion and insertion, and time, of one model with masked deep columns."""
+    fitted = fit_explained(tables, "given", say)
+    model, table = fitted.model, fitted.table
     rows = fitted.right("test")[:N_EXPLAINED]
     found: dict[str, list[list[float]]] = {}
     errors = []
@@ -435,6 +476,7 @@ STEPS = {
     "time": check_time,
     "shortcut": check_shortcut,
     "explanations": explain,
+    "pictures": picture,
 }
 
 
