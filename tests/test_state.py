@@ -120,7 +120,7 @@ def shown(estimator):
 
 
 every = pytest.mark.parametrize(
-    "estimator", ESTIMATORS, ids=lambda one: re.sub(" at 0x\\w+", "", repr(one))[:60]
+    "estimator", ESTIMATORS, ids=lambda one: re.sub(" at 0x\\w+|'/[^']*/", "", repr(one))[:60]
 )
 
 
