@@ -77,7 +77,7 @@ class DeepDescriptor(Descriptor):
         paints in the mean color of the network's training images.
     n_components : int or None, default=64
         Number of columns: principal components of the cells of the maps of up to 100 whole training
-        photos, evenly spread over X. They are the same linear map for all parts, so sums stay
+        photos, drawn by their content. They are the same linear map for all parts, so sums stay
         additive. None, and any number that is not below that of the channels, keeps the channels.
     batch_size : int, default=8
         Number of photos that are described together; it bounds the memory.
@@ -189,7 +189,7 @@ class DeepDescriptor(Descriptor):
         """Directions in which cells of whole photos vary most, (n_components, n_channels)."""
         n_cells, n_channels = 0, self.trunk_.n_channels
         sums, moments = np.zeros(n_channels), np.zeros((n_channels, n_channels))
-        chosen = np.unique(np.linspace(0, len(batch) - 1, LEARNED_PHOTOS).astype(int)).tolist()
+        chosen = batch.order_by_content()[:LEARNED_PHOTOS].tolist()
         with single_blas_thread():
             for i in chosen:
                 photo = as_bytes(batch.image(i))

@@ -239,6 +239,8 @@ class PatchDictionary(Descriptor):
     def _fit(self, batch: ImageBatch) -> None:
         self.patch_sizes_ = self._check_sizes()
         rng = check_random_state(self.random_state)
+        # patches do not depend on the order of the images
+        batch = batch.subset(batch.order_by_content())
         drawn = draw_patches(batch, self.patch_sizes_, self.n_patches, rng, self.verbose)
         n_sizes = len(drawn)
         self.dictionaries_ = []

@@ -1,6 +1,7 @@
 """Images and label maps as users have them: collections, pixel scaling, validation."""
 
 from ._batch import ImageBatch
+from ._batch import content_key as content_key
 from ._check import check_images as check_images
 from ._check import flat_image_shape as flat_image_shape
 from ._check import is_table as is_table

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from numbers import Integral, Real
 from operator import itemgetter
@@ -16,7 +15,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from ..base import clone_with_seed
 from ..descriptors import Descriptor
-from ..images import ImageBatch
+from ..images import ImageBatch, content_key
 from ..parts import PartAgglomeration, PartStatistics, PartVocabulary
 from ..parts.vocabulary import (
     RegionTable,
@@ -261,7 +260,7 @@ class VocabularySegmenter(Segmenter):
             regions = [self._regions(image) for image in images]
             described = zip(images, regions, self._features(images, regions), strict=True)
             found += [
-                (_content_key(image, seed), region_table(*features, one))
+                (content_key(image, seed), region_table(*features, one))
                 for image, one, features in described
             ]
         return found
@@ -269,14 +268,8 @@ class VocabularySegmenter(Segmenter):
 
 def _rank_by_content(batch: ImageBatch, seed: int) -> np.ndarray:
     """Positions of different images, at random, in an order that does not depend on theirs."""
-    keys = [_content_key(batch.image(i), seed) for i in range(len(batch))]
+    keys = [content_key(batch.image(i), seed) for i in range(len(batch))]
     return np.unique(keys, return_index=True)[1]
-
-
-def _content_key(image: np.ndarray, seed: int) -> str:
-    """Random rank of an image among others, by its content."""
-    content = repr(image.shape).encode() + image.tobytes()
-    return hashlib.blake2b(content, digest_size=8, salt=seed.to_bytes(8, "little")).hexdigest()
 
 
 def _count_regions(found: list[tuple[str, RegionTable]]) -> int:

@@ -229,3 +229,14 @@ def test_unfitted_says_so(family):
     for call in calls:
         with pytest.raises(NotFittedError):
             call()
+
+
+@pytest.mark.parametrize("color", [False, True])
+def test_what_is_learned_does_not_depend_on_the_order_of_images(family, color):
+    images = random_images(color, n_images=7)
+    channels, regions = ImageChannels(images[3].astype(np.float32)), np.zeros((8, 9), dtype=int)
+    same, turned = (
+        clone(family).fit(some).pool(channels, regions, n_regions=1)
+        for some in (images, images[::-1])
+    )
+    np.testing.assert_array_equal(same, turned)

@@ -379,3 +379,13 @@ def test_principal_components_are_those_of_the_cells():
     signs = np.sign((expected * deep.components_).sum(axis=1, keepdims=True))
     np.testing.assert_allclose(deep.components_, signs * expected, atol=1e-4)
     assert DeepDescriptor(TRUNK, n_components=6).fit(images).components_ is None
+
+
+def test_principal_components_do_not_depend_on_the_order_of_photos(monkeypatch):
+    monkeypatch.setattr(_deep, "LEARNED_PHOTOS", 3)
+    images = list(data(6)[0].images)
+    one, other = (
+        DeepDescriptor(TRUNK, n_components=2).fit(some).components_
+        for some in (images, images[::-1])
+    )
+    np.testing.assert_array_equal(one, other)
