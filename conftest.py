@@ -7,7 +7,9 @@ import pytest
 NEEDS = {
     "hierseg_learn/descriptors/_deep.py": "torch",
     "hierseg_learn/kernels/cupy_kernels.py": "cupy",
+    "hierseg_learn/networks/onnx.py": "onnx",
     "hierseg_learn/networks/trunk.py": "timm",
+    "hierseg_learn/segmentation/_onnx.py": "onnx",
     "hierseg_learn/segmentation/_segformer.py": "transformers",
 }
 collect_ignore = [path for path, package in NEEDS.items() if not find_spec(package)]

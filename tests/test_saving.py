@@ -21,7 +21,7 @@ from sklearn.pipeline import make_pipeline
 
 import hierseg_learn
 from hierseg_learn import HierarchicalMetricClassifier, SegmentedImages, SegmentTreeTransformer
-from hierseg_learn.metrics import Combination
+from hierseg_learn.metrics import Combination, MLPMetric
 from hierseg_learn.metrics.registry import NODE_METRICS
 from hierseg_learn.parts import PartAgglomeration
 from hierseg_learn.sampling import SegmentSwapSampler
@@ -37,7 +37,7 @@ sio = pytest.importorskip("skops.io", reason="skops is not installed")
 
 OWN = f"{__name__.partition('.')[0]}."  # of the functions that estimators of the tests are given
 # tested where there is a network for it
-WITH_NETWORK = {"DeepDescriptor", "SegFormerSegmenter"}
+WITH_NETWORK = {"DeepDescriptor", "OnnxSegmenter", "SegFormerSegmenter"}
 
 
 def public_estimators():
@@ -88,7 +88,8 @@ def test_every_public_estimator_is_tried():
         if issubclass(kind, Cutter | Combination | PartAgglomeration)
     }
     assert len(PUBLIC) > 30
-    assert PUBLIC.keys() - BASES <= tried | without_data | WITH_NETWORK | {"SegmentSwapSampler"}
+    elsewhere = WITH_NETWORK | {"MLPMetric", "SegmentSwapSampler"}
+    assert PUBLIC.keys() - BASES <= tried | without_data | elsewhere
 
 
 @every
@@ -134,6 +135,19 @@ def test_every_node_metric_predicts_and_explains_the_same(node_metric, kind):
         new, old = (getattr(one, explain)(rows[3:4]) for one in (back, model))
         assert new.to_text() == old.to_text()
         pd.testing.assert_frame_equal(new.to_frame(), old.to_frame(), check_exact=True)
+
+
+def test_a_perceptron_is_its_arrays():
+    pytest.importorskip("torch", reason="PyTorch is not installed")
+    table, y = toy_table(40, 2)
+    metric = MLPMetric(hidden_layer_sizes=(4,), n_components=3, max_iter=2, random_state=0)
+    fitted = clone(metric).fit(table, y)
+    np.testing.assert_array_equal(through_skops(fitted).transform(table), fitted.transform(table))
+    model = HierarchicalMetricClassifier(node_metric=metric, random_state=0).fit(table, y)
+    back = through_skops(model)
+    np.testing.assert_array_equal(back.predict_proba(table), model.predict_proba(table))
+    rows = table.iloc[:1]
+    assert back.explain_prediction(rows).to_text() == model.explain_prediction(rows).to_text()
 
 
 def test_pipelines_samplers_and_ablated_models():
@@ -209,6 +223,7 @@ class Bag(Estimator):
         np.array(["a", None, 3], dtype=object),
         np.array([["a", "b"]], dtype=object),
         {"deep": {"array": np.arange(3.0)}, "path": [Path("x")]},
+        {1: np.arange(2), (False, "a"): {None: np.ones(1)}},
         SegmentTree.from_nested({"photo": {"sky": 0, "sea": [1, 2]}}),
         "'quotes' \"and\" \\ lines\n\ud800",
     ],
@@ -247,6 +262,14 @@ def test_objects_of_pandas_come_back(content):
             pd.testing.assert_series_equal(back.content, content)
         else:
             pd.testing.assert_frame_equal(back.content, content)
+
+
+def test_the_order_of_attributes_is_no_state():
+    one, other = Bag({"a": [1, "b"]}), Bag({"a": [1, "b"]})
+    one.x, one.y = 1, 2
+    other.y, other.x = 2, 1
+    assert joblib.hash(one) == joblib.hash(other)
+    assert joblib.hash(one) != joblib.hash(Bag())
 
 
 def test_what_is_one_object_stays_one():

@@ -42,7 +42,7 @@ from ..utils import Estimator, fill_doc
 from ..utils.labels import check_labels, check_same_kind
 from ..utils.progress import ProgressBar
 from ._explain import ExplainMixin
-from ._linear import Linear, check_priors
+from ._linear import Linear, check_priors, temper_priors
 from .votes import Embedding, Neighbors, Order, Prototypes, neighbor_score
 
 if TYPE_CHECKING:
@@ -110,7 +110,8 @@ class HierarchicalMetricClassifier(
         Held-out rows then choose how parents are combined by what such discriminants say of them.
     priors : array-like of shape (n_classes,), default=None
         Prior probabilities of the classes, in the order of `classes_`, for ``decision="linear"``.
-        None takes their shares of the training rows.
+        None takes their shares of the training rows. Other priors shift the log-odds of two classes
+        by the logarithm of the ratio of these priors, less that of the shares.
     device : {"auto", "cpu", "cuda"}, default="auto"
         Where the kernels run; "auto" takes a GPU if there is one and the table is not small.
     n_jobs : int, default=None
@@ -132,10 +133,11 @@ class HierarchicalMetricClassifier(
         The root's linear map L; the squared distance of two rows is ``||L (a - b)||^2``. Only if
         the node metrics are linear.
     node_scores_ : Series of shape (n_nodes,)
-        By node path, held-out accuracy of the neighbors' votes by the metric of the node (including
-        its subtree); NaN where classes are too small to hold rows out. How a parent is combined is
-        chosen, for every fold that is scored, by the other folds alone, so without signal the
-        scores of parents are at chance, as those of leaves. The model itself uses all folds.
+        By node path, held-out accuracy of the neighbors' votes, or with ``decision="linear"`` of
+        linear discriminants, by the metric of the node (including its subtree); NaN where classes
+        are too small to hold rows out. How a parent is combined is chosen, for every fold that is
+        scored, by the other folds alone, so without signal the scores of parents are at chance, as
+        those of leaves. The model itself uses all folds.
     node_outcomes_ : Series of shape (n_nodes,)
         By node path, how the node's metric was obtained: a
         :class:`~hierseg_learn.metrics.NodeOutcome` with `method` and `params`.
@@ -603,7 +605,7 @@ class HierarchicalMetricClassifier(
                 self._order(),
                 self._posteriors.whitening,
                 self._center,
-                np.log(self.priors_),
+                temper_priors(self.priors_, np.bincount(self._codes), self._posteriors.temperature),
             )
         return self._neighbors()
 

@@ -16,6 +16,10 @@ row, zero in the middle between the means, and half the difference of the square
 
 .. math:: \varphi_v = w_v^T (x_v - m_v)
 
+The temperature that held-out rows choose (see `posteriors`) divides both terms: :math:`\Sigma` is
+multiplied by it, and the logarithms of the classes' shares of the training rows are divided by it.
+Priors that differ from these shares add the logarithms of their ratios, by Bayes' rule.
+
 References
 ----------
 .. [1] R. A. Fisher. "The Use of Multiple Measurements in Taxonomic Problems". Annals of Eugenics 7,
@@ -50,7 +54,7 @@ class Linear(Prototypes):
 
     whitening: np.ndarray  # (n_directions, n_components): makes `components` of the root's map
     center: np.ndarray  # (n_features,): rows are moved by it, since rounding is small near 0
-    log_priors: np.ndarray  # (n_classes,)
+    log_priors: np.ndarray  # (n_classes,): tempered
 
     is_linear = True
 
@@ -120,6 +124,12 @@ class Linear(Prototypes):
         with single_blas_thread():
             products = points @ means.T
         return products - np.einsum("ij,ij->i", means, means) / 2 + self.log_priors
+
+
+def temper_priors(priors: np.ndarray, counts: np.ndarray, temperature: float) -> np.ndarray:
+    """Logarithms of priors, where those of the training rows count less: (n_classes,)."""
+    shares = np.log(counts / counts.sum())
+    return np.log(priors) - shares + shares / temperature
 
 
 def check_priors(priors: Any, counts: np.ndarray) -> np.ndarray:

@@ -258,6 +258,8 @@ def _option(constraints: list, default: Any) -> dict[str, Any] | None:
             words |= set(constraint.options)
         elif isinstance(constraint, str) and constraint == "boolean":
             return {"action": argparse.BooleanOptionalAction}
+        elif isinstance(constraint, str) and constraint == "array-like":
+            return {"nargs": "+", "type": float, "metavar": "NUMBER"}
         elif kind in (Integral, int) or constraint == "random_state":
             readers.append(int)
         elif kind in (Real, float):

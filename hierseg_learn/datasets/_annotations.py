@@ -243,17 +243,17 @@ def load_annotations(
     file, left_out = Path(path), LeftOut()
     if not file.exists():
         raise FileNotFoundError(f"path={str(file)!r} is not there.")
-    tool = _tool_of(file) if format == "auto" else format
+    tool, content = _tool_of(file) if format == "auto" else (format, None)
+    if tool == "labelme":
+        file = check_folder(file if split is None else file / split)
     names: list[str] = []
     folder = check_folder(images if images is not None else file if file.is_dir() else file.parent)
+    photos = PhotoIndex(folder, folder)
     if tool == "labelme":
-        photos = PhotoIndex(folder, folder)
-        found = _read_labelme(check_folder(file), photos, images is None, reading, left_out)
+        found = _read_labelme(file, photos, images is None, reading, left_out)
     elif tool == "label_studio":
-        photos = PhotoIndex(folder, folder)
-        found = list(_read_label_studio(file, left_out))
+        found = list(_read_label_studio(file, content, left_out))
     else:
-        photos = PhotoIndex(folder, folder)
         found, names = _read_cvat(file, left_out)
     special = {*BACKGROUND_NAMES, *IGNORED_NAMES}
     used = {label for photo in found for label, _ in photo.marks} - special
@@ -264,15 +264,15 @@ def load_annotations(
     return reading.finish(collected)
 
 
-def _tool_of(file: Path) -> str:
-    """Tool that wrote a file, or the files of a folder."""
+def _tool_of(file: Path) -> tuple[str, Any]:
+    """Tool that wrote a file, or the files of a folder, and the content if it was read."""
     if file.is_dir():
-        return "labelme"
+        return "labelme", None
     if file.suffix.lower() == ".xml":
-        return "cvat"
+        return "cvat", None
     content = read_json(file)
     if isinstance(content, list):
-        return "label_studio"
+        return "label_studio", content
     hint = " It looks like COCO's: use load_coco." if "annotations" in content else ""
     raise ValueError(
         f"{str(file)!r} is no folder of labelme, no list of tasks of Label Studio and no XML of "
@@ -392,13 +392,8 @@ def _read_labelme(
 ) -> list[Annotated]:
     """Read labelme's files, one per photo."""
     files = scan(folder, folder, (".json",))
-    if reading.split is not None:
-        files = [file for file in files if file.startswith(f"{reading.split}/")]
     if not files:
-        raise ValueError(
-            f"{str(folder)!r} holds no .json file of labelme"
-            + (f" in a folder {reading.split!r}." if reading.split else ".")
-        )
+        raise ValueError(f"{str(folder)!r} holds no .json file of labelme.")
     found = []
     with ProgressBar(len(files), "annotations", reading.verbose) as bar:
         for file in files:
@@ -463,9 +458,9 @@ def _png(text: str, file: str) -> bytes:
     return png
 
 
-def _read_label_studio(file: Path, left_out: LeftOut) -> Iterator[Annotated]:
-    """Read the tasks of Label Studio."""
-    tasks = read_json(file)
+def _read_label_studio(file: Path, tasks: Any, left_out: LeftOut) -> Iterator[Annotated]:
+    """Read the tasks of Label Studio, from the file if they are None."""
+    tasks = read_json(file) if tasks is None else tasks
     if not isinstance(tasks, list):
         raise ValueError(f"{str(file)!r} is no list of tasks; export it from Label Studio as JSON.")
     for number, task in enumerate(tasks):
@@ -512,6 +507,8 @@ def _label_studio_photo(
         photo.height, photo.width = check_canvas(
             result.get("original_height"), result["original_width"], where
         )
+        if result.get("image_rotation"):
+            raise ValueError(f"{where} was annotated on a turned photo; expected upright ones.")
         label = (named_regions.get(result.get("id")) or [None])[0]
         if label is None:
             left_out.add("regions without a label", [f"{name}: {result.get('id')}"])

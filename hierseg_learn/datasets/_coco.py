@@ -123,10 +123,28 @@ def load_coco(
 
     Examples
     --------
+    >>> import json, tempfile
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from PIL import Image
     >>> from hierseg_learn.datasets import load_coco
-    >>> data = load_coco(  # doctest: +SKIP
-    ...     "coco/annotations/instances_val2017.json", labels="scenes.csv", max_side=480
-    ... )
+    >>> segments = [{"id": 5, "category_id": 7}]
+    >>> content = {
+    ...     "images": [{"id": 1, "file_name": "a.png", "height": 2, "width": 3}],
+    ...     "annotations": [{"image_id": 1, "file_name": "a.png", "segments_info": segments}],
+    ...     "categories": [{"id": 7, "name": "cat"}],
+    ... }
+    >>> with tempfile.TemporaryDirectory() as name:
+    ...     for folder in ("images", "panoptic_val"):
+    ...         (Path(name) / folder).mkdir()
+    ...         color = np.full((2, 3, 3), (5, 0, 0), dtype=np.uint8)
+    ...         Image.fromarray(color).save(Path(name) / folder / "a.png")
+    ...     _ = (Path(name) / "panoptic_val.json").write_text(json.dumps(content))
+    ...     data = load_coco(Path(name) / "panoptic_val.json")
+    ...     mask = data.images[0].mask
+    >>> mask
+    array([[7, 7, 7],
+           [7, 7, 7]], dtype=int32)
     """
     reading = Reading(
         labels, tree, unlabeled, split, resize, max_side, mode, unmatched, verify, verbose,

@@ -424,8 +424,8 @@ class Reading:
         out.
     verify : bool, default=False
         Decode every photo and mask once now, and raise one error about those that cannot be used.
-        Otherwise the sizes of up to 50 pairs are compared, and files are checked when they are
-        read.
+        Otherwise the first pair is decoded, the sizes of up to 50 pairs are compared, and other
+        files are checked when they are read.
     verbose : int, default=0
         Show progress on standard error, and say what was left out.
     return_X_y : bool, default=False
@@ -591,7 +591,7 @@ class Reading:
         return np.array([codes[label] for label in found.classes], dtype=np.int64), names
 
     def _check(self, data: Bunch) -> None:
-        """Compare the sizes of some pairs, or decode all of them."""
+        """Decode the first pair and compare the sizes of some, or decode all of them."""
         images, n_images = data.images, len(data.images)
         if self.verify:
             problems = []
@@ -608,6 +608,9 @@ class Reading:
                     f"{' '.join(problems[:N_NAMED])}"
                 )
             return
+        # what is wrong with the first is wrong with most: formats, colors, missing packages
+        for part in (images.images, images.masks):
+            part.read(0)
         looked = np.unique(np.linspace(0, n_images - 1, min(N_COMPARED, n_images)).astype(int))
         other = []
         for i in looked.tolist():

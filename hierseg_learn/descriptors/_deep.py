@@ -23,6 +23,8 @@ from ._base import Descriptor, ImageChannels
 Box = tuple[slice, slice]
 # share of the length of an input that a part fills
 FILLED = 0.92
+# photos that principal components are learned from
+LEARNED_PHOTOS = 100
 # largest enlargement of a part
 MAX_ZOOM = 8.0
 
@@ -67,12 +69,16 @@ class DeepDescriptor(Descriptor):
           everything else painted over. A part's columns do not depend on other pixels.
         - None: the network gets the photo once. That is fastest, but every part has seen its
           surroundings; their columns say nothing of the part alone.
-    part_size : int, default=160
+    part_size : int, default=224
         Side in pixels of a square with as many pixels as the network gets of a part, in the aspect
         ratio of the part, with ``mask="input"``.
     fill : float or None, default=1.0
         Brightness of what is painted over, from black 0 to white 1, as of a product photo; None
         paints in the mean color of the network's training images.
+    n_components : int or None, default=64
+        Number of columns: principal components of the cells of the maps of up to 100 whole training
+        photos, evenly spread over X. They are the same linear map for all parts, so sums stay
+        additive. None, and any number that is not below that of the channels, keeps the channels.
     batch_size : int, default=8
         Number of photos that are described together; it bounds the memory.
     prefix : str, default="deep"
@@ -85,8 +91,11 @@ class DeepDescriptor(Descriptor):
         ``trunk_.layer_name`` and ``trunk_.stride`` say where the columns come from.
     n_channels_ : int
         1 if fitted on gray images, 3 on color images.
+    components_ : ndarray of shape (n_components, n_channels) or None
+        The principal components, orthonormal; the columns are the products of the channels' means
+        with them, not centered. None if the columns are those means.
     n_columns_, n_sums_ : int
-        Number of channels of the map.
+        Number of components, or of channels of the map.
 
     See Also
     --------
@@ -128,6 +137,7 @@ class DeepDescriptor(Descriptor):
         "mask": [StrOptions({"input"}), None],
         "part_size": [Interval(Integral, 1, None, closed="left")],
         "fill": [Interval(Real, 0, 1, closed="both"), None],
+        "n_components": [Interval(Integral, 1, None, closed="left"), None],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
     }
 
@@ -140,8 +150,9 @@ class DeepDescriptor(Descriptor):
         preprocessing: Mapping[str, Any] | Any = None,
         size: int | None = None,
         mask: str | None = "input",
-        part_size: int = 160,
+        part_size: int = 224,
         fill: float | None = 1.0,
+        n_components: int | None = 64,
         batch_size: int = 8,
         prefix: str = "deep",
     ) -> None:
@@ -153,6 +164,7 @@ class DeepDescriptor(Descriptor):
         self.mask = mask
         self.part_size = part_size
         self.fill = fill
+        self.n_components = n_components
         self.batch_size = batch_size
         self.prefix = prefix
 
@@ -169,10 +181,40 @@ class DeepDescriptor(Descriptor):
             checkpoint=self.checkpoint,
             preprocessing=self.preprocessing,
         )
+        self.components_ = None
+        if self.n_components is not None and self.n_components < self.trunk_.n_channels:
+            self.components_ = self._principal_components(batch)
+
+    def _principal_components(self, batch: ImageBatch) -> np.ndarray:
+        """Directions in which cells of whole photos vary most, (n_components, n_channels)."""
+        n_cells, n_channels = 0, self.trunk_.n_channels
+        sums, moments = np.zeros(n_channels), np.zeros((n_channels, n_channels))
+        chosen = np.unique(np.linspace(0, len(batch) - 1, LEARNED_PHOTOS).astype(int)).tolist()
+        with single_blas_thread():
+            for i in chosen:
+                photo = as_bytes(batch.image(i))
+                view = _view_of_photo(self.trunk_, self.size, photo.shape[:2])
+                [values] = self._maps([photo], [None], [view], "cpu")
+                cells = values.reshape(n_channels, -1).astype(np.float64)
+                n_cells += cells.shape[1]
+                sums += cells.sum(axis=1)
+                moments += cells @ cells.T
+            mean = sums / n_cells
+            _, vectors = np.linalg.eigh(moments / n_cells - np.outer(mean, mean))
+        components = vectors[:, ::-1].T[: self.n_components]
+        # a direction and its opposite are the same
+        largest = np.take_along_axis(
+            components, np.abs(components).argmax(axis=1)[:, np.newaxis], axis=1
+        )
+        return np.ascontiguousarray(components * np.where(largest < 0, -1.0, 1.0))
 
     def _columns(self) -> list[str]:
-        digits = len(str(self.trunk_.n_channels - 1))
-        return [f"{k:0{digits}d}" for k in range(self.trunk_.n_channels)]
+        n = self.trunk_.n_channels if self.components_ is None else len(self.components_)
+        return [f"{k:0{len(str(n - 1))}d}" for k in range(n)]
+
+    def _reduced(self, values: np.ndarray) -> np.ndarray:
+        """Values of the columns, (..., n_columns), from those of the channels."""
+        return values if self.components_ is None else values @ self.components_.T
 
     def _prepare(self, channels: ImageChannels) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         view = _view_of_photo(self.trunk_, self.size, channels.shape)
@@ -184,9 +226,8 @@ class DeepDescriptor(Descriptor):
     ) -> np.ndarray:
         values, by_row, by_col = prepared
         with single_blas_thread():
-            return np.einsum(
-                "iy,cij,jx->yxc", by_row[:, rows], values.astype(np.float64), by_col, optimize=True
-            )
+            reduced = self._reduced(values.transpose(1, 2, 0).astype(np.float64))
+            return np.einsum("iy,ijc,jx->yxc", by_row[:, rows], reduced, by_col, optimize=True)
 
     def _pool(
         self, channels: ImageChannels, regions: np.ndarray, n_regions: int, device: str
@@ -208,6 +249,8 @@ class DeepDescriptor(Descriptor):
         masks = [None] * len(photos) if self.mask is None else regions
         for view, values in zip(views, self._maps(photos, masks, views, device), strict=True):
             flat = values.reshape(len(values), -1).T.astype(np.float64)
+            with single_blas_thread():
+                flat = self._reduced(flat)
             by_row, by_col = _shares(self.trunk_, view, channels[view.photo].shape)
             for region in view.regions:
                 rows, cols = boxes[view.photo][region]

@@ -11,9 +11,9 @@ from ._faithfulness import (
     randomization_check,
     rank_correlation,
 )
-from ._sample import ContrastExplanation, PredictionExplanation, VotesExplanation
+from ._sample import ContrastExplanation, PredictionExplanation
 from .pair import PairExplanation, PartsExplanation
-from .shapley import shapley_values
+from .shapley import VotesExplanation, shapley_values
 
 __all__ = [
     "ClassExplanation",

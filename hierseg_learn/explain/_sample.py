@@ -1,4 +1,4 @@
-"""Explanations of one sample or a batch: one class rather than another, predictions, votes."""
+"""Explanations of one sample or a batch: one class rather than another, and predictions."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from . import words
 from .explanation import (
     DECISIONS,
     NAMELESS,
+    TOLERANCE,
     DistanceExplanation,
     OneSample,
     SignedExplanation,
@@ -40,8 +41,6 @@ if TYPE_CHECKING:
 
 # what a class mean is called
 _MEANS = {"prototypes": "prototype", "linear": "mean"}
-# contributions and the difference that they add up to may differ by rounding only
-TOLERANCE = 1e-6
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -76,11 +75,11 @@ class ContrastExplanation(OneSample, SignedExplanation):
         Names or labels of the samples.
     decision : {"neighbors", "prototypes", "linear"}, default="neighbors"
         Whether the rows are training rows, prototypes, or class means of linear discriminants.
-    log_prior_odds : float or array-like of shape (n_samples,), default=None
-        Log-odds of the priors of `target` and `foil`, for ``decision="linear"``; None is 0.
     attribute_to : {"nodes", "parts"}, default="nodes"
         Whether an inner node's own columns count for the node, or for the leaves below it as far as
         they can be split, as in :class:`PartsExplanation`.
+    log_prior_odds : float or array-like of shape (n_samples,), default=None
+        Log-odds of the priors of `target` and `foil`, for ``decision="linear"``; None is 0.
 
     See Also
     --------
@@ -681,191 +680,4 @@ class PredictionExplanation(OneSample, DistanceExplanation):
             "vote_weights": self._vote_shares.tolist(),
             "squared_distances": self.squared_distances.tolist(),
             "contrast": None if self.contrast is None else self.contrast.to_dict(),
-        }
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class VotesExplanation(OneSample, SignedExplanation):
-    """What every part adds to the share of the votes for a class, or to its probability.
-
-    What is explained is the share of the votes with all parts of the sample, minus the one without
-    any of them; where no neighbors vote, the probability of the class takes its place.
-    Contributions are the exact Shapley values of the game whose worth is the share of the votes
-    when only the parts of a coalition are present: the mean gain by a part over all orders in which
-    parts may be added.
-
-    Parameters
-    ----------
-    tree : SegmentTree
-        The tree.
-    direct : array-like of shape (n_nodes,)
-        What every part adds; 0 for nodes that are no player. The sum is the difference of `proba`.
-    label : object
-        The class.
-    scores : array-like of shape (2 ** n_players,)
-        Share of the votes for the class with every coalition of the players: bit k of the position
-        says whether player k is present.
-    players : array-like of int, shape (n_players,)
-        The nodes that were removed and added, each with its subtree.
-    removal : {"ablate", "swap"}
-        Whether parts outside the coalition are unlabeled ("ablate"), or those of other
-        images ("swap").
-    present : array-like of bool, shape (n_nodes,), default=None
-        Whether the sample has the node; None if unknown.
-    name : str, default="the sample"
-        Name of the sample.
-    decision : {"neighbors", "prototypes", "linear"}, default="neighbors"
-        Whether training rows vote, or prototypes or linear discriminants give the probability.
-
-    See Also
-    --------
-    hierseg_learn.what_if.explain_votes : Computes the explanation.
-    ContrastExplanation : Explains distances instead, in closed form.
-
-    Examples
-    --------
-    >>> from hierseg_learn.explain import VotesExplanation
-    >>> from hierseg_learn.tree import SegmentTree
-    >>> tree = SegmentTree.from_nested({"photo": {"sky": 0, "person": {"hair": 1, "skirt": 2}}})
-    >>> explanation = VotesExplanation(
-    ...     tree,
-    ...     [0.1, -0.05, 0.45, 0.0, 0.0],
-    ...     label="ballet",
-    ...     scores=[0.3, 0.4, 0.25, 0.35, 0.75, 0.85, 0.7, 0.8],
-    ...     players=[0, 1, 2],
-    ...     removal="ablate",
-    ... )
-    >>> print(explanation.to_text())
-    80% of the votes are for 'ballet', 30% if all parts are ablated.
-    They are due to skirt (82%); against it: hair (9%).
-    All that adds votes is 100%; what takes votes away is 9% of that.
-    <BLANKLINE>
-    difference 0.5   for  against      direct  votes
-    photo           100%       9%          0%      0
-    ├── sky          18%       0%         18%    0.1
-    └── person       82%       9%          0%      0
-        ├── hair      0%       9%  9% against  -0.05
-        └── skirt    82%       0%         82%   0.45
-
-    """
-
-    tree: SegmentTree
-    direct: np.ndarray
-    _: KW_ONLY
-    label: Any
-    scores: np.ndarray
-    players: np.ndarray
-    removal: str
-    present: np.ndarray | None = None
-    name: str = NAMELESS
-    decision: str = "neighbors"
-
-    _type = "votes"
-
-    def __post_init__(self) -> None:
-        n_nodes = check_tree(self.tree).n_nodes
-        check_choice(self.removal, "removal", "ablate", "swap")
-        check_choice(self.decision, "decision", *DECISIONS)
-        direct = check_numbers(self.direct, "direct", (n_nodes,))
-        players = check_numbers(self.players, "players", ("n_players",)).astype(np.intp)
-        scores = check_numbers(self.scores, "scores", (2 ** len(players),))
-        if abs(direct.sum() - (scores[-1] - scores[0])) > TOLERANCE:
-            raise ValueError(
-                f"direct must sum to scores[-1] - scores[0] = {scores[-1] - scores[0]:.6g}, got "
-                f"{direct.sum():.6g}."
-            )
-        vars(self).update(
-            direct=direct,
-            scores=scores,
-            players=read_only(players),
-            present=check_presence(self.present, "present", (n_nodes,)),
-            name=str(self.name),
-        )
-
-    @property
-    def proba(self) -> np.ndarray:
-        """Share of the votes without any player, and with all of them: array of shape (2,)."""
-        return self.scores[[0, -1]]
-
-    def worth(self, kept: Any) -> np.ndarray:
-        """Share of the votes when only some players are present.
-
-        Parameters
-        ----------
-        kept : array-like of shape (n_coalitions, n_players), bool
-            Which players are present.
-
-        Returns
-        -------
-        scores : ndarray of shape (n_coalitions,)
-        """
-        kept = np.asarray(kept, dtype=bool)
-        if kept.ndim != 2 or kept.shape[1] != len(self.players):
-            raise ValueError(
-                f"kept must have shape (n_coalitions, {len(self.players)}), got {kept.shape}."
-            )
-        return self.scores[kept @ (1 << np.arange(len(self.players)))]
-
-    def _sentences(self, max_nodes: int) -> list[str]:
-        without = "ablated" if self.removal == "ablate" else "those of other images"
-        none, everything = (percent(value) for value in self.proba)
-        of_what = (
-            f"{everything} of the votes are for {class_name(self.label)}"
-            if self._is_vote
-            else f"The probability of {class_name(self.label)} is {everything}"
-        )
-        opening = f"{of_what}, {none} if all parts are {without}."
-        pro, against = self._for_and_against(max_nodes)
-        if not pro:
-            what = "the votes" if self._is_vote else "it"
-            nothing = f"changes {what}" if against == "." else self._adds[0]
-            return [opening, f"No part {nothing}{against}"]
-        if not self.value:
-            return [opening, f"The contributions cancel: for it {pro}{against}"]
-        due = "They are" if self._is_vote else "It is"
-        return [opening, f"{due} due to {pro}{against}", *self._weaker_side(*self._adds)]
-
-    @property
-    def _is_vote(self) -> bool:
-        return self.decision == "neighbors"
-
-    @property
-    def _adds(self) -> tuple[str, str]:
-        """What parts do that speak for the class, or against it."""
-        return ("adds votes", "takes votes away") if self._is_vote else ("raises it", "lowers it")
-
-    def _more_columns(self) -> dict[str, list[str]]:
-        heading = "votes" if self._is_vote else "probability"
-        return {heading: [number(value) for value in self.direct]}
-
-    def _caption(self) -> str:
-        what = "votes for" if self._is_vote else "probability of"
-        return f"Shares of what parts add to the {what} {class_name(self.label)}, by node"
-
-    def _share_label(self) -> str:
-        return f"share:  ← others  |  {class_name(self.label)} →"
-
-    def _question(self) -> str:
-        if self._is_vote:
-            return f"What do the votes for {class_name(self.label)} come from?"
-        return f"What does the probability of {class_name(self.label)} come from?"
-
-    def _title(self) -> str:
-        return self._with_name(self._question())
-
-    def _subject(self) -> str:
-        what = "votes for" if self._is_vote else "probability of"
-        return f"{self.name}: {what} {class_name(self.label)}"
-
-    def _names(self) -> tuple[str, ...]:
-        return (self.name,)
-
-    def _about(self) -> dict[str, Any]:
-        return {
-            "name": self.name,
-            "label": plain(self.label),
-            "proba": self.proba.tolist(),
-            "players": [self.tree.paths[node] for node in self.players.tolist()],
-            "removal": self.removal,
-            "decision": self.decision,
         }

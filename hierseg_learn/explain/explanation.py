@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 # what decides on the class of a sample
 DECISIONS = ("neighbors", "prototypes", "linear")
+# contributions and what they add up to may differ by rounding only
+TOLERANCE = 1e-6
 # what a sample without a name is called
 NAMELESS = "the sample"
 # a squared distance below this share of the contributions' absolute sum is a rounding error

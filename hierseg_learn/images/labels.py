@@ -78,9 +78,10 @@ def to_label_map(
     """Check one label map, (h, w), and bring it to int32, -1 where unlabeled."""
     if mask.dtype == np.uint8:
         # all that can be wrong is that there is no part
-        table = np.arange(256, dtype=np.int32)
-        table[[part for part in rule.skipped(mask.dtype) if 0 <= part < len(table)]] = -1
-        labels = np.take(table, mask)
+        labels = mask.astype(np.int32, order="C")
+        for part in rule.skipped(mask.dtype):
+            if 0 <= part < 256:
+                np.copyto(labels, -1, where=mask == part)
         if may_be_empty or labels.max(initial=-1) >= 0:
             return labels
     # NumPy 2.0 cannot compare foreign byte orders with numbers out of their range

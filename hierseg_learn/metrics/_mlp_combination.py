@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ from ._combination import (
     FittedNode,
     NodeOutcome,
     Score,
+    reported,
     subsample,
 )
 from ._mlp_training import Layer, Network, find_device, to_metric
@@ -27,6 +28,7 @@ from ._training import Rows
 from .cross_fitting import held_out_folds
 from .lift import NO_EMBEDDING, Lift, NodeEmbedding
 from .mlp import MLPMetric, Perceptron
+from .posteriors import HeldOut
 
 if TYPE_CHECKING:
     from ..tree import SegmentTree
@@ -111,14 +113,14 @@ class MLPCombination(Combination):
                 X[rows], codes[rows], tree, columns, learners, self.warm_start, seed, on_step
             )
 
-        def score_fold(fold: np.ndarray) -> list[float]:
-            nodes = climb(fold)
-            rows = subsample(np.delete(np.arange(len(X)), fold), MAX_REFERENCES)
-            asked = subsample(fold, MAX_QUERIES)
-            return [
-                score(_embed(node, X[rows]), codes[rows], _embed(node, X[asked]), codes[asked])
-                for node in nodes
-            ]
+        def score_fold(fold: np.ndarray) -> tuple[list[float], HeldOut]:
+            known = subsample(np.delete(np.arange(len(X)), fold), MAX_REFERENCES)
+            asked, report, scores = subsample(fold, MAX_QUERIES), reported(score), []
+            for node in climb(fold):
+                points = _embed(node, X[known]), _embed(node, X[asked])
+                held_out = HeldOut(points[0], codes[known], points[1], codes[asked])
+                scores.append(report(points[0], codes[known], points[1], codes[asked]))
+            return scores, held_out
 
         # threads, since the time goes into torch; each climb has its own seeds
         threads = Parallel(n_jobs=n_jobs, prefer="threads")
@@ -127,11 +129,9 @@ class MLPCombination(Combination):
         scores = np.full(tree.n_nodes, np.nan)
         if found:
             sizes = [min(len(fold), MAX_QUERIES) for fold in folds]
-            scores = np.average(found, axis=0, weights=sizes)
-        return [
-            FittedNode(node.components, float(value), node.outcome, node.lift)
-            for node, value in zip(nodes, scores, strict=True)
-        ]
+            scores = np.average([values for values, _ in found], axis=0, weights=sizes)
+        nodes = [replace(node, score=float(v)) for node, v in zip(nodes, scores, strict=True)]
+        return [*nodes[:-1], replace(nodes[-1], held_out=tuple(of_root for _, of_root in found))]
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,19 @@ class NodeEmbedding:
         return self.embed((rows - self.mean) / self.scale)
 
 
+@dataclass(frozen=True)
+class AffineFirst:
+    """An embedding after a map ``x -> linear @ x + offset``."""
+
+    linear: np.ndarray  # (n_between, n_columns)
+    offset: np.ndarray  # (n_between,)
+    embed: Callable[[np.ndarray], np.ndarray]
+
+    def __call__(self, rows: np.ndarray) -> np.ndarray:
+        """Embed rows, (n_rows, n_columns): (n_rows, n_components)."""
+        return self.embed(rows @ self.linear.T + self.offset)
+
+
 NOTHING = np.zeros(0)
 NO_EMBEDDING = NodeEmbedding(np.zeros(0, dtype=np.intp), NOTHING, NOTHING, None, 0)
 

@@ -16,11 +16,12 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.covariance import graphical_lasso
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.pipeline import Pipeline
 from sklearn.utils import check_array, check_X_y
 
 from ..utils.spread import varies
 from .base import LinearMetric, NonlinearMetric
-from .lift import NodeEmbedding
+from .lift import AffineFirst, NodeEmbedding
 
 # scikit-learn's function, an argument that was removed, and the argument's new name. `cov_init` has
 # none: it set where the solver starts.
@@ -112,7 +113,7 @@ def fit_node_map(learner: Any, X: np.ndarray, codes: np.ndarray, *, name: str) -
     out. This package's learners give fewer components than asked for where a node has fewer columns
     or a fold fewer classes. The map is ``transform(I) - transform(0)``, checked on random rows,
     since some estimators with `components_` are not linear. A `NonlinearMetric` says itself that it
-    is not: its embedding is taken.
+    is not: its embedding is taken, also behind the linear steps of a pipeline.
     """
     dtype = np.asarray(X).dtype
     # in float32, rounding of a constant would look like data
@@ -126,9 +127,10 @@ def fit_node_map(learner: Any, X: np.ndarray, codes: np.ndarray, *, name: str) -
     prepare(learner)
     with quiet_fits():
         fitted = _fit(learner, rows, codes, name)
-        if isinstance(fitted, NonlinearMetric):
-            size = _count_components(fitted, rows, name)
-            own = np.flatnonzero(used), mean[used], scale[used], fitted.embedding_, size
+        if isinstance(_last_step(fitted), NonlinearMetric):
+            embed = _read_embedding(fitted, rows, name)
+            size = _count_components(embed, rows, fitted, name)
+            own = np.flatnonzero(used), mean[used], scale[used], embed, size
             return NodeMap(np.eye(size), size, NodeEmbedding(*own))
         linear = _read_linear_map(fitted, rows, name)
     components = np.zeros((len(linear), X.shape[1]))
@@ -173,9 +175,24 @@ def _fit(learner: Any, rows: np.ndarray, codes: np.ndarray, name: str) -> Any:
         ) from error
 
 
-def _count_components(fitted: NonlinearMetric, rows: np.ndarray, name: str) -> int:
+def _last_step(fitted: Any) -> Any:
+    return fitted[-1] if isinstance(fitted, Pipeline) else fitted
+
+
+def _read_embedding(fitted: Any, rows: np.ndarray, name: str) -> Callable:
+    """Embedding of a learner, or of a pipeline whose other steps are linear."""
+    last = _last_step(fitted)
+    if fitted is last or len(fitted) == 1:
+        return last.embedding_
+    before = fitted[:-1]
+    linear = _read_linear_map(before, rows, name)
+    offset = np.asarray(before.transform(np.zeros((1, rows.shape[1]))), dtype=np.float64)[0]
+    return AffineFirst(linear, offset, last.embedding_)
+
+
+def _count_components(embed: Callable, rows: np.ndarray, fitted: Any, name: str) -> int:
     """Count the components of an embedding, and check that they are finite numbers."""
-    images = np.asarray(fitted.embedding_(rows[:N_PROBES]))
+    images = np.asarray(embed(rows[:N_PROBES]))
     if images.shape[:-1] != rows[:N_PROBES].shape[:1] or not np.isfinite(images).all():
         raise ValueError(
             f"node_metric={type(fitted).__name__} returned infinite or missing values, or not one "

@@ -11,8 +11,10 @@ means :math:`p_{cd}`, with
 .. math:: r_d = \frac{\sum_c n_c m_{cd} p_{cd}}{\sum_c n_c p_{cd}^2}
 
 and the discriminant counts as much: a discriminant function is :math:`\sum_d r_d p_{cd} z_d` less
-half of its value at the class mean. All log-likelihoods are divided by a temperature [1]_, which is
-chosen, as is the covariance, by the log loss of held-out rows.
+half of its value at the class mean, and the logarithm of the share of the class is added. All of
+this is divided by a temperature [1]_, which is chosen, as is the covariance, by the log loss of
+held-out rows. In that loss, a row is of any class with a small probability, so that a few rows that
+are unlike all others do not decide.
 
 References
 ----------
@@ -26,12 +28,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.special import log_softmax
+from scipy.special import softmax
 
 from ..kernels.threads import single_blas_thread
 from ._lda import ClassScatter, Discriminants, ledoit_wolf
 
-# what log-likelihoods are divided by, in steps of a fourth of an octave
+# probability that a held-out row is of any class, whatever it looks like
+ANY_CLASS = 0.05
+# what log posteriors are divided by, in steps of a fourth of an octave
 TEMPERATURES = 2.0 ** (np.arange(-4, 49) / 4)
 
 
@@ -63,7 +67,7 @@ class Posteriors:
     # and classes do not differ along any other
     whitening: np.ndarray
     shrinkage: float  # of the covariance
-    temperature: float  # that the covariance is multiplied by
+    temperature: float  # that the covariance is multiplied by, and log priors are divided by
 
 
 class _Fit:
@@ -128,7 +132,7 @@ def fit_posteriors(
     """
     with single_blas_thread():
         learned, temperature, of_metric = _Fit(points, codes, unseen), 1.0, True
-        if held_out:
+        if held_out and points.shape[1]:
             losses = np.zeros((2 if unseen is None else 1, len(TEMPERATURES)))
             for part in held_out:
                 fit = _Fit(part.references, part.codes, part.unseen)
@@ -198,9 +202,9 @@ def _log_losses(
     """Sums over the queries of a class that was seen, for every temperature."""
     places = fit.places(query_codes)
     asked = np.flatnonzero(places >= 0)
-    likelihoods, places = fit.log_likelihoods(shrinkage, queries[asked]), places[asked]
-    losses = np.empty(len(TEMPERATURES))
+    scores, places = fit.log_likelihoods(shrinkage, queries[asked]) + fit.log_priors, places[asked]
+    by_chance, losses = ANY_CLASS * np.exp(fit.log_priors)[places], np.empty(len(TEMPERATURES))
     for i, temperature in enumerate(TEMPERATURES):
-        log_proba = log_softmax(likelihoods / temperature + fit.log_priors, axis=1)
-        losses[i] = -log_proba[np.arange(len(asked)), places].sum()
+        proba = softmax(scores / temperature, axis=1)[np.arange(len(asked)), places]
+        losses[i] = -np.log((1 - ANY_CLASS) * proba + by_chance).sum()
     return losses

@@ -60,15 +60,21 @@ class PhotoInput:
             raise ValueError(
                 f"size must be a number of pixels, (height, width) or None, got {self.size!r}."
             )
+        if self.size is not None:
+            whole = tuple(map(int, sides)) if len(sides) == 2 else int(sides[0])
+            object.__setattr__(self, "size", whole)
         check_integer(self.multiple, "multiple")
         check_integer(self.remainder, "remainder", 0)
         for name in ("mean", "std"):
-            values = np.asarray(getattr(self, name), dtype=np.float64)
-            if values.shape not in ((), (3,)) or not np.isfinite(values).all():
-                raise ValueError(
-                    f"{name} must be a number or one per channel, got {getattr(self, name)!r}."
-                )
-        if np.any(np.asarray(self.std) <= 0):
+            given = getattr(self, name)
+            values = np.asarray(given)
+            fits = values.shape in ((), (3,)) and values.dtype.kind in "iuf"
+            if not fits or not np.isfinite(values).all():
+                raise ValueError(f"{name} must be a number or one per channel, got {given!r}.")
+            numbers = values.tolist()
+            numbers = tuple(numbers) if values.ndim else numbers
+            object.__setattr__(self, name, numbers)
+        if np.min(self.std) <= 0:
             raise ValueError(f"std must be above 0, got {self.std!r}.")
         if self.interpolation not in INTERPOLATIONS:
             raise ValueError(

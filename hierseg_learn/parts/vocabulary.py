@@ -193,7 +193,7 @@ def described_features(
     """
     most = max(int(one.max()) + 1 for one in regions)
     channels = [ImageChannels(image) for image in images]
-    pooled = descriptor.pool_images(channels, regions, most, device)
+    pooled = descriptor.pool_images(channels, regions, most, device=device)
     found = []
     for one, sums in zip(regions, pooled, strict=True):
         counts = np.bincount(one.ravel())

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -76,12 +76,20 @@ class OnnxSpec:
     tree: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
-        names = self.class_names
-        if isinstance(names, str) or not all(isinstance(name, str) for name in names) or not names:
-            raise ValueError(f"class_names must be a sequence of names, got {names!r}.")
-        object.__setattr__(self, "class_names", tuple(names))
-        if self.threshold is not None and not 0 < self.threshold < 1:
-            raise ValueError(f"threshold must lie between 0 and 1, got {self.threshold!r}.")
+        names = () if isinstance(self.class_names, str) else np.atleast_1d(self.class_names)
+        if len(names) == 0 or not all(isinstance(name, str) for name in names):
+            raise ValueError(f"class_names must be a sequence of names, got {self.class_names!r}.")
+        object.__setattr__(self, "class_names", tuple(map(str, names)))
+        given = self.threshold
+        if given is not None and not (isinstance(given, Real) and 0 < given < 1):
+            raise ValueError(f"threshold must lie between 0 and 1, got {given!r}.")
+        if self.tree is not None:
+            tree = SegmentTree.from_nested(self.tree)
+            strange = {tree.names[leaf] for leaf in tree.leaves} - {*self.class_names}
+            if strange:
+                raise ValueError(
+                    f"tree has the leaves {listed(sorted(strange))}, which are no class_names."
+                )
 
     @property
     def least_score(self) -> float | None:
@@ -269,10 +277,15 @@ class OnnxSegmenter(ClassSegmenter):
         return tuple(self.spec.class_names), self.spec.least_score is not None
 
     def _default_tree(self) -> SegmentTree | None:
-        if self.spec.tree is None or self.background is None:
-            return None if self.spec.tree is None else SegmentTree.from_nested(self.spec.tree)
+        if self.spec.tree is None:
+            return None
+        tree = SegmentTree.from_nested(self.spec.tree)
+        leaves = {tree.names[leaf] for leaf in tree.leaves}
+        has_rest = self.spec.least_score is not None or not leaves.issuperset(self.spec.class_names)
+        if self.background in leaves or self.background is None or not has_rest:
+            return tree
         [(root, parts)] = self.spec.tree.items()
-        free = int(PartLookup(SegmentTree.from_nested(self.spec.tree)).part_ids.max()) + 1
+        free = int(PartLookup(tree).part_ids.max()) + 1
         return SegmentTree.from_nested({root: {self.background: free, **parts}})
 
     def _predict(self, images: Sequence[np.ndarray]) -> list[np.ndarray]:

@@ -49,8 +49,7 @@ class VocabularySegmenter(Segmenter):
     a trained network, which mean more than colors do (a relative of [1]_); their borders are those
     of the regions, and so finer than the cells of the network.
 
-    The result does not depend on the order of the training images, unless that of the descriptor
-    does, nor on `n_jobs`.
+    The result does not depend on the order of the training images, nor on `n_jobs`.
 
     Parameters
     ----------
@@ -100,8 +99,8 @@ class VocabularySegmenter(Segmenter):
     Notes
     -----
     A training image is cut in ``fit``, and again where it is segmented: keeping the regions of all
-    images would take as much memory as the images. Beyond `max_images`, one more pass over the
-    images chooses among them by content.
+    images would take as much memory as the images. Beyond `max_images`, and with a descriptor, one
+    more pass over the images ranks them by content.
 
     References
     ----------
@@ -186,11 +185,16 @@ class VocabularySegmenter(Segmenter):
         self.cutter_._validate_params()
         rng = check_random_state(self.random_state)
         seeds = rng.randint(np.iinfo(np.int32).max, size=2)
-        if self.max_images is not None and len(batch) > self.max_images:
-            batch = batch.subset(_choose_by_content(batch, self.max_images, int(seeds[0])))
+        has_many = self.max_images is not None and len(batch) > self.max_images
         self.descriptor_ = None
-        if self.descriptor is not None:
-            self.descriptor_ = clone_with_seed(self.descriptor, rng).fit(batch)
+        if has_many or self.descriptor is not None:
+            ranked = _rank_by_content(batch, int(seeds[0]))[: self.max_images]
+            if self.descriptor is not None:
+                # what it learns may depend on the order of images, and theirs does not
+                descriptor = clone_with_seed(self.descriptor, rng)
+                self.descriptor_ = descriptor.fit(batch.subset(ranked))
+            if has_many:
+                batch = batch.subset(np.sort(ranked))
         n_described = 0 if self.descriptor_ is None else self.descriptor_.n_columns_
         tables = self._describe_all(batch, int(seeds[0]))
         self.vocabulary_ = PartVocabulary.learn(
@@ -263,11 +267,10 @@ class VocabularySegmenter(Segmenter):
         return found
 
 
-def _choose_by_content(batch: ImageBatch, n_images: int, seed: int) -> np.ndarray:
-    """Positions of a random choice of different images that does not depend on their order."""
+def _rank_by_content(batch: ImageBatch, seed: int) -> np.ndarray:
+    """Positions of different images, at random, in an order that does not depend on theirs."""
     keys = [_content_key(batch.image(i), seed) for i in range(len(batch))]
-    _, first = np.unique(keys, return_index=True)
-    return np.sort(first[:n_images])
+    return np.unique(keys, return_index=True)[1]
 
 
 def _content_key(image: np.ndarray, seed: int) -> str:

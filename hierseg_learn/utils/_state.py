@@ -66,14 +66,15 @@ def trusted_types() -> list[str]:
             for kind in vars(module).values()
             if inspect.isclass(kind)
             and kind.__module__.partition(".")[0] == _PACKAGE
-            and (issubclass(kind, BaseEstimator | PlainState | Packed) or _is_record(kind))
+            and (issubclass(kind, BaseEstimator | PlainState) or _is_stored(kind))
         }
     return sorted(names)
 
 
-def _is_record(kind: type) -> bool:
-    """Whether a class holds nothing but values: a dataclass or a named tuple."""
-    return is_dataclass(kind) or (issubclass(kind, tuple) and hasattr(kind, "_fields"))
+def _is_stored(kind: type) -> bool:
+    """Whether a class holds values only, or says itself what of it is stored."""
+    is_record = is_dataclass(kind) or (issubclass(kind, tuple) and hasattr(kind, "_fields"))
+    return is_record or "__getstate__" in vars(kind)
 
 
 class PlainState:
@@ -115,7 +116,8 @@ def pack(state: dict[str, Any]) -> dict[str, Any]:
     literals become one text. `unpack` is the inverse. An array, or an object that holds one, stays
     one object where it is in several places.
     """
-    plain = {name: value for name, value in state.items() if _is_literal(value)}
+    # sorted, since joblib tells objects apart by their states
+    plain = {name: state[name] for name in sorted(state) if _is_literal(state[name])}
     memo: dict[int, tuple[Any, Any]] = {}
     others = {name: _pack(value, memo) for name, value in state.items() if name not in plain}
     return {_LITERALS: repr(plain), **others}
@@ -131,7 +133,7 @@ def unpack(state: dict[str, Any]) -> dict[str, Any]:
 
 def _pack(value: Any, memo: dict[int, tuple[Any, Any]]) -> Any:
     if id(value) not in memo:
-        packed = _as_packed(value)
+        packed = _as_packed(value, memo)
         memo[id(value)] = value, packed or _each(value, _pack, memo)
     return memo[id(value)][1]
 
@@ -162,18 +164,21 @@ def _each(value: Any, change: Callable[..., Any], memo: dict[int, tuple[Any, Any
     return value if same else changed
 
 
-def _as_packed(value: Any) -> Packed | None:
+def _as_packed(value: Any, memo: dict[int, tuple[Any, Any]]) -> Packed | None:
     """A value of another kind than files hold well; None for any other."""
     kind = type(value)
-    if kind in (list, tuple, dict, set):
-        return Packed("literal", repr(value)) if _is_literal(value) else None
+    if kind in (list, tuple, dict) and _is_literal(value):
+        return Packed("literal", repr(value))
+    if kind is dict and not all(type(key) is str for key in value):
+        # in JSON, keys are text
+        return Packed("dict", [_pack(list(value), memo), _pack(list(value.values()), memo)])
     if kind is np.ndarray:
         # text in columns of pandas, and names of columns
         is_text = value.dtype == object and value.ndim == 1 and _is_literal(items := value.tolist())
         return Packed("objects", repr(items)) if is_text else None
-    if kind in (frozenset, range):
+    if kind in (frozenset, set, range):
         items = (
-            sorted(value, key=repr) if kind is frozenset else [value.start, value.stop, value.step]
+            sorted(value, key=repr) if kind is not range else [value.start, value.stop, value.step]
         )
         return Packed(kind.__name__, items)
     if isinstance(value, os.PathLike):
@@ -186,7 +191,7 @@ def _as_packed(value: Any) -> Packed | None:
 def _is_literal(value: Any, depth: int = 0) -> bool:
     """Whether Python's own text of a value gives it back, type by type."""
     kind = type(value)
-    if kind in (list, tuple, set):
+    if kind in (list, tuple):
         return depth < _MAX_DEPTH and all(_is_literal(item, depth + 1) for item in value)
     if kind is dict:
         return _is_literal([*value, *value.values()], depth)
@@ -206,7 +211,7 @@ def _pack_pandas(value: Any) -> Packed | None:
     array = value.to_numpy()
     if not isinstance(value.dtype, np.dtype) and array.dtype == object:
         array = np.where(value.isna(), None, array)  # pandas has an object of its own for missing
-    content = [_as_packed(array) or array, str(value.dtype), value.name]
+    content = [_as_packed(array, {}) or array, str(value.dtype), value.name]
     if isinstance(value, pd.Index):
         return Packed("index", content)
     return Packed("series", [*content, _pack_pandas(value.index)])
@@ -253,7 +258,9 @@ def _make_levels(frame: Any) -> Any:
 _MAKE: dict[str, Callable[[Any], Any]] = {
     "literal": literal_eval,
     "objects": _make_objects,
+    "dict": lambda content: dict(zip(*content)),
     "frozenset": frozenset,
+    "set": set,
     "range": lambda ends: range(*ends),
     "path": Path,
     "index": _make_index,

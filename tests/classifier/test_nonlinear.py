@@ -6,6 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.decomposition import PCA
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from hierseg_learn import HierarchicalMetricClassifier
@@ -226,6 +229,25 @@ def test_float32_tables(data):
     assert model.fit(X, data[1]).transform(X).dtype == np.float32
 
 
+@pytest.mark.parametrize("scaler", [StandardScaler(), "passthrough"])
+def test_linear_steps_before_an_embedding(scaler, data, pairs):
+    learner = make_pipeline(scaler, PCA(2), RandomFeatures(random_state=0))
+    model = HierarchicalMetricClassifier(node_metric=learner, random_state=0).fit(*data)
+    X, node = data[0].to_numpy(), model.tree_.leaves[0]
+    own = X[:, model.column_nodes_ == node]
+    own = (own - own.mean(axis=0)) / own.std(axis=0)
+    assert_allclose(
+        model._metric.lifts[node].nodes[node](X), learner.fit(own, data[1]).transform(own)
+    )
+    assert_allclose(model.pair_contributions(pairs).sum(axis=1), squared(model, pairs))
+
+
+def test_steps_before_an_embedding_must_be_linear(data):
+    learner = make_pipeline(FunctionTransformer(np.tanh), RandomFeatures())
+    with pytest.raises(ValueError, match=r"node_metric=Pipeline is not linear .*NonlinearMetric"):
+        HierarchicalMetricClassifier(node_metric=learner).fit(*data)
+
+
 def test_embeddings_that_are_no_numbers(data):
     with pytest.raises(ValueError, match="Infinite returned infinite or missing values"):
         HierarchicalMetricClassifier(node_metric=Infinite()).fit(*data)
@@ -262,3 +284,19 @@ def test_perceptrons_along_a_tree(combination):
 
 def test_a_name_needs_no_torch_until_fit():
     assert HierarchicalMetricClassifier(node_metric="mlp").get_params()["node_metric"] == "mlp"
+
+
+def test_skops_can_store_a_tree_of_embeddings(data):
+    io = pytest.importorskip("skops.io", reason="needs skops")
+    pytest.importorskip("torch", reason="needs torch")
+    X, y = data
+    learner = MLPMetric((4,), n_components=2, max_iter=2, device="cpu")
+    for combination in ("weighted", "mlp"):
+        model = HierarchicalMetricClassifier(
+            node_metric=learner, combination=combination, random_state=0
+        ).fit(X, y)
+        content = io.dumps(model)
+        trusted = io.get_untrusted_types(data=content)
+        assert all(name.startswith("hierseg_learn.") for name in trusted)
+        again = io.loads(content, trusted=trusted)
+        assert_array_equal(again.predict_proba(X), model.predict_proba(X))

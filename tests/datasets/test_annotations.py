@@ -132,6 +132,20 @@ def test_flags_of_labelme_are_classes(labelme):
     assert load_annotations(path, unmatched="drop").ids == ["a", "b"]
 
 
+def test_splits_of_labelme_are_folders(labelme):
+    path = labelme("a", [shape()])
+    for name in ("train", "test"):
+        (path / name).mkdir()
+        for file in ("a.json", "a.jpg"):
+            (path / name / file).write_bytes((path / file).read_bytes())
+    data = load_annotations(path, split="train", as_frame=True)
+    assert (data.ids, data.left_out) == (["a"], {})
+    assert data.frame["split"].tolist() == ["train"]
+    assert load_annotations(path).ids == ["a", "test/a", "train/a"]
+    with pytest.raises(FileNotFoundError, match=r"must be a folder with images, got .*val"):
+        load_annotations(path, split="val")
+
+
 def test_old_files_of_labelme_have_no_size(labelme):
     path = labelme("a", [shape()], imageHeight=None, imageWidth=None)
     assert_array_equal(load_annotations(path).images[0].mask, square())
@@ -336,6 +350,12 @@ def test_wrong_files_of_label_studio(label_studio):
             load_annotations(file, verify=True)
     with pytest.raises(ValueError, match=r"Task 0 of project.json names no photo"):
         load_annotations(label_studio([task([], "text")]))
+    turned = {
+        **region("rectangle", "cat", **percent(2, 3), width=9, height=9),
+        "image_rotation": 90,
+    }
+    with pytest.raises(ValueError, match="annotated on a turned photo"):
+        load_annotations(label_studio([task([turned])]))
     with pytest.raises(ValueError, match="It looks like COCO's: use load_coco"):
         load_annotations(label_studio({"annotations": []}))
     box = region("rectangle", "cat", **percent(2, 3), width=25, height=100 / 3)

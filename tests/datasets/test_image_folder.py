@@ -582,9 +582,16 @@ def test_progress_and_what_is_left_out_are_said(folder, capsys):
 def test_gray_levels_in_a_file_of_one_part(tmp_path, write, photo):
     write("images/a.jpg", photo())
     write("masks/a_hair.png", np.resize(np.array(LEVELS, np.uint8), (6, 8)))
-    data = load_image_folder(tmp_path, one_per_part=True)
     with pytest.raises(ValueError, match=r"a_hair.png' holds 3 ids: .*expected 0 and one other"):
-        data.images[0]
+        load_image_folder(tmp_path, one_per_part=True)
+
+
+def test_masks_in_a_format_for_photos(folder):
+    for file in (folder[0] / "masks").iterdir():
+        Image.open(file).save(file.with_suffix(".jpg"))
+        file.unlink()
+    with pytest.raises(ValueError, match=r"a.jpg'\) is a JPEG file, which does not keep part ids"):
+        load_image_folder(folder[0])
 
 
 @pytest.mark.skipif(os.name == "nt", reason="links need rights on Windows")

@@ -13,7 +13,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from hierseg_learn import HierarchicalMetricClassifier, SegmentedImages, SegmentTreeTransformer
 from hierseg_learn.audit import node_reliance
-from hierseg_learn.descriptors import ColorDescriptor, DeepDescriptor, ImageChannels
+from hierseg_learn.descriptors import ColorDescriptor, DeepDescriptor, ImageChannels, _deep
 from hierseg_learn.networks import open_trunk
 from hierseg_learn.report import write_report
 from hierseg_learn.sampling import SegmentSwapSampler
@@ -309,3 +309,73 @@ def test_explanations_and_reports_state_the_leakage(mask, tmp_path):
     assert expected in node_reliance(model, X, y, n_repeats=1, random_state=0).to_text()
     page = write_report(model, X, y, tmp_path / "report.html").read_text(encoding="utf-8")
     assert expected.replace("'", "&#x27;") in page
+
+
+def test_a_part_alone_is_the_same_anywhere_in_any_photo():
+    """It goes to the middle of an input that it fills."""
+    part, outline = photo(5, (9, 6, 3)), regions_of((9, 6), 1, seed=3) == 0
+    columns = []
+    for seed, shape, (top, left) in ((0, (30, 20), (4, 11)), (1, (15, 40), (6, 0))):
+        image, regions = photo(seed, (*shape, 3)), np.full(shape, -1)
+        place = slice(top, top + 9), slice(left, left + 6)
+        image[place][outline], regions[place][outline] = part[outline], 0
+        deep = DeepDescriptor(TRUNK, part_size=32).fit([image])
+        area = [np.mean(regions == 0)]
+        columns.append(deep.from_sums(deep.pool(ImageChannels(image), regions, 1), area))
+    np.testing.assert_allclose(columns[0], columns[1], rtol=1e-5, atol=1e-6)
+
+
+def test_what_is_around_a_part_is_painted():
+    network = torch.nn.Conv2d(3, 3, 1, bias=False)
+    with torch.no_grad():
+        network.weight[:] = torch.eye(3)[..., None, None]
+    image, regions = photo(shape=(40, 40, 3)), np.full((40, 40), -1)
+    regions[10:30, 10:30] = 0
+    image[10:30, 10:30] = 0.2
+    preprocessing = {"size": 16, "mean": (0.2, 0.4, 0.6), "std": 1.0, "interpolation": "box"}
+    for fill, around in ((1.0, [1, 1, 1]), (0.0, [0, 0, 0]), (None, [0.2, 0.4, 0.6])):
+        deep = DeepDescriptor(network, preprocessing=preprocessing, part_size=20, fill=fill)
+        deep.fit([image])
+        view = _deep._view_of_part(deep.trunk_, 20, (slice(10, 30),) * 2)._replace(regions=(0,))
+        given = _deep._input(deep.trunk_, _deep.as_bytes(image), view, regions, fill)
+        assert given.shape == (3, 20, 20)
+        np.testing.assert_allclose(given[:, 0, 0], np.subtract(around, [0.2, 0.4, 0.6]), atol=2e-3)
+        np.testing.assert_allclose(given[:, 9, 9], np.subtract(0.2, [0.2, 0.4, 0.6]), atol=2e-3)
+
+
+def test_small_parts_are_enlarged_eightfold_at_most():
+    view = _deep._view_of_part(TRUNK, 160, (slice(3, 8), slice(2, 4)))
+    assert view.scales == (8, 8)
+    assert view.shape == (44, 20)
+    middle = np.add(view.origin, np.divide(view.shape, 16))
+    np.testing.assert_allclose(middle, [5.5, 3])
+
+
+@MASKS
+def test_principal_components_are_one_linear_map(mask):
+    X, _ = data()
+    whole = transformer(mask=mask).fit_transform(X)
+    model = transformer(mask=mask, n_components=2).fit(X)
+    deep = model.descriptors_[0][1]
+    np.testing.assert_allclose(deep.components_ @ deep.components_.T, np.eye(2), atol=1e-12)
+    assert deep.get_feature_names_out().tolist() == ["deep_0", "deep_1"]
+    table = model.transform(X)
+    for path in model.tree_.paths:
+        channels = whole.filter(regex=f"^{path}[|]deep_").to_numpy()
+        found = table.filter(regex=f"^{path}[|]deep_").to_numpy()
+        np.testing.assert_allclose(found, channels @ deep.components_.T, rtol=1e-4, atol=1e-5)
+    image = X[0].image / 1.0
+    dense = DeepDescriptor(TRUNK, mask=mask).fit(X).maps(image) @ deep.components_.T
+    np.testing.assert_allclose(deep.maps(image), dense, rtol=1e-4, atol=1e-5)
+    assert PartEditor.from_transformer(model).read(table).shape == table.shape
+
+
+def test_principal_components_are_those_of_the_cells():
+    images = [photo(k, (16, 16, 3)) for k in range(5)]
+    deep = DeepDescriptor(TRUNK, n_components=3).fit(images)
+    given = [TRUNK.prepare(np.rint(255 * one).astype(np.uint8), (16, 16)) for one in images]
+    cells = TRUNK.feature_maps(np.stack(given)).transpose(0, 2, 3, 1).reshape(-1, 6)
+    expected = np.linalg.svd(cells - cells.mean(axis=0))[2][:3]
+    signs = np.sign((expected * deep.components_).sum(axis=1, keepdims=True))
+    np.testing.assert_allclose(deep.components_, signs * expected, atol=1e-4)
+    assert DeepDescriptor(TRUNK, n_components=6).fit(images).components_ is None

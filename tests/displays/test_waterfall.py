@@ -8,6 +8,7 @@ from numpy.testing import assert_allclose
 
 from hierseg_learn.displays import WaterfallDisplay
 from hierseg_learn.explain import ContrastExplanation, PairExplanation
+from hierseg_learn.tree import SegmentTree
 from tests.explain.fitted import fitted_portraits
 from tests.strategies import segment_trees
 
@@ -146,3 +147,23 @@ def test_from_estimator_explains_one_or_two(plt):
     assert_allclose(pair.explanation.direct, expected.direct)
     with pytest.raises(ValueError, match=r"X must hold one sample, .* or two, .*; got 3"):
         WaterfallDisplay.from_estimator(fitted.model, images[:3])
+
+
+def test_priors_have_a_bar():
+    tree = SegmentTree.from_nested({"photo": {"sky": 0, "person": {"hair": 1, "skirt": 2}}})
+    direct = np.linspace(-1, 2, tree.n_nodes)
+    explanation = ContrastExplanation(
+        tree,
+        direct,
+        target="a",
+        foil="b",
+        squared_distances=[1.0, 1.0 + 2 * direct.sum()],
+        decision="linear",
+        log_prior_odds=-0.75,
+    )
+    display = WaterfallDisplay(explanation).plot()
+    *_, priors = display.steps()
+    assert priors[:2] == ("priors", -0.75)
+    assert_allclose(bars(display)[-1], [0, explanation.log_odds], atol=1e-12)
+    assert "and priors -0.75 add up to" in display.alt_text
+    assert display.alt_text.endswith("the log-odds.")

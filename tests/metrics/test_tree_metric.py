@@ -9,10 +9,12 @@ from sklearn.decomposition import PCA
 from hierseg_learn import HierarchicalMetricClassifier
 from hierseg_learn.metrics import (
     NodeOutcome,
+    ProjectionCombination,
     ScatterCombination,
     ShrinkageLDA,
     WeightedCombination,
     _scatter,
+    _weighted,
     cross_fitting,
 )
 from hierseg_learn.metrics.node import fit_node_map
@@ -278,3 +280,58 @@ def test_scores_are_what_new_rows_will_give(combination):
         errors.append(model.node_scores_["photo"] - truth)
     # 300 rows tell a score to 0.03 or so, at one standard error
     assert abs(np.mean(errors)) < 0.06
+
+
+# Parents that keep some of their children
+
+DROPPING = {
+    "weighted": {"combination": WeightedCombination(drop_children=True)},
+    "projection": {"combination": ProjectionCombination(drop_children=True)},
+    "linear": {
+        "combination": ProjectionCombination(drop_children=True),
+        "decision": "linear",
+    },
+}
+each_dropping = pytest.mark.parametrize("params", DROPPING.values(), ids=DROPPING)
+
+
+@each_dropping
+def test_parents_that_may_drop_children_score_noise_at_chance(params):
+    rng, found = np.random.default_rng(0), []
+    for _ in range(20):
+        X, y = rng.standard_normal((90, 12)), rng.permutation(np.arange(90) % 2)
+        model = fit(X, y, tree=DEEP, **params)
+        found.append(model.node_scores_[~model.tree_.is_leaf].mean())
+    assert abs(np.mean(found) - 0.5) < 2.5 * np.std(found) / np.sqrt(len(found))
+
+
+def test_what_is_left_out_contributes_nothing():
+    params = DROPPING["linear"]
+    paths = [f"photo/part_{i}" for i in range(6)]
+    X, y = named_table(900, paths=paths, n_columns=8, signal=1.5)
+    model, every = (
+        fit(X[:120], y[:120], **{**params, "combination": combination})
+        for combination in (params["combination"], type(params["combination"])())
+    )
+    outcome = model.node_outcomes_["photo"]
+    kept = outcome.params["kept"].split(", ")
+    assert "part_0" in kept
+    assert len(kept) < 6
+    left_out = [path for path in paths if path.partition("/")[2] not in kept]
+    columns = X.columns.str.partition("|").get_level_values(0).isin(left_out)
+    assert not model.components_[:, columns].any()
+    assert model.components_[:, ~columns].any(axis=0).all()
+    assert "kept" not in every.node_outcomes_["photo"].params
+    assert model.score(X[120:], y[120:]) > every.score(X[120:], y[120:]) - 0.02
+    direct = model.explain_contrasts(X[120:140]).direct
+    nodes = [model.tree_.index(path) for path in left_out]
+    assert not direct[:, nodes].any()
+
+
+def test_subsets_are_single_groups_and_all_but_one():
+    maps = [np.ones((2, 3)), np.zeros((0, 3)), np.ones((1, 3)), np.ones((1, 3))]
+    found = [np.flatnonzero(kept).tolist() for kept in _weighted.subsets_of(maps)]
+    assert found == [[0], [2], [3], [2, 3], [0, 3], [0, 2]]
+    assert len(_weighted.subsets_of(maps[:3])) == 2
+    scales = _weighted.scales_of(None, None, maps, 2)
+    assert_array_equal(_weighted.stack_scaled(maps, scales), maps[0])

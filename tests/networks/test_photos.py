@@ -27,6 +27,12 @@ def test_size_of_the_input(settings, size, target):
     assert photos.prepare(np.zeros(size, dtype=np.float32)).shape == (3, *target)
 
 
+def test_settings_are_plain_numbers():
+    """So that two can be compared, whatever they were given as."""
+    one = PhotoInput(size=np.array([4, 5]).tolist(), mean=np.array([0.5, 0, 1]), std=[1, 2, 3])
+    assert one == PhotoInput(size=(4, 5), mean=(0.5, 0, 1), std=(1, 2, 3))
+
+
 @pytest.mark.parametrize(
     ("mean", "std", "expected"),
     [
@@ -71,8 +77,9 @@ def test_photos_are_resized_whole(interpolation):
         ({"multiple": 0}, "multiple must be an integer of at least 1, got 0"),
         ({"remainder": -1}, "remainder must be an integer of at least 0, got -1"),
         ({"mean": [1, 2]}, r"mean must be a number or one per channel, got \[1, 2\]"),
+        ({"mean": "gray"}, "mean must be a number or one per channel, got 'gray'"),
         ({"std": float("nan")}, "std must be a number or one per channel, got nan"),
-        ({"std": [1, 0, 1]}, r"std must be above 0, got \[1, 0, 1\]"),
+        ({"std": [1, 0, 1]}, r"std must be above 0, got \(1, 0, 1\)"),
         ({"interpolation": "linear"}, "interpolation must be one of 'nearest', .*, got 'linear'"),
     ],
 )

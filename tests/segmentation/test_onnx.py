@@ -211,6 +211,22 @@ def test_the_tree_of_the_spec(path, images):
 
 
 @needs_networks
+@pytest.mark.parametrize(
+    ("tree", "has_rest"),
+    [
+        ({"room": {"wall": 7, "person": {"hat": 3, "hair": 2, "dress": 5, "shoe": 1}}}, False),
+        ({"room": {"hat": 3, "hair": 2, "dress": 5, "shoe": 1}}, True),
+    ],
+)
+def test_the_tree_of_the_spec_gets_a_background_if_it_has_pixels(path, images, tree, has_rest):
+    segmenter = OnnxSegmenter(path, replace(SPEC, tree=tree)).fit(images)
+    rest = {"background": 6} if has_rest else {}
+    assert segmenter.tree_.to_nested() == {"room": {**rest, **tree["room"]}}
+    own = OnnxSegmenter(path, replace(SPEC, tree=tree), background="hat").fit(images)
+    assert own.tree_.to_nested() == tree
+
+
+@needs_networks
 @pytest.mark.parametrize("batch", ["n", 1, 3])
 @pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
 def test_any_file_of_the_same_network(path, images, tmp_path, layout, batch):
@@ -418,7 +434,11 @@ def test_answers_that_do_not_fit(tmp_path, outputs, body, message):
         ({"class_names": "abc"}, "class_names must be a sequence of names, got 'abc'"),
         ({"class_names": []}, r"class_names must be a sequence of names, got \[\]"),
         ({"class_names": [1, 2]}, r"class_names must be a sequence of names, got \[1, 2\]"),
+        ({"class_names": None}, "class_names must be a sequence of names, got None"),
         ({"threshold": 1.0}, "threshold must lie between 0 and 1, got 1.0"),
+        ({"threshold": "high"}, "threshold must lie between 0 and 1, got 'high'"),
+        ({"tree": {"a": {"hat": 0, "hut": 1}}}, "tree has the leaves 'hut', which are no class_na"),
+        ({"tree": {"a": {"hat": 0}, "b": {"hair": 1}}}, "one root"),
     ],
 )
 def test_wrong_specs(settings, message):

@@ -5,6 +5,7 @@ import pickle
 import shutil
 import sys
 from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from hierseg_learn import SegmentTreeTransformer
 from hierseg_learn.segmentation import SegFormerSegmenter
 from hierseg_learn.tree import SegmentTree
+from hierseg_learn.utils import trusted_types
 
 HAS_NETWORKS = bool(find_spec("torch") and find_spec("transformers"))
 needs_networks = pytest.mark.skipif(not HAS_NETWORKS, reason="needs torch and transformers")
@@ -563,6 +565,14 @@ def test_a_pickle_holds_no_network(checkpoint, images):
     again = pickle.loads(stored)
     np.testing.assert_array_equal(again.segment(images[1]), segmenter.segment(images[1]))
     assert clone(segmenter).get_params() == segmenter.get_params()
+
+
+def test_skops_stores_the_path(checkpoint, images):
+    sio = pytest.importorskip("skops.io", reason="skops is not installed")
+    segmenter = SegFormerSegmenter(Path(checkpoint), device="cpu").fit(images)
+    again = sio.loads(sio.dumps(segmenter), trusted=trusted_types())
+    assert again.checkpoint == Path(checkpoint)
+    np.testing.assert_array_equal(again.segment(images[1]), segmenter.segment(images[1]))
 
 
 def test_a_network_is_loaded_once(checkpoint, images):

@@ -21,13 +21,14 @@ from .conftest import make_model
 ablate = AblatedClassifier.from_estimator
 
 
-@pytest.fixture(scope="module", params=["lda", "waves"])
+@pytest.fixture(scope="module", params=["lda", "waves", "linear"])
 def two_signals(request):
     """Class in several parts, so that one part alone does not suffice."""
     learner = RandomFeatures() if request.param == "waves" else "lda"
     signal = ("hair", "clothes", "skin", "background")
     data = make_portraits(80, signal=signal, strength=1.0, random_state=1)
-    model = make_model(data.tree, ["color"], node_metric=learner)
+    decision = "linear" if request.param == "linear" else "neighbors"
+    model = make_model(data.tree, ["color"], node_metric=learner, decision=decision)
     model.fit(data.images[:60], data.target[:60])
     return model, data.images[:60], data.images[60:]
 
