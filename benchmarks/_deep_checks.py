@@ -54,7 +54,9 @@ def small_photos(
     def describe() -> dict[str, np.ndarray]:
         transformer = SegmentTreeTransformer(
             PyramidSegmenter(n_levels=2),
-            descriptors=[("deep", DeepDescriptor(network, mask=None, size=SMALL_SIZE))],
+            descriptors=[
+                ("deep", DeepDescriptor(network, mask=None, size=SMALL_SIZE, n_components=None))
+            ],
             missing="nan",
             n_jobs=tables.jobs,
             verbose=1,
@@ -109,7 +111,9 @@ def leak_by_layer(tables: Tables, say: Callable[[str], None]) -> list[dict[str, 
     variants = [(name, layer, None) for name, layer in LAYERS.items()]
     variants += [("stride 32", LAST, None), ("stride 32, masked", LAST, "input")]
     for name, layer, mask in variants:
-        descriptor = DeepDescriptor(open_exported(tables.folder, layer), mask=mask, size=LEAK_SIZE)
+        descriptor = DeepDescriptor(
+            open_exported(tables.folder, layer), mask=mask, size=LEAK_SIZE, n_components=None
+        )
 
         def describe(descriptor: Any = descriptor) -> dict[str, np.ndarray]:
             transformer = SegmentTreeTransformer(
@@ -161,7 +165,7 @@ def measure_time(tables: Tables, size: int) -> list[dict[str, Any]]:
     given = [network.prepare(photo, network.input_size(*photo.shape[:2], size)) for photo in photos]
 
     def transformer(**params: Any) -> SegmentTreeTransformer:
-        descriptor = DeepDescriptor(network, size=size, **params)
+        descriptor = DeepDescriptor(network, size=size, n_components=None, **params)
         return SegmentTreeTransformer(
             tree=data.tree, descriptors=[("deep", descriptor)], describe_inner=False
         ).fit(images)
@@ -223,7 +227,7 @@ def describe_some(folder: str, n_photos: str) -> None:
     """Describe repeated photos and print the peak memory of the process in MiB."""
     data = load_ccp_parts()
     network = open_exported(Path(folder), LAST)
-    descriptor = DeepDescriptor(network, mask=None, size=LEAK_SIZE)
+    descriptor = DeepDescriptor(network, mask=None, size=LEAK_SIZE, n_components=None)
     images = data.images[np.arange(int(n_photos))]
     SegmentTreeTransformer(tree=data.tree, descriptors=[("deep", descriptor)]).fit_transform(images)
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10)
@@ -240,7 +244,9 @@ def plant_shortcut(tables: Tables, say: Callable[[str], None]) -> list[dict[str,
     for seed in SHORTCUT_SEEDS:
         data = take(seed)
         for columns, mask in (("masked", "input"), ("leaking", None)):
-            table = shortcut_table(tables, data, DeepDescriptor(network, mask=mask), columns, seed)
+            table = shortcut_table(
+                tables, data, DeepDescriptor(network, mask=mask, n_components=None), columns, seed
+            )
             say(f"described planted backgrounds, {columns}, seed {seed}")
             for bias in (UNBIASED, *BIASES):
                 for model, scores in fit_biased(data, table, bias).items():

@@ -120,8 +120,8 @@ def part_tables(tables: Tables, kind: str, say: Progress) -> dict[str, pd.DataFr
     if kind == "found":
         images, tree = found_parts(tables, data.images.images)
     network = open_exported(tables.folder, LAST)
-    masked = [("deep", DeepDescriptor(network, part_size=PART_SIZE))]
-    leaking = [("deep", DeepDescriptor(network, mask=None, size=PHOTO_SIZE))]
+    masked = [("deep", DeepDescriptor(network, part_size=PART_SIZE, n_components=None))]
+    leaking = [("deep", DeepDescriptor(network, mask=None, size=PHOTO_SIZE, n_components=None))]
     made = {
         "classic": tables.take(f"{kind}_classic", images, CLASSIC, tree=tree),
         "masked": tables.take(f"{kind}_masked_{PART_SIZE}", images, masked, tree=tree),
@@ -136,7 +136,12 @@ def whole_tables(tables: Tables, say: Progress) -> dict[str, pd.DataFrame]:
     photos = load_ccp_parts().images.images
     found, _ = found_parts(tables, photos)
     head = [
-        ("deep", DeepDescriptor(open_exported(tables.folder, HEAD), mask=None, size=PHOTO_SIZE))
+        (
+            "deep",
+            DeepDescriptor(
+                open_exported(tables.folder, HEAD), mask=None, size=PHOTO_SIZE, n_components=None
+            ),
+        )
     ]
     whole = PyramidSegmenter(n_levels=1)
     boxes = [crop(photo, labels) for photo, labels in zip(photos, found.masks)]
@@ -295,7 +300,9 @@ def fit_explained(tables: Tables, kind: str, say: Progress) -> Fitted:
     images, tree = data.images, data.tree
     if kind == "found":
         images, tree = found_parts(tables, images.images)
-    descriptor = DeepDescriptor(open_exported(tables.folder, LAST), part_size=PART_SIZE)
+    descriptor = DeepDescriptor(
+        open_exported(tables.folder, LAST), part_size=PART_SIZE, n_components=None
+    )
     transformer = SegmentTreeTransformer(
         tree=tree, descriptors=[*CLASSIC, ("deep", descriptor)], describe_inner=False
     )
