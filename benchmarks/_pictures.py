@@ -22,7 +22,7 @@ apart from them; blue makes up for it.
 """
 
 
-def draw_explanations(cases: Sequence[Bunch], file: Path) -> None:
+def draw_explanations(cases: Sequence[Bunch], file: Path, legend: str = LEGEND) -> None:
     """Draw every photo beside its nearest training photo of the predicted class."""
     from matplotlib.figure import Figure
 
@@ -46,6 +46,6 @@ def draw_explanations(cases: Sequence[Bunch], file: Path) -> None:
     for ax in grid[len(cases) :]:
         ax.axis("off")
     if len(cases) < len(grid):
-        grid[len(cases)].text(0.05, 0.8, LEGEND, va="top", fontsize=11, linespacing=1.4)
+        grid[len(cases)].text(0.05, 0.8, legend, va="top", fontsize=11, linespacing=1.4)
     file.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(file)

@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from time import process_time
 from typing import Any
@@ -74,6 +75,15 @@ from hierseg_learn.explain import completeness_error, curve_area, deletion_curve
 from hierseg_learn.segmentation import PyramidSegmenter
 
 NAME = "deep"
+LEGEND = """Every pair: a test photo, and beside it
+the nearest training photo of the
+predicted class.
+
+Tints: the segment's share of what
+sets the predicted class apart from
+the next probable one. Red speaks for
+the predicted class, blue against it.
+"""
 N_SPLITS, N_REPEATS, SEED = 5, 2, 0
 # side of the square with as many pixels as the network gets of a photo: 448 × 300
 PHOTO_SIZE, PART_SIZE = 368, 160
@@ -331,18 +341,19 @@ def picture(tables: Tables, arguments: argparse.Namespace, say: Progress) -> lis
     cases = []
     for i in [*right[:N_SHOWN], *wrong[:N_FAILURES]]:
         found = fitted.model.explain_contrast(fitted.table.iloc[[i]])
+        prediction, foil = (str(data.target_names[code]) for code in (found.target, found.foil))
         mate = int(data.train[np.atleast_1d(found.target_neighbors)[0]])
         cases.append(
             Bunch(
-                explanation=found,
+                explanation=replace(found, target=prediction, foil=foil),
                 images=[fitted.images[k].image for k in (i, mate)],
                 label_maps=fitted.transformer.label_maps(fitted.images[[i, mate]]),
                 truth=data.target_names[data.target[i]],
-                prediction=data.target_names[found.target],
+                prediction=prediction,
                 photo=data.ids[i],
             )
         )
-    draw_explanations(cases, arguments.pictures / "deep_explanations.png")
+    draw_explanations(cases, arguments.pictures / "deep_explanations.png", LEGEND)
     return [{key: case[key] for key in ("photo", "truth", "prediction")} for case in cases]
 
 
