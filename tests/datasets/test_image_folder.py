@@ -524,7 +524,7 @@ def test_photos_without_a_class(folder):
 def test_empty_and_missing_folders(tmp_path, write, photo):
     with pytest.raises(FileNotFoundError, match="path must be a folder"):
         load_image_folder(tmp_path / "nowhere")
-    with pytest.raises(ValueError, match="no masks that can be told from photos"):
+    with pytest.raises(ValueError, match="holds no photo"):
         load_image_folder(tmp_path)
     (tmp_path / "masks").mkdir()
     (tmp_path / "images").mkdir()
