@@ -537,6 +537,23 @@ def test_empty_and_missing_folders(tmp_path, write, photo):
         load_image_folder(tmp_path)
 
 
+def test_part_ids_without_a_name_are_told_before_a_reader_returns(tmp_path, write, photo):
+    for name, part in (("a", 0), ("b", 7)):
+        write(f"images/{name}.png", photo())
+        mask = np.full(photo().shape[:2], part, dtype=np.uint8)
+        mask[0] = 1
+        write(f"masks/{name}.png", mask)
+    names = ["sky", "sea"]
+    load_image_folder(tmp_path, part_names=names)  # only the first mask has been read
+    with pytest.raises(ValueError, match=r"masks/b.png.* part id.* without a name.* 7 \(0"):
+        load_image_folder(tmp_path, part_names=names, verify=True)
+    with pytest.raises(
+        ValueError, match=r"masks/a.png.* 0 \(0[.\d]+\); expected 1 \(sky\), 7 \(sea\)\."
+    ):
+        load_image_folder(tmp_path, part_names={1: "sky", 7: "sea"})
+    load_image_folder(tmp_path, part_names={1: "sky", 7: "sea"}, unlabeled=0, verify=True)
+
+
 @pytest.mark.skipif(os.name == "nt", reason="links need rights on Windows")
 def test_links_out_of_the_folder(folder, tmp_path_factory, write, photo):
     path, _ = folder
