@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -196,6 +197,83 @@ def test_photos_by_class_without_masks(run, classes, tmp_path):
     assert len({row["photo"] for row in rows}) == N_PHOTOS
 
 
+def test_photos_by_class_are_all_read_and_none_from_elsewhere(run, classes, tmp_path):
+    data = tmp_path / "photos"
+    shutil.copytree(classes, data)
+    first = sorted(path for path in data.iterdir() if path.is_dir())[0]
+    (first / "more").mkdir()
+    photo = sorted(first.glob("*.png"))[0]
+    shutil.copy(photo, first / "more")
+    shutil.copy(photo, data)
+    fit = ["fit", data, "-o", tmp_path / "model.skops", "--json", *FAST]
+    found = run(*fit)
+    result = json.loads(found.out)
+    assert result["n_train"] + result["n_test"] == N_PHOTOS + 1
+    assert "lies in no folder of a class" in found.err
+    elsewhere = sorted(classes.rglob("*.png"))[0]
+    try:
+        (first / "link.png").symlink_to(elsewhere)
+    except OSError:
+        pytest.skip("needs links")
+    assert "is a link to" in run(*fit, code=1).err
+
+
+@pytest.mark.parametrize("layout", ["ending", "beside", "colors"])
+def test_predict_reads_what_fit_reads(run, folder, tmp_path, layout):
+    # predictions do not depend on how masks are stored
+    data, plain = tmp_path / layout, load_segmented_folder(folder)
+    colors = np.random.default_rng(0).permutation(200)[: 3 * len(plain.part_names)].reshape(-1, 3)
+    names = [name for _, name in sorted(plain.part_names.items())]
+    for i, (photo, mask) in enumerate(plain.images):
+        label = plain.target_names[plain.target[i]]
+        place = data / label if layout == "beside" else data / "images" / label
+        masks = data / label if layout == "beside" else data / "masks"
+        ending = {"ending": "_seg", "beside": "_mask", "colors": ""}[layout]
+        save(photo, place / f"{i:02}.png")
+        mask = colors[mask] if layout == "colors" else mask
+        save(mask.astype(np.uint8), masks / f"{i:02}{ending}.png")
+    if layout == "colors":
+        rows = [f"{name}:{','.join(map(str, color))}::" for name, color in zip(names, colors)]
+        (data / "labelmap.txt").write_text("\n".join(rows))
+    else:
+        (data / "class_names.txt").write_text("\n".join(names))
+    path = tmp_path / "model.skops"
+    run("fit", data, "-o", path, *FAST, "--test-size", 0)
+    rows = json.loads(run("predict", path, data, "--json", "--quiet").out)
+    assert len(rows) == N_PHOTOS
+    expected = sio.load(path, trusted=trusted_types()).predict(plain.images)
+    by_name = {row["photo"].split("/")[-1]: row["predicted"] for row in rows}
+    assert [by_name[f"{i:02}"] for i in range(N_PHOTOS)] == list(expected)
+    photo = next(data.rglob("07.png") if layout != "colors" else (data / "images").rglob("07.png"))
+    masks = photo.parent if layout == "beside" else data / "masks"
+    found = json.loads(run("predict", path, photo, "--masks", masks, "--json", "--quiet").out)
+    assert [row["predicted"] for row in found] == [expected[7]]
+    again = json.loads(
+        run("predict", path, photo.parent, "--masks", masks, "--json", "--quiet").out
+    )
+    assert {row["photo"]: row["predicted"] for row in again} == {
+        str(file): by_name[file.stem] for file in photo.parent.glob("*.png") if len(file.stem) == 2
+    }
+    # the same names with other ids would be other parts
+    if layout == "ending":
+        (data / "class_names.txt").write_text("\n".join(names[::-1]))
+        assert "has the id" in run("predict", path, data, "--quiet", code=1).err
+
+
+def test_a_model_without_masks_needs_none_and_ignores_them(run, folder, classes, tmp_path):
+    path = tmp_path / "model.skops"
+    run("fit", classes, "-o", path, *FAST)
+    photo = folder / "images" / "p03.png"
+    expected = json.loads(run("predict", path, photo, "--json", "--quiet").out)
+    given = ["predict", path, photo, "--masks", folder / "masks", "--json", "--quiet"]
+    assert json.loads(run(*given).out) == expected
+    rows = json.loads(run("predict", path, folder, "--json", "--quiet").out)
+    assert [row["predicted"] for row in rows if row["photo"] == "p03"] == [expected[0]["predicted"]]
+    page = tmp_path / "why.html"
+    run("explain", path, folder, "--html", page, "--quiet")
+    assert page.stat().st_size > 1000
+
+
 def test_audit(run, folder, model, tmp_path):
     table = tmp_path / "groups.csv"
     table.write_text("id,group\n" + "\n".join(f"p{i:02},{i % 2}" for i in range(N_PHOTOS)))
@@ -268,13 +346,15 @@ def test_every_simple_parameter_is_an_option(run):
         (["predict", "{model}", "{tmp}/no.png"], 1, "there is no '"),
         (["predict", "{model}", "{tmp}"], 1, "holds no photo"),
         (["predict", "{model}", "{folder}/images/p01.png"], 1, "expected --masks"),
-        (["predict", "{model}", "{folder}/images/p01.png", "--masks", "{folder}"], 1, "no mask"),
+        (["predict", "{model}", "{folder}/images/p01.png", "--masks", "{tmp}"], 1, "no mask"),
+        (["predict", "{model}", "{folder}", "--masks", "{tmp}/no"], 1, "--masks must be a folder"),
+        (["predict", "{model}", "{classes}"], 1, "Or pass --masks"),
         (["explain", "{model}", "{folder}", "--foil", "x"], 1, "--foil must be one of"),
         (["audit", "{folder}", "--groups", "{folder}/index.csv"], 1, "pass --model"),
     ],
 )  # fmt: skip
-def test_wrong_input_gets_a_sentence(run, folder, model, tmp_path, arguments, code, words):
-    places = {"folder": folder, "model": model, "tmp": tmp_path}
+def test_wrong_input_gets_a_sentence(run, folder, classes, model, tmp_path, arguments, code, words):
+    places = {"folder": folder, "classes": classes, "model": model, "tmp": tmp_path}
     found = run(*(argument.format(**places) for argument in arguments), code=code)
     assert words in found.err
     assert "Traceback" not in found.err

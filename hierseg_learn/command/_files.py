@@ -6,6 +6,7 @@ import argparse
 import csv
 import json
 import re
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,7 @@ import numpy as np
 from sklearn.pipeline import Pipeline
 from sklearn.utils import Bunch
 
-from .. import SegmentedImages
-from ..datasets import SUFFIXES, load_image_folder, load_segmented_folder
+from ..datasets import SUFFIXES, load_image_folder, load_segmented_folder, pair_files, scan
 from ..fitted import FittedModel
 from ..utils import check_writable, trusted_types, written_whole
 
@@ -80,48 +80,84 @@ def _refuse(options: argparse.Namespace, layout: str, *names: str) -> None:
 
 def _classes_without_masks(folder: Path) -> dict[str, list[str]] | None:
     """Photos by class, of a folder with a folder per class and no masks; else None."""
-    inner = sorted(path for path in folder.iterdir() if path.is_dir())
-    names = {path.name.lower() for path in inner}
+    names = {path.name.lower() for path in folder.iterdir() if path.is_dir()}
     if names & {"images", "masks", "annotations", "jpegimages", "segmentationclass"}:
         return None
-    classes = {path.name: _photos_in(path) for path in inner}
-    classes = {name: files for name, files in classes.items() if files}
+    classes: dict[str, list[str]] = {}
+    for file in scan(folder, folder):
+        name, slash, _ = file.partition("/")
+        if not slash:
+            print(f"{PROGRAM}: {file!r} lies in no folder of a class: left out.", file=sys.stderr)
+            continue
+        classes.setdefault(name, []).append(str(folder / file))
     stems = [Path(file).stem for files in classes.values() for file in files]
     if len(classes) < 2 or any(map(_MASK_ENDINGS.search, [*stems, *classes])):
         return None
     return classes
 
 
-def _photos_in(folder: Path) -> list[str]:
-    """Photos directly in a folder."""
-    return sorted(str(path) for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
-
-
 def read_photos(options: argparse.Namespace, model: FittedModel) -> tuple[list[str], Any]:
     """Photos to predict, with their names, and with masks if the model needs them."""
-    names, photos = _photos(options)
-    has_masks = isinstance(photos, SegmentedImages)
-    if model.transformer.segmenter_.uses_masks and not has_masks:
-        raise CommandError(
-            "the model was fitted on photos with masks, and PHOTOS have none; expected --masks "
-            "DIR, or a folder as for fit."
-        )
-    return names, photos
+    needs_masks = model.transformer.segmenter_.uses_masks
+    names, data = _photos(options, needs_masks)
+    if not isinstance(data, Bunch):
+        if needs_masks:
+            raise CommandError(
+                "the model was fitted on photos with masks, and PHOTOS have none; expected --masks "
+                "DIR, or a folder as for fit."
+            )
+        _refuse(options, "photos without masks", "max_side")
+        return names, data
+    if not needs_masks:
+        return names, data.images.images
+    _check_same_ids(model, data)
+    return names, data.images
 
 
-def _photos(options: argparse.Namespace) -> tuple[list[str], Any]:
-    """Photos that are given as files or as a folder, with their names."""
+def _check_same_ids(model: FittedModel, data: Bunch) -> None:
+    """Raise if a part has another id in the masks than in those that a model was fitted on."""
+    tree = model.transformer.tree_
+    known = {tree.names[leaf]: value for leaf, value in zip(tree.leaves, tree.leaf_values or ())}
+    for part, name in data.part_names.items():
+        value = known.get(name, part)
+        if isinstance(value, int) and value != part:
+            raise CommandError(
+                f"the part {name!r} has the id {part} in the masks of PHOTOS, and {value} in those "
+                "that the model was fitted on; expected the same ids."
+            )
+
+
+def _photos(options: argparse.Namespace, needs_masks: bool) -> tuple[list[str], Any]:
+    """Names of photos, and a Bunch with their masks or else their files."""
     given = [Path(name) for name in options.photos]
+    if options.masks is not None and not Path(options.masks).is_dir():
+        raise CommandError(f"--masks must be a folder, got {options.masks!r}.")
     if len(given) == 1 and given[0].is_dir():
         folder = given[0]
-        if (folder / "index.csv").is_file() and (folder / "parts.json").is_file():
-            data = load_segmented_folder(folder)
-            return data.ids, data.images
-        if (folder / "masks").is_dir():
-            data = load_image_folder(folder, verbose=not options.quiet)
-            return data.ids, data.images
-        inner = sorted(path for path in folder.iterdir() if path.is_dir())
-        files = [name for place in (folder, *inner) for name in _photos_in(place)]
+        if options.masks is None:
+            if (folder / "index.csv").is_file() and (folder / "parts.json").is_file():
+                _refuse(options, "a folder with index.csv and parts.json", "max_side")
+                data = load_segmented_folder(folder)
+                return data.ids, data
+            if needs_masks or (folder / "masks").is_dir():
+                try:
+                    data = load_image_folder(
+                        folder, max_side=options.max_side, verbose=not options.quiet
+                    )
+                except ValueError as error:
+                    why = "the model was fitted on photos with masks: " if needs_masks else ""
+                    raise CommandError(f"{why}{error} Or pass --masks DIR.") from error
+                return data.ids, data
+        files = [str(folder / file) for file in scan(folder, folder)]
+        if options.masks is not None and not folder.samefile(options.masks):
+            masks = Path(options.masks).resolve()
+            files = [file for file in files if masks not in Path(file).resolve().parents]
+        masks_of = {stem: _MASK_ENDINGS.sub("", stem) for stem in (Path(f).stem for f in files)}
+        files = [
+            file
+            for file in files
+            if masks_of[stem := Path(file).stem] == stem or masks_of[stem] not in masks_of
+        ]
         if not files:
             raise CommandError(f"{str(folder)!r} holds no photo ({', '.join(SUFFIXES)}).")
     else:
@@ -131,16 +167,7 @@ def _photos(options: argparse.Namespace) -> tuple[list[str], Any]:
             raise CommandError(f"PHOTOS must be files, or one folder; there is no {missing[0]!r}.")
     if options.masks is None:
         return files, files
-    masks: dict[str, str] = {}
-    for file in _photos_in(Path(options.masks)):
-        masks.setdefault(Path(file).stem, file)
-    alone = [file for file in files if Path(file).stem not in masks]
-    if alone:
-        raise CommandError(
-            f"--masks {options.masks!r} holds no mask for {len(alone)} of {len(files)} photos, "
-            f"such as {alone[0]!r}; expected files of the same names."
-        )
-    return files, SegmentedImages(files, [masks[Path(file).stem] for file in files])
+    return files, pair_files(files, options.masks, max_side=options.max_side)
 
 
 def check_model_path(path: str) -> Path:

@@ -211,7 +211,12 @@ def _add_model_and_photos(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="MODEL", help="a model that fit has saved")
     parser.add_argument("photos", metavar="PHOTOS", nargs="+", help="files, or one folder")
     parser.add_argument(
-        "--masks", metavar="DIR", help="folder of their masks, for a model of photos with masks"
+        "--masks", metavar="DIR",
+        help="folder of their masks, for a model of photos with masks; the folder of the photos "
+        "if masks lie beside them (1.jpg, 1_mask.png)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--max-side", type=int, metavar="PIXELS", help="shrink larger photos, as in fit"
     )
 
 
@@ -349,6 +354,8 @@ def _fit(options: argparse.Namespace) -> None:
             f"(mean over the classes: {result['balanced_accuracy']:.1%})."
         )
     lines.append(f"The model is in {options.output}.")
+    if options.max_side is not None:
+        lines.append(f"To predict and to explain, pass --max-side {options.max_side}, too.")
     if options.report:
         lines.append(f"The report is in {options.report}.")
     say(options, result, "\n".join(lines))

@@ -160,6 +160,11 @@ def load_coco(
     photos = PhotoIndex(folder := _coco_photos(file, images), folder)
     parts = _categories(entries["categories"], str(file))
     free = 0 if 0 not in parts else max(parts) + 1
+    for number, entry in enumerate(entries["annotations"]):
+        if not isinstance(entry, dict):
+            raise ValueError(
+                f"annotations[{number}] in {file.name} is no object, got {entry!r:.60}."
+            )
     is_panoptic = any("segments_info" in entry for entry in entries["annotations"][:1])
     if is_panoptic:
         background = None
@@ -167,11 +172,12 @@ def load_coco(
     found = [
         Annotated(entry["file_name"], *_coco_size(entry, file.name)) for entry in entries["images"]
     ]
+    by_id = _by_id(entries["images"], found, file.name)
     if is_panoptic:
         folder = check_folder(masks if masks is not None else file.with_suffix(""), "masks")
-        collected = _panoptic(entries, found, parts, photos, folder, reading, left_out)
+        collected = _panoptic(entries, found, by_id, parts, photos, folder, reading, left_out)
     else:
-        _add_instances(entries, found, parts, crowd, order, left_out)
+        _add_instances(entries, found, by_id, parts, crowd, order, left_out)
         collected = collect(found, photos, parts, background, reading, left_out, free)
     collected.tree = groups
     collected.splits = None
@@ -226,6 +232,20 @@ def _coco_size(entry: Any, file: str) -> tuple[int, int]:
     return check_canvas(entry.get("height"), entry.get("width"), where)
 
 
+def _by_id(entries: list, found: list[Annotated], file: str) -> dict[Any, Annotated]:
+    """Photos by the id that annotations name them by."""
+    by_id: dict[Any, Annotated] = {}
+    for entry, photo in zip(entries, found):
+        number = entry_of(entry, "id", (int, str), f"Photo {photo.name!r} in {file}")
+        if number in by_id:
+            raise ValueError(
+                f"{file} gives the id {number!r} to two photos, {by_id[number].name!r} and "
+                f"{photo.name!r}; expected an id of its own for every photo."
+            )
+        by_id[number] = photo
+    return by_id
+
+
 def _categories(entries: list, where: str) -> dict[int, str]:
     names = {}
     for entry in entries:
@@ -260,13 +280,13 @@ def _supercategories(
 def _add_instances(
     entries: dict[str, list],
     found: list[Annotated],
+    by_id: dict[Any, Annotated],
     parts: dict[int, str],
     crowd: str,
     order: str,
     left_out: LeftOut,
 ) -> None:
     """Add the shapes of all annotations to their photos, from bottom to top."""
-    by_id = {entry["id"]: photo for entry, photo in zip(entries["images"], found)}
     _check_categories([entry.get("category_id") for entry in entries["annotations"]], parts)
     ranked: dict[int, list[tuple[tuple, str, Shape]]] = {}
     for number, entry in enumerate(entries["annotations"]):
@@ -328,6 +348,11 @@ def _coco_segmentation(
         return segmentation
     rings = []
     for ring in segmentation or ():
+        if not isinstance(ring, list):
+            raise ValueError(
+                f"{name} has the segmentation {segmentation!r:.60}; expected a list of polygons, "
+                "each a list of numbers x, y, x, y, ..., or run lengths."
+            )
         # pycocotools would drop the last one in silence
         if len(ring) % 2:
             left_out.add("polygons with an odd number of coordinates", [f"{photo.name}: {label}"])
@@ -339,6 +364,7 @@ def _coco_segmentation(
 def _panoptic(
     entries: dict[str, list],
     found: list[Annotated],
+    by_id: dict[Any, Annotated],
     parts: dict[int, str],
     photos: PhotoIndex,
     folder: Path,
@@ -349,7 +375,6 @@ def _panoptic(
     segments = [entry.get("segments_info", []) for entry in entries["annotations"]]
     _check_categories([segment["category_id"] for row in segments for segment in row], parts)
     files = set(scan(folder, folder))
-    by_id = {entry["id"]: photo for entry, photo in zip(entries["images"], found)}
     masks: dict[str, Any] = {}
     lost = []
     for entry, row in zip(entries["annotations"], segments):

@@ -199,7 +199,7 @@ def load_image_folder(
     else:
         pieces = [search.pairs(place) for place in places]
         parts = find_parts(folder, [place.images for place in places], preset, part_names, palette)
-        mask_recipe = _recipe(pieces, parts, preset)
+        mask_recipe = recipe_of(pieces, parts, preset)
     rows = [row for piece in pieces for row in piece]
     found = Collected(
         folder=folder,
@@ -277,8 +277,9 @@ class Search:
         """Photos of a place with their masks, in the order of the photos."""
         if place.masks is None:
             files = self.scan(place.images, MASK_SUFFIXES)
-            ending = self.mask_suffix or _usual_ending(files, files, MASK_ENDINGS)
+            ending = self.mask_suffix or usual_ending(files, files, MASK_ENDINGS)
             if not ending:
+                self.photos(place, files)  # says so if there is none
                 raise ValueError(
                     f"{str(place.images)!r} holds no masks that can be told from photos: looked "
                     f"for folders {', '.join(MASK_FOLDERS)}, and for names that end with "
@@ -294,7 +295,7 @@ class Search:
             masks = self.scan(place.masks, MASK_SUFFIXES)
             ending = self.mask_suffix
             if ending is None:
-                ending = _usual_ending(list(photos.values()), masks, ("", *MASK_ENDINGS))
+                ending = usual_ending(list(photos.values()), masks, ("", *MASK_ENDINGS))
         folder = place.masks or place.images
         by_key = self._masks(photos, masks, ending, folder)
         hint = f" Masks were looked for in {str(folder)!r}"
@@ -343,11 +344,9 @@ class Search:
 
     def scan(self, folder: Path, suffixes: Sequence[str] = SUFFIXES) -> list[str]:
         """Files below a folder; links may lead to any place in the data set."""
-        inside = self.folder
-        if self.given and not folder.resolve().is_relative_to(inside.resolve()):
-            # named by the user
-            inside = folder
-        return scan(folder, inside, suffixes)
+        # named by the user
+        is_own = self.given and not folder.resolve().is_relative_to(self.folder.resolve())
+        return scan(folder, folder if is_own else self.folder, suffixes)
 
     def _is_aside(self, file: str) -> bool:
         """Say whether a file is neither photo nor mask, though its suffix is that of one."""
@@ -358,7 +357,7 @@ class Search:
         return self.wanted is None or bool({stem, name_of(stem)} & self.wanted)
 
 
-def _usual_ending(photos: Sequence[str], masks: Sequence[str], endings: Sequence[str]) -> str:
+def usual_ending(photos: Sequence[str], masks: Sequence[str], endings: Sequence[str]) -> str:
     """What the names of masks end with, of some endings; nothing where none fits."""
     names = {name_of(stem_of(file)) for file in photos}
     found = {name_of(stem_of(file)) for file in masks}
@@ -496,7 +495,7 @@ def _wanted(
     return wanted
 
 
-def _recipe(pieces: list[list[Row]], parts: Parts, preset: dict[str, Any]) -> Any:
+def recipe_of(pieces: list[list[Row]], parts: Parts, preset: dict[str, Any]) -> Any:
     """How masks with ids, or with colors, are decoded; puts the colors beside the paths."""
     codes = parts.codes
     if codes is None and preset.get("codes"):

@@ -23,6 +23,7 @@ from ..images import ImageFiles, SegmentedImages
 from ..images.recipes import ResizedRecipe
 from ..tree import SegmentTree
 from ..utils.progress import ProgressBar
+from ._ids import check_ids
 
 # of photos and label maps, in lower case
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp")
@@ -598,7 +599,7 @@ class Reading:
             with ProgressBar(n_images, "verify", self.verbose) as bar:
                 for i in range(n_images):
                     try:
-                        _ = images[i]
+                        check_ids(images[i].mask, data, i)
                     except ValueError as error:
                         problems.append(str(error))
                     bar.advance()
@@ -609,8 +610,8 @@ class Reading:
                 )
             return
         # what is wrong with the first is wrong with most: formats, colors, missing packages
-        for part in (images.images, images.masks):
-            part.read(0)
+        images.images.read(0)
+        check_ids(images.masks.read(0), data, 0)
         looked = np.unique(np.linspace(0, n_images - 1, min(N_COMPARED, n_images)).astype(int))
         other = []
         for i in looked.tolist():

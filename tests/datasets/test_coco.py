@@ -205,6 +205,10 @@ def test_files_of_splits(tmp_path, coco, write, photo):
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
+        (
+            {"segmentation": [0, 0, 9, 0, 9, 9]},
+            "annotation 1 has the segmentation .* list of polyg",
+        ),
         ({"category_id": 5}, r"1 unknown categories: 5 \(1\); expected 1, 17, 18"),
         ({"segmentation": {"size": [2, 2], "counts": [4]}}, r"are of \[2, 2\] pixels, the photo"),
         ({"segmentation": {"size": [HEIGHT, WIDTH], "counts": [4]}}, "cover 4 pixels of 20 x 30"),
@@ -235,6 +239,25 @@ def test_wrong_files(tmp_path, coco):
         load_coco(file)
     with pytest.raises(FileNotFoundError, match=r"must be a .json file of COCO"):
         load_coco(tmp_path / "nowhere.json")
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda content: content["images"][0].pop("id"), "'000000000001.jpg' .* no valid 'id'"),
+        (lambda content: content["images"][1].update(id=1), "gives the id 1 to two photos"),
+        (lambda content: content["annotations"].append([1]), r"annotations\[1\] .* got \[1\]"),
+    ],
+    ids=["no id", "one id twice", "no object"],
+)
+def test_ids_belong_to_one_photo(coco, damage, message):
+    # else the shapes of one photo would be painted on another
+    file = coco([annotation(1, [ring(2, 3, 5, 9)])], n_photos=2)
+    content = json.loads(file.read_text())
+    damage(content)
+    file.write_text(json.dumps(content))
+    with pytest.raises(ValueError, match=message):
+        load_coco(file)
 
 
 def test_pycocotools_is_named_where_it_is_missing(coco, monkeypatch):

@@ -524,7 +524,7 @@ def test_photos_without_a_class(folder):
 def test_empty_and_missing_folders(tmp_path, write, photo):
     with pytest.raises(FileNotFoundError, match="path must be a folder"):
         load_image_folder(tmp_path / "nowhere")
-    with pytest.raises(ValueError, match="no masks that can be told from photos"):
+    with pytest.raises(ValueError, match="holds no photo"):
         load_image_folder(tmp_path)
     (tmp_path / "masks").mkdir()
     (tmp_path / "images").mkdir()
@@ -535,6 +535,23 @@ def test_empty_and_missing_folders(tmp_path, write, photo):
     write("images/a.jpg", photo())
     with pytest.raises(ValueError, match="1 of 1 photos have no mask"):
         load_image_folder(tmp_path)
+
+
+def test_part_ids_without_a_name_are_told_before_a_reader_returns(tmp_path, write, photo):
+    for name, part in (("a", 0), ("b", 7)):
+        write(f"images/{name}.png", photo())
+        mask = np.full(photo().shape[:2], part, dtype=np.uint8)
+        mask[0] = 1
+        write(f"masks/{name}.png", mask)
+    names = ["sky", "sea"]
+    load_image_folder(tmp_path, part_names=names)  # only the first mask has been read
+    with pytest.raises(ValueError, match=r"masks/b.png.* part id.* without a name.* 7 \(0"):
+        load_image_folder(tmp_path, part_names=names, verify=True)
+    with pytest.raises(
+        ValueError, match=r"masks/a.png.* 0 \(0[.\d]+\); expected 1 \(sky\), 7 \(sea\)\."
+    ):
+        load_image_folder(tmp_path, part_names={1: "sky", 7: "sea"})
+    load_image_folder(tmp_path, part_names={1: "sky", 7: "sea"}, unlabeled=0, verify=True)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="links need rights on Windows")

@@ -1,0 +1,84 @@
+"""Single photos with their masks in a folder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from sklearn.utils import Bunch
+
+from ..images.recipes import FileRecipe
+from ._image_folder import MASK_ENDINGS, MASK_SUFFIXES, Row, recipe_of, usual_ending
+from ._parts import find_parts
+from ._reading import Collected, LeftOut, Reading, check_folder, name_of, named, scan, stem_of
+
+
+def pair_files(
+    files: Sequence[str], masks: str | os.PathLike, *, max_side: int | None = None
+) -> Bunch:
+    """Pair some photos with their masks in a folder, as :func:`load_image_folder` would.
+
+    Parameters
+    ----------
+    files : sequence of str
+        Paths of photos.
+    masks : str or path-like
+        Folder of their masks, which may be that of the photos. Masks have the names of their
+        photos, or these and a usual ending. Names of parts, and colors, are read from the files
+        beside this folder, within it, or beside the photos.
+    max_side : int or None, default=None
+        As in :func:`load_image_folder`.
+
+    Returns
+    -------
+    data : :class:`~sklearn.utils.Bunch`
+        As :func:`load_image_folder` returns it, in the order of `files`.
+    """
+    folder = check_folder(masks, "masks")
+    own = {os.path.realpath(file) for file in files}
+    found = [
+        file
+        for file in scan(folder, folder, MASK_SUFFIXES)
+        if os.path.realpath(folder / file) not in own
+    ]
+    ending = usual_ending(files, found, ("", *MASK_ENDINGS))
+    by_name: dict[str, list[str]] = {}
+    for file in found:
+        stem = stem_of(file)
+        if stem.endswith(ending):
+            by_name.setdefault(name_of(stem.removesuffix(ending)), []).append(file)
+    fits = {file: by_name.get(name_of(stem_of(file)), []) for file in files}
+    alone = [file for file, known in fits.items() if not known]
+    if alone:
+        raise ValueError(
+            f"masks={str(folder)!r} holds no mask for {len(alone)} of {len(fits)} photos: "
+            f"{named(alone)}; expected the names of the photos, or these and one of "
+            f"{', '.join(MASK_ENDINGS)}."
+        )
+    for file, known in fits.items():
+        if len(known) > 1:
+            raise ValueError(
+                f"masks={str(folder)!r} holds several masks for the photo {file!r}: "
+                f"{named(known)}; expected one."
+            )
+    places = dict.fromkeys([folder, *(Path(file).parent for file in files)])
+    parts = find_parts(folder.parent, list(places), {}, None, None)
+    rows = [Row(None, file, file, f"{folder}/{fits[file][0]}") for file in files]
+    mask_recipe = recipe_of([rows], parts, {})
+    reading = Reading(
+        None, None, None, None, None, max_side, "RGB", "raise", False, 0, False, False
+    )
+    return reading.finish(
+        Collected(
+            folder=folder,
+            files=list(files),
+            photos=list(files),
+            masks=[row.mask for row in rows],
+            photo_recipe=FileRecipe("image", "RGB"),
+            mask_recipe=mask_recipe,
+            parts=parts.names,
+            tree=parts.tree,
+            left_out=LeftOut(),
+        )
+    )
