@@ -105,8 +105,9 @@ class Linear(Prototypes):
             points = self._embed(rows[block])
             apart = [points - means[codes[block]] for codes in (targets, foils)]
             squared[block] = np.stack([np.einsum("ij,ij->i", a, a) for a in apart], axis=1)
+            # not of `apart`: far from both means, rows are rounded by more than these differ
             with single_blas_thread():
-                weights = (apart[1] - apart[0]) @ self.components
+                weights = (means[targets[block]] - means[foils[block]]) @ self.components
             middles = (sides[0] + sides[1]) / 2
             if split is None:
                 shares = (rows[block] - middles) * weights

@@ -193,6 +193,15 @@ def test_log_odds_add_up(model):
         assert_allclose(found.value, halves, rtol=1e-6, atol=1e-9)
 
 
+@pytest.mark.parametrize("scale", [1e8, 1e14, 1e30])
+def test_log_odds_of_far_rows_add_up(model, scale):
+    """Distances to both means are then equal but for rounding."""
+    far = NEW * scale
+    found = model.explain_contrasts(far, "ant", "cat")
+    expected = _log_odds(model, far, "ant", "cat")
+    assert_allclose(found.direct.sum(axis=1) + found.log_prior_odds, expected, rtol=1e-6)
+
+
 def test_log_odds_are_shapley_values_of_swapped_nodes(model):
     """Of the game in which nodes outside a coalition are those in the middle of both classes."""
     n_nodes, row = model.tree_.n_nodes, NEW.iloc[3].to_numpy()
