@@ -137,7 +137,12 @@ def check_priors(priors: Any, counts: np.ndarray) -> np.ndarray:
     """Return a probability for every class; None takes their shares of the rows, (n_classes,)."""
     if priors is None:
         return counts / counts.sum()
-    found = np.asarray(priors, dtype=np.float64)
+    try:
+        found = np.asarray(priors, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"priors must hold one probability for each of {len(counts)} classes, got {priors!r}."
+        ) from error
     if found.shape != counts.shape:
         raise ValueError(
             f"priors must hold one probability for each of {len(counts)} classes, got shape "

@@ -124,6 +124,8 @@ def test_priors_are_those_of_the_data():
         ([0.5, 0.5], r"priors must hold one probability for each of 3 classes, got shape \(2,\)"),
         ([0.5, 0.5, 0.0], r"priors must be positive and sum to 1, got \[0.5, 0.5, 0.0\]"),
         ([2, 1, 1], r"priors must be positive and sum to 1, got .* with the sum 4"),
+        (["a", "b", "c"], r"priors must hold one probability for each of 3 classes, got \['a'"),
+        ({"ant": 1.0}, r"priors must hold one probability for each of 3 classes, got \{'ant'"),
     ],
 )
 def test_wrong_priors(priors, message):
