@@ -136,8 +136,9 @@ class HierarchicalMetricClassifier(
         By node path, held-out accuracy of the neighbors' votes, or with ``decision="linear"`` of
         linear discriminants, by the metric of the node (including its subtree); NaN where classes
         are too small to hold rows out. How a parent is combined is chosen, for every fold that is
-        scored, by the other folds alone, so without signal the scores of parents are at chance, as
-        those of leaves. The model itself uses all folds.
+        scored, by the other folds alone, so without signal the scores of parents are near chance;
+        with few rows and ``drop_children=True`` they lie a little above it. The model itself uses
+        all folds.
     node_outcomes_ : Series of shape (n_nodes,)
         By node path, how the node's metric was obtained: a
         :class:`~hierseg_learn.metrics.NodeOutcome` with `method` and `params`.

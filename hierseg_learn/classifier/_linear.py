@@ -105,8 +105,9 @@ class Linear(Prototypes):
             points = self._embed(rows[block])
             apart = [points - means[codes[block]] for codes in (targets, foils)]
             squared[block] = np.stack([np.einsum("ij,ij->i", a, a) for a in apart], axis=1)
+            # not of `apart`: far from both means, rows are rounded by more than these differ
             with single_blas_thread():
-                weights = (apart[1] - apart[0]) @ self.components
+                weights = (means[targets[block]] - means[foils[block]]) @ self.components
             middles = (sides[0] + sides[1]) / 2
             if split is None:
                 shares = (rows[block] - middles) * weights
@@ -136,7 +137,12 @@ def check_priors(priors: Any, counts: np.ndarray) -> np.ndarray:
     """Return a probability for every class; None takes their shares of the rows, (n_classes,)."""
     if priors is None:
         return counts / counts.sum()
-    found = np.asarray(priors, dtype=np.float64)
+    try:
+        found = np.asarray(priors, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"priors must hold one probability for each of {len(counts)} classes, got {priors!r}."
+        ) from error
     if found.shape != counts.shape:
         raise ValueError(
             f"priors must hold one probability for each of {len(counts)} classes, got shape "

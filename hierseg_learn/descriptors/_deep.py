@@ -290,7 +290,14 @@ class DeepDescriptor(Descriptor):
                     _input(self.trunk_, photos[view.photo], view, masks[view.photo], self.fill)
                     for view in some[chunk]
                 ]
-                yield from self.trunk_.feature_maps(np.stack(given), device)
+                maps = self.trunk_.feature_maps(np.stack(given), device)
+                if not np.isfinite(maps).all():
+                    raise ValueError(
+                        f"network {self.trunk_.fingerprint[0]!r} gives NaN or infinity at layer "
+                        f"{self.trunk_.layer_name!r} for an image of {shape[0]} × {shape[1]} "
+                        "pixels; expected finite features."
+                    )
+                yield from maps
 
 
 def _view_of_photo(trunk: Trunk, size: int | None, shape: tuple[int, int]) -> View:

@@ -124,6 +124,8 @@ def test_priors_are_those_of_the_data():
         ([0.5, 0.5], r"priors must hold one probability for each of 3 classes, got shape \(2,\)"),
         ([0.5, 0.5, 0.0], r"priors must be positive and sum to 1, got \[0.5, 0.5, 0.0\]"),
         ([2, 1, 1], r"priors must be positive and sum to 1, got .* with the sum 4"),
+        (["a", "b", "c"], r"priors must hold one probability for each of 3 classes, got \['a'"),
+        ({"ant": 1.0}, r"priors must hold one probability for each of 3 classes, got \{'ant'"),
     ],
 )
 def test_wrong_priors(priors, message):
@@ -191,6 +193,15 @@ def test_log_odds_add_up(model):
         assert_allclose(found.log_odds, expected, rtol=1e-6, atol=1e-9)
         halves = np.diff(found.squared_distances, axis=1)[:, 0] / 2
         assert_allclose(found.value, halves, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("scale", [1e8, 1e14, 1e30])
+def test_log_odds_of_far_rows_add_up(model, scale):
+    """Distances to both means are then equal but for rounding."""
+    far = NEW * scale
+    found = model.explain_contrasts(far, "ant", "cat")
+    expected = _log_odds(model, far, "ant", "cat")
+    assert_allclose(found.direct.sum(axis=1) + found.log_prior_odds, expected, rtol=1e-6)
 
 
 def test_log_odds_are_shapley_values_of_swapped_nodes(model):

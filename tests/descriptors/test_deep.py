@@ -284,6 +284,21 @@ def test_what_is_wrong_is_said():
         DeepDescriptor(TRUNK, mask="crop").fit([photo()])
 
 
+@MASKS
+@pytest.mark.parametrize("n_components", [2, None])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_network_without_numbers_is_refused(mask, n_components, value):
+    """Else its parts would be taken as absent."""
+    module = small_module()
+    with torch.no_grad():
+        module[2].bias[1] = value
+    images, y = data()
+    deep = DeepDescriptor(module, preprocessing=PREPROCESSING, mask=mask, n_components=n_components)
+    model = SegmentTreeTransformer(tree=TREE, descriptors=[("deep", deep)])
+    with pytest.raises(ValueError, match="'Sequential' gives NaN or infinity at layer ''"):
+        model.fit(images, y)
+
+
 def test_descriptors_of_colors_leak_nothing():
     image, other = ImageChannels(photo()), ImageChannels(photo(1))
     leaks = ColorDescriptor().fit([photo()]).leakage(image, other, regions_of((20, 14)), 3)
