@@ -210,7 +210,7 @@ class HierarchicalMetricClassifier(
         "random_state": ["random_state"],
     }
 
-    # as in scikit-learn, n_neighbors and weights may change after fit; nothing else is read again
+    # n_neighbors, weights and decision may change after fit; nothing else is read again
     _reads_params = False
 
     def __init__(

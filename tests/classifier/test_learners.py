@@ -84,7 +84,7 @@ def test_given_objects_are_not_fitted(table):
     assert model.node_metric is learner
     assert model.combination is combination
     assert not hasattr(learner, "components_")
-    assert vars(combination) == {"cv": 3}
+    assert vars(combination) == {"cv": 3, "drop_children": False}
 
 
 def test_a_search_over_a_learner_and_a_combination(table):
