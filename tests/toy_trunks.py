@@ -1,5 +1,7 @@
 """Small trunks of PyTorch with random weights."""
 
+import pytest
+
 PREPROCESSING = {"size": 16, "mean": 0.5, "std": 0.25, "interpolation": "bilinear"}
 
 
@@ -11,8 +13,7 @@ def small_module(seed=0, n_channels=6, same=False):
     layer = torch.nn.Conv2d
     settings = {"padding": 1}
     if same:
-        from timm.layers import Conv2dSame as layer
-
+        layer = pytest.importorskip("timm.layers", reason="timm is not installed").Conv2dSame
         settings = {}
     return torch.nn.Sequential(
         layer(3, 4, 3, stride=2, **settings),

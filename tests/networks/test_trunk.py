@@ -15,7 +15,11 @@ from tests.toy_networks import save_onnx
 from tests.toy_trunks import PREPROCESSING, small_module
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
-timm = pytest.importorskip("timm", reason="timm is not installed")
+
+
+@pytest.fixture
+def timm():
+    return pytest.importorskip("timm", reason="timm is not installed")
 
 
 def noise(*shape, seed=0):
@@ -47,7 +51,7 @@ def test_cells_lie_in_the_middle_of_what_they_see(same, length):
         assert cells.rows[i] == center
 
 
-def test_padding_of_tensorflow_shifts_cells_by_the_size():
+def test_padding_of_tensorflow_shifts_cells_by_the_size(timm):
     trunk = open_trunk(timm.create_model("tf_efficientnet_lite0"))
     firsts = [trunk.cells(height, 64).rows[0] for height in (1024, 1000, 993)]
     assert firsts == [31.5, 7.5, 0.5]
@@ -61,7 +65,7 @@ def test_cells_cover_the_image():
     np.testing.assert_array_equal(cells.edges(1), [0, 4])
 
 
-def test_layers_by_number_are_the_last_of_each_resolution():
+def test_layers_by_number_are_the_last_of_each_resolution(timm):
     trunk = open_trunk(timm.create_model("tf_efficientnet_lite0"))
     assert trunk.layer_names == ("bn1", "blocks.1", "blocks.2", "blocks.4", "bn2")
     found = [trunk.with_layer(k) for k in range(-5, 0)]
@@ -85,7 +89,7 @@ def test_maps_are_those_of_the_layer():
 
 
 @pytest.mark.parametrize("name", ["vit_tiny_patch16_224", "vit_pe_core_tiny_patch16_384"])
-def test_tokens_become_a_map_without_classes(name):
+def test_tokens_become_a_map_without_classes(name, timm):
     model = timm.create_model(name, img_size=64, depth=2).eval()
     trunk = open_trunk(model, preprocessing={"size": 64})
     x = noise(1, 3, 64, 64)
@@ -98,7 +102,7 @@ def test_tokens_become_a_map_without_classes(name):
     assert len(trunk.layer_names) == 2
 
 
-def test_channels_may_come_last():
+def test_channels_may_come_last(timm):
     model = timm.create_model("swin_tiny_patch4_window7_224", depths=(1, 1, 1, 1)).eval()
     trunk = open_trunk(model)
     x = noise(1, 3, 224, 224)
@@ -145,7 +149,7 @@ def test_folders_of_transformers(folder):
     assert len(pickle.dumps(trunk)) < 2000
 
 
-def test_preprocessing_of_timm_is_read():
+def test_preprocessing_of_timm_is_read(timm):
     model = timm.create_model("vit_base_patch32_clip_224.openai", depth=1)
     trunk = open_trunk(model)
     config = timm.data.resolve_data_config({}, model=model)
@@ -188,7 +192,7 @@ def test_input_keeps_aspect_and_area():
 
 
 @pytest.fixture
-def checkpoint(tmp_path):
+def checkpoint(tmp_path, timm):
     torch.manual_seed(0)
     model = timm.create_model("mobilenetv3_small_050")
     path = tmp_path / "weights.pth"
@@ -196,7 +200,7 @@ def checkpoint(tmp_path):
     return path
 
 
-def test_weights_come_from_a_file(checkpoint):
+def test_weights_come_from_a_file(checkpoint, timm):
     trunk = open_trunk("mobilenetv3_small_050", checkpoint=checkpoint)
     model = timm.create_model("mobilenetv3_small_050").eval()
     model.load_state_dict(torch.load(checkpoint))
@@ -283,7 +287,7 @@ def test_trunks_are_shared_by_clones():
     )
 
 
-def test_bits_do_not_depend_on_the_batch_or_on_threads():
+def test_bits_do_not_depend_on_the_batch_or_on_threads(timm):
     trunk = open_trunk(timm.create_model("mobilenetv3_small_050"))
     x = noise(6, 3, 64, 96)
     expected = np.concatenate([trunk.feature_maps(one[None]) for one in x])
@@ -307,6 +311,21 @@ def test_cells_of_onnx_files_are_measured_from_outside(tmp_path, stride, length)
     # a kernel of 3 with a padding of 1 sees the pixel that it starts at in the middle
     np.testing.assert_array_equal(cells.rows, np.arange(0, length, stride) + 0.5)
     assert len(cells.rows) == trunk.feature_maps(noise(1, 3, length, 16)).shape[2]
+
+
+@pytest.mark.parametrize("operator", ["MaxPool", "AveragePool"])
+def test_cells_behind_a_pooling_are_measured(tmp_path, operator):
+    """ONNX Runtime's MaxPool drops NaN, so a cell that sees some is seen by the change it makes."""
+    parser = pytest.importorskip("onnx.parser")
+    model = parser.parse_model(f"""
+        <ir_version: 8, opset_import: ["" : 13]>
+        net (float[n, 3, h, w] photo) => (float[n, 3, y, x] maps) {{
+            maps = {operator}<kernel_shape = [3, 3], strides = [2, 2], pads = [1, 1, 1, 1]>(photo)
+        }}""")
+    (tmp_path / "a.onnx").write_bytes(model.SerializeToString())
+    cells = open_trunk(tmp_path / "a.onnx", preprocessing=PREPROCESSING).cells(16, 17)
+    np.testing.assert_array_equal(cells.rows, 2 * np.arange(8) + 0.5)
+    np.testing.assert_array_equal(cells.cols, 2 * np.arange(9) + 0.5)
 
 
 def test_onnx_files_are_trunks(tmp_path):
