@@ -35,6 +35,7 @@ from tests.toy_tables import toy_table
 
 sio = pytest.importorskip("skops.io", reason="skops is not installed")
 
+ROOT = Path(hierseg_learn.__file__).parents[1]
 OWN = f"{__name__.partition('.')[0]}."  # of the functions that estimators of the tests are given
 # tested where there is a network for it
 WITH_NETWORK = {"DeepDescriptor", "OnnxSegmenter", "SegFormerSegmenter"}
@@ -123,6 +124,8 @@ def test_parameters_come_back(name):
 @pytest.mark.parametrize("node_metric", NODE_METRICS)
 @pytest.mark.parametrize("kind", ["frame", "array"])
 def test_every_node_metric_predicts_and_explains_the_same(node_metric, kind):
+    if node_metric == "mlp":
+        pytest.importorskip("torch", reason="PyTorch is not installed")
     table, y = toy_table(40, 2)
     X, y = (table, pd.Series(y, dtype="string")) if kind == "frame" else (table.to_numpy(), y)
     rows = X.iloc if kind == "frame" else X
@@ -415,3 +418,20 @@ def test_files_load_without_optional_packages(tmp_path):
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
     assert run.stdout.strip() == str([model.predict(table).tolist()] * 3)
+
+
+def test_metadata_requests_are_read_where_imbalanced_learn_is_not_imported(tmp_path):
+    """It adds the method fit_resample to scikit-learn's, for all estimators of a process."""
+    pytest.importorskip("imblearn.base", reason="imbalanced-learn is not installed")
+    with config_context(enable_metadata_routing=True):
+        model = SegmentTreeTransformer().set_fit_request(segments=True)
+    (tmp_path / "model.pickle").write_bytes(pickle.dumps(model))
+    code = (
+        "import pathlib, pickle, sys\n"
+        "model = pickle.loads(pathlib.Path(sys.argv[1]).read_bytes())\n"
+        "assert 'imblearn' not in sys.modules\n"
+        "print(model._get_metadata_request().fit.requests['segments'])"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "model.pickle")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.strip() == "True"

@@ -202,6 +202,9 @@ def _minor(version: str) -> list[str]:
 def _made_requests(defaults: Any, requests: dict[str, dict[str, Any]]) -> Any:
     """Metadata requests, by methods."""
     for method, saved in requests.items():
+        # imbalanced-learn adds methods to those of scikit-learn, once it is imported
+        if not hasattr(defaults, method):
+            continue
         found = getattr(defaults, method).requests
         found.clear()
         found.update(saved)
