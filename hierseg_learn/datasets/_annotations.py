@@ -150,12 +150,12 @@ class Annotated:
 )
 @shared_doc(
     default_labels=(
-        "what the file says: flags of labelme, choices of Label\n        Studio, tags of CVAT"
+        "what the file says: flags of labelme, choices of Label\n    Studio, tags of CVAT"
     ),
     default_tree="all parts below one root",
     splits=(
         "a folder of labelme's files, the entry ``split`` of the data of a task, or the\n"
-        "        ``subset`` of CVAT"
+        "    ``subset`` of CVAT"
     ),
 )
 def load_annotations(

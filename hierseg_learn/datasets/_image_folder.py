@@ -73,7 +73,7 @@ MASK_SUFFIXES = (*SUFFIXES, ".npy")
 @shared_doc(
     default_labels=(
         "what the layout brings, or the name of the first folder below the folder of the\n"
-        "        photos, where all lie in such folders"
+        "    photos, where all lie in such folders"
     ),
     default_tree="that of the layout, or all parts below one root",
     splits="a folder, a list ``SPLIT.txt``, or a value in the column ``split`` of the table",
