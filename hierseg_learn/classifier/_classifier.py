@@ -460,26 +460,9 @@ class HierarchicalMetricClassifier(
         self._check_linear("components_")
         return self._root_map
 
-    def pair_distance(self, pairs: Any) -> np.ndarray:
-        """Distance of the rows of every pair.
-
-        Parameters
-        ----------
-        pairs : array-like of shape (n_pairs, 2, n_features)
-            The pairs.
-
-        Returns
-        -------
-        distances : ndarray of shape (n_pairs,)
-
-        Raises
-        ------
-        ValueError
-            If `pairs` has another shape, or numbers that are missing or infinite.
-        """
-        check_is_fitted(self)
+    def _pair_distances(self, pairs: Any) -> np.ndarray:
         if self._lift is None:
-            return super().pair_distance(pairs)
+            return super()._pair_distances(pairs)
         pairs = check_pairs(pairs, self.n_features_in_)
         return np.linalg.norm(pair_differences(self._root_embedding(), pairs), axis=1)
 

@@ -180,9 +180,11 @@ class ImageBatch:
 
         It reads all images once.
         """
-        return np.argsort(
-            [content_key(self.image(i), seed) for i in range(len(self))], kind="stable"
-        )
+        return np.argsort(self.content_keys(seed), kind="stable")
+
+    def content_keys(self, seed: int) -> list[str]:
+        """Random rank of every image among others, by its content."""
+        return [content_key(self.image(i), seed) for i in range(len(self))]
 
     @staticmethod
     def _read(collection: RaggedArrays | ImageFiles, i: int, where: str) -> np.ndarray:

@@ -56,6 +56,10 @@ class MahalanobisMixin:
             If `pairs` has another shape, or numbers that are missing or infinite.
         """
         check_is_fitted(self)
+        return self._pair_distances(pairs)
+
+    def _pair_distances(self, pairs: Any) -> np.ndarray:
+        """Distances of pairs that are not checked yet, after `fit`."""
         pairs = np.asarray(pairs, dtype=np.float64)
         assert_all_finite(pairs, input_name="pairs")
         return row_distances(self.components_, pairs)

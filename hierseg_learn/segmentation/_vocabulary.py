@@ -268,8 +268,7 @@ class VocabularySegmenter(Segmenter):
 
 def _rank_by_content(batch: ImageBatch, seed: int) -> np.ndarray:
     """Positions of different images, at random, in an order that does not depend on theirs."""
-    keys = [content_key(batch.image(i), seed) for i in range(len(batch))]
-    return np.unique(keys, return_index=True)[1]
+    return np.unique(batch.content_keys(seed), return_index=True)[1]
 
 
 def _count_regions(found: list[tuple[str, RegionTable]]) -> int:
