@@ -65,7 +65,7 @@ class Order:
 
 
 def to_proba(scores: np.ndarray) -> np.ndarray:
-    """Probabilities of settled log posteriors, the largest of the same class: (n_rows, n_classes)."""
+    """Probabilities of settled log posteriors, (n_rows, n_classes): the largest stays it."""
     return _raise(softmax(scores, axis=1), scores.argmax(axis=1))
 
 

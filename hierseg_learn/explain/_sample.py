@@ -269,10 +269,11 @@ class ContrastExplanation(OneSample, SignedExplanation):
         )
         if self.decision == "neighbors":
             return closer
-        by_priors = f", and {number(self.log_prior_odds)} by the priors" * bool(self.log_prior_odds)
+        prior, scale = float(self.log_prior_odds), number(2 * self.temperature)
+        by_priors = f", and {number(prior)} by the priors" if prior else ""
         return (
-            f"{closer} The log-odds of {class_name(self.target)}, {number(self.log_odds)}, are half "
-            f"the difference divided by {number(self.temperature)}{by_priors}."
+            f"{closer} The log-odds of {class_name(self.target)}, {number(self.log_odds)}, are the "
+            f"difference divided by {scale}{by_priors}."
         )
 
     def _answer(self, max_nodes: int) -> str:
@@ -690,10 +691,11 @@ class PredictionExplanation(OneSample, DistanceExplanation):
         rule = self.calibration
         if rule is None:
             return []
-        added = f" with {number(rule.smoothing)} more, spread like the training rows," * (
-            rule.smoothing > 0
-        )
-        power = f" to the power of {number(1 / rule.temperature)}" * (rule.temperature != 1)
+        added = power = ""
+        if rule.smoothing:
+            added = f" with {number(rule.smoothing)} more, spread like the training rows"
+        if rule.temperature != 1:
+            power = f", to the power of {number(1 / rule.temperature)}"
         is_moved = not np.allclose(rule.priors, rule.shares)
         moved = ", times the priors over the shares of the training rows" * is_moved
         return [f"probability: shares of the {rule.n_neighbors} votes{added}{power}{moved}"]

@@ -97,10 +97,13 @@ class VoteCalibration:
         -------
         dict
         """
-        numbers = {
-            name: getattr(self, name) for name in ("n_neighbors", "smoothing", "temperature")
+        return {
+            "n_neighbors": self.n_neighbors,
+            "smoothing": self.smoothing,
+            "temperature": self.temperature,
+            "shares": self.shares.tolist(),
+            "priors": self.priors.tolist(),
         }
-        return {**numbers, "shares": self.shares.tolist(), "priors": self.priors.tolist()}
 
     def take(self, order: np.ndarray) -> VoteCalibration:
         """Return the same for classes in another order, (n_classes,) int."""

@@ -14,8 +14,8 @@ and the discriminant counts as much: a discriminant function is :math:`\sum_d r_
 half of its value at the class mean, and the logarithm of the share of the class is added. All of
 this is divided by a temperature [1]_, which is chosen, as is the covariance, by the log loss of
 held-out rows. In that loss, a row is of any class with a small probability, so that a few rows that
-are unlike all others do not decide. Weights of the classes count held-out rows, and their logarithms
-are added to the log posteriors, as Bayes' rule says of rows that are drawn by these weights.
+are unlike all others do not decide. Weights of the classes count held-out rows, and by Bayes' rule,
+their logarithms are added to the log posteriors.
 
 References
 ----------

@@ -1,4 +1,4 @@
-"""Contributions of parts to the probability of a class, by ablating or swapping all sets of parts."""
+"""What parts add to the probability of a class, by ablating or swapping all sets of parts."""
 
 from __future__ import annotations
 
