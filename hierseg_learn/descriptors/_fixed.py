@@ -322,8 +322,8 @@ def central_moment(raw: np.ndarray, product: np.ndarray) -> np.ndarray:
 def mean_bin_weights(ends: np.ndarray, n_bins: int) -> np.ndarray:
     """Mean over intervals between `ends` of the shares of the two nearest bins of every point.
 
-    Returns (n_intervals, n_bins). An interval is shared out between bins as its points are, so intervals that fill [0, 1] give
-    every bin the same, however many they are.
+    Returns (n_intervals, n_bins). An interval is shared out between bins as its points are, so
+    intervals that fill [0, 1] give every bin the same, however many they are.
     """
     positions = ends * n_bins - 0.5
     # the share of bins up to k at position t is clip(k + 1 - t, 0, 1); what follows is its integral

@@ -90,6 +90,4 @@ def test_depth_as_by_filters(most):
     rng = np.random.default_rng(0)
     for shape in [(1, 1), (1, 9), (30, 25)]:
         regions = np.kron(rng.integers(-1, 3, (5, 5)), np.ones((6, 5), int))[: shape[0], : shape[1]]
-        np.testing.assert_array_equal(
-            pixels.depths(regions, most), reference.depths(regions, most)
-        )
+        np.testing.assert_array_equal(pixels.depths(regions, most), reference.depths(regions, most))
