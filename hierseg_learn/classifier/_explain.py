@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -276,7 +277,7 @@ class ExplainMixin:
             )
         rows = self._spread(rows)
         direct = self._engine().against_others(self._references[rows].astype(float), rows, code)
-        label, decision = self.classes_[code], self.decision
+        label, decision = self.classes_[code], self.decision_
         return ClassExplanation(self.tree_, direct, label=label, rows=rows, decision=decision)
 
     def explain_model(
@@ -367,8 +368,9 @@ class ExplainMixin:
             vote_weights=votes.weights,
             present=present,
             name=NAMELESS if labels is None else labels,
-            decision=self.decision,
+            decision=self.decision_,
             contrast=contrast,
+            calibration=replace(self._votes) if self.decision_ == "neighbors" else None,
         )
 
     def _contrasts(
@@ -409,8 +411,9 @@ class ExplainMixin:
             foil=self.classes_[foils],
             present=present,
             name=NAMELESS if labels is None else labels,
-            decision=self.decision,
+            decision=self.decision_,
             attribute_to="nodes" if engine.split is None else "parts",
+            temperature=self.temperature_ if self.decision_ == "prototypes" else 1.0,
             **engine.explain(queries, targets, foils)._asdict(),
         )
 
@@ -424,7 +427,7 @@ class ExplainMixin:
             self._decide(),
             self._codes,
             self.classes_,
-            self.n_neighbors if n_neighbors is None else n_neighbors,
+            self.n_neighbors_ if n_neighbors is None else n_neighbors,
             strict=n_neighbors is not None,
             split=None
             if attribute_to == "nodes"
