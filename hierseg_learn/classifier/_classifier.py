@@ -29,7 +29,7 @@ from ..metrics.base import (
     embedded_distance,
     pair_differences,
 )
-from ..metrics.canonical import canonical_order
+from ..metrics.canonical import canonical_order, reorder
 from ..metrics.cross_fitting import find_copies
 from ..metrics.lift import Lift, LiftedMap
 from ..metrics.posteriors import PosteriorScore
@@ -330,10 +330,9 @@ class HierarchicalMetricClassifier(
         if names is not None:
             by_name = np.array(sorted(by_name, key=names.__getitem__))
         # learned from rows, columns and classes in an order that their contents and names set
-        table = X[:, by_name]
-        order, self._class_ranks = canonical_order(table, codes)
+        order, self._class_ranks = canonical_order(X, codes, by_name)
         self._row_ranks = np.argsort(order)
-        table, table_codes = np.ascontiguousarray(table[order]), self._class_ranks[codes[order]]
+        table, table_codes = reorder(X, order, by_name), self._class_ranks[codes[order]]
         # by the ranks of the classes
         ranked = classes.take(np.argsort(self._class_ranks))
         self._store_metric(self._fit_metric(table, table_codes, by_name, backend, ranked.weights))
