@@ -178,6 +178,10 @@ def _parser() -> argparse.ArgumentParser:
     explain.add_argument("--html", metavar="HTML", help="write a page with pictures")
     explain.add_argument("--target", help="the class to explain (default: the predicted one)")
     explain.add_argument("--foil", help="the class to compare with (default: the next one)")
+    explain.add_argument(
+        "--by", choices=("nodes", "descriptors", "columns"), default="nodes",
+        help="what the text lists below the parts: nothing, descriptors or columns",
+    )  # fmt: skip
 
     audit = add("audit", _audit, "Look for shortcuts: what else than the object tells the class?",
                 _FOLDER)  # fmt: skip
@@ -409,9 +413,9 @@ def _explain(options: argparse.Namespace) -> None:
     for i, name in enumerate(names):
         row = table.iloc[[i]]
         if wants_two:
-            explanation = model.classifier.explain_contrast(row, **asked)
+            explanation = model.classifier.explain_contrast(row, by=options.by, **asked)
         else:
-            explanation = model.classifier.explain_prediction(row)
+            explanation = model.classifier.explain_prediction(row, by=options.by)
         found.append(replace(explanation, name=name))
     if options.html:
         write_explanations(pipeline, photos, options.html, names=names, **asked)

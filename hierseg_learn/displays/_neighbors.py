@@ -351,7 +351,7 @@ def _explain_neighbors(
     usual = _usual_contributions(steps, table)
     neighbors = []
     for i, index in enumerate(indices.tolist()):
-        pair = steps.classifier.explain_pair(table, row(rows, i))
+        pair = steps.classifier.explain_pair(table, row(rows, i), by="nodes")
         if abs(pair.distance - distances[i]) > _TOLERANCE * (1 + distances[i]):
             raise ValueError(
                 f"X_train must be what the estimator was fitted on, in the same order: photo "
@@ -377,7 +377,8 @@ def _usual_contributions(steps: FittedModel, table: Any) -> np.ndarray:
     if hasattr(table, "columns"):
         prototypes = type(table)(prototypes, columns=table.columns)
     pairs = [
-        steps.classifier.explain_pair(table, row(prototypes, i)) for i in range(len(prototypes))
+        steps.classifier.explain_pair(table, row(prototypes, i), by="nodes")
+        for i in range(len(prototypes))
     ]
     return np.mean([pair.direct for pair in pairs], axis=0)
 

@@ -224,6 +224,7 @@ class FittedModel:
         question: str = "class",
         target: Any = None,
         foil: Any = None,
+        by: str = "auto",
     ) -> Explanation:
         """Explain the class of one sample, its distance to its neighbors, or that of two."""
         n_samples = count(X)
@@ -242,12 +243,12 @@ class FittedModel:
             )
         table, classifier = self.table(X), self.classifier
         if n_samples == 2:
-            pair = classifier.explain_pair(row(table, 0), row(table, 1))
+            pair = classifier.explain_pair(row(table, 0), row(table, 1), by)
             return replace(pair, name_a=titles[0], name_b=titles[1]) if titles else pair
         if question == "neighbors":
-            explanation = classifier.explain_prediction(row(table, 0))
+            explanation = classifier.explain_prediction(row(table, 0), by)
         else:
-            explanation = classifier.explain_contrast(row(table, 0), target, foil)
+            explanation = classifier.explain_contrast(row(table, 0), target, foil, by=by)
         return replace(explanation, name=titles[0]) if titles else explanation
 
     # rows whose parts can be edited

@@ -166,16 +166,22 @@ class Case:
 
 
 def explain_case(
-    classifier: Any, row: Any, name: str, target: Any, prediction: Any, neighbors: bool
+    steps: FittedModel, row: Any, name: str, target: Any, prediction: Any, neighbors: bool
 ) -> Case:
     """Explain a row: the predicted class compared with the true one, if that is another."""
-    explanation = classifier.explain_prediction(row)
+    classifier, by = steps.classifier, _attribute_to(steps)
+    explanation = classifier.explain_prediction(row, by=by)
     contrast = explanation.contrast
     if target is not None and target != prediction:
-        contrast = classifier.explain_contrast(row, target=prediction, foil=target)
+        contrast = classifier.explain_contrast(row, target=prediction, foil=target, by=by)
     explanation = replace(explanation, name=name, contrast=contrast)
     shown, neighbors = explanation.contrast, neighbors or contrast is None
     return Case(name, target, prediction, explanation, shown, neighbors)
+
+
+def _attribute_to(steps: FittedModel) -> str:
+    """What contributions are attributed to: over photos, nodes are drawn."""
+    return "nodes" if steps.takes_images else "auto"
 
 
 def choose(flags: np.ndarray, target: np.ndarray, confidence: np.ndarray, number: int) -> list[int]:
@@ -463,9 +469,10 @@ def write_explanations(
     cases = []
     for i, name in enumerate(names):
         one = row(table, i)
-        case = explain_case(steps.classifier, one, name, None, predicted[i], neighbors)
+        case = explain_case(steps, one, name, None, predicted[i], neighbors)
         if target is not None or foil is not None:
-            contrast = steps.classifier.explain_contrast(one, target=target, foil=foil)
+            asked = {"target": target, "foil": foil, "by": _attribute_to(steps)}
+            contrast = steps.classifier.explain_contrast(one, **asked)
             case = replace(case, contrast=replace(contrast, name=name))
         if steps.takes_images:
             one = take(X, [i])
@@ -526,7 +533,7 @@ def _explain(
     for position, photo, labels in zip(positions, photos, maps):
         name = f"{'Row' if photo is None else 'Photo'} {position}"
         classes = target[position], scores.predicted[position]
-        case = explain_case(steps.classifier, row(table, position), name, *classes, neighbors)
+        case = explain_case(steps, row(table, position), name, *classes, neighbors)
         cases.append(case if photo is None else draw_case(case, photo, labels))
     return cases
 
