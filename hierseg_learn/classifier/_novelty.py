@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Self
 from weakref import WeakKeyDictionary
 
 import numpy as np
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from ..explain import NoveltyExplanation
@@ -162,21 +163,29 @@ class NoveltyMixin:
         >>> model.novelty_p_values(X[:1] + 5).round(4)
         array([0.0066])
         """
-        return self._novelty_model_p_values(X)[1]
+        rows = self._check_rows(X)
+        return self._novelty_model().p_values(rows)[1]
 
-    def conformal_p_values(self, X: Any) -> np.ndarray:
+    def conformal_p_values(
+        self, X: Any, *, smoothed: bool = False, random_state: Any = None
+    ) -> np.ndarray:
         """Conformal p-values of all classes.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
             Rows like those of `fit`.
+        smoothed : bool, default=False
+            Whether the row itself counts with a random weight between 0 and 1, instead of 1. Then
+            sets keep to their coverage also for classes with few rows, instead of exceeding it.
+        random_state : int, RandomState instance or None, default=None
+            Draws these weights.
 
         Returns
         -------
         p : ndarray of shape (n_samples, n_classes), float64
-            For every class, in the order of `classes_`, the share of its held-out rows that are at
-            least as far from it as the row, the row itself included.
+            For every class, in the order of `classes_`, the share of its held-out rows that fit to
+            it at most as well as the row, the row itself included.
 
         Raises
         ------
@@ -208,9 +217,20 @@ class NoveltyMixin:
         >>> model.conformal_p_values(X[:1]).round(2)
         array([[0.82, 0.02, 0.02]])
         """
-        return self._novelty_model_p_values(X)[0]
+        rows, itself = self._check_rows(X), 1.0
+        if smoothed:
+            rng = check_random_state(random_state)
+            itself = rng.uniform(size=(len(rows), len(self.classes_)))
+        return self._novelty_model().p_values(rows, itself)[0]
 
-    def predict_set(self, X: Any, alpha: float = 0.1) -> np.ndarray:
+    def predict_set(
+        self,
+        X: Any,
+        alpha: float = 0.1,
+        *,
+        smoothed: bool = False,
+        random_state: Any = None,
+    ) -> np.ndarray:
         """Predict sets of classes that hold the true one with a stated probability.
 
         Parameters
@@ -219,6 +239,8 @@ class NoveltyMixin:
             Rows like those of `fit`.
         alpha : float in (0, 1), default=0.1
             Share of rows whose set may lack their class.
+        smoothed, random_state
+            As for `conformal_p_values`.
 
         Returns
         -------
@@ -249,7 +271,7 @@ class NoveltyMixin:
         """
         if isinstance(alpha, bool) or not isinstance(alpha, Real) or not 0 < alpha < 1:
             raise ValueError(f"alpha must be a number between 0 and 1, got {alpha!r}.")
-        p_values = self.conformal_p_values(X)
+        p_values = self.conformal_p_values(X, smoothed=smoothed, random_state=random_state)
         most = int(self._novelty_model().calibration.counts.max())
         if alpha * (most + 1) < 1:
             raise ValueError(
@@ -301,9 +323,6 @@ class NoveltyMixin:
             )
         self._calibration = self._split_novelty((rows, codes)).calibration
         return self
-
-    def _novelty_model_p_values(self, X: Any) -> tuple[np.ndarray, np.ndarray]:
-        return self._novelty_model().p_values(self._check_rows(X))
 
     def _novelty_model(self) -> NoveltyModel:
         """The classes of the training rows, fitted at the first call."""

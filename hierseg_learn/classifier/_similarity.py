@@ -222,7 +222,8 @@ class SimilarityMixin:
         neighbors = space.neighbors
         nodes, n_nodes = neighbors.layout.column_nodes, self.tree_.n_nodes
         delta = space.lifted(rows[0]) - space.lifted(rows[1])
-        values = {"direct": node_contributions(neighbors.components, delta, nodes, n_nodes)[0]}
+        direct = node_contributions(neighbors.components, delta, nodes, n_nodes)[0]
+        values = {"direct": direct + 0.0}  # no minus before a zero
         present = self._presence(np.concatenate(rows))
         if present is not None:
             values |= {"present_a": present[0], "present_b": present[1]}

@@ -707,8 +707,8 @@ class NoveltyExplanation(OneSample, SignedExplanation):
         Whether the sample has the node; None if unknown.
     name : str or array-like of shape (n_samples,), default="the sample"
         Name of the sample.
-    level : float, default=0.05
-        p-value up to which the sample is called unlike anything seen.
+    level : float, default=0.01
+        p-value up to which the sample is called unlike anything seen; takes 99 held-out rows.
 
     See Also
     --------
@@ -723,14 +723,13 @@ class NoveltyExplanation(OneSample, SignedExplanation):
     ...     tree, [0.5, 7.5, -0.5], p_value=0.01, nearest_class="sail", n_held_out=99
     ... )
     >>> print(explanation.to_text())
-    the sample is unlike anything seen, because of boat (94%).
-    Of 99 rows that were held out, none is at least as far from the classes; 'sail' is the nearest
-    class.
+    The sample is unlike anything seen, because of boat (94%).
+    The nearest class is 'sail'; none of 99 held-out rows is as far from the classes.
     <BLANKLINE>
-    novelty 7.5    for  against       direct
-    photo         100%       6%  6% against
-    ├── sky         6%       0%           6%
-    └── boat       94%       0%          94%
+    novelty 7.5   for  against      direct
+    photo        100%       6%  6% against
+    ├── sky        6%       0%          6%
+    └── boat      94%       0%         94%
     """
 
     tree: SegmentTree
@@ -741,7 +740,7 @@ class NoveltyExplanation(OneSample, SignedExplanation):
     n_held_out: int
     present: np.ndarray | None = None
     name: Any = NAMELESS
-    level: float = 0.05
+    level: float = 0.01
 
     _type = "novelty"
     _value_name = "novelty"
@@ -774,9 +773,9 @@ class NoveltyExplanation(OneSample, SignedExplanation):
         named = words.named_shares(self.tree, self.direct_share, 1, max_nodes)
         count = round(self.p_value * (self.n_held_out + 1)) - 1
         held_out = (
-            f"Of {self.n_held_out} rows that were held out, {count or 'none'} "
-            f"{'are' if count > 1 else 'is'} at least as far from the classes; "
-            f"{class_name(self.nearest_class)} is the nearest class."
+            f"The nearest class is {class_name(self.nearest_class)}; {count or 'none'} of "
+            f"{self.n_held_out} held-out rows {'are' if count > 1 else 'is'} as far from the "
+            "classes."
         )
         if not self.is_novel:
             return [f"{self.name} is like the training rows.", held_out]

@@ -17,6 +17,10 @@ so a score is a sum of contributions of the nodes, none of which is negative. Th
 is its smallest score of any class, less the usual one, in units of its spread over rows that are
 held out; both are taken from the middle half of these rows, which a few odd ones do not move.
 
+How well a row fits to a class is its smallest score plus `RIVAL` times what the score of this class
+is above that: sets of classes then leave out those that another one beats, and are empty for rows
+that are unlike all.
+
 Of a node with very many columns, random sums of them are taken [3]_.
 
 References
@@ -44,6 +48,8 @@ from .contributions import BLOCK_VALUES, sum_by_node
 
 # most coordinates of a node: bounds time and memory where nodes have hundreds of columns
 MAX_COORDINATES = 128
+# how much a class that is beaten by another one loses
+RIVAL = 5.0
 # interquartile range of a normal variable, in standard deviations
 _IQR_OF_NORMAL = 1.349
 
@@ -55,8 +61,8 @@ class Calibration(PlainState):
     units: np.ndarray  # (2,): a and b, the spreads of the two terms
     usual: np.ndarray  # (n_nodes,): usual contributions to the smallest score of a row
     spread: float  # of the smallest scores
-    # for every set of held-out rows: scores of their own classes, by class, and smallest scores of
-    # any class; ascending
+    # for every set of held-out rows, ascending: how badly they fit to their own classes, by class,
+    # and smallest scores of any class
     own: list[list[np.ndarray]]
     smallest: list[np.ndarray]
 
@@ -256,10 +262,15 @@ class NoveltyModel:
                 )
         return (direct - found.usual) / found.spread, nearest
 
-    def p_values(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Conformal p-values of all classes, (n_rows, n_classes), and of any, (n_rows,)."""
+    def p_values(
+        self, rows: np.ndarray, itself: np.ndarray | float = 1.0
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Conformal p-values of all classes, (n_rows, n_classes), and of any, (n_rows,).
+
+        A row counts as `itself` among those that are as far, (n_rows, n_classes) from 0 to 1.
+        """
         found = self.calibration
-        farther = np.ones((len(rows), len(self.whole.means)))
+        farther = np.full((len(rows), len(self.whole.means)), itself)
         farther_of_all = np.ones(len(rows))
         with single_blas_thread():
             for block in self._blocks(len(rows)):
@@ -267,8 +278,9 @@ class NoveltyModel:
                 for part, own, smallest in zip(self.parts, found.own, found.smallest):
                     whitened = part.whitened(self.coordinates, points)
                     scores = part.scores(whitened, part.weights(found.units))
+                    misfits = _misfits(scores)
                     for code, held_out in enumerate(own):
-                        farther[block, code] += _count_from(held_out, scores[:, code])
+                        farther[block, code] += _count_from(held_out, misfits[:, code])
                     farther_of_all[block] += _count_from(smallest, scores.min(axis=1))
         return farther / (found.counts + 1), farther_of_all / (found.counts.sum() + 1)
 
@@ -294,7 +306,7 @@ def _calibrate(
     for part, rows, (_, codes) in zip(parts, whitened, held_out):
         weights = part.weights(units)
         scores = part.scores(rows, weights)
-        of_own = scores[np.arange(len(rows)), codes]
+        of_own = _misfits(scores)[np.arange(len(rows)), codes]
         own.append([np.sort(of_own[codes == code]) for code in range(n_classes)])
         smallest.append(np.sort(scores.min(axis=1)))
         nearest = scores.argmin(axis=1)
@@ -304,6 +316,12 @@ def _calibrate(
     low, high = np.quantile(totals, [0.25, 0.75])
     usual = direct[(totals >= low) & (totals <= high)].mean(axis=0)
     return Calibration(units, usual, _spread(totals), own, smallest)
+
+
+def _misfits(scores: np.ndarray) -> np.ndarray:
+    """How badly rows fit to classes, by their scores, (n_rows, n_classes)."""
+    smallest = scores.min(axis=1, keepdims=True)
+    return smallest + RIVAL * (scores - smallest)
 
 
 def _spread(values: np.ndarray) -> float:
