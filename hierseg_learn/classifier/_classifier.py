@@ -542,8 +542,9 @@ class HierarchicalMetricClassifier(
         values.flags.writeable = False
         return pd.Series(values, pd.Index(self.tree_.paths, name="node"), name=title, copy=False)
 
-    def _copy_groups(self) -> np.ndarray:
-        return _find_copies(self._X, self._codes, self._layout, self._names())
+    def _copy_groups(self, rows: np.ndarray) -> np.ndarray:
+        """Groups of copies among some training rows, (n_rows,)."""
+        return _find_copies(self._X[rows], self._codes[rows], self._layout, self._names())
 
     def _neighbors(self) -> Neighbors:
         return Neighbors(

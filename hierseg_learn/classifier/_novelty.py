@@ -343,8 +343,7 @@ class NoveltyMixin:
     def _cross_fitted_novelty(self) -> NoveltyModel:
         # rows and columns in an order that their contents and names set, as in `fit`
         order = np.argsort(self._row_ranks)
-        codes = self._class_ranks[self._codes[order]]
-        groups = np.argsort(order)[self._copy_groups()][order]
+        codes, groups = self._class_ranks[self._codes[order]], self._copy_groups(order)
         n_groups = np.bincount(codes[np.unique(groups)], minlength=len(self.classes_))
         folds = held_out_folds(codes, N_FOLDS, 0, groups) if n_groups.min() > 1 else []
         if not folds:
@@ -352,7 +351,7 @@ class NoveltyMixin:
             raise ValueError(
                 "novelty is measured against training rows that are held out, for which every "
                 "class needs at least 2 that are no copies of each other, and two classes need 3; "
-                f"{self.classes_[code]!r} has {n_groups.min()}. Pass other rows to "
+                f"{self.classes_.tolist()[code]!r} has {n_groups.min()}. Pass other rows to "
                 "conformalize(X_cal, y_cal)."
             )
         codes = self._codes[order]
