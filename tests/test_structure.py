@@ -63,6 +63,7 @@ ONLY_INSIDE_FUNCTIONS = {
     "pandas",
     "polars",
     "pycocotools",
+    "pynndescent",
     "timm",
     "torch",
     "transformers",

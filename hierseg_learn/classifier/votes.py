@@ -175,10 +175,16 @@ class Neighbors(Decision):
         """Embed rows, (n_rows, n_features)."""
         return Queries(rows, *self.embedding.embed(rows))
 
-    def search(self, rows: np.ndarray | None, n_neighbors: int) -> tuple[np.ndarray, np.ndarray]:
+    def search(
+        self,
+        rows: np.ndarray | None,
+        n_neighbors: int,
+        index: Callable[..., np.ndarray] | None = None,
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Squared distances and positions of the nearest training rows, nearest first.
 
-        None for `rows` takes all training rows, each without itself.
+        None for `rows` takes all training rows, each without itself. An index, ``index(points,
+        n_neighbors, exclude)``, replaces the comparison with all training rows.
         """
         most = len(self.X) - (rows is None)
         if isinstance(n_neighbors, bool) or not isinstance(n_neighbors, Integral):
@@ -190,14 +196,18 @@ class Neighbors(Decision):
             )
         exclude = np.arange(len(self.X)) if rows is None else None
         queries = self.X if rows is None else rows
-        asarray, to_numpy = self.backend.asarray, self.backend.to_numpy
-        found, _ = self.backend.nearest(
-            asarray(self.embedding.embed(queries)[0]),
-            asarray(self.embedding.points),
-            n_neighbors,
-            None if exclude is None else asarray(exclude),
-        )
-        indices = to_numpy(found)
+        points = self.embedding.embed(queries)[0]
+        if index is None:
+            asarray = self.backend.asarray
+            found, _ = self.backend.nearest(
+                asarray(points),
+                asarray(self.embedding.points),
+                n_neighbors,
+                None if exclude is None else asarray(exclude),
+            )
+            indices = self.backend.to_numpy(found)
+        else:
+            indices = index(points, n_neighbors, exclude)
         squared = self._measure(queries, indices)
         order = np.argsort(squared, axis=1, kind="stable")
         return np.take_along_axis(squared, order, 1), np.take_along_axis(indices, order, 1)

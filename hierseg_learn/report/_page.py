@@ -36,6 +36,8 @@ are relative to it. No share is above 100%.</li>
 <li><b>How it differs from its nearest neighbors</b>, where the report shows it: the squared
 distance to the neighbors, by node. It shows the differences between the sample and its neighbors,
 not the reasons for its class.</li>
+<li><b>Unlike anything seen</b>, where the report says so: the sample is farther from all classes
+than 99% of the training rows that are held out. Its class may mean nothing.</li>
 <li><b>As a whole</b>: descriptions of the pixels of several parts together, which belong to none of
 them alone.</li></ul>"""
 
@@ -93,6 +95,7 @@ thead th{border-bottom:1px solid var(--line)}
 .case{border:1px solid var(--line);border-left:5px solid var(--good);border-radius:6px;
 padding:1rem 1.1rem;margin:1.2rem 0}
 .case.wrong{border-left-color:var(--plus)}
+.novel{border-left:.25rem solid var(--plus);padding-left:.6rem}
 .pictures{display:flex;flex-wrap:wrap;gap:1rem;align-items:flex-start;margin-bottom:.6rem}
 figure{margin:0}
 img{display:block;height:21rem;width:auto;max-width:100%;object-fit:contain}

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..audit import find_metadata_shortcuts, group_report, node_reliance
 from ..displays import SegmentContributionDisplay
-from ..explain import ContrastExplanation, PredictionExplanation
+from ..explain import ContrastExplanation, NoveltyExplanation, PredictionExplanation
 from ..explain.explanation import Explanation, class_name
 from ..explain.style import thumbnail
 from ..explain.words import ShareTable, share_text, sides_text
@@ -162,6 +162,7 @@ class Case:
     # None where there is no other class
     contrast: ContrastExplanation | None
     neighbors: bool = False  # whether to show also how the sample differs from its neighbors
+    novelty: NoveltyExplanation | None = None  # None where classes have too few rows
     images: tuple[EmbeddedImage, ...] = ()  # the photo, and explanations drawn over it
 
 
@@ -176,7 +177,15 @@ def explain_case(
         contrast = classifier.explain_contrast(row, target=prediction, foil=target, by=by)
     explanation = replace(explanation, name=name, contrast=contrast)
     shown, neighbors = explanation.contrast, neighbors or contrast is None
-    return Case(name, target, prediction, explanation, shown, neighbors)
+    novelty = _explain_novelty(classifier, row, name)
+    return Case(name, target, prediction, explanation, shown, neighbors, novelty=novelty)
+
+
+def _explain_novelty(classifier: Any, row: Any, name: str) -> NoveltyExplanation | None:
+    try:
+        return replace(classifier.explain_novelty(row)[0], name=name)
+    except ValueError:  # the row is fine: it was explained; a class has too few rows to hold out
+        return None
 
 
 def _attribute_to(steps: FittedModel) -> str:
@@ -225,12 +234,20 @@ def html_case(case: Case) -> str:
         f'<article class="case {mark[1]}"><h3><span aria-hidden="true">{mark[0]}</span> '
         f"{escape(f'{case.name}: {result}')}</h3>",
         _html_images(case.images),
+        _html_novelty(case.novelty),
     ]
     if case.contrast is not None:
         parts.append(_html_explanation(case.contrast, is_open=True))
     if case.neighbors:
         parts.append(_html_explanation(explanation, is_open=case.contrast is None))
     return "".join([*parts, _html_votes(explanation), "</article>"])
+
+
+def _html_novelty(novelty: NoveltyExplanation | None) -> str:
+    """Warning of a sample that is unlike all training rows."""
+    if novelty is None or not novelty.is_novel:
+        return ""
+    return f'<p class="novel">{escape(" ".join(novelty._lines(2)))}</p>'
 
 
 def _html_explanation(explanation: Explanation, *, is_open: bool) -> str:
