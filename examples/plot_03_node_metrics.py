@@ -70,13 +70,13 @@ print("image:", classifier.node_outcomes_["image"])
 from sklearn.model_selection import StratifiedShuffleSplit, cross_val_score
 
 splits = StratifiedShuffleSplit(5, train_size=120, random_state=0)
-columns = {"whole image": [name for name in table if name.startswith("image|")]}
-columns |= dict.fromkeys(["one node", "tree of cells"], list(table))
+whole = [name for name in table if name.startswith("image|")]
+models = {"whole image": (whole, "auto"), "one node": (list(table), {"all": list(table)})}
+models["tree of cells"] = (list(table), "auto")
 everything = transformer.transform(X)
-for name, chosen in columns.items():
-    tree = {"all": chosen} if name == "one node" else "auto"
+for name, (columns, tree) in models.items():
     model = HierarchicalMetricClassifier(tree=tree, random_state=0)
-    accuracy = cross_val_score(model, everything[chosen], y, cv=splits)
+    accuracy = cross_val_score(model, everything[columns], y, cv=splits)
     print(f"{name:<14}{accuracy.mean():.3f} ± {accuracy.std():.3f}")
 
 # %%
