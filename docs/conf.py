@@ -14,6 +14,15 @@ extensions = [
     "numpydoc",
     "sphinx_gallery.gen_gallery",
 ]
+# Every link to a page, a heading or a name of this package has to resolve (`make docs` fails on
+# warnings). Names of other projects stay words, since their inventories are on the network.
+nitpicky = True
+nitpick_ignore_regex = [
+    ("py:.*", r"(dataclasses|imblearn|json|scipy|skimage|sklearn|skops|torch)\..*"),
+    ("py:func", "format"),
+]
+linkcheck_timeout = 20
+linkcheck_anchors_ignore_for_url = [r"https://github\.com/.*"]
 exclude_patterns = ["_build", "**/GALLERY_HEADER.rst"]
 templates_path = ["_templates"]
 default_role = "literal"
