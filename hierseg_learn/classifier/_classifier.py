@@ -29,7 +29,7 @@ from ..metrics.base import (
     embedded_distance,
     pair_differences,
 )
-from ..metrics.canonical import canonical_order
+from ..metrics.canonical import canonical_order, reorder
 from ..metrics.cross_fitting import find_copies
 from ..metrics.lift import Lift, LiftedMap
 from ..metrics.posteriors import PosteriorScore
@@ -44,6 +44,8 @@ from ..utils.progress import ProgressBar
 from ._calibration import Calibration, Classes, calibrate, check_class_weight
 from ._explain import ExplainMixin
 from ._linear import Linear, check_priors, temper_priors
+from ._novelty import NoveltyMixin
+from ._similarity import SimilarityMixin
 from .votes import Embedding, Neighbors, Order, Prototypes, neighbor_score, to_proba
 
 if TYPE_CHECKING:
@@ -57,6 +59,8 @@ _AS_FITTED = ("n_neighbors", "weights", "decision")
 @fill_doc(node_metrics=NODE_METRICS, combinations=COMBINATIONS)
 class HierarchicalMetricClassifier(
     ExplainMixin,
+    NoveltyMixin,
+    SimilarityMixin,
     MahalanobisMixin,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
@@ -330,10 +334,9 @@ class HierarchicalMetricClassifier(
         if names is not None:
             by_name = np.array(sorted(by_name, key=names.__getitem__))
         # learned from rows, columns and classes in an order that their contents and names set
-        table = X[:, by_name]
-        order, self._class_ranks = canonical_order(table, codes)
+        order, self._class_ranks = canonical_order(X, codes, by_name)
         self._row_ranks = np.argsort(order)
-        table, table_codes = np.ascontiguousarray(table[order]), self._class_ranks[codes[order]]
+        table, table_codes = reorder(X, order, by_name), self._class_ranks[codes[order]]
         # by the ranks of the classes
         ranked = classes.take(np.argsort(self._class_ranks))
         self._store_metric(self._fit_metric(table, table_codes, by_name, backend, ranked.weights))
@@ -460,34 +463,6 @@ class HierarchicalMetricClassifier(
         check_same_kind(y, "y", self.classes_, "the classes of the model are")
         return float(accuracy_score(y, predicted, sample_weight=sample_weight))
 
-    def kneighbors(
-        self, X: Any = None, n_neighbors: int | None = None, return_distance: bool = True
-    ) -> Any:
-        """Find the nearest training rows.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_queries, n_features), default=None
-            The queries; None takes all training rows, none of which is its own neighbor.
-        n_neighbors : int, default=None
-            How many; None takes `n_neighbors_`.
-        return_distance : bool, default=True
-            Whether to return the distances, too.
-
-        Returns
-        -------
-        distances : ndarray of shape (n_queries, n_neighbors)
-            Only if `return_distance`. Their squares are sums of contributions of the nodes.
-        indices : ndarray of shape (n_queries, n_neighbors)
-            Positions of the training rows, nearest first. Where more rows tie for the last places,
-            some are left out; for a prediction all of them vote.
-        """
-        check_is_fitted(self)
-        rows = None if X is None else self._lifted(self._check_rows(X))
-        n_neighbors = self.n_neighbors_ if n_neighbors is None else n_neighbors
-        squared, indices = self._neighbors().search(rows, n_neighbors)
-        return (np.sqrt(squared), indices) if return_distance else indices
-
     def node_components(self, node: int | str) -> np.ndarray:
         """Linear map of a node's metric over everything below it.
 
@@ -569,6 +544,7 @@ class HierarchicalMetricClassifier(
     def _set_references(self, X: np.ndarray) -> None:
         """Set the training rows, which others are compared with."""
         self._X = X
+        self._calibration = None
         self._class_means = self.prototypes_
         if self._lift is not None:
             self._lifted_X = self._lift(X)
@@ -634,6 +610,10 @@ class HierarchicalMetricClassifier(
         self._votes = found.votes.take(self._class_ranks)
         self._posteriors = found.posteriors
         self._fitted_as = {name: getattr(self, name) for name in _AS_FITTED}
+
+    def _copy_groups(self, rows: np.ndarray) -> np.ndarray:
+        """Groups of copies among some training rows, (n_rows,)."""
+        return _find_copies(self._X[rows], self._codes[rows], self._layout, self._names())
 
     def _neighbors(self) -> Neighbors:
         return Neighbors(

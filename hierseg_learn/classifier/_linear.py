@@ -35,8 +35,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..kernels.threads import single_blas_thread
-from ..metrics.contributions import BLOCK_VALUES, sum_by_node
-from .votes import Embedding, Prototypes, Queries, to_proba
+from ..metrics.contributions import sum_by_node
+from .votes import Embedding, Prototypes, Queries, block_rows, to_proba
 
 
 class LogOdds(NamedTuple):
@@ -90,22 +90,24 @@ class Linear(Prototypes):
         direct = np.empty((len(rows), tree.n_nodes))
         squared = np.empty((len(rows), 2))
         means = self._embed(self.prototypes)
-        size = max(1, BLOCK_VALUES // max(1, rows.shape[1] * (tree.n_nodes if split else 1)))
+        size = block_rows(rows.shape[1], tree.n_nodes, split)
         for start in range(0, len(rows), size):
             block = slice(start, start + size)
-            sides = [self.prototypes[codes[block]] for codes in (targets, foils)]
             points = self._embed(rows[block])
             apart = [points - means[codes[block]] for codes in (targets, foils)]
             squared[block] = np.stack([np.einsum("ij,ij->i", a, a) for a in apart], axis=1)
+            pairs, which = np.unique(
+                np.stack([targets[block], foils[block]]), axis=1, return_inverse=True
+            )
             # not of `apart`: far from both means, rows are rounded by more than these differ
             with single_blas_thread():
-                weights = (means[targets[block]] - means[foils[block]]) @ self.components
-            middles = (sides[0] + sides[1]) / 2
+                weights = (means[pairs[0]] - means[pairs[1]]) @ self.components
+            middles = (self.prototypes[pairs[0]] + self.prototypes[pairs[1]]) / 2
             if split is None:
-                shares = (rows[block] - middles) * weights
+                shares = (rows[block] - middles[which]) * weights[which]
                 direct[block] = sum_by_node(shares, columns, tree.n_nodes)
             else:
-                direct[block] = split(rows[block], middles, weights)
+                direct[block] = split(rows[block], middles[which], weights[which])
         return LogOdds(direct, squared, self.log_priors[targets] - self.log_priors[foils])
 
     def _embed(self, rows: np.ndarray) -> np.ndarray:

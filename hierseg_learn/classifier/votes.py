@@ -22,6 +22,8 @@ from ..table.layout import TableLayout
 SCORE_NEIGHBORS = 15
 # most rows that tie for the last places and are listed one by one
 MAX_LISTED = 100
+# values of a block of differences that are split over the leaves: bounds memory at 32 MB
+SPLIT_VALUES = 2**22
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ class Queries:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def __getitem__(self, chosen: np.ndarray) -> Queries:
+    def __getitem__(self, chosen: np.ndarray | slice) -> Queries:
         return Queries(self.rows[chosen], self.points[chosen], self.sizes[chosen])
 
 
@@ -173,10 +175,16 @@ class Neighbors(Decision):
         """Embed rows, (n_rows, n_features)."""
         return Queries(rows, *self.embedding.embed(rows))
 
-    def search(self, rows: np.ndarray | None, n_neighbors: int) -> tuple[np.ndarray, np.ndarray]:
+    def search(
+        self,
+        rows: np.ndarray | None,
+        n_neighbors: int,
+        index: Callable[..., np.ndarray] | None = None,
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Squared distances and positions of the nearest training rows, nearest first.
 
-        None for `rows` takes all training rows, each without itself.
+        None for `rows` takes all training rows, each without itself. An index, ``index(points,
+        n_neighbors, exclude)``, replaces the comparison with all training rows.
         """
         most = len(self.X) - (rows is None)
         if isinstance(n_neighbors, bool) or not isinstance(n_neighbors, Integral):
@@ -188,14 +196,18 @@ class Neighbors(Decision):
             )
         exclude = np.arange(len(self.X)) if rows is None else None
         queries = self.X if rows is None else rows
-        asarray, to_numpy = self.backend.asarray, self.backend.to_numpy
-        found, _ = self.backend.nearest(
-            asarray(self.embedding.embed(queries)[0]),
-            asarray(self.embedding.points),
-            n_neighbors,
-            None if exclude is None else asarray(exclude),
-        )
-        indices = to_numpy(found)
+        points = self.embedding.embed(queries)[0]
+        if index is None:
+            asarray = self.backend.asarray
+            found, _ = self.backend.nearest(
+                asarray(points),
+                asarray(self.embedding.points),
+                n_neighbors,
+                None if exclude is None else asarray(exclude),
+            )
+            indices = self.backend.to_numpy(found)
+        else:
+            indices = index(points, n_neighbors, exclude)
         squared = self._measure(queries, indices)
         order = np.argsort(squared, axis=1, kind="stable")
         return np.take_along_axis(squared, order, 1), np.take_along_axis(indices, order, 1)
@@ -488,9 +500,8 @@ def pair_contributions(
     """
     tree, references = decision.layout.tree, decision.references
     direct = np.empty((*indices.shape, tree.n_nodes))
-    n_values = indices.shape[1] * references.shape[1] * (1 if split is None else tree.n_nodes)
     # a block of differences is of bounded size
-    size = max(1, BLOCK_VALUES // max(1, n_values))
+    size = block_rows(indices.shape[1] * references.shape[1], tree.n_nodes, split)
     for start in range(0, len(rows), size):
         block = slice(start, start + size)
         others = references[indices[block]]
@@ -507,6 +518,35 @@ def pair_contributions(
             )
         direct[block] = found.reshape(-1, *direct.shape[1:])
     return direct
+
+
+def block_rows(n_values: int, n_nodes: int, split: Callable[..., np.ndarray] | None) -> int:
+    """Number of rows, of so many values each, whose contributions are computed at once."""
+    if split is None:
+        return max(1, BLOCK_VALUES // max(1, n_values))
+    return max(1, SPLIT_VALUES // max(1, n_values * n_nodes))
+
+
+def mean_contributions(
+    decision: Neighbors | Prototypes,
+    rows: np.ndarray,
+    indices: np.ndarray,
+    weights: np.ndarray,
+    split: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Weighted means of `pair_contributions` over the references, (n_rows, n_nodes).
+
+    `weights` are of the shape of `indices`. Also returns the squared distances, of that shape.
+    """
+    n_nodes = decision.layout.tree.n_nodes
+    direct, squared = np.empty((len(rows), n_nodes)), np.empty(indices.shape)
+    size = block_rows(indices.shape[1] * max(n_nodes, rows.shape[1]), n_nodes, split)
+    for start in range(0, len(rows), size):
+        block = slice(start, start + size)
+        found = pair_contributions(decision, rows[block], indices[block], split)
+        direct[block] = np.einsum("qr,qrv->qv", weights[block], found)
+        squared[block] = np.maximum(found.sum(axis=-1), 0.0)
+    return direct, squared
 
 
 def neighbor_score(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass, replace
-from functools import cached_property
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +19,7 @@ from .explanation import (
     DistanceExplanation,
     OneSample,
     SignedExplanation,
-    check_attribute_to,
+    check_by,
     check_choice,
     check_direct,
     check_items,
@@ -32,7 +31,6 @@ from .explanation import (
     check_weights,
     class_name,
     plain,
-    read_only,
 )
 from .words import Phrases, enumerate_words, size_share, split_sentence, start_sentence, summary
 
@@ -77,9 +75,10 @@ class ContrastExplanation(OneSample, SignedExplanation):
         Names or labels of the samples.
     decision : {"neighbors", "prototypes", "linear"}, default="neighbors"
         Whether the rows are training rows, prototypes, or class means of linear discriminants.
-    attribute_to : {"nodes", "parts"}, default="nodes"
-        Whether an inner node's own columns count for the node, or for the leaves below it as far as
-        they can be split, as in :class:`PartsExplanation`.
+    by : {"nodes", "parts", "descriptors", "columns"}, default="nodes"
+        What the leaves of the tree are, as for :class:`PairExplanation`; with "parts", the columns
+        of an inner node count for the leaves below it as far as they can be split, as in
+        :class:`PartsExplanation`.
     log_prior_odds : float or array-like of shape (n_samples,), default=None
         Log-odds of the priors of `target` and `foil`; None is 0. Neighbors have none.
     temperature : float, default=1
@@ -139,7 +138,7 @@ class ContrastExplanation(OneSample, SignedExplanation):
     present: np.ndarray | None = None
     name: Any = NAMELESS
     decision: str = "neighbors"
-    attribute_to: str = "nodes"
+    by: str = "nodes"
     log_prior_odds: Any = None
     temperature: float = 1.0
 
@@ -148,7 +147,7 @@ class ContrastExplanation(OneSample, SignedExplanation):
     def __post_init__(self) -> None:
         n_nodes = check_tree(self.tree).n_nodes
         check_choice(self.decision, "decision", *DECISIONS)
-        check_attribute_to(self.attribute_to)
+        check_by(self.by)
         direct = check_direct(self.direct, "direct", (n_nodes,))
         samples = direct.shape[:-1]
         squared = check_numbers(self.squared_distances, "squared_distances", (*samples, 2))
@@ -244,7 +243,7 @@ class ContrastExplanation(OneSample, SignedExplanation):
         target, foil = class_name(self.target), class_name(self.foil)
         weaker_side = self._weaker_side(f"speaks for {target}", "speaks against it")
         sentences = [self._comparison(target, foil), *weaker_side]
-        if self.attribute_to == "parts":
+        if self.by == "parts":
             sentences.append(split_sentence(size_share(self.direct, ~self.tree.is_leaf)))
         return sentences
 
@@ -255,8 +254,8 @@ class ContrastExplanation(OneSample, SignedExplanation):
             if not self._other_terms():
                 return f"{odds}."
             return (
-                f"{odds}: {number(self.value)} by the nodes and {number(self.log_prior_odds)} by "
-                "the priors."
+                f"{odds}: {number(self.value)} by the {self._unit}s and "
+                f"{number(self.log_prior_odds)} by the priors."
             )
         numbers = [number(value) for value in self.squared_distances]
         if self.value < 0:
@@ -293,11 +292,11 @@ class ContrastExplanation(OneSample, SignedExplanation):
     def _caption(self) -> str:
         if self.decision == "linear":
             sides = f"{class_name(self.target)} against {class_name(self.foil)}"
-            return f"Shares by node; log-odds of {sides} {number(self.log_odds)}"
+            return f"Shares by {self._unit}; log-odds of {sides} {number(self.log_odds)}"
         squared = self.squared_distances
         return (
-            f"Shares by node; squared distances {number(squared[0])} to {class_name(self.target)} "
-            f"and {number(squared[1])} to {class_name(self.foil)}"
+            f"Shares by {self._unit}; squared distances {number(squared[0])} to "
+            f"{class_name(self.target)} and {number(squared[1])} to {class_name(self.foil)}"
         )
 
     def _share_label(self) -> str:
@@ -327,7 +326,7 @@ class ContrastExplanation(OneSample, SignedExplanation):
         target_rows, foil_rows = (None if row is None else row.tolist() for row in rows)
         return {
             "decision": self.decision,
-            "attribute_to": self.attribute_to,
+            "by": self.by,
             "name": self.name,
             "target": plain(self.target),
             "foil": plain(self.foil),
@@ -357,10 +356,10 @@ class PredictionExplanation(OneSample, DistanceExplanation):
     ----------
     tree : SegmentTree
         The tree.
-    direct_by_neighbor : array-like of shape (n_neighbors, n_nodes)
-        What the own columns of every node contribute to the squared distance to each neighbor;
-        a row sums to that distance. A batch has one more axis in front, as have all others but
-        `classes`.
+    direct : array-like of shape (n_nodes,)
+        What the own columns of every node contribute to the mean of `squared_distances`, weighted
+        by the votes, of which it is the sum. A batch has one more axis in front, as have all others
+        but `classes`.
     prediction : object
         The predicted class, one of `classes`.
     classes : array-like of shape (n_classes,)
@@ -372,6 +371,8 @@ class PredictionExplanation(OneSample, DistanceExplanation):
         padded with -1.
     neighbor_classes : array-like of shape (n_neighbors,)
         Their classes, as in `classes`.
+    squared_distances : array-like of shape (n_neighbors,)
+        Squared distance to each of them.
     vote_weights : array-like of shape (n_neighbors,)
         Weight of every vote: not negative, not all zero, of any scale.
     present : array-like of bool, shape (n_nodes,), default=None
@@ -380,6 +381,8 @@ class PredictionExplanation(OneSample, DistanceExplanation):
         Names or labels of the samples.
     decision : {"neighbors", "prototypes", "linear"}, default="neighbors"
         Whether training rows vote, prototypes of classes, or class means of linear discriminants.
+    by : {"nodes", "descriptors", "columns"}, default="nodes"
+        What the leaves of the tree are, as for :class:`PairExplanation`.
     contrast : ContrastExplanation, default=None
         Why the predicted class rather than the next one; None leaves it out.
     calibration : VoteCalibration, default=None
@@ -397,12 +400,13 @@ class PredictionExplanation(OneSample, DistanceExplanation):
     >>> tree = SegmentTree.from_nested({"photo": {"sky": 0, "boat": 1}})
     >>> explanation = PredictionExplanation(
     ...     tree,
-    ...     [[0.2, 0.1, 0.0], [0.4, 0.1, 0.1], [0.3, 1.0, 0.4]],
+    ...     [0.3, 0.4, 0.5 / 3],
     ...     prediction="sail",
     ...     classes=["motor", "sail"],
     ...     proba=[1 / 3, 2 / 3],
     ...     neighbors=[7, 31, 4],
     ...     neighbor_classes=["sail", "sail", "motor"],
+    ...     squared_distances=[0.3, 0.6, 1.7],
     ...     vote_weights=[1, 1, 1],
     ... )
     >>> print(explanation.to_text())
@@ -420,17 +424,19 @@ class PredictionExplanation(OneSample, DistanceExplanation):
     """
 
     tree: SegmentTree
-    direct_by_neighbor: np.ndarray
+    direct: np.ndarray
     _: KW_ONLY
     prediction: Any
     classes: np.ndarray
     proba: np.ndarray
     neighbors: np.ndarray
     neighbor_classes: np.ndarray
+    squared_distances: np.ndarray
     vote_weights: np.ndarray
     present: np.ndarray | None = None
     name: Any = NAMELESS
     decision: str = "neighbors"
+    by: str = "nodes"
     contrast: ContrastExplanation | None = None
     calibration: VoteCalibration | None = None
 
@@ -439,22 +445,38 @@ class PredictionExplanation(OneSample, DistanceExplanation):
     def __post_init__(self) -> None:
         n_nodes = check_tree(self.tree).n_nodes
         check_choice(self.decision, "decision", *DECISIONS)
-        shape = ("n_neighbors", n_nodes)
-        direct = check_direct(self.direct_by_neighbor, "direct_by_neighbor", shape)
-        votes, samples = direct.shape[:-1], direct.shape[:-2]
+        check_by(self.by)
+        direct = check_direct(self.direct, "direct", (n_nodes,))
+        samples = direct.shape[:-1]
+        squared = check_numbers(
+            self.squared_distances, "squared_distances", (*samples, "n_neighbors")
+        )
+        votes = squared.shape
+        weights = check_weights(self.vote_weights, "vote_weights", votes)
+        means = (weights * squared).sum(axis=-1) / weights.sum(axis=-1)
+        scale = np.abs(direct).sum(axis=-1) + means
+        wrong = np.atleast_1d(np.abs(direct.sum(axis=-1) - means) > TOLERANCE * scale)
+        if wrong.any():
+            i = int(wrong.argmax())
+            raise ValueError(
+                "direct must sum to the mean of squared_distances, weighted by vote_weights, "
+                f"{np.atleast_1d(means)[i]:.6g}, got {np.atleast_1d(direct.sum(axis=-1))[i]:.6g}"
+                f"{f' for sample {i}' if samples else ''}."
+            )
         classes = check_items(self.classes, "classes", ("n_classes",))
         prediction = check_items(self.prediction, "prediction", samples) if samples else None
         voting_classes = check_items(self.neighbor_classes, "neighbor_classes", votes)
         check_members(np.ravel(self.prediction), "prediction", classes)
         check_members(voting_classes.ravel(), "neighbor_classes", classes)
         vars(self).update(
-            direct_by_neighbor=direct,
+            direct=direct,
+            squared_distances=squared,
             prediction=self.prediction if prediction is None else prediction,
             classes=classes,
             proba=check_numbers(self.proba, "proba", (*samples, len(classes))),
             neighbors=check_items(self.neighbors, "neighbors", votes),
             neighbor_classes=voting_classes,
-            vote_weights=check_weights(self.vote_weights, "vote_weights", votes),
+            vote_weights=weights,
             present=check_presence(self.present, "present", (*samples, n_nodes)),
             name=check_names(self.name, "name", samples),
         )
@@ -473,16 +495,6 @@ class PredictionExplanation(OneSample, DistanceExplanation):
             )
             raise ValueError(f"contrast must be {wanted}, got {got}.")
         vars(self)["contrast"] = replace(contrast, name=self.name)
-
-    @cached_property
-    def direct(self) -> np.ndarray:
-        """What every node contributes, as the mean over the votes."""
-        return read_only(np.einsum("...r,...rv->...v", self._vote_shares, self.direct_by_neighbor))
-
-    @property
-    def squared_distances(self) -> np.ndarray:
-        """Squared distance to every neighbor."""
-        return np.maximum(self.direct_by_neighbor.sum(axis=-1), 0.0)
 
     @property
     def votes(self) -> pd.DataFrame:
@@ -570,7 +582,7 @@ class PredictionExplanation(OneSample, DistanceExplanation):
 
     def _trimmed(self, values: dict[str, Any]) -> dict[str, Any]:
         votes = values["neighbors"] != -1
-        for name in ("direct_by_neighbor", "neighbors", "neighbor_classes", "vote_weights"):
+        for name in ("squared_distances", "neighbors", "neighbor_classes", "vote_weights"):
             values[name] = values[name][votes]
         return values
 
@@ -643,7 +655,8 @@ class PredictionExplanation(OneSample, DistanceExplanation):
         those = self._those()
         phrases = Phrases(
             mostly=f"{self.name} differs from {those} mostly because of ",
-            many=f"Many parts set {self.name} apart from {those}; the largest shares are those of ",
+            many=f"Many {self._parts} set {self.name} apart from {those}; the largest shares are "
+            "those of ",
             none=f"{self.name} does not differ from {those}: the distance is 0.",
         )
         return summary(self.tree, self.direct_share, phrases, missing, max_nodes)
@@ -700,6 +713,7 @@ class PredictionExplanation(OneSample, DistanceExplanation):
     def _about(self) -> dict[str, Any]:
         return {
             "decision": self.decision,
+            "by": self.by,
             "name": self.name,
             "prediction": plain(self.prediction),
             "classes": self.classes.tolist(),

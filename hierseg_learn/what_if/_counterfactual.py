@@ -170,12 +170,12 @@ class Counterfactual:
         Returns
         -------
         image, mask : ndarray
-            As :func:`~hierseg_learn.compositing.compose_parts` returns them.
+            The image with the parts of the other one, and its label map.
 
         Raises
         ------
         ValueError, TypeError
-            If nothing was found, or as `compose_parts`.
+            If nothing was found, or if images and label maps do not match.
         """
         if not self.found:
             raise ValueError("No swap was found, so there is nothing to compose.")

@@ -124,7 +124,7 @@ def explain_votes(
 
     See Also
     --------
-    HierarchicalMetricClassifier.explain_contrast : Contributions to distances, in closed form.
+    hierseg_learn.HierarchicalMetricClassifier.explain_contrast : Contributions to distances.
     hierseg_learn.explain.shapley_values : The same for any score.
 
     Notes

@@ -57,7 +57,7 @@ def test_contributions_sum_to_the_distances_that_predict_used(combination, tree,
     # what the public explanation says
     for i in range(3):
         for place in (0, 19):
-            pair = model.explain_pair(new.iloc[i], X.iloc[indices[i, place]])
+            pair = model.explain_pair(new.iloc[i], X.iloc[indices[i, place]], by="nodes")
             assert_allclose(pair.direct, direct[20 * i + place], rtol=1e-9, atol=1e-12)
             sizes = np.abs(pair.direct).sum()
             assert abs(pair.squared_distance - distances[i, place] ** 2) <= TOLERANCE * sizes
@@ -89,7 +89,7 @@ def test_a_prediction_is_the_weighted_mean_over_those_who_vote(combination, weig
         vote = {"uniform": np.ones(7), "distance": 1 / distances[i]}.get(weights)
         vote = inverse_square(distances[i]) if vote is None else vote
         mean = np.average(distances[i] ** 2, weights=vote)
-        assert abs(found.direct.sum() - mean) <= TOLERANCE * np.abs(found.direct_by_neighbor).sum()
+        assert abs(found.direct.sum() - mean) <= TOLERANCE * np.abs(found.direct).sum()
         assert_allclose(found.squared_distance, mean, rtol=1e-6)
         assert_allclose(found.proba, proba[i])
         assert found.prediction == model.classes_[proba[i].argmax()]
@@ -149,7 +149,7 @@ def test_a_row_may_come_in_any_form(table):
                 fitted.explain_prediction(form).direct, fitted.explain_prediction(forms[0]).direct
             )
     one_node = HierarchicalMetricClassifier().fit(X.to_numpy(), y)
-    pair = one_node.explain_pair(new.to_numpy()[0], new.to_numpy()[1])
+    pair = one_node.explain_pair(new.to_numpy()[0], new.to_numpy()[1], by="nodes")
     assert pair.to_frame()["share"].tolist() == [1]
 
 

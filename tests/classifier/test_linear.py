@@ -252,7 +252,7 @@ def test_log_odds_of_parts():
         table, portraits.target
     )
     whole = model.explain_contrasts(table[:5])
-    parts = model.explain_contrasts(table[:5], attribute_to="parts")
+    parts = model.explain_contrasts(table[:5], by="parts")
     assert_allclose(parts.value, whole.value, rtol=1e-9)
     assert_allclose(parts.log_odds, whole.log_odds, rtol=1e-9)
     inner = ~model.tree_.is_leaf
