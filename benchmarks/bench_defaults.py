@@ -52,7 +52,7 @@ from hierseg_learn.metrics import ProjectionCombination, ShrinkageLDA
 NAME = "defaults"
 PATCHES = {"n_atoms": 64, "n_patches": 30_000}
 SHAPE_BINS = (4, 20)
-# other votes than N_NEIGHBORS of equal weight; they need no other fit
+# other votes than N_NEIGHBORS of equal weight
 VOTES = [
     {"n_neighbors": 5},
     {"n_neighbors": 25},
