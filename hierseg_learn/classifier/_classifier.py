@@ -92,7 +92,10 @@ class HierarchicalMetricClassifier(
         non-negative weights, under which no contribution is negative; or by discriminants of all
         columns below it, with a scatter drawn towards that of the children, which takes less
         memory where the nodes have hundreds of columns, and needs ``node_metric="lda"``; or by
-        training the children's perceptrons on, which needs ``node_metric="mlp"``.
+        softmax regression over all of these columns, not linear within nodes where held-out rows
+        ask for it, which needs ``node_metric="lda"``, too, and decides by its logits with
+        ``decision="linear"``; or by training the children's perceptrons on, which needs
+        ``node_metric="mlp"``.
     n_components : int, default=None
         Most dimensions of the root's embedding, which is cut by its principal components where the
         combination gives more; this mixes the nodes, also under ``combination="weighted"``. None
@@ -299,9 +302,18 @@ class HierarchicalMetricClassifier(
             self._center = center
         points = Embedding.of(root_map, table, center).points
         metric = self._metric
-        self._posteriors = fit_posteriors(points, table_codes, metric.unseen, metric.held_out)
-        self._metric = replace(metric, held_out=(), unseen=None)
+        self._posteriors = fit_posteriors(
+            points, table_codes, metric.unseen, metric.held_out, metric.head
+        )
+        self._metric = replace(metric, held_out=(), unseen=None, head=None)
         self._set_references(X)
+        self._anchors, self._offsets = self._class_means, np.zeros(len(self.classes_))
+        if metric.head is not None:
+            spread = np.empty(len(self._center))
+            spread[by_name if self._lift is None else slice(None)] = table.std(axis=0)
+            head = metric.head.take(self._class_ranks)
+            self._anchors = head.prototypes(self._class_means, spread, self._root_map)
+            self._offsets = head.offsets
         return self
 
     def predict(self, X: Any) -> np.ndarray:
@@ -531,8 +543,9 @@ class HierarchicalMetricClassifier(
         if isinstance(self.tree, str):
             layout = read_layout(self.tree, names, X.shape[1])
         tree, combination = layout.tree, make_combination(self.combination)
-        folded = tree.n_nodes > 1 or self.decision == "linear"
-        n_steps = combination.n_steps(tree.n_nodes) if tree.n_nodes > 1 else 1
+        combined = tree.n_nodes > 1 or combination.takes_one_node
+        folded = combined or self.decision == "linear"
+        n_steps = combination.n_steps(tree.n_nodes) if combined else 1
         with ProgressBar(n_steps, "Fitting nodes", self.verbose) as bar:
             metric = fit_tree_metric(
                 X,
@@ -585,11 +598,14 @@ class HierarchicalMetricClassifier(
             return Linear(
                 self._posteriors.whitening @ self._root_map,
                 self._lifted_layout,
-                self._class_means,
+                self._anchors,
                 self._order(),
                 self._posteriors.whitening,
                 self._center,
-                temper_priors(self.priors_, np.bincount(self._codes), self._posteriors.temperature),
+                self._offsets
+                + temper_priors(
+                    self.priors_, np.bincount(self._codes), self._posteriors.temperature
+                ),
             )
         return self._neighbors()
 

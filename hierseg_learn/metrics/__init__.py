@@ -2,6 +2,7 @@
 
 from ._combination import Combination, NodeOutcome
 from ._lda import ShrinkageLDA
+from ._logistic import LogisticCombination
 from ._mlp_combination import MLPCombination
 from ._projection import ProjectionCombination
 from ._scatter import ScatterCombination
@@ -18,6 +19,7 @@ __all__ = [
     "Combination",
     "CrossFitCombination",
     "LinearMetric",
+    "LogisticCombination",
     "MLPCombination",
     "MLPMetric",
     "NodeOutcome",

@@ -60,6 +60,34 @@ class HeldOut:
 
 
 @dataclass(frozen=True)
+class Head:
+    """A decision that was learned with a metric: that by distances to anchors, in its space.
+
+    The log posterior of a class is, but for a constant of the point, minus half the squared
+    distance to its anchor, plus the logarithm of the prior and an offset.
+    """
+
+    anchors: np.ndarray  # (n_classes, n_components)
+    offsets: np.ndarray  # (n_classes,): all 0 where there are enough components
+
+    def prototypes(
+        self, means: np.ndarray, spread: np.ndarray, components: np.ndarray
+    ) -> np.ndarray:
+        """Rows that the metric maps to the anchors, as near to the class means as can be.
+
+        Shapes: `means` (n_classes, n_features), `spread` (n_features,): standard deviations, by
+        which nearness is measured, and `components` (n_components, n_features).
+        """
+        scaled = components * spread
+        missing = self.anchors - means @ components.T
+        return means + missing @ np.linalg.pinv(scaled).T * spread
+
+    def take(self, order: np.ndarray) -> Head:
+        """The same for classes in another order, (n_classes,)."""
+        return Head(self.anchors[order], self.offsets[order])
+
+
+@dataclass(frozen=True)
 class Posteriors:
     """Linear discriminants in the space of a metric."""
 
@@ -122,14 +150,17 @@ def fit_posteriors(
     codes: np.ndarray,
     unseen: np.ndarray | None = None,
     held_out: Sequence[HeldOut] = (),
+    head: Head | None = None,
 ) -> Posteriors:
-    """Fit discriminants in the space of a metric.
+    """Fit discriminants in the space of a metric; with a head, they are the space as it is.
 
     `points` are the rows that it was learned from, (n_samples, n_components), and `unseen` the same
     through metrics that were learned without them. Where there are no unseen ones, held-out rows
     choose between the covariance of the rows and that of the metric. Where no rows are held out, it
     is that of the metric, and the temperature is 1.
     """
+    if head is not None:
+        return Posteriors(np.eye(points.shape[1]), 1.0, 1.0)
     with single_blas_thread():
         learned, temperature, of_metric = _Fit(points, codes, unseen), 1.0, True
         if held_out and points.shape[1]:

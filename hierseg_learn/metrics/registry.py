@@ -10,6 +10,7 @@ from sklearn.base import clone
 
 from ._combination import Combination
 from ._lda import ShrinkageLDA
+from ._logistic import LogisticCombination
 from ._mlp_combination import MLPCombination
 from ._projection import ProjectionCombination
 from ._scatter import ScatterCombination
@@ -32,6 +33,7 @@ COMBINATIONS = {
     "projection": ProjectionCombination,
     "weighted": WeightedCombination,
     "scatter": ScatterCombination,
+    "logistic": LogisticCombination,
     "mlp": MLPCombination,
 }
 
