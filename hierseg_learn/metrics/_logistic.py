@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
@@ -162,61 +162,105 @@ def fit_softmax(
         yield Softmax(weights, intercepts)
 
 
-class Features:
-    """What is offered to the regression of one node: everything below it, in three kinds.
+@dataclass(frozen=True)
+class Offered:
+    """Features of all rows, and the way back from their weights."""
 
-    Columns are standardized. More columns than rows are replaced by as many directions, which
-    changes no regression.
+    rows: np.ndarray  # (n_samples, n_features) float32
+    # weights (n_features, n_classes) -> of columns (n_columns, n_classes) and of similarities
+    back: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+
+
+class Features:
+    """What is offered to the regression of one node: everything below it, in several kinds.
+
+    Shapes: `blocks` and `similarities` of every node, (n_samples, n_columns) float32: standardized
+    columns, and similarities to landmarks.
     """
 
-    def __init__(self, rows: np.ndarray, similarities: np.ndarray, learner: ShrinkageLDA) -> None:
-        self.n_columns = rows.shape[1]
+    def __init__(
+        self, blocks: list[np.ndarray], similarities: list[np.ndarray], learner: ShrinkageLDA
+    ) -> None:
+        self._blocks = [block for block in blocks if block.shape[1]]
         self._learner = learner
-        self._turn = None
-        if rows.shape[1] > len(rows):
-            sizes, turns = np.linalg.eigh(rows @ rows.T.astype(np.float64))
-            kept = sizes > (RANK**2) * sizes.max(initial=0.0)
-            self._turn = rows.T @ (turns[:, kept] / np.sqrt(sizes[kept]))
-            rows = (rows @ self._turn).astype(np.float32)
-        self._rows, self._similarities = rows, similarities
-        self._size = SIZE / np.sqrt(max(self.n_columns, 1))
+        self._columns = np.concatenate(blocks, axis=1)
+        self._similarities = np.concatenate(similarities, axis=1)
+        self.n_columns = self._columns.shape[1]
 
     @property
     def kinds(self) -> list[str]:
         """The kinds that there are."""
-        whitened = ["whitened"] if self._rows.shape[1] <= MAX_WHITENED else []
-        return ["columns", *whitened, *(["landmarks"] if self._similarities.shape[1] else [])]
+        n_directions = min(self._columns.shape)
+        return [
+            "columns",
+            *(["whitened"] if n_directions <= MAX_WHITENED else []),
+            *(["whitened by node"] if len(self._blocks) > 1 else []),
+            *(["landmarks"] if self._similarities.shape[1] else []),
+        ]
+
+    def offer(self, kind: str, codes: np.ndarray, known: np.ndarray) -> Offered:
+        """Features of a kind, which may be learned from known rows and their classes."""
+        if kind == "whitened by node":
+            maps = [self._whitener(block, codes, known) for block in self._blocks]
+            blocks = [block @ own for block, own in zip(self._blocks, maps)]
+            rows, turn = _few_directions(np.concatenate(blocks, axis=1))
+            stops = np.cumsum([len(own) for own in maps])[:-1]
+            return Offered(rows, partial(_back_by_node, maps, stops, turn))
+        rows, turn = self._directions
+        if kind == "columns":
+            return Offered(rows, partial(_back, turn, None))
+        if kind == "whitened":
+            whitener = self._whitener(rows, codes, known)
+            return Offered(rows @ whitener, partial(_back, turn, whitener))
+        size = SIZE / np.sqrt(self.n_columns)
+        rows = np.concatenate([size * rows, SIZE * self._similarities], axis=1)
+        return Offered(rows, partial(_back_beside, turn, size, self._directions[0].shape[1]))
 
     @cached_property
-    def _beside(self) -> np.ndarray:
-        blocks = [self._size * self._rows, SIZE * self._similarities]
-        return np.concatenate(blocks, axis=1).astype(np.float32)
+    def _directions(self) -> tuple[np.ndarray, np.ndarray | None]:
+        return _few_directions(self._columns)
 
-    def whitener(self, codes: np.ndarray, known: np.ndarray) -> np.ndarray:
+    def _whitener(self, rows: np.ndarray, codes: np.ndarray, known: np.ndarray) -> np.ndarray:
         """Map under which the shrunk scatter of some rows within classes is the identity."""
-        rows = self._rows[known].astype(np.float64)
+        rows = rows[known].astype(np.float64)
         rows -= rows.mean(axis=0)
         scatter = ClassScatter.of(rows, codes[known], int(codes.max()) + 1)
         shrinkage = self._learner.choose_shrinkage([(slice(None), rows)], codes[known], scatter)
-        return Discriminants(scatter).whitener(shrinkage).T
+        return Discriminants(scatter).whitener(shrinkage).T.astype(np.float32)
 
-    def rows(self, kind: str, whitener: np.ndarray | None = None) -> np.ndarray:
-        """Features of all rows, (n_samples, n_features) float32."""
-        if kind == "landmarks":
-            return self._beside
-        return self._rows if whitener is None else self._rows @ whitener.astype(np.float32)
 
-    def over_columns(
-        self, kind: str, weights: np.ndarray, whitener: np.ndarray | None = None
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Weights over standardized columns, (n_columns, n_classes), and over similarities."""
-        n_own = self._rows.shape[1]
-        own, others = weights[:n_own], weights[n_own:]
-        if kind == "landmarks":
-            own, others = self._size * own, SIZE * others
-        if whitener is not None:
-            own = whitener @ own
-        return (own if self._turn is None else self._turn @ own), others
+def _few_directions(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+    """Rows along no more directions than there are rows, which changes no regression.
+
+    Also returns the directions, (n_columns, n_directions); None where rows stay as they are.
+    """
+    if rows.shape[1] <= len(rows):
+        return rows, None
+    sizes, turns = np.linalg.eigh((rows @ rows.T).astype(np.float64))
+    kept = sizes > RANK**2 * sizes.max(initial=0.0)
+    turn = (rows.T @ (turns[:, kept] / np.sqrt(sizes[kept]))).astype(np.float32)
+    return rows @ turn, turn
+
+
+def _back(
+    turn: np.ndarray | None, whitener: np.ndarray | None, weights: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    weights = weights if whitener is None else whitener @ weights
+    return (weights if turn is None else turn @ weights), weights[:0]
+
+
+def _back_by_node(
+    maps: list[np.ndarray], stops: np.ndarray, turn: np.ndarray | None, weights: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    over, none = _back(turn, None, weights)
+    blocks = [own @ part for own, part in zip(maps, np.split(over, stops))]
+    return np.concatenate(blocks), none
+
+
+def _back_beside(
+    turn: np.ndarray | None, size: float, n_own: int, weights: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    return _back(turn, None, size * weights[:n_own])[0], SIZE * weights[n_own:]
 
 
 @dataclass(frozen=True)
@@ -314,18 +358,16 @@ class Regressions:
     ) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray, Space]:
         """Fit what was tried on all rows: weights of columns and similarities, and intercepts."""
         everyone, codes = np.arange(len(self._codes)), self._codes
-        whitener = features.whitener(codes, everyone) if tried.kind == "whitened" else None
-        offered = features.rows(tried.kind, whitener)
+        offered = features.offer(tried.kind, codes, everyone)
         path = [tried.penalty] if n_steps < MAX_STEPS else [10 * tried.penalty, tried.penalty]
-        *_, model = fit_softmax(offered, codes, self._n_classes, path, n_steps)
+        *_, model = fit_softmax(offered.rows, codes, self._n_classes, path, n_steps)
         model = model.scaled(SCALES[scale], self.log_priors)
-        logits = model.products(offered)
+        logits = model.products(offered.rows)
         for fold, (_, products) in zip(self._folds, tried.fits):
             # what was learned from rows brings them too close together
             logits[fold] = SCALES[scale] * products[fold]
         space = Space.of(model.weights, logits, codes)
-        weights = features.over_columns(tried.kind, model.weights, whitener)
-        return weights, model.intercepts, space
+        return offered.back(model.weights), model.intercepts, space
 
     def held_out(self, tried: Tried, scale: int) -> tuple[HeldOut, ...]:
         """Rows of every fold, and the others, in the space that was learned without the fold."""
@@ -379,8 +421,7 @@ class Regressions:
         n_steps: int,
     ) -> Iterator[tuple[Softmax, np.ndarray]]:
         """Regressions on some rows, and what they make of all rows."""
-        whitener = features.whitener(self._codes, rows) if kind == "whitened" else None
-        offered = features.rows(kind, whitener)
+        offered = features.offer(kind, self._codes, rows).rows
         known = offered[rows], self._codes[rows], self._n_classes
         for model in fit_softmax(*known, penalties, n_steps):
             yield model, model.products(offered)
@@ -453,9 +494,7 @@ class Table:
 
     def features(self, nodes: Sequence[int], learner: ShrinkageLDA) -> Features:
         """Features of some nodes together."""
-        blocks = [
-            np.concatenate([own[i] for i in nodes], axis=1) for own in (self._rows, self._similar)
-        ]
+        blocks = [[own[i] for i in nodes] for own in (self._rows, self._similar)]
         return Features(*blocks, learner)
 
     def over_table(
@@ -493,12 +532,12 @@ class LogisticCombination(Combination):
     ``decision="linear"``, the root's logits are the decision. They are sums over the nodes, so
     what a node contributes to them is exact.
 
-    Three kinds of features are tried: the standardized columns, so that weights are drawn to
-    those of class means; the same, whitened by the shrunk scatter within classes, so that they are
-    drawn to linear discriminants; and columns beside similarities :math:`\exp(-d^2 / w)` of the
-    columns of *each* node to some of its rows, the landmarks [1]_, which learn what is not linear
-    within a node. Held-out rows choose the kind, the penalty of the squared weights and a scale of
-    the log-odds, by the log loss.
+    Four kinds of features are tried: the standardized columns, so that weights are drawn to those
+    of class means; the same, whitened by the shrunk scatter within classes, all together or node by
+    node, so that they are drawn to linear discriminants; and columns beside similarities
+    :math:`\exp(-d^2 / w)` of the columns of *each* node to some of its rows, the landmarks [1]_,
+    which learn what is not linear within a node. Held-out rows choose the kind, the penalty of the
+    squared weights and a scale of the log-odds, by the log loss.
 
     Parameters
     ----------
