@@ -51,7 +51,8 @@ SCATTER = "scatter, 5 neighbors"
 OURS: dict[str, dict[str, Any]] = {
     DEFAULT: {},
     "logistic, linear": {"combination": "logistic", "decision": "linear"},
-    "scatter, linear": {"combination": "scatter", "decision": "linear"},
+    "logistic, auto": {"combination": "logistic", "decision": "auto"},
+    "projection, auto": {"combination": "projection", "decision": "auto"},
     SCATTER: {"combination": "scatter", "decision": "neighbors", "n_neighbors": 5},
 }
 

@@ -11,7 +11,7 @@ from ._faithfulness import (
     randomization_check,
     rank_correlation,
 )
-from ._sample import ContrastExplanation, PredictionExplanation
+from ._sample import ContrastExplanation, NoveltyExplanation, PredictionExplanation
 from .pair import PairExplanation, PartsExplanation
 from .shapley import VotesExplanation, shapley_values
 
@@ -19,6 +19,7 @@ __all__ = [
     "ClassExplanation",
     "ContrastExplanation",
     "ModelExplanation",
+    "NoveltyExplanation",
     "PairExplanation",
     "PartsExplanation",
     "PredictionExplanation",

@@ -307,14 +307,16 @@ class Space:
 
     def head(self, intercepts: np.ndarray, log_priors: np.ndarray) -> Head:
         """Anchors of the classes, from which points get the logits."""
+        seen = np.isfinite(log_priors)
+        beyond = log_priors[seen] - intercepts[seen]
         # they may be moved together: so far that nothing but priors is left of the intercepts
-        lengths = np.einsum("ij,ij->i", self.back, self.back) / 2
-        system = np.column_stack([self.back, np.ones(len(self.back))])
-        shift = np.linalg.lstsq(system, log_priors - intercepts - lengths)[0][:-1]
-        anchors = self.back + shift
-        lengths = np.einsum("ij,ij->i", anchors, anchors) / 2
-        offsets = intercepts + lengths - log_priors
-        return Head(anchors, offsets - offsets.mean())
+        system = np.column_stack([self.back, np.ones(len(self.back))])[seen]
+        lengths = np.einsum("ij,ij->i", self.back, self.back)[seen] / 2
+        anchors = self.back + np.linalg.lstsq(system, beyond - lengths)[0][:-1]
+        left = np.einsum("ij,ij->i", anchors, anchors)[seen] / 2 - beyond
+        offsets = np.full(len(anchors), -np.inf)
+        offsets[seen] = left - left.mean()
+        return Head(anchors, offsets)
 
 
 class Regressions:
@@ -372,12 +374,16 @@ class Regressions:
     def held_out(self, tried: Tried, scale: int) -> tuple[HeldOut, ...]:
         """Rows of every fold, and the others, in the space that was learned without the fold."""
         found = []
-        for fold, known, (model, products) in zip(self._folds, self._known, tried.fits):
+        parts = zip(self._folds, self._known, self._known_priors, tried.fits)
+        for fold, known, log_priors, (model, products) in parts:
             logits = SCALES[scale] * products
+            model = model.scaled(SCALES[scale], log_priors)
             space = Space.of(model.weights, logits[known], self._codes[known])
+            head = space.head(model.intercepts, log_priors)
             rows, asked = subsample(known, MAX_REFERENCES), subsample(fold, MAX_QUERIES)
             points = [(logits[some] @ space.across.T).astype(np.float32) for some in (rows, asked)]
-            found.append(HeldOut(points[0], self._codes[rows], points[1], self._codes[asked]))
+            own = points[0], self._codes[rows], points[1], self._codes[asked]
+            found.append(HeldOut(*own, head=head))
         return tuple(found)
 
     @property
