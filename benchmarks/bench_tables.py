@@ -52,7 +52,6 @@ OURS: dict[str, dict[str, Any]] = {
     DEFAULT: {},
     "logistic, linear": {"combination": "logistic", "decision": "linear"},
     "logistic, auto": {"combination": "logistic", "decision": "auto"},
-    "projection, auto": {"combination": "projection", "decision": "auto"},
     SCATTER: {"combination": "scatter", "decision": "neighbors", "n_neighbors": 5},
 }
 
@@ -91,25 +90,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     names = arguments.only or names
     if arguments.quick:
         names = list(QUICK_TABLES)
-    before = results_on_record(arguments, "tables") if arguments.output is None else {}
-    tables = dict(before.get("tables", {}))
-    missing = {}
-    for name in names:
-        try:
-            table = load_table(name)
-        except MissingTableError as error:
-            missing[name] = str(error)
-            progress(f"{name}: left out, {error}")
-            continue
-        tables[name] = compare(table, 1 if arguments.quick else N_REPEATS, arguments.jobs)
-        progress(name)
-    tables = {name: tables[name] for name in LOADERS if name in tables}
-    for name, entry in tables.items():
-        rows = [
-            {"model": model, **{score: found[score] for score in SCORES}}
-            for model, found in entry["models"].items()
-        ]
-        print_table(rows, f"{name} ({entry['half']}, {entry['n_rows']} x {entry['n_columns']})")
+    tables = results_on_record(arguments, "tables").get("tables", {})
     settings = {
         "repeats": 1 if arguments.quick else N_REPEATS,
         "folds": 2,
@@ -120,9 +101,30 @@ def main(argv: Sequence[str] | None = None) -> None:
         "ours": OURS,
         "development": DEVELOPMENT,
         "data": table_versions(),
-        "missing": missing,
+        "missing": {},
     }
-    record(arguments, "tables", QUESTION, settings, {"tables": tables})
+    for name in names:
+        try:
+            table = load_table(name)
+        except MissingTableError as error:
+            settings["missing"][name] = str(error)
+            progress(f"{name}: left out, {error}")
+            continue
+        tables[name] = compare(table, settings["repeats"], arguments.jobs)
+        # after every table, so that a run that is stopped is not lost
+        ordered = {known: tables[known] for known in LOADERS if known in tables}
+        record(arguments, "tables", QUESTION, settings, {"tables": ordered})
+        print_scores(name, tables[name])
+        progress(name)
+
+
+def print_scores(name: str, entry: dict[str, Any]) -> None:
+    """Print the scores of all models on one table."""
+    rows = [
+        {"model": model, **{score: found[score] for score in SCORES}}
+        for model, found in entry["models"].items()
+    ]
+    print_table(rows, f"{name} ({entry['half']}, {entry['n_rows']} x {entry['n_columns']})")
 
 
 SCORES = ("accuracy", "log_loss", "calibration_error", "fit_seconds")
