@@ -41,12 +41,12 @@ QUESTION = "How good are classes and probabilities on tables, and how long does 
 N_REPEATS, SEED, N_BINS = 5, 0, 15
 # of neighborhood components, whose fit grows with the square of the rows
 NCA_ROWS, NCA_STEPS, NCA_COMPONENTS = 600, 20, 8
-QUICK_TABLES = ("breast cancer", "wide")
+QUICK_TABLES = ("wine",)
 
 DEFAULT = "defaults"
 LOGISTIC = "logistic regression"
 BOOSTING = "gradient boosting"
-# whose fits times are compared with
+# whose times are compared with
 SCATTER = "scatter, 5 neighbors"
 OURS: dict[str, dict[str, Any]] = {
     DEFAULT: {},
@@ -80,7 +80,6 @@ RIVALS: dict[str, Callable[[], Any]] = {
     "SVC, calibrated": lambda: CalibratedClassifierCV(scaled(SVC()), ensemble=False),
     "linear SVC, calibrated": lambda: CalibratedClassifierCV(scaled(LinearSVC())),
 }
-LINEAR = (LOGISTIC, "LDA, shrinkage", "linear SVC, calibrated")
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -17,6 +17,7 @@ from _cells import Row, error, met, percent, points, share, signed, with_error
 from _dense_tables import tables_of_dense
 from _explanation_tables import tables_of_explanations
 from _node_tables import tables_of_node_metrics
+from _table_ranks import tables_of_tables
 
 BENCHMARKS = Path(__file__).resolve().parent
 TABLES = BENCHMARKS.parent / "docs" / "benchmarks" / "tables"
@@ -532,6 +533,7 @@ MAKERS = {
     "pixels": tables_of_pixels,
     "readers": tables_of_readers,
     "segments": tables_of_segments,
+    "tables": tables_of_tables,
 }
 
 if __name__ == "__main__":

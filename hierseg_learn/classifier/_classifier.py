@@ -525,7 +525,8 @@ class HierarchicalMetricClassifier(
         if not self._metric.is_linear:
             raise AttributeError(
                 f"{what} needs node metrics that are linear in the table, got "
-                f"node_metric={self.node_metric!r}; transform(X, node) maps rows, and "
+                f"node_metric={self.node_metric!r} and combination={self.combination!r}; "
+                "transform(X, node) maps rows, and "
                 "pair_contributions and the explanations work."
             )
 

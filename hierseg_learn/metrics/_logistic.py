@@ -63,7 +63,7 @@ class ColumnsAndLandmarks:
     """Standardized columns of a node and, beside them, similarities to some of its rows."""
 
     landmarks: np.ndarray  # (n_landmarks, n_columns)
-    width: float  # mean-free scale of squared distances
+    width: float  # what squared distances are divided by: their median
     turn: np.ndarray  # (n_landmarks, n_similar): makes products of similarities a kernel's values
     center: np.ndarray  # (n_similar,): their means
 
@@ -140,9 +140,8 @@ def fit_softmax(
         own = logits[everyone, places]
         proba = np.exp(logits, out=logits)
         sums = proba.sum(axis=1)
-        loss = float((np.log(sums) - own).sum()) / n_rows + penalty / 2 * float(
-            np.vdot(weights, weights)
-        )
+        squares = float(np.vdot(weights, weights))
+        loss = float((np.log(sums) - own).sum()) / n_rows + penalty / 2 * squares
         proba /= sums[:, None]
         proba[everyone, places] -= 1.0
         excess = proba / n_rows
@@ -349,10 +348,9 @@ class Regressions:
 
     def repeat(self, features: Features, like: Tried, scale: int) -> tuple[Tried, float]:
         """Fit what was chosen for another node, and score it."""
-        kind = like.kind if like.kind in features.kinds else "columns"
         if not self._folds:
-            return replace(like, kind=kind), float("nan")
-        (tried,) = self._follow(features, kind, [like.penalty], FEW_STEPS)
+            return like, float("nan")
+        (tried,) = self._follow(features, like.kind, [like.penalty], FEW_STEPS)
         return tried, float(tried.right[:, scale].sum()) / self._n_asked
 
     def fit(
