@@ -1,7 +1,7 @@
 """Tables with groups of columns: accuracy, log loss, calibration and time beside flat models.
 
 Defaults are chosen on the development tables alone (see `_tables_data`); `--development` runs
-these, and keeps the recorded results of the others, as does `--only`.
+these, and keeps the recorded results of the others, as do `--only` and, for models, `--models`.
 """
 
 from __future__ import annotations
@@ -50,6 +50,7 @@ BOOSTING = "gradient boosting"
 SCATTER = "scatter, 5 neighbors"
 OURS: dict[str, dict[str, Any]] = {
     DEFAULT: {},
+    "auto, auto": {"combination": "auto", "decision": "auto"},
     "logistic, linear": {"combination": "logistic", "decision": "linear"},
     "logistic, auto": {"combination": "logistic", "decision": "auto"},
     SCATTER: {"combination": "scatter", "decision": "neighbors", "n_neighbors": 5},
@@ -82,6 +83,9 @@ RIVALS: dict[str, Callable[[], Any]] = {
 }
 
 
+MODELS = (*OURS, *RIVALS)
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     arguments = parse_arguments(QUESTION, argv, add_options)
     progress = Progress()
@@ -109,7 +113,10 @@ def main(argv: Sequence[str] | None = None) -> None:
             settings["missing"][name] = str(error)
             progress(f"{name}: left out, {error}")
             continue
-        tables[name] = compare(table, settings["repeats"], arguments.jobs)
+        before = tables.get(name, {}).get("models", {}) if arguments.models else {}
+        tables[name] = compare(
+            table, settings["repeats"], arguments.jobs, arguments.models or MODELS, before
+        )
         # after every table, so that a run that is stopped is not lost
         ordered = {known: tables[known] for known in LOADERS if known in tables}
         record(arguments, "tables", QUESTION, settings, {"tables": ordered})
@@ -133,19 +140,23 @@ def add_options(parser: ArgumentParser) -> None:
     """Add the options of which tables to run."""
     parser.add_argument("--development", action="store_true", help="development tables alone")
     parser.add_argument("--only", action="append", choices=list(LOADERS), help="one table")
+    parser.add_argument("--models", action="append", choices=MODELS, help="one model")
 
 
-def compare(table: Bunch, n_repeats: int, n_jobs: int) -> dict[str, Any]:
-    """Scores of all models on one table, on the same folds."""
+def compare(
+    table: Bunch, n_repeats: int, n_jobs: int, names: Sequence[str], before: dict[str, Any]
+) -> dict[str, Any]:
+    """Scores of some models on one table, on the same folds, beside earlier ones of others."""
     parts = list(folds(table.y, n_repeats))
-    models = dict.fromkeys((*OURS, *RIVALS))
+    models = dict(before)
     found = iter(
         workers(n_jobs)(
-            delayed(score)(name, table, known, asked) for name in models for known, asked in parts
+            delayed(score)(name, table, known, asked) for name in names for known, asked in parts
         )
     )
-    for name in models:
+    for name in names:
         models[name] = summary([next(found) for _ in parts])
+    models = {name: models[name] for name in MODELS if name in models}
     return {
         "half": table.half,
         "n_rows": len(table.y),

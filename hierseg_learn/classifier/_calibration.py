@@ -31,6 +31,7 @@ class Calibration:
     votes: VoteCalibration
     temperature: float
     posteriors: Posteriors | None = None  # of a linear decision
+    loss: float = np.inf  # `any_class_loss` of held-out rows, if that is known
 
 
 @dataclass(frozen=True)
@@ -90,13 +91,14 @@ def calibrate(
         drawn = classes.drawn()
         chosen, votes_loss = votes.calibrate(drawn.shares, drawn.priors, drawn.weights)
         chosen = replace(chosen, priors=classes.priors)
-        found = Calibration("neighbors", chosen, chosen.temperature)
+        found = Calibration("neighbors", chosen, chosen.temperature, loss=votes_loss)
     if decision == "linear" or (decision == "auto" and held_out):
         posteriors = fit_posteriors(
             points, codes, metric.unseen, held_out, classes.weights, metric.head
         )
         if decision == "linear" or posteriors.loss < votes_loss:
-            return Calibration("linear", found.votes, posteriors.temperature, posteriors)
+            loss = posteriors.loss if held_out else np.inf
+            return Calibration("linear", found.votes, posteriors.temperature, posteriors, loss)
     return found
 
 

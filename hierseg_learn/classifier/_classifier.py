@@ -33,7 +33,13 @@ from ..metrics.canonical import canonical_order, reorder
 from ..metrics.cross_fitting import find_copies
 from ..metrics.lift import Lift, LiftedMap
 from ..metrics.posteriors import PosteriorScore
-from ..metrics.registry import COMBINATIONS, NODE_METRICS, make_combination, make_node_metric
+from ..metrics.registry import (
+    COMBINATIONS,
+    NODE_METRICS,
+    is_discriminant,
+    make_combination,
+    make_node_metric,
+)
 from ..metrics.tree_metric import TreeMetric, fit_tree_metric
 from ..table.checks import check_rows, check_table
 from ..table.layout import TableLayout, read_layout, read_remark
@@ -90,7 +96,7 @@ class HierarchicalMetricClassifier(
         PyTorch); or any metric-learn or scikit-learn estimator whose `transform` is linear, or a
         :class:`~hierseg_learn.metrics.NonlinearMetric`. It is fitted on the node's columns,
         standardized.
-    combination : {$combinations} or Combination, default="projection"
+    combination : {"auto", $combinations} or Combination, default="projection"
         How a parent's metric is made from those of its children: by a full projection; by
         non-negative weights, under which no contribution is negative; or by discriminants of all
         columns below it, with a scatter drawn towards that of the children, which takes less
@@ -98,7 +104,8 @@ class HierarchicalMetricClassifier(
         softmax regression over all of these columns, not linear within nodes where held-out rows
         ask for it, which needs ``node_metric="lda"``, too, and decides by its logits with
         ``decision="linear"``; or by training the children's perceptrons on, which needs
-        ``node_metric="mlp"``.
+        ``node_metric="mlp"``. ``"auto"`` learns a projection and, with ``node_metric="lda"``,
+        softmax regressions, and keeps what has the lower loss on held-out rows.
     n_components : int, default=None
         Most dimensions of the root's embedding, which is cut by its principal components where the
         combination gives more; this mixes the nodes, also under ``combination="weighted"``. None
@@ -169,6 +176,8 @@ class HierarchicalMetricClassifier(
         Prior probabilities of the classes.
     class_weight_ : ndarray of shape (n_classes,)
         Weights of the classes.
+    combination_ : str
+        Name of the combination that was used; "given" for an object.
     prototypes_ : ndarray of shape (n_classes, n_features)
         Mean of the training rows of every class. Where node metrics are not linear, decisions
         compare with the means of the embedded rows instead.
@@ -249,7 +258,7 @@ class HierarchicalMetricClassifier(
     _parameter_constraints: dict = {
         "tree": [StrOptions({"auto", "columns"}), Mapping, SegmentTree],
         "node_metric": [StrOptions(set(NODE_METRICS)), HasMethods(["fit", "transform"])],
-        "combination": [StrOptions(set(COMBINATIONS)), Combination],
+        "combination": [StrOptions({"auto", *COMBINATIONS}), Combination],
         "n_components": [Interval(Integral, 1, None, closed="left"), None],
         "n_neighbors": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "weights": [StrOptions({"uniform", "distance"}), callable, None],
@@ -342,39 +351,21 @@ class HierarchicalMetricClassifier(
         table, table_codes = reorder(X, order, by_name), self._class_ranks[codes[order]]
         # by the ranks of the classes
         ranked = classes.take(np.argsort(self._class_ranks))
-        self._store_metric(self._fit_metric(table, table_codes, by_name, backend, ranked.weights))
+        metric, calibration, rows = self._learn(X, table, table_codes, order, by_name, ranked)
+        self._store_metric(metric)
         self.prototypes_ = np.empty((len(self.classes_), X.shape[1]))
         for code, rank in enumerate(self._class_ranks):
             members = table[table_codes == rank]
             self.prototypes_[code, by_name] = members.mean(axis=0, dtype=np.float64)
-        self._center = np.empty(X.shape[1])
-        self._center[by_name] = table.mean(axis=0, dtype=np.float64)
+        places = np.argsort(by_name) if self._lift is None else slice(None)
+        self._center = rows.mean(axis=0, dtype=np.float64)[places]
         self._codes = codes
-        if self._lift is None:
-            root_map, center = self._root_map[:, by_name], self._center[by_name]
-        else:
-            table = self._lift(X)[order]
-            root_map, center = self._root_map, table.mean(axis=0)
-            self._center = center
-        metric = self._metric
-        self._store_calibration(
-            calibrate(
-                self.decision,
-                Embedding.of(root_map, table, center).points,
-                table_codes,
-                ranked,
-                metric,
-                n_neighbors=self.n_neighbors,
-                weights=self.weights,
-                backend=backend,
-            )
-        )
+        self._store_calibration(calibration)
         self._metric = replace(metric, held_out=(), unseen=None, head=None)
         self._set_references(X)
         self._anchors, self._offsets = self._class_means, np.zeros(len(self.classes_))
         if metric.head is not None:
-            spread = np.empty(len(self._center))
-            spread[by_name if self._lift is None else slice(None)] = table.std(axis=0)
+            spread = rows.std(axis=0, dtype=np.float64)[places]
             head = metric.head.take(self._class_ranks)
             self._anchors = head.prototypes(self._class_means, spread, self._root_map)
             self._offsets = head.offsets
@@ -564,41 +555,77 @@ class HierarchicalMetricClassifier(
             self._class_means = np.stack([self._lifted_X[rows].mean(axis=0) for rows in members])
         self._embedding = Embedding.of(self._root_map, self._references, self._center).points
 
-    def _fit_metric(
+    def _learn(
         self,
         X: np.ndarray,
+        table: np.ndarray,
         codes: np.ndarray,
+        order: np.ndarray,
         by_name: np.ndarray,
-        backend: Any,
-        class_weight: np.ndarray | None,
-    ) -> TreeMetric:
-        """Fit a table whose columns are those of `fit` in another order."""
+        classes: Classes,
+    ) -> tuple[TreeMetric, Calibration, np.ndarray]:
+        """Learn the metric of a table, that of X by the order of rows and columns.
+
+        Of several combinations, that with the lowest loss on held-out rows is kept. Also returns
+        the table, lifted.
+        """
+        backend = get_backend(self.device, n_values=X.size)
         names = None if self._names() is None else [self._names()[i] for i in by_name]
         layout = self._layout.take(by_name)
         if isinstance(self.tree, str):
             layout = read_layout(self.tree, names, X.shape[1])
-        tree, combination = layout.tree, make_combination(self.combination)
-        score = neighbor_score(backend, class_weight)
+        tree = layout.tree
+        score = neighbor_score(backend, classes.weights)
         if self.decision == "linear":
-            score = PosteriorScore(class_weight)
-        combined = tree.n_nodes > 1 or combination.takes_one_node
-        n_steps = combination.n_steps(tree.n_nodes) if combined else 1
+            score = PosteriorScore(classes.weights)
+        groups, found = _find_copies(table, codes, layout, names), {}
+        tried = {name: make_combination(spec) for name, spec in self._combinations().items()}
+        alone = {name: tree.n_nodes == 1 and not c.takes_one_node for name, c in tried.items()}
+        n_steps = sum(1 if alone[name] else c.n_steps(tree.n_nodes) for name, c in tried.items())
         with ProgressBar(n_steps, "Fitting nodes", self.verbose) as bar:
-            metric = fit_tree_metric(
-                X,
-                codes,
-                tree,
-                layout.columns,
-                make_node_metric(self.node_metric, device=self.device),
-                combination,
-                n_components=self.n_components,
-                score=score,
-                n_jobs=self.n_jobs,
-                random_state=self.random_state,
-                on_step=bar.advance,
-                groups=_find_copies(X, codes, layout, names),
-            )
-        return metric.take([tree.index(path) for path in self.tree_.paths], by_name)
+            for name, combination in tried.items():
+                metric = fit_tree_metric(
+                    table,
+                    codes,
+                    tree,
+                    layout.columns,
+                    make_node_metric(self.node_metric, device=self.device),
+                    combination,
+                    n_components=self.n_components,
+                    score=score,
+                    n_jobs=self.n_jobs,
+                    random_state=self.random_state,
+                    on_step=bar.advance,
+                    groups=groups,
+                ).take([tree.index(path) for path in self.tree_.paths], by_name)
+                root, lift = self.tree_.root, metric.lifts[self.tree_.root]
+                rows, root_map = table, metric.components(root)
+                if lift is None:
+                    root_map = root_map[:, by_name]
+                else:
+                    rows = lift(X)[order]
+                center = rows.mean(axis=0, dtype=np.float64)
+                calibration = calibrate(
+                    self.decision,
+                    Embedding.of(root_map, rows, center).points,
+                    codes,
+                    classes,
+                    metric,
+                    n_neighbors=self.n_neighbors,
+                    weights=self.weights,
+                    backend=backend,
+                )
+                found[name] = metric, calibration, rows
+        self.combination_ = min(found, key=lambda name: found[name][1].loss)
+        return found[self.combination_]
+
+    def _combinations(self) -> dict[str, Any]:
+        """The combinations to try, by name."""
+        if self.combination != "auto":
+            name = self.combination if isinstance(self.combination, str) else "given"
+            return {name: self.combination}
+        both = is_discriminant(self.node_metric) and self.decision != "prototypes"
+        return {name: name for name in ("projection", *(["logistic"] if both else []))}
 
     def _store_metric(self, metric: TreeMetric) -> None:
         self.node_scores_ = self._node_series(metric.scores, "score")

@@ -52,6 +52,11 @@ def make_node_metric(spec: Any, *, device: str = "auto") -> Any:
     return spec
 
 
+def is_discriminant(spec: Any) -> bool:
+    """Whether the learner of a name, or the one given, is that of linear discriminants."""
+    return isinstance(spec, ShrinkageLDA) or (isinstance(spec, str) and spec == "lda")
+
+
 def make_combination(spec: Any) -> Combination:
     """Return the combination of a name, with its defaults, or the validated object given."""
     if isinstance(spec, str) and spec in COMBINATIONS:
