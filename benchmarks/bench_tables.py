@@ -95,9 +95,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         names = list(QUICK_TABLES)
     tables = results_on_record(arguments, "tables").get("tables", {})
     settings = {
-        "repeats": 1 if arguments.quick else N_REPEATS,
+        "repeats": 1 if arguments.quick else arguments.repeats,
         "folds": 2,
-        "seeds": f"folds {SEED}-{SEED + N_REPEATS - 1}, models {SEED}",
+        "seeds": f"folds from {SEED} on, models {SEED}",
         "max_rows": MAX_ROWS,
         "nca": {"rows": NCA_ROWS, "max_iter": NCA_STEPS, "n_components": NCA_COMPONENTS},
         "calibration_bins": N_BINS,
@@ -140,6 +140,7 @@ def add_options(parser: ArgumentParser) -> None:
     """Add the options of which tables to run."""
     parser.add_argument("--development", action="store_true", help="development tables alone")
     parser.add_argument("--only", action="append", choices=list(LOADERS), help="one table")
+    parser.add_argument("--repeats", type=int, default=N_REPEATS, help="default: %(default)s")
     parser.add_argument("--models", action="append", choices=MODELS, help="one model")
 
 
@@ -159,6 +160,7 @@ def compare(
     models = {name: models[name] for name in MODELS if name in models}
     return {
         "half": table.half,
+        "n_repeats": n_repeats,
         "n_rows": len(table.y),
         "n_columns": table.X.shape[1],
         "n_classes": int(table.y.max()) + 1,

@@ -194,3 +194,23 @@ def test_other_node_metrics_are_refused():
     X, y = named_table(60)
     with pytest.raises(ValueError, match="combination='logistic' needs node_metric='lda'"):
         fit(X, y, node_metric=NCA())
+
+
+# Chosen beside projections
+
+
+def test_held_out_rows_choose_the_combination():
+    X, y = xor()
+    auto = fit(X, y, combination="auto")
+    assert auto.combination_ == "logistic"
+    assert_array_equal(auto.predict_proba(X), fit(X, y).predict_proba(X))
+    linear, y = named_table(150, signal=1.0)
+    auto = fit(linear, y, combination="auto", decision="auto")
+    alone = fit(linear, y, combination=auto.combination_, decision="auto")
+    assert_array_equal(auto.predict_proba(linear), alone.predict_proba(linear))
+
+
+@pytest.mark.parametrize("params", [{"decision": "prototypes"}, {"node_metric": NCA(max_iter=2)}])
+def test_projections_are_left_where_regressions_do_not_compare(params):
+    X, y = named_table(40)
+    assert fit(X, y, combination="auto", **params).combination_ == "projection"
