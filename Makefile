@@ -69,7 +69,7 @@ bench: $(VENV)/.with-test ## run the benchmarks, one after the other
 clean: ## remove everything that make has made, environments too
 	rm -rf $(VENV) $(OLDEST) $(DEMO_OUTPUT) build dist *.egg-info
 	rm -rf .pytest_cache .hypothesis .ruff_cache
-	rm -rf docs/_build docs/auto_examples docs/api/generated docs/sg_execution_times.rst
+	rm -rf docs/_build docs/auto_examples docs/api/generated
 	find . -name .git -prune -o -name __pycache__ -prune -exec rm -rf {} +
 
 # The stamp .with-EXTRA stands for "the package and that extra are installed".
