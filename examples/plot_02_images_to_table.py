@@ -76,7 +76,7 @@ print(names.get_level_values(1).unique().to_list()[:6])
 
 # %%
 # With two levels of column names, each node is one block.
-blocks = table.set_axis(names, axis=1)
+blocks = table.astype(float).set_axis(names, axis=1)
 blocks["tile/cells/nuclei"].iloc[:5, :5].round(2)
 
 # %%
