@@ -58,7 +58,7 @@ format: $(VENV)/.with-lint ## let ruff repair style and format
 docs: $(VENV)/.with-docs ## build the documentation and the example gallery, in docs/_build/html/
 	$(VENV)/bin/sphinx-build -W --keep-going -b html docs docs/_build/html
 
-linkcheck: $(VENV)/.with-docs ## check that every link of the documentation leads somewhere
+linkcheck: $(VENV)/.with-docs ## check the links of the documentation to other sites
 	$(VENV)/bin/sphinx-build -W --keep-going -D plot_gallery=0 -b linkcheck docs docs/_build/linkcheck
 
 bench: $(VENV)/.with-test ## run the benchmarks, one after the other
