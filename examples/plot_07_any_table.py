@@ -53,5 +53,5 @@ print(flat.fit(X, y).tree_)
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
-mapped = make_pipeline(with_tree, LogisticRegression())
+mapped = make_pipeline(with_tree, LogisticRegression(max_iter=1000))
 print(f"mapped, then logistic regression: {cross_val_score(mapped, X, y, cv=5).mean():.3f}")

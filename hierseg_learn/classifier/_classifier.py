@@ -337,7 +337,9 @@ class HierarchicalMetricClassifier(
         self.priors_ = classes.priors
         self.class_weight_ = np.ones(len(counts)) if class_weight is None else class_weight
         self._layout = read_layout(self.tree, self._names(), X.shape[1])
-        self.tree_ = self._layout.tree.with_remark(remark) if remark else self._layout.tree
+        if remark:
+            self._layout = replace(self._layout, tree=self._layout.tree.with_remark(remark))
+        self.tree_ = self._layout.tree
         self.column_nodes_ = self._layout.column_nodes
         backend = get_backend(self.device, n_values=X.size)
         self.device_ = backend.name
