@@ -43,7 +43,7 @@ from ..utils.labels import check_labels, check_same_kind
 from ..utils.progress import ProgressBar
 from ._explain import ExplainMixin
 from ._linear import Linear, check_priors, temper_priors
-from .votes import Embedding, Neighbors, Order, Prototypes, neighbor_score
+from .votes import Embedding, Neighbors, NeighborScore, Order, Prototypes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -541,7 +541,7 @@ class HierarchicalMetricClassifier(
                 make_node_metric(self.node_metric, device=self.device),
                 combination,
                 n_components=self.n_components,
-                score=PosteriorScore() if self.decision == "linear" else neighbor_score(backend),
+                score=PosteriorScore() if self.decision == "linear" else NeighborScore(backend),
                 n_jobs=self.n_jobs,
                 random_state=self.random_state,
                 on_step=bar.advance,

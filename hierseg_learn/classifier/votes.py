@@ -469,22 +469,38 @@ def pair_contributions(
     return direct
 
 
-def neighbor_score(backend: Any, n_neighbors: int = SCORE_NEIGHBORS) -> Callable[..., float]:
-    """Return ``score(references, reference_codes, queries, query_codes)`` of embedded rows.
+class NeighborScore:
+    """Minus the log loss of the votes of neighbors on held-out rows, with one vote by chance.
 
-    It is the accuracy of the neighbors' votes; classes that tie share a query.
+    It tells choices apart with fewer rows than the accuracy of the votes, by which `report` tells
+    how good a choice is; classes that tie share a query.
     """
 
-    def score(
-        references: np.ndarray, codes: np.ndarray, queries: np.ndarray, query_codes: np.ndarray
-    ) -> float:
-        n_voters, n_classes = (
-            min(n_neighbors, len(references)),
-            max(codes.max(), query_codes.max()) + 1,
-        )
-        found = find_tied(backend, queries, references, codes, n_classes, n_voters)
-        leads = found.find_leaders(*found.count_votes(codes, np.ones((len(queries), n_voters))))
-        right = leads[np.arange(len(queries)), query_codes] / leads.sum(axis=1)
-        return float(right.mean())
+    def __init__(
+        self, backend: Any, n_neighbors: int = SCORE_NEIGHBORS, *, accuracy: bool = False
+    ) -> None:
+        self._backend, self._n_neighbors, self._accuracy = backend, n_neighbors, accuracy
 
-    return score
+    @property
+    def report(self) -> NeighborScore:
+        """Score by the accuracy."""
+        return NeighborScore(self._backend, self._n_neighbors, accuracy=True)
+
+    def __call__(
+        self,
+        references: np.ndarray,
+        codes: np.ndarray,
+        queries: np.ndarray,
+        query_codes: np.ndarray,
+    ) -> float:
+        """Score the votes of references, (n_references, n_components), about queries."""
+        n_voters = min(self._n_neighbors, len(references))
+        n_classes = max(codes.max(), query_codes.max()) + 1
+        found = find_tied(self._backend, queries, references, codes, n_classes, n_voters)
+        votes, lengths = found.count_votes(codes, np.ones((len(queries), n_voters)))
+        own = np.arange(len(queries)), query_codes
+        if self._accuracy:
+            leads = found.find_leaders(votes, lengths)
+            return float((leads[own] / leads.sum(axis=1)).mean())
+        shares = (np.bincount(codes, minlength=n_classes) + 1) / (len(codes) + n_classes)
+        return float(np.log((votes[own] + shares[query_codes]) / (n_voters + 1)).mean())

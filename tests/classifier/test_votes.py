@@ -14,7 +14,7 @@ from hierseg_learn.classifier.votes import (
     Neighbors,
     Order,
     Prototypes,
-    neighbor_score,
+    NeighborScore,
 )
 from hierseg_learn.kernels import get_backend
 from hierseg_learn.table.layout import read_layout
@@ -128,9 +128,9 @@ def test_the_score_is_that_of_scikit_learn(n_references):
     query_codes = rng.integers(0, 3, 50)
     queries = rng.standard_normal((50, 4)) + query_codes[:, None]
     reference = KNeighborsClassifier(min(SCORE_NEIGHBORS, n_references)).fit(references, codes)
-    found = neighbor_score(get_backend("cpu"))(references, codes, queries, query_codes)
+    found = NeighborScore(get_backend("cpu"))(references, codes, queries, query_codes)
     assert found == reference.score(queries, query_codes)
-    one = neighbor_score(get_backend("cpu"), n_neighbors=1)
+    one = NeighborScore(get_backend("cpu"), n_neighbors=1)
     assert one(references, codes, references, codes) == 1
 
 
@@ -209,7 +209,7 @@ def test_of_classes_that_are_level_the_nearer_one_wins():
 
 @pytest.mark.parametrize("order", [[0, 1, 2], [2, 1, 0]])
 def test_the_score_counts_all_ties_and_shares_what_is_level(order):
-    score = neighbor_score(get_backend("cpu"))
+    score = NeighborScore(get_backend("cpu"))
     codes = np.repeat([0, 1, 2], [40, 20, 20])
     codes = np.concatenate([codes[codes == code] for code in order])
     same = np.zeros((80, 2), dtype=np.float32)
