@@ -52,7 +52,7 @@ from ._explain import ExplainMixin
 from ._linear import Linear, check_priors, temper_priors
 from ._novelty import NoveltyMixin
 from ._similarity import SimilarityMixin
-from .votes import Embedding, Neighbors, Order, Prototypes, neighbor_score, to_proba
+from .votes import Embedding, Neighbors, NeighborScore, Order, Prototypes, to_proba
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -577,7 +577,7 @@ class HierarchicalMetricClassifier(
         if isinstance(self.tree, str):
             layout = read_layout(self.tree, names, X.shape[1])
         tree = layout.tree
-        score = neighbor_score(backend, classes.weights)
+        score = NeighborScore(backend, classes.weights)
         if self.decision == "linear":
             score = PosteriorScore(classes.weights)
         groups, found = _find_copies(table, codes, layout, names), {}
