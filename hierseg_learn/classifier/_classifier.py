@@ -83,8 +83,8 @@ class HierarchicalMetricClassifier(
         names or positions as leaves.
     node_metric : {$node_metrics} or estimator, default="lda"
         What learns the map of every node: shrinkage linear discriminants, neighborhood components,
-        large-margin neighbors, triplet margin, signal-to-noise, a multilayer perceptron (needs
-        PyTorch); or any metric-learn or scikit-learn estimator whose `transform` is linear, or a
+        large-margin neighbors, triplet margin, signal-to-noise, discriminants of similarities to
+        landmarks, a multilayer perceptron (needs PyTorch); or any metric-learn or scikit-learn estimator whose `transform` is linear, or a
         :class:`~hierseg_learn.metrics.NonlinearMetric`. It is fitted on the node's columns,
         standardized.
     combination : {$combinations} or Combination, default="projection"

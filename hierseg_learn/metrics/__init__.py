@@ -1,6 +1,7 @@
 """Node metrics: maps learned per node, their combination up the tree, contributions."""
 
 from ._combination import Combination, NodeOutcome
+from ._landmarks import KernelDiscriminant
 from ._lda import ShrinkageLDA
 from ._mlp_combination import MLPCombination
 from ._projection import ProjectionCombination
@@ -17,6 +18,7 @@ __all__ = [
     "NCA",
     "Combination",
     "CrossFitCombination",
+    "KernelDiscriminant",
     "LinearMetric",
     "MLPCombination",
     "MLPMetric",
