@@ -129,3 +129,17 @@ def test_exclusive_or_within_a_node_of_a_tree(xor, combination):
     gap = np.abs(direct.sum(axis=1) - squared)
     assert (gap <= 1e-6 * np.abs(direct).sum(axis=1)).all()
     assert direct[:, model.tree_.index("p/a")].sum() > 0.8 * direct.sum()
+
+
+def test_models_of_a_tree_are_the_same_in_any_order(xor):
+    X, y = xor
+    names = ["t/a|x", "t/a|y", "t/b|u", "t/b|v", "t|z"]
+    table, rng = pd.DataFrame(X[:200], columns=names), np.random.default_rng(0)
+    model = HierarchicalMetricClassifier(node_metric="kernel", random_state=0)
+    expected = model.fit(table, y[:200]).predict_proba(table)
+    rows, columns = rng.permutation(200), rng.permutation(5)
+    again = HierarchicalMetricClassifier(node_metric="kernel", n_jobs=2, random_state=0)
+    again.fit(table.iloc[rows, columns], np.array(["b", "a"])[y[rows]])
+    assert_allclose(again.predict_proba(table.iloc[:, columns])[:, ::-1], expected)
+    again.fit(table, y[:200])
+    assert_array_equal(again.transform(table), model.transform(table))
