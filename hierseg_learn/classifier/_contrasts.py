@@ -24,7 +24,7 @@ class ContrastResult(NamedTuple):
     squared_distances: np.ndarray  # (n_queries, 2): mean ones to `target` and `foil`
     target_neighbors: np.ndarray  # (n_queries, n_neighbors) int
     foil_neighbors: np.ndarray  # (n_queries, n_neighbors) int
-    log_prior_odds: np.ndarray | None = None  # (n_queries,), of a linear decision
+    log_prior_odds: np.ndarray | None = None  # (n_queries,); neighbors have none
 
 
 @dataclass(frozen=True)
@@ -74,9 +74,11 @@ class ContrastEngine:
             return ContrastResult(found.direct, found.squared_distances, *sides, found.of_priors)
         rows, direct = self.compare(queries, np.concatenate([targets, foils]))
         squared = squared_distances(direct).reshape(2, n_queries).T
-        return ContrastResult(
-            direct[n_queries:] - direct[:n_queries], squared, rows[:n_queries], rows[n_queries:]
-        )
+        of_priors = None
+        if self.decision.by_prototypes:
+            of_priors = self.decision.log_priors[targets] - self.decision.log_priors[foils]
+        apart = direct[n_queries:] - direct[:n_queries]
+        return ContrastResult(apart, squared, rows[:n_queries], rows[n_queries:], of_priors)
 
     def compare(self, queries: Queries, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Compare rows with their nearest training rows of a class each, or with its prototype.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -314,7 +315,7 @@ class ExplainMixin:
             engine.against_others(self._references[rows].astype(float), rows, code),
             label=self.classes_[code],
             rows=rows,
-            decision=self.decision,
+            decision=self.decision_,
             by=attribution.by,
         )
 
@@ -426,9 +427,10 @@ class ExplainMixin:
             vote_weights=votes.weights,
             present=present,
             name=NAMELESS if labels is None else labels,
-            decision=self.decision,
+            decision=self.decision_,
             by=attribution.by,
             contrast=contrast,
+            calibration=replace(self._votes) if self.decision_ == "neighbors" else None,
         )
 
     def _contrasts(
@@ -472,8 +474,9 @@ class ExplainMixin:
             foil=self.classes_[foils],
             present=present,
             name=NAMELESS if labels is None else labels,
-            decision=self.decision,
+            decision=self.decision_,
             by=attribution.by,
+            temperature=self.temperature_ if self.decision_ == "prototypes" else 1.0,
             **engine.explain(queries, targets, foils)._asdict(),
         )
 
@@ -484,7 +487,7 @@ class ExplainMixin:
             self._decide(),
             self._codes,
             self.classes_,
-            self.n_neighbors if n_neighbors is None else n_neighbors,
+            self.n_neighbors_ if n_neighbors is None else n_neighbors,
             strict=n_neighbors is not None,
             layout=attribution.refined,
             split=attribution.split,

@@ -1,7 +1,7 @@
 """Plots of explanations, one class each, as scikit-learn's displays."""
 
 from ._base import Display
-from ._neighbors import Neighbor, NeighborStripDisplay
+from ._nearest_images import NearestImagesDisplay, Neighbor
 from ._node_scores import NodeScoreDisplay
 from ._pair_matrix import PairMatrixDisplay
 from ._photos import SegmentContributionDisplay
@@ -9,8 +9,8 @@ from ._waterfall import WaterfallDisplay
 
 __all__ = [
     "Display",
+    "NearestImagesDisplay",
     "Neighbor",
-    "NeighborStripDisplay",
     "NodeScoreDisplay",
     "PairMatrixDisplay",
     "SegmentContributionDisplay",

@@ -141,9 +141,9 @@ class ExplanationDisplay(Display):
             photos a Pipeline.
         X : photos or table of one or two rows
             In a container as the estimator takes it, such as ``images[3:4]``.
-        question : {"class", "neighbors"}, default="class"
-            For one sample: why it is of its class rather than of another, or how it differs from
-            its nearest training samples.
+        question : {"class", "neighbors", "novelty"}, default="class"
+            For one sample: why it is of its class rather than of another, how it differs from its
+            nearest training samples, or why it is unlike all of them.
         target, foil : object, default=None
             The class to explain, and the one to compare with; None takes the predicted one, and the
             next probable one.

@@ -56,7 +56,7 @@ class PairMatrixDisplay(Display):
 
     See Also
     --------
-    NeighborStripDisplay : One sample and its nearest neighbors.
+    NearestImagesDisplay : One sample and its nearest neighbors.
 
     Examples
     --------

@@ -293,7 +293,7 @@ class SegmentContributionDisplay(ExplanationDisplay):
 
     See Also
     --------
-    PairExplanation.plot : The same numbers as bars.
+    hierseg_learn.explain.PairExplanation.plot : The same numbers as bars.
 
     Examples
     --------

@@ -11,6 +11,7 @@ from ._faithfulness import (
     randomization_check,
     rank_correlation,
 )
+from ._novelty import NoveltyExplanation
 from ._sample import ContrastExplanation, PredictionExplanation
 from .pair import PairExplanation, PartsExplanation
 from .shapley import VotesExplanation, shapley_values
@@ -19,6 +20,7 @@ __all__ = [
     "ClassExplanation",
     "ContrastExplanation",
     "ModelExplanation",
+    "NoveltyExplanation",
     "PairExplanation",
     "PartsExplanation",
     "PredictionExplanation",

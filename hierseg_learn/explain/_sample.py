@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..metrics import VoteCalibration
 from ..tree import SegmentTree
 from ..utils.numbers import check_integer, number, percent
 from . import words
@@ -49,7 +50,8 @@ class ContrastExplanation(OneSample, SignedExplanation):
     training rows of the class `foil`, minus the mean one to those of the class `target` (or the two
     prototypes), with the rows kept fixed. For ``decision="linear"`` it is the log-likelihood ratio
     of the two classes, half the difference of the squared distances to their means; with the
-    log-odds of the priors, `log_prior_odds`, it makes the log-odds of the classes. A node with a
+    log-odds of the priors, `log_prior_odds`, it makes the log-odds of the classes. For prototypes,
+    half the difference over the `temperature`, with these, makes the log-odds. A node with a
     positive number is more similar to the target than to the foil. Numbers of either sign may
     cancel, so a share is one of all that speaks for the target, or against it, whichever is more.
     In words, tables and pictures a share is written with the word of its side, without a sign.
@@ -78,7 +80,9 @@ class ContrastExplanation(OneSample, SignedExplanation):
         of an inner node count for the leaves below it as far as they can be split, as in
         :class:`PartsExplanation`.
     log_prior_odds : float or array-like of shape (n_samples,), default=None
-        Log-odds of the priors of `target` and `foil`, for ``decision="linear"``; None is 0.
+        Log-odds of the priors of `target` and `foil`; None is 0. Neighbors have none.
+    temperature : float, default=1
+        What half the difference is divided by in the log-odds, for ``decision="prototypes"``.
 
     See Also
     --------
@@ -136,6 +140,7 @@ class ContrastExplanation(OneSample, SignedExplanation):
     decision: str = "neighbors"
     by: str = "nodes"
     log_prior_odds: Any = None
+    temperature: float = 1.0
 
     _type = "contrast"
 
@@ -158,13 +163,14 @@ class ContrastExplanation(OneSample, SignedExplanation):
                 f"{f' for sample {i}' if samples else ''}."
             )
         prior = self.log_prior_odds
-        if self.decision == "linear":
+        if self.decision != "neighbors":
             prior = check_numbers(
                 np.zeros(samples) if prior is None else prior, "log_prior_odds", samples
             )
         elif prior is not None:
             raise ValueError(
-                f"log_prior_odds belong to decision='linear', got decision={self.decision!r}."
+                "log_prior_odds belong to decision='linear' or 'prototypes', got "
+                "decision='neighbors'."
             )
         classes = {
             name: check_items(getattr(self, name), name, samples) if samples else value
@@ -189,15 +195,17 @@ class ContrastExplanation(OneSample, SignedExplanation):
 
     @property
     def log_odds(self) -> Any:
-        """Log-odds of `target` and `foil`: the sum of the contributions and `log_prior_odds`.
+        """Log-odds of `target` and `foil`, by the contributions and `log_prior_odds`.
 
         A float, or for a batch an array of (n_samples,).
         """
-        if self.decision != "linear":
+        if self.decision == "neighbors":
             raise AttributeError(
-                f"a contrast has log-odds for decision='linear' only, got {self.decision!r}."
+                "a contrast has log-odds for decision='linear' and 'prototypes' only, got "
+                "'neighbors'."
             )
-        log_odds = self.value + self.log_prior_odds
+        part = 1.0 if self.decision == "linear" else 0.5 / self.temperature
+        log_odds = part * self.value + self.log_prior_odds
         return log_odds if self.is_batch else float(log_odds)
 
     @property
@@ -205,7 +213,7 @@ class ContrastExplanation(OneSample, SignedExplanation):
         return "log-likelihood ratio" if self.decision == "linear" else "difference"
 
     def _other_terms(self) -> dict[str, float]:
-        prior = 0.0 if self.log_prior_odds is None else float(self.log_prior_odds)
+        prior = float(self.log_prior_odds) if self.decision == "linear" else 0.0
         return {"priors": prior} if prior else {}
 
     def _sum_name(self) -> str:
@@ -213,7 +221,7 @@ class ContrastExplanation(OneSample, SignedExplanation):
 
     def _values(self) -> dict[str, float]:
         values = super()._values()
-        return {**values, "log_odds": self.log_odds} if self.decision == "linear" else values
+        return values if self.decision == "neighbors" else {**values, "log_odds": self.log_odds}
 
     def _trimmed(self, values: dict[str, Any]) -> dict[str, Any]:
         for name in ("target_neighbors", "foil_neighbors"):
@@ -252,11 +260,19 @@ class ContrastExplanation(OneSample, SignedExplanation):
         numbers = [number(value) for value in self.squared_distances]
         if self.value < 0:
             target, foil, numbers = foil, target, numbers[::-1]
-        return (
+        closer = (
             f"{self.name} is as close to {target} as to {foil} (squared distance {numbers[0]})."
             if self.value == 0
             else f"{self.name} is closer to {target} than to {foil} "
             f"(squared distances {numbers[0]} and {numbers[1]})."
+        )
+        if self.decision == "neighbors":
+            return closer
+        prior, scale = float(self.log_prior_odds), number(2 * self.temperature)
+        by_priors = f", and {number(prior)} by the priors" if prior else ""
+        return (
+            f"{closer} The log-odds of {class_name(self.target)}, {number(self.log_odds)}, are the "
+            f"difference divided by {scale}{by_priors}."
         )
 
     def _answer(self, max_nodes: int) -> str:
@@ -316,6 +332,7 @@ class ContrastExplanation(OneSample, SignedExplanation):
             "foil": plain(self.foil),
             "squared_distances": self.squared_distances.tolist(),
             "log_prior_odds": None if self.log_prior_odds is None else float(self.log_prior_odds),
+            "temperature": self.temperature,
             "target_neighbors": target_rows,
             "foil_neighbors": foil_rows,
         }
@@ -368,6 +385,8 @@ class PredictionExplanation(OneSample, DistanceExplanation):
         What the leaves of the tree are, as for :class:`PairExplanation`.
     contrast : ContrastExplanation, default=None
         Why the predicted class rather than the next one; None leaves it out.
+    calibration : VoteCalibration, default=None
+        How the votes of neighbors become `proba`; None leaves it out.
 
     See Also
     --------
@@ -391,7 +410,7 @@ class PredictionExplanation(OneSample, DistanceExplanation):
     ...     vote_weights=[1, 1, 1],
     ... )
     >>> print(explanation.to_text())
-    The sample is predicted 'sail' (2 of 3 nearest neighbors).
+    The sample is predicted 'sail' (2 of 3 nearest neighbors, probability 67%).
     The sample differs from its nearest neighbors mostly because of boat (46%) and sky (35%).
     <BLANKLINE>
     mean squared distance 0.867  share  direct
@@ -419,6 +438,7 @@ class PredictionExplanation(OneSample, DistanceExplanation):
     decision: str = "neighbors"
     by: str = "nodes"
     contrast: ContrastExplanation | None = None
+    calibration: VoteCalibration | None = None
 
     _type = "prediction"
 
@@ -606,16 +626,14 @@ class PredictionExplanation(OneSample, DistanceExplanation):
         """The prediction in a sentence, with the votes for it."""
         agrees = self.neighbor_classes == self.prediction
         proba = self.proba[self.classes.tolist().index(plain(self.prediction))]
-        if self.decision == "prototypes":
-            votes = f"the nearest of {len(agrees)} prototypes, probability {percent(proba)}"
-        elif self.decision == "linear":
-            votes = f"probability {percent(proba)}"
-        elif len(agrees) == 1:
-            votes = "the class of its nearest neighbor"
-        else:
-            votes = f"{agrees.sum()} of {len(agrees)} nearest neighbors"
-            if np.ptp(self.vote_weights) > 0:
-                votes += f", {percent(self._vote_shares[agrees].sum())} of the vote"
+        votes = f"probability {percent(proba)}"
+        if self.decision == "neighbors":
+            count = f"{agrees.sum()} of {len(agrees)} nearest neighbors"
+            if len(agrees) == 1:
+                count = f"{'the' if agrees[0] else 'not the'} class of its nearest neighbor"
+            elif np.ptp(self.vote_weights) > 0:
+                count += f", {percent(self._vote_shares[agrees].sum())} of the vote"
+            votes = f"{count}, {votes}"
         tied = self.classes[(self.proba >= proba - _SAME_VOTES) & (self.classes != self.prediction)]
         if len(tied):
             votes += f"; tied with {enumerate_words([class_name(name) for name in tied])}"
@@ -679,7 +697,21 @@ class PredictionExplanation(OneSample, DistanceExplanation):
         ]
         if len(squared) > len(order):
             lines.append(f"and {len(squared) - len(order)} more")
-        return "\n".join(lines)
+        return "\n".join([*lines, *self._calibration_lines()])
+
+    def _calibration_lines(self) -> list[str]:
+        """How votes become probabilities, in a sentence."""
+        rule = self.calibration
+        if rule is None:
+            return []
+        added = power = ""
+        if rule.smoothing:
+            added = f" with {number(rule.smoothing)} more, spread like the training rows"
+        if rule.temperature != 1:
+            power = f", to the power of {number(1 / rule.temperature)}"
+        is_moved = not np.allclose(rule.priors, rule.shares)
+        moved = ", times the priors over the shares of the training rows" * is_moved
+        return [f"probability: shares of the {rule.n_neighbors} votes{added}{power}{moved}"]
 
     def _about(self) -> dict[str, Any]:
         return {
@@ -694,4 +726,5 @@ class PredictionExplanation(OneSample, DistanceExplanation):
             "vote_weights": self._vote_shares.tolist(),
             "squared_distances": self.squared_distances.tolist(),
             "contrast": None if self.contrast is None else self.contrast.to_dict(),
+            "calibration": None if self.calibration is None else self.calibration.to_dict(),
         }

@@ -188,7 +188,9 @@ class Explanation(ABC):
     _value_name: ClassVar[str]
     _sides: ClassVar[Sides]
     # fields that are the same for all samples of a batch, and those that name samples
-    _shared: ClassVar[frozenset[str]] = frozenset({"tree", "classes", "decision", "by"})
+    _shared: ClassVar[frozenset[str]] = frozenset(
+        {"tree", "classes", "decision", "by", "temperature", "calibration"}
+    )
     _named: ClassVar[tuple[str, ...]] = ("name",)
 
     @property

@@ -47,7 +47,7 @@ class PairExplanation(DistanceExplanation):
     See Also
     --------
     PredictionExplanation : Why a sample got its class.
-    SegmentContributionDisplay : The contributions drawn over photos.
+    hierseg_learn.displays.SegmentContributionDisplay : The contributions drawn over photos.
 
     Examples
     --------

@@ -13,7 +13,7 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import NotFittedError, check_is_fitted
 
 from ..classifier import HierarchicalMetricClassifier
-from ..explain.explanation import Explanation, check_choice
+from ..explain.explanation import NAMELESS, Explanation, check_choice
 from ..images import SegmentedImage, check_images, is_pillow, is_table, join_items
 from ..transformer import SegmentTreeTransformer
 from ..transformer.part_editor import PartEditor
@@ -226,7 +226,7 @@ class FittedModel:
         foil: Any = None,
         by: str = "auto",
     ) -> Explanation:
-        """Explain the class of one sample, its distance to its neighbors, or that of two."""
+        """Explain the class, neighbors or novelty of one sample, or the distance of two."""
         n_samples = count(X)
         if n_samples not in (1, 2):
             raise ValueError(
@@ -234,9 +234,12 @@ class FittedModel:
                 f"got {n_samples}."
             )
         has_class = target is not None or foil is not None
-        if check_choice(question, "question", "class", "neighbors") == "neighbors" and has_class:
-            raise ValueError("question='neighbors' is about no class; expected no target or foil.")
-        if n_samples == 2 and (has_class or question == "neighbors"):
+        check_choice(question, "question", "class", "neighbors", "novelty")
+        if question != "class" and has_class:
+            raise ValueError(
+                f"question={question!r} is about no class; expected no target or foil."
+            )
+        if n_samples == 2 and (has_class or question != "class"):
             raise ValueError(
                 "question, target and foil are about one sample, but X holds two, whose distance "
                 "is explained."
@@ -247,6 +250,8 @@ class FittedModel:
             return replace(pair, name_a=titles[0], name_b=titles[1]) if titles else pair
         if question == "neighbors":
             explanation = classifier.explain_prediction(row(table, 0), by)
+        elif question == "novelty":
+            explanation = replace(classifier.explain_novelty(row(table, 0))[0], name=NAMELESS)
         else:
             explanation = classifier.explain_contrast(row(table, 0), target, foil, by=by)
         return replace(explanation, name=titles[0]) if titles else explanation

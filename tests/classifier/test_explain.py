@@ -51,7 +51,7 @@ def test_contrasts_sum_to_the_difference_of_distances(model):
             if model.decision == "prototypes":
                 expected.append(squared(model, row.iloc[0], model.prototypes_[code]))
                 continue
-            near = nearest(model, row.iloc[0], code, model.n_neighbors)
+            near = nearest(model, row.iloc[0], code, model.n_neighbors_)
             votes = 1 / np.sqrt(near) if model.weights == "distance" else np.ones(len(near))
             expected.append(votes @ near / votes.sum())
         assert_allclose(contrast.squared_distances, expected, rtol=1e-6)

@@ -94,9 +94,9 @@ def test_a_prediction_is_the_weighted_mean_over_those_who_vote(combination, weig
         assert_allclose(found.proba, proba[i])
         assert found.prediction == model.classes_[proba[i].argmax()]
         # the votes explain the probabilities
-        for code, share in enumerate(found.proba):
-            votes = found.votes
-            assert_allclose(votes["weight"][votes["neighbor_class"] == code].sum(), share)
+        shares = np.bincount(found.neighbor_classes, found.votes["weight"], minlength=3)
+        assert_allclose(found.calibration.proba([shares])[0], found.proba)
+        assert f"probability: shares of the {model.n_neighbors} votes" in found.to_text()
         if combination == "weighted":
             assert (found.direct >= -1e-12).all()
 
@@ -113,8 +113,12 @@ def test_a_prediction_by_prototypes_is_the_distance_to_the_nearest(table):
         assert_allclose(found.squared_distance, squared.min(), rtol=1e-6)
         assert found.prediction == squared.argmin() == model.predict(new.iloc[[i]])[0]
         assert_allclose(found.proba, model.predict_proba(new.iloc[[i]])[0])
+        log_odds = np.log(found.proba[found.prediction] / found.proba[found.contrast.foil])
+        assert_allclose(found.contrast.log_odds, log_odds, rtol=1e-6, atol=1e-9)
     prediction = f"The sample is predicted class {found.prediction}"
-    assert found.to_text().startswith(f"{prediction} (the nearest of 3 prototypes, probability ")
+    assert found.to_text().startswith(f"{prediction} (probability ")
+    divisor = f"are the difference divided by {2 * model.temperature_:.3g}"
+    assert divisor in found.contrast.to_text()
 
 
 def test_a_row_that_is_met_exactly_is_explained_by_itself(table):
@@ -122,7 +126,7 @@ def test_a_row_that_is_met_exactly_is_explained_by_itself(table):
     model = HierarchicalMetricClassifier(weights="distance", random_state=0).fit(X, y)
     found = model.explain_prediction(X.iloc[3])
     assert found.neighbors[0] == 3
-    assert found.votes["weight"].tolist() == [1, 0, 0, 0, 0]
+    assert found.votes["weight"].tolist() == [1, *[0] * (model.n_neighbors_ - 1)]
     assert found.squared_distance == 0
     assert not found.direct.any()
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from hierseg_learn.displays import NeighborStripDisplay
-from hierseg_learn.displays._neighbors import _alike, _differ
+from hierseg_learn.displays import NearestImagesDisplay
+from hierseg_learn.displays._nearest_images import _alike, _differ
 from hierseg_learn.explain import PairExplanation
 from tests.explain.fitted import fitted_portraits
 
@@ -16,7 +16,7 @@ def strip():
     import matplotlib.pyplot as plt
 
     fitted = fitted_portraits()
-    yield NeighborStripDisplay.from_estimator(
+    yield NearestImagesDisplay.from_estimator(
         fitted.model, fitted.test[0][:1], *fitted.train, n_neighbors=4, name="Ann"
     )
     plt.close("all")
@@ -79,6 +79,22 @@ def test_what_differs_and_what_is_alike(tree):
     assert _alike(lacking, usual) == ()
 
 
+def test_photos_are_compared_by_one_part_or_without_it(plt):
+    fitted = fitted_portraits()
+    query, tree = fitted.test[0][:1], fitted.model[-1].tree_
+    make = NearestImagesDisplay.from_estimator
+    by_hair = make(fitted.model, query, *fitted.train, n_neighbors=2, node="hair")
+    rows = fitted.model[:-1].transform(query)
+    expected = fitted.model[-1].kneighbors(rows, 2, node="hair")[0][0]
+    assert_allclose([n.explanation.distance for n in by_hair.neighbors], expected, rtol=1e-5)
+    assert {node for n in by_hair.neighbors for node in n.differ} <= {tree.index("hair")}
+    assert "nearest training photos by hair." in by_hair.alt_text
+    assert "nearest by hair" in [text.get_text() for text in by_hair.ax_.texts]
+    without = make(fitted.model, query, *fitted.train, n_neighbors=2, weights={"hair": 0})
+    assert not any(n.explanation.direct[tree.index("hair")] for n in without.neighbors)
+    assert "with weights hair × 0." in without.alt_text
+
+
 def test_other_training_photos_are_noticed(plt):
     fitted = fitted_portraits()
     images, target = fitted.train
@@ -87,15 +103,15 @@ def test_other_training_photos_are_noticed(plt):
     with pytest.raises(
         ValueError, match=r"X_train must be what the estimator was fitted on.*order"
     ):
-        NeighborStripDisplay.from_estimator(fitted.model, query, images[order], target[order])
+        NearestImagesDisplay.from_estimator(fitted.model, query, images[order], target[order])
     with pytest.raises(ValueError, match=r"X_train must be .*; it holds 1 photos, but number"):
-        NeighborStripDisplay.from_estimator(fitted.model, query, images[:1], target[:1])
+        NearestImagesDisplay.from_estimator(fitted.model, query, images[:1], target[:1])
 
 
 def test_wrong_arguments():
     fitted = fitted_portraits()
     query, (images, target) = fitted.test[0], fitted.train
-    make = NeighborStripDisplay.from_estimator
+    make = NearestImagesDisplay.from_estimator
     with pytest.raises(ValueError, match="X must hold one photo, got 2"):
         make(fitted.model, query[:2], images, target)
     with pytest.raises(ValueError, match="y_train must hold one class per sample, expected 40"):
@@ -103,4 +119,4 @@ def test_wrong_arguments():
     with pytest.raises(ValueError, match="n_neighbors must be an integer of at least 1, got 0"):
         make(fitted.model, query[:1], images, target, n_neighbors=0)
     with pytest.raises(ValueError, match="neighbors must hold at least one Neighbor"):
-        NeighborStripDisplay("a", None, None, prediction="b", neighbors=[])
+        NearestImagesDisplay("a", None, None, prediction="b", neighbors=[])

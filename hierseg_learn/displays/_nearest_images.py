@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ from ..explain import PairExplanation
 from ..explain.style import NEGATIVE, POSITIVE, text_width, thumbnail, write_beside
 from ..explain.words import enumerate_words, node_labels
 from ..fitted.model import FittedModel, check_targets, count, row, take
+from ..tree import SegmentTree
 from ..utils.numbers import check_integer, number, percent
 from ._base import FONT_POINTS, Display
 
@@ -90,7 +91,7 @@ class Neighbor:
         return [labels[node] for node in self.alike]
 
 
-class NeighborStripDisplay(Display):
+class NearestImagesDisplay(Display):
     """A photo beside its nearest training photos, with the segments that differ and that are alike.
 
     Below every neighbor stand its class, its distance, the segments that contribute most to the
@@ -111,16 +112,19 @@ class NeighborStripDisplay(Display):
         Its predicted class.
     neighbors : sequence of Neighbor
         Nearest first.
+    metric : str, default=""
+        What they were compared by, such as "by shoes", if not in the metric of the classifier.
 
     See Also
     --------
     SegmentContributionDisplay : All shares of one pair over its photos.
+    HierarchicalMetricClassifier.kneighbors : The search.
 
     Examples
     --------
     >>> from hierseg_learn import HierarchicalMetricClassifier, SegmentTreeTransformer
     >>> from hierseg_learn.datasets import make_portraits
-    >>> from hierseg_learn.displays import NeighborStripDisplay
+    >>> from hierseg_learn.displays import NearestImagesDisplay
     >>> from sklearn.pipeline import make_pipeline
     >>> portraits = make_portraits(n_samples=40, signal=("hair",), random_state=0)
     >>> X, y = portraits.images[:30], portraits.target[:30]
@@ -128,7 +132,7 @@ class NeighborStripDisplay(Display):
     ...     SegmentTreeTransformer(tree=portraits.tree, descriptors="color"),
     ...     HierarchicalMetricClassifier(random_state=0),
     ... ).fit(X, y)
-    >>> display = NeighborStripDisplay.from_estimator(
+    >>> display = NearestImagesDisplay.from_estimator(
     ...     model, portraits.images[30:31], X, y, n_neighbors=2
     ... )
     >>> len(display.neighbors), display.neighbors[0].label == display.prediction
@@ -143,6 +147,7 @@ class NeighborStripDisplay(Display):
         *,
         prediction: str,
         neighbors: Sequence[Neighbor],
+        metric: str = "",
     ) -> None:
         if not neighbors:
             raise ValueError("neighbors must hold at least one Neighbor, got none.")
@@ -150,6 +155,7 @@ class NeighborStripDisplay(Display):
         self.photo, self.label_map = np.array(photo), np.array(label_map)
         self.prediction = str(prediction)
         self.neighbors = tuple(neighbors)
+        self.metric = str(metric)
 
     @classmethod
     def from_estimator(
@@ -160,9 +166,11 @@ class NeighborStripDisplay(Display):
         y_train: Any,
         *,
         n_neighbors: int | None = None,
+        node: int | str | None = None,
+        weights: Mapping[int | str, float] | None = None,
         name: str = "the sample",
         ax: Axes | None = None,
-    ) -> NeighborStripDisplay:
+    ) -> NearestImagesDisplay:
         """Find the nearest training photos of one photo, and draw them.
 
         Parameters
@@ -175,6 +183,11 @@ class NeighborStripDisplay(Display):
             What the estimator was fitted on, in the same order.
         n_neighbors : int, default=None
             Number of neighbors; None takes that of the classifier.
+        node : int or str, default=None
+            A node of the tree, in whose metric photos are compared; None takes the root.
+        weights : mapping of int or str to float, default=None
+            Weights of nodes and of all below them, such as ``{"shoes": 0}`` for photos that are
+            alike but for the shoes; others weigh 1.
         name : str, default="the sample"
             Name of the query.
         ax : matplotlib Axes, default=None
@@ -182,7 +195,7 @@ class NeighborStripDisplay(Display):
 
         Returns
         -------
-        NeighborStripDisplay
+        NearestImagesDisplay
             The display, drawn.
 
         Raises
@@ -190,7 +203,8 @@ class NeighborStripDisplay(Display):
         TypeError
             If the estimator is of another kind.
         ValueError
-            If X is not one photo, or X_train is not what the estimator was fitted on.
+            If X is not one photo, X_train is not what the estimator was fitted on, a node is
+            unknown or a weight negative.
         """
         steps = FittedModel.from_estimator(
             estimator, needs="photos", explains=True, name="estimator"
@@ -203,19 +217,23 @@ class NeighborStripDisplay(Display):
         if n_neighbors is not None:
             check_integer(n_neighbors, "n_neighbors")
         table = steps.table(X)
-        distances, indices = steps.classifier.kneighbors(table, n_neighbors=n_neighbors)
+        space = {"node": node, "weights": weights}
+        distances, indices = steps.classifier.kneighbors(table, n_neighbors=n_neighbors, **space)
         neighbors = _explain_neighbors(
-            steps, table, X_train, labels, distances[0], indices[0], name
+            steps, table, X_train, labels, distances[0], indices[0], name, space
         )
         prediction = str(steps.classifier.predict(table)[0])
         photo, label_map = steps.photos(X)[0], steps.label_maps(X)[0]
-        return cls(name, photo, label_map, prediction=prediction, neighbors=neighbors).plot(ax)
+        found = {"prediction": prediction, "neighbors": neighbors}
+        metric = _metric_words(steps.tree, node, weights)
+        return cls(name, photo, label_map, **found, metric=metric).plot(ax)
 
     @property
     def alt_text(self) -> str:
         """The plot in words, for those who cannot see it."""
         n = len(self.neighbors)
         nearest = "nearest training photo" if n == 1 else f"{n} nearest training photos"
+        nearest += f" {self.metric}" if self.metric else ""
         sentences = [f"{self.name}, classified as {self.prediction}, beside its {nearest}."]
         for neighbor in self.neighbors:
             distance = number(neighbor.explanation.distance)
@@ -260,7 +278,8 @@ class NeighborStripDisplay(Display):
     def _texts(self, widths: np.ndarray) -> list[list[tuple[list[str], dict[str, Any]]]]:
         """Blocks of lines below every photo, each with its style; widths are in points."""
         bold, small = {"fontweight": "bold"}, {"color": "0.45", "fontsize": FONT_POINTS - 1.5}
-        texts = [[(self.name, bold), (f"classified as {self.prediction}", {})]]
+        query = [(self.name, bold), (f"classified as {self.prediction}", {})]
+        texts = [[*query, (f"nearest {self.metric}", small)] if self.metric else query]
         for neighbor in self.neighbors:
             same = "same class" if neighbor.label == self.prediction else "other class"
             distance = number(neighbor.explanation.distance)
@@ -339,6 +358,7 @@ def _explain_neighbors(
     distances: np.ndarray,
     indices: np.ndarray,
     name: str,
+    space: dict[str, Any],
 ) -> list[Neighbor]:
     """Explain the query beside each of its neighbors."""
     if indices.max() >= len(labels):
@@ -348,10 +368,10 @@ def _explain_neighbors(
         )
     chosen = take(X_train, indices)
     rows, photos, maps = steps.table(chosen), steps.photos(chosen), steps.label_maps(chosen)
-    usual = _usual_contributions(steps, table)
+    usual = _usual_contributions(steps, table, space)
     neighbors = []
     for i, index in enumerate(indices.tolist()):
-        pair = steps.classifier.explain_pair(table, row(rows, i), by="nodes")
+        pair = steps.classifier.explain_similarity(table, row(rows, i), **space)
         if abs(pair.distance - distances[i]) > _TOLERANCE * (1 + distances[i]):
             raise ValueError(
                 f"X_train must be what the estimator was fitted on, in the same order: photo "
@@ -371,13 +391,25 @@ def _explain_neighbors(
     return neighbors
 
 
-def _usual_contributions(steps: FittedModel, table: Any) -> np.ndarray:
+def _metric_words(
+    tree: SegmentTree, node: int | str | None, weights: Mapping[int | str, float] | None
+) -> str:
+    """What photos are compared by, if not by the root's metric."""
+    labels = node_labels(tree)
+    words = [] if node is None else [f"by {labels[tree.index(node)]}"]
+    if weights:
+        named = [f"{labels[tree.index(key)]} × {weight:g}" for key, weight in weights.items()]
+        words.append(f"with weights {enumerate_words(named)}")
+    return " ".join(words)
+
+
+def _usual_contributions(steps: FittedModel, table: Any, space: dict[str, Any]) -> np.ndarray:
     """Mean contributions to the squared distances to the class means, (n_nodes,)."""
     prototypes = steps.classifier.prototypes_
     if hasattr(table, "columns"):
         prototypes = type(table)(prototypes, columns=table.columns)
     pairs = [
-        steps.classifier.explain_pair(table, row(prototypes, i), by="nodes")
+        steps.classifier.explain_similarity(table, row(prototypes, i), **space)
         for i in range(len(prototypes))
     ]
     return np.mean([pair.direct for pair in pairs], axis=0)
