@@ -57,6 +57,9 @@ def assert_same(found, expected):
     "explain",
     [
         lambda model, X, by: model.explain_pair(X.iloc[0], X.iloc[5], by=by),
+        lambda model, X, by: model.explain_similarity(
+            X.iloc[0], X.iloc[5], weights={"hair": 2.0, "sky": 0.5}, by=by
+        ),
         lambda model, X, by: model.explain_prediction(X.iloc[1], by=by),
         lambda model, X, by: model.explain_prediction(X.iloc[1], by=by).contrast,
         lambda model, X, by: model.explain_predictions(X, by=by),
