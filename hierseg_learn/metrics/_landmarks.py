@@ -162,7 +162,7 @@ class KernelDiscriminant(NonlinearMetric):
     >>> X = np.random.default_rng(0).uniform(-1, 1, (400, 4))
     >>> y = X[:, 0] * X[:, 1] > 0
     >>> metric = KernelDiscriminant(random_state=0).fit(X, y)
-    >>> metric.column_weights_.round(1)
+    >>> metric.column_weights_.round()
     array([2., 2., 0., 0.])
     """
 
