@@ -273,7 +273,7 @@ def _html_votes(explanation: PredictionExplanation) -> str:
     votes = explanation.votes.sort_values("squared_distance", kind="stable")
     name = {"neighbors": "training row", "prototypes": "prototype", "linear": "mean"}
     last, title = "vote", "Neighbors"
-    if explanation.decision == "linear":
+    if explanation.decision != "neighbors":
         last, title = "probability", "Class means"
         places = [explanation.classes.tolist().index(c) for c in votes["neighbor_class"].tolist()]
         votes = votes.assign(weight=explanation.proba[places])
@@ -287,7 +287,8 @@ def _html_votes(explanation: PredictionExplanation) -> str:
         for v in votes.itertuples()
     ]
     heads = ["", "class", "squared distance", last]
-    return html_fold(title, html_table("Nearest first", heads, rows, classes="numbers"))
+    rule = "".join(f"<p>{escape(line)}</p>" for line in explanation._calibration_lines())
+    return html_fold(title, html_table("Nearest first", heads, rows, classes="numbers"), rule)
 
 
 def _html_images(images: Sequence[EmbeddedImage]) -> str:

@@ -101,6 +101,7 @@ def test_scores_are_those_of_scikit_learn(page):
     figures = page.text("dd")
     assert f"{accuracy} all samples" in figures
     assert f"{balanced} all classes" in figures
+    assert re.search(r"\d+% recall of .+: \d+ of \d+, 95% interval \d+% to \d+%", figures)
     cells = [
         data for path, data in page.texts if path[-1:] == ("td",) and re.fullmatch(r"\d+", data)
     ]
