@@ -25,7 +25,7 @@ PIP := -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-deep test-oldest fuzz lint format docs bench clean
+.PHONY: help demo test test-deep test-oldest fuzz lint format docs linkcheck bench clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -57,6 +57,9 @@ format: $(VENV)/.with-lint ## let ruff repair style and format
 
 docs: $(VENV)/.with-docs ## build the documentation and the example gallery, in docs/_build/html/
 	$(VENV)/bin/sphinx-build -W --keep-going -b html docs docs/_build/html
+
+linkcheck: $(VENV)/.with-docs ## check that every link of the documentation leads somewhere
+	$(VENV)/bin/sphinx-build -W --keep-going -D plot_gallery=0 -b linkcheck docs docs/_build/linkcheck
 
 bench: $(VENV)/.with-test ## run the benchmarks, one after the other
 	@for script in $(BENCHMARKS); do \

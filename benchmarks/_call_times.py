@@ -7,24 +7,20 @@ for every line that it reads.
 from __future__ import annotations
 
 import datetime
-import os
 import pickle
 import subprocess
 import sys
 import tempfile
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from _versions import EARLIER, ROOT, ask, checkout, worker
 
-ROOT = Path(__file__).resolve().parents[1]
-EARLIER = "88cc135"
 N_PORTRAITS, N_BLOCKS, N_CALLS = 400, 200, 20
-# one thread each, and processor time: other work on the machine does not count
-THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 CALLS = ("explain_pair", "explain_contrast")
 
 
@@ -46,7 +42,7 @@ def measure_calls(quick: bool = False) -> dict[str, Any] | None:
             return None
         given = folder / "table.pickle"
         given.write_bytes(pickle.dumps((table, np.asarray(data.target))))
-        processes = [stack.enter_context(worker(root, given)) for root in (ROOT, earlier)]
+        processes = [stack.enter_context(worker(root, __file__, given)) for root in (ROOT, earlier)]
         # the versions take turns, so that both see the same load
         blocks = np.array([[ask(p) for p in processes] for _ in range(n_blocks)])
     rows = []
@@ -69,44 +65,6 @@ def measure_calls(quick: bool = False) -> dict[str, Any] | None:
         "calls per block": N_CALLS,
         "calls": rows,
     }
-
-
-@contextmanager
-def checkout(folder: Path) -> Any:
-    """Check the earlier version out into a folder, for as long as it is needed."""
-    git = ["git", "-C", str(ROOT), "worktree"]
-    add = [*git, "add", "--detach", str(folder), EARLIER]
-    subprocess.run(add, check=True, capture_output=True)
-    try:
-        yield folder
-    finally:
-        subprocess.run([*git, "remove", "--force", str(folder)], check=False, capture_output=True)
-
-
-@contextmanager
-def worker(root: Path, given: Path) -> Any:
-    """Start the process of one version, and end it."""
-    environment = {**os.environ, **dict.fromkeys(THREADS, "1"), "PYTHONPATH": str(root)}
-    process = subprocess.Popen(
-        [sys.executable, __file__, str(given)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env=environment,
-        cwd=root,
-    )
-    try:
-        yield process
-    finally:
-        process.stdin.close()
-        process.wait()
-
-
-def ask(process: subprocess.Popen) -> list[float]:
-    """Median processor seconds per call of a block, by call."""
-    process.stdin.write("\n")
-    process.stdin.flush()
-    return [float(text) for text in process.stdout.readline().split()]
 
 
 def answer(given: Path) -> None:

@@ -23,7 +23,7 @@ def contributions(fitted: Fitted, rows: np.ndarray, rule: str) -> np.ndarray:
     """Contributions of the parts to contrasts of rows, (n_rows, n_parts)."""
     whom, by = RULES[rule]
     explained = fitted.model.explain_contrasts(
-        fitted.table.iloc[rows], n_neighbors=n_contrasted(fitted, whom), attribute_to=by
+        fitted.table.iloc[rows], n_neighbors=n_contrasted(fitted, whom), by=by
     )
     return explained.direct[:, fitted.leaves]
 

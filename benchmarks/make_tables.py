@@ -516,6 +516,17 @@ def deep_explanations(result: dict[str, Any]) -> list[Row]:
     return rows
 
 
+def tables_of_pixels(results: dict[str, Any]) -> dict[str, list[Row]]:
+    """Times per photo, and the bars."""
+    times: list[Row] = [["method", "task", "ms", "10 % to 90 %"]]
+    for row in results["times"]:
+        spread = f"{row['low']:.1f} to {row['high']:.1f}"
+        times.append([row["method"], row["task"], f"{row['ms']:.1f}", spread])
+    bars: list[Row] = [["bar", "found", "met"]]
+    bars += [[row["bar"], row["measured"], met(row["met"])] for row in results["bars"]]
+    return {"times": times, "bars": bars}
+
+
 MAKERS = {
     "accuracy": tables_of_accuracy,
     "bias": tables_of_bias,
@@ -531,6 +542,7 @@ MAKERS = {
     "novelty": tables_of_novelty,
     "nulls": tables_of_nulls,
     "parts": tables_of_parts,
+    "pixels": tables_of_pixels,
     "readers": tables_of_readers,
     "segments": tables_of_segments,
 }

@@ -14,6 +14,15 @@ extensions = [
     "numpydoc",
     "sphinx_gallery.gen_gallery",
 ]
+# Every link to a page, a heading or a name of this package has to resolve (`make docs` fails on
+# warnings). Names of other projects stay words, since their inventories are on the network.
+nitpicky = True
+nitpick_ignore_regex = [
+    ("py:.*", r"(dataclasses|imblearn|json|scipy|skimage|sklearn|skops|torch)\..*"),
+    ("py:func", "format"),
+]
+linkcheck_timeout = 20
+linkcheck_anchors_ignore_for_url = [r"https://github\.com/.*"]
 exclude_patterns = ["_build", "**/GALLERY_HEADER.rst"]
 templates_path = ["_templates"]
 default_role = "literal"
@@ -23,6 +32,7 @@ autosummary_ignore_module_all = False
 autosummary_imported_members = True
 autosummary_context = {"root_names": hierseg_learn.__all__}
 autodoc_typehints = "none"
+toc_object_entries_show_parents = "hide"
 numpydoc_show_class_members = False
 
 sphinx_gallery_conf = {
@@ -39,6 +49,8 @@ sphinx_gallery_conf = {
 html_theme = "pydata_sphinx_theme"
 html_title = project
 html_show_sourcelink = False
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
 html_theme_options = {"show_prev_next": False, "navigation_with_keys": False}
 
 

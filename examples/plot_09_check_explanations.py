@@ -30,7 +30,7 @@ print(f"accuracy: {len(right) / 100:.2f}")
 # %%
 # Why this class rather than another? The contrast of a new portrait, with the contributions of
 # inner nodes distributed among their parts.
-contrast = classifier.explain_contrast(table.iloc[[right[0]]], attribute_to="parts")
+contrast = classifier.explain_contrast(table.iloc[[right[0]]], by="parts")
 print(contrast.to_text())
 
 # %%
@@ -49,10 +49,10 @@ from hierseg_learn.explain import pointing_game
 
 tree = classifier.tree_
 is_clothes = np.array([tree.names[leaf] == "clothes" for leaf in tree.leaves])
-for attribute_to in ("nodes", "parts"):
-    contrasts = classifier.explain_contrasts(table.iloc[right], attribute_to=attribute_to)
+for by in ("nodes", "parts"):
+    contrasts = classifier.explain_contrasts(table.iloc[right], by=by)
     hits = pointing_game(contrasts.direct[:, tree.leaves], is_clothes)
-    print(f"contrast by {attribute_to}: {hits.mean():.2f}")
+    print(f"contrast by {by}: {hits.mean():.2f}")
 
 # %%
 # Parts can also be removed in the order of an explanation while recording the votes. The sooner the

@@ -80,17 +80,19 @@ for ax, (name, other) in zip(axes, cutters.items(), strict=True):
 
 # %%
 # A region of one image says nothing about another image yet. A segmenter clusters the regions of
-# all images by color, texture and position into parts, which mean the same in every image; here one
-# color is one part.
-from hierseg_learn.datasets import make_portraits
+# all images by color, texture and position into parts, which mean the same in every image. Here,
+# the images are overlapping sections of one photo: sky, tower and shrubs are found in all of them.
+from sklearn.datasets import load_sample_image
+
 from hierseg_learn.segmentation import VocabularySegmenter
 
-portraits = make_portraits(40, image_size=(96, 80), random_state=0).images
-images = [item.image for item in portraits]
-segmenter = VocabularySegmenter(RegionMerging(20, sigma=0.5), n_parts=6, random_state=0)
-label_maps = segmenter.fit(images[:34]).segment_images(images[34:])
+photo = load_sample_image("china.jpg")
+sections = [photo[:, left : left + 160] for left in range(0, 480, 16)]
+images, new = sections[::2], sections[1::5]
+segmenter = VocabularySegmenter(RegionMerging(20), n_parts=6, random_state=0)
+label_maps = segmenter.fit(images).segment_images(new)
 figure, axes = plt.subplots(2, 6, figsize=(9, 3.8), layout="constrained")
-for column, image, labels in zip(axes.T, images[34:], label_maps, strict=True):
+for column, image, labels in zip(axes.T, new, label_maps, strict=True):
     column[0].imshow(image)
     column[1].imshow(labels, cmap="Set2", vmin=0, vmax=7, interpolation="nearest")
 for ax in axes.flat:

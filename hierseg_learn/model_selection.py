@@ -55,7 +55,7 @@ def segment_scorer(scoring: str | Callable) -> Callable:
 
     See Also
     --------
-    SegmentedImages : Images that carry their label maps through scikit-learn.
+    hierseg_learn.SegmentedImages : Images that carry their label maps through scikit-learn.
 
     Examples
     --------

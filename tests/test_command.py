@@ -111,14 +111,67 @@ def test_predictions_as_table_csv_and_json(run, folder, model, tmp_path):
     assert [row["photo"] for row in rows] == data.ids == [row["photo"] for row in found]
     assert [row["predicted"] for row in rows] == labels.tolist()
     names = [f"p({name})" for name in stored.classes_]
-    np.testing.assert_array_equal([[float(row[name]) for name in names] for row in rows], proba)
-    np.testing.assert_array_equal([[*row["probabilities"].values()] for row in found], proba)
+    printed = np.array([[float(row[name]) for name in names] for row in rows])
+    np.testing.assert_array_equal([[*row["probabilities"].values()] for row in found], printed)
+    np.testing.assert_array_equal(printed.astype(np.float32), proba.astype(np.float32))
+    np.testing.assert_allclose(printed.sum(axis=1), 1, rtol=0, atol=1e-6)
+    assert all(len(row[name].lstrip("0.")) <= 9 for row in rows for name in names)
     output = tmp_path / "rows.csv"
     assert run("predict", model, folder, "--csv", "--quiet", "-o", output).out == ""
     assert len(output.read_text().splitlines()) == N_PHOTOS + 1
     one = folder / "images" / "p03.png"
     single = run("predict", model, one, "--masks", folder / "masks", "--csv", "--quiet").out
     assert single.splitlines()[1].split(",", 1)[1] == ",".join(list(rows[3].values())[1:])
+
+
+def test_photos_are_read_as_in_fit(run, folder, classes, tmp_path, monkeypatch):
+    # masks and photos in folders, of which the index of the other fixture would allow no size
+    data = tmp_path / "data"
+    for name in ("images", "masks"):
+        shutil.copytree(folder / name, data / name)
+    labels = (folder / "index.csv").read_text().splitlines()[1:]
+    for label in {line.split(",")[1] for line in labels}:
+        (data / "images" / label).mkdir()
+    for line in labels:
+        name, label, _ = line.split(",")
+        shutil.move(data / "images" / f"{name}.png", data / "images" / label)
+    sizes, read = [], command._main.read_photos
+
+    def recorded(options, model):
+        names, photos = read(options, model)
+        if not isinstance(photos, list):  # paths, as they are
+            sizes.append(max(getattr(photos[0], "image", photos[0]).shape))
+        return names, photos
+
+    monkeypatch.setattr(command._main, "read_photos", recorded)
+    path = tmp_path / "model.skops"
+    fit = run("fit", data, "-o", path, *FAST, "--max-side", 20, "--unlabeled", 0)
+    assert "pass --max-side" not in fit.out
+    found = run("predict", path, data, "--csv")
+    assert "photos are read as in fit: --max-side 20, --unlabeled 0." in found.err
+    told = run("predict", path, data, "--csv", "--max-side", 20, "--unlabeled", 0)
+    assert "as in fit" not in told.err
+    assert told.out == found.out
+    other = run("predict", path, data, "--csv", "--max-side", 30, "--quiet")
+    assert other.err == "hierseg-learn: warning: the model was fitted with --max-side 20.\n"
+    assert len(other.out.splitlines()) == N_PHOTOS + 1
+    assert sizes == [20, 20, 30]
+    # by name, as single photos with masks beside, and photos without masks
+    photo = next((data / "images").rglob("p07.png"))
+    given = ["--masks", data / "masks", "--csv", "--quiet"]
+    assert (
+        run("predict", path, photo, *given).out.splitlines()[1].split(",")[1:]
+        == next(line for line in found.out.splitlines() if "p07" in line).split(",")[1:]
+    )
+    run("fit", classes, "-o", path, *FAST, "--max-side", 20)
+    small = run("predict", path, photo, "--csv")
+    assert "as in fit: --max-side 20." in small.err
+    run("predict", path, photo, "--csv", "--quiet", "--max-side", 30)
+    assert len(small.out.splitlines()) == 2
+    # a file from Python says nothing of photos
+    sio.dump(sio.load(path, trusted=trusted_types()), path)
+    assert "as in fit" not in run("predict", path, photo, "--csv").err
+    assert sizes == [20, 20, 30, 20, 20, 30]
 
 
 def test_explanations(run, folder, model, tmp_path):
@@ -291,7 +344,7 @@ def test_contact_sheet(run, folder, classes, tmp_path):
     pytest.importorskip("matplotlib")
     path = tmp_path / "sheet.png"
     text = run("parts", folder, "-o", path, "--quiet", "--n-examples", 3).out
-    assert "hair" in text
+    assert "portrait/person/head/hair" in text
     with Image.open(path) as sheet:
         assert min(sheet.size) > 100
     run("parts", classes, "-o", path, "--quiet", "--segmenter", "grid", "--n-examples", 2)
@@ -360,6 +413,27 @@ def test_wrong_input_gets_a_sentence(run, folder, classes, model, tmp_path, argu
     assert "Traceback" not in found.err
     assert found.out == ""
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("layout", ["folder", "classes"])
+def test_truncated_files_are_told_before_the_work(
+    run, folder, classes, tmp_path, layout, monkeypatch
+):
+    data = tmp_path / "photos"
+    shutil.copytree({"folder": folder, "classes": classes}[layout], data)
+    photos = sorted(data.rglob("*.png"))
+    for path in (photos[3], photos[-1]):
+        path.write_bytes(path.read_bytes()[:-200])
+
+    def fail(*_):
+        raise AssertionError("described")
+
+    monkeypatch.setattr(describe.TreeDescriber, "_pool", fail)
+    err = run("fit", data, "-o", tmp_path / "m.skops", *FAST, code=1).err
+    assert f"2 of {N_PHOTOS} photos cannot be used" in err
+    assert photos[3].name in err
+    assert photos[-1].name in err
+    assert "truncated" in err
 
 
 class Stranger:

@@ -98,8 +98,8 @@ def test_draws_a_picture_and_says_where(run):
 def test_shows_progress(run):
     _, progress, _ = run
     assert re.match(r"Painting 150 portraits \.\.\. \d+\.\d s\n", progress)
-    assert "Describing images [" in progress
-    assert "Fitting nodes [" in progress
+    assert "Describing images: 100/100" in progress
+    assert re.search(r"Fitting nodes: (\d+)/\1 ", progress)
 
 
 def test_does_without_matplotlib(monkeypatch, tmp_path, capsys):

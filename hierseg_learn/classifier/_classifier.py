@@ -9,6 +9,7 @@ from numbers import Integral
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+from scipy.special import log_softmax
 from sklearn.base import (
     ClassifierMixin,
     ClassNamePrefixFeaturesOutMixin,
@@ -18,7 +19,6 @@ from sklearn.base import (
 from sklearn.metrics import accuracy_score
 from sklearn.utils import Tags
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from ..kernels import get_backend
@@ -29,10 +29,10 @@ from ..metrics.base import (
     embedded_distance,
     pair_differences,
 )
-from ..metrics.canonical import canonical_order
+from ..metrics.canonical import canonical_order, reorder
 from ..metrics.cross_fitting import find_copies
 from ..metrics.lift import Lift, LiftedMap
-from ..metrics.posteriors import PosteriorScore, fit_posteriors
+from ..metrics.posteriors import PosteriorScore
 from ..metrics.registry import COMBINATIONS, NODE_METRICS, make_combination, make_node_metric
 from ..metrics.tree_metric import TreeMetric, fit_tree_metric
 from ..table.checks import check_rows, check_table
@@ -41,20 +41,19 @@ from ..tree import SegmentTree
 from ..utils import Estimator, fill_doc
 from ..utils.labels import check_labels, check_same_kind
 from ..utils.progress import ProgressBar
+from ._calibration import Calibration, Classes, calibrate, check_class_weight
 from ._explain import ExplainMixin
 from ._linear import Linear, check_priors, temper_priors
 from ._novelty import NoveltyMixin
 from ._similarity import SimilarityMixin
-from .votes import Embedding, Neighbors, Order, Prototypes, neighbor_score
+from .votes import Embedding, Neighbors, Order, Prototypes, neighbor_score, to_proba
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-def _is_linear(model: HierarchicalMetricClassifier) -> bool:
-    if model.decision == "linear":
-        return True
-    raise AttributeError(f"decision={model.decision!r} has no scores; 'linear' has.")
+# what the probabilities of a fitted model were calibrated for
+_AS_FITTED = ("n_neighbors", "weights", "decision")
 
 
 @fill_doc(node_metrics=NODE_METRICS, combinations=COMBINATIONS)
@@ -68,7 +67,7 @@ class HierarchicalMetricClassifier(
     ClassifierMixin,
     Estimator,
 ):
-    """Classify by a metric that is learned node by node, and explained node by node.
+    r"""Classify by a metric that is learned node by node, and explained node by node.
 
     Every node of the tree learns a linear map of its own columns. Bottom-up, every parent combines
     the metrics of its children, starting from what these learned, until the root gives one distance
@@ -101,21 +100,29 @@ class HierarchicalMetricClassifier(
         Most dimensions of the root's embedding, which is cut by its principal components where the
         combination gives more; this mixes the nodes, also under ``combination="weighted"``. None
         keeps all.
-    n_neighbors : int, default=5
+    n_neighbors : int or "auto", default="auto"
         Number of neighbors that vote. All rows that are as far as the last of them, such as rows
-        that lack a part, share the last votes.
+        that lack a part, share the last votes. "auto" takes that of 5, 10, 15, 25 and 40 which
+        gives held-out rows the smallest log loss, up to half the rows that others are held out
+        from; 5, or all rows if there are fewer, where no rows can be held out or no neighbors vote.
     weights : {"uniform", "distance"}, callable or None, default="uniform"
         Weight of a neighbor's vote by its distance, as in
         :class:`~sklearn.neighbors.KNeighborsClassifier`; None is "uniform". Unlike there, weights
         of a callable that are negative, missing, infinite or all zero for a row are an error.
-    decision : {"neighbors", "prototypes", "linear"}, default="neighbors"
-        Whether the nearest training rows vote, the nearest of the class means decides, or linear
+    decision : {"neighbors", "prototypes", "linear", "auto"}, default="neighbors"
+        Whether the nearest training rows vote, the distances to the class means decide, or linear
         discriminants in the root's embedding: posteriors of normal classes that share a covariance.
-        Held-out rows then choose how parents are combined by what such discriminants say of them.
+        For "linear", held-out rows choose how parents are combined by what such discriminants say
+        of them. "auto" takes the neighbors, or the discriminants where these give held-out rows the
+        smaller log loss.
     priors : array-like of shape (n_classes,), default=None
-        Prior probabilities of the classes, in the order of `classes_`, for ``decision="linear"``.
-        None takes their shares of the training rows. Other priors shift the log-odds of two classes
-        by the logarithm of the ratio of these priors, less that of the shares.
+        Prior probabilities of the classes where the model is used, in the order of `classes_`. They
+        shift the log-odds of two classes by the logarithm of the ratio of these priors, less that
+        of the shares of the training rows. None takes the shares, weighted by `class_weight`.
+    class_weight : dict, "balanced" or None, default=None
+        Weights of the classes, as in scikit-learn: ``{label: weight}``, 1 for those not named, or
+        "balanced" for weights inversely proportional to their numbers of rows. By them held-out
+        rows count wherever they choose something, and so do votes; see Notes.
     device : {"auto", "cpu", "cuda"}, default="auto"
         Where the kernels run; "auto" takes a GPU if there is one and the table is not small.
     n_jobs : int, default=None
@@ -146,8 +153,19 @@ class HierarchicalMetricClassifier(
     node_outcomes_ : Series of shape (n_nodes,)
         By node path, how the node's metric was obtained: a
         :class:`~hierseg_learn.metrics.NodeOutcome` with `method` and `params`.
+    decision_ : {"neighbors", "prototypes", "linear"}
+        The decision that is used.
+    n_neighbors_ : int
+        Number of neighbors that vote.
+    smoothing_ : float
+        Number of votes that are added to those of the neighbors, spread like the classes of the
+        training rows; 0 for other decisions.
+    temperature_ : float
+        Temperature of the probabilities; see Notes.
     priors_ : ndarray of shape (n_classes,)
         Prior probabilities of the classes.
+    class_weight_ : ndarray of shape (n_classes,)
+        Weights of the classes.
     prototypes_ : ndarray of shape (n_classes, n_features)
         Mean of the training rows of every class. Where node metrics are not linear, decisions
         compare with the means of the embedded rows instead.
@@ -174,6 +192,32 @@ class HierarchicalMetricClassifier(
     What is learned does not depend on the order of the rows or of named columns, on the memory
     layout of the table or on the names of the classes: folds and batches are drawn from rows that
     are sorted by their contents.
+
+    Probabilities are calibrated by rows that are held out from the metric in turn; no further data
+    are needed. With the share :math:`v_c` of k votes for class c, its share :math:`s_c` of the
+    training rows, its prior :math:`\pi_c`, the smoothing :math:`\alpha` and the temperature T,
+    its probability by the votes of neighbors is
+
+    .. math::
+
+        p_c \propto \frac{\pi_c}{s_c} \Big( \frac{k v_c + \alpha s_c}{k + \alpha}
+        \Big)^{1 / T}
+
+    and by the squared distances :math:`d_c^2` to the class means, under the covariance of the
+    discriminants where these decide,
+
+    .. math::
+
+        p_c \propto \frac{\pi_c}{s_c} \big( s_c \exp(-d_c^2 / 2) \big)^{1 / T}
+
+    Held-out rows choose :math:`\alpha`, T and k by their log loss. Without any, T is 1 and
+    :math:`\alpha` is 1. Weights :math:`w_c` of the classes make :math:`\pi_c` proportional to
+    :math:`w_c s_c`, unless `priors` are given: at T = 1, this is what votes with these weights
+    give. They also weigh the held-out rows that choose. Class means, and the covariance that the
+    classes share, are those of all rows: every row is as good an estimate of them.
+
+    `fit` takes no `sample_weight`, since a neighbor is either there or not; rows are weighted by
+    sampling them again, as imbalanced-learn does.
 
     Parents are chosen on held-out rows. Rows that share at least half of their parts with one of
     their class, to the bit, are copies of it, as over-sampling and
@@ -204,17 +248,18 @@ class HierarchicalMetricClassifier(
         "node_metric": [StrOptions(set(NODE_METRICS)), HasMethods(["fit", "transform"])],
         "combination": [StrOptions(set(COMBINATIONS)), Combination],
         "n_components": [Interval(Integral, 1, None, closed="left"), None],
-        "n_neighbors": [Interval(Integral, 1, None, closed="left")],
+        "n_neighbors": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "weights": [StrOptions({"uniform", "distance"}), callable, None],
-        "decision": [StrOptions({"neighbors", "prototypes", "linear"})],
+        "decision": [StrOptions({"neighbors", "prototypes", "linear", "auto"})],
         "priors": ["array-like", None],
+        "class_weight": [dict, StrOptions({"balanced"}), None],
         "device": [StrOptions({"auto", "cpu", "cuda"})],
         "n_jobs": [Integral, None],
         "verbose": ["verbose"],
         "random_state": ["random_state"],
     }
 
-    # n_neighbors, weights and decision may change after fit; nothing else is read again
+    # only to see that _AS_FITTED are as they were
     _reads_params = False
 
     def __init__(
@@ -224,10 +269,11 @@ class HierarchicalMetricClassifier(
         node_metric: Any = "lda",
         combination: Any = "projection",
         n_components: int | None = None,
-        n_neighbors: int = 5,
+        n_neighbors: int | str = "auto",
         weights: str | Callable | None = "uniform",
         decision: str = "neighbors",
         priors: Any = None,
+        class_weight: Any = None,
         device: str = "auto",
         n_jobs: int | None = None,
         verbose: int = 0,
@@ -241,6 +287,7 @@ class HierarchicalMetricClassifier(
         self.weights = weights
         self.decision = decision
         self.priors = priors
+        self.class_weight = class_weight
         self.device = device
         self.n_jobs = n_jobs
         self.verbose = verbose
@@ -272,7 +319,11 @@ class HierarchicalMetricClassifier(
         X, y = check_table(self, X, y, copy=True)
         self.classes_, codes = np.unique(y, return_inverse=True)
         self._check_enough(codes)
-        self.priors_ = check_priors(self.priors, np.bincount(codes))
+        counts = np.bincount(codes)
+        class_weight = check_class_weight(self.class_weight, self.classes_, y)
+        classes = Classes.of(counts, check_priors(self.priors, counts), class_weight)
+        self.priors_ = classes.priors
+        self.class_weight_ = np.ones(len(counts)) if class_weight is None else class_weight
         self._layout = read_layout(self.tree, self._names(), X.shape[1])
         self.tree_ = self._layout.tree.with_remark(remark) if remark else self._layout.tree
         self.column_nodes_ = self._layout.column_nodes
@@ -283,11 +334,12 @@ class HierarchicalMetricClassifier(
         if names is not None:
             by_name = np.array(sorted(by_name, key=names.__getitem__))
         # learned from rows, columns and classes in an order that their contents and names set
-        table = X[:, by_name]
-        order, self._class_ranks = canonical_order(table, codes)
+        order, self._class_ranks = canonical_order(X, codes, by_name)
         self._row_ranks = np.argsort(order)
-        table, table_codes = np.ascontiguousarray(table[order]), self._class_ranks[codes[order]]
-        self._store_metric(self._fit_metric(table, table_codes, by_name, backend))
+        table, table_codes = reorder(X, order, by_name), self._class_ranks[codes[order]]
+        # by the ranks of the classes
+        ranked = classes.take(np.argsort(self._class_ranks))
+        self._store_metric(self._fit_metric(table, table_codes, by_name, backend, ranked.weights))
         self.prototypes_ = np.empty((len(self.classes_), X.shape[1]))
         for code, rank in enumerate(self._class_ranks):
             members = table[table_codes == rank]
@@ -301,10 +353,20 @@ class HierarchicalMetricClassifier(
             table = self._lift(X)[order]
             root_map, center = self._root_map, table.mean(axis=0)
             self._center = center
-        points = Embedding.of(root_map, table, center).points
-        metric = self._metric
-        self._posteriors = fit_posteriors(points, table_codes, metric.unseen, metric.held_out)
-        self._metric = replace(metric, held_out=(), unseen=None)
+        self._store_calibration(
+            calibrate(
+                self.decision,
+                Embedding.of(root_map, table, center).points,
+                table_codes,
+                ranked,
+                self._metric.held_out,
+                self._metric.unseen,
+                n_neighbors=self.n_neighbors,
+                weights=self.weights,
+                backend=backend,
+            )
+        )
+        self._metric = replace(self._metric, held_out=(), unseen=None)
         self._set_references(X)
         return self
 
@@ -319,12 +381,11 @@ class HierarchicalMetricClassifier(
         Returns
         -------
         y : ndarray of shape (n_samples,)
-            The most probable class: that with the most votes, or of the nearest prototype. Of
-            classes with equally many votes it is the one with the nearer neighbors, and if these
-            are equally near, the first in an order by their training rows, whatever its name
-            (scikit-learn takes the first name).
+            The most probable class. Of classes that are equally probable it is the one with the
+            nearer neighbors, and if these are equally near, the first in an order by their training
+            rows, whatever its name (scikit-learn takes the first name).
         """
-        codes = self.predict_proba(X).argmax(axis=1)
+        codes = self._scores(X).argmax(axis=1)
         return self.classes_[codes]
 
     def predict_proba(self, X: Any) -> np.ndarray:
@@ -338,17 +399,13 @@ class HierarchicalMetricClassifier(
         Returns
         -------
         proba : ndarray of shape (n_samples, n_classes)
-            Shares of the votes; for prototypes the softmax of minus half the squared distances,
-            which is the posterior of normal classes that share the metric as covariance; for
-            ``decision="linear"`` the posterior, with priors. Rows sum to 1. Of equal probabilities,
-            that of the predicted class is larger by a rounding.
+            Probabilities, calibrated by held-out rows. Rows sum to 1. Of equal probabilities, that
+            of the predicted class is larger by a rounding.
         """
-        X = self._check_rows(X)
-        return self._decide().proba(self._lifted(X))
+        return to_proba(self._scores(X))
 
-    @available_if(_is_linear)
     def predict_log_proba(self, X: Any) -> np.ndarray:
-        """Predict logarithms of the probabilities of the classes, for ``decision="linear"``.
+        """Predict logarithms of the probabilities of the classes.
 
         Parameters
         ----------
@@ -360,12 +417,10 @@ class HierarchicalMetricClassifier(
         log_proba : ndarray of shape (n_samples, n_classes)
             Finite also where a probability is too small for a float.
         """
-        X = self._check_rows(X)
-        return self._decide().log_proba(self._lifted(X))
+        return log_softmax(self._scores(X), axis=1)
 
-    @available_if(_is_linear)
     def decision_function(self, X: Any) -> np.ndarray:
-        """Score the classes, for ``decision="linear"``, as scikit-learn's linear discriminants do.
+        """Score the classes by their log posteriors, as scikit-learn's discriminants do.
 
         Parameters
         ----------
@@ -376,10 +431,9 @@ class HierarchicalMetricClassifier(
         -------
         scores : ndarray of shape (n_samples, n_classes), or (n_samples,) for two classes
             Log posteriors, of every row but for a constant that all its classes share. For two
-            classes the log-odds of the second.
+            classes the log-odds of the second. The largest is that of the predicted class.
         """
-        X = self._check_rows(X)
-        scores = self._decide().scores(self._lifted(X))
+        scores = self._scores(X)
         return scores[:, 1] - scores[:, 0] if len(self.classes_) == 2 else scores
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
@@ -500,7 +554,12 @@ class HierarchicalMetricClassifier(
         self._embedding = Embedding.of(self._root_map, self._references, self._center).points
 
     def _fit_metric(
-        self, X: np.ndarray, codes: np.ndarray, by_name: np.ndarray, backend: Any
+        self,
+        X: np.ndarray,
+        codes: np.ndarray,
+        by_name: np.ndarray,
+        backend: Any,
+        class_weight: np.ndarray | None,
     ) -> TreeMetric:
         """Fit a table whose columns are those of `fit` in another order."""
         names = None if self._names() is None else [self._names()[i] for i in by_name]
@@ -508,7 +567,9 @@ class HierarchicalMetricClassifier(
         if isinstance(self.tree, str):
             layout = read_layout(self.tree, names, X.shape[1])
         tree, combination = layout.tree, make_combination(self.combination)
-        folded = tree.n_nodes > 1 or self.decision == "linear"
+        score = neighbor_score(backend, class_weight)
+        if self.decision == "linear":
+            score = PosteriorScore(class_weight)
         n_steps = combination.n_steps(tree.n_nodes) if tree.n_nodes > 1 else 1
         with ProgressBar(n_steps, "Fitting nodes", self.verbose) as bar:
             metric = fit_tree_metric(
@@ -519,11 +580,11 @@ class HierarchicalMetricClassifier(
                 make_node_metric(self.node_metric, device=self.device),
                 combination,
                 n_components=self.n_components,
-                score=PosteriorScore() if self.decision == "linear" else neighbor_score(backend),
+                score=score,
                 n_jobs=self.n_jobs,
                 random_state=self.random_state,
                 on_step=bar.advance,
-                groups=_find_copies(X, codes, layout, names) if folded else None,
+                groups=_find_copies(X, codes, layout, names),
             )
         return metric.take([tree.index(path) for path in self.tree_.paths], by_name)
 
@@ -542,6 +603,14 @@ class HierarchicalMetricClassifier(
         values.flags.writeable = False
         return pd.Series(values, pd.Index(self.tree_.paths, name="node"), name=title, copy=False)
 
+    def _store_calibration(self, found: Calibration) -> None:
+        self.decision_, self.n_neighbors_ = found.decision, found.votes.n_neighbors
+        self.temperature_ = found.temperature
+        self.smoothing_ = found.votes.smoothing if found.decision == "neighbors" else 0.0
+        self._votes = found.votes.take(self._class_ranks)
+        self._posteriors = found.posteriors
+        self._fitted_as = {name: getattr(self, name) for name in _AS_FITTED}
+
     def _copy_groups(self, rows: np.ndarray) -> np.ndarray:
         """Groups of copies among some training rows, (n_rows,)."""
         return _find_copies(self._X[rows], self._codes[rows], self._layout, self._names())
@@ -553,26 +622,34 @@ class HierarchicalMetricClassifier(
             Embedding(self._root_map, self._center, self._embedding, self._lengths),
             self._codes,
             self._order(),
-            self.n_neighbors,
+            self._votes,
             self.weights,
             get_backend(self.device, n_values=self._embedding.size),
         )
 
     def _decide(self) -> Neighbors | Prototypes | Linear:
-        if self.decision == "prototypes":
-            means = self._class_means
-            return Prototypes(self._root_map, self._lifted_layout, means, self._order())
-        if self.decision == "linear":
-            return Linear(
-                self._posteriors.whitening @ self._root_map,
-                self._lifted_layout,
-                self._class_means,
-                self._order(),
-                self._posteriors.whitening,
-                self._center,
-                temper_priors(self.priors_, np.bincount(self._codes), self._posteriors.temperature),
-            )
-        return self._neighbors()
+        for name, fitted in self._fitted_as.items():
+            given = getattr(self, name)
+            if given is not fitted and given != fitted:
+                raise ValueError(
+                    f"{name}={given!r} was set after fit, which used {name}={fitted!r} to choose "
+                    "the metric and to calibrate the probabilities; call fit again."
+                )
+        if self.decision_ == "neighbors":
+            return self._neighbors()
+        parts = self._root_map, self._lifted_layout, self._class_means, self._order()
+        priors = temper_priors(self.priors_, self._votes.shares, self.temperature_)
+        if self.decision_ == "prototypes":
+            return Prototypes(*parts, priors, self.temperature_)
+        whitening = self._posteriors.whitening
+        return Linear(
+            whitening @ parts[0], *parts[1:], priors, whitening=whitening, center=self._center
+        )
+
+    def _scores(self, X: Any) -> np.ndarray:
+        """Log posteriors but for one constant a row, (n_samples, n_classes)."""
+        rows = self._lifted(self._check_rows(X))
+        return self._decide().scores(rows)
 
     def _order(self) -> Order:
         return Order(self._row_ranks, self._class_ranks)
@@ -589,7 +666,8 @@ class HierarchicalMetricClassifier(
         if len(self.classes_) < 2:
             only = self.classes_.tolist()[0]
             raise ValueError(f"y has 1 class, {only!r}; a classifier needs at least 2.")
-        if self.decision == "neighbors" and len(codes) < self.n_neighbors:
+        votes = self.decision in ("neighbors", "auto") and self.n_neighbors != "auto"
+        if votes and len(codes) < self.n_neighbors:
             raise ValueError(
                 f"n_neighbors={self.n_neighbors} neighbors cannot be found among n_samples = "
                 f"{len(codes)} training rows; pass more rows or a smaller n_neighbors."

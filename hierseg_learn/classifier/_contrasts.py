@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 
 from ..metrics.ties import SAME_VOTES, TiedNeighbors
+from ..table.layout import TableLayout
 from ._linear import Linear
-from .votes import Neighbors, Prototypes, Queries, pair_contributions
+from .votes import Neighbors, Prototypes, Queries, block_rows, pair_contributions
 
 
 class ContrastResult(NamedTuple):
@@ -22,7 +24,7 @@ class ContrastResult(NamedTuple):
     squared_distances: np.ndarray  # (n_queries, 2): mean ones to `target` and `foil`
     target_neighbors: np.ndarray  # (n_queries, n_neighbors) int
     foil_neighbors: np.ndarray  # (n_queries, n_neighbors) int
-    log_prior_odds: np.ndarray | None = None  # (n_queries,), of a linear decision
+    log_prior_odds: np.ndarray | None = None  # (n_queries,); neighbors have none
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,13 @@ class ContrastEngine:
     classes: np.ndarray  # (n_classes,): names of the classes, for messages
     n_neighbors: int  # how many training rows of a class a row is compared with
     strict: bool = False  # whether a class with fewer rows is an error; else all are taken
+    layout: TableLayout | None = None  # whose nodes contribute; None takes that of the decision
     split: Callable[..., np.ndarray] | None = None  # see pair_contributions, `Linear.log_odds`
+
+    @cached_property
+    def explained(self) -> Neighbors | Prototypes | Linear:
+        """The decision with the layout whose nodes contribute."""
+        return self.decision if self.layout is None else replace(self.decision, layout=self.layout)
 
     def choose(
         self, queries: Queries, target: int | None, foil: int | None, proba: np.ndarray | None
@@ -61,14 +69,16 @@ class ContrastEngine:
         """Compare every row with its nearest ones of two classes, (n_queries,) int."""
         n_queries = len(queries)
         if self.decision.is_linear:
-            found = self.decision.log_odds(queries.rows, targets, foils, self.split)
+            found = self.explained.log_odds(queries.rows, targets, foils, self.split)
             sides = targets[:, None], foils[:, None]
             return ContrastResult(found.direct, found.squared_distances, *sides, found.of_priors)
         rows, direct = self.compare(queries, np.concatenate([targets, foils]))
         squared = squared_distances(direct).reshape(2, n_queries).T
-        return ContrastResult(
-            direct[n_queries:] - direct[:n_queries], squared, rows[:n_queries], rows[n_queries:]
-        )
+        of_priors = None
+        if self.decision.by_prototypes:
+            of_priors = self.decision.log_priors[targets] - self.decision.log_priors[foils]
+        apart = direct[n_queries:] - direct[:n_queries]
+        return ContrastResult(apart, squared, rows[:n_queries], rows[n_queries:], of_priors)
 
     def compare(self, queries: Queries, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Compare rows with their nearest training rows of a class each, or with its prototype.
@@ -79,7 +89,7 @@ class ContrastEngine:
         """
         turn = np.arange(len(codes)) % max(1, len(queries))
         if self.decision.by_prototypes:
-            return self._prototype_side(queries[turn], codes)
+            return self._prototype_side(queries.rows[turn], codes)
         members = {code: (self.codes == code).nonzero()[0] for code in set(codes.tolist())}
         n_found = {code: min(self.n_neighbors, len(rows)) for code, rows in members.items()}
         for code, n in n_found.items():
@@ -103,7 +113,7 @@ class ContrastEngine:
             sides.append((place, *self._weigh(queries[turn[place]], found, several.__getitem__)))
         width = max((rows.shape[1] for _, rows, _ in sides), default=0)
         indices = np.full((len(codes), max(width, self.n_neighbors)), -1)
-        direct = np.empty((len(codes), self.decision.layout.tree.n_nodes))
+        direct = np.empty((len(codes), self.explained.layout.tree.n_nodes))
         for place, rows, mean in sides:
             indices[place, : rows.shape[1]], direct[place] = rows, mean
         return indices, direct
@@ -118,12 +128,12 @@ class ContrastEngine:
         if self.decision.is_linear:
             codes = np.full(len(rows), code)
             others = self.decision.runners_up(rows, codes)
-            return self.decision.log_odds(rows, codes, others, self.split).direct
+            return self.explained.log_odds(rows, codes, others, self.split).direct
         queries = self.decision.queries(rows)
         if self.decision.by_prototypes:
             codes = np.full(len(rows), code)
-            mine = self._prototype_side(queries, codes)
-            theirs = self._prototype_side(queries, self._nearest_prototypes(rows, codes))
+            mine = self._prototype_side(queries.rows, codes)
+            theirs = self._prototype_side(queries.rows, self._nearest_prototypes(rows, codes))
         else:
             members = np.flatnonzero(self.codes == code)
             others = np.flatnonzero(self.codes != code)
@@ -132,8 +142,8 @@ class ContrastEngine:
             theirs = self._nearest_side(queries, others, n_theirs)
         return theirs[1] - mine[1]
 
-    def _prototype_side(self, queries: Queries, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        direct = pair_contributions(self.decision, queries.rows, codes[:, None], self.split)
+    def _prototype_side(self, rows: np.ndarray, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        direct = pair_contributions(self.explained, rows, codes[:, None], self.split)
         return codes[:, None], direct[:, 0]
 
     def _nearest_side(
@@ -151,15 +161,31 @@ class ContrastEngine:
         itself: np.ndarray | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Rows that would vote, and contributions to the mean squared distance to them."""
-        indices, weights, direct = self.decision.weigh(queries, found, members, itself)
-        if self.split is not None:
-            direct = pair_contributions(self.decision, queries.rows, indices, self.split)
-        return indices, np.einsum("qr,qrv->qv", weights, direct)
+        n_columns, n_nodes = queries.rows.shape[1], self.explained.layout.tree.n_nodes
+        size = block_rows(found.indices.shape[1] * max(n_columns, n_nodes), n_nodes, None)
+        parts = []
+        for start in range(0, len(queries), size):
+            some = slice(start, start + size)
+            indices, weights, direct = self.explained.weigh(
+                queries[some],
+                TiedNeighbors(*(values[some] for values in found)),
+                lambda i, start=start: members(start + i),
+                None if itself is None else itself[some],
+            )
+            if self.split is not None:
+                direct = pair_contributions(self.decision, queries.rows[some], indices, self.split)
+            parts.append((indices, np.einsum("qr,qrv->qv", weights, direct)))
+        width = max((indices.shape[1] for indices, _ in parts), default=0)
+        padded = [
+            np.pad(indices, [(0, 0), (0, width - indices.shape[1])], constant_values=-1)
+            for indices, _ in parts
+        ]
+        return np.concatenate(padded), np.concatenate([direct for _, direct in parts])
 
     def _nearest_prototypes(self, rows: np.ndarray, codes: np.ndarray) -> np.ndarray:
         """Nearest prototype of another class than the row's, (n_queries,) int."""
         everyone = np.tile(np.arange(len(self.classes)), (len(rows), 1))
-        squared = squared_distances(pair_contributions(self.decision, rows, everyone, self.split))
+        squared = squared_distances(pair_contributions(self.decision, rows, everyone))
         squared[np.arange(len(rows)), codes] = np.inf
         return squared.argmin(axis=1)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,17 +19,19 @@ from ..explain import (
     PartsExplanation,
     PredictionExplanation,
 )
-from ..explain.explanation import NAMELESS, check_attribute_to, unchecked
+from ..explain.explanation import NAMELESS, check_choice, unchecked
 from ..explain.pair import split_over_leaves
 from ..kernels.threads import single_blas_thread
 from ..metrics import node_contributions
 from ..metrics.base import map_rows
+from ..metrics.contributions import column_contributions
 from ..table.checks import check_row
 from ..table.layout import TableLayout, split_column
 from ..utils.labels import check_known, check_labels, class_code
 from ..utils.numbers import check_integer
+from ._attribution import Attribution, choose_attribution
 from ._contrasts import ContrastEngine
-from .votes import Queries, pair_contributions
+from .votes import Queries, mean_contributions
 
 # most training rows that the explanation of a class or of the model takes
 MAX_ROWS = 1000
@@ -70,23 +73,28 @@ class ExplainMixin:
         names = [f"{prefix}{i}" for i in range(len(components))]
         return adapter.create_container(embedding, X, columns=names)
 
-    def pair_contributions(self, pairs: Any) -> np.ndarray:
+    def pair_contributions(self, pairs: Any, by: str = "nodes") -> np.ndarray:
         """Contribution of every node to the squared distance of the rows of every pair.
 
         Parameters
         ----------
         pairs : array-like of shape (n_pairs, 2, n_features)
             The pairs, as for `pair_distance`.
+        by : {"nodes", "columns"}, default="nodes"
+            Whether contributions are those of nodes, or of single columns in the order of the
+            table.
 
         Returns
         -------
-        direct : ndarray of shape (n_pairs, n_nodes), float64
-            What the own columns of every node contribute; a row sums to the squared distance.
+        direct : ndarray of shape (n_pairs, n_nodes) or (n_pairs, n_features), float64
+            What the own columns of every node, or every column, contribute; a row sums to the
+            squared distance.
 
         Raises
         ------
         ValueError
-            If `pairs` has another shape.
+            If `pairs` has another shape, `by` is unknown, or the node metrics are not linear and
+            contributions of columns are asked for.
         """
         check_is_fitted(self)
         pairs = np.asarray(pairs, dtype=np.float64)
@@ -94,20 +102,26 @@ class ExplainMixin:
             raise ValueError(
                 f"pairs must have shape (n_pairs, 2, {self.n_features_in_}), got {pairs.shape}."
             )
-        return self._contributions(pairs[:, 0], pairs[:, 1])
+        attribution = self._attribution(check_choice(by, "by", "nodes", "columns"))
+        if attribution.refined is None:
+            return self._contributions(pairs[:, 0], pairs[:, 1], attribution)
+        return column_contributions(self._root_map, pairs[:, 0] - pairs[:, 1])
 
-    def explain_pair(self, a: Any, b: Any, attribute_to: str = "nodes") -> PairExplanation:
+    def explain_pair(self, a: Any, b: Any, by: str = "auto") -> PairExplanation:
         """Explain the squared distance of two rows.
 
         Parameters
         ----------
         a, b : array-like of shape (n_features,) or (1, n_features)
             Two rows like those of `fit`; also a Series, or a DataFrame of one row.
-        attribute_to : {"nodes", "parts"}, default="nodes"
-            Whether an inner node's own columns count for the node, or for the leaves below it as
-            far as they can be split exactly: areas, means and square roots of histograms, as
-            :class:`~hierseg_learn.SegmentTreeTransformer` writes them, not scaled; see
-            :class:`~hierseg_learn.explain.PartsExplanation`.
+        by : {"auto", "nodes", "parts", "descriptors", "columns"}, default="auto"
+            What contributes: the nodes, each by its own columns; the descriptors or the single
+            columns of every node, which are leaves below it; or the parts, where the columns of
+            inner nodes count for the leaves below as far as they can be split exactly: areas, means
+            and square roots of histograms, as :class:`~hierseg_learn.SegmentTreeTransformer` writes
+            them, not scaled; see :class:`~hierseg_learn.explain.PartsExplanation`. "auto" takes
+            the columns where the tree has a single node, as for a table without a tree, and the
+            nodes otherwise. Columns and parts need node metrics that are linear.
 
         Returns
         -------
@@ -117,28 +131,34 @@ class ExplainMixin:
         Raises
         ------
         ValueError
-            If a row is not like those of `fit`, `attribute_to` is unknown, or the table has no
-            areas to split by.
+            If a row is not like those of `fit`, `by` is unknown, the table has no areas or names to
+            split by, or the node metrics are not linear.
         """
-        self._check_attribute_to(attribute_to)
+        check_is_fitted(self)
+        attribution = self._attribution(by, with_parts=True)
         rows = check_row(self, a, "a"), check_row(self, b, "b")
-        values = {"direct": self._contributions(*rows)[0]}
-        present = self._presence(np.concatenate(rows))
+        values = {
+            "direct": self._contributions(*rows, attribution)[0],
+            "by": attribution.by,
+        }
+        present = attribution.presence(self._presence(np.concatenate(rows)))
         if present is not None:
             values |= {"present_a": present[0], "present_b": present[1]}
-        if attribute_to == "nodes":
-            return unchecked(PairExplanation, tree=self.tree_, **values)
+        if attribution.split is None:
+            return unchecked(PairExplanation, tree=attribution.layout.tree, **values)
         split, kinds = self._split_over_leaves(*rows)
         values |= {"unsplit": values["direct"], "direct": split[0], "column_kinds": kinds}
         return unchecked(PartsExplanation, tree=self.tree_, **values)
 
-    def explain_prediction(self, x: Any) -> PredictionExplanation:
+    def explain_prediction(self, x: Any, by: str = "auto") -> PredictionExplanation:
         """Explain the class of a row, and how it differs from its nearest neighbors.
 
         Parameters
         ----------
         x : array-like of shape (n_features,) or (1, n_features)
             A row like those of `fit`; also a Series, or a DataFrame of one row.
+        by : {"auto", "nodes", "descriptors", "columns"}, default="auto"
+            As in `explain_pair`.
 
         Returns
         -------
@@ -147,26 +167,37 @@ class ExplainMixin:
             next one. Its contributions add up to the mean squared distance to the neighbors that
             vote, weighted by their votes; for prototypes, to the one of the predicted class; for
             ``decision="linear"``, to the mean of the predicted class, under the covariance that the
-            classes share. Rows
-            that tie for the last places are all listed, up to 100; of more, some of every class
-            are listed in place of the others, which are as far.
-        """
-        return self._predictions(check_row(self, x, "x"))[0]
+            classes share. Rows that tie for the last places are all listed, up to 100; of more,
+            some of every class are listed in place of the others, which are as far.
 
-    def explain_predictions(self, X: Any) -> PredictionExplanation:
+        Raises
+        ------
+        ValueError
+            If the row is not like those of `fit`, or `by` is unknown or not possible.
+        """
+        return self._predictions(check_row(self, x, "x"), None, by)[0]
+
+    def explain_predictions(self, X: Any, by: str = "auto") -> PredictionExplanation:
         """Explain many predictions at once, as `explain_prediction` does one.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
             Rows like those of `fit`.
+        by : {"auto", "nodes", "descriptors", "columns"}, default="auto"
+            As in `explain_pair`.
 
         Returns
         -------
         explanations : PredictionExplanation
             A batch: an index gives the explanation of one row.
+
+        Raises
+        ------
+        ValueError
+            As in `explain_prediction`.
         """
-        return self._predictions(self._check_rows(X).astype(np.float64), _labels(X))
+        return self._predictions(self._check_rows(X).astype(np.float64), _labels(X), by)
 
     def explain_contrast(
         self,
@@ -174,7 +205,7 @@ class ExplainMixin:
         target: Any = None,
         foil: Any = None,
         n_neighbors: int | None = None,
-        attribute_to: str = "nodes",
+        by: str = "auto",
     ) -> ContrastExplanation:
         """Explain why a row is of one class rather than of another.
 
@@ -190,7 +221,7 @@ class ExplainMixin:
         n_neighbors : int, default=None
             How many training rows of either class the row is compared with; None takes the
             parameter, or the whole class where that is smaller. Prototypes have no neighbors.
-        attribute_to : {"nodes", "parts"}, default="nodes"
+        by : {"auto", "nodes", "parts", "descriptors", "columns"}, default="auto"
             As in `explain_pair`.
 
         Returns
@@ -205,10 +236,10 @@ class ExplainMixin:
         ------
         ValueError
             If a class is unknown, both are the same, or one has fewer rows than `n_neighbors`; also
-            as in `explain_pair` for `attribute_to`.
+            as in `explain_pair` for `by`.
         """
         row = check_row(self, x, "x")
-        return self._contrasts(row, None, target, foil, n_neighbors, attribute_to)[0]
+        return self._contrasts(row, None, target, foil, n_neighbors, by)[0]
 
     def explain_contrasts(
         self,
@@ -216,7 +247,7 @@ class ExplainMixin:
         target: Any = None,
         foil: Any = None,
         n_neighbors: int | None = None,
-        attribute_to: str = "nodes",
+        by: str = "auto",
     ) -> ContrastExplanation:
         """Contrast many rows at once, as `explain_contrast` does one.
 
@@ -228,7 +259,7 @@ class ExplainMixin:
             Classes, the same for all rows; None takes those of each row.
         n_neighbors : int, default=None
             As in `explain_contrast`.
-        attribute_to : {"nodes", "parts"}, default="nodes"
+        by : {"auto", "nodes", "parts", "descriptors", "columns"}, default="auto"
             As in `explain_pair`.
 
         Returns
@@ -242,15 +273,17 @@ class ExplainMixin:
             As in `explain_contrast`.
         """
         rows = self._check_rows(X).astype(np.float64)
-        return self._contrasts(rows, _labels(X), target, foil, n_neighbors, attribute_to)
+        return self._contrasts(rows, _labels(X), target, foil, n_neighbors, by)
 
-    def explain_class(self, label: Any) -> ClassExplanation:
+    def explain_class(self, label: Any, by: str = "auto") -> ClassExplanation:
         """Explain which nodes separate a class from all others.
 
         Parameters
         ----------
         label : object
             A class.
+        by : {"auto", "nodes", "descriptors", "columns"}, default="auto"
+            As in `explain_pair`.
 
         Returns
         -------
@@ -264,7 +297,8 @@ class ExplainMixin:
         Raises
         ------
         ValueError
-            If the class is unknown, or has a single training row.
+            If the class is unknown, or has a single training row; or `by` is unknown or not
+            possible.
         """
         check_is_fitted(self)
         code = class_code(label, "label", self.classes_)
@@ -274,13 +308,24 @@ class ExplainMixin:
                 f"label must be a class with at least 2 training rows, since a row is compared "
                 f"with others of its class; {label!r} has {len(rows)}."
             )
-        rows = self._spread(rows)
-        direct = self._engine().against_others(self._references[rows].astype(float), rows, code)
-        label, decision = self.classes_[code], self.decision
-        return ClassExplanation(self.tree_, direct, label=label, rows=rows, decision=decision)
+        attribution, rows = self._attribution(by), self._spread(rows)
+        engine = self._engine(attribution)
+        return ClassExplanation(
+            attribution.layout.tree,
+            engine.against_others(self._references[rows].astype(float), rows, code),
+            label=self.classes_[code],
+            rows=rows,
+            decision=self.decision_,
+            by=attribution.by,
+        )
 
     def explain_model(
-        self, X: Any = None, y: Any = None, n_repeats: int = 5, random_state: Any = None
+        self,
+        X: Any = None,
+        y: Any = None,
+        n_repeats: int = 5,
+        random_state: Any = None,
+        by: str = "auto",
     ) -> ModelExplanation:
         """Explain how much the model relies on every node.
 
@@ -295,6 +340,8 @@ class ExplainMixin:
             Number of permutations, the same for all nodes.
         random_state : int, RandomState instance or None, default=None
             Draws the permutations.
+        by : {"auto", "nodes", "descriptors", "columns"}, default="auto"
+            As in `explain_pair`; descriptors or columns are permuted one by one.
 
         Returns
         -------
@@ -306,7 +353,7 @@ class ExplainMixin:
         ------
         ValueError
             If only one of X and y is given, they do not fit, y has a missing value or an unknown
-            class, or no class has two rows.
+            class, no class has two rows, or `by` is unknown or not possible.
         """
         check_is_fitted(self)
         if (X is None) != (y is None):
@@ -316,14 +363,16 @@ class ExplainMixin:
         rows = self._spread(np.flatnonzero(counts[self._codes] > 1))
         if not len(rows):
             raise ValueError("no class has 2 training rows, so there is nothing to contrast with.")
-        engine, direct = self._engine(), np.zeros((len(rows), self.tree_.n_nodes))
+        attribution = self._attribution(by)
+        tree, engine = attribution.layout.tree, self._engine(attribution)
+        direct = np.zeros((len(rows), tree.n_nodes))
         for code in np.unique(self._codes[rows]):
             chosen = self._codes[rows] == code
             taken = rows[chosen]
             mine = self._references[taken].astype(np.float64)
             direct[chosen] = engine.against_others(mine, taken, code)
         if X is None:
-            return ModelExplanation(self.tree_, direct)
+            return ModelExplanation(tree, direct, by=attribution.by)
         decision, table = engine.decision, self._check_rows(X)
         y = check_labels(y, "y", len(table))
         check_known(y, "y", self.classes_)
@@ -332,12 +381,17 @@ class ExplainMixin:
                 (self.classes_[decision.proba(self._lifted(rows)).argmax(axis=1)] == y).mean()
             ),
             table,
-            self._layout,
+            attribution.refined or self._layout,
             n_repeats,
             check_random_state(random_state),
         )
         return ModelExplanation(
-            self.tree_, direct, accuracy=drops[0], drops_direct=drops[1], drops_below=drops[2]
+            tree,
+            direct,
+            accuracy=drops[0],
+            drops_direct=drops[1],
+            drops_below=drops[2],
+            by=attribution.by,
         )
 
     def _spread(self, rows: np.ndarray) -> np.ndarray:
@@ -346,19 +400,25 @@ class ExplainMixin:
             return rows
         return np.sort(rows[np.argsort(self._row_ranks[rows])[:MAX_ROWS]])
 
-    def _predictions(self, rows: np.ndarray, labels: Any = None) -> PredictionExplanation:
+    def _predictions(self, rows: np.ndarray, labels: Any, by: str) -> PredictionExplanation:
         """Explain the predictions for checked rows, (n_samples, n_features) float64."""
+        attribution = self._attribution(by)
         with single_blas_thread():
-            engine = self._engine()
+            engine = self._engine(attribution)
             queries = engine.decision.queries(self._lifted(rows))
             votes = engine.decision.votes(queries)
-            direct = pair_contributions(engine.decision, queries.rows, votes.indices)
-            present = self._presence(rows)
-            contrast = self._contrast(engine, queries, labels, present, proba=votes.proba)
+            direct, squared = mean_contributions(
+                engine.explained, queries.rows, votes.indices, votes.weights
+            )
+            present = attribution.presence(self._presence(rows))
+            contrast = self._contrast(
+                engine, attribution, queries, labels, present, proba=votes.proba
+            )
         return unchecked(
             PredictionExplanation,
-            tree=self.tree_,
-            direct_by_neighbor=direct,
+            tree=attribution.layout.tree,
+            direct=direct,
+            squared_distances=squared,
             prediction=self.classes_[votes.proba.argmax(axis=1)],
             classes=self.classes_.copy(),
             proba=votes.proba,
@@ -367,8 +427,10 @@ class ExplainMixin:
             vote_weights=votes.weights,
             present=present,
             name=NAMELESS if labels is None else labels,
-            decision=self.decision,
+            decision=self.decision_,
+            by=attribution.by,
             contrast=contrast,
+            calibration=replace(self._votes) if self.decision_ == "neighbors" else None,
         )
 
     def _contrasts(
@@ -378,21 +440,24 @@ class ExplainMixin:
         target: Any,
         foil: Any,
         n_neighbors: int | None,
-        attribute_to: str,
+        by: str,
     ) -> ContrastExplanation:
         """Contrast checked rows, (n_samples, n_features) float64."""
         codes = [
             None if label is None else class_code(label, name, self.classes_)
             for name, label in (("target", target), ("foil", foil))
         ]
+        attribution = self._attribution(by, with_parts=True)
         with single_blas_thread():
-            engine = self._engine(n_neighbors, attribute_to)
+            engine = self._engine(attribution, n_neighbors)
             queries = engine.decision.queries(self._lifted(rows))
-            return self._contrast(engine, queries, labels, self._presence(rows), *codes)
+            present = attribution.presence(self._presence(rows))
+            return self._contrast(engine, attribution, queries, labels, present, *codes)
 
     def _contrast(
         self,
         engine: ContrastEngine,
+        attribution: Attribution,
         queries: Queries,
         labels: Any,
         present: np.ndarray | None,
@@ -404,46 +469,47 @@ class ExplainMixin:
         targets, foils = engine.choose(queries, target, foil, proba)
         return unchecked(
             ContrastExplanation,
-            tree=self.tree_,
+            tree=attribution.layout.tree,
             target=self.classes_[targets],
             foil=self.classes_[foils],
             present=present,
             name=NAMELESS if labels is None else labels,
-            decision=self.decision,
-            attribute_to="nodes" if engine.split is None else "parts",
+            decision=self.decision_,
+            by=attribution.by,
+            temperature=self.temperature_ if self.decision_ == "prototypes" else 1.0,
             **engine.explain(queries, targets, foils)._asdict(),
         )
 
-    def _engine(
-        self, n_neighbors: int | None = None, attribute_to: str = "nodes"
-    ) -> ContrastEngine:
-        self._check_attribute_to(attribute_to)
+    def _engine(self, attribution: Attribution, n_neighbors: int | None = None) -> ContrastEngine:
         if n_neighbors is not None:
             check_integer(n_neighbors, "n_neighbors")
         return ContrastEngine(
             self._decide(),
             self._codes,
             self.classes_,
-            self.n_neighbors if n_neighbors is None else n_neighbors,
+            self.n_neighbors_ if n_neighbors is None else n_neighbors,
             strict=n_neighbors is not None,
-            split=None
-            if attribute_to == "nodes"
-            else lambda a, b, weights=None: self._split_over_leaves(a, b, weights)[0],
+            layout=attribution.refined,
+            split=attribution.split,
         )
 
-    def _contributions(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-        nodes = self._lifted_layout.column_nodes
-        delta = self._lifted(a) - self._lifted(b)
-        return node_contributions(self._root_map, delta, nodes, self.tree_.n_nodes)
+    def _attribution(self, by: Any, *, with_parts: bool = False) -> Attribution:
+        """What contributions are attributed to; `with_parts`, parts may be asked for."""
+        return choose_attribution(
+            by,
+            self._lifted_layout,
+            self._names(),
+            self.node_metric,
+            (lambda a, b, weights=None: self._split_over_leaves(a, b, weights)[0])
+            if with_parts
+            else None,
+            is_linear=self._metric.is_linear,
+        )
 
-    def _check_attribute_to(self, attribute_to: str) -> None:
-        check_attribute_to(attribute_to)
-        if attribute_to == "parts" and not self._metric.is_linear:
-            raise ValueError(
-                "attribute_to='parts' splits the columns of inner nodes over leaves, which is "
-                f"exact for linear node metrics only, got node_metric={self.node_metric!r}; "
-                "expected attribute_to='nodes'."
-            )
+    def _contributions(self, a: np.ndarray, b: np.ndarray, attribution: Attribution) -> np.ndarray:
+        layout = attribution.layout
+        delta = self._lifted(a) - self._lifted(b)
+        return node_contributions(self._root_map, delta, layout.column_nodes, layout.tree.n_nodes)
 
     def _split_over_leaves(
         self, a: np.ndarray, b: np.ndarray, weights: np.ndarray | None = None

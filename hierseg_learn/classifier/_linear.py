@@ -29,15 +29,14 @@ References
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.special import log_softmax, softmax
 
 from ..kernels.threads import single_blas_thread
-from ..metrics.contributions import BLOCK_VALUES, sum_by_node
-from .votes import Embedding, Prototypes
+from ..metrics.contributions import sum_by_node
+from .votes import Embedding, Prototypes, Queries, block_rows, to_proba
 
 
 class LogOdds(NamedTuple):
@@ -52,28 +51,21 @@ class LogOdds(NamedTuple):
 class Linear(Prototypes):
     """Posteriors of normal classes with a shared covariance, the identity along `components`."""
 
-    whitening: np.ndarray  # (n_directions, n_components): makes `components` of the root's map
-    center: np.ndarray  # (n_features,): rows are moved by it, since rounding is small near 0
-    log_priors: np.ndarray  # (n_classes,): tempered
+    # (n_directions, n_components): makes `components` of the root's map
+    whitening: np.ndarray = field(kw_only=True)
+    # (n_features,): rows are moved by it, since rounding is small near 0
+    center: np.ndarray = field(kw_only=True)
 
     is_linear = True
 
-    def scores(self, rows: np.ndarray) -> np.ndarray:
+    def scores_of(self, queries: Queries) -> np.ndarray:
         """Log posteriors but for one constant a row, (n_rows, n_classes)."""
-        return self._scores(self._embed(rows))
-
-    def proba(self, rows: np.ndarray) -> np.ndarray:
-        """Posteriors, (n_rows, n_classes)."""
-        return self._settled(softmax(self.scores(rows), axis=1))
-
-    def log_proba(self, rows: np.ndarray) -> np.ndarray:
-        """Logarithms of the posteriors, also of those that are too small for a float."""
-        return log_softmax(self.scores(rows), axis=1)
+        return self._scores(self._embed(queries.rows))
 
     def proba_of_mapped(self, mapped: np.ndarray) -> np.ndarray:
         """Posteriors for rows that are mapped by the root's map, (n_rows, n_components)."""
         points = mapped @ self.whitening.T - self.components @ self.center
-        return self._settled(softmax(self._scores(points), axis=1))
+        return to_proba(self._scores(points))
 
     def runners_up(self, rows: np.ndarray, codes: np.ndarray) -> np.ndarray:
         """Most probable class besides that of `codes`, (n_rows,) int."""
@@ -98,22 +90,24 @@ class Linear(Prototypes):
         direct = np.empty((len(rows), tree.n_nodes))
         squared = np.empty((len(rows), 2))
         means = self._embed(self.prototypes)
-        size = max(1, BLOCK_VALUES // max(1, rows.shape[1] * (tree.n_nodes if split else 1)))
+        size = block_rows(rows.shape[1], tree.n_nodes, split)
         for start in range(0, len(rows), size):
             block = slice(start, start + size)
-            sides = [self.prototypes[codes[block]] for codes in (targets, foils)]
             points = self._embed(rows[block])
             apart = [points - means[codes[block]] for codes in (targets, foils)]
             squared[block] = np.stack([np.einsum("ij,ij->i", a, a) for a in apart], axis=1)
+            pairs, which = np.unique(
+                np.stack([targets[block], foils[block]]), axis=1, return_inverse=True
+            )
             # not of `apart`: far from both means, rows are rounded by more than these differ
             with single_blas_thread():
-                weights = (means[targets[block]] - means[foils[block]]) @ self.components
-            middles = (sides[0] + sides[1]) / 2
+                weights = (means[pairs[0]] - means[pairs[1]]) @ self.components
+            middles = (self.prototypes[pairs[0]] + self.prototypes[pairs[1]]) / 2
             if split is None:
-                shares = (rows[block] - middles) * weights
+                shares = (rows[block] - middles[which]) * weights[which]
                 direct[block] = sum_by_node(shares, columns, tree.n_nodes)
             else:
-                direct[block] = split(rows[block], middles, weights)
+                direct[block] = split(rows[block], middles[which], weights[which])
         return LogOdds(direct, squared, self.log_priors[targets] - self.log_priors[foils])
 
     def _embed(self, rows: np.ndarray) -> np.ndarray:
@@ -124,19 +118,19 @@ class Linear(Prototypes):
         means = self._embed(self.prototypes)
         with single_blas_thread():
             products = points @ means.T
-        return products - np.einsum("ij,ij->i", means, means) / 2 + self.log_priors
+        scores = products - np.einsum("ij,ij->i", means, means) / 2 + self.log_priors
+        return self._settled(scores)
 
 
-def temper_priors(priors: np.ndarray, counts: np.ndarray, temperature: float) -> np.ndarray:
-    """Logarithms of priors, where those of the training rows count less: (n_classes,)."""
-    shares = np.log(counts / counts.sum())
-    return np.log(priors) - shares + shares / temperature
+def temper_priors(priors: np.ndarray, shares: np.ndarray, temperature: float) -> np.ndarray:
+    """Logarithms of priors, where shares of the training rows count less: (n_classes,)."""
+    return np.log(priors) - np.log(shares) + np.log(shares) / temperature
 
 
-def check_priors(priors: Any, counts: np.ndarray) -> np.ndarray:
-    """Return a probability for every class; None takes their shares of the rows, (n_classes,)."""
+def check_priors(priors: Any, counts: np.ndarray) -> np.ndarray | None:
+    """Return a probability for every class, (n_classes,), if any are given."""
     if priors is None:
-        return counts / counts.sum()
+        return None
     try:
         found = np.asarray(priors, dtype=np.float64)
     except (TypeError, ValueError) as error:

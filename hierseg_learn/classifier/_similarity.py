@@ -122,7 +122,7 @@ class SimilarityMixin:
         check_is_fitted(self)
         space = self._space(node, weights)
         rows = None if X is None else space.lifted(self._check_rows(X))
-        n_neighbors = self.n_neighbors if n_neighbors is None else n_neighbors
+        n_neighbors = self.n_neighbors_ if n_neighbors is None else n_neighbors
         squared, indices = space.neighbors.search(rows, n_neighbors, self._index(space))
         return (np.sqrt(squared), indices) if return_distance else indices
 

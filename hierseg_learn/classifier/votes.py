@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from numbers import Integral
@@ -11,7 +12,7 @@ import numpy as np
 from scipy.special import softmax
 
 from ..kernels.threads import single_blas_thread
-from ..metrics import node_contributions
+from ..metrics import VoteCalibration, node_contributions
 from ..metrics.base import BLOCK_ROWS, map_rows
 from ..metrics.contributions import BLOCK_VALUES, pair_squared_distances
 from ..metrics.ties import SAME_VOTES, TiedNeighbors, find_tied
@@ -21,6 +22,8 @@ from ..table.layout import TableLayout
 SCORE_NEIGHBORS = 15
 # most rows that tie for the last places and are listed one by one
 MAX_LISTED = 100
+# values of a block of differences that are split over the leaves: bounds memory at 32 MB
+SPLIT_VALUES = 2**22
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ class Queries:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def __getitem__(self, chosen: np.ndarray) -> Queries:
+    def __getitem__(self, chosen: np.ndarray | slice) -> Queries:
         return Queries(self.rows[chosen], self.points[chosen], self.sizes[chosen])
 
 
@@ -55,20 +58,29 @@ class Order:
     rows: np.ndarray  # (n_samples,) int: place of every training row
     classes: np.ndarray  # (n_classes,) int: place of every class
 
-    def settle(self, proba: np.ndarray, leads: np.ndarray) -> np.ndarray:
+    def settle(self, scores: np.ndarray, leads: np.ndarray) -> np.ndarray:
         """Raise the first of the leading classes, a mask, just above all others.
 
         So the most probable class is unique. Both arrays are (n_rows, n_classes).
         """
-        rows, first = np.arange(len(proba)), np.where(leads, self.classes, np.inf).argmin(axis=1)
-        others = proba.copy()
-        others[rows, first] = -np.inf
-        level = (others.max(axis=1) >= proba[rows, first]).nonzero()[0]
-        if not len(level):
-            return proba
-        settled = proba.copy()
-        settled[level, first[level]] = np.nextafter(others[level].max(axis=1), 1)
-        return settled
+        return _raise(scores, np.where(leads, self.classes, np.inf).argmin(axis=1))
+
+
+def to_proba(scores: np.ndarray) -> np.ndarray:
+    """Probabilities of settled log posteriors, (n_rows, n_classes): the largest stays it."""
+    return _raise(softmax(scores, axis=1), scores.argmax(axis=1))
+
+
+def _raise(values: np.ndarray, first: np.ndarray) -> np.ndarray:
+    """Raise one value of every row, in column `first` (n_rows,), just above all others."""
+    rows, others = np.arange(len(values)), values.copy()
+    others[rows, first] = -np.inf
+    level = (others.max(axis=1) >= values[rows, first]).nonzero()[0]
+    if not len(level):
+        return values
+    raised = values.copy()
+    raised[level, first[level]] = np.nextafter(others[level].max(axis=1), np.inf)
+    return raised
 
 
 @dataclass(frozen=True)
@@ -105,8 +117,32 @@ class Embedding:
         return mapped - self.components @ self.center
 
 
+class Decision(ABC):
+    """Decides by log posteriors, of which one is the largest: so everyone finds the same class."""
+
+    @abstractmethod
+    def queries(self, rows: np.ndarray) -> Queries:
+        """Rows, (n_rows, n_features), and their points."""
+
+    @abstractmethod
+    def scores_of(self, queries: Queries) -> np.ndarray:
+        """Log posteriors but for one constant a row, (n_rows, n_classes)."""
+
+    def scores(self, rows: np.ndarray) -> np.ndarray:
+        """As `scores_of`, for rows of shape (n_rows, n_features)."""
+        return self.scores_of(self.queries(rows))
+
+    def proba(self, rows: np.ndarray) -> np.ndarray:
+        """Probabilities, (n_rows, n_classes), the largest that of the predicted class."""
+        return to_proba(self.scores(rows))
+
+    def proba_of(self, queries: Queries) -> np.ndarray:
+        """As `proba`."""
+        return to_proba(self.scores_of(queries))
+
+
 @dataclass(frozen=True)
-class Neighbors:
+class Neighbors(Decision):
     """Votes of the nearest training rows; all that tie for the last places share them."""
 
     layout: TableLayout  # columns of every node
@@ -114,11 +150,16 @@ class Neighbors:
     embedding: Embedding  # the same through the root's map
     codes: np.ndarray  # (n_samples,) int: their classes
     order: Order  # breaks ties
-    n_neighbors: int  # number of neighbors that vote
+    calibration: VoteCalibration  # how votes become probabilities
     weights: str | Callable | None  # weight of a vote by the distance
     backend: Any  # the kernels
 
     by_prototypes = is_linear = False
+
+    @property
+    def n_neighbors(self) -> int:
+        """Number of neighbors that vote."""
+        return self.calibration.n_neighbors
 
     @property
     def components(self) -> np.ndarray:
@@ -171,34 +212,31 @@ class Neighbors:
         order = np.argsort(squared, axis=1, kind="stable")
         return np.take_along_axis(squared, order, 1), np.take_along_axis(indices, order, 1)
 
-    def proba(self, rows: np.ndarray) -> np.ndarray:
-        """Shares of the votes, (n_rows, n_classes), the largest that of the predicted class."""
-        return self.proba_of(self.queries(rows))
-
-    def proba_of(self, queries: Queries) -> np.ndarray:
-        """As `proba`, for rows that are embedded already."""
+    def scores_of(self, queries: Queries) -> np.ndarray:
+        """Log posteriors but for one constant a row, (n_rows, n_classes)."""
         found = self._search(queries.points, queries.sizes)
         unclear = np.arange(len(queries))
         if self.weights in (None, "uniform"):
             # equal votes need distances only where classes tie
-            weights = self._vote_weights(found)
+            weights = vote_weights(self.weights, found.distances)
             votes, _ = found.count_votes(self.codes, weights, with_lengths=False)
-            most = votes >= votes.max(axis=1, keepdims=True) - SAME_VOTES
-            unclear = (most.sum(axis=1) > 1).nonzero()[0]
+            scores = self.calibration.scores(votes)
+            leads = _leading(scores)
+            unclear = (leads.sum(axis=1) > 1).nonzero()[0]
             if not len(unclear):
-                return self.order.settle(votes / votes.sum(axis=1, keepdims=True), most)
+                return self.order.settle(scores, leads)
         distances = found.distances.copy()
         squared = self._measure(queries.rows[unclear], found.indices[unclear])
         distances[unclear] = np.sqrt(squared)
         found = found.measured(distances)
-        return self._proba(found, self._vote_weights(found))
+        return self._scores(found, vote_weights(self.weights, found.distances))
 
     def proba_of_mapped(self, mapped: np.ndarray) -> np.ndarray:
-        """Shares of the votes for rows that are mapped already, (n_rows, n_components)."""
+        """Probabilities for rows that are mapped already, (n_rows, n_components)."""
         moved = self.embedding.move(mapped)
         sizes = np.linalg.norm(mapped, axis=1) + np.linalg.norm(moved, axis=1)
         found = self._search(moved, sizes)
-        return self._proba(found, self._vote_weights(found))
+        return to_proba(self._scores(found, vote_weights(self.weights, found.distances)))
 
     def votes(self, queries: Queries) -> NeighborVotes:
         """The neighbors that vote about every row.
@@ -207,10 +245,11 @@ class Neighbors:
         of the classes are right; those left out are as far.
         """
         found = self._find(queries)
-        weights = self._vote_weights(found)
+        weights = vote_weights(self.weights, found.distances)
         everyone = np.arange(len(self.X))
         indices, listed = self._list_voters(queries, found, weights, lambda i: everyone)
-        return NeighborVotes(indices, self.codes[indices], listed, self._proba(found, weights))
+        proba = to_proba(self._scores(found, weights))
+        return NeighborVotes(indices, self.codes[indices], listed, proba)
 
     def nearest_members(
         self,
@@ -252,7 +291,7 @@ class Neighbors:
         """
         direct = pair_contributions(self, queries.rows, found.indices)
         found = found.measured(np.sqrt(np.maximum(direct.sum(axis=-1), 0.0)))
-        weights = self._vote_weights(found)
+        weights = vote_weights(self.weights, found.distances)
         indices, listed = self._list_voters(queries, found, weights, members, itself)
         if indices is not found.indices:
             direct = pair_contributions(self, queries.rows, indices)
@@ -337,28 +376,30 @@ class Neighbors:
             shares.append(np.full(len(kept), len(of_class) / len(tied) / len(kept)))
         return np.concatenate(chosen), np.concatenate(shares)
 
-    def _proba(self, found: TiedNeighbors, weights: np.ndarray) -> np.ndarray:
+    def _scores(self, found: TiedNeighbors, weights: np.ndarray) -> np.ndarray:
         votes, lengths = found.count_votes(self.codes, weights)
-        leads = found.find_leaders(votes, lengths)
-        return self.order.settle(votes / votes.sum(axis=1, keepdims=True), leads)
+        scores = self.calibration.scores(votes)
+        leads = found.find_nearer(_leading(scores), votes, lengths)
+        return self.order.settle(scores, leads)
 
-    def _vote_weights(self, found: TiedNeighbors) -> np.ndarray:
-        """Weights of the votes of all places, (n_rows, n_neighbors), summing to 1."""
-        distances = found.distances
-        if callable(self.weights):
-            votes = _checked_weights(self.weights(distances.copy()), distances.shape)
-        elif self.weights == "distance":
-            # A row that is met exactly decides alone.
-            nearest = distances[:, :1]
-            votes = (distances == 0).astype(np.float64)
-            np.divide(nearest, distances, out=votes, where=nearest > 0)
-        elif self.weights in (None, "uniform"):
-            votes = np.ones_like(distances)
-        else:
-            raise ValueError(
-                f"weights must be 'uniform', 'distance', a callable or None, got {self.weights!r}."
-            )
-        return votes / votes.sum(axis=1, keepdims=True)
+
+def vote_weights(weights: str | Callable | None, distances: np.ndarray) -> np.ndarray:
+    """Weights of votes by the distances, (n_rows, n_neighbors); those of a row sum to 1."""
+    if callable(weights):
+        votes = _checked_weights(weights(distances.copy()), distances.shape)
+    elif weights == "distance":
+        # A row that is met exactly decides alone.
+        nearest = distances[:, :1]
+        votes = (distances == 0).astype(np.float64)
+        np.divide(nearest, distances, out=votes, where=nearest > 0)
+    else:
+        votes = np.ones_like(distances)
+    return votes / votes.sum(axis=1, keepdims=True)
+
+
+def _leading(scores: np.ndarray) -> np.ndarray:
+    """Mask of the largest log posteriors; those that differ by rounding are equal."""
+    return scores >= scores.max(axis=1, keepdims=True) - SAME_VOTES
 
 
 def _checked_weights(votes: Any, shape: tuple[int, int]) -> np.ndarray:
@@ -390,13 +431,15 @@ def _checked_weights(votes: Any, shape: tuple[int, int]) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Prototypes:
-    """The nearest of the class means."""
+class Prototypes(Decision):
+    """The class means: posteriors of normal classes whose covariance is that of the metric."""
 
     components: np.ndarray  # (n_components, n_features): the root's map
     layout: TableLayout  # columns of every node
     prototypes: np.ndarray  # (n_classes, n_features): the class means
     order: Order  # breaks ties
+    log_priors: np.ndarray  # (n_classes,): tempered
+    temperature: float = 1.0  # what half the squared distances are divided by
 
     by_prototypes = True
     is_linear = False
@@ -410,39 +453,38 @@ class Prototypes:
         """Rows, (n_rows, n_features), which need no embedding."""
         return Queries(rows, rows, rows)
 
-    def proba(self, rows: np.ndarray) -> np.ndarray:
-        """Softmax of minus half the squared distances, (n_rows, n_classes)."""
-        everyone = np.tile(np.arange(len(self.prototypes)), (len(rows), 1))
+    def scores_of(self, queries: Queries) -> np.ndarray:
+        """Log posteriors but for one constant a row, (n_rows, n_classes)."""
+        everyone = np.tile(np.arange(len(self.prototypes)), (len(queries), 1))
         squared = pair_squared_distances(
             self.components,
-            rows,
+            queries.rows,
             self.prototypes,
             everyone,
             self.layout.column_nodes,
             self.layout.tree.n_nodes,
         )
-        return self._settled(softmax(-0.5 * squared, axis=1))
-
-    def proba_of(self, queries: Queries) -> np.ndarray:
-        """As `proba`."""
-        return self.proba(queries.rows)
+        return self._of_distances(squared)
 
     def proba_of_mapped(self, mapped: np.ndarray) -> np.ndarray:
         """Probabilities for rows that are mapped already, (n_rows, n_components)."""
         prototypes = map_rows(self.components, self.prototypes)
         squared = ((mapped[:, np.newaxis] - prototypes) ** 2).sum(axis=-1)
-        return self._settled(softmax(-0.5 * squared, axis=1))
+        return to_proba(self._of_distances(squared))
 
     def votes(self, queries: Queries) -> NeighborVotes:
-        """All prototypes for every row, with the whole vote for the nearest."""
-        proba = self.proba(queries.rows)
+        """All prototypes for every row, with the whole vote for the most probable."""
+        proba = self.proba_of(queries)
         codes = np.tile(np.arange(len(self.prototypes)), (len(queries), 1))
         weights = (codes == proba.argmax(axis=1)[:, None]).astype(np.float64)
         return NeighborVotes(codes, codes, weights, proba)
 
-    def _settled(self, proba: np.ndarray) -> np.ndarray:
-        leads = proba >= proba.max(axis=1, keepdims=True) * (1 - SAME_VOTES)
-        return self.order.settle(proba, leads)
+    def _of_distances(self, squared: np.ndarray) -> np.ndarray:
+        return self._settled(self.log_priors - squared / (2 * self.temperature))
+
+    def _settled(self, scores: np.ndarray) -> np.ndarray:
+        most = scores.max(axis=1, keepdims=True)
+        return self.order.settle(scores, scores >= most - SAME_VOTES)
 
 
 def pair_contributions(
@@ -458,9 +500,8 @@ def pair_contributions(
     """
     tree, references = decision.layout.tree, decision.references
     direct = np.empty((*indices.shape, tree.n_nodes))
-    n_values = indices.shape[1] * references.shape[1] * (1 if split is None else tree.n_nodes)
     # a block of differences is of bounded size
-    size = max(1, BLOCK_VALUES // max(1, n_values))
+    size = block_rows(indices.shape[1] * references.shape[1], tree.n_nodes, split)
     for start in range(0, len(rows), size):
         block = slice(start, start + size)
         others = references[indices[block]]
@@ -479,10 +520,42 @@ def pair_contributions(
     return direct
 
 
-def neighbor_score(backend: Any, n_neighbors: int = SCORE_NEIGHBORS) -> Callable[..., float]:
+def block_rows(n_values: int, n_nodes: int, split: Callable[..., np.ndarray] | None) -> int:
+    """Number of rows, of so many values each, whose contributions are computed at once."""
+    if split is None:
+        return max(1, BLOCK_VALUES // max(1, n_values))
+    return max(1, SPLIT_VALUES // max(1, n_values * n_nodes))
+
+
+def mean_contributions(
+    decision: Neighbors | Prototypes,
+    rows: np.ndarray,
+    indices: np.ndarray,
+    weights: np.ndarray,
+    split: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Weighted means of `pair_contributions` over the references, (n_rows, n_nodes).
+
+    `weights` are of the shape of `indices`. Also returns the squared distances, of that shape.
+    """
+    n_nodes = decision.layout.tree.n_nodes
+    direct, squared = np.empty((len(rows), n_nodes)), np.empty(indices.shape)
+    size = block_rows(indices.shape[1] * max(n_nodes, rows.shape[1]), n_nodes, split)
+    for start in range(0, len(rows), size):
+        block = slice(start, start + size)
+        found = pair_contributions(decision, rows[block], indices[block], split)
+        direct[block] = np.einsum("qr,qrv->qv", weights[block], found)
+        squared[block] = np.maximum(found.sum(axis=-1), 0.0)
+    return direct, squared
+
+
+def neighbor_score(
+    backend: Any, class_weight: np.ndarray | None = None, n_neighbors: int = SCORE_NEIGHBORS
+) -> Callable[..., float]:
     """Return ``score(references, reference_codes, queries, query_codes)`` of embedded rows.
 
-    It is the accuracy of the neighbors' votes; classes that tie share a query.
+    It is the accuracy of the neighbors' votes; classes that tie share a query. `class_weight`,
+    (n_classes,), weighs votes and queries.
     """
 
     def score(
@@ -493,8 +566,10 @@ def neighbor_score(backend: Any, n_neighbors: int = SCORE_NEIGHBORS) -> Callable
             max(codes.max(), query_codes.max()) + 1,
         )
         found = find_tied(backend, queries, references, codes, n_classes, n_voters)
-        leads = found.find_leaders(*found.count_votes(codes, np.ones((len(queries), n_voters))))
+        votes, lengths = found.count_votes(codes, np.ones((len(queries), n_voters)))
+        by_class = np.ones(n_classes) if class_weight is None else class_weight[:n_classes]
+        leads = found.find_leaders(votes * by_class, lengths * by_class)
         right = leads[np.arange(len(queries)), query_codes] / leads.sum(axis=1)
-        return float(right.mean())
+        return float(np.average(right, weights=by_class[query_codes]))
 
     return score

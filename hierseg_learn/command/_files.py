@@ -10,17 +10,27 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
+from zipfile import ZIP_DEFLATED, BadZipFile, ZipFile
 
 import numpy as np
 from sklearn.pipeline import Pipeline
 from sklearn.utils import Bunch
 
-from ..datasets import SUFFIXES, load_image_folder, load_segmented_folder, pair_files, scan
+from ..datasets import (
+    SUFFIXES,
+    load_image_folder,
+    load_segmented_folder,
+    pair_files,
+    photo_files,
+    scan,
+    verify,
+)
 from ..fitted import FittedModel
 from ..utils import check_writable, trusted_types, written_whole
 
 PROGRAM = "hierseg-learn"
+# how photos are read, stored in a file of its own within that of the model
+_READING, _READING_FILE = ("max_side", "unlabeled"), "hierseg_learn_reading.json"
 _MASK_ENDINGS = re.compile(r"([_.-]|\b)(mask|masks|seg|label|labels|annot|gt)$", re.IGNORECASE)
 
 
@@ -48,18 +58,23 @@ def read_folder(options: argparse.Namespace, **given: Any) -> Bunch:
                 **shared,
             )
         else:
-            _refuse(options, "a folder per class without masks", "split", "max_side")
+            _refuse(options, "a folder per class without masks", "split")
             files = [path for paths in classes.values() for path in paths]
             names = [name for name, paths in classes.items() for _ in paths]
             data = Bunch(
-                images=files, tree=None, ids=[str(Path(f).relative_to(folder)) for f in files],
-                target=np.array(names), target_names=list(classes), frame={},
-            )  # fmt: skip
+                images=photo_files(files, options.max_side),
+                tree=None,
+                ids=[str(Path(file).relative_to(folder)) for file in files],
+                target=np.array(names),
+                target_names=list(classes),
+                frame={},
+            )
     if options.tree:
         try:
             data.tree = json.loads(Path(options.tree).read_text(encoding="utf-8"))
         except json.JSONDecodeError as error:
             raise CommandError(f"--tree {options.tree!r} holds no JSON: {error}.") from error
+    verify(data, not options.quiet)
     data.images = (
         np.array(data.images, dtype=object) if isinstance(data.images, list) else data.images
     )
@@ -106,11 +121,12 @@ def read_photos(options: argparse.Namespace, model: FittedModel) -> tuple[list[s
                 "the model was fitted on photos with masks, and PHOTOS have none; expected --masks "
                 "DIR, or a folder as for fit."
             )
-        _refuse(options, "photos without masks", "max_side")
-        return names, data
-    if not needs_masks:
-        return names, data.images.images
-    _check_same_ids(model, data)
+        data = Bunch(images=photo_files(data, options.max_side))
+    elif not needs_masks:
+        data = Bunch(images=data.images.images)
+    else:
+        _check_same_ids(model, data)
+    verify(data, not options.quiet)
     return names, data.images
 
 
@@ -137,12 +153,15 @@ def _photos(options: argparse.Namespace, needs_masks: bool) -> tuple[list[str], 
         if options.masks is None:
             if (folder / "index.csv").is_file() and (folder / "parts.json").is_file():
                 _refuse(options, "a folder with index.csv and parts.json", "max_side")
-                data = load_segmented_folder(folder)
+                data = load_segmented_folder(folder, unlabeled=options.unlabeled)
                 return data.ids, data
             if needs_masks or (folder / "masks").is_dir():
                 try:
                     data = load_image_folder(
-                        folder, max_side=options.max_side, verbose=not options.quiet
+                        folder,
+                        max_side=options.max_side,
+                        unlabeled=options.unlabeled,
+                        verbose=not options.quiet,
                     )
                 except ValueError as error:
                     why = "the model was fitted on photos with masks: " if needs_masks else ""
@@ -167,7 +186,8 @@ def _photos(options: argparse.Namespace, needs_masks: bool) -> tuple[list[str], 
             raise CommandError(f"PHOTOS must be files, or one folder; there is no {missing[0]!r}.")
     if options.masks is None:
         return files, files
-    return files, pair_files(files, options.masks, max_side=options.max_side)
+    given = {"max_side": options.max_side, "unlabeled": options.unlabeled}
+    return files, pair_files(files, options.masks, **given)
 
 
 def check_model_path(path: str) -> Path:
@@ -177,8 +197,43 @@ def check_model_path(path: str) -> Path:
     return check_writable(path, "--output")
 
 
+def save_model(model: Pipeline, path: Path, options: argparse.Namespace) -> None:
+    """Write a pipeline, and how its photos were read."""
+    import skops.io
+
+    reading = {name: getattr(options, name) for name in _READING}
+    with written_whole(path) as beside:
+        skops.io.dump(model, beside, compression=ZIP_DEFLATED)
+        with ZipFile(beside, "a", ZIP_DEFLATED) as archive:
+            archive.writestr(_READING_FILE, json.dumps(reading))
+
+
+def _read_as_in_fit(path: str, options: argparse.Namespace) -> None:
+    """Set the options of reading that were not given to those of the fit, and say so."""
+    with ZipFile(path) as archive:
+        if _READING_FILE not in archive.namelist():  # saved from Python
+            return
+        known = json.loads(archive.read(_READING_FILE))
+    taken = []
+    for name in _READING:
+        value, given, option = known[name], getattr(options, name), f"--{name.replace('_', '-')}"
+        words = " ".join(map(str, [option, *np.ravel(value).tolist()]))
+        if value is None:
+            continue
+        if given is None:
+            setattr(options, name, value)
+            taken.append(words)
+        elif given != value:
+            print(f"{PROGRAM}: warning: the model was fitted with {words}.", file=sys.stderr)
+    if taken and not options.quiet:
+        print(f"{PROGRAM}: photos are read as in fit: {', '.join(taken)}.", file=sys.stderr)
+
+
 def load_model(path: str, options: argparse.Namespace) -> tuple[Pipeline, FittedModel]:
-    """Read a pipeline that `fit` has saved, and nothing else; also the access to its steps."""
+    """Read a pipeline that `fit` has saved, and nothing else; also the access to its steps.
+
+    Options of reading photos that were not given are set to those of the fit.
+    """
     import skops.io
     from skops.io.exceptions import UntrustedTypesFoundException
 
@@ -186,6 +241,7 @@ def load_model(path: str, options: argparse.Namespace) -> tuple[Pipeline, Fitted
         raise CommandError(f"MODEL must be a file that {PROGRAM} fit has written, got {path!r}.")
     try:
         model = skops.io.load(path, trusted=trusted_types())
+        _read_as_in_fit(path, options)
     except UntrustedTypesFoundException as error:
         raise CommandError(
             f"{path!r} holds types that are not of a model of {PROGRAM}, and is not read: {error}"

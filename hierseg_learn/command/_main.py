@@ -19,7 +19,6 @@ from dataclasses import replace
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
-from zipfile import ZIP_DEFLATED
 
 import numpy as np
 from sklearn.metrics import accuracy_score, balanced_accuracy_score
@@ -49,6 +48,7 @@ from ._files import (
     read_folder,
     read_groups,
     read_photos,
+    save_model,
     say,
 )
 
@@ -178,6 +178,10 @@ def _parser() -> argparse.ArgumentParser:
     explain.add_argument("--html", metavar="HTML", help="write a page with pictures")
     explain.add_argument("--target", help="the class to explain (default: the predicted one)")
     explain.add_argument("--foil", help="the class to compare with (default: the next one)")
+    explain.add_argument(
+        "--by", choices=("nodes", "descriptors", "columns"), default="nodes",
+        help="what the text lists below the parts: nothing, descriptors or columns",
+    )  # fmt: skip
 
     audit = add("audit", _audit, "Look for shortcuts: what else than the object tells the class?",
                 _FOLDER)  # fmt: skip
@@ -215,16 +219,24 @@ def _add_model_and_photos(parser: argparse.ArgumentParser) -> None:
         help="folder of their masks, for a model of photos with masks; the folder of the photos "
         "if masks lie beside them (1.jpg, 1_mask.png)",
     )  # fmt: skip
+    _add_sizes(parser, "as in fit")
+
+
+def _add_sizes(parser: Any, default: str) -> None:
+    """Add the options that say how photos and masks are read, and that a model file holds."""
+    default = f" (default: {default})"
     parser.add_argument(
-        "--max-side", type=int, metavar="PIXELS", help="shrink larger photos, as in fit"
+        "--max-side", type=int, metavar="PIXELS", help=f"shrink larger photos{default}"
+    )
+    parser.add_argument(
+        "--unlabeled", nargs="*", type=int, metavar="ID", help=f"ids of no part{default}"
     )
 
 
 def _add_reading(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("photos")
     group.add_argument("--split", help="use the photos of this split only")
-    group.add_argument("--max-side", type=int, metavar="PIXELS", help="shrink larger photos")
-    group.add_argument("--unlabeled", nargs="*", type=int, metavar="ID", help="ids of no part")
+    _add_sizes(group, "none; with --model, as in fit")
     group.add_argument("--tree", metavar="JSON", help="file with the tree of parts, a nested dict")
 
 
@@ -308,7 +320,7 @@ def _descriptions(kind: type) -> dict[str, str]:
 
 def _fit(options: argparse.Namespace) -> None:
     output = check_model_path(options.output)
-    import skops.io
+    import skops  # noqa: F401
 
     if options.report:
         check_writable(options.report, "--report")
@@ -344,8 +356,7 @@ def _fit(options: argparse.Namespace) -> None:
     if options.report:
         write_report(model, data.images[test], data.y[test], options.report)
         result["report"] = options.report
-    with written_whole(output) as beside:
-        skops.io.dump(model, beside, compression=ZIP_DEFLATED)
+    save_model(model, output, options)
     tree = model[-1].tree_.export_text(model[-1].node_scores_, fmt=".0%")
     lines = [f"Held-out accuracy of every node on {len(train)} training photos:", "", tree, ""]
     if len(test):
@@ -354,8 +365,6 @@ def _fit(options: argparse.Namespace) -> None:
             f"(mean over the classes: {result['balanced_accuracy']:.1%})."
         )
     lines.append(f"The model is in {options.output}.")
-    if options.max_side is not None:
-        lines.append(f"To predict and to explain, pass --max-side {options.max_side}, too.")
     if options.report:
         lines.append(f"The report is in {options.report}.")
     say(options, result, "\n".join(lines))
@@ -369,10 +378,12 @@ def _predict(options: argparse.Namespace) -> None:
     proba = model.classifier.predict_proba(model.table(photos))
     classes = plain(model.classifier.classes_)
     best = proba.argmax(axis=1)
+    # as few digits as tell numbers of 32 bits apart, without the noise behind them
+    shown = [[float(str(value)) for value in row] for row in proba.astype(np.float32)]
     rows = [
-        {"photo": name, "predicted": classes[k], "probability": float(row[k]),
-         "probabilities": dict(zip(map(str, classes), row.tolist()))}
-        for name, k, row in zip(names, best, proba)
+        {"photo": name, "predicted": classes[k], "probability": row[k],
+         "probabilities": dict(zip(map(str, classes), row))}
+        for name, k, row in zip(names, best.tolist(), shown)
     ]  # fmt: skip
     if options.csv:
         stream = io.StringIO()
@@ -409,9 +420,9 @@ def _explain(options: argparse.Namespace) -> None:
     for i, name in enumerate(names):
         row = table.iloc[[i]]
         if wants_two:
-            explanation = model.classifier.explain_contrast(row, **asked)
+            explanation = model.classifier.explain_contrast(row, by=options.by, **asked)
         else:
-            explanation = model.classifier.explain_prediction(row)
+            explanation = model.classifier.explain_prediction(row, by=options.by)
         found.append(replace(explanation, name=name))
     if options.html:
         write_explanations(pipeline, photos, options.html, names=names, **asked)
@@ -420,11 +431,12 @@ def _explain(options: argparse.Namespace) -> None:
 
 
 def _audit(options: argparse.Namespace) -> None:
-    data = _labeled(options)
     if options.groups and not options.model:
         raise CommandError("--groups is about the predictions of a model; pass --model, too.")
     if options.model:
         pipeline, model = load_model(options.model, options)
+    data = _labeled(options)
+    if options.model:
         transformer, table = model.transformer, model.table(data.images)
     else:
         given = {"tree": data.tree, "unlabeled": options.unlabeled}
@@ -453,9 +465,10 @@ def _parts(options: argparse.Namespace) -> None:
     import matplotlib
 
     matplotlib.use("agg")
+    model = load_model(options.model, options)[1] if options.model else None
     data = read_folder(options)
-    if options.model:
-        segmenter = load_model(options.model, options)[1].transformer.segmenter_
+    if model is not None:
+        segmenter = model.transformer.segmenter_
     else:
         has_masks = isinstance(data.images, SegmentedImages)
         segmenter = make_segmenter(options.segmenter, has_masks=has_masks)
@@ -470,7 +483,10 @@ def _parts(options: argparse.Namespace) -> None:
     with written_whole(options.output) as beside:
         sheet.figure_.savefig(beside, dpi=150)
     frame = report.to_frame()
-    say(options, json.loads(frame.reset_index().to_json(orient="records")), frame.to_string())
+    # a name alone does not tell a left hand from a right one
+    frame.insert(0, "path", report.paths)
+    rows = json.loads(frame.reset_index().to_json(orient="records"))
+    say(options, rows, frame.set_index("path").to_string())
 
 
 def _run_demo(options: argparse.Namespace) -> None:

@@ -5,17 +5,31 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from sklearn.utils import Bunch
 
-from ..images.recipes import FileRecipe
+from ..images import ImageFiles
+from ..images.recipes import FileRecipe, ResizedRecipe
 from ._image_folder import MASK_ENDINGS, MASK_SUFFIXES, Row, recipe_of, usual_ending
 from ._parts import find_parts
 from ._reading import Collected, LeftOut, Reading, check_folder, name_of, named, scan, stem_of
 
 
+def photo_files(files: Sequence[str], max_side: int | None = None) -> Any:
+    """Photos without masks, at most so large: paths, or a collection that shrinks them."""
+    if max_side is None:
+        return list(files)
+    recipe = ResizedRecipe(FileRecipe("image"), None, max_side)
+    return ImageFiles([(file, None) for file in files], "image", recipe)
+
+
 def pair_files(
-    files: Sequence[str], masks: str | os.PathLike, *, max_side: int | None = None
+    files: Sequence[str],
+    masks: str | os.PathLike,
+    *,
+    max_side: int | None = None,
+    unlabeled: Any = None,
 ) -> Bunch:
     """Pair some photos with their masks in a folder, as :func:`load_image_folder` would.
 
@@ -28,6 +42,8 @@ def pair_files(
         photos, or these and a usual ending. Names of parts, and colors, are read from the files
         beside this folder, within it, or beside the photos.
     max_side : int or None, default=None
+        As in :func:`load_image_folder`.
+    unlabeled : int, str, or list of them, default=None
         As in :func:`load_image_folder`.
 
     Returns
@@ -67,7 +83,7 @@ def pair_files(
     rows = [Row(None, file, file, f"{folder}/{fits[file][0]}") for file in files]
     mask_recipe = recipe_of([rows], parts, {})
     reading = Reading(
-        None, None, None, None, None, max_side, "RGB", "raise", False, 0, False, False
+        None, None, unlabeled, None, None, max_side, "RGB", "raise", False, 0, False, False
     )
     return reading.finish(
         Collected(

@@ -22,8 +22,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from ..images import ImageFiles, SegmentedImages
 from ..images.recipes import ResizedRecipe
 from ..tree import SegmentTree
-from ..utils.progress import ProgressBar
-from ._ids import check_ids
+from ._ids import check_ids, verify
 
 # of photos and label maps, in lower case
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp")
@@ -595,19 +594,7 @@ class Reading:
         """Decode the first pair and compare the sizes of some, or decode all of them."""
         images, n_images = data.images, len(data.images)
         if self.verify:
-            problems = []
-            with ProgressBar(n_images, "verify", self.verbose) as bar:
-                for i in range(n_images):
-                    try:
-                        check_ids(images[i].mask, data, i)
-                    except ValueError as error:
-                        problems.append(str(error))
-                    bar.advance()
-            if problems:
-                raise ValueError(
-                    f"{len(problems)} of {n_images} photos cannot be used with their masks: "
-                    f"{' '.join(problems[:N_NAMED])}"
-                )
+            verify(data, self.verbose)
             return
         # what is wrong with the first is wrong with most: formats, colors, missing packages
         images.images.read(0)

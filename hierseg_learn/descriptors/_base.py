@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..base import ImageEstimator, refuse_label_maps
 from ..images import ImageBatch
-from ..kernels import get_backend
+from ..kernels import get_backend, pixels
 
 
 class ImageChannels:
@@ -77,6 +77,16 @@ class ImageChannels:
         if self.n_channels == 3:
             return rgb2lab(self.image)
         return rgb2lab(np.stack([self.image] * 3, axis=-1))[..., :1]
+
+    @cached_property
+    def planes(self) -> np.ndarray:
+        """The channels one after another, (n_channels, height, width) float32."""
+        return pixels.split_planes(self.image)
+
+    @cached_property
+    def levels(self) -> np.ndarray:
+        """The planes in levels of 8 bits, uint8; (n_channels, 0, 0) if any value is none."""
+        return pixels.whole_levels(self.planes)
 
 
 # values in one block of dense maps (1 MB in float64): bounds memory and stays close to the caches

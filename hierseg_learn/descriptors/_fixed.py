@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from numbers import Integral
 
 import numpy as np
-from skimage.feature import local_binary_pattern
 from sklearn.utils._param_validation import Interval
 
+from ..kernels import pixels
 from ._base import Descriptor, ImageChannels, root_of, square_of
 
 # relative to the raw moment: some hundred times what sums in float64 are off by
 ROUNDING = 1e-12
-# of CIELAB
-LOWEST = np.array([0.0, -100.0, -100.0], dtype=np.float32)
-HIGHEST = np.array([100.0, 100.0, 100.0], dtype=np.float32)
-# of local binary patterns
-N_NEIGHBORS = 8
-N_LEVELS = 255
 
 
-class ColorDescriptor(Descriptor):
+class _CompiledDescriptor(Descriptor):
+    """Base of the descriptors whose sums a compiled loop adds up, without maps."""
+
+    def _block(self, prepared: ImageChannels, rows: slice) -> np.ndarray:
+        # every pixel is a region of its own
+        regions = np.full(prepared.shape, -1, dtype=np.int32)
+        regions[rows] = np.arange(regions[rows].size).reshape(-1, prepared.shape[1])
+        sums = self._pool(prepared, regions, regions[rows].size, "cpu")
+        return sums.reshape(*regions[rows].shape, -1)
+
+
+class ColorDescriptor(_CompiledDescriptor):
     """Mean, standard deviation and histogram of the CIELAB channels of a region.
 
     Gray images have the lightness L only. The histograms are marginal, one per channel; a pixel
@@ -74,20 +80,11 @@ class ColorDescriptor(Descriptor):
         names = [f"{moment}_{c}" for moment in ("mean", "std") for c in channels]
         return names + [f"hist_{c}_{k}" for c in channels for k in range(self.n_bins)]
 
-    def _prepare(self, channels: ImageChannels) -> np.ndarray:
-        return channels.lab
-
-    def _block(self, prepared: np.ndarray, rows: slice) -> np.ndarray:
-        lab = prepared[rows]
-        c = self.n_channels_
-        maps = np.empty((*lab.shape[:2], self.n_sums_))
-        maps[..., :c] = lab
-        # squared in float64, where squares of float32 are exact: no deviation out of rounding
-        maps[..., c : 2 * c] = maps[..., :c] ** 2
-        shares = (lab - LOWEST[:c]) / (HIGHEST[:c] - LOWEST[:c])
-        weights = linear_bin_weights(shares, self.n_bins)
-        maps[..., 2 * c :] = weights.reshape(*lab.shape[:2], -1)
-        return maps
+    def _pool(
+        self, channels: ImageChannels, regions: np.ndarray, n_regions: int, device: str
+    ) -> np.ndarray:
+        planes, levels = channels.planes, channels.levels
+        return pixels.color_sums(planes, levels, regions, n_regions, self.n_bins)
 
     def _from_means(self, means: np.ndarray) -> np.ndarray:
         c = self.n_channels_
@@ -105,7 +102,7 @@ class ColorDescriptor(Descriptor):
         return means
 
 
-class GradientDescriptor(Descriptor):
+class GradientDescriptor(_CompiledDescriptor):
     """Histogram of gradient orientations of a region, and the mean gradient.
 
     Central differences; a pixel at the border takes that of its neighbor, so that it counts like
@@ -165,13 +162,10 @@ class GradientDescriptor(Descriptor):
     def _count_sums(self) -> int:
         return self.n_orientations
 
-    def _prepare(self, channels: ImageChannels) -> tuple[np.ndarray, np.ndarray]:
-        return steepest_gradient(channels.image.reshape(*channels.shape, -1))
-
-    def _block(self, prepared: tuple[np.ndarray, np.ndarray], rows: slice) -> np.ndarray:
-        magnitude, turns = (part[rows] for part in prepared)
-        weights = circular_bin_weights(turns, self.n_orientations)
-        return np.multiply(weights, magnitude[..., np.newaxis], out=weights)
+    def _pool(
+        self, channels: ImageChannels, regions: np.ndarray, n_regions: int, device: str
+    ) -> np.ndarray:
+        return pixels.gradient_sums(channels.planes, regions, n_regions, self.n_orientations)
 
     def _from_means(self, means: np.ndarray) -> np.ndarray:
         strength = means.sum(axis=-1, keepdims=True)
@@ -181,34 +175,7 @@ class GradientDescriptor(Descriptor):
         return square_of(columns[..., :-1], self.hellinger)
 
 
-def steepest_gradient(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Gradient of the channel that changes most at every pixel of (height, width, n_channels).
-
-    Returns the magnitude per pixel and the unsigned orientation in [0, 1] of half a turn, from the
-    column axis to the row axis; both (height, width) float32.
-    """
-    along_row = _central_differences(image)
-    along_col = _central_differences(image.swapaxes(0, 1)).swapaxes(0, 1)
-    squared = along_row**2 + along_col**2
-    steepest = squared.argmax(axis=-1)[..., np.newaxis]
-    row, col, squared = (
-        np.take_along_axis(values, steepest, axis=-1)[..., 0]
-        for values in (along_row, along_col, squared)
-    )
-    return np.sqrt(squared), np.arctan2(row, col) / np.float32(np.pi) % 1
-
-
-def _central_differences(image: np.ndarray) -> np.ndarray:
-    """Change per pixel down the first axis, of the shape of `image`; at its ends the neighbor's."""
-    if len(image) < 3:
-        # no pixel has two neighbors: half of the only difference, or 0
-        change = 0.5 * np.diff(image, axis=0).sum(axis=0, keepdims=True)
-        return np.broadcast_to(change, image.shape)
-    inner = 0.5 * (image[2:] - image[:-2])
-    return np.concatenate([inner[:1], inner, inner[-1:]])
-
-
-class LBPDescriptor(Descriptor):
+class LBPDescriptor(_CompiledDescriptor):
     """Histogram of the uniform local binary patterns of a region.
 
     Every pixel is compared with its 8 neighbors at distance 1 on the gray image, rounded to 256
@@ -248,20 +215,12 @@ class LBPDescriptor(Descriptor):
         self.prefix = prefix
 
     def _columns(self) -> list[str]:
-        return [str(pattern) for pattern in range(N_NEIGHBORS + 2)]
+        return [str(pattern) for pattern in range(pixels.N_PATTERNS)]
 
-    def _prepare(self, channels: ImageChannels) -> np.ndarray:
-        # whole levels: on floats, interpolation noise would decide the ties of flat regions
-        levels = np.rint(np.clip(channels.gray, -1e6, 1e6) * N_LEVELS).astype(np.int64)
-        # repeated pixels are ties, so only an image too small for a whole neighborhood gets them
-        padded = np.pad(levels, [(int(side < 3),) * 2 for side in levels.shape], mode="edge")
-        patterns = local_binary_pattern(padded, N_NEIGHBORS, 1, method="uniform")
-        inner = patterns[1:-1, 1:-1].astype(np.int8)
-        return np.pad(inner, [(int(side >= 3),) * 2 for side in levels.shape], mode="edge")
-
-    def _block(self, prepared: np.ndarray, rows: slice) -> np.ndarray:
-        patterns = np.arange(N_NEIGHBORS + 2, dtype=np.int8)
-        return (prepared[rows, :, np.newaxis] == patterns).astype(np.float32)
+    def _pool(
+        self, channels: ImageChannels, regions: np.ndarray, n_regions: int, device: str
+    ) -> np.ndarray:
+        return pixels.pattern_sums(channels.planes, channels.levels, regions, n_regions)
 
     def _from_means(self, means: np.ndarray) -> np.ndarray:
         return root_of(means, self.hellinger)
@@ -270,7 +229,7 @@ class LBPDescriptor(Descriptor):
         return square_of(columns, self.hellinger)
 
 
-class ShapeDescriptor(Descriptor):
+class ShapeDescriptor(_CompiledDescriptor):
     """Centroid, spread, tilt and vertical profile of a region, in fractions of the image's sides.
 
     The profile says how the region's pixels are spread from top to bottom: every point of a pixel
@@ -326,22 +285,11 @@ class ShapeDescriptor(Descriptor):
         profile = [f"row_hist_{k}" for k in range(self.n_bins)]
         return ["row", "col", "row_std", "col_std", "cov", *profile]
 
-    def _prepare(self, channels: ImageChannels) -> tuple[np.ndarray, ...]:
-        height, width = channels.shape
-        rows, cols = (np.arange(side + 1) / side for side in (height, width))
-        row, col = ((ends[1:] + ends[:-1]) / 2 for ends in (rows, cols))
-        # the mean square over a pixel exceeds that of its center
-        squares = row**2 + 1 / (12 * height**2), col**2 + 1 / (12 * width**2)
-        return row, col, *squares, mean_bin_weights(rows, self.n_bins)
-
-    def _block(self, prepared: tuple[np.ndarray, ...], rows: slice) -> np.ndarray:
-        row, col, row_square, col_square, profile = prepared
-        down, down_square = row[rows, np.newaxis], row_square[rows, np.newaxis]
-        maps = np.empty((len(down), len(col), self.n_sums_))
-        for k, moment in enumerate((down, col, down_square, col_square, down * col)):
-            maps[..., k] = moment
-        maps[..., 5:] = profile[rows, np.newaxis]
-        return maps
+    def _pool(
+        self, channels: ImageChannels, regions: np.ndarray, n_regions: int, device: str
+    ) -> np.ndarray:
+        profile = _profile(channels.shape[0], self.n_bins)
+        return pixels.outline_sums(regions, n_regions, profile)
 
     def _from_means(self, means: np.ndarray) -> np.ndarray:
         columns = means.copy()
@@ -359,26 +307,23 @@ class ShapeDescriptor(Descriptor):
         return means
 
 
+@lru_cache(maxsize=64)
+def _profile(height: int, n_bins: int) -> np.ndarray:
+    """Share of every band in every row of an image, (height, n_bins)."""
+    return mean_bin_weights(np.arange(height + 1) / height, n_bins)
+
+
 def central_moment(raw: np.ndarray, product: np.ndarray) -> np.ndarray:
     """Return ``raw - product``, and 0 where the two agree up to rounding."""
     moments = raw - product
     return np.where(np.abs(moments) <= ROUNDING * np.abs(raw), 0.0, moments)
 
 
-def linear_bin_weights(shares: np.ndarray, n_bins: int) -> np.ndarray:
-    """Share values out between their two nearest bins: (..., n_bins), summing to 1."""
-    positions = np.clip(shares * n_bins - 0.5, 0, n_bins - 1)[..., np.newaxis]
-    weights = positions - np.arange(n_bins, dtype=shares.dtype)
-    np.abs(weights, out=weights)
-    np.subtract(1, weights, out=weights)
-    return np.maximum(weights, 0, out=weights)
-
-
 def mean_bin_weights(ends: np.ndarray, n_bins: int) -> np.ndarray:
-    """Mean of `linear_bin_weights` over the intervals between `ends`: (n_intervals, n_bins).
+    """Mean over intervals between `ends` of the shares of the two nearest bins of every point.
 
-    An interval is shared out between bins as its points are, so intervals that fill [0, 1] give
-    every bin the same, however many they are.
+    Returns (n_intervals, n_bins). An interval is shared out between bins as its points are, so
+    intervals that fill [0, 1] give every bin the same, however many they are.
     """
     positions = ends * n_bins - 0.5
     # the share of bins up to k at position t is clip(k + 1 - t, 0, 1); what follows is its integral
@@ -390,12 +335,3 @@ def mean_bin_weights(ends: np.ndarray, n_bins: int) -> np.ndarray:
     weights = np.diff(up_to, axis=1)
     # a square root would make something of what rounding leaves
     return np.where(weights > ROUNDING, weights, 0.0)
-
-
-def circular_bin_weights(turns: np.ndarray, n_bins: int) -> np.ndarray:
-    """Share angles out between their two nearest bins on a circle: (..., n_bins)."""
-    weights = (turns * n_bins)[..., np.newaxis] - np.arange(n_bins, dtype=turns.dtype)
-    np.abs(weights, out=weights)
-    np.minimum(weights, n_bins - weights, out=weights)
-    np.subtract(1, weights, out=weights)
-    return np.maximum(weights, 0, out=weights)

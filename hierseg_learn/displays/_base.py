@@ -127,6 +127,7 @@ class ExplanationDisplay(Display):
         question: str = "class",
         target: Any = None,
         foil: Any = None,
+        by: str = "auto",
         titles: Sequence[str] | None = None,
         ax: Axes | None = None,
         **options: Any,
@@ -146,6 +147,10 @@ class ExplanationDisplay(Display):
         target, foil : object, default=None
             The class to explain, and the one to compare with; None takes the predicted one, and the
             next probable one.
+        by : {"auto", "nodes", "parts", "descriptors", "columns"}, default="auto"
+            What contributes, as in
+            :meth:`~hierseg_learn.HierarchicalMetricClassifier.explain_pair`; photos show "nodes",
+            which is their "auto", or "parts".
         titles : list of str, default=None
             Names of the samples.
         ax : matplotlib Axes, default=None
@@ -163,12 +168,14 @@ class ExplanationDisplay(Display):
         TypeError
             If the estimator is of another kind.
         ValueError
-            If X does not hold one sample or two, or a class is unknown.
+            If X does not hold one sample or two, a class is unknown, or `by` is not possible.
         """
         needs = "photos" if cls._needs_photos else None
         steps = FittedModel.from_estimator(estimator, needs=needs, explains=True, name="estimator")
         titles = check_titles(titles, count(X))
-        explanation = steps.explain(X, titles, question=question, target=target, foil=foil)
+        by = "nodes" if by == "auto" and cls._needs_photos else by
+        asked = {"question": question, "target": target, "foil": foil, "by": by}
+        explanation = steps.explain(X, titles, **asked)
         return cls(explanation, **cls._inputs(steps, X, titles), **options).plot(ax)
 
     @classmethod

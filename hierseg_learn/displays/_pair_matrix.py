@@ -277,7 +277,7 @@ def _shares(steps: FittedModel, table: Any, node: int) -> np.ndarray:
     values = np.full((len(rows), len(rows)), np.nan)
     for i in range(len(rows)):
         for j in range(i):
-            pair = steps.classifier.explain_pair(rows[i], rows[j])
+            pair = steps.classifier.explain_pair(rows[i], rows[j], by="nodes")
             if pair.share.any():
                 values[i, j] = values[j, i] = pair.share[node]
     return values

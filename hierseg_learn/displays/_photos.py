@@ -293,7 +293,7 @@ class SegmentContributionDisplay(ExplanationDisplay):
 
     See Also
     --------
-    PairExplanation.plot : The same numbers as bars.
+    hierseg_learn.explain.PairExplanation.plot : The same numbers as bars.
 
     Examples
     --------
@@ -327,6 +327,11 @@ of the squared distance: sky 75% and sea 12%. Not drawn: photo as a whole 12%.
         alpha: float = 0.65,
     ) -> None:
         super().__init__(explanation, level)
+        if explanation.by in ("descriptors", "columns"):
+            raise ValueError(
+                f"explanation is by {explanation.by}, which have no pixels; expected one with "
+                "by='nodes' or by='parts'."
+            )
         self.images, self.label_maps = check_pictures(images, label_maps, explanation.tree)
         self.titles = self._check_titles(titles)
         check_integer(max_labels, "max_labels", 0)

@@ -11,7 +11,8 @@ from ._faithfulness import (
     randomization_check,
     rank_correlation,
 )
-from ._sample import ContrastExplanation, NoveltyExplanation, PredictionExplanation
+from ._novelty import NoveltyExplanation
+from ._sample import ContrastExplanation, PredictionExplanation
 from .pair import PairExplanation, PartsExplanation
 from .shapley import VotesExplanation, shapley_values
 

@@ -14,6 +14,7 @@ from ..utils.numbers import number
 from .explanation import (
     DECISIONS,
     SignedExplanation,
+    check_by,
     check_choice,
     check_items,
     check_numbers,
@@ -82,6 +83,8 @@ class ClassExplanation(_OverRows):
     decision : {"neighbors", "prototypes", "linear"}, default="neighbors"
         Whether rows are compared with training rows, prototypes, or the means of linear
         discriminants.
+    by : {"nodes", "descriptors", "columns"}, default="nodes"
+        What the leaves of the tree are, as for :class:`PairExplanation`.
 
     See Also
     --------
@@ -113,6 +116,7 @@ class ClassExplanation(_OverRows):
     label: Any
     rows: np.ndarray
     decision: str = "neighbors"
+    by: str = "nodes"
 
     _type = "class"
     _frame_names = ("direct", "direct_error", "total", "total_error", "share")
@@ -120,6 +124,7 @@ class ClassExplanation(_OverRows):
     def __post_init__(self) -> None:
         n_nodes = check_tree(self.tree).n_nodes
         check_choice(self.decision, "decision", *DECISIONS)
+        check_by(self.by)
         direct = check_numbers(self.direct_by_row, "direct_by_row", ("n_rows", n_nodes))
         # fields of a frozen dataclass can only be set in its dict
         vars(self).update(direct_by_row=direct, rows=check_items(self.rows, "rows", (len(direct),)))
@@ -147,7 +152,7 @@ class ClassExplanation(_OverRows):
                 f"{'those' if rows else 'that'} of their own class."
             )
         if not pro:
-            return [opening, f"No node separates them{against}"]
+            return [opening, f"No {self._unit} separates them{against}"]
         weaker_side = self._weaker_side("separates", "makes similar")
         return [opening, f"They are separated by {pro}{against}", *weaker_side]
 
@@ -158,14 +163,14 @@ class ClassExplanation(_OverRows):
         return f"{class_name(self.label)} against all others"
 
     def _caption(self) -> str:
-        return f"Shares of what sets {class_name(self.label)} apart, by node"
+        return f"Shares of what sets {class_name(self.label)} apart, by {self._unit}"
 
     def _share_label(self) -> str:
         return f"share:  ← other classes  |  {class_name(self.label)} →"
 
     def _about(self) -> dict[str, Any]:
         about = {"label": plain(self.label), "rows": self.rows.tolist()}
-        return {**about, "decision": self.decision}
+        return {**about, "decision": self.decision, "by": self.by}
 
 
 def standard_error(values: np.ndarray) -> np.ndarray:
@@ -200,6 +205,8 @@ class ModelExplanation(_OverRows):
         Accuracy on the table whose columns were permuted.
     drops_direct, drops_below : array-like of shape (n_repeats, n_nodes), default=None
         Accuracy lost by permuting a node's own columns, and the columns of its whole subtree.
+    by : {"nodes", "descriptors", "columns"}, default="nodes"
+        What the leaves of the tree are, as for :class:`PairExplanation`.
 
     See Also
     --------
@@ -238,6 +245,7 @@ class ModelExplanation(_OverRows):
     accuracy: float | None = None
     drops_direct: np.ndarray | None = None
     drops_below: np.ndarray | None = None
+    by: str = "nodes"
 
     _type = "model"
     _value_name = "mean net share"
@@ -245,6 +253,7 @@ class ModelExplanation(_OverRows):
 
     def __post_init__(self) -> None:
         n_nodes = check_tree(self.tree).n_nodes
+        check_by(self.by)
         direct = check_numbers(self.direct_by_row, "direct_by_row", ("n_rows", n_nodes))
         vars(self)["direct_by_row"] = direct
         given = [v is not None for v in (self.accuracy, self.drops_direct, self.drops_below)]
@@ -280,13 +289,16 @@ class ModelExplanation(_OverRows):
 
     def _sentences(self, max_nodes: int) -> list[str]:
         pro, against = self._for_and_against(max_nodes)
-        separating = f"classes are separated by {pro}" if pro else "no node separates classes"
+        separating = (
+            f"classes are separated by {pro}" if pro else f"no {self._unit} separates classes"
+        )
         lines = [f"Over {self._rows()}, {separating}{against}"]
         if self.accuracy is not None:
             drops = self.drops_direct.mean(axis=0)
             worst = int(drops.argmax())
             if drops[worst] <= 0:
-                lines.append("Permuting any one node's direct columns does not lower the accuracy.")
+                one = self._unit if self._is_refined else "node's direct columns"
+                lines.append(f"Permuting any one {one} does not lower the accuracy.")
             else:
                 lines.append(
                     f"Permuting {spoken_labels(self.tree)[worst]} costs most: accuracy falls from "
@@ -302,12 +314,12 @@ class ModelExplanation(_OverRows):
         return "what the model relies on"
 
     def _caption(self) -> str:
-        return f"Mean shares over {self._rows()}, by node"
+        return f"Mean shares over {self._rows()}, by {self._unit}"
 
     def _share_label(self) -> str:
         return "mean share:  ← other classes  |  own class →"
 
     def _about(self) -> dict[str, Any]:
         drops = [None if v is None else v.tolist() for v in (self.drops_direct, self.drops_below)]
-        about = {"n_rows": len(self.direct_by_row), "accuracy": self.accuracy}
+        about = {"by": self.by, "n_rows": len(self.direct_by_row), "accuracy": self.accuracy}
         return {**about, "drops_direct": drops[0], "drops_below": drops[1]}

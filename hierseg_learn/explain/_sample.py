@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass, replace
-from functools import cached_property
 from html import escape
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..metrics import VoteCalibration
 from ..tree import SegmentTree
 from ..utils.numbers import check_integer, number, percent
 from . import words
@@ -19,7 +19,7 @@ from .explanation import (
     DistanceExplanation,
     OneSample,
     SignedExplanation,
-    check_attribute_to,
+    check_by,
     check_choice,
     check_direct,
     check_items,
@@ -31,7 +31,6 @@ from .explanation import (
     check_weights,
     class_name,
     plain,
-    read_only,
 )
 from .words import Phrases, enumerate_words, size_share, split_sentence, start_sentence, summary
 
@@ -51,7 +50,8 @@ class ContrastExplanation(OneSample, SignedExplanation):
     training rows of the class `foil`, minus the mean one to those of the class `target` (or the two
     prototypes), with the rows kept fixed. For ``decision="linear"`` it is the log-likelihood ratio
     of the two classes, half the difference of the squared distances to their means; with the
-    log-odds of the priors, `log_prior_odds`, it makes the log-odds of the classes. A node with a
+    log-odds of the priors, `log_prior_odds`, it makes the log-odds of the classes. For prototypes,
+    half the difference over the `temperature`, with these, makes the log-odds. A node with a
     positive number is more similar to the target than to the foil. Numbers of either sign may
     cancel, so a share is one of all that speaks for the target, or against it, whichever is more.
     In words, tables and pictures a share is written with the word of its side, without a sign.
@@ -75,11 +75,14 @@ class ContrastExplanation(OneSample, SignedExplanation):
         Names or labels of the samples.
     decision : {"neighbors", "prototypes", "linear"}, default="neighbors"
         Whether the rows are training rows, prototypes, or class means of linear discriminants.
-    attribute_to : {"nodes", "parts"}, default="nodes"
-        Whether an inner node's own columns count for the node, or for the leaves below it as far as
-        they can be split, as in :class:`PartsExplanation`.
+    by : {"nodes", "parts", "descriptors", "columns"}, default="nodes"
+        What the leaves of the tree are, as for :class:`PairExplanation`; with "parts", the columns
+        of an inner node count for the leaves below it as far as they can be split, as in
+        :class:`PartsExplanation`.
     log_prior_odds : float or array-like of shape (n_samples,), default=None
-        Log-odds of the priors of `target` and `foil`, for ``decision="linear"``; None is 0.
+        Log-odds of the priors of `target` and `foil`; None is 0. Neighbors have none.
+    temperature : float, default=1
+        What half the difference is divided by in the log-odds, for ``decision="prototypes"``.
 
     See Also
     --------
@@ -135,15 +138,16 @@ class ContrastExplanation(OneSample, SignedExplanation):
     present: np.ndarray | None = None
     name: Any = NAMELESS
     decision: str = "neighbors"
-    attribute_to: str = "nodes"
+    by: str = "nodes"
     log_prior_odds: Any = None
+    temperature: float = 1.0
 
     _type = "contrast"
 
     def __post_init__(self) -> None:
         n_nodes = check_tree(self.tree).n_nodes
         check_choice(self.decision, "decision", *DECISIONS)
-        check_attribute_to(self.attribute_to)
+        check_by(self.by)
         direct = check_direct(self.direct, "direct", (n_nodes,))
         samples = direct.shape[:-1]
         squared = check_numbers(self.squared_distances, "squared_distances", (*samples, 2))
@@ -159,13 +163,14 @@ class ContrastExplanation(OneSample, SignedExplanation):
                 f"{f' for sample {i}' if samples else ''}."
             )
         prior = self.log_prior_odds
-        if self.decision == "linear":
+        if self.decision != "neighbors":
             prior = check_numbers(
                 np.zeros(samples) if prior is None else prior, "log_prior_odds", samples
             )
         elif prior is not None:
             raise ValueError(
-                f"log_prior_odds belong to decision='linear', got decision={self.decision!r}."
+                "log_prior_odds belong to decision='linear' or 'prototypes', got "
+                "decision='neighbors'."
             )
         classes = {
             name: check_items(getattr(self, name), name, samples) if samples else value
@@ -190,15 +195,17 @@ class ContrastExplanation(OneSample, SignedExplanation):
 
     @property
     def log_odds(self) -> Any:
-        """Log-odds of `target` and `foil`: the sum of the contributions and `log_prior_odds`.
+        """Log-odds of `target` and `foil`, by the contributions and `log_prior_odds`.
 
         A float, or for a batch an array of (n_samples,).
         """
-        if self.decision != "linear":
+        if self.decision == "neighbors":
             raise AttributeError(
-                f"a contrast has log-odds for decision='linear' only, got {self.decision!r}."
+                "a contrast has log-odds for decision='linear' and 'prototypes' only, got "
+                "'neighbors'."
             )
-        log_odds = self.value + self.log_prior_odds
+        part = 1.0 if self.decision == "linear" else 0.5 / self.temperature
+        log_odds = part * self.value + self.log_prior_odds
         return log_odds if self.is_batch else float(log_odds)
 
     @property
@@ -206,7 +213,7 @@ class ContrastExplanation(OneSample, SignedExplanation):
         return "log-likelihood ratio" if self.decision == "linear" else "difference"
 
     def _other_terms(self) -> dict[str, float]:
-        prior = 0.0 if self.log_prior_odds is None else float(self.log_prior_odds)
+        prior = float(self.log_prior_odds) if self.decision == "linear" else 0.0
         return {"priors": prior} if prior else {}
 
     def _sum_name(self) -> str:
@@ -214,7 +221,7 @@ class ContrastExplanation(OneSample, SignedExplanation):
 
     def _values(self) -> dict[str, float]:
         values = super()._values()
-        return {**values, "log_odds": self.log_odds} if self.decision == "linear" else values
+        return values if self.decision == "neighbors" else {**values, "log_odds": self.log_odds}
 
     def _trimmed(self, values: dict[str, Any]) -> dict[str, Any]:
         for name in ("target_neighbors", "foil_neighbors"):
@@ -236,7 +243,7 @@ class ContrastExplanation(OneSample, SignedExplanation):
         target, foil = class_name(self.target), class_name(self.foil)
         weaker_side = self._weaker_side(f"speaks for {target}", "speaks against it")
         sentences = [self._comparison(target, foil), *weaker_side]
-        if self.attribute_to == "parts":
+        if self.by == "parts":
             sentences.append(split_sentence(size_share(self.direct, ~self.tree.is_leaf)))
         return sentences
 
@@ -247,17 +254,25 @@ class ContrastExplanation(OneSample, SignedExplanation):
             if not self._other_terms():
                 return f"{odds}."
             return (
-                f"{odds}: {number(self.value)} by the nodes and {number(self.log_prior_odds)} by "
-                "the priors."
+                f"{odds}: {number(self.value)} by the {self._unit}s and "
+                f"{number(self.log_prior_odds)} by the priors."
             )
         numbers = [number(value) for value in self.squared_distances]
         if self.value < 0:
             target, foil, numbers = foil, target, numbers[::-1]
-        return (
+        closer = (
             f"{self.name} is as close to {target} as to {foil} (squared distance {numbers[0]})."
             if self.value == 0
             else f"{self.name} is closer to {target} than to {foil} "
             f"(squared distances {numbers[0]} and {numbers[1]})."
+        )
+        if self.decision == "neighbors":
+            return closer
+        prior, scale = float(self.log_prior_odds), number(2 * self.temperature)
+        by_priors = f", and {number(prior)} by the priors" if prior else ""
+        return (
+            f"{closer} The log-odds of {class_name(self.target)}, {number(self.log_odds)}, are the "
+            f"difference divided by {scale}{by_priors}."
         )
 
     def _answer(self, max_nodes: int) -> str:
@@ -277,11 +292,11 @@ class ContrastExplanation(OneSample, SignedExplanation):
     def _caption(self) -> str:
         if self.decision == "linear":
             sides = f"{class_name(self.target)} against {class_name(self.foil)}"
-            return f"Shares by node; log-odds of {sides} {number(self.log_odds)}"
+            return f"Shares by {self._unit}; log-odds of {sides} {number(self.log_odds)}"
         squared = self.squared_distances
         return (
-            f"Shares by node; squared distances {number(squared[0])} to {class_name(self.target)} "
-            f"and {number(squared[1])} to {class_name(self.foil)}"
+            f"Shares by {self._unit}; squared distances {number(squared[0])} to "
+            f"{class_name(self.target)} and {number(squared[1])} to {class_name(self.foil)}"
         )
 
     def _share_label(self) -> str:
@@ -311,12 +326,13 @@ class ContrastExplanation(OneSample, SignedExplanation):
         target_rows, foil_rows = (None if row is None else row.tolist() for row in rows)
         return {
             "decision": self.decision,
-            "attribute_to": self.attribute_to,
+            "by": self.by,
             "name": self.name,
             "target": plain(self.target),
             "foil": plain(self.foil),
             "squared_distances": self.squared_distances.tolist(),
             "log_prior_odds": None if self.log_prior_odds is None else float(self.log_prior_odds),
+            "temperature": self.temperature,
             "target_neighbors": target_rows,
             "foil_neighbors": foil_rows,
         }
@@ -340,10 +356,10 @@ class PredictionExplanation(OneSample, DistanceExplanation):
     ----------
     tree : SegmentTree
         The tree.
-    direct_by_neighbor : array-like of shape (n_neighbors, n_nodes)
-        What the own columns of every node contribute to the squared distance to each neighbor;
-        a row sums to that distance. A batch has one more axis in front, as have all others but
-        `classes`.
+    direct : array-like of shape (n_nodes,)
+        What the own columns of every node contribute to the mean of `squared_distances`, weighted
+        by the votes, of which it is the sum. A batch has one more axis in front, as have all others
+        but `classes`.
     prediction : object
         The predicted class, one of `classes`.
     classes : array-like of shape (n_classes,)
@@ -355,6 +371,8 @@ class PredictionExplanation(OneSample, DistanceExplanation):
         padded with -1.
     neighbor_classes : array-like of shape (n_neighbors,)
         Their classes, as in `classes`.
+    squared_distances : array-like of shape (n_neighbors,)
+        Squared distance to each of them.
     vote_weights : array-like of shape (n_neighbors,)
         Weight of every vote: not negative, not all zero, of any scale.
     present : array-like of bool, shape (n_nodes,), default=None
@@ -363,8 +381,12 @@ class PredictionExplanation(OneSample, DistanceExplanation):
         Names or labels of the samples.
     decision : {"neighbors", "prototypes", "linear"}, default="neighbors"
         Whether training rows vote, prototypes of classes, or class means of linear discriminants.
+    by : {"nodes", "descriptors", "columns"}, default="nodes"
+        What the leaves of the tree are, as for :class:`PairExplanation`.
     contrast : ContrastExplanation, default=None
         Why the predicted class rather than the next one; None leaves it out.
+    calibration : VoteCalibration, default=None
+        How the votes of neighbors become `proba`; None leaves it out.
 
     See Also
     --------
@@ -378,16 +400,17 @@ class PredictionExplanation(OneSample, DistanceExplanation):
     >>> tree = SegmentTree.from_nested({"photo": {"sky": 0, "boat": 1}})
     >>> explanation = PredictionExplanation(
     ...     tree,
-    ...     [[0.2, 0.1, 0.0], [0.4, 0.1, 0.1], [0.3, 1.0, 0.4]],
+    ...     [0.3, 0.4, 0.5 / 3],
     ...     prediction="sail",
     ...     classes=["motor", "sail"],
     ...     proba=[1 / 3, 2 / 3],
     ...     neighbors=[7, 31, 4],
     ...     neighbor_classes=["sail", "sail", "motor"],
+    ...     squared_distances=[0.3, 0.6, 1.7],
     ...     vote_weights=[1, 1, 1],
     ... )
     >>> print(explanation.to_text())
-    The sample is predicted 'sail' (2 of 3 nearest neighbors).
+    The sample is predicted 'sail' (2 of 3 nearest neighbors, probability 67%).
     The sample differs from its nearest neighbors mostly because of boat (46%) and sky (35%).
     <BLANKLINE>
     mean squared distance 0.867  share  direct
@@ -401,40 +424,59 @@ class PredictionExplanation(OneSample, DistanceExplanation):
     """
 
     tree: SegmentTree
-    direct_by_neighbor: np.ndarray
+    direct: np.ndarray
     _: KW_ONLY
     prediction: Any
     classes: np.ndarray
     proba: np.ndarray
     neighbors: np.ndarray
     neighbor_classes: np.ndarray
+    squared_distances: np.ndarray
     vote_weights: np.ndarray
     present: np.ndarray | None = None
     name: Any = NAMELESS
     decision: str = "neighbors"
+    by: str = "nodes"
     contrast: ContrastExplanation | None = None
+    calibration: VoteCalibration | None = None
 
     _type = "prediction"
 
     def __post_init__(self) -> None:
         n_nodes = check_tree(self.tree).n_nodes
         check_choice(self.decision, "decision", *DECISIONS)
-        shape = ("n_neighbors", n_nodes)
-        direct = check_direct(self.direct_by_neighbor, "direct_by_neighbor", shape)
-        votes, samples = direct.shape[:-1], direct.shape[:-2]
+        check_by(self.by)
+        direct = check_direct(self.direct, "direct", (n_nodes,))
+        samples = direct.shape[:-1]
+        squared = check_numbers(
+            self.squared_distances, "squared_distances", (*samples, "n_neighbors")
+        )
+        votes = squared.shape
+        weights = check_weights(self.vote_weights, "vote_weights", votes)
+        means = (weights * squared).sum(axis=-1) / weights.sum(axis=-1)
+        scale = np.abs(direct).sum(axis=-1) + means
+        wrong = np.atleast_1d(np.abs(direct.sum(axis=-1) - means) > TOLERANCE * scale)
+        if wrong.any():
+            i = int(wrong.argmax())
+            raise ValueError(
+                "direct must sum to the mean of squared_distances, weighted by vote_weights, "
+                f"{np.atleast_1d(means)[i]:.6g}, got {np.atleast_1d(direct.sum(axis=-1))[i]:.6g}"
+                f"{f' for sample {i}' if samples else ''}."
+            )
         classes = check_items(self.classes, "classes", ("n_classes",))
         prediction = check_items(self.prediction, "prediction", samples) if samples else None
         voting_classes = check_items(self.neighbor_classes, "neighbor_classes", votes)
         check_members(np.ravel(self.prediction), "prediction", classes)
         check_members(voting_classes.ravel(), "neighbor_classes", classes)
         vars(self).update(
-            direct_by_neighbor=direct,
+            direct=direct,
+            squared_distances=squared,
             prediction=self.prediction if prediction is None else prediction,
             classes=classes,
             proba=check_numbers(self.proba, "proba", (*samples, len(classes))),
             neighbors=check_items(self.neighbors, "neighbors", votes),
             neighbor_classes=voting_classes,
-            vote_weights=check_weights(self.vote_weights, "vote_weights", votes),
+            vote_weights=weights,
             present=check_presence(self.present, "present", (*samples, n_nodes)),
             name=check_names(self.name, "name", samples),
         )
@@ -453,16 +495,6 @@ class PredictionExplanation(OneSample, DistanceExplanation):
             )
             raise ValueError(f"contrast must be {wanted}, got {got}.")
         vars(self)["contrast"] = replace(contrast, name=self.name)
-
-    @cached_property
-    def direct(self) -> np.ndarray:
-        """What every node contributes, as the mean over the votes."""
-        return read_only(np.einsum("...r,...rv->...v", self._vote_shares, self.direct_by_neighbor))
-
-    @property
-    def squared_distances(self) -> np.ndarray:
-        """Squared distance to every neighbor."""
-        return np.maximum(self.direct_by_neighbor.sum(axis=-1), 0.0)
 
     @property
     def votes(self) -> pd.DataFrame:
@@ -550,7 +582,7 @@ class PredictionExplanation(OneSample, DistanceExplanation):
 
     def _trimmed(self, values: dict[str, Any]) -> dict[str, Any]:
         votes = values["neighbors"] != -1
-        for name in ("direct_by_neighbor", "neighbors", "neighbor_classes", "vote_weights"):
+        for name in ("squared_distances", "neighbors", "neighbor_classes", "vote_weights"):
             values[name] = values[name][votes]
         return values
 
@@ -594,16 +626,14 @@ class PredictionExplanation(OneSample, DistanceExplanation):
         """The prediction in a sentence, with the votes for it."""
         agrees = self.neighbor_classes == self.prediction
         proba = self.proba[self.classes.tolist().index(plain(self.prediction))]
-        if self.decision == "prototypes":
-            votes = f"the nearest of {len(agrees)} prototypes, probability {percent(proba)}"
-        elif self.decision == "linear":
-            votes = f"probability {percent(proba)}"
-        elif len(agrees) == 1:
-            votes = "the class of its nearest neighbor"
-        else:
-            votes = f"{agrees.sum()} of {len(agrees)} nearest neighbors"
-            if np.ptp(self.vote_weights) > 0:
-                votes += f", {percent(self._vote_shares[agrees].sum())} of the vote"
+        votes = f"probability {percent(proba)}"
+        if self.decision == "neighbors":
+            count = f"{agrees.sum()} of {len(agrees)} nearest neighbors"
+            if len(agrees) == 1:
+                count = f"{'the' if agrees[0] else 'not the'} class of its nearest neighbor"
+            elif np.ptp(self.vote_weights) > 0:
+                count += f", {percent(self._vote_shares[agrees].sum())} of the vote"
+            votes = f"{count}, {votes}"
         tied = self.classes[(self.proba >= proba - _SAME_VOTES) & (self.classes != self.prediction)]
         if len(tied):
             votes += f"; tied with {enumerate_words([class_name(name) for name in tied])}"
@@ -628,7 +658,8 @@ class PredictionExplanation(OneSample, DistanceExplanation):
         those = self._those()
         phrases = Phrases(
             mostly=f"{self.name} differs from {those} mostly because of ",
-            many=f"Many parts set {self.name} apart from {those}; the largest shares are those of ",
+            many=f"Many {self._parts} set {self.name} apart from {those}; the largest shares are "
+            "those of ",
             none=f"{self.name} does not differ from {those}: the distance is 0.",
         )
         return summary(self.tree, self.direct_share, phrases, missing, max_nodes)
@@ -666,11 +697,26 @@ class PredictionExplanation(OneSample, DistanceExplanation):
         ]
         if len(squared) > len(order):
             lines.append(f"and {len(squared) - len(order)} more")
-        return "\n".join(lines)
+        return "\n".join([*lines, *self._calibration_lines()])
+
+    def _calibration_lines(self) -> list[str]:
+        """How votes become probabilities, in a sentence."""
+        rule = self.calibration
+        if rule is None:
+            return []
+        added = power = ""
+        if rule.smoothing:
+            added = f" with {number(rule.smoothing)} more, spread like the training rows"
+        if rule.temperature != 1:
+            power = f", to the power of {number(1 / rule.temperature)}"
+        is_moved = not np.allclose(rule.priors, rule.shares)
+        moved = ", times the priors over the shares of the training rows" * is_moved
+        return [f"probability: shares of the {rule.n_neighbors} votes{added}{power}{moved}"]
 
     def _about(self) -> dict[str, Any]:
         return {
             "decision": self.decision,
+            "by": self.by,
             "name": self.name,
             "prediction": plain(self.prediction),
             "classes": self.classes.tolist(),
@@ -680,123 +726,5 @@ class PredictionExplanation(OneSample, DistanceExplanation):
             "vote_weights": self._vote_shares.tolist(),
             "squared_distances": self.squared_distances.tolist(),
             "contrast": None if self.contrast is None else self.contrast.to_dict(),
+            "calibration": None if self.calibration is None else self.calibration.to_dict(),
         }
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class NoveltyExplanation(OneSample, SignedExplanation):
-    """Which nodes make a sample unlike the training rows.
-
-    What is explained is the squared distance of the sample to the nearest class, in standard
-    deviations above what is usual for rows that are held out.
-
-    Parameters
-    ----------
-    tree : SegmentTree
-        The tree.
-    direct : array-like of shape (n_nodes,) or (n_samples, n_nodes)
-        What the own columns of every node contribute: negative where the node is closer to the
-        nearest class than usual.
-    p_value : float or array-like of shape (n_samples,)
-        Share of the held-out rows that are at least as far, the sample itself included.
-    nearest_class : object or array-like of shape (n_samples,)
-        The nearest class.
-    n_held_out : int
-        Number of held-out rows.
-    present : array-like of bool, of the shape of `direct`, default=None
-        Whether the sample has the node; None if unknown.
-    name : str or array-like of shape (n_samples,), default="the sample"
-        Name of the sample.
-    level : float, default=0.01
-        p-value up to which the sample is called unlike anything seen; takes 99 held-out rows.
-
-    See Also
-    --------
-    HierarchicalMetricClassifier.explain_novelty : Makes such explanations.
-
-    Examples
-    --------
-    >>> from hierseg_learn.explain import NoveltyExplanation
-    >>> from hierseg_learn.tree import SegmentTree
-    >>> tree = SegmentTree.from_nested({"photo": {"sky": 0, "boat": 1}})
-    >>> explanation = NoveltyExplanation(
-    ...     tree, [0.5, 7.5, -0.5], p_value=0.01, nearest_class="sail", n_held_out=99
-    ... )
-    >>> print(explanation.to_text())
-    The sample is unlike anything seen, because of boat (94%).
-    The nearest class is 'sail'; none of 99 held-out rows is as far from the classes.
-    <BLANKLINE>
-    novelty 7.5   for  against      direct
-    photo        100%       6%  6% against
-    ├── sky        6%       0%          6%
-    └── boat      94%       0%         94%
-    """
-
-    tree: SegmentTree
-    direct: np.ndarray
-    _: KW_ONLY
-    p_value: Any
-    nearest_class: Any
-    n_held_out: int
-    present: np.ndarray | None = None
-    name: Any = NAMELESS
-    level: float = 0.01
-
-    _type = "novelty"
-    _value_name = "novelty"
-    _shared = SignedExplanation._shared | {"n_held_out", "level"}
-
-    def __post_init__(self) -> None:
-        direct = check_direct(self.direct, "direct", (check_tree(self.tree).n_nodes,))
-        samples = direct.shape[:-1]
-        p_value, nearest = self.p_value, self.nearest_class
-        if samples:
-            p_value = check_numbers(p_value, "p_value", samples)
-            nearest = check_items(nearest, "nearest_class", samples)
-        # fields of a frozen dataclass can only be set in its dict
-        vars(self).update(
-            direct=direct,
-            p_value=p_value,
-            nearest_class=nearest,
-            n_held_out=check_integer(self.n_held_out, "n_held_out"),
-            present=check_presence(self.present, "present", direct.shape),
-            name=check_names(self.name, "name", samples),
-        )
-
-    @property
-    def is_novel(self) -> Any:
-        """Whether the sample is unlike anything seen: a bool, or for a batch one each."""
-        novel = np.asarray(self.p_value) <= self.level
-        return novel if self.is_batch else bool(novel)
-
-    def _sentences(self, max_nodes: int) -> list[str]:
-        named = words.named_shares(self.tree, self.direct_share, 1, max_nodes)
-        count = round(self.p_value * (self.n_held_out + 1)) - 1
-        held_out = (
-            f"The nearest class is {class_name(self.nearest_class)}; {count or 'none'} of "
-            f"{self.n_held_out} held-out rows {'are' if count > 1 else 'is'} as far from the "
-            "classes."
-        )
-        if not self.is_novel:
-            return [f"{self.name} is like the training rows.", held_out]
-        because = f", because of {enumerate_words(named)}" if named else ""
-        return [f"{self.name} is unlike anything seen{because}.", held_out]
-
-    def _title(self) -> str:
-        return self._with_name("Is it like anything seen?")
-
-    def _subject(self) -> str:
-        return str(self.name)
-
-    def _names(self) -> tuple[str, ...]:
-        return (self.name,)
-
-    def _caption(self) -> str:
-        return "Shares of what makes it unlike the training rows, by node"
-
-    def _share_label(self) -> str:
-        return "share:  ← more usual  |  more novel →"
-
-    def _about(self) -> dict[str, Any]:
-        about = {"name": self.name, "p_value": float(self.p_value)}
-        return {**about, "nearest_class": plain(self.nearest_class), "level": self.level}

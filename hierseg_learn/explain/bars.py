@@ -71,7 +71,9 @@ def _write_shares(ax: Axes, table: ShareTable, order: list[int]) -> None:
         below = share_text(table.total[node], sides)
         if table.is_two_sided:
             below = sides_text(pro[node], contra[node], sides)
-        texts.append(direct if table.tree.is_leaf[node] else f"{below}, direct {direct}")
+        if not table.tree.is_leaf[node]:
+            direct = f"{below}, direct {direct}" if table.has_direct else below
+        texts.append(direct)
     make_room(ax, pro[order], texts, FONT_POINTS - 1)
     for row, (end, text) in enumerate(zip(pro[order], texts)):
         write_beside(ax, text, (end, row), color="0.25", fontsize=FONT_POINTS - 1, zorder=4)

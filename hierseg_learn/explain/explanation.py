@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 # what decides on the class of a sample
 DECISIONS = ("neighbors", "prototypes", "linear")
+# what contributions are attributed to
+BY = ("nodes", "parts", "descriptors", "columns")
 # contributions and what they add up to may differ by rounding only
 TOLERANCE = 1e-6
 # what a sample without a name is called
@@ -105,9 +107,9 @@ def check_choice(value: Any, name: str, *choices: str) -> str:
     return value
 
 
-def check_attribute_to(attribute_to: Any) -> str:
-    """Return "nodes" or "parts"."""
-    return check_choice(attribute_to, "attribute_to", "nodes", "parts")
+def check_by(by: Any) -> str:
+    """Return what contributions are attributed to."""
+    return check_choice(by, "by", *BY)
 
 
 def check_members(values: np.ndarray, name: str, classes: np.ndarray) -> None:
@@ -179,12 +181,16 @@ class Explanation(ABC):
 
     tree: SegmentTree
     direct: np.ndarray
+    # what the leaves of the tree are, where they are not nodes of a classifier's tree
+    by: str = "nodes"
 
     _type: ClassVar[str]  # the `type` in `to_dict`
     _value_name: ClassVar[str]
     _sides: ClassVar[Sides]
     # fields that are the same for all samples of a batch, and those that name samples
-    _shared: ClassVar[frozenset[str]] = frozenset({"tree", "classes", "decision", "attribute_to"})
+    _shared: ClassVar[frozenset[str]] = frozenset(
+        {"tree", "classes", "decision", "by", "temperature", "calibration"}
+    )
     _named: ClassVar[tuple[str, ...]] = ("name",)
 
     @property
@@ -252,13 +258,19 @@ class Explanation(ABC):
         -------
         DataFrame
             One row per node, in the order of the tree, by path: `direct`, `total` and `share`, as
-            the attributes, and the presence of the node, missing if unknown. For a batch one row
-            per sample and node, with further columns in front: `sample`, those of the sample,
-            `node` and `depth`.
+            the attributes, and the presence of the node, missing if unknown. By columns, `column`
+            is the name of the leaf's column in the table, or its position in one without names. For
+            a batch one row per sample and node, with further columns in front: `sample`, those of
+            the sample, `node` and `depth`.
         """
         import pandas as pd
 
-        columns: dict[str, Any] = {
+        columns: dict[str, Any] = {}
+        if self.by == "columns":
+            of_leaves = np.full(self.tree.n_nodes, None)
+            of_leaves[self.tree.leaves] = [value and value[0] for value in self.tree.leaf_values]
+            columns["column"] = np.resize(of_leaves, self.direct.size)
+        columns |= {
             name: values.ravel() if values is not None else np.full(self.direct.size, None)
             for name, values in self._frame_columns().items()
         }
@@ -301,7 +313,8 @@ class Explanation(ABC):
         Parameters
         ----------
         max_nodes : int, default=3
-            How many nodes a sentence may name. The tree shows all of them.
+            How many nodes a sentence may name. The tree shows all of them, but of the columns or
+            descriptors of a node only the largest, up to 10; the others share a line.
 
         Returns
         -------
@@ -352,7 +365,7 @@ class Explanation(ABC):
                 f"words and pictures are of one sample, got a batch of {len(self)}; select one by "
                 "its index, such as explanations[0]."
             )
-        return ShareTable(
+        table = ShareTable(
             tree=self.tree,
             direct=self.direct_share,
             total=self.share,
@@ -366,6 +379,22 @@ class Explanation(ABC):
             marks=self._marks(),
             more=self._more_columns(),
         )
+        return table.abridged(self._unit) if self._is_refined else table
+
+    @property
+    def _parts(self) -> str:
+        """What differs between samples, in a word."""
+        return f"{self._unit}s" if self._is_refined else "parts"
+
+    @property
+    def _is_refined(self) -> bool:
+        """Whether the leaves of the tree are columns or descriptors of the nodes above them."""
+        return self.by in ("columns", "descriptors")
+
+    @property
+    def _unit(self) -> str:
+        """What contributes, in a word."""
+        return self.by.removesuffix("s") if self._is_refined else "node"
 
     @cached_property
     def _by_side(self) -> tuple[np.ndarray, np.ndarray]:
@@ -523,7 +552,7 @@ class DistanceExplanation(Explanation):
 
     def _caption(self) -> str:
         what = "Shares of what sets apart" if self._is_two_sided else "Shares"
-        return f"{what} in the squared distance, {number(self.value)}, by node"
+        return f"{what} in the squared distance, {number(self.value)}, by {self._unit}"
 
     def _share_label(self) -> str:
         if self._is_two_sided:
@@ -564,7 +593,7 @@ class SignedExplanation(Explanation):
         return ", ".join([self._head(), *names])
 
     def _leading(self, sign: int, max_nodes: int) -> list[str]:
-        return words.named_shares(self.tree, self.direct_share, sign, max_nodes)
+        return words.named_shares(self.tree, self.direct_share, sign, max_nodes, self._unit)
 
     def _for_and_against(self, max_nodes: int) -> tuple[str, str]:
         """Leading nodes of either side as words: "a and b", and "; against it: c." or "."."""

@@ -1,4 +1,4 @@
-"""Explanations of the distance of two samples, by nodes or by parts."""
+"""Explanations of the distance of two samples, by nodes, columns or parts."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from ..table.layout import AREA
 from ..tree import SegmentTree
 from .explanation import (
     DistanceExplanation,
+    check_by,
     check_direct,
     check_items,
     check_names,
@@ -39,11 +40,14 @@ class PairExplanation(DistanceExplanation):
         Whether a sample has the node; None, for both, if unknown.
     name_a, name_b : str or array-like of shape (n_pairs,), default="a", "b"
         Names of the samples.
+    by : {"nodes", "descriptors", "columns"}, default="nodes"
+        What the leaves of the tree are: nodes of a classifier's tree; or the descriptors or single
+        columns of its nodes, which are then one level above. Names of columns are leaf values.
 
     See Also
     --------
     PredictionExplanation : Why a sample got its class.
-    SegmentContributionDisplay : The contributions drawn over photos.
+    hierseg_learn.displays.SegmentContributionDisplay : The contributions drawn over photos.
 
     Examples
     --------
@@ -77,6 +81,7 @@ class PairExplanation(DistanceExplanation):
     present_b: np.ndarray | None = None
     name_a: Any = "a"
     name_b: Any = "b"
+    by: str = "nodes"
 
     _type = "pair"
     _named = ("name_a", "name_b")
@@ -88,6 +93,7 @@ class PairExplanation(DistanceExplanation):
             raise ValueError(
                 f"{lacking} is None, but the other presence is given; expected both or neither."
             )
+        check_by(self.by)
         direct = check_direct(self.direct, "direct", (n_nodes,))
         # fields of a frozen dataclass can only be set in its dict
         vars(self).update(
@@ -136,13 +142,13 @@ class PairExplanation(DistanceExplanation):
         both = self._subject()
         phrases = Phrases(
             mostly=f"{both} differ mostly because of ",
-            many=f"Many parts set {both} apart; the largest shares are those of ",
+            many=f"Many {self._parts} set {both} apart; the largest shares are those of ",
             none=f"{both} do not differ: their distance is 0.",
         )
         return summary(self.tree, self.direct_share, phrases, self._missing(), max_nodes)
 
     def _about(self) -> dict[str, Any]:
-        return {"name_a": self.name_a, "name_b": self.name_b}
+        return {"by": self.by, "name_a": self.name_a, "name_b": self.name_b}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -159,8 +165,8 @@ class PartsExplanation(PairExplanation):
         The tree.
     direct : array-like of shape (n_nodes,) or (n_pairs, n_nodes)
         What every leaf, and the rest of every inner node, contribute to the squared distance.
-    present_a, present_b, name_a, name_b
-        As for :class:`PairExplanation`.
+    present_a, present_b, name_a, name_b, by
+        As for :class:`PairExplanation`; `by` is "parts".
     unsplit : array-like of the shape of `direct`
         What the nodes' own columns contribute, not split: `direct` of :class:`PairExplanation`.
     column_kinds : array-like of str, shape (n_features,)
@@ -221,6 +227,7 @@ class PartsExplanation(PairExplanation):
     _: KW_ONLY
     unsplit: np.ndarray
     column_kinds: np.ndarray
+    by: str = "parts"
 
     _type = "parts"
     _shared = PairExplanation._shared | {"column_kinds"}
@@ -283,7 +290,7 @@ def split_over_leaves(
         for leaf in below:
             if AREA not in places[leaf]:
                 raise ValueError(
-                    f"attribute_to='parts' weights parts by their areas and needs a column "
+                    "by='parts' weights parts by their areas and needs a column "
                     f"'{tree.path(leaf)}|{AREA}', which the table lacks."
                 )
         shared = [name for name in places[node] if all(name in places[leaf] for leaf in below)]

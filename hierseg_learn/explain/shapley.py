@@ -12,7 +12,6 @@ import numpy as np
 from ..tree import SegmentTree
 from ..utils.numbers import number, percent
 from .explanation import (
-    DECISIONS,
     NAMELESS,
     TOLERANCE,
     OneSample,
@@ -94,12 +93,11 @@ def shapley_values(worth: Callable[[np.ndarray], np.ndarray], n_players: int) ->
 
 @dataclass(frozen=True, eq=False, repr=False)
 class VotesExplanation(OneSample, SignedExplanation):
-    """What every part adds to the share of the votes for a class, or to its probability.
+    """What every part adds to the probability of a class, by its votes or its distances.
 
-    What is explained is the share of the votes with all parts of the sample, minus the one without
-    any of them; where no neighbors vote, the probability of the class takes its place.
-    Contributions are the exact Shapley values of the game whose worth is the share of the votes
-    when only the parts of a coalition are present: the mean gain by a part over all orders in which
+    What is explained is the probability with all parts of the sample, minus the one without any of
+    them. Contributions are the exact Shapley values of the game whose worth is the probability when
+    only the parts of a coalition are present: the mean gain by a part over all orders in which
     parts may be added.
 
     Parameters
@@ -111,8 +109,8 @@ class VotesExplanation(OneSample, SignedExplanation):
     label : object
         The class.
     scores : array-like of shape (2 ** n_players,)
-        Share of the votes for the class with every coalition of the players: bit k of the position
-        says whether player k is present.
+        Probability of the class with every coalition of the players: bit k of the position says
+        whether player k is present.
     players : array-like of int, shape (n_players,)
         The nodes that were removed and added, each with its subtree.
     removal : {"ablate", "swap"}
@@ -122,8 +120,6 @@ class VotesExplanation(OneSample, SignedExplanation):
         Whether the sample has the node; None if unknown.
     name : str, default="the sample"
         Name of the sample.
-    decision : {"neighbors", "prototypes", "linear"}, default="neighbors"
-        Whether training rows vote, or prototypes or linear discriminants give the probability.
 
     See Also
     --------
@@ -144,16 +140,16 @@ class VotesExplanation(OneSample, SignedExplanation):
     ...     removal="ablate",
     ... )
     >>> print(explanation.to_text())
-    80% of the votes are for 'ballet', 30% if all parts are ablated.
-    They are due to skirt (82%); against it: hair (9%).
-    All that adds votes is 100%; what takes votes away is 9% of that.
+    The probability of 'ballet' is 80%, 30% if all parts are ablated.
+    It is due to skirt (82%); against it: hair (9%).
+    All that raises it is 100%; what lowers it is 9% of that.
     <BLANKLINE>
-    difference 0.5   for  against      direct  votes
-    photo           100%       9%          0%      0
-    ├── sky          18%       0%         18%    0.1
-    └── person       82%       9%          0%      0
-        ├── hair      0%       9%  9% against  -0.05
-        └── skirt    82%       0%         82%   0.45
+    difference 0.5   for  against      direct  probability
+    photo           100%       9%          0%            0
+    ├── sky          18%       0%         18%          0.1
+    └── person       82%       9%          0%            0
+        ├── hair      0%       9%  9% against        -0.05
+        └── skirt    82%       0%         82%         0.45
 
     """
 
@@ -166,14 +162,12 @@ class VotesExplanation(OneSample, SignedExplanation):
     removal: str
     present: np.ndarray | None = None
     name: str = NAMELESS
-    decision: str = "neighbors"
 
     _type = "votes"
 
     def __post_init__(self) -> None:
         n_nodes = check_tree(self.tree).n_nodes
         check_choice(self.removal, "removal", "ablate", "swap")
-        check_choice(self.decision, "decision", *DECISIONS)
         direct = check_numbers(self.direct, "direct", (n_nodes,))
         players = check_numbers(self.players, "players", ("n_players",)).astype(np.intp)
         scores = check_numbers(self.scores, "scores", (2 ** len(players),))
@@ -192,11 +186,11 @@ class VotesExplanation(OneSample, SignedExplanation):
 
     @property
     def proba(self) -> np.ndarray:
-        """Share of the votes without any player, and with all of them: array of shape (2,)."""
+        """Probability without any player, and with all of them: array of shape (2,)."""
         return self.scores[[0, -1]]
 
     def worth(self, kept: Any) -> np.ndarray:
-        """Share of the votes when only some players are present.
+        """Probability when only some players are present.
 
         Parameters
         ----------
@@ -217,53 +211,37 @@ class VotesExplanation(OneSample, SignedExplanation):
     def _sentences(self, max_nodes: int) -> list[str]:
         without = "ablated" if self.removal == "ablate" else "those of other images"
         none, everything = (percent(value) for value in self.proba)
-        of_what = (
-            f"{everything} of the votes are for {class_name(self.label)}"
-            if self._is_vote
-            else f"The probability of {class_name(self.label)} is {everything}"
+        opening = (
+            f"The probability of {class_name(self.label)} is {everything}, {none} if all parts are "
+            f"{without}."
         )
-        opening = f"{of_what}, {none} if all parts are {without}."
         pro, against = self._for_and_against(max_nodes)
         if not pro:
-            what = "the votes" if self._is_vote else "it"
-            nothing = f"changes {what}" if against == "." else self._adds[0]
+            nothing = "changes it" if against == "." else "raises it"
             return [opening, f"No part {nothing}{against}"]
         if not self.value:
             return [opening, f"The contributions cancel: for it {pro}{against}"]
-        due = "They are" if self._is_vote else "It is"
-        return [opening, f"{due} due to {pro}{against}", *self._weaker_side(*self._adds)]
-
-    @property
-    def _is_vote(self) -> bool:
-        return self.decision == "neighbors"
-
-    @property
-    def _adds(self) -> tuple[str, str]:
-        """What parts do that speak for the class, or against it."""
-        return ("adds votes", "takes votes away") if self._is_vote else ("raises it", "lowers it")
+        weaker_side = self._weaker_side("raises it", "lowers it")
+        return [opening, f"It is due to {pro}{against}", *weaker_side]
 
     def _more_columns(self) -> dict[str, list[str]]:
-        heading = "votes" if self._is_vote else "probability"
-        return {heading: [number(value) for value in self.direct]}
+        return {"probability": [number(value) for value in self.direct]}
 
     def _caption(self) -> str:
-        what = "votes for" if self._is_vote else "probability of"
-        return f"Shares of what parts add to the {what} {class_name(self.label)}, by node"
+        label = class_name(self.label)
+        return f"Shares of what parts add to the probability of {label}, by node"
 
     def _share_label(self) -> str:
         return f"share:  ← others  |  {class_name(self.label)} →"
 
     def _question(self) -> str:
-        if self._is_vote:
-            return f"What do the votes for {class_name(self.label)} come from?"
         return f"What does the probability of {class_name(self.label)} come from?"
 
     def _title(self) -> str:
         return self._with_name(self._question())
 
     def _subject(self) -> str:
-        what = "votes for" if self._is_vote else "probability of"
-        return f"{self.name}: {what} {class_name(self.label)}"
+        return f"{self.name}: probability of {class_name(self.label)}"
 
     def _names(self) -> tuple[str, ...]:
         return (self.name,)
@@ -275,5 +253,4 @@ class VotesExplanation(OneSample, SignedExplanation):
             "proba": self.proba.tolist(),
             "players": [self.tree.paths[node] for node in self.players.tolist()],
             "removal": self.removal,
-            "decision": self.decision,
         }

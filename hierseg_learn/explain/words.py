@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from html import escape
 from typing import NamedTuple
@@ -25,6 +25,8 @@ _HEAD = '<th scope="col" style="text-align:{side}">{text}</th>'
 
 # shares that would be shown as 0% are not worth a word
 LEAST = 0.005
+# leaves of one node that are shown by themselves where they are columns
+_LEAVES = 10
 
 
 class Sides(NamedTuple):
@@ -54,16 +56,66 @@ class ShareTable:
     axis_label: str
     marks: Sequence[str]  # where nodes are missing, in a few words; "" if nowhere
     more: Mapping[str, Sequence[str]]  # further columns, by their headings
+    has_direct: bool = True  # whether inner nodes contribute by themselves
 
     @cached_property
     def columns(self) -> dict[str, Sequence[str]]:
         """Shares as they are written, by the heading of their column."""
-        direct = [share_text(value, self.sides) for value in self.direct]
+        direct = {"direct": [share_text(value, self.sides) for value in self.direct]}
+        more = {**(direct if self.has_direct else {}), **self.more}
         if self.is_two_sided:
             pro, contra = ([percent(value) for value in side] for side in self.by_side)
-            return {self.sides.pro: pro, self.sides.contra: contra, "direct": direct, **self.more}
-        total = [share_text(value, self.sides) for value in self.total]
-        return {"share": total, "direct": direct, **self.more}
+            return {self.sides.pro: pro, self.sides.contra: contra, **more}
+        return {"share": [share_text(value, self.sides) for value in self.total], **more}
+
+    def abridged(self, unit: str) -> ShareTable:
+        """The table with the largest leaves of every node first, and one leaf for its others.
+
+        `unit` is what a leaf is called, such as "column"; only leaves contribute.
+        """
+        tree = self.tree
+        sizes = np.abs(np.stack(self.by_side)).sum(axis=0)
+        order, merged, titles = [], {}, {}
+        for node in tree.bottom_up():
+            if tree.is_leaf[node]:
+                continue
+            below = np.array(tree.children(node))
+            leaves = below[tree.is_leaf[below]]
+            leaves = leaves[np.argsort(-sizes[leaves], kind="stable")]
+            n_shown = min(int((sizes[leaves] >= LEAST).sum()), _LEAVES)
+            # a single one is as short as what would stand for it
+            if len(leaves) - n_shown < 2:
+                n_shown = len(leaves)
+            order += leaves[:n_shown].tolist()
+            if n_shown < len(leaves):
+                merged[len(order)] = leaves[n_shown:]
+                other = "other " if n_shown else ""
+                titles[len(order)] = f"{len(leaves) - n_shown} {other}{unit}s"
+                order.append(int(leaves[n_shown]))
+            order.append(node)
+        places = np.zeros(tree.n_nodes, dtype=np.intp)
+        places[order] = np.arange(len(order))
+        names, marks = ([texts[k] for k in order] for texts in (tree.names, self.marks))
+        more = {name: [texts[k] for k in order] for name, texts in self.more.items()}
+        shares = [np.array(a[order]) for a in (self.direct, self.total, *self.by_side)]
+        for place, rest in merged.items():
+            names[place], marks[place] = titles[place], ""
+            for texts in more.values():
+                texts[place] = ""
+            for abridged, whole in zip(shares, (self.direct, self.total, *self.by_side)):
+                abridged[place] = whole[rest].sum()
+        made = SegmentTree(names, places[tree.parents[order]]).with_remark(tree.remark)
+        direct, total, *by_side = shares
+        return replace(
+            self,
+            tree=made,
+            direct=direct,
+            total=total,
+            by_side=tuple(by_side),
+            marks=marks,
+            more=more,
+            has_direct=False,
+        )
 
 
 def signed_shares(values: np.ndarray, direct: np.ndarray) -> np.ndarray:
@@ -220,7 +272,9 @@ def split_sentence(rest: float) -> str:
     )
 
 
-def named_shares(tree: SegmentTree, direct: np.ndarray, sign: int, max_nodes: int) -> list[str]:
+def named_shares(
+    tree: SegmentTree, direct: np.ndarray, sign: int, max_nodes: int, unit: str = "node"
+) -> list[str]:
     """Nodes with the largest shares of one sign, as "hair (55%)", few but most of it if possible.
 
     Nothing for a side that rounds to 0%.
@@ -235,7 +289,7 @@ def named_shares(tree: SegmentTree, direct: np.ndarray, sign: int, max_nodes: in
         named.append(f"{labels[node]} ({percent(side[node])})")
         seen += side[node]
     if seen < _MOSTLY * whole and np.count_nonzero(side) > 2 * len(named):
-        named[0] = f"many nodes, most of all {named[0]}"
+        named[0] = f"many {unit}s, most of all {named[0]}"
     return named
 
 

@@ -224,6 +224,7 @@ class FittedModel:
         question: str = "class",
         target: Any = None,
         foil: Any = None,
+        by: str = "auto",
     ) -> Explanation:
         """Explain the class, neighbors or novelty of one sample, or the distance of two."""
         n_samples = count(X)
@@ -245,14 +246,14 @@ class FittedModel:
             )
         table, classifier = self.table(X), self.classifier
         if n_samples == 2:
-            pair = classifier.explain_pair(row(table, 0), row(table, 1))
+            pair = classifier.explain_pair(row(table, 0), row(table, 1), by)
             return replace(pair, name_a=titles[0], name_b=titles[1]) if titles else pair
         if question == "neighbors":
-            explanation = classifier.explain_prediction(row(table, 0))
+            explanation = classifier.explain_prediction(row(table, 0), by)
         elif question == "novelty":
             explanation = replace(classifier.explain_novelty(row(table, 0))[0], name=NAMELESS)
         else:
-            explanation = classifier.explain_contrast(row(table, 0), target, foil)
+            explanation = classifier.explain_contrast(row(table, 0), target, foil, by=by)
         return replace(explanation, name=titles[0]) if titles else explanation
 
     # rows whose parts can be edited

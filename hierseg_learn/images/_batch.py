@@ -130,8 +130,12 @@ class ImageBatch:
             shape, _ = self._images.header(i, self._where("Image", i))
         return int(shape[0]), int(shape[1])
 
-    def mask(self, i: int, *, may_be_empty: bool = False) -> np.ndarray | None:
+    def mask(
+        self, i: int, *, may_be_empty: bool = False, size: tuple[int, int] | None = None
+    ) -> np.ndarray | None:
         """Decode the label map of image `i`: (h, w) int32, -1 where unlabeled; None without masks.
+
+        `size` is that of the image, if it is known.
 
         Raises ValueError if its file is unreadable, of another size than the image, unlabeled
         everywhere (unless it `may_be_empty`), or holds anything but part ids.
@@ -140,7 +144,7 @@ class ImageBatch:
             return None
         where = self._where("Mask", i)
         raw = self._read(self._masks, i, where)
-        check_same_size(raw.shape, self.image_size(i), where)
+        check_same_size(raw.shape, size or self.image_size(i), where)
         self.drops[i] = self._rule.n_dropped(raw), raw.size
         return to_label_map(raw, self._rule, where, may_be_empty=may_be_empty)
 

@@ -80,6 +80,9 @@ class PixelEncoding:
         with np.errstate(over="ignore"):
             if (self.low, span) == (0.0, 1.0):
                 scaled = array.astype(np.float32, order="C")
+            elif self.kind in _FULL_RANGE:
+                # the same bits as by float64
+                scaled = np.divide(array, np.float32(span), dtype=np.float32, order="C")
             else:
                 scaled = np.subtract(array, self.low, dtype=np.float64, casting="unsafe")
                 scaled = np.ascontiguousarray(scaled / span, dtype=np.float32)

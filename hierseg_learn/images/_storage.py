@@ -8,13 +8,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .recipes import FileRecipe
+from .recipes import FileRecipe, check_source
 
 
 class SegmentedImage(NamedTuple):
     """One image with its label map.
 
-    An item of :class:`SegmentedImages` is as stored there. Where the collection was given
+    An item of :class:`~hierseg_learn.SegmentedImages` is as stored there. Where the collection was given
     `unlabeled`, though, the label map is int32 and has -1 in place of these ids, so that it says
     everything by itself. An item is an image wherever images are taken, alone or in a list.
 
@@ -270,6 +270,10 @@ class ImageFiles:
         a label map) colors, or ids that its format does not keep (JPEG, WebP, GIF).
         """
         return self.recipe.read(self.sources[i], where or self._where(i))
+
+    def check(self, i: int) -> None:
+        """Raise what `read` would raise for file `i`, at less cost."""
+        check_source(self.recipe, self.sources[i], self._where(i))
 
     def header(self, i: int, where: str | None = None) -> tuple[tuple[int, ...], np.dtype]:
         """Shape and dtype that file `i` decodes to, without decoding its pixels."""

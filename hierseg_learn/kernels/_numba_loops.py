@@ -12,6 +12,8 @@ from .arrays import DISTANCE_RESOLUTION, PATCH_RESOLUTION
 # ruff: noqa: ANN001
 
 _PATCH_RESOLUTION = np.float32(PATCH_RESOLUTION)
+# points whose bounds are looked at together
+SCANNED = 16
 _SQUARED_RESOLUTION = np.float32(DISTANCE_RESOLUTION**2)
 
 # sums may be added up in any order, so that they run in vector registers; NaN and inf still count
@@ -35,28 +37,45 @@ def scan_points(products, Q, X, query_norms, norms, first, slack, exclude, indic
     `products` holds the inner products; a point whose distance by these, less the rounding that
     they may carry, exceeds the list's last is passed over, any other is measured by differences.
     """
-    n_neighbors = indices.shape[1]
+    n_neighbors, n_columns = indices.shape[1], products.shape[1]
+    # norms that the slack is taken off, by which most points are passed over a chunk at a time
+    least, limit = np.empty(n_columns, products.dtype), np.empty(1, products.dtype)
+    margin, others = np.empty(1, products.dtype), norms[first : first + n_columns]
+    margin[0] = slack
     for row in range(products.shape[0]):
-        for column in range(products.shape[1]):
-            point = first + column
-            norm = query_norms[row] + norms[point]
-            bound = norm - 2 * products[row, column] - slack * norm
-            # written so that a NaN, left by an overflow, counts as "measure it"
-            if bound > distances[row, n_neighbors - 1] or point == exclude[row]:
+        own = query_norms[row]
+        for column in range(n_columns):
+            norm = own + others[column]
+            least[column] = norm - 2 * products[row, column] - margin[0] * norm
+        last = distances[row, n_neighbors - 1]
+        limit[0] = last
+        for start in range(0, n_columns, SCANNED):
+            bounds = least[start : start + SCANNED]
+            n_open = np.int32(0)
+            for column in range(len(bounds)):
+                # written so that a NaN, left by an overflow, counts as "measure it"
+                n_open += np.int32(0) if bounds[column] > limit[0] else np.int32(1)
+            if n_open == 0:
                 continue
-            exact = 0.0
-            for feature in range(Q.shape[1]):
-                difference = np.float64(Q[row, feature]) - np.float64(X[point, feature])
-                exact += difference * difference
-            # points come in ascending order, so an equal distance stays behind the lower index
-            if exact < distances[row, n_neighbors - 1]:
-                place = n_neighbors - 1
-                while place > 0 and exact < distances[row, place - 1]:
-                    distances[row, place] = distances[row, place - 1]
-                    indices[row, place] = indices[row, place - 1]
-                    place -= 1
-                distances[row, place] = exact
-                indices[row, place] = point
+            for column in range(len(bounds)):
+                point = first + start + column
+                if bounds[column] > last or point == exclude[row]:
+                    continue
+                exact = 0.0
+                for feature in range(Q.shape[1]):
+                    difference = np.float64(Q[row, feature]) - np.float64(X[point, feature])
+                    exact += difference * difference
+                # points come in ascending order, so an equal distance stays behind the lower index
+                if exact < last:
+                    place = n_neighbors - 1
+                    while place > 0 and exact < distances[row, place - 1]:
+                        distances[row, place] = distances[row, place - 1]
+                        indices[row, place] = indices[row, place - 1]
+                        place -= 1
+                    distances[row, place] = exact
+                    indices[row, place] = point
+                    last = distances[row, n_neighbors - 1]
+                    limit[0] = last
 
 
 @jit
@@ -338,3 +357,117 @@ def add_activations(whitened, products, norms, regions, sums):
         row = sums[region]
         for atom in range(n_atoms):
             row[atom] += max(mean - distances[atom], np.float32(0))
+
+
+@jit
+def take_pairs(distances, order, factor, pairs):
+    """Take the upper triangles of matrices whose rows and columns are put in some order."""
+    for group in range(distances.shape[0]):
+        place = 0
+        for row in range(len(order)):
+            for column in range(row + 1, len(order)):
+                distance = distances[group, order[row], order[column]]
+                pairs[group, place] = factor * distance
+                place += 1
+
+
+@jit
+def weigh_pairs(pairs, weights, sums):
+    """Minus the weighted sum over the first axis of `pairs`."""
+    for pair in range(pairs.shape[1]):
+        sums[pair] = 0.0
+    for group in range(pairs.shape[0]):
+        weight = weights[group]
+        for pair in range(pairs.shape[1]):
+            sums[pair] -= weight * np.float64(pairs[group, pair])
+
+
+# below this, sums of exponentials lose digits to underflow
+_LEAST_SUM = 1e-280
+_TINY = np.finfo(np.float64).tiny
+
+
+@jit
+def _add_far_row(pairs, weights, row, stops, gradient):
+    """As `add_shares` for one row, which is far from all others: distances less the least one."""
+    n_groups, n_rows = pairs.shape[0], len(stops)
+    apart, places = np.empty(n_rows), np.empty(n_rows, np.int64)
+    least = np.inf
+    for other in range(n_rows):
+        if other == row:
+            continue
+        low, high = min(row, other), max(row, other)
+        places[other] = low * n_rows - low * (low + 1) // 2 + high - low - 1
+        apart[other] = 0.0
+        for group in range(n_groups):
+            apart[other] += weights[group] * pairs[group, places[other]]
+        least = min(least, apart[other])
+    own = total = 0.0
+    for other in range(n_rows):
+        if other != row:
+            apart[other] = np.exp(least - apart[other])
+            total += apart[other]
+            if stops[other] == stops[row]:
+                own += apart[other]
+    for other in range(n_rows):
+        if other != row:
+            counts = -1.0 / total
+            if stops[other] == stops[row] and own / total >= _TINY:
+                counts += 1.0 / own
+            for group in range(n_groups):
+                gradient[group] += counts * apart[other] * pairs[group, places[other]]
+    return -np.log(max(own / total, _TINY))
+
+
+@_jit_sums
+def add_shares(pairs, weights, sizes, stops, known, gradient):
+    """Sum minus the logarithms of the shares of the rows' classes, and their derivatives.
+
+    `sizes` are the exponentials for all pairs of rows, in the order of an upper triangle; they are
+    overwritten. Rows of a class are neighbors, `stops` says where it ends.
+    """
+    n_rows, n_groups = len(stops), pairs.shape[0]
+    total, right = np.zeros(n_rows), np.zeros(n_rows)
+    place = 0
+    for row in range(n_rows):
+        own = others = 0.0
+        n_own, n_rest = stops[row] - row - 1, n_rows - row - 1
+        for step in range(n_own):
+            own += sizes[place + step]
+            right[row + 1 + step] += sizes[place + step]
+        for step in range(n_rest):
+            others += sizes[place + step]
+            total[row + 1 + step] += sizes[place + step]
+        right[row] += own
+        total[row] += others
+        place += n_rest
+    loss = 0.0
+    # what a size counts for the class and against all, by row
+    gain, cost = np.zeros(n_rows), np.zeros(n_rows)
+    for row in range(n_rows):
+        if not known[row]:
+            continue
+        if total[row] < _LEAST_SUM:
+            loss += _add_far_row(pairs, weights, row, stops, gradient)
+            continue
+        share = right[row] / total[row]
+        loss -= np.log(max(share, _TINY))
+        cost[row] = 1.0 / total[row]
+        if share >= _TINY:
+            gain[row] = 1.0 / right[row]
+    place = 0
+    for row in range(n_rows):
+        n_own, n_rest = stops[row] - row - 1, n_rows - row - 1
+        for step in range(n_own):
+            other = row + 1 + step
+            sizes[place + step] *= gain[row] + gain[other] - cost[row] - cost[other]
+        for step in range(n_own, n_rest):
+            sizes[place + step] *= -cost[row] - cost[row + 1 + step]
+        place += n_rest
+    for group in range(n_groups):
+        product = 0.0
+        for pair in range(len(sizes)):
+            product += sizes[pair] * pairs[group, pair]
+        # shares fall with the distance
+        gradient[group] += product
+    return loss

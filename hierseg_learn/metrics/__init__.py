@@ -7,6 +7,7 @@ from ._projection import ProjectionCombination
 from ._scatter import ScatterCombination
 from ._weighted import WeightedCombination
 from .base import LinearMetric, NonlinearMetric
+from .calibration import VoteCalibration
 from .contributions import node_contributions, sum_below
 from .cross_fitting import CrossFitCombination
 from .gradient_metrics import LMNN, NCA, SNRMetric, TripletMargin, snr_distance
@@ -27,6 +28,7 @@ __all__ = [
     "ScatterCombination",
     "ShrinkageLDA",
     "TripletMargin",
+    "VoteCalibration",
     "WeightedCombination",
     "node_contributions",
     "snr_distance",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from numbers import Integral, Real
@@ -17,6 +17,8 @@ from .base import LinearMetric
 
 # a direction with less than this share of the largest variance has no scale
 FLOOR = 1e-10
+# rows, and which of the table they are
+Blocks = Iterable[tuple[np.ndarray | slice, np.ndarray]]
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,25 @@ class ClassScatter:
         return ClassScatter(
             self.counts + other.counts, self.sums + other.sums, self.moments + other.moments
         )
+
+    def moved(self, step: np.ndarray) -> ClassScatter:
+        """Scatter of the same rows plus a step, (n_features,)."""
+        cross = np.outer(self.sums.sum(axis=0), step)
+        return ClassScatter(
+            self.counts,
+            self.sums + self.counts[:, None] * step,
+            self.moments + cross + cross.T + self.n_rows * np.outer(step, step),
+        )
+
+    def through(self, components: np.ndarray) -> ClassScatter:
+        """Scatter of the same rows through a map, (n_components, n_features)."""
+        moments = components @ self.moments @ components.T
+        return ClassScatter(self.counts, self.sums @ components.T, (moments + moments.T) / 2)
+
+    def standardized(self, used: np.ndarray, scale: np.ndarray) -> ClassScatter:
+        """Scatter of some of the columns, (n_features,) bool, divided by their scales."""
+        moments = self.moments[np.ix_(used, used)] / np.outer(scale[used], scale[used])
+        return ClassScatter(self.counts, self.sums[:, used] / scale[used], moments)
 
     @property
     def n_rows(self) -> float:
@@ -71,6 +92,55 @@ class ClassScatter:
         """Covariance of all rows: (n_features, n_features)."""
         mean = self.sums.sum(axis=0) / self.n_rows
         return self.moments / self.n_rows - np.outer(mean, mean)
+
+
+# rows that are converted at once
+BLOCK_ROWS = 4096
+
+
+@dataclass(frozen=True)
+class ColumnSums:
+    """Sums over some rows of a table in some of its columns; those of disjoint rows add up."""
+
+    center: np.ndarray  # (n_columns,) float64: mean of the rows
+    largest: np.ndarray  # (n_columns,) float64: largest absolute values
+    scatter: ClassScatter  # of the rows about their mean
+
+    @classmethod
+    def of(cls, rows: np.ndarray, codes: np.ndarray, n_classes: int) -> ColumnSums:
+        """Sum rows, (n_rows, n_columns), of the classes `codes`, (n_rows,)."""
+        total, largest = np.zeros(rows.shape[1]), np.zeros(rows.shape[1])
+        for _, block in row_blocks(rows):
+            total += block.sum(axis=0)
+            np.maximum(largest, np.abs(block).max(axis=0), out=largest)
+        center = total / len(rows)
+        parts = (
+            ClassScatter.of(block - center, codes[place], n_classes)
+            for place, block in row_blocks(rows)
+        )
+        return cls(center, largest, reduce(add, parts))
+
+    @classmethod
+    def join(cls, parts: Sequence[ColumnSums]) -> ColumnSums:
+        """Join the sums of disjoint rows, in the order given."""
+        if len(parts) == 1:
+            return parts[0]
+        sizes = np.array([part.scatter.n_rows for part in parts])
+        center = sizes @ np.stack([part.center for part in parts]) / sizes.sum()
+        scatter = reduce(add, (part.scatter.moved(part.center - center) for part in parts))
+        return cls(center, np.max([part.largest for part in parts], axis=0), scatter)
+
+    def spread(self) -> np.ndarray:
+        """Standard deviation of every column, (n_columns,)."""
+        variances = np.diag(self.scatter.moments) / self.scatter.n_rows
+        return np.sqrt(np.maximum(variances, 0.0))
+
+
+def row_blocks(rows: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
+    """Yield (places, rows in float64) in blocks of a fixed size."""
+    for start in range(0, len(rows), BLOCK_ROWS):
+        place = slice(start, start + BLOCK_ROWS)
+        yield place, rows[place].astype(np.float64)
 
 
 class Discriminants:
@@ -134,9 +204,6 @@ def fix_signs(basis: np.ndarray) -> np.ndarray:
     """Make the entry of largest size in every row positive: the same basis on any LAPACK."""
     largest = np.argmax(np.abs(basis), axis=1)
     return basis * np.where(basis[np.arange(len(basis)), largest] < 0, -1.0, 1.0)[:, None]
-
-
-Blocks = Iterable[tuple[np.ndarray | slice, np.ndarray]]
 
 
 class ShrinkageLDA(LinearMetric):
@@ -219,13 +286,21 @@ class ShrinkageLDA(LinearMetric):
         # one thread: the bits of a product depend on the number of threads
         with single_blas_thread():
             scatter = _scatter(rows, codes, n_classes)
-            self.shrinkage_ = self.choose_shrinkage(_blocks(rows), codes, scatter)
-            basis, n_discriminants = Discriminants(scatter).basis(
-                self.shrinkage_, self.n_extra_directions
-            )
+            return self.learn_from_scatter(scatter, _blocks(rows), codes) / rows.scale
+
+    def learn_from_scatter(
+        self, scatter: ClassScatter, blocks: Blocks, codes: np.ndarray
+    ) -> np.ndarray:
+        """Return the map, (n_directions, n_features), from the scatter of standardized rows.
+
+        `blocks` has these rows once more, (row numbers, rows), and `codes` their classes by number.
+        """
+        self.shrinkage_ = self.choose_shrinkage(blocks, codes, scatter)
+        basis, n_discriminants = Discriminants(scatter).basis(
+            self.shrinkage_, self.n_extra_directions
+        )
         self.n_discriminants_ = min(n_discriminants, self.n_components or n_discriminants)
-        kept = np.concatenate([basis[: self.n_discriminants_], basis[n_discriminants:]])
-        return kept / rows.scale
+        return np.concatenate([basis[: self.n_discriminants_], basis[n_discriminants:]])
 
     def _most_components(self, n_features: int, n_classes: int) -> int:
         return min(n_classes - 1, n_features)

@@ -11,7 +11,7 @@ import numpy as np
 
 from ._combination import NodeOutcome, Score
 from ._lda import ClassScatter, Discriminants
-from ._weighted import group_names, metric_groups, scales_of, stack_scaled, weigh
+from ._weighted import Weighed, group_names, metric_groups, scales_of, stack_scaled, weigh
 from .cross_fitting import (
     CombinedNode,
     CrossFitCombination,
@@ -73,21 +73,21 @@ class ProjectionCombination(CrossFitCombination):
         self,
         tree: SegmentTree,
         fitted: CrossFit,
-        codes: np.ndarray,
         *,
         score: Score,
         on_node: Callable[[], None],
     ) -> list[CombinedNode]:
         """Combine the metrics of all nodes; see `CrossFitCombination.combine`."""
         choices = [True] if fitted.views[0].leading.all() else [True, False]
-        passes = [
-            _combine_columns(tree, fitted, codes, leading_only, score, self.drop_children)
-            for leading_only in choices
-        ]
+        passes: list[list[_Passed]] = []
+        for leading_only in choices:
+            passes.append(
+                _combine_columns(tree, fitted, leading_only, score, self.drop_children, passes[:1])
+            )
         for _ in range(tree.n_nodes):
             on_node()
         kept = max(passes, key=lambda nodes: np.nan_to_num(nodes[-1].score))
-        scores = _scores(tree, fitted, codes, choices, passes, score)
+        scores = _scores(tree, fitted, choices, passes, score)
         return [
             CombinedNode(
                 node.metrics[0],
@@ -103,6 +103,7 @@ class ProjectionCombination(CrossFitCombination):
 class _Passed:
     """What a node hands to its parent, in every view: coordinates, and the metric in them."""
 
+    start: Weighed  # what it began with
     bases: list[np.ndarray]  # (n_below, n_embedded): all directions of the subtree that may be used
     metrics: list[np.ndarray]  # (n_components, n_embedded): the node's metric
     tried_scores: TriedScores  # what was tried
@@ -118,18 +119,23 @@ class _Passed:
 def _combine_columns(
     tree: SegmentTree,
     fitted: CrossFit,
-    codes: np.ndarray,
     leading_only: bool,
     score: Score,
     drop_children: bool,
+    before: list[list[_Passed]],
 ) -> list[_Passed]:
-    """Combine all nodes, from their own metrics only or from all directions that they offer."""
+    """Combine all nodes, from their own metrics only or from all directions that they offer.
+
+    Where the children have the same metrics as in the pass before, if there is one, so has the
+    start.
+    """
     passed: list[_Passed] = []
     for node in tree.bottom_up():
         below = [passed[child] for child in tree.children(node)]
         groups = metric_groups(fitted, node, [p.metrics for p in below])
         names = group_names(tree, node) if drop_children else None
-        start = weigh(fitted, codes, groups, score, names)
+        known = [nodes[node].start for nodes in before if _are_same(tree, node, passed, nodes)]
+        start = known[0] if known else weigh(fitted, groups, score, names)
         bases = [
             stack_scaled(
                 [*(p.bases[v] for p in below), view.own_map(node, leading_only=leading_only)],
@@ -139,24 +145,33 @@ def _combine_columns(
         ]
         outcome = start.outcome if below else NodeOutcome("leaf")
         begun = _Passed(
-            bases, start.metrics, start.tried_scores, start.choice, start.score, outcome
+            start, bases, start.metrics, start.tried_scores, start.choice, start.score, outcome
         )
         refine = bool(below) and all(len(basis) for basis in bases)
-        passed.append(_refine(fitted, codes, begun, score) if refine else begun)
+        passed.append(_refine(fitted, begun, score) if refine else begun)
     return passed
+
+
+def _are_same(tree: SegmentTree, node: int, passed: list[_Passed], before: list[_Passed]) -> bool:
+    """Whether the metrics of a node's children are the same in two passes."""
+    pairs = ((passed[child].metrics, before[child].metrics) for child in tree.children(node))
+    return all(
+        np.array_equal(one, other)
+        for metrics, others in pairs
+        for one, other in zip(metrics, others, strict=True)
+    )
 
 
 def _scores(
     tree: SegmentTree,
     fitted: CrossFit,
-    codes: np.ndarray,
     leading: list[bool],
     passes: list[list[_Passed]],
     score: Score,
 ) -> np.ndarray:
     """Score the nodes on every fold in what the other folds choose, the pass included."""
     found = [
-        nested_scores(tree, fitted, codes, kept, partial(_make, codes, only), score)
+        nested_scores(tree, fitted, kept, partial(_make, only), score)
         for only, kept in zip(leading, passes, strict=True)
     ]
     scores = found[0].copy()
@@ -170,7 +185,6 @@ def _scores(
 
 
 def _make(
-    codes: np.ndarray,
     leading_only: bool,
     view: View,
     node: int,
@@ -179,21 +193,19 @@ def _make(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Metric and coordinates of a node in one view, of a given choice."""
     groups = [*(metric for metric, _ in below), view.own_map(node, leading_only=True)]
-    scales = scales_of(view, codes, groups, choice[0])
+    scales = scales_of(view, groups, choice[0])
     own = view.own_map(node, leading_only=leading_only)
     basis = stack_scaled([*(basis for _, basis in below), own], scales)
     if choice[1] < 0:
         return stack_scaled(groups, scales), basis
-    learned = Discriminants(_scatter(view, codes, basis))
-    directions, n_leading = learned.basis(SHRINKAGES[choice[1]])
-    basis = directions @ basis
-    return basis[:n_leading], basis
+    learned, shrinkage = Discriminants(_scatter(view, basis)), SHRINKAGES[choice[1]]
+    return learned.leading(shrinkage) @ basis, learned.whitener(shrinkage) @ basis
 
 
-def _refine(fitted: CrossFit, codes: np.ndarray, start: _Passed, score: Score) -> _Passed:
+def _refine(fitted: CrossFit, start: _Passed, score: Score) -> _Passed:
     """Project a parent and its coordinates; keep the start where held-out rows prefer it."""
     learned = [
-        Discriminants(_scatter(view, codes, basis))
+        Discriminants(_scatter(view, basis))
         for view, basis in zip(fitted.views, start.bases, strict=True)
     ]
     best_score, chosen, refined = start.score, -1, []
@@ -202,24 +214,35 @@ def _refine(fitted: CrossFit, codes: np.ndarray, start: _Passed, score: Score) -
             part.leading(shrinkage) @ basis
             for part, basis in zip(learned, start.bases, strict=True)
         ]
-        refined.append(held_out_scores(fitted, codes, metrics, score))
+        refined.append(held_out_scores(fitted, metrics, score))
         value = mean_over_rows(fitted, refined[-1])
         if value > best_score:
             best_score, chosen = value, place
     tried_scores = TriedScores(start.tried_scores.starts, np.array(refined))
     if chosen < 0:
         return replace(start, tried_scores=tried_scores)
-    bases, metrics = [], []
-    for part, basis in zip(learned, start.bases, strict=True):
-        directions, n_leading = part.basis(SHRINKAGES[chosen])
-        bases.append(directions @ basis)
-        metrics.append(bases[-1][:n_leading])
-    outcome = NodeOutcome("projection", shrinkage=SHRINKAGES[chosen], **start.outcome.params)
-    return _Passed(bases, metrics, tried_scores, (start.choice[0], chosen), best_score, outcome)
+    shrinkage, parts = SHRINKAGES[chosen], list(zip(learned, start.bases, strict=True))
+    metrics = [part.leading(shrinkage) @ basis for part, basis in parts]
+    # in these coordinates of all that goes up, the shrunk scatter is the identity
+    bases = [part.whitener(shrinkage) @ basis for part, basis in parts]
+    outcome = NodeOutcome("projection", shrinkage=shrinkage, **start.outcome.params)
+    choice = start.choice[0], chosen
+    return replace(
+        start,
+        bases=bases,
+        metrics=metrics,
+        tried_scores=tried_scores,
+        choice=choice,
+        score=best_score,
+        outcome=outcome,
+    )
 
 
-def _scatter(view: View, codes: np.ndarray, basis: np.ndarray) -> ClassScatter:
+def _scatter(view: View, basis: np.ndarray) -> ClassScatter:
     """Class scatter, in a node's coordinates, of the rows that a view may learn from."""
     used = np.flatnonzero(basis.any(axis=0))
-    rows = view.unseen[np.ix_(view.references, used)] @ basis[:, used].T
-    return ClassScatter.of(rows, codes[view.references], int(codes.max()) + 1)
+    scatter = view.scatter
+    of_used = replace(
+        scatter, sums=scatter.sums[:, used], moments=scatter.moments[np.ix_(used, used)]
+    )
+    return of_used.through(basis[:, used])

@@ -70,7 +70,6 @@ class WeightedCombination(CrossFitCombination):
         self,
         tree: SegmentTree,
         fitted: CrossFit,
-        codes: np.ndarray,
         *,
         score: Score,
         on_node: Callable[[], None],
@@ -81,17 +80,17 @@ class WeightedCombination(CrossFitCombination):
             below = [weighed[child].metrics for child in tree.children(node)]
             groups = metric_groups(fitted, node, below)
             names = group_names(tree, node) if self.drop_children else None
-            weighed.append(weigh(fitted, codes, groups, score, names))
+            weighed.append(weigh(fitted, groups, score, names))
             on_node()
 
         def make(
             view: View, node: int, below: list[tuple[np.ndarray, np.ndarray]], choice: tuple
         ) -> tuple[np.ndarray, np.ndarray]:
             groups = [*(metric for metric, _ in below), view.own_map(node, leading_only=True)]
-            metric = stack_scaled(groups, scales_of(view, codes, groups, choice[0]))
+            metric = stack_scaled(groups, scales_of(view, groups, choice[0]))
             return metric, metric
 
-        scores = nested_scores(tree, fitted, codes, weighed, make, score)
+        scores = nested_scores(tree, fitted, weighed, make, score)
         return [
             CombinedNode(
                 weighed[node].metrics[0],
@@ -151,7 +150,6 @@ def group_names(tree: SegmentTree, node: int) -> list[str]:
 
 def weigh(
     fitted: CrossFit,
-    codes: np.ndarray,
     groups: list[list[np.ndarray]],
     score: Score,
     names: list[str] | None = None,
@@ -163,11 +161,10 @@ def weigh(
 
     def try_start(start: int) -> tuple[list[np.ndarray], list[np.ndarray], np.ndarray]:
         scales = [
-            scales_of(view, codes, maps, start)
-            for view, maps in zip(fitted.views, groups, strict=True)
+            scales_of(view, maps, start) for view, maps in zip(fitted.views, groups, strict=True)
         ]
         metrics = [stack_scaled(*pair) for pair in zip(groups, scales, strict=True)]
-        return scales, metrics, held_out_scores(fitted, codes, metrics, score)
+        return scales, metrics, held_out_scores(fitted, metrics, score)
 
     filled = [len(group) > 0 for group in groups[0]]
     tried = [try_start(0)]
@@ -193,7 +190,7 @@ def subsets_of(groups: list[np.ndarray]) -> list[np.ndarray]:
     return [*singles, *(filled & ~single for single in singles if len(singles) > 2)]
 
 
-def scales_of(view: View, codes: np.ndarray, groups: list[np.ndarray], start: int) -> np.ndarray:
+def scales_of(view: View, groups: list[np.ndarray], start: int) -> np.ndarray:
     """Scales of maps in one view: all 1 for the first start, learned for the second.
 
     For any other, 1 for some of the groups and NaN for those that are left out.
@@ -201,7 +198,7 @@ def scales_of(view: View, codes: np.ndarray, groups: list[np.ndarray], start: in
     if start == 0:
         return np.ones(len(groups))
     if start == 1:
-        return np.sqrt(learn_weights(*_distances(view, codes, groups)))
+        return np.sqrt(learn_weights(*_distances(view, groups)))
     return np.where(subsets_of(groups)[start - 2], 1.0, np.nan)
 
 
@@ -211,17 +208,17 @@ def stack_scaled(groups: list[np.ndarray], scales: np.ndarray) -> np.ndarray:
     return np.concatenate([scale * group for group, scale in pairs if not np.isnan(scale)])
 
 
-def _distances(
-    view: View, codes: np.ndarray, groups: list[np.ndarray]
-) -> tuple[np.ndarray, np.ndarray]:
+def _distances(view: View, groups: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """Squared distances of rows that no map saw, in every group, and their classes."""
     rows = subsample(view.references, int(np.sqrt(MAX_DISTANCES / len(groups))))
+    used = np.flatnonzero(np.any([group.any(axis=0) for group in groups], axis=0))
+    points = view.embed_unseen(rows, used)
     distances = np.empty((len(groups), len(rows), len(rows)))
     for table, group in zip(distances, groups, strict=True):
-        mapped = (view.unseen[rows] @ group.T).astype(np.float64)
+        mapped = (points @ group[:, used].T).astype(np.float64)
         norms = np.einsum("ij,ij->i", mapped, mapped)
         np.maximum(norms[:, None] + norms - 2 * mapped @ mapped.T, 0, out=table)
-    return distances, codes[rows]
+    return distances, view.codes[rows]
 
 
 def learn_weights(distances: np.ndarray, codes: np.ndarray) -> np.ndarray:
@@ -229,30 +226,18 @@ def learn_weights(distances: np.ndarray, codes: np.ndarray) -> np.ndarray:
 
     They are scaled so that the mean distance is that of weights of 1.
     """
-    others = ~np.eye(len(codes), dtype=bool)
-    positives = (codes[:, None] == codes) & others
-    known = positives.any(axis=1)
-    n_groups = len(distances)
-    positives, others = positives[known], others[known]
-    flat = distances[:, known].reshape(n_groups, -1)
-    if not flat.any():  # no class has two rows, or no rows differ
-        return np.ones(n_groups)
-    means = flat.mean(axis=1)
+    from ..kernels.pairs import NeighborShares
+
+    known = np.bincount(codes)[codes] > 1
+    n_groups, n_pairs = len(distances), max(int(known.sum()) * len(codes), 1)
+    means = distances[:, known].sum(axis=(1, 2)) / n_pairs
     scale = means.sum()
+    if not scale > 0:  # no class has two rows, or no rows differ
+        return np.ones(n_groups)
     # in these units, equal weights make the mean distance the number of groups
-    unit = n_groups / scale
-
-    def loss_and_gradient(weights: np.ndarray) -> tuple[float, np.ndarray]:
-        scores = np.where(others, -(weights * unit @ flat).reshape(positives.shape), -np.inf)
-        share = np.exp(scores - scores.max(axis=1, keepdims=True))
-        share /= share.sum(axis=1, keepdims=True)
-        near = np.where(positives, share, 0.0)
-        right = np.maximum(near.sum(axis=1, keepdims=True), np.finfo(float).tiny)
-        gradient = flat @ (near / right - share).ravel()
-        return -float(np.log(right).mean()), unit * gradient / len(share)
-
+    shares = NeighborShares(distances, codes, unit=scale / n_groups)
     found = minimize(
-        loss_and_gradient,
+        shares.loss_and_gradient,
         np.ones(n_groups),
         jac=True,
         bounds=[(0, None)] * n_groups,

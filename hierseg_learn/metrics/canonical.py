@@ -17,12 +17,15 @@ BLOCK_ROWS = 4096
 PLACES = tuple(float(place) for place in np.sqrt(np.arange(2, 10)) * 0.3149)
 
 
-def canonical_order(X: np.ndarray, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def canonical_order(
+    X: np.ndarray, codes: np.ndarray, columns: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Order rows and classes by their contents: `order` (n_samples,) and `ranks` (n_classes,).
 
-    Classes with the very same rows stay in their order.
+    Classes with the very same rows stay in their order. Columns with the same contents count in
+    that of `columns`, (n_features,); None takes theirs.
     """
-    places = rank_rows(X, order_columns(X))
+    places = rank_rows(X, order_columns(X, columns))
     # big-endian numbers sort as their bytes do
     members = [
         np.sort(places[codes == code]).astype(">u4").tobytes() for code in range(codes.max() + 1)
@@ -33,7 +36,7 @@ def canonical_order(X: np.ndarray, codes: np.ndarray) -> tuple[np.ndarray, np.nd
     return order[np.random.RandomState(0).permutation(len(order))], ranks
 
 
-def order_columns(X: np.ndarray) -> np.ndarray:
+def order_columns(X: np.ndarray, columns: np.ndarray | None = None) -> np.ndarray:
     """Order the columns that are not constant by their contents, in any unit and order of rows.
 
     The keys are how many values lie below some places between the extremes: integers, free of
@@ -46,8 +49,18 @@ def order_columns(X: np.ndarray) -> np.ndarray:
     for block in blocks:
         for count, place in zip(counts, PLACES, strict=True):
             count += np.count_nonzero(block < (1 - place) * low + place * high, axis=0)
-    order = np.lexsort(counts)
+    columns = np.arange(X.shape[1]) if columns is None else columns
+    order = columns[np.lexsort(counts[:, columns])]
     return order[low[order] < high[order]]
+
+
+def reorder(X: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Take all rows and columns of a table in some order, without a copy in between."""
+    found = np.empty(X.shape, X.dtype)
+    for start in range(0, len(X), BLOCK_ROWS):
+        block = slice(start, start + BLOCK_ROWS)
+        found[block] = X[rows[block]][:, columns]
+    return found
 
 
 def rank_rows(X: np.ndarray, columns: np.ndarray) -> np.ndarray:

@@ -11,6 +11,9 @@ baseline m. The worth of a coalition, whose nodes are those of the row while all
 the baseline, is then a sum of games of one player, and node v contributes :math:`w_v^T (x_v -
 m_v)`.
 
+Neither formula depends on how columns are grouped: nodes are one grouping; single columns, or the
+columns of one descriptor, are finer ones, whose contributions add up to those of the nodes.
+
 References
 ----------
 .. [1] L. S. Shapley. "A Value for n-Person Games". Contributions to the Theory of Games II, 1953.
@@ -27,8 +30,8 @@ from ..kernels.threads import single_blas_thread
 if TYPE_CHECKING:
     from ..tree import SegmentTree
 
-# values of a difference block held at once: bounds memory at 32 MB
-BLOCK_VALUES = 2**22
+# values of a difference block held at once, which stay in the caches
+BLOCK_VALUES = 2**17
 
 
 def node_contributions(
@@ -61,10 +64,16 @@ def node_contributions(
     >>> node_contributions(components, np.array([[1.0, 2.0]]), np.array([0, 1]), 2)
     array([[ 3., 10.]])
     """
+    return sum_by_node(column_contributions(components, delta), column_nodes, n_nodes)
+
+
+def column_contributions(components: np.ndarray, delta: np.ndarray) -> np.ndarray:
+    """Contribution of every column, (n_pairs, n_features), as `node_contributions` adds them up."""
     # one thread: the bits of a product depend on the number of threads
     with single_blas_thread():
-        shares = (delta @ components.T) @ components * delta
-    return sum_by_node(shares, column_nodes, n_nodes)
+        shares = (delta @ components.T) @ components
+    shares *= delta
+    return shares
 
 
 def sum_by_node(shares: np.ndarray, column_nodes: np.ndarray, n_nodes: int) -> np.ndarray:
@@ -73,6 +82,9 @@ def sum_by_node(shares: np.ndarray, column_nodes: np.ndarray, n_nodes: int) -> n
     if shares.size:
         # columns of a node side by side: one sum per node, the same bits for any number of rows
         nodes = column_nodes
+        if len(nodes) < n_nodes and (np.diff(nodes) == 1).all():
+            direct[:, nodes[0] : nodes[0] + len(nodes)] = shares
+            return direct
         if (nodes[1:] < nodes[:-1]).any():
             order = np.argsort(nodes, kind="stable")
             nodes, shares = nodes[order], shares.take(order, axis=1)

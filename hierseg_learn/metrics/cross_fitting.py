@@ -17,8 +17,10 @@ from __future__ import annotations
 import warnings
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property, reduce
 from itertools import combinations
+from operator import add
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -35,8 +37,9 @@ from ._combination import (
     reported,
     subsample,
 )
+from ._lda import BLOCK_ROWS, ClassScatter
 from .lift import Lift, lift_of
-from .node import NodeMap, fit_node_map, quiet_fits
+from .node import NodeFits, NodeMap, fit_node_maps, learns_from_scatter, quiet_fits, take_columns
 from .posteriors import HeldOut
 
 if TYPE_CHECKING:
@@ -44,16 +47,43 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class View:
-    """The rows of the table through node maps that were fitted on some of them."""
+class PlacedMap:
+    """The map of one node's columns, moved and perhaps turned."""
 
+    columns: np.ndarray  # (n_columns,) int: the node's own
+    node_map: NodeMap
+    center: np.ndarray  # (n_columns,): what rows are moved by, if the map is linear in them
+    offset: np.ndarray  # (n_components,): what the embedding is moved by
+
+    def __call__(self, rows: np.ndarray) -> np.ndarray:
+        """Embed rows of the table, (n_rows, n_features): (n_rows, n_components) float64."""
+        own = rows[:, self.columns]
+        if self.node_map.embedding is None:
+            own = own - self.center
+        return self.node_map.embed(own) + self.offset
+
+    @property
+    def n_components(self) -> int:
+        """Number of components."""
+        return len(self.node_map.components)
+
+
+@dataclass(frozen=True)
+class View:
+    """The rows of the table through node maps that were fitted on some of them.
+
+    Only some rows are ever embedded at a time: those that score, and blocks to be summed.
+    """
+
+    X: np.ndarray  # (n_samples, n_features): the table
+    codes: np.ndarray  # (n_samples,) int: classes
     references: np.ndarray  # rows that the maps were fitted on
     held_out: np.ndarray  # rows that they were not; empty for the view of all rows
-    # (n_samples, n_embedded) float32: all rows, through these maps, one block per node; to score
-    embedding: np.ndarray
-    # (n_samples, n_embedded) float32: the references, each through maps that saw neither it nor the
-    # held-out rows; to learn from
-    unseen: np.ndarray
+    maps: list[PlacedMap]  # one per node
+    folds: np.ndarray  # (n_samples,) int: fold of every row
+    # for every fold that the maps were fitted on, maps that saw neither it nor the held-out rows,
+    # turned to match `maps`
+    unseen_maps: dict[int, list[PlacedMap]]
     nodes: np.ndarray  # (n_embedded,) int: node of every embedded column
     # (n_embedded,) bool: whether an embedded column belongs to its node's metric, rather than being
     # offered to its parents only
@@ -63,6 +93,69 @@ class View:
         """Map of all embedded columns to those of one node, (n_own, n_embedded)."""
         kept = self.nodes == node
         return np.eye(len(kept))[kept & self.leading if leading_only else kept]
+
+    def embed(self, rows: np.ndarray, used: np.ndarray | None = None) -> np.ndarray:
+        """Embed rows, to be scored: (n_rows, n_used) float32, one block per node.
+
+        `used` are some of the embedded columns, (n_used,) int; None takes all.
+        """
+        return _embed(self.X[rows], self.maps, self.nodes, used)
+
+    def embed_unseen(self, rows: np.ndarray, used: np.ndarray | None = None) -> np.ndarray:
+        """Embed references, each by maps that saw neither it nor the held-out rows.
+
+        As `embed`; without folds, by the maps that saw all of them.
+        """
+        if not self.unseen_maps:
+            return self.embed(rows, used)
+        n_used = len(self.nodes) if used is None else len(used)
+        found = np.empty((len(rows), n_used), dtype=np.float32)
+        for fold, maps in self.unseen_maps.items():
+            own = np.flatnonzero(self.folds[rows] == fold)
+            found[own] = _embed(self.X[rows[own]], maps, self.nodes, used)
+        return found
+
+    @cached_property
+    def points(self) -> HeldOut:
+        """The rows that score metrics, embedded: at most so many."""
+        references = subsample(self.references, MAX_REFERENCES)
+        held_out = subsample(self.held_out, MAX_QUERIES)
+        return HeldOut(
+            self.embed(references),
+            self.codes[references],
+            self.embed(held_out),
+            self.codes[held_out],
+        )
+
+    @cached_property
+    def unseen_points(self) -> np.ndarray:
+        """The references of `points`, each by maps that did not see it."""
+        return self.embed_unseen(subsample(self.references, MAX_REFERENCES))
+
+    @cached_property
+    def scatter(self) -> ClassScatter:
+        """Class scatter of the references, each by maps that did not see it."""
+        n_classes, parts = int(self.codes.max()) + 1, []
+        for start in range(0, len(self.references), BLOCK_ROWS):
+            rows = self.references[start : start + BLOCK_ROWS]
+            parts.append(ClassScatter.of(self.embed_unseen(rows), self.codes[rows], n_classes))
+            parts = [reduce(add, parts)]
+        return parts[0]
+
+
+def _embed(
+    rows: np.ndarray, maps: list[PlacedMap], nodes: np.ndarray, used: np.ndarray | None
+) -> np.ndarray:
+    """Embed rows of the table, (n_rows, n_features), through the maps of all nodes, or some."""
+    needed = (
+        np.ones(len(maps), dtype=bool)
+        if used is None
+        else np.isin(np.arange(len(maps)), nodes[used])
+    )
+    found = np.zeros((len(rows), len(nodes)), dtype=np.float32)
+    for node in np.flatnonzero(needed):
+        found[:, nodes == node] = maps[node](rows)
+    return found if used is None else found[:, used]
 
 
 @dataclass(frozen=True)
@@ -97,24 +190,16 @@ def cross_fit(
     Shapes: `X` (n_samples, n_features), `codes` (n_samples,) int, `groups` (n_samples,) int.
     """
     folds = held_out_folds(codes, cv, random_state, groups)
-    left_out = [(), *((f,) for f in range(len(folds))), *combinations(range(len(folds)), 2)]
-    fit_rows = [_rows_without(folds, out, len(X)) for out in left_out]
-    all_maps = _fit_maps(X, codes, fit_rows, columns, learners, names, n_jobs, on_fit)
-    fits = {
-        out: _Fit(rows, maps, _embed(X, columns, maps))
-        for out, rows, maps in zip(left_out, fit_rows, all_maps, strict=True)
-    }
-    views = [_view(out, folds, fits) for out in left_out if len(out) < 2]
-    return CrossFit(all_maps[0], views)
-
-
-@dataclass(frozen=True)
-class _Fit:
-    """One fitting of all node maps: the rows it saw, the maps, all rows through them."""
-
-    rows: np.ndarray
-    maps: list[NodeMap]
-    blocks: list[np.ndarray]
+    numbers = range(len(folds))
+    left_out = [(), *((fold,) for fold in numbers), *combinations(numbers, 2)]
+    sets = [tuple(fold for fold in numbers if fold not in out) for out in left_out]
+    parts = folds
+    if not folds:
+        parts, sets = [np.arange(len(X))], [(0,)]
+    fits = _fit_maps(X, codes, parts, sets, columns, learners, names, n_jobs, on_fit)
+    turner = _Turner(X, columns, fits, [_rows_without(folds, out, len(X)) for out in left_out])
+    views = [_view(X, codes, out, left_out, folds, turner) for out in left_out if len(out) < 2]
+    return CrossFit([fit.maps[0] for fit in fits], views)
 
 
 def _rows_without(folds: list[np.ndarray], out: tuple[int, ...], n_samples: int) -> np.ndarray:
@@ -124,35 +209,116 @@ def _rows_without(folds: list[np.ndarray], out: tuple[int, ...], n_samples: int)
     return np.flatnonzero(kept)
 
 
-def _view(out: tuple[int, ...], folds: list[np.ndarray], fits: dict[tuple[int, ...], _Fit]) -> View:
+def _view(
+    X: np.ndarray,
+    codes: np.ndarray,
+    out: tuple[int, ...],
+    left_out: list[tuple[int, ...]],
+    folds: list[np.ndarray],
+    turner: _Turner,
+) -> View:
     """The view without some folds; every other fold through maps that left it out, too."""
-    fit = fits[out]
-    embedding = np.concatenate(fit.blocks, axis=1)
-    unseen = embedding.copy()
+    fit = left_out.index(out)
+    maps = turner.maps[fit]
+    unseen_maps, folds_of = {}, np.zeros(len(X), dtype=np.intp)
     for fold, rows in enumerate(folds):
+        folds_of[rows] = fold
         if fold not in out:
-            unseen[rows] = _aligned(fits[tuple(sorted((*out, fold)))], fit)[rows]
-    widths = [block.shape[1] for block in fit.blocks]
-    leading = [np.arange(width) < m.n_leading for width, m in zip(widths, fit.maps, strict=True)]
+            unseen_maps[fold] = turner.turn(left_out.index(tuple(sorted((*out, fold)))), fit)
+    widths = [placed.n_components for placed in maps]
+    leading = [np.arange(placed.n_components) < placed.node_map.n_leading for placed in maps]
     return View(
-        references=fit.rows,
-        held_out=np.concatenate([folds[fold] for fold in out]) if out else fit.rows[:0],
-        embedding=embedding,
-        unseen=unseen,
-        nodes=np.repeat(np.arange(len(fit.maps)), widths),
-        leading=np.concatenate(leading),
+        X,
+        codes,
+        turner.rows[fit],
+        np.concatenate([folds[fold] for fold in out]) if out else turner.rows[fit][:0],
+        maps,
+        folds_of,
+        unseen_maps,
+        np.repeat(np.arange(len(maps)), widths),
+        np.concatenate(leading),
     )
 
 
-def _aligned(fit: _Fit, target: _Fit) -> np.ndarray:
-    """All rows through one fitting's maps, turned to match those of another."""
-    turned = [
-        _align(block, node_map.n_leading, goal, goal_map.n_leading, fit.rows)
-        for block, node_map, goal, goal_map in zip(
-            fit.blocks, fit.maps, target.blocks, target.maps, strict=True
-        )
-    ]
-    return np.concatenate(turned, axis=1)
+class _Turner:
+    """Node maps of several fits, about the mean of all rows, turned to match each other.
+
+    A metric is free to turn and mirror its embedding; the rotation nearest to the target is the
+    orthogonal Procrustes solution [1]_, for the rows that both were fitted on. Leading components
+    are turned apart from the others.
+
+    References
+    ----------
+    .. [1] P. H. Schoenemann. "A Generalized Solution of the Orthogonal Procrustes Problem".
+       Psychometrika 31, 1966.
+    """
+
+    def __init__(
+        self,
+        X: np.ndarray,
+        columns: tuple[np.ndarray, ...],
+        fits: list[NodeFits],
+        rows: list[np.ndarray],
+    ) -> None:
+        self.X, self.rows, self._fits = X, rows, fits
+        center = X.mean(axis=0, dtype=np.float64)
+        self.maps = [
+            [_placed(X, own, fit.maps[i], center[own]) for own, fit in zip(columns, fits)]
+            for i in range(len(rows))
+        ]
+
+    def turn(self, fit: int, target: int) -> list[PlacedMap]:
+        """Maps of one fit, turned to match those of another by more rows."""
+        nodes = range(len(self._fits))
+        return [self._turn_node(node, fit, target) for node in nodes]
+
+    def _turn_node(self, node: int, fit: int, target: int) -> PlacedMap:
+        moved, goal = self.maps[fit][node], self.maps[target][node]
+        middle, goal_middle, cross = self._compare(node, fit, moved, goal)
+        n_leading, n_goal = moved.node_map.n_leading, goal.node_map.n_leading
+        turn = np.zeros(cross.shape)
+        for own, other in (
+            (slice(n_leading), slice(n_goal)),
+            (slice(n_leading, None), slice(n_goal, None)),
+        ):
+            if cross[own, other].size:
+                u, _, vt = np.linalg.svd(cross[own, other], full_matrices=False)
+                turn[own, other] = u @ vt
+        # without anything to turn, there is nothing to learn from
+        filled = turn.any(axis=0)
+        components = turn.T @ moved.node_map.components
+        offset = np.where(filled, goal_middle - (middle - moved.offset) @ turn, 0.0)
+        node_map = NodeMap(components, n_goal, moved.node_map.embedding)
+        return PlacedMap(moved.columns, node_map, moved.center, offset)
+
+    def _compare(
+        self, node: int, fit: int, moved: PlacedMap, goal: PlacedMap
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Means of two embeddings over the rows of a fit, and the products about these."""
+        if self._fits[node].sums is not None:
+            sums = self._fits[node].sums[fit]
+            one, two = moved.node_map.components, goal.node_map.components
+            middle = sums.center - moved.center
+            return one @ middle, two @ middle, one @ sums.scatter.moments @ two.T
+        rows, sums = self.rows[fit], []
+        for start in range(0, len(rows), BLOCK_ROWS):
+            block = self.X[rows[start : start + BLOCK_ROWS]]
+            one, two = moved(block), goal(block)
+            sums.append((one.sum(axis=0), two.sum(axis=0), one.T @ two))
+        total, goal_total, cross = (sum(parts) for parts in zip(*sums))
+        n_rows = len(rows)
+        cross = cross - np.outer(total, goal_total) / n_rows
+        return total / n_rows, goal_total / n_rows, cross
+
+
+def _placed(X: np.ndarray, columns: np.ndarray, node_map: NodeMap, center: np.ndarray) -> PlacedMap:
+    """A map whose embedding of all rows has a mean of zero."""
+    placed = PlacedMap(columns, node_map, center, np.zeros(len(node_map.components)))
+    if node_map.embedding is None:
+        return placed
+    starts = range(0, len(X), BLOCK_ROWS)
+    total = sum(placed(X[start : start + BLOCK_ROWS]).sum(axis=0) for start in starts)
+    return replace(placed, offset=-total / len(X))
 
 
 def held_out_folds(
@@ -178,70 +344,34 @@ def held_out_folds(
 def _fit_maps(
     X: np.ndarray,
     codes: np.ndarray,
-    fit_rows: list[np.ndarray],
+    folds: list[np.ndarray],
+    sets: list[tuple[int, ...]],
     columns: tuple[np.ndarray, ...],
     learners: list[Any],
     names: tuple[str, ...],
     n_jobs: int | None,
     on_fit: Callable[[], None],
-) -> list[list[NodeMap]]:
-    """Fit the map of every node on every set of rows; a list per set of rows."""
+) -> list[NodeFits]:
+    """Fit the map of every node on every set of folds."""
 
-    def fit(rows: np.ndarray, node: int) -> NodeMap:
-        node_map = fit_node_map(
-            learners[node], X[np.ix_(rows, columns[node])], codes[rows], name=names[node]
-        )
-        on_fit()
-        return node_map
+    def fit(node: int, some: list[tuple[int, ...]]) -> NodeFits:
+        where = X, codes, columns[node], folds, some
+        return fit_node_maps(learners[node], *where, name=names[node], on_fit=on_fit)
 
-    tasks = [(rows, node) for rows in fit_rows for node in range(len(columns))]
+    tasks = []
+    for node, learner in enumerate(learners):
+        # one task, where the fits share what they cost
+        shared = learns_from_scatter(learner)
+        tasks += [(node, sets)] if shared else [(node, [one]) for one in sets]
     with quiet_fits():
         # Threads, since learners spend their time in compiled code; each task has its own seed.
-        maps = Parallel(n_jobs=n_jobs, prefer="threads")(delayed(fit)(*task) for task in tasks)
-    return [maps[i : i + len(columns)] for i in range(0, len(maps), len(columns))]
-
-
-def _embed(X: np.ndarray, columns: tuple[np.ndarray, ...], maps: list[NodeMap]) -> list[np.ndarray]:
-    """All rows through all maps, about their means."""
-    center, blocks = X.mean(axis=0), []
-    for own, node_map in zip(columns, maps, strict=True):
-        if node_map.embedding is None:
-            block = node_map.embed(X[:, own] - center[own])
-        else:
-            block = node_map.embed(X[:, own])
-            block -= block.mean(axis=0)
-        blocks.append(block.astype(np.float32))
-    return blocks
-
-
-def _align(
-    block: np.ndarray, n_leading: int, target: np.ndarray, n_target: int, rows: np.ndarray
-) -> np.ndarray:
-    """Turn an embedding of a node to match one by more rows, leading columns apart.
-
-    A metric is free to turn and mirror its embedding; the rotation nearest to the target is the
-    orthogonal Procrustes solution [1]_.
-
-    References
-    ----------
-    .. [1] P. H. Schoenemann. "A Generalized Solution of the Orthogonal Procrustes Problem".
-       Psychometrika 31, 1966.
-    """
-    return np.concatenate(
-        [
-            _turn(block[:, :n_leading], target[:, :n_target], rows),
-            _turn(block[:, n_leading:], target[:, n_target:], rows),
-        ],
-        axis=1,
-    )
-
-
-def _turn(block: np.ndarray, target: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    if not block.shape[1] or not target.shape[1]:
-        return np.zeros_like(target)
-    center, target_center = block[rows].mean(axis=0), target[rows].mean(axis=0)
-    u, _, vt = np.linalg.svd((block[rows] - center).T @ (target[rows] - target_center), False)
-    return (block - center) @ (u @ vt) + target_center
+        fits = Parallel(n_jobs=n_jobs, prefer="threads")(delayed(fit)(*task) for task in tasks)
+    found: list[list[NodeFits]] = [[] for _ in learners]
+    for (node, _), of_task in zip(tasks, fits, strict=True):
+        found[node].append(of_task)
+    return [
+        parts[0] if len(parts) == 1 else NodeFits([fit.maps[0] for fit in parts]) for parts in found
+    ]
 
 
 @dataclass(frozen=True)
@@ -293,7 +423,7 @@ class CrossFitCombination(Combination):
     ) -> list[FittedNode]:
         """Fit the metrics of all nodes; see `Combination.fit_nodes`."""
         fitted = cross_fit(
-            X.astype(np.float64, copy=False),
+            X,
             codes,
             columns,
             learners,
@@ -304,13 +434,13 @@ class CrossFitCombination(Combination):
             on_fit=on_step,
             groups=groups,
         )
-        nodes = self.combine(tree, fitted, codes, score=score, on_node=on_step)
+        nodes = self.combine(tree, fitted, score=score, on_node=on_step)
         lift = lift_of([node_map.embedding for node_map in fitted.maps], columns)
         if lift is not None:
             columns = lift.places
         n_columns = X.shape[1] if lift is None else lift.n_columns
         return [
-            _over_the_table(tree, node, columns, fitted, combined, n_columns, lift, codes)
+            _over_the_table(tree, node, columns, fitted, combined, n_columns, lift)
             for node, combined in enumerate(nodes)
         ]
 
@@ -319,7 +449,6 @@ class CrossFitCombination(Combination):
         self,
         tree: SegmentTree,
         fitted: CrossFit,
-        codes: np.ndarray,
         *,
         score: Score,
         on_node: Callable[[], None],
@@ -332,8 +461,6 @@ class CrossFitCombination(Combination):
             The tree.
         fitted : CrossFit
             The node maps and the rows through them.
-        codes : ndarray of shape (n_samples,), int
-            Classes.
         score : callable
             ``score(references, reference_codes, queries, query_codes)``, larger is better.
         on_node : callable
@@ -353,7 +480,6 @@ def _over_the_table(
     combined: CombinedNode,
     n_columns: int,
     lift: Lift | None,
-    codes: np.ndarray,
 ) -> FittedNode:
     """Map of a combined node over the table: its projection after the maps of its subtree."""
     components = np.zeros((len(combined.projection), n_columns))
@@ -365,11 +491,27 @@ def _over_the_table(
     if len(combined.views) < 2:
         return FittedNode(components, combined.score, outcome, lift)
     held_out = tuple(
-        held_out_points(view, codes, projection)
+        held_out_points(view, projection)
         for view, projection in zip(fitted.folds, combined.views[1:], strict=True)
     )
-    unseen = fitted.views[0].unseen @ combined.views[0].astype(np.float32).T
+    unseen = _unseen_through(fitted.views[0], combined.views[0])
     return FittedNode(components, combined.score, outcome, lift, held_out, unseen)
+
+
+def _unseen_through(view: View, projection: np.ndarray) -> np.ndarray:
+    """All rows of the view of all rows, each by maps that did not see it, in a metric's space."""
+    used, down = _used(projection)
+    found = np.empty((len(view.X), len(projection)), dtype=np.float32)
+    for start in range(0, len(found), BLOCK_ROWS):
+        rows = np.arange(start, min(start + BLOCK_ROWS, len(found)))
+        found[rows] = view.embed_unseen(rows, used) @ down
+    return found
+
+
+def _used(projection: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Embedded columns that a metric uses, and the map of these, (n_used, n_components) float32."""
+    used = np.flatnonzero(projection.any(axis=0))
+    return used, projection[:, used].T.astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -404,7 +546,6 @@ class Kept(Protocol):
 def nested_scores(
     tree: SegmentTree,
     fitted: CrossFit,
-    codes: np.ndarray,
     kept: Sequence[Kept],
     make: Callable[..., tuple[np.ndarray, np.ndarray]],
     score: Score,
@@ -415,7 +556,7 @@ def nested_scores(
     children were chosen by them. So every choice of a subtree is made again without the fold [2]_.
     The maps are those of the fold's view; only those whose choices differ are computed again.
 
-    Shapes: `codes` (n_samples,) int. Returns `scores` (n_nodes, n_folds) float64.
+    Returns `scores` (n_nodes, n_folds) float64.
 
     References
     ----------
@@ -444,20 +585,17 @@ def nested_scores(
             if tried and report is score:
                 scores[node, fold] = before.tried_scores.scores(choice)[fold]
             else:
-                scores[node, fold] = _score_view(view, codes, maps[-1][0], report)
+                scores[node, fold] = _score_view(view, maps[-1][0], report)
     return scores
 
 
-def held_out_scores(
-    fitted: CrossFit, codes: np.ndarray, projections: list[np.ndarray], score: Score
-) -> np.ndarray:
-    """Score a metric on the held-out rows of every fold.
+def held_out_scores(fitted: CrossFit, projections: list[np.ndarray], score: Score) -> np.ndarray:
+    """Score a metric, (n_components, n_embedded) in every view, on the held-out rows of each fold.
 
-    Shapes: `codes` (n_samples,) int, `projections` (n_components, n_embedded). Returns `scores`
-    (n_folds,) float64.
+    Returns `scores` (n_folds,) float64.
     """
     pairs = zip(fitted.folds, projections[1:], strict=True)
-    return np.array([_score_view(view, codes, metric, score) for view, metric in pairs])
+    return np.array([_score_view(view, metric, score) for view, metric in pairs])
 
 
 def mean_over_rows(fitted: CrossFit, scores: np.ndarray) -> float:
@@ -474,29 +612,27 @@ def fold_sizes(fitted: CrossFit) -> np.ndarray:
     return np.array([min(len(view.held_out), MAX_QUERIES) for view in fitted.folds], dtype=int)
 
 
-def _score_view(view: View, codes: np.ndarray, projection: np.ndarray, score: Score) -> float:
+def _score_view(view: View, projection: np.ndarray, score: Score) -> float:
     """Score a metric, (n_components, n_embedded), by the held-out rows of a view."""
-    found = held_out_points(view, codes, projection)
-    rows = found.codes, found.queries, found.query_codes
     if hasattr(score, "unseen"):
-        return score.unseen(found.unseen, *rows)
-    return score(found.references, *rows)
+        found = held_out_points(view, projection)
+        return score.unseen(found.unseen, found.codes, found.queries, found.query_codes)
+    used, down = _used(projection)
+    points = view.points
+    references, queries = points.references[:, used] @ down, points.queries[:, used] @ down
+    return score(references, points.codes, queries, points.query_codes)
 
 
-def held_out_points(view: View, codes: np.ndarray, projection: np.ndarray) -> HeldOut:
+def held_out_points(view: View, projection: np.ndarray) -> HeldOut:
     """Rows of a view in the space of a metric, (n_components, n_embedded): at most so many."""
-    used = np.flatnonzero(projection.any(axis=0))
-    references, held_out = (
-        subsample(view.references, MAX_REFERENCES),
-        subsample(view.held_out, MAX_QUERIES),
-    )
-    through = projection[:, used].astype(np.float32).T
+    used, down = _used(projection)
+    points = replace(view.points, unseen=view.unseen_points)
     return HeldOut(
-        view.embedding[np.ix_(references, used)] @ through,
-        codes[references],
-        view.embedding[np.ix_(held_out, used)] @ through,
-        codes[held_out],
-        view.unseen[np.ix_(references, used)] @ through,
+        points.references[:, used] @ down,
+        points.codes,
+        points.queries[:, used] @ down,
+        points.query_codes,
+        points.unseen[:, used] @ down,
     )
 
 
@@ -525,14 +661,16 @@ def find_copies(
     for leaf, columns in enumerate(leaves):
         known = np.arange(n_rows) if present is None else np.flatnonzero(present[:, leaf])
         if len(columns) and len(known):
-            found = _first_equal(X[np.ix_(known, columns)], codes[known])
-            if len(np.unique(found)) >= MIN_DISTINCT * len(known):
+            found = _first_equal(take_columns(X, known, columns), codes[known])
+            if np.count_nonzero(found == np.arange(len(known))) >= MIN_DISTINCT * len(known):
                 firsts[known, leaf] = known[found]
     groups = np.arange(n_rows)
+    # all others share with themselves alone
+    sharing = np.flatnonzero(((firsts >= 0) & (firsts != groups[:, np.newaxis])).any(axis=1))
     block_rows = max(1, BLOCK_PAIRS // len(leaves) ** 2)
-    for start in range(0, n_rows, block_rows):
-        block = slice(start, start + block_rows)
-        groups[block] = _most_shared(firsts[block], start)
+    for start in range(0, len(sharing), block_rows):
+        rows = sharing[start : start + block_rows]
+        groups[rows] = _most_shared(firsts[rows], rows)
     while (groups[groups] != groups).any():
         groups = groups[groups]
     return groups
@@ -540,23 +678,28 @@ def find_copies(
 
 def _first_equal(block: np.ndarray, codes: np.ndarray) -> np.ndarray:
     """First row of the same class and the same values, for every row."""
-    seen: dict[tuple[int, bytes], int] = {}
-    # adding 0 makes -0 and 0 the same bytes
-    rows = np.ascontiguousarray(block) + 0.0
-    return np.array(
-        [
-            seen.setdefault((code, row.tobytes()), i)
-            for i, (code, row) in enumerate(zip(codes, rows))
-        ]
-    )
+    # adding 0 makes -0 and 0 the same bits
+    bits = (np.ascontiguousarray(block, dtype=np.float64) + 0.0).view(np.uint64)
+    # equal rows have equal keys, and others rarely do
+    factors = np.random.RandomState(0).randint(2**62, size=bits.shape[1], dtype=np.uint64)
+    mixed = (bits ^ (bits >> np.uint64(29))) * (2 * factors + np.uint64(1))
+    keys = (mixed ^ (mixed >> np.uint64(32))).sum(axis=1) + codes.astype(np.uint64)
+    order = np.argsort(keys, kind="stable")
+    is_first = np.append(True, keys[order][1:] != keys[order][:-1])
+    firsts = np.empty(len(keys), dtype=np.intp)
+    firsts[order] = order[is_first][np.cumsum(is_first) - 1]
+    same = (bits == bits[firsts]).all(axis=1) & (codes == codes[firsts])
+    for row in np.flatnonzero(~same):  # keys that are equal by chance
+        like = (bits[: row + 1] == bits[row]).all(axis=1) & (codes[: row + 1] == codes[row])
+        firsts[row] = like.argmax()
+    return firsts
 
 
-def _most_shared(firsts: np.ndarray, start: int) -> np.ndarray:
-    """Row that shares most leaves with each row, if they are half of those it has."""
+def _most_shared(firsts: np.ndarray, own: np.ndarray) -> np.ndarray:
+    """Row that shares most leaves with each of its own, if they are half of those it has."""
     known = firsts >= 0
     same = (firsts[:, :, np.newaxis] == firsts[:, np.newaxis]) & known[:, np.newaxis]
     counts = np.where(known, same.sum(axis=2), 0)
-    own = np.arange(start, start + len(firsts))
     # a row is the first of its values more often than not; what it shares with others counts
     counts[firsts == own[:, np.newaxis]] = 0
     places = np.arange(len(firsts)), counts.argmax(axis=1)

@@ -19,7 +19,9 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_array, check_X_y
 
-from ..utils.spread import varies
+from ..kernels.threads import single_blas_thread
+from ..utils.spread import least_spread, varies
+from ._lda import ColumnSums, row_blocks
 from .base import LinearMetric, NonlinearMetric
 from .lift import AffineFirst, NodeEmbedding
 
@@ -138,6 +140,101 @@ def fit_node_map(learner: Any, X: np.ndarray, codes: np.ndarray, *, name: str) -
     return NodeMap(components, getattr(fitted, "n_discriminants_", len(linear)))
 
 
+@dataclass(frozen=True)
+class NodeFits:
+    """The maps of one node's columns that are learned from several sets of rows."""
+
+    maps: list[NodeMap]  # one per set
+    sums: list[ColumnSums] | None = None  # over the rows of every set, if maps follow from these
+
+
+def fit_node_maps(
+    learner: Any,
+    X: np.ndarray,
+    codes: np.ndarray,
+    columns: np.ndarray,
+    folds: list[np.ndarray],
+    sets: list[tuple[int, ...]],
+    *,
+    name: str,
+    on_fit: Callable[[], None] = lambda: None,
+) -> NodeFits:
+    """Fit a learner on the rows of several sets of folds, each as `fit_node_map` does.
+
+    A learner that has a method ``learn_from_scatter(scatter, blocks, codes)``, see `ShrinkageLDA`,
+    sees the rows of every fold once for their sums: those of a set are the sums of its folds.
+
+    Shapes: `X` (n_samples, n_features), `codes` (n_samples,) int.
+    """
+    if not learns_from_scatter(learner):
+        maps = []
+        for chosen in sets:
+            rows = np.sort(np.concatenate([folds[fold] for fold in chosen]))
+            maps.append(fit_node_map(learner, X[np.ix_(rows, columns)], codes[rows], name=name))
+            on_fit()
+        return NodeFits(maps)
+    n_classes, maps, sums = int(codes.max()) + 1, [], []
+    # one thread: the bits of a product depend on the number of threads
+    with single_blas_thread():
+        own = [take_columns(X, rows, columns) for rows in folds]
+        labels = [codes[rows] for rows in folds]
+        by_fold = [
+            ColumnSums.of(rows, of_rows, n_classes)
+            for rows, of_rows in zip(own, labels, strict=True)
+        ]
+        for chosen in sets:
+            sums.append(ColumnSums.join([by_fold[fold] for fold in chosen]))
+            rows = [(own[fold], labels[fold]) for fold in chosen]
+            maps.append(_learn_from_sums(learner, rows, sums[-1], name))
+            on_fit()
+    return NodeFits(maps, sums)
+
+
+def learns_from_scatter(learner: Any) -> bool:
+    """Whether the class that says how a learner learns from rows also says how from their sums."""
+    for base in type(learner).__mro__:
+        if vars(base).keys() & {"fit", "transform", "_fit", "_fit_rows", "learn_from_scatter"}:
+            return "learn_from_scatter" in vars(base)
+    return False
+
+
+def take_columns(X: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Take some rows of some columns of a table: (n_rows, n_columns), in one piece."""
+    if len(columns) and (np.diff(columns) == 1).all():
+        return X[:, columns[0] : columns[-1] + 1][rows]
+    return X[np.ix_(rows, columns)]
+
+
+def _learn_from_sums(
+    learner: Any, folds: list[tuple[np.ndarray, np.ndarray]], sums: ColumnSums, name: str
+) -> NodeMap:
+    """Learn the map of a node from the sums of some folds: their rows and classes."""
+    scale, n_columns = sums.spread(), len(sums.center)
+    used = scale > least_spread(sums.largest, folds[0][0].dtype)
+    if not used.any():
+        return NodeMap(np.zeros((0, n_columns)), 0)
+    scatter = sums.scatter.standardized(used, scale)
+    starts = np.cumsum([0, *(len(rows) for rows, _ in folds)])
+    # one block after the other, only if they are asked for
+    blocks = (
+        (
+            slice(start + place.start, start + place.start + len(block)),
+            (block[:, used] - sums.center[used]) / scale[used],
+        )
+        for start, (rows, _) in zip(starts, folds)
+        for place, block in row_blocks(rows)
+    )
+    learner = clone(learner)
+    with _named_errors(learner, name, int(scatter.n_rows), int(used.sum())):
+        learner._validate_params()
+        _limit_components(learner, int(used.sum()), scatter.n_classes)
+        codes = np.concatenate([codes for _, codes in folds])
+        linear = learner.learn_from_scatter(scatter, blocks, codes)
+    components = np.zeros((len(linear), n_columns))
+    components[:, used] = linear / scale[used]
+    return NodeMap(components, learner.n_discriminants_)
+
+
 @contextmanager
 def quiet_fits() -> Iterator[None]:
     """Silence warnings of learners that the user of a tree cannot act on.
@@ -165,13 +262,20 @@ def _limit_components(learner: Any, n_columns: int, n_classes: int) -> None:
 
 
 def _fit(learner: Any, rows: np.ndarray, codes: np.ndarray, name: str) -> Any:
-    try:
+    with _named_errors(learner, name, *rows.shape):
         _limit_components(learner, rows.shape[1], len(np.unique(codes)))
         return learner.fit(rows, codes)
+
+
+@contextmanager
+def _named_errors(learner: Any, name: str, n_rows: int, n_columns: int) -> Iterator[None]:
+    """Say of an error of a learner at which node it was raised."""
+    try:
+        yield
     except Exception as error:
         raise ValueError(
             f"node_metric={type(learner).__name__} could not be fitted for the node {name!r} "
-            f"({rows.shape[0]} rows, {rows.shape[1]} columns that vary): {error}"
+            f"({n_rows} rows, {n_columns} columns that vary): {error}"
         ) from error
 
 

@@ -14,7 +14,8 @@ and the discriminant counts as much: a discriminant function is :math:`\sum_d r_
 half of its value at the class mean, and the logarithm of the share of the class is added. All of
 this is divided by a temperature [1]_, which is chosen, as is the covariance, by the log loss of
 held-out rows. In that loss, a row is of any class with a small probability, so that a few rows that
-are unlike all others do not decide.
+are unlike all others do not decide. Weights of the classes count held-out rows, and by Bayes' rule,
+their logarithms are added to the log posteriors.
 
 References
 ----------
@@ -28,13 +29,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.special import softmax
+from scipy.special import log_softmax, softmax
 
 from ..kernels.threads import single_blas_thread
 from ._lda import ClassScatter, Discriminants, ledoit_wolf
 
 # probability that a held-out row is of any class, whatever it looks like
-ANY_CLASS = 0.05
+ANY_CLASS = 0.01
 # what log posteriors are divided by, in steps of a fourth of an octave
 TEMPERATURES = 2.0 ** (np.arange(-4, 49) / 4)
 
@@ -68,6 +69,7 @@ class Posteriors:
     whitening: np.ndarray
     shrinkage: float  # of the covariance
     temperature: float  # that the covariance is multiplied by, and log priors are divided by
+    loss: float = np.nan  # `any_class_loss` of the held-out rows; NaN without any
 
 
 class _Fit:
@@ -111,6 +113,28 @@ class _Fit:
         products = (queries - self.center) @ down @ means.T
         return products - np.einsum("ij,ij->i", means, means) / 2
 
+    def by_means(self, queries: np.ndarray) -> np.ndarray:
+        """As `log_likelihoods`, where the covariance is that of the metric."""
+        products = (queries - self.center) @ self._means.T
+        return products - np.einsum("ij,ij->i", self._means, self._means) / 2
+
+    def losses(
+        self, scores: np.ndarray, codes: np.ndarray, class_weight: np.ndarray | None
+    ) -> np.ndarray:
+        """Sums of `any_class_loss` over queries of a class that was seen, for every temperature."""
+        places = self.places(codes)
+        asked = np.flatnonzero(places >= 0)
+        places, weights = places[asked], weights_of(codes[asked], class_weight)
+        scores, log_weight = scores[asked] + self.log_priors, np.zeros(len(self.seen))
+        if class_weight is not None:
+            log_weight = np.log(class_weight[self.seen])
+        priors, losses = softmax(self.log_priors + log_weight)[places], []
+        for temperature in TEMPERATURES:
+            log_proba = log_softmax(scores / temperature + log_weight, axis=1)
+            own = log_proba[np.arange(len(asked)), places]
+            losses.append(any_class_loss(own, priors, weights))
+        return np.array(losses)
+
     def places(self, codes: np.ndarray) -> np.ndarray:
         """Places of classes among those that were seen; -1 for others."""
         places = np.searchsorted(self.seen, codes).clip(max=len(self.seen) - 1)
@@ -122,42 +146,57 @@ def fit_posteriors(
     codes: np.ndarray,
     unseen: np.ndarray | None = None,
     held_out: Sequence[HeldOut] = (),
+    class_weight: np.ndarray | None = None,
 ) -> Posteriors:
     """Fit discriminants in the space of a metric.
 
     `points` are the rows that it was learned from, (n_samples, n_components), and `unseen` the same
     through metrics that were learned without them. Where there are no unseen ones, held-out rows
     choose between the covariance of the rows and that of the metric. Where no rows are held out, it
-    is that of the metric, and the temperature is 1.
+    is that of the metric, and the temperature is 1. `class_weight` is (n_classes,).
     """
     with single_blas_thread():
-        learned, temperature, of_metric = _Fit(points, codes, unseen), 1.0, True
+        learned, temperature, of_metric, loss = _Fit(points, codes, unseen), 1.0, True, np.nan
         if held_out and points.shape[1]:
             losses = np.zeros((2 if unseen is None else 1, len(TEMPERATURES)))
             for part in held_out:
                 fit = _Fit(part.references, part.codes, part.unseen)
                 for row, shrinkage in zip(losses, (fit.ledoit_wolf, 1.0)):
-                    row += _log_losses(fit, shrinkage, part.queries, part.query_codes)
+                    row += fit.losses(
+                        fit.log_likelihoods(shrinkage, part.queries), part.query_codes, class_weight
+                    )
             choice, place = np.unravel_index(int(losses.argmin()), losses.shape)
             of_metric, temperature = bool(choice), float(TEMPERATURES[place])
+            loss = float(losses[choice, place])
         shrinkage = 1.0 if of_metric else learned.ledoit_wolf
         whitening = learned.whitening(shrinkage) / np.sqrt(temperature)
-    return Posteriors(whitening, float(shrinkage), temperature)
+    return Posteriors(whitening, float(shrinkage), temperature, loss)
+
+
+def fit_temperature(held_out: Sequence[HeldOut], class_weight: np.ndarray | None = None) -> float:
+    """Temperature of normal classes whose covariance is that of the metric; 1 without rows."""
+    losses = np.zeros(len(TEMPERATURES))
+    with single_blas_thread():
+        for part in held_out:
+            fit = _Fit(part.references, part.codes)
+            losses += fit.losses(fit.by_means(part.queries), part.query_codes, class_weight)
+    return float(TEMPERATURES[losses.argmin()]) if losses.any() else 1.0
 
 
 class PosteriorScore:
     """Minus the log loss of linear discriminants on held-out rows, at the best temperature.
 
     With `accuracy`, their accuracy instead, by which `report` tells how good a choice is.
+    `class_weight` is (n_classes,).
     """
 
-    def __init__(self, *, accuracy: bool = False) -> None:
-        self._accuracy = accuracy
+    def __init__(self, class_weight: np.ndarray | None = None, *, accuracy: bool = False) -> None:
+        self._class_weight, self._accuracy = class_weight, accuracy
 
     @property
     def report(self) -> PosteriorScore:
         """Score by the accuracy."""
-        return PosteriorScore(accuracy=True)
+        return PosteriorScore(self._class_weight, accuracy=True)
 
     def __call__(
         self,
@@ -186,25 +225,28 @@ class PosteriorScore:
     def _score(
         self, fit: _Fit, shrinkage: float, queries: np.ndarray, query_codes: np.ndarray
     ) -> float:
+        scores, weight = fit.log_likelihoods(shrinkage, queries), self._class_weight
+        weights = weights_of(query_codes, weight)
+        total = float(weights.sum()) or 1.0
         if not self._accuracy:
-            losses = _log_losses(fit, shrinkage, queries, query_codes)
-            return -float(losses.min()) / max(len(queries), 1)
-        scores = fit.log_likelihoods(shrinkage, queries) + fit.log_priors
+            return -float(fit.losses(scores, query_codes, weight).min()) / total
+        scores = scores + fit.log_priors
+        if weight is not None:
+            scores = scores + np.log(weight[fit.seen])
         leads = scores >= scores.max(axis=1, keepdims=True)
         # classes that tie share a query
         right = leads & (fit.seen == query_codes[:, None])
-        return float((right.sum(axis=1) / leads.sum(axis=1)).mean())
+        return float(weights @ (right.sum(axis=1) / leads.sum(axis=1))) / total
 
 
-def _log_losses(
-    fit: _Fit, shrinkage: float, queries: np.ndarray, query_codes: np.ndarray
-) -> np.ndarray:
-    """Sums over the queries of a class that was seen, for every temperature."""
-    places = fit.places(query_codes)
-    asked = np.flatnonzero(places >= 0)
-    scores, places = fit.log_likelihoods(shrinkage, queries[asked]) + fit.log_priors, places[asked]
-    by_chance, losses = ANY_CLASS * np.exp(fit.log_priors)[places], np.empty(len(TEMPERATURES))
-    for i, temperature in enumerate(TEMPERATURES):
-        proba = softmax(scores / temperature, axis=1)[np.arange(len(asked)), places]
-        losses[i] = -np.log((1 - ANY_CLASS) * proba + by_chance).sum()
-    return losses
+def weights_of(codes: np.ndarray, class_weight: np.ndarray | None) -> np.ndarray:
+    """Weights of rows, (n_rows,), by those of their classes, (n_classes,); None counts all as 1."""
+    return np.ones(len(codes)) if class_weight is None else class_weight[codes]
+
+
+def any_class_loss(log_proba: np.ndarray, priors: np.ndarray, weights: np.ndarray) -> float:
+    """Weighted sum of minus the log-probabilities of rows that may be of any class.
+
+    All are (n_rows,): logarithms of the probabilities of their classes, and the priors of these.
+    """
+    return -float(weights @ np.log((1 - ANY_CLASS) * np.exp(log_proba) + ANY_CLASS * priors))

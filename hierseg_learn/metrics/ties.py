@@ -80,10 +80,14 @@ class TiedNeighbors(NamedTuple):
         """Mask (n_queries, n_classes) of the classes with most votes, the nearer ones of equals."""
         most = votes.max(axis=1, keepdims=True)
         leads = votes >= most - SAME_VOTES * votes.sum(axis=1, keepdims=True)
-        mean = np.divide(lengths, votes, out=np.zeros_like(votes), where=votes > 0)
-        mean[~leads] = np.inf
+        return self.find_nearer(leads, votes, lengths)
+
+    def find_nearer(self, leads: np.ndarray, votes: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+        """Of classes that lead, a mask, keep those whose votes come from the nearest rows."""
+        mean = np.full(votes.shape, np.inf)
+        np.divide(lengths, votes, out=mean, where=leads & (votes > 0))
         nearest = mean.min(axis=1, keepdims=True)
-        return mean <= nearest * (1 + SAME_VOTES) + self.tolerance[:, None]
+        return leads & (mean <= nearest * (1 + SAME_VOTES) + self.tolerance[:, None])
 
 
 def find_tied(

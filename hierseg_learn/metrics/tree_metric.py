@@ -97,13 +97,12 @@ def fit_tree_metric(
     with single_blas_thread():
         if tree.n_nodes == 1:
             nodes = [_fit_alone(learners[0], X, codes, columns[0], tree.paths[0])]
-            if hasattr(score, "unseen"):
-                folds = held_out_folds(codes, combination.cv, seed, groups)
-                without = [
-                    _fit_without(fold, learners[0], X, codes, columns[0], tree.paths[0])
-                    for fold in folds
-                ]
-                nodes = [replace(nodes[0], held_out=tuple(without))]
+            folds = held_out_folds(codes, combination.cv, seed, groups)
+            without = [
+                _fit_without(fold, learners[0], X, codes, columns[0], tree.paths[0])
+                for fold in folds
+            ]
+            nodes = [replace(nodes[0], held_out=tuple(without))]
             on_step()
         else:
             nodes = combination.fit_nodes(

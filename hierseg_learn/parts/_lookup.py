@@ -12,6 +12,9 @@ from ..tree import SegmentTree
 from ..utils import PlainState
 
 _SHOWN_IDS = 20
+# of a table by id, which is made for every image
+MAX_ENTRIES = 4096
+_STRANGE = -2
 
 
 class PartLookup(PlainState):
@@ -77,6 +80,9 @@ class PartLookup(PlainState):
         Raises ValueError if the label map holds an id that the tree does not know; the message
         names the image by its position in the batch.
         """
+        leaves = self._look_up(label_map, layer)
+        if leaves is not None:
+            return leaves
         positions = np.searchsorted(self._ids, label_map)
         positions[positions == len(self._ids)] = 0
         known = self._ids[positions] == label_map
@@ -91,6 +97,19 @@ class PartLookup(PlainState):
                 "the tree, or to unlabeled= if it is no part; if X has no label maps, pass them."
             )
         return np.where(unlabeled, np.int32(-1), self._leaves[layer, positions])
+
+    def _look_up(self, label_map: np.ndarray, layer: int) -> np.ndarray | None:
+        """Leaves by a table of all ids, if these are few and the label map holds no other."""
+        n_entries = int(self._ids.max(initial=0)) + 2
+        if n_entries > MAX_ENTRIES or not label_map.size:
+            return None
+        table = np.full(n_entries, _STRANGE, dtype=np.int32)
+        table[self._ids] = self._leaves[layer]
+        table[-1] = -1  # where -1 leads
+        if label_map.min() < -1 or label_map.max() >= n_entries - 1:
+            return None
+        leaves = table[label_map]
+        return None if leaves.min() == _STRANGE else leaves
 
 
 def _layers(tree: SegmentTree, claims: list[list[int]]) -> tuple[np.ndarray, ...]:

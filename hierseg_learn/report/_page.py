@@ -43,9 +43,14 @@ them alone.</li></ul>"""
 
 _STYLE = """
 :root{--plus:PLUS;--minus:MINUS;--plus-pale:PALE_PLUS;--minus-pale:PALE_MINUS;
---ink:#1b1b1b;--soft:#595959;--line:#d5d5d5;--paper:#fff;--wash:#f5f5f3;--good:#00694d}
+--ink:#1b1b1b;--soft:#595959;--line:#d5d5d5;--paper:#fff;--wash:#f5f5f3;--good:#00694d;
+--low:#9db8ad;--track:#e9e9e6;--link:#00527f;--right:#edf3f0;--wrong:#f7f3ef}
+@media screen and (prefers-color-scheme:dark){:root{color-scheme:dark;
+--minus:#3d9bd8;--plus-pale:#6f3d1c;--minus-pale:#1f4a66;
+--ink:#e9e9e7;--soft:#b3b3b0;--line:#484a49;--paper:#151716;--wash:#212423;--good:#2c9474;
+--low:#5f7c70;--track:#333635;--link:#86c5ef;--right:#1f2825;--wrong:#2a231e}}
 *{box-sizing:border-box}
-html{color-scheme:light;-webkit-text-size-adjust:100%}
+html{-webkit-text-size-adjust:100%}
 body{margin:0;background:var(--paper);color:var(--ink);line-height:1.5;
 font:1rem/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif}
 header,main,footer{max-width:66rem;margin:0 auto;padding:0 1.25rem}
@@ -56,8 +61,8 @@ h3{font-size:1.08rem;margin:0 0 .7rem}
 p{max-width:44rem;margin:.5rem 0;text-wrap:pretty}
 .lead{font-size:1.12rem}
 nav ul{display:flex;flex-wrap:wrap;gap:.25rem 1.2rem;list-style:none;padding:0;margin:1rem 0 0}
-a{color:#00527f;text-underline-offset:.15em}
-a:focus-visible,summary:focus-visible,.scroll:focus-visible{outline:3px solid #00527f;
+a{color:var(--link);text-underline-offset:.15em}
+a:focus-visible,summary:focus-visible,.scroll:focus-visible{outline:3px solid var(--link);
 outline-offset:2px;border-radius:2px}
 .skip{position:absolute;left:-99rem}
 .skip:focus{left:1rem;top:.5rem;background:var(--paper);padding:.3rem .6rem;z-index:1}
@@ -73,6 +78,7 @@ table{border-collapse:collapse;margin:.8rem 0;font-variant-numeric:tabular-nums}
 caption{text-align:left;color:var(--soft);font-size:.9rem;padding-bottom:.4rem;max-width:44rem}
 th,td{padding:.22rem .6rem;text-align:left}
 .numbers td,.numbers thead th{text-align:right}
+.numbers thead th:first-child{text-align:left}
 th{font-weight:600}
 tbody th{font-weight:400}
 thead th{border-bottom:1px solid var(--line)}
@@ -81,16 +87,16 @@ thead th{border-bottom:1px solid var(--line)}
 .nodes td:nth-child(2){text-align:right;white-space:nowrap}
 .nodes td:last-child{color:var(--soft);white-space:nowrap}
 .score{min-width:11rem;width:18rem}
-.track{position:relative;display:block;height:.85em;background:#e9e9e6}
+.track{position:relative;display:block;height:.85em;background:var(--track);
+forced-color-adjust:none}
 .bar{position:absolute;inset:0 auto 0 0}
 .bar.high{background:var(--good)}
-.bar.low{background:#9db8ad}
+.bar.low{background:var(--low)}
 .mark{position:absolute;top:-.25em;bottom:-.25em;width:2px;background:var(--ink)}
 .confusion td.cell{min-width:3.6em;text-align:center;border:2px solid var(--paper)}
 .confusion thead th{text-align:center}
-.cell.right{background:color-mix(in srgb,var(--good) calc(var(--share)*100%),#edf3f0)}
-.cell.wrong{background:color-mix(in srgb,var(--plus) calc(var(--share)*100%),#f7f3ef)}
-.cell.right[data-dark]{color:#fff}
+.cell.right{background:color-mix(in srgb,var(--good) calc(var(--share)*60%),var(--right))}
+.cell.wrong{background:color-mix(in srgb,var(--plus) calc(var(--share)*60%),var(--wrong))}
 .confusion .last>*{border-top:1px solid var(--line)}
 .case{border:1px solid var(--line);border-left:5px solid var(--good);border-radius:6px;
 padding:1rem 1.1rem;margin:1.2rem 0}
@@ -120,7 +126,7 @@ summary .name{font-weight:600}
 .row .share{text-align:right;font-variant-numeric:tabular-nums}
 .bar.leaf.plus{background:var(--plus)}
 .bar.inner.plus{background:var(--plus-pale);box-shadow:inset 0 0 0 1px var(--plus)}
-.bar.leaf.minus{background:repeating-linear-gradient(45deg,var(--minus) 0 3px,#fff 3px 5px)}
+.bar.leaf.minus{background:repeating-linear-gradient(45deg,var(--minus) 0 3px,var(--paper) 3px 5px)}
 .bar.inner.minus{background:var(--minus-pale);box-shadow:inset 0 0 0 1px var(--minus)}
 code{font-size:.88em;overflow-wrap:anywhere}
 .parameters th{vertical-align:top}
@@ -134,6 +140,9 @@ body{font-size:10pt}header,main,footer{max-width:none;padding:0}
 nav,.skip{display:none}h2,h3,summary{break-after:avoid}
 figure,tr,.figures div{break-inside:avoid}
 img{height:6.2cm}.scroll{overflow:visible}
+table{font-size:8.5pt}th,td{padding:.15rem .3rem}.confusion td.cell{min-width:0}
+thead th,tbody th{overflow-wrap:anywhere}.score{min-width:4rem;width:9rem}
+.nodes td:last-child{white-space:normal}
 details::details-content{content-visibility:visible;display:block}}
 """
 

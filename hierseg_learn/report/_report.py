@@ -28,10 +28,15 @@ from ._tables import Scores, html_audit, html_fold, html_metadata, measure
 
 # nodes with a smaller share are folded
 _OPEN_FROM = 0.25
+# of larger trees, parts with a smaller share are summed up
+_MAX_NODES, _LISTED_FROM = 300, 0.005
 
 
 def html_tree(explanation: Explanation) -> str:
-    """Nested lists: every node contains its own columns and parts, whose shares add up to it."""
+    """Nested lists: every node contains its own columns and parts, whose shares add up to it.
+
+    The smallest parts in very large trees become one line.
+    """
     table, tree = explanation.share_table(), explanation.tree
     pro, contra = table.by_side
     scale = float((pro + contra).max()) or 1.0
@@ -51,7 +56,15 @@ def html_tree(explanation: Explanation) -> str:
                 f"<summary>{_row(table, item, scale)}</summary><ul>"
                 f"<li>{_own_row(table, item, scale)}</li>"
             )
-            stack += ["</ul></details></li>", *tree.children(item)[::-1]]
+            children = np.asarray(tree.children(item))
+            small = children[np.maximum(pro, contra)[children] < _LISTED_FROM]
+            stack.append("</ul></details></li>")
+            if len(tree) > _MAX_NODES and len(small) > 1:
+                children = np.setdiff1d(children, small)
+                sides = float(pro[small].sum()), float(contra[small].sum())
+                name = f"<i>{len(small)} parts with little</i>"
+                stack.append(f"<li>{_sides_line(table, name, *sides, scale)}</li>")
+            stack += children[::-1].tolist()
     return "".join(parts)
 
 
@@ -59,23 +72,22 @@ def _row(table: ShareTable, node: int, scale: float) -> str:
     pro, contra = (float(side[node]) for side in table.by_side)
     mark, kind = table.marks[node], "leaf" if table.tree.is_leaf[node] else "inner"
     name = escape(table.tree.names[node]) + (f" <small>({escape(mark)})</small>" if mark else "")
-    text = share_text(float(table.total[node]), table.sides)
-    if table.is_two_sided:
-        text = sides_text(pro, contra, table.sides)
-    return _line(name, text, pro / scale, contra / scale, kind)
+    return _sides_line(table, name, pro, contra, scale, kind)
 
 
 def _own_row(table: ShareTable, node: int, scale: float) -> str:
     name, share = f"<i>{escape(table.tree.names[node])} as a whole</i>", float(table.direct[node])
-    pro, contra = max(share, 0.0), max(-share, 0.0)
-    text = share_text(share, table.sides)
+    return _sides_line(table, name, max(share, 0.0), max(-share, 0.0), scale)
+
+
+def _sides_line(
+    table: ShareTable, name: str, pro: float, contra: float, scale: float, kind: str = "leaf"
+) -> str:
+    """Name, shares, and a bar for either side, one behind the other."""
+    text = share_text(pro - contra, table.sides)
     if table.is_two_sided:
         text = sides_text(pro, contra, table.sides)
-    return _line(name, text, pro / scale, contra / scale, "leaf")
-
-
-def _line(name: str, text: str, pro: float, contra: float, kind: str) -> str:
-    """Name, shares, and a bar for either side, one behind the other."""
+    pro, contra = pro / scale, contra / scale
     ends = (("plus", 0.0, pro), ("minus", pro, contra))
     bars = "".join(
         f'<span class="bar {kind} {sign}" style="left:{100 * start:.1f}%;'
@@ -167,13 +179,14 @@ class Case:
 
 
 def explain_case(
-    classifier: Any, row: Any, name: str, target: Any, prediction: Any, neighbors: bool
+    steps: FittedModel, row: Any, name: str, target: Any, prediction: Any, neighbors: bool
 ) -> Case:
     """Explain a row: the predicted class compared with the true one, if that is another."""
-    explanation = classifier.explain_prediction(row)
+    classifier, by = steps.classifier, _attribute_to(steps)
+    explanation = classifier.explain_prediction(row, by=by)
     contrast = explanation.contrast
     if target is not None and target != prediction:
-        contrast = classifier.explain_contrast(row, target=prediction, foil=target)
+        contrast = classifier.explain_contrast(row, target=prediction, foil=target, by=by)
     explanation = replace(explanation, name=name, contrast=contrast)
     shown, neighbors = explanation.contrast, neighbors or contrast is None
     novelty = _explain_novelty(classifier, row, name)
@@ -185,6 +198,11 @@ def _explain_novelty(classifier: Any, row: Any, name: str) -> NoveltyExplanation
         return replace(classifier.explain_novelty(row)[0], name=name)
     except ValueError:  # the row is fine: it was explained; a class has too few rows to hold out
         return None
+
+
+def _attribute_to(steps: FittedModel) -> str:
+    """What contributions are attributed to: over photos, nodes are drawn."""
+    return "nodes" if steps.takes_images else "auto"
 
 
 def choose(flags: np.ndarray, target: np.ndarray, confidence: np.ndarray, number: int) -> list[int]:
@@ -306,8 +324,9 @@ def write_report(
     formats of the files alone predict the class, and for some photos why they are of the predicted
     class rather than of the true one or, for correct predictions, of the next probable one: drawn
     over the photo, in sentences, and as a tree to unfold. It is one file: images are part of it, it
-    loads nothing, works without scripts, by keyboard and with a screen reader, and prints with
-    everything unfolded.
+    loads nothing, works without scripts, by keyboard and with a screen reader, in light and dark,
+    and prints with everything unfolded. It does not grow with the number of samples: large tables
+    are cut, which the page says.
 
     Parameters
     ----------
@@ -410,6 +429,7 @@ def write_explanations(
     target: Any = None,
     foil: Any = None,
     neighbors: bool = True,
+    n_shown: int = 20,
     title: str | None = None,
 ) -> Path:
     """Write why a fitted model gives some photos their classes to an HTML file.
@@ -422,7 +442,7 @@ def write_explanations(
     pipeline : Pipeline or HierarchicalMetricClassifier
         As for :func:`write_report`.
     X : photos or table
-        The samples to explain, one or a few.
+        The samples to explain.
     path : str or path-like
         The file to write.
     names : sequence of str, length n_samples, default=None
@@ -432,6 +452,9 @@ def write_explanations(
         next probable one.
     neighbors : bool, default=True
         Whether to show also how they differ from their nearest training rows.
+    n_shown : int, default=20
+        Explain so many samples at most, the first ones; the page says how many there are. A page
+        with 20 large photos has about 4 MB.
     title : str, default=None
         Title of the page.
 
@@ -445,7 +468,7 @@ def write_explanations(
     TypeError, OSError
         As for :func:`write_report`.
     ValueError
-        If X is empty, names has another length, or a class is unknown.
+        If X is empty, names has another length, n_shown is less than 1, or a class is unknown.
 
     Examples
     --------
@@ -475,14 +498,17 @@ def write_explanations(
     names = [f"{noun} {i}" for i in range(n_samples)] if names is None else list(names)
     if len(names) != n_samples:
         raise ValueError(f"names has {len(names)} entries for {n_samples} samples.")
+    shown = min(n_samples, check_integer(n_shown, "n_shown"))
+    X = take(X, list(range(shown)))
     table = steps.table(X)
     predicted = steps.classifier.predict(table)
     cases = []
-    for i, name in enumerate(names):
+    for i, name in enumerate(names[:shown]):
         one = row(table, i)
-        case = explain_case(steps.classifier, one, name, None, predicted[i], neighbors)
+        case = explain_case(steps, one, name, None, predicted[i], neighbors)
         if target is not None or foil is not None:
-            contrast = steps.classifier.explain_contrast(one, target=target, foil=foil)
+            asked = {"target": target, "foil": foil, "by": _attribute_to(steps)}
+            contrast = steps.classifier.explain_contrast(one, **asked)
             case = replace(case, contrast=replace(contrast, name=name))
         if steps.takes_images:
             one = take(X, [i])
@@ -494,7 +520,8 @@ def write_explanations(
         ("model", "The model", _tables.html_model(pipeline)),
     ]
     title = "Explained predictions" if title is None else str(title)
-    lead = f"{n_samples} {noun.lower()}{'s' * (n_samples > 1)}: why they got their classes."
+    of_all = f"{shown} of {n_samples:,}" if shown < n_samples else f"{n_samples}"
+    lead = f"{of_all} {noun.lower()}{'s' * (n_samples > 1)}: why they got their classes."
     html = _page.render(title, lead, sections)
     with written_whole(path) as beside:
         beside.write_text(html, encoding="utf-8")
@@ -543,7 +570,7 @@ def _explain(
     for position, photo, labels in zip(positions, photos, maps):
         name = f"{'Row' if photo is None else 'Photo'} {position}"
         classes = target[position], scores.predicted[position]
-        case = explain_case(steps.classifier, row(table, position), name, *classes, neighbors)
+        case = explain_case(steps, row(table, position), name, *classes, neighbors)
         cases.append(case if photo is None else draw_case(case, photo, labels))
     return cases
 

@@ -14,7 +14,7 @@ from sklearn.metrics import confusion_matrix
 from .._version import __version__
 from ..audit import GroupReport, MetadataReport, NodeReliance
 from ..tree.render import top_down
-from ..utils.numbers import html_table, percent
+from ..utils.numbers import MISSING, html_table, percent
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,8 @@ def measure(classifier: Any, table: Any, target: np.ndarray) -> Scores:
 
 
 _FILES = "Prediction from the files alone"
+# what is larger is cut, so that pages of any data can be opened, read and printed
+_MAX_ROWS, _MAX_COLUMNS, _MAX_CLASSES, _MAX_GROUPS = 200, 20, 20, 20
 
 
 def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
@@ -108,7 +110,8 @@ def html_scores(scores: Scores, noun: str) -> str:
         f"<span>{escape(note)}</span></dd></div>"
         for name, value, note in figures
     )
-    return f'<dl class="figures">{cards}</dl>{_html_confusion(scores)}'
+    many = len(scores.classes) > _MAX_CLASSES
+    return f'<dl class="figures">{cards}</dl>{(_html_classes if many else _html_confusion)(scores)}'
 
 
 def _html_confusion(scores: Scores) -> str:
@@ -121,9 +124,8 @@ def _html_confusion(scores: Scores) -> str:
         cells = []
         for j, number in enumerate(scores.confusion[i].tolist()):
             share = number / totals[i] if totals[i] else 0.0
-            kind, dark = "right" if i == j else "wrong", " data-dark" if share > 0.6 else ""
-            style = f'class="cell {kind}" style="--share:{share:.3f}"{dark}'
-            cells.append(f"<td {style}>{number}</td>")
+            kind = "right" if i == j else "wrong"
+            cells.append(f'<td class="cell {kind}" style="--share:{share:.3f}">{number}</td>')
         rows.append(
             f'<tr><th scope="row">{name}</th>{"".join(cells)}'
             f"<td>{escape(percent(scores.recalls[i]))}</td></tr>"
@@ -139,13 +141,27 @@ def _html_confusion(scores: Scores) -> str:
     )
 
 
+def _html_classes(scores: Scores) -> str:
+    """One row per class, lowest recall first, for more classes than a matrix can show."""
+    totals, names = scores.confusion.sum(axis=1), [str(label) for label in scores.classes]
+    errors = scores.confusion - np.diag(scores.confusion.diagonal())
+    rows = []
+    for i in np.argsort(scores.recalls, kind="stable").tolist():
+        other = int(errors[i].argmax())
+        taken = f"{names[other]} ({errors[i, other]})" if errors[i, other] else MISSING
+        shares = percent(scores.recalls[i]), percent(scores.precisions[i])
+        rows.append([names[i], str(totals[i]), *shares, taken])
+    caption = "Classes, lowest recall first; the last column is the class they are most taken for"
+    return _scroll("Classes", caption, ["class", "n", "recall", "precision", "taken for"], rows)
+
+
 def html_nodes(classifier: Any, baseline: float) -> str:
     """The tree, one node per row, with its score and the origin of its metric."""
     tree = classifier.tree_
     scores = np.asarray(classifier.node_scores_, dtype=float)
     outcomes = getattr(classifier, "node_outcomes_", None)
     rows = []
-    for node in top_down(tree):
+    for node in list(top_down(tree))[:_MAX_ROWS]:
         score = scores[node]
         known = np.isfinite(score)
         width = 100 * score if known else 0.0
@@ -170,7 +186,8 @@ def html_nodes(classifier: Any, baseline: float) -> str:
         "Scores of the nodes",
         '<table class="nodes"><caption>The tree and the scores of its nodes</caption><thead><tr>'
         '<th scope="col">node</th><th scope="col">score</th><td aria-hidden="true"></td>'
-        f'<th scope="col">metric</th></tr></thead><tbody>{"".join(rows)}</tbody></table>',
+        f'<th scope="col">metric</th></tr></thead><tbody>{"".join(rows)}</tbody></table>'
+        + _cut(len(tree), _MAX_ROWS, "nodes"),
     )
 
 
@@ -241,10 +258,15 @@ def _html_cells(report: GroupReport) -> str:
         for i, row in enumerate(rows)
     ]
     cells = report.to_frame("cell").to_dict("records")
-    bars = []
+    records = []
     for i, group in enumerate(report.to_frame("group").to_dict("records")):
-        bars += map(_bar, [group, *cells[i * (n_rows - 1) : (i + 1) * (n_rows - 1)]])
+        records += [group, *cells[i * (n_rows - 1) : (i + 1) * (n_rows - 1)]]
     caption = "Accuracy by group and true class; the strokes are the ends of the interval"
+    order = range(len(named))
+    if len(named) > _MAX_ROWS:
+        caption += "; lowest accuracy first"
+        order = np.argsort([record["accuracy"] for record in records], kind="stable").tolist()
+    named, bars = [named[i] for i in order], [_bar(records[i]) for i in order]
     return _scroll("Accuracy by group", caption, ["group × class", *heads[2:]], named, bars=bars)
 
 
@@ -263,11 +285,14 @@ def _bar(row: dict[str, Any]) -> str:
 def _html_confusions(report: GroupReport) -> str:
     """Confusion matrices of all groups, folded."""
     names = [str(label) for label in report.classes.tolist()]
+    if len(names) > _MAX_CLASSES:
+        return f"<p>Confusion matrices are not shown for more than {_MAX_CLASSES} classes.</p>"
     tables = []
-    for group, confusion in zip(report.groups, report.confusion):
+    for group, confusion in zip(report.groups[:_MAX_GROUPS], report.confusion):
         rows = [[name, *map(str, counts)] for name, counts in zip(names, confusion.tolist())]
         caption = f"Group {group}: true classes in rows, predicted ones in columns"
         tables.append(_scroll(f"Confusion in group {group}", caption, ["", *names], rows))
+    tables.append(_cut(len(report.groups), _MAX_GROUPS, "groups"))
     return html_fold("Confusion matrices of the groups", *tables)
 
 
@@ -279,13 +304,31 @@ def html_fold(title: str, *parts: str, is_open: bool = False) -> str:
     )
 
 
-def _scroll(label: str, caption: str, *table: Any, **options: Any) -> str:
-    """A table that scrolls by itself on narrow screens; arguments as for `html_table`."""
-    return _scrolling(label, html_table(caption, *table, classes="numbers", **options))
+def _scroll(
+    label: str,
+    caption: str,
+    heads: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    bars: Sequence[str] | None = None,
+) -> str:
+    """A table that scrolls by itself on narrow screens; arguments as for `html_table`.
+
+    Large ones are cut, which a sentence below them says.
+    """
+    cut = [row[:_MAX_COLUMNS] for row in rows[:_MAX_ROWS]]
+    bars = None if bars is None else bars[:_MAX_ROWS]
+    table = html_table(caption, heads[:_MAX_COLUMNS], cut, bars=bars, classes="numbers")
+    said = _cut(len(rows), _MAX_ROWS, "rows"), _cut(len(heads), _MAX_COLUMNS, "columns")
+    return _scrolling(label, table + "".join(said))
+
+
+def _cut(number: int, shown: int, what: str) -> str:
+    """Say that not all is shown, if that is so."""
+    return f"<p>The first {shown} of {number:,} {what} are shown.</p>" if number > shown else ""
 
 
 def _scrolling(label: str, table: str) -> str:
-    region = f'tabindex="0" role="region" aria-label="{escape(label)}"'
+    region = f'tabindex="0" role="region" aria-label="Table: {escape(label)}"'
     return f'<div class="scroll" {region}>{table}</div>'
 
 

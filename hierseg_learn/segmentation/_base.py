@@ -149,7 +149,10 @@ class Segmenter(ImageEstimator, metaclass=ABCMeta):
         for chunk in gen_batches(len(batch), self._images_at_once):
             places = range(chunk.start, chunk.stop)
             images = [batch.image(i) for i in places]
-            masks = [batch.mask(i) if self.uses_masks else None for i in places]
+            masks = [
+                batch.mask(i, size=image.shape[:2]) if self.uses_masks else None
+                for i, image in zip(places, images)
+            ]
             positions = [batch.position(i) for i in places]
             yield from zip(images, self._cut(images, masks, positions, batch.drops[chunk]))
 

@@ -110,6 +110,8 @@ class PartReport:
         Names of the classes of the masks.
     stability : ndarray of shape (n_parts,), float64, default=None
         How well every part is found again from either half of the images; None if not asked for.
+    paths : tuple of str, default=()
+        Paths of the parts in the tree.
 
     Examples
     --------
@@ -134,6 +136,7 @@ class PartReport:
     confusion: np.ndarray | None = None
     classes: tuple[str, ...] = field(default=())
     stability: np.ndarray | None = None
+    paths: tuple[str, ...] = field(default=())
 
     @property
     def n_images(self) -> int:
@@ -337,6 +340,7 @@ def part_report(
         confusion=np.stack([counts[k] for k in ids], axis=1) if batch.has_masks else None,
         classes=tuple(str((mask_names or {}).get(k, f"class {k}")) for k in ids),
         stability=_stability(segmenter, batch)[order] if stability else None,
+        paths=tuple(segmenter.tree_.paths[leaf] for leaf in segmenter.tree_.leaves[order]),
     )
 
 

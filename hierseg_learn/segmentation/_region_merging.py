@@ -215,7 +215,8 @@ class RegionMerging(HierarchyCutter):
     -----
     Greedy merging of regions into a binary tree goes back to Salembier and Garrido [1]_; a contour
     map whose values are the heights at which regions merge is called ultrametric [2]_. The cost of
-    a merge is given in :func:`hierseg_learn.kernels.segments.merge`.
+    a merge grows with the strength of the border, with the difference of both regions in color and
+    texture, and with their size; ``hierseg_learn/kernels/segments.py`` has the formula.
 
     References
     ----------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -45,6 +45,72 @@ class TableLayout:
         """The layout of a table with columns in another order, (n_features,)."""
         places = np.argsort(order)
         return TableLayout(self.tree, tuple(np.sort(places[own]) for own in self.columns))
+
+    def refined(self, by: str, names: Sequence[str] | None) -> RefinedLayout:
+        """The layout in which the own columns of every node are leaves below it.
+
+        A leaf has one column (``by="columns"``) or all of one descriptor (``by="descriptors"``).
+        """
+        label = _column_label if by == "columns" else _descriptor_label
+        tree_names, parents, columns, nodes, values = [], [], [], [], []
+        places = np.empty(self.tree.n_nodes, dtype=np.intp)
+        for node, own in enumerate(self.columns):
+            siblings = {self.tree.names[child] for child in self.tree.children(node)}
+            for name, members in _group(own, names, label, by == "columns", siblings):
+                tree_names.append(name)
+                columns.append(np.array(members, dtype=np.intp))
+                values.append([column if names is None else names[column] for column in members])
+                parents.append(node)
+                nodes.append(node)
+            if not (siblings or len(own)):
+                values.append(None)
+            places[node] = len(nodes)
+            tree_names.append(self.tree.names[node])
+            columns.append(np.zeros(0, dtype=np.intp))
+            parents.append(int(self.tree.parents[node]))
+            nodes.append(node)
+        tree = SegmentTree(tree_names, places[parents], values)
+        if self.tree.remark:
+            tree = tree.with_remark(self.tree.remark)
+        return RefinedLayout(tree, tuple(columns), np.array(nodes))
+
+
+@dataclass(frozen=True)
+class RefinedLayout(TableLayout):
+    """A layout with one more level: the columns or descriptors of every node."""
+
+    nodes: np.ndarray  # (n_nodes,) int: for every node or leaf the node that it refines
+
+
+def _group(
+    own: np.ndarray,
+    names: Sequence[str] | None,
+    label: Callable[[str], str],
+    is_alone: bool,
+    siblings: set[str],
+) -> list[tuple[str, list[int]]]:
+    """Groups of a node's own columns by their label, or each alone, under names that differ."""
+    groups: dict[Any, list[int]] = {}
+    for column in own.tolist():
+        # names of columns without a name are those of scikit-learn
+        name = f"x{column}" if names is None else label(str(names[column]))
+        name = " ".join(name.split()) or f"x{column}"
+        groups.setdefault((name, column if is_alone else None), []).append(column)
+    taken, named = set(siblings), []
+    for (name, _), members in groups.items():
+        while name in taken:
+            name += " (column)"
+        taken.add(name)
+        named.append((name, members))
+    return named
+
+
+def _column_label(name: str) -> str:
+    return split_column(name)[1] or name
+
+
+def _descriptor_label(name: str) -> str:
+    return split_column(name)[1].partition("_")[0]
 
 
 def read_remark(table: Any) -> str:

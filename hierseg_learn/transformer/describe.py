@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
-from scipy.ndimage import maximum_filter, minimum_filter
 from sklearn.utils import gen_batches
 from sklearn.utils.validation import check_memory
 
 from ..descriptors import Descriptor, ImageChannels, descriptor_columns
 from ..images import ImageBatch
+from ..kernels import pixels
 from ..parts import PartLookup
 from ..segmentation import Segmenter
 from ..table.layout import AREA, PRESENCE, column_name
@@ -176,7 +176,7 @@ class TreeDescriber(PlainState):
             area, whole = frame.shares(leaves, counts)
             pixels = area * leaves.size
         # the pixels that are seen stand for the whole leaf, so that sums and areas go together
-        seen = counts, _count_pixels(inner, n_leaves)
+        seen = counts, counts if inner is leaves else _count_pixels(inner, n_leaves)
         weights = [(pixels / np.maximum(n, 1))[:, np.newaxis] for n in seen]
         sums, n_outlines = [], 0
         for (_, descriptor), found in zip(self.descriptors, pooled, strict=True):
@@ -271,19 +271,14 @@ def erode_leaves(leaves: np.ndarray, n_leaves: int, erosion: int) -> np.ndarray:
     """
     if erosion == 0:
         return leaves
-    depth = np.zeros(leaves.shape, dtype=np.intp)
-    low = high = leaves
-    for _ in range(erosion):
-        low, high = minimum_filter(low, 3, mode="nearest"), maximum_filter(high, 3, mode="nearest")
-        depth += low == high
-    inside = leaves >= 0
-    deepest = np.zeros(n_leaves, dtype=np.intp)
+    depth, inside = pixels.depths(leaves, erosion), leaves >= 0
+    deepest = np.zeros(n_leaves, dtype=depth.dtype)
     np.maximum.at(deepest, leaves[inside], depth[inside])
     return np.where(inside & (depth == deepest[leaves]), leaves, -1)
 
 
 def _count_pixels(leaves: np.ndarray, n_leaves: int) -> np.ndarray:
-    return np.bincount(leaves[leaves >= 0].ravel(), minlength=n_leaves)
+    return np.bincount(leaves.ravel() + 1, minlength=n_leaves + 1)[1:]
 
 
 def describe_images(

@@ -1,4 +1,4 @@
-"""Progress bar of one line."""
+"""Progress bar of one line; where it cannot be drawn, a few lines."""
 
 from __future__ import annotations
 
@@ -9,17 +9,25 @@ from typing import Self
 
 
 class ProgressBar:
-    """A bar on standard error, drawn when `verbose` is at least 1."""
+    """A bar on standard error, drawn when `verbose` is at least 1.
+
+    In a file or a pipe, where nothing can be drawn over, it is a line at the end, and one every ten
+    seconds before, less often the longer it takes.
+    """
 
     WIDTH = 30
+    _SECONDS, _GROWTH = 10.0, 0.1
 
     def __init__(self, total: int, label: str, verbose: int) -> None:
         self.total, self.label, self.verbose = total, label, verbose
         self._done = 0
-        self._start = time.perf_counter()
+        self._start = self._said = time.perf_counter()
+        # a notebook draws, and is no terminal
+        self._draws = sys.stderr.isatty() or type(sys.stderr).__module__.startswith("ipykernel")
 
     def __enter__(self) -> Self:
-        self._draw()
+        if self._draws:
+            self._draw()
         return self
 
     def __exit__(
@@ -28,21 +36,26 @@ class ProgressBar:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self.verbose:
+        if not self._draws:
+            self._draw()
+        elif self.verbose:
             sys.stderr.write("\n")
 
     def advance(self, steps: int = 1) -> None:
         """Move on by some steps."""
         self._done += steps
-        self._draw()
+        now = time.perf_counter()
+        pause = max(self._SECONDS, self._GROWTH * (now - self._start))
+        if self._draws or (now - self._said >= pause and self._done < self.total):
+            self._said = now
+            self._draw()
 
     def _draw(self) -> None:
         if not self.verbose:
             return
         filled = self.WIDTH * self._done // max(self.total, 1)
+        bar = f" [{'#' * filled}{'.' * (self.WIDTH - filled)}]" if self._draws else ":"
         seconds = time.perf_counter() - self._start
-        sys.stderr.write(
-            f"\r{self.label} [{'#' * filled}{'.' * (self.WIDTH - filled)}] "
-            f"{self._done}/{self.total} {seconds:.1f} s"
-        )
+        start, end = ("\r", "") if self._draws else ("", "\n")
+        sys.stderr.write(f"{start}{self.label}{bar} {self._done}/{self.total} {seconds:.1f} s{end}")
         sys.stderr.flush()

@@ -309,33 +309,38 @@ class AblatedClassifier(ClassifierMixin, Estimator):
         check_same_kind(y, "y", self.classes_, "the classes of the model are")
         return float(accuracy_score(y, predicted))
 
-    def explain_pair(self, a: Any, b: Any) -> PairExplanation:
+    def explain_pair(self, a: Any, b: Any, **params: Any) -> PairExplanation:
         """Explain the squared distance of two samples; ablated leaves contribute 0.
 
         Parameters
         ----------
         a, b : one image each, or one row of the table if `estimator` is a classifier
             An array, ``images[i]`` of SegmentedImages, or a collection of one.
+        **params : dict
+            Further arguments of the classifier's method, such as `by`.
 
         Returns
         -------
         explanation : PairExplanation
         """
-        return self.fitted_model().classifier.explain_pair(self._one(a, "a"), self._one(b, "b"))
+        rows = self._one(a, "a"), self._one(b, "b")
+        return self.fitted_model().classifier.explain_pair(*rows, **params)
 
-    def explain_prediction(self, x: Any) -> PredictionExplanation:
+    def explain_prediction(self, x: Any, **params: Any) -> PredictionExplanation:
         """Explain how a sample differs from its nearest neighbors; ablated leaves contribute 0.
 
         Parameters
         ----------
         x : one image, or one row of the table if `estimator` is a classifier
             As `a` of `explain_pair`.
+        **params : dict
+            Further arguments of the classifier's method, such as `by`.
 
         Returns
         -------
         explanation : PredictionExplanation
         """
-        return self.fitted_model().classifier.explain_prediction(self._one(x, "x"))
+        return self.fitted_model().classifier.explain_prediction(self._one(x, "x"), **params)
 
     def explain_contrast(self, x: Any, target: Any = None, **params: Any) -> ContrastExplanation:
         """Explain why one class rather than another; ablated leaves contribute 0.

@@ -170,12 +170,12 @@ class Counterfactual:
         Returns
         -------
         image, mask : ndarray
-            As :func:`~hierseg_learn.compositing.compose_parts` returns them.
+            The image with the parts of the other one, and its label map.
 
         Raises
         ------
         ValueError, TypeError
-            If nothing was found, or as `compose_parts`.
+            If nothing was found, or if images and label maps do not match.
         """
         if not self.found:
             raise ValueError("No swap was found, so there is nothing to compose.")
@@ -421,7 +421,7 @@ def counterfactual(
     donors = targets[np.argsort(wrong, kind="stable")][:max_donors]
     # The neighbors are those of the row before any swap, so that the lead of a swap is a
     # difference of contributions.
-    n_neighbors = fitted.classifier.n_neighbors
+    n_neighbors = fitted.classifier.n_neighbors_
     sides = [table[rows[:n_neighbors]] for rows in (targets, foils)]
     leaf_presence = editor.presence_columns[editor.tree.leaves]
     differs = table[np.ix_(donors, leaf_presence)] + row[:, leaf_presence] > 0
@@ -431,7 +431,7 @@ def counterfactual(
 
     def evaluate(which: np.ndarray, sets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         rows = swap(which, sets)
-        if fitted.classifier.decision == "linear":
+        if fitted.classifier.decision_ == "linear":
             log_proba = fitted.predict_log_proba(rows)
             others = np.delete(log_proba, old, axis=1) if wanted is None else log_proba[:, [wanted]]
             return fitted.predict_proba(rows), others.max(axis=1) - log_proba[:, old]

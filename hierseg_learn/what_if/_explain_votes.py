@@ -1,4 +1,4 @@
-"""Contributions of parts to the votes for a class, by ablating or swapping all sets of parts."""
+"""What parts add to the probability of a class, by ablating or swapping all sets of parts."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def explain_votes(
     donors: Any = None,
     level: int | None = None,
 ) -> VotesExplanation:
-    r"""Attribute the share of the votes for a class, or its probability, to the parts.
+    r"""Attribute the probability of a class, by votes or distances, to the parts.
 
     Every set of parts is ablated or swapped, the columns of all nodes above it are recomputed, and
     the model predicts. Use this explanation if the question is what the *decision* would be without
@@ -113,7 +113,7 @@ def explain_votes(
     Returns
     -------
     explanation : VotesExplanation
-        Its contributions sum to the share of the votes with all parts minus that without any.
+        Its contributions sum to the probability with all parts minus that without any.
 
     Raises
     ------
@@ -124,7 +124,7 @@ def explain_votes(
 
     See Also
     --------
-    HierarchicalMetricClassifier.explain_contrast : Contributions to distances, in closed form.
+    hierseg_learn.HierarchicalMetricClassifier.explain_contrast : Contributions to distances.
     hierseg_learn.explain.shapley_values : The same for any score.
 
     Notes
@@ -185,5 +185,4 @@ def explain_votes(
         players=nodes,
         removal="ablate" if donors is None else "swap",
         present=present,
-        decision=fitted.classifier.decision,
     )

@@ -21,6 +21,7 @@ NAMES = [
     "found_segments",
     "nulls",
     "parts",
+    "pixels",
     "readers",
     "segments",
 ]

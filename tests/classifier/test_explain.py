@@ -51,7 +51,7 @@ def test_contrasts_sum_to_the_difference_of_distances(model):
             if model.decision == "prototypes":
                 expected.append(squared(model, row.iloc[0], model.prototypes_[code]))
                 continue
-            near = nearest(model, row.iloc[0], code, model.n_neighbors)
+            near = nearest(model, row.iloc[0], code, model.n_neighbors_)
             votes = 1 / np.sqrt(near) if model.weights == "distance" else np.ones(len(near))
             expected.append(votes @ near / votes.sum())
         assert_allclose(contrast.squared_distances, expected, rtol=1e-6)
@@ -344,30 +344,26 @@ def test_contrasts_by_parts_sum_to_the_same(portrait_table):
     table, y = portrait_table
     model = HierarchicalMetricClassifier(random_state=0).fit(table, y)
     inner = ~model.tree_.is_leaf
-    nodes, parts = (
-        model.explain_contrasts(table[:8], attribute_to=attribute_to)
-        for attribute_to in ("nodes", "parts")
-    )
+    nodes, parts = (model.explain_contrasts(table[:8], by=by) for by in ("nodes", "parts"))
     scale = np.abs(nodes.direct).sum(axis=1)
     assert_allclose(parts.direct.sum(axis=1) / scale, nodes.direct.sum(axis=1) / scale, atol=1e-6)
     assert_array_equal(parts.target_neighbors, nodes.target_neighbors)
     # less stays with inner nodes than they hold of their own
     assert np.abs(parts.direct[:, inner]).sum() < 0.7 * np.abs(nodes.direct[:, inner]).sum()
-    single = model.explain_contrast(table.iloc[[3]], attribute_to="parts")
+    single = model.explain_contrast(table.iloc[[3]], by="parts")
     assert_allclose(single.direct, parts[3].direct)
     assert "are split over their leaves" in single.to_text()
-    assert single.to_dict()["attribute_to"] == "parts"
+    assert single.to_dict()["by"] == "parts"
     # means over the pairs of both sides, each split by itself
     expected = np.zeros(model.tree_.n_nodes)
     for rows, sign in ((single.target_neighbors, -1), (single.foil_neighbors, 1)):
-        pairs = [
-            model.explain_pair(table.iloc[[3]], table.iloc[[row]], attribute_to="parts")
-            for row in rows
-        ]
+        pairs = [model.explain_pair(table.iloc[[3]], table.iloc[[row]], by="parts") for row in rows]
         expected += sign * np.mean([pair.direct for pair in pairs], axis=0)
     assert_allclose(single.direct / scale[3], expected / scale[3], atol=1e-4)
-    with pytest.raises(ValueError, match="attribute_to must be 'nodes' or 'parts', got 'leaves'"):
-        model.explain_contrast(table.iloc[[3]], attribute_to="leaves")
+    with pytest.raises(
+        ValueError, match="by must be 'auto', 'nodes', 'parts', 'descriptors' or 'columns', got"
+    ):
+        model.explain_contrast(table.iloc[[3]], by="leaves")
 
 
 @pytest.fixture(scope="module")

@@ -57,7 +57,7 @@ def test_contributions_sum_to_the_distances_that_predict_used(combination, tree,
     # what the public explanation says
     for i in range(3):
         for place in (0, 19):
-            pair = model.explain_pair(new.iloc[i], X.iloc[indices[i, place]])
+            pair = model.explain_pair(new.iloc[i], X.iloc[indices[i, place]], by="nodes")
             assert_allclose(pair.direct, direct[20 * i + place], rtol=1e-9, atol=1e-12)
             sizes = np.abs(pair.direct).sum()
             assert abs(pair.squared_distance - distances[i, place] ** 2) <= TOLERANCE * sizes
@@ -89,14 +89,14 @@ def test_a_prediction_is_the_weighted_mean_over_those_who_vote(combination, weig
         vote = {"uniform": np.ones(7), "distance": 1 / distances[i]}.get(weights)
         vote = inverse_square(distances[i]) if vote is None else vote
         mean = np.average(distances[i] ** 2, weights=vote)
-        assert abs(found.direct.sum() - mean) <= TOLERANCE * np.abs(found.direct_by_neighbor).sum()
+        assert abs(found.direct.sum() - mean) <= TOLERANCE * np.abs(found.direct).sum()
         assert_allclose(found.squared_distance, mean, rtol=1e-6)
         assert_allclose(found.proba, proba[i])
         assert found.prediction == model.classes_[proba[i].argmax()]
         # the votes explain the probabilities
-        for code, share in enumerate(found.proba):
-            votes = found.votes
-            assert_allclose(votes["weight"][votes["neighbor_class"] == code].sum(), share)
+        shares = np.bincount(found.neighbor_classes, found.votes["weight"], minlength=3)
+        assert_allclose(found.calibration.proba([shares])[0], found.proba)
+        assert f"probability: shares of the {model.n_neighbors} votes" in found.to_text()
         if combination == "weighted":
             assert (found.direct >= -1e-12).all()
 
@@ -113,8 +113,12 @@ def test_a_prediction_by_prototypes_is_the_distance_to_the_nearest(table):
         assert_allclose(found.squared_distance, squared.min(), rtol=1e-6)
         assert found.prediction == squared.argmin() == model.predict(new.iloc[[i]])[0]
         assert_allclose(found.proba, model.predict_proba(new.iloc[[i]])[0])
+        log_odds = np.log(found.proba[found.prediction] / found.proba[found.contrast.foil])
+        assert_allclose(found.contrast.log_odds, log_odds, rtol=1e-6, atol=1e-9)
     prediction = f"The sample is predicted class {found.prediction}"
-    assert found.to_text().startswith(f"{prediction} (the nearest of 3 prototypes, probability ")
+    assert found.to_text().startswith(f"{prediction} (probability ")
+    divisor = f"are the difference divided by {2 * model.temperature_:.3g}"
+    assert divisor in found.contrast.to_text()
 
 
 def test_a_row_that_is_met_exactly_is_explained_by_itself(table):
@@ -122,7 +126,7 @@ def test_a_row_that_is_met_exactly_is_explained_by_itself(table):
     model = HierarchicalMetricClassifier(weights="distance", random_state=0).fit(X, y)
     found = model.explain_prediction(X.iloc[3])
     assert found.neighbors[0] == 3
-    assert found.votes["weight"].tolist() == [1, 0, 0, 0, 0]
+    assert found.votes["weight"].tolist() == [1, *[0] * (model.n_neighbors_ - 1)]
     assert found.squared_distance == 0
     assert not found.direct.any()
 
@@ -145,7 +149,7 @@ def test_a_row_may_come_in_any_form(table):
                 fitted.explain_prediction(form).direct, fitted.explain_prediction(forms[0]).direct
             )
     one_node = HierarchicalMetricClassifier().fit(X.to_numpy(), y)
-    pair = one_node.explain_pair(new.to_numpy()[0], new.to_numpy()[1])
+    pair = one_node.explain_pair(new.to_numpy()[0], new.to_numpy()[1], by="nodes")
     assert pair.to_frame()["share"].tolist() == [1]
 
 

@@ -40,7 +40,7 @@ def table():
 def test_any_linear_learner(node_metric, combination, table):
     X, y = table
     model = HierarchicalMetricClassifier(
-        node_metric=node_metric, combination=combination, random_state=0
+        node_metric=node_metric, combination=combination, n_neighbors=5, random_state=0
     ).fit(X, y)
     assert model.score(X, y) > 0.75
     pairs = np.stack([X.to_numpy()[:45], X.to_numpy()[45:]], axis=1)

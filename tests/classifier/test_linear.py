@@ -133,16 +133,6 @@ def test_wrong_priors(priors, message):
         fit(priors=priors)
 
 
-def test_other_decisions_have_no_scores():
-    model = fit(decision="neighbors")
-    assert not hasattr(model, "decision_function")
-    with pytest.raises(AttributeError) as found:
-        model.predict_log_proba(NEW)
-    assert "decision='neighbors' has no scores" in str(found.value.__cause__)
-    assert hasattr(model.set_params(decision="linear"), "decision_function")
-    assert model.predict_proba(NEW).shape == (15, 3)
-
-
 def test_held_out_rows_temper_what_is_not_certain():
     """Without the temperature, a few hundred noisy columns make a model sure of what it guesses."""
     paths = [f"photo/part_{i}" for i in range(8)]
@@ -262,7 +252,7 @@ def test_log_odds_of_parts():
         table, portraits.target
     )
     whole = model.explain_contrasts(table[:5])
-    parts = model.explain_contrasts(table[:5], attribute_to="parts")
+    parts = model.explain_contrasts(table[:5], by="parts")
     assert_allclose(parts.value, whole.value, rtol=1e-9)
     assert_allclose(parts.log_odds, whole.log_odds, rtol=1e-9)
     inner = ~model.tree_.is_leaf
@@ -293,18 +283,18 @@ def test_log_odds_in_words():
     assert_allclose(plain["log_odds"], contrast.value + plain["log_prior_odds"])
 
 
-def test_only_linear_contrasts_have_log_odds():
+def test_contrasts_of_neighbors_have_no_log_odds():
     tree = fit().tree_
     with pytest.raises(ValueError, match="direct must sum to half of squared_distances"):
         ContrastExplanation(
             tree, np.ones(5), target=0, foil=1, squared_distances=[0, 5], decision="linear"
         )
-    with pytest.raises(ValueError, match="log_prior_odds belong to decision='linear'"):
+    with pytest.raises(ValueError, match="log_prior_odds belong to decision='linear' or"):
         ContrastExplanation(
             tree, np.ones(5), target=0, foil=1, squared_distances=[0, 5], log_prior_odds=0.5
         )
     plain = ContrastExplanation(tree, np.ones(5), target=0, foil=1, squared_distances=[0, 5])
-    with pytest.raises(AttributeError, match="log-odds for decision='linear' only"):
+    with pytest.raises(AttributeError, match="a contrast has log-odds for decision='linear'"):
         _ = plain.log_odds
     linear = ContrastExplanation(
         tree, np.ones(5), target=0, foil=1, squared_distances=[0, 10], decision="linear"

@@ -180,11 +180,11 @@ def test_what_needs_a_linear_map_is_refused(model, data):
         model.get_mahalanobis_matrix()
     with pytest.raises(AttributeError, match=r"^node_components\(\) " + message):
         model.node_components(0)
-    message = "attribute_to='parts' splits the columns of inner nodes over leaves, which is exact"
+    message = "by='parts' splits the columns of inner nodes over leaves, which is exact"
     with pytest.raises(ValueError, match=message):
-        model.explain_pair(*rows, attribute_to="parts")
+        model.explain_pair(*rows, by="parts")
     with pytest.raises(ValueError, match=message):
-        model.explain_contrast(rows[0], attribute_to="parts")
+        model.explain_contrast(rows[0], by="parts")
 
 
 def test_rows_and_columns_in_any_order(data):

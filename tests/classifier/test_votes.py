@@ -7,7 +7,6 @@ from scipy.special import softmax
 from sklearn.metrics import log_loss
 from sklearn.neighbors import KNeighborsClassifier
 
-from hierseg_learn import HierarchicalMetricClassifier
 from hierseg_learn.classifier.votes import (
     SCORE_NEIGHBORS,
     Embedding,
@@ -17,6 +16,7 @@ from hierseg_learn.classifier.votes import (
     neighbor_score,
 )
 from hierseg_learn.kernels import get_backend
+from hierseg_learn.metrics import VoteCalibration
 from hierseg_learn.table.layout import read_layout
 
 LAYOUT = read_layout({"t": {"a": [0, 1], "b": [2]}}, None, 3)
@@ -28,8 +28,9 @@ CODES = np.array([0, 0, 1, 1, 2])
 def neighbors(weights="uniform", n_neighbors=3, *, rows=X, codes=CODES):
     embedding = Embedding.of(L, rows, rows.mean(axis=0))
     order = Order(np.arange(len(rows)), np.arange(3))
+    calibration = VoteCalibration(n_neighbors, np.full(3, 1 / 3))
     return Neighbors(
-        LAYOUT, rows, embedding, codes, order, n_neighbors, weights, get_backend("cpu")
+        LAYOUT, rows, embedding, codes, order, calibration, weights, get_backend("cpu")
     )
 
 
@@ -112,9 +113,13 @@ def test_the_weights_of_one_row_are_those_of_many():
 
 def test_prototypes_by_hand():
     prototypes = np.array([[0.5, 0, 0], [3, 0, 0], [0, 1, 0]])
-    decision = Prototypes(L, LAYOUT, prototypes, Order(np.arange(3), np.arange(3)))
+    order = Order(np.arange(3), np.arange(3))
+    decision = Prototypes(L, LAYOUT, prototypes, order, np.zeros(3))
     query = np.array([[1.5, 0.0, 0.0]])
-    assert_allclose(decision.proba(query), softmax([[-0.5, -1.125, -5.625]], axis=1))
+    scores = np.array([[-0.5, -1.125, -5.625]])
+    assert_allclose(decision.proba(query), softmax(scores, axis=1))
+    tempered = Prototypes(L, LAYOUT, prototypes, order, np.arange(3.0), 2.0)
+    assert_allclose(tempered.proba(query), softmax(scores / 2 + np.arange(3), axis=1))
     votes = votes_of(decision, query)
     assert votes.indices.tolist() == votes.codes.tolist() == [[0, 1, 2]]
     assert votes.weights.tolist() == [[1, 0, 0]]
@@ -163,6 +168,22 @@ def test_probabilities_are_those_of_scikit_learn(weights, n_neighbors):
     assert (found <= 1).all()
     assert np.abs(found.sum(axis=1) - 1).max() <= 4 * np.finfo(float).eps
     log_loss(rng.integers(0, 3, 32), found, labels=[0, 1, 2])
+
+
+def test_the_score_weighs_classes():
+    """As if the rows of a class, and what is asked about it, came several times."""
+    rng = np.random.default_rng(0)
+    codes, asked = np.repeat([0, 1], [40, 12]), np.repeat([0, 1], [9, 7])
+    references = rng.standard_normal((52, 2)) + codes[:, None]
+    queries = rng.standard_normal((16, 2)) + asked[:, None]
+    backend = get_backend("cpu")
+    weighted = neighbor_score(backend, np.array([1.0, 3.0]), n_neighbors=52)
+    reference = neighbor_score(backend, n_neighbors=76)
+    twice = np.r_[np.arange(40), np.tile(np.arange(40, 52), 3)]
+    again = np.r_[np.arange(9), np.tile(np.arange(9, 16), 3)]
+    assert weighted(references, codes, queries, asked) == pytest.approx(
+        reference(references[twice], codes[twice], queries[again], asked[again])
+    )
 
 
 def test_weights_may_be_lists_and_booleans():
@@ -218,10 +239,3 @@ def test_the_score_counts_all_ties_and_shares_what_is_level(order):
     assert score(same[:40], half, same[:40], half) == 0.5
     spread = np.arange(80, dtype=np.float32)[:, None] * np.ones(2, dtype=np.float32)
     assert score(spread, codes, spread, codes) > 0.7
-
-
-def test_weights_that_fit_refused_do_not_vote():
-    X, y = np.arange(12.0).reshape(-1, 1), np.arange(12) // 6
-    model = HierarchicalMetricClassifier(n_neighbors=3).fit(X, y).set_params(weights="far")
-    with pytest.raises(ValueError, match=r"weights must be 'uniform', .* got 'far'"):
-        model.predict(X)

@@ -593,7 +593,7 @@ def test_progress_and_what_is_left_out_are_said(folder, capsys):
     load_image_folder(folder[0], labels={"c": "dog"}, unmatched="drop", verify=True, verbose=1)
     printed = capsys.readouterr()
     assert "2 left out: photos without a class" in printed.err
-    assert "verify [" in printed.err
+    assert "Checking files: 1/1" in printed.err
 
 
 def test_gray_levels_in_a_file_of_one_part(tmp_path, write, photo):

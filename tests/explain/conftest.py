@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from hierseg_learn.explain import PairExplanation, PredictionExplanation
+from hierseg_learn.explain import PairExplanation
 from hierseg_learn.tree import SegmentTree
+from tests.explain.games import voted
 
 NESTED = {"photo": {"sky": 0, "person": {"hair": 1, "skirt": 2}}}
 # sky, hair, skirt, person, photo
@@ -23,7 +24,7 @@ def pair(tree):
 
 @pytest.fixture
 def prediction(tree):
-    return PredictionExplanation(
+    return voted(
         tree,
         [OWN, np.multiply(OWN, 3), np.zeros(5)],
         prediction="cat",

@@ -1,8 +1,19 @@
-"""Shapley values by their definition, over all coalitions: what closed forms are tested against."""
+"""Shapley values by their definition, over all coalitions, and predictions of given numbers."""
 
 from math import factorial
 
 import numpy as np
+
+from hierseg_learn.explain import PredictionExplanation
+
+
+def voted(tree, by_neighbor, *, vote_weights, **fields):
+    """A prediction from contributions to the squared distance to every neighbor."""
+    by_neighbor, weights = np.asarray(by_neighbor, dtype=float), np.asarray(vote_weights)
+    direct = np.einsum("...r,...rv->...v", weights, by_neighbor) / weights.sum(-1, keepdims=True)
+    squared = by_neighbor.sum(axis=-1)
+    fields |= {"squared_distances": squared, "vote_weights": vote_weights}
+    return PredictionExplanation(tree, direct, **fields)
 
 
 def coalitions(n_players):

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from hierseg_learn.explain import PairExplanation, PredictionExplanation
+from tests.explain.games import voted
 from tests.strategies import segment_trees
 
 VOTE = {
@@ -19,6 +20,7 @@ VOTE = {
     "proba": [0.5, 0.5],
     "neighbors": [4, 9],
     "neighbor_classes": [1, 0],
+    "squared_distances": [5, 5],
     "vote_weights": [1, 3],
 }
 
@@ -106,7 +108,8 @@ def test_prediction_explains_the_weighted_mean(prediction, tree):
 def test_one_neighbor_is_a_pair(tree, data):
     direct = data.draw(st.lists(st.integers(0, 9), min_size=len(tree), max_size=len(tree)))
     vote = {**VOTE, "neighbors": [4], "neighbor_classes": [1], "vote_weights": [0.1]}
-    prediction = PredictionExplanation(tree, [direct], **vote)
+    del vote["squared_distances"]
+    prediction = voted(tree, [direct], **vote)
     pair = PairExplanation(tree, direct)
     assert_allclose(prediction.direct, pair.direct)
     assert_allclose(prediction.share, pair.share)
@@ -129,7 +132,7 @@ def test_pickle(pair, prediction):
 
 def test_integer_classes(tree):
     vote = {**VOTE, "prediction": np.int64(1), "classes": np.array([0, 1])}
-    plain = PredictionExplanation(tree, np.ones((2, 5)), **vote).to_dict()
+    plain = PredictionExplanation(tree, np.ones(5), **vote).to_dict()
     assert plain["prediction"] == 1
     json.dumps(plain)
 
@@ -188,15 +191,22 @@ def test_wrong_types(tree):
 )
 def test_wrong_predictions(tree, options, message):
     with pytest.raises(ValueError, match=message):
-        PredictionExplanation(tree, np.ones((2, 5)), **{**VOTE, **options})
+        PredictionExplanation(tree, np.ones(5), **{**VOTE, **options})
 
 
-@pytest.mark.parametrize("shape", [(5,), (2, 4), (0, 5)])
-def test_wrong_shapes_of_neighbors(tree, shape):
-    with pytest.raises(
-        ValueError, match=r"direct_by_neighbor must have shape \(n_neighbors, 5\), got"
-    ):
-        PredictionExplanation(tree, np.ones(shape), **VOTE)
+@pytest.mark.parametrize(
+    ("direct", "squared", "message"),
+    [
+        (np.ones(4), [5, 5], r"direct must have shape \(5,\), got shape \(4,\)"),
+        (np.ones(5), [[5, 5]], r"squared_distances must have shape \(n_neighbors,\), got"),
+        (np.ones(5), [], r"squared_distances must have shape \(n_neighbors,\), got"),
+        (np.ones(5), [5, 9], "direct must sum to the mean of squared_distances, .* 8, got 5"),
+        (np.ones((1, 5)), [[5, 5]], r"vote_weights must have shape \(1, 2\), got"),
+    ],
+)
+def test_wrong_distances_of_neighbors(tree, direct, squared, message):
+    with pytest.raises(ValueError, match=message):
+        PredictionExplanation(tree, direct, **{**VOTE, "squared_distances": squared})
 
 
 def test_a_batch_of_pairs_holds_single_ones(tree):
@@ -223,9 +233,9 @@ def test_a_batch_of_pairs_holds_single_ones(tree):
 
 def test_a_batch_of_predictions_is_checked(tree):
     fields = {name: [value] * 2 for name, value in VOTE.items() if name != "classes"}
-    batch = PredictionExplanation(tree, np.ones((2, 2, 5)), classes=[0, 1], **fields)
-    assert batch[1].to_dict() == PredictionExplanation(tree, np.ones((2, 5)), **VOTE).to_dict()
+    batch = PredictionExplanation(tree, np.ones((2, 5)), classes=[0, 1], **fields)
+    assert batch[1].to_dict() == PredictionExplanation(tree, np.ones(5), **VOTE).to_dict()
     with pytest.raises(ValueError, match=r"proba must have shape \(2, 2\)"):
         PredictionExplanation(
-            tree, np.ones((2, 2, 5)), classes=[0, 1], **{**fields, "proba": [0.5, 0.5]}
+            tree, np.ones((2, 5)), classes=[0, 1], **{**fields, "proba": [0.5, 0.5]}
         )

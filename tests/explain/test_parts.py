@@ -167,7 +167,7 @@ def portraits():
 def test_on_the_transformers_table(portraits):
     rows, model = portraits
     nodes = model.explain_pair(rows.iloc[0], rows.iloc[1])
-    parts = model.explain_pair(rows.iloc[0], rows.iloc[1], attribute_to="parts")
+    parts = model.explain_pair(rows.iloc[0], rows.iloc[1], by="parts")
     assert_allclose(parts.direct.sum(), nodes.direct.sum(), rtol=1e-6)
     assert_allclose(parts.unsplit, nodes.direct)
     assert_allclose(parts.rest, parts.direct[~parts.tree.is_leaf].sum())
@@ -194,9 +194,11 @@ def test_without_areas(portraits):
     bare = rows.loc[:, [not name.endswith("|area") for name in rows.columns]]
     model = HierarchicalMetricClassifier(random_state=0).fit(bare, y)
     with pytest.raises(ValueError, match=r"needs a column 'portrait/.*\|area', which the table"):
-        model.explain_pair(bare.iloc[0], bare.iloc[1], attribute_to="parts")
-    with pytest.raises(ValueError, match="attribute_to must be 'nodes' or 'parts', got 'leaves'"):
-        model.explain_pair(bare.iloc[0], bare.iloc[1], attribute_to="leaves")
+        model.explain_pair(bare.iloc[0], bare.iloc[1], by="parts")
+    with pytest.raises(
+        ValueError, match="by must be 'auto', 'nodes', 'parts', 'descriptors' or 'columns', got"
+    ):
+        model.explain_pair(bare.iloc[0], bare.iloc[1], by="leaves")
     flat = HierarchicalMetricClassifier(random_state=0).fit(bare.to_numpy(), y)
-    parts = flat.explain_pair(bare.to_numpy()[0], bare.to_numpy()[1], attribute_to="parts")
+    parts = flat.explain_pair(bare.to_numpy()[0], bare.to_numpy()[1], by="parts")
     assert_allclose(parts.direct.sum(), flat.explain_pair(*bare.to_numpy()[:2]).squared_distance)

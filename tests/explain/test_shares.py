@@ -14,11 +14,11 @@ from hierseg_learn.explain import (
     ContrastExplanation,
     ModelExplanation,
     PairExplanation,
-    PredictionExplanation,
     VotesExplanation,
 )
 from hierseg_learn.explain.words import both_sides, share_text, sides_text, signed_shares
 from hierseg_learn.report._report import html_tree
+from tests.explain.games import voted
 from tests.strategies import segment_trees
 
 PERCENT = re.compile(r"(\S?)(\d+(?:\.\d+)?)%(?! of the vote)")
@@ -30,7 +30,7 @@ def every_kind(tree, direct):
     squared = [max(-direct.sum(), 0.0), max(direct.sum(), 0.0)]
     contrast = ContrastExplanation(tree, direct, target="a", foil="b", squared_distances=squared)
     scores = np.append(np.zeros(2**tree.n_nodes - 1), direct.sum())
-    prediction = PredictionExplanation(
+    prediction = voted(
         tree,
         [direct],
         prediction="a",

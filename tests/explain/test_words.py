@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from hierseg_learn.explain import ContrastExplanation, PairExplanation, PredictionExplanation
+from hierseg_learn.explain import ContrastExplanation, PairExplanation
 from hierseg_learn.explain.words import node_labels
 from hierseg_learn.tree import SegmentTree
+from tests.explain.games import voted
 from tests.strategies import segment_trees
 
 
@@ -106,7 +107,7 @@ def test_prediction_in_words(prediction):
 
 
 def test_prototypes_in_words(tree):
-    explanation = PredictionExplanation(
+    explanation = voted(
         tree,
         [np.ones(5), np.full(5, 2.0)],
         prediction="b",

@@ -9,6 +9,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from hierseg_learn.metrics import ShrinkageLDA
 from hierseg_learn.metrics import cross_fitting as module
 from hierseg_learn.metrics.cross_fitting import cross_fit
+from hierseg_learn.metrics.node import fit_node_maps, learns_from_scatter
 
 COLUMNS = (np.arange(8), np.arange(8, 11), np.arange(11, 13))
 NAMES = ("t/a", "t/b", "t")
@@ -58,6 +59,63 @@ def test_references_and_held_out_rows_partition_the_table(cv):
     np.testing.assert_array_equal(held_out, np.arange(60))
 
 
+class OnRows(ShrinkageLDA):
+    """The same learner, which is refitted from the rows of every set of folds."""
+
+    def _fit_rows(self, X, order, codes):
+        return super()._fit_rows(X, order, codes)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("params", [{}, {"shrinkage": 0.3, "n_components": 1}])
+def test_sums_of_folds_give_what_their_rows_give(params, dtype):
+    assert learns_from_scatter(ShrinkageLDA())
+    assert not learns_from_scatter(OnRows())
+    X, codes = make_rows(130)
+    # units, an outlier, a constant, a column that varies in one fold only, and a rare class
+    X = X * 10.0 ** (np.arange(13) % 5 - 2)
+    X[3, 1], X[:, 6], X[:, 9], X[5, 9] = 1e5, 0.1, 0.2, 0.7
+    codes[:2] = 3
+    X = X.astype(dtype)
+    folds = module.held_out_folds(codes, 4, 0)
+    sets = [(0, 1, 2, 3), (1, 2, 3), (0, 3), (2,)]
+    for columns in (np.arange(13), np.array([1, 3, 9, 12]), np.array([6]), np.arange(0)):
+        by_sums, by_rows = (
+            fit_node_maps(
+                learner(n_extra_directions=2, **params), X, codes, columns, folds, sets, name="node"
+            )
+            for learner in (ShrinkageLDA, OnRows)
+        )
+        assert by_rows.sums is None
+        for one, other in zip(by_sums.maps, by_rows.maps, strict=True):
+            assert one.n_leading == other.n_leading
+            assert_allclose(one.components, other.components, rtol=1e-6, atol=1e-9)
+        for chosen, sums in zip(sets, by_sums.sums, strict=True):
+            rows = X[np.ix_(np.concatenate([folds[fold] for fold in chosen]), columns)]
+            assert_allclose(sums.center, rows.mean(axis=0, dtype=np.float64))
+            assert_allclose(sums.spread(), rows.std(axis=0, dtype=np.float64), atol=1e-9)
+
+
+def test_turns_follow_from_sums_as_from_rows():
+    X, codes = make_rows(90)
+    columns = (np.arange(6), np.arange(6, 13), np.arange(0))
+    one, other = (
+        fit(X, codes, learner(n_extra_directions=2), columns=columns)
+        for learner in (ShrinkageLDA, OnRows)
+    )
+    for view, same in zip(one.views, other.views, strict=True):
+        assert_allclose(
+            view.embed_unseen(view.references), same.embed_unseen(view.references), atol=1e-4
+        )
+        assert_allclose(view.scatter.moments, same.scatter.moments, rtol=1e-4, atol=1e-2)
+
+
+def test_wrong_parameters_of_a_learner_name_the_node():
+    X, codes = make_rows()
+    with pytest.raises(ValueError, match=r"could not be fitted for the node 't/a'.*shrinkage"):
+        fit(X, codes, ShrinkageLDA(shrinkage=2.0))
+
+
 def test_views_have_the_same_columns():
     X, codes = make_rows()
     fitted = fit(X, codes)
@@ -66,9 +124,12 @@ def test_views_have_the_same_columns():
     for view in fitted.views:
         assert view.nodes.tolist() == nodes
         assert view.leading.tolist() == [bool(flag) for flag in leading]
-        assert view.embedding.shape == view.unseen.shape == (60, 9)
+        embedding = view.embed(np.arange(60))
+        assert embedding.shape == (60, 9)
+        assert view.embed_unseen(view.references).shape == (len(view.references), 9)
         own = view.own_map(0, leading_only=True)
-        assert_allclose(view.embedding @ own.T, view.embedding[:, :2])
+        assert_allclose(embedding @ own.T, embedding[:, :2])
+        assert_allclose(view.embed(np.arange(60), np.array([4, 0])), embedding[:, [4, 0]])
         everything = view.own_map(1, leading_only=False)
         assert_allclose(everything @ everything.T, np.eye(3))
 
@@ -85,7 +146,7 @@ def test_embeddings_are_those_of_maps_fitted_on_the_references():
                 ShrinkageLDA(n_extra_directions=2).fit(part[rows], codes[rows]).transform(part)
             )
             assert_allclose(
-                pair_distances(view.embedding[:, view.nodes == node]),
+                pair_distances(view.embed(np.arange(60))[:, view.nodes == node]),
                 pair_distances(expected),
                 atol=1e-4,
             )
@@ -101,12 +162,14 @@ def test_held_out_labels_reach_no_number_of_their_view(fold, learner, monkeypatc
     other[folds[fold]] = np.random.default_rng(1).permutation(codes[folds[fold]])
     before, after = (fit(X, labels, learner).folds[fold] for labels in (codes, other))
     np.testing.assert_array_equal(before.held_out, folds[fold])
-    np.testing.assert_array_equal(before.embedding, after.embedding)
-    np.testing.assert_array_equal(before.unseen, after.unseen)
+    np.testing.assert_array_equal(before.embed(np.arange(60)), after.embed(np.arange(60)))
+    known = before.references
+    np.testing.assert_array_equal(before.embed_unseen(known), after.embed_unseen(known))
+    np.testing.assert_array_equal(before.scatter.moments, after.scatter.moments)
     if not isinstance(learner, PCA):
         # the labels do matter to the other views
         seen, changed = (fit(X, labels, learner).folds[fold - 1] for labels in (codes, other))
-        assert (seen.embedding != changed.embedding).any()
+        assert (seen.embed(np.arange(60)) != changed.embed(np.arange(60))).any()
 
 
 def test_rows_to_learn_from_are_placed_by_maps_that_saw_no_label_of_their_fold(monkeypatch):
@@ -121,12 +184,12 @@ def test_rows_to_learn_from_are_placed_by_maps_that_saw_no_label_of_their_fold(m
             own = before.nodes == node
             # turned as a whole to match the other folds, which changes no distance
             assert_allclose(
-                pair_distances(before.unseen[folds[1]][:, own]),
-                pair_distances(after.unseen[folds[1]][:, own]),
+                pair_distances(before.embed_unseen(folds[1])[:, own]),
+                pair_distances(after.embed_unseen(folds[1])[:, own]),
                 atol=1e-4,
             )
             seen, changed = (
-                pair_distances(view.embedding[folds[1]][:, own]) for view in (before, after)
+                pair_distances(view.embed(folds[1])[:, own]) for view in (before, after)
             )
             assert not np.allclose(seen, changed, atol=1e-2)
 
@@ -141,7 +204,7 @@ def test_noise_is_told_apart_where_it_was_seen_only():
         first, second = rows[::2], rows[1::2]
         seen, unseen = (
             KNeighborsClassifier(15).fit(Z[first], codes[first]).score(Z[second], codes[second])
-            for Z in (view.embedding, view.unseen)
+            for Z in (view.embed(np.arange(300)), view.embed_unseen(np.arange(300)))
         )
         assert seen > 0.75
         assert unseen < 0.62
@@ -151,8 +214,9 @@ def test_folds_are_turned_to_match_each_other():
     X, codes = make_rows(300, shift=3.0)
     view = fit(X, codes).views[0]
     own = (view.nodes == 0) & view.leading
+    points = view.embed_unseen(np.arange(300)), view.embed(np.arange(300))
     # maps by two thirds of the rows differ, but not by a mirror image
-    for a, b in zip(view.unseen[:, own].T, view.embedding[:, own].T, strict=True):
+    for a, b in zip(*(Z[:, own].T for Z in points), strict=True):
         assert np.corrcoef(a, b)[0, 1] > 0.7
 
 
@@ -179,7 +243,7 @@ def test_small_classes_have_fewer_folds_or_none(codes, cv, n_folds):
     assert len(fits) == 3 * (1 + n_folds * (n_folds + 1) // 2)
     for view in fitted.folds:
         assert len(np.unique(codes[view.references])) >= 2
-    assert all(np.isfinite(view.unseen).all() for view in fitted.views)
+    assert all(np.isfinite(view.embed_unseen(view.references)).all() for view in fitted.views)
 
 
 def test_nodes_without_anything_to_learn_from_have_no_embedding():
@@ -196,12 +260,12 @@ def test_a_column_that_varies_in_one_fold_only():
     X[:, 8:11] = 0.1
     X[7, 8] = 3.0
     fitted = fit(X, codes)
-    assert all(np.isfinite(view.unseen).all() for view in fitted.views)
+    assert all(np.isfinite(view.embed_unseen(view.references)).all() for view in fitted.views)
 
 
 def test_threads_change_no_bit():
     X, codes = make_rows()
     one, two = fit(X, codes), fit(X, codes, n_jobs=2)
     for a, b in zip(one.views, two.views, strict=True):
-        np.testing.assert_array_equal(a.unseen, b.unseen)
-        np.testing.assert_array_equal(a.embedding, b.embedding)
+        np.testing.assert_array_equal(*(v.embed_unseen(v.references) for v in (a, b)))
+        np.testing.assert_array_equal(a.embed(np.arange(60)), b.embed(np.arange(60)))

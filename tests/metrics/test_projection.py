@@ -49,7 +49,7 @@ def combine(score, *, learner=None, n_samples=60, seed=0):
     )
     done = []
     nodes = ProjectionCombination().combine(
-        TREE, fitted, codes, score=score, on_node=lambda: done.append(1)
+        TREE, fitted, score=score, on_node=lambda: done.append(1)
     )
     assert len(done) == len(nodes) == 5
     return nodes, fitted
@@ -153,10 +153,9 @@ def share_of_nearest(references, codes, queries, query_codes):
 
 def test_a_node_with_one_candidate_has_the_plain_held_out_score():
     nodes, fitted = combine(share_of_nearest)
-    codes = np.random.default_rng(0).permutation(np.arange(60) % 3)
     for node in (0, 1, 3):
         own = [view.own_map(node, leading_only=True) for view in fitted.views]
-        plain = held_out_scores(fitted, codes, own, share_of_nearest)
+        plain = held_out_scores(fitted, own, share_of_nearest)
         assert nodes[node].outcome.method == "leaf"
         assert nodes[node].score == mean_over_rows(fitted, plain)
 

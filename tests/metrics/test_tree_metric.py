@@ -191,8 +191,8 @@ def test_number_of_steps():
 def test_progress_ends_at_the_end(table, capsys):
     X, y = named_table(60)
     fit(X if table == "tree" else X.to_numpy(), y, verbose=1)
-    last = capsys.readouterr().err.replace("\r", "\n").strip().splitlines()[-1]
-    done, total = last.split("] ")[1].split(" ")[0].split("/")
+    last = capsys.readouterr().err.splitlines()[-1]
+    done, total = last.split(": ")[1].split(" ")[0].split("/")
     assert done == total
 
 

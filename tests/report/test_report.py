@@ -5,7 +5,6 @@ import errno
 import hashlib
 import io
 import re
-from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -43,13 +42,6 @@ def test_is_a_page_with_language_and_title(page):
     assert page.all("html") == [{"lang": "en"}]
     assert page.text("title") == page.text("h1") == TITLE
     assert {"charset": "utf-8"} in page.all("meta")
-
-
-def test_headings_are_in_order(page):
-    levels = [int(tag[1]) for tag, _, _ in page.elements if re.fullmatch(r"h\d", tag)]
-    assert levels.count(1) == 1
-    assert levels[0] == 1
-    assert all(below - above <= 1 for above, below in pairwise(levels))
 
 
 def test_every_picture_says_what_it_shows(page):
@@ -91,31 +83,6 @@ def test_the_policy_lets_the_one_script_run(page):
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     policy = next(meta for meta in page.all("meta") if "http-equiv" in meta)["content"]
     assert f"script-src 'sha256-{digest}'" in policy
-
-
-def test_links_lead_somewhere_and_ids_are_unique(page):
-    ids = [attributes["id"] for _, attributes, _ in page.elements if "id" in attributes]
-    assert len(set(ids)) == len(ids)
-    targets = {link["href"][1:] for link in page.all("a")}
-    targets |= {a["aria-labelledby"] for _, a, _ in page.elements if "aria-labelledby" in a}
-    assert targets <= set(ids)
-
-
-def test_reached_by_keyboard(page):
-    assert page.elements[[tag for tag, _, _ in page.elements].index("body") + 1][0] == "a"
-    for tag, attributes, _ in page.elements:
-        assert "onclick" not in attributes
-        assert int(attributes.get("tabindex", 0)) == 0
-        if tag == "details":
-            assert set(attributes) <= {"open", "class"}
-    # every details has its summary as the first element inside
-    tags = [tag for tag, _, _ in page.elements]
-    assert all(tags[i + 1] == "summary" for i, tag in enumerate(tags) if tag == "details")
-
-
-def test_tables_have_captions_and_scopes(page):
-    assert len(page.all("caption")) == len(page.all("table"))
-    assert all(head.get("scope") in ("row", "col") for head in page.all("th"))
 
 
 def test_names_are_escaped(page, source):

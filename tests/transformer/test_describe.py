@@ -1,5 +1,6 @@
 """From images to rows: one pass over the pixels, the same bits for any number of jobs."""
 
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -187,6 +188,7 @@ def test_workers_give_the_same_bits_and_keep_the_order(monkeypatch):
 
 
 def test_the_bar_counts_images(capsys, monkeypatch):
+    monkeypatch.setattr(type(sys.stderr), "isatty", lambda _: True)
     monkeypatch.setattr(describe, "CHUNK_IMAGES", 2)
     tree = SegmentTree.from_nested({"t": {"a": 0, "b": 1}})
     batch = batch_of(tree, 5)

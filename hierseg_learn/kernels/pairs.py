@@ -1,0 +1,47 @@
+"""Sums over all pairs of some rows, on the CPU, where a softmax of distances is optimized.
+
+Plain functions on arrays around compiled loops, on one thread: node by node, the rows are few.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from . import _numba_loops as loops
+
+
+class NeighborShares:
+    r"""Shares of the neighbors of one's own class under weighted sums of squared distances.
+
+    Row i takes row j as its neighbor with the share of :math:`\exp(-d_{ij})` among all others,
+    :math:`d = \sum_g w_g \delta_g`. Distances are symmetric, so every pair is kept once.
+
+    Shapes: `distances` (n_groups, n_samples, n_samples), in units of `unit`, `codes` (n_samples,)
+    int.
+    """
+
+    def __init__(self, distances: np.ndarray, codes: np.ndarray, unit: float = 1.0) -> None:
+        # rows of a class side by side: pairs of one class are runs
+        order = np.argsort(codes, kind="stable")
+        _, counts = np.unique(codes, return_counts=True)
+        stops = np.cumsum(counts)
+        self._stops = np.repeat(stops, counts)  # (n_samples,): where the class of each row ends
+        self._known = np.repeat(counts > 1, counts)  # rows with another one of their class
+        n_groups, n_rows = distances.shape[:2]
+        self._pairs = np.empty((n_groups, n_rows * (n_rows - 1) // 2), dtype=np.float32)
+        loops.take_pairs(distances, order, 1 / unit, self._pairs)
+        self._sizes = np.empty(self._pairs.shape[1])
+
+    def loss_and_gradient(self, weights: np.ndarray) -> tuple[float, np.ndarray]:
+        """Mean of minus the logarithm of the share of one's class, and its derivative.
+
+        Rows without another one of their class count only as neighbors. `weights` (n_groups,).
+        """
+        weights, gradient = np.ascontiguousarray(weights, dtype=np.float64), np.zeros(len(weights))
+        loops.weigh_pairs(self._pairs, weights, self._sizes)
+        np.exp(self._sizes, out=self._sizes)
+        loss = loops.add_shares(
+            self._pairs, weights, self._sizes, self._stops, self._known, gradient
+        )
+        n_known = int(self._known.sum())
+        return float(loss) / n_known, gradient / n_known
