@@ -55,7 +55,7 @@ _IQR_OF_NORMAL = 1.349
 
 
 @dataclass(frozen=True)
-class Calibration(PlainState):
+class HeldOutScores(PlainState):
     """Scores of rows that their classes were not fitted on."""
 
     units: np.ndarray  # (2,): a and b, the spreads of the two terms
@@ -201,7 +201,7 @@ class NoveltyModel:
     # classes without the rows of each fold, which p-values compare with; `whole` alone where rows
     # that it was not fitted on calibrate it
     parts: tuple[Classes, ...]
-    calibration: Calibration
+    held_out: HeldOutScores
 
     @classmethod
     def cross_fitted(
@@ -225,9 +225,9 @@ class NoveltyModel:
                 rest = np.delete(np.arange(len(X)), fold)
                 parts.append(Classes.of(coordinates, points[rest], codes[rest], n_classes))
             held_out = [(points[fold], codes[fold]) for fold in folds]
-            calibration = _calibrate(coordinates, parts, held_out, n_classes)
+            scores = _score_held_out(coordinates, parts, held_out, n_classes)
             whole = Classes.of(coordinates, points, codes, n_classes)
-        return cls(coordinates, whole, tuple(parts), calibration)
+        return cls(coordinates, whole, tuple(parts), scores)
 
     @classmethod
     def split(
@@ -237,20 +237,20 @@ class NoveltyModel:
         n_classes: int,
         columns: Sequence[np.ndarray],
         presence: np.ndarray | None,
-        held_out: tuple[np.ndarray, np.ndarray] | Calibration,
+        held_out: tuple[np.ndarray, np.ndarray] | HeldOutScores,
     ) -> NoveltyModel:
         """Fit a table, and calibrate by other rows and their classes, or by what these gave."""
         coordinates = Coordinates.of(X, columns, presence)
         with single_blas_thread():
             whole = Classes.of(coordinates, coordinates(X), codes, n_classes)
-            if not isinstance(held_out, Calibration):
+            if not isinstance(held_out, HeldOutScores):
                 rows = coordinates(held_out[0]), held_out[1]
-                held_out = _calibrate(coordinates, [whole], [rows], n_classes)
+                held_out = _score_held_out(coordinates, [whole], [rows], n_classes)
         return cls(coordinates, whole, (whole,), held_out)
 
     def contributions(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """What nodes contribute to the novelty of rows, (n_rows, n_nodes); the nearest classes."""
-        found = self.calibration
+        found = self.held_out
         direct, nearest = np.empty((len(rows), len(found.usual))), np.empty(len(rows), np.intp)
         weights = self.whole.weights(found.units)
         with single_blas_thread():
@@ -269,7 +269,7 @@ class NoveltyModel:
 
         A row counts as `itself` among those that are as far, (n_rows, n_classes) from 0 to 1.
         """
-        found = self.calibration
+        found = self.held_out
         farther = np.full((len(rows), len(self.whole.means)), itself)
         farther_of_all = np.ones(len(rows))
         with single_blas_thread():
@@ -289,12 +289,12 @@ class NoveltyModel:
         return [slice(start, start + size) for start in range(0, n_rows, size)]
 
 
-def _calibrate(
+def _score_held_out(
     coordinates: Coordinates,
     parts: Sequence[Classes],
     held_out: Sequence[tuple[np.ndarray, np.ndarray]],
     n_classes: int,
-) -> Calibration:
+) -> HeldOutScores:
     """Score held-out rows, given by coordinates and classes, by the classes without them."""
     whitened = [part.whitened(coordinates, points) for part, (points, _) in zip(parts, held_out)]
     terms = []
@@ -315,7 +315,7 @@ def _calibrate(
     totals = direct.sum(axis=1)
     low, high = np.quantile(totals, [0.25, 0.75])
     usual = direct[(totals >= low) & (totals <= high)].mean(axis=0)
-    return Calibration(units, usual, _spread(totals), own, smallest)
+    return HeldOutScores(units, usual, _spread(totals), own, smallest)
 
 
 def _misfits(scores: np.ndarray) -> np.ndarray:

@@ -71,7 +71,7 @@ def term(block, y, rows):
 
 def test_score_is_that_of_the_formula(model, table, queries):
     X, y = table
-    found = model._novelty_model().calibration
+    found = model._novelty_model().held_out
     scores = 0.0
     for node in NODES:
         names = [c for c in X if c.startswith(f"{node}|") and not c.endswith("presence")]
@@ -169,7 +169,7 @@ def test_p_values_of_split_rows_are_shares_of_them(table, queries):
 
     def misfits(rows):
         points = inner.whole.whitened(inner.coordinates, inner.coordinates(rows.to_numpy()))
-        scores = inner.whole.scores(points, inner.whole.weights(inner.calibration.units))
+        scores = inner.whole.scores(points, inner.whole.weights(inner.held_out.units))
         least = scores.min(axis=1, keepdims=True)
         return least + RIVAL * (scores - least)
 
@@ -197,7 +197,7 @@ def test_copies_of_a_row_are_held_out_together(table):
     X, y = table
     twice = pd.concat([X[:90], X[:90]], ignore_index=True)
     model = new_model().fit(twice, np.tile(y[:90], 2))
-    for own in model._novelty_model().calibration.own:
+    for own in model._novelty_model().held_out.own:
         for scores in own:
             # a copy in the other folds would make one of both smaller
             assert_allclose(scores[::2], scores[1::2], rtol=1e-9)

@@ -46,4 +46,4 @@ def test_usual_contributions_are_those_of_the_middle_half():
     assert abs(np.median(total)) < 0.25
     low, high = np.quantile(total, [0.25, 0.75])
     assert_allclose(high - low, 1.349, rtol=0.15)
-    assert_allclose(model.calibration.counts, [100, 100])
+    assert_allclose(model.held_out.counts, [100, 100])
