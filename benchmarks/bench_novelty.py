@@ -28,18 +28,19 @@ N_CLASSES, N_PORTRAITS, N_TRAIN = 4, 400, 200
 N_NEIGHBORS = 5
 LEVELS = (0.01, 0.05)
 ALPHAS = (0.05, 0.1, 0.2)
-N_PORTRAIT_SEEDS, N_SEEDS = 4, 100
+# the formula was chosen on the seeds 1000 and 1001
+PORTRAIT_SEEDS, N_SEEDS = (10, 11), 100
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     arguments = parse_arguments(__doc__, argv)
-    parts, n_portrait_seeds, n_seeds = PARTS, N_PORTRAIT_SEEDS, N_SEEDS
+    parts, portrait_seeds, n_seeds = PARTS, PORTRAIT_SEEDS, N_SEEDS
     tables, sizes = TABLES, (N_PORTRAITS, N_TRAIN)
     if arguments.quick:
-        parts, n_portrait_seeds, n_seeds, sizes = ("hair",), 1, 2, (80, 45)
+        parts, portrait_seeds, n_seeds, sizes = ("hair",), (10,), 2, (80, 45)
         tables = {"generated": TABLES["generated"]}
     say, pool = Progress(), workers(arguments.jobs)
-    tasks = [(part, seed) for part in parts for seed in range(n_portrait_seeds)]
+    tasks = [(part, seed) for part in parts for seed in portrait_seeds]
     photos = []
     for task, row in zip(tasks, pool(delayed(find_novel)(*task, *sizes) for task in tasks)):
         photos.append(row)
@@ -65,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     print_table(results["by part"], "A class never seen, by the part in which it differs")
     print_table(coverage, "Coverage of sets of classes")
     settings = {
-        "seeds of portraits": n_portrait_seeds,
+        "seeds of portraits": portrait_seeds,
         "seeds of tables": n_seeds,
         "portraits, of these trained on": sizes,
         "classes": N_CLASSES,

@@ -107,6 +107,13 @@ def test_a_node_unlike_any_seen_is_named_whether_it_tells_classes_or_not(model, 
     assert not model.predict_set(shifted(queries[0], node)).any()
 
 
+def test_one_odd_value_counts_for_ten_deviations_at_most(model, queries):
+    odd = [queries[0][:1].assign(**{"photo/sky|c0": value}) for value in (1e4, 1e6)]
+    first, second = (model.novelty_score(rows)[0] for rows in odd)
+    assert_allclose(first, second, rtol=1e-6)
+    assert first > 5
+
+
 def test_usual_rows_are_called_so(model, queries):
     explanations = model.explain_novelty(queries[0])
     usual = explanations[int(explanations.p_value.argmax())]
