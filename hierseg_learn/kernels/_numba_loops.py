@@ -419,7 +419,50 @@ def _add_far_row(pairs, weights, row, stops, gradient):
     return -np.log(max(own / total, _TINY))
 
 
-@_jit_sums
+@jit
+def sum_run(values, start, stop):
+    """Sum ``values[start:stop]`` in eight lanes.
+
+    Were the order left to the compiler, it would depend on where the arrays lie in memory.
+    """
+    a = b = c = d = e = f = g = h = 0.0
+    last = start + (stop - start) // 8 * 8
+    for i in range(start, last, 8):
+        a += values[i]
+        b += values[i + 1]
+        c += values[i + 2]
+        d += values[i + 3]
+        e += values[i + 4]
+        f += values[i + 5]
+        g += values[i + 6]
+        h += values[i + 7]
+    total = ((a + b) + (c + d)) + ((e + f) + (g + h))
+    for i in range(last, stop):
+        total += values[i]
+    return total
+
+
+@jit
+def sum_products(values, others):
+    """Sum the products of two arrays in eight lanes, as `sum_run` does."""
+    a = b = c = d = e = f = g = h = 0.0
+    last = len(values) // 8 * 8
+    for i in range(0, last, 8):
+        a += values[i] * others[i]
+        b += values[i + 1] * others[i + 1]
+        c += values[i + 2] * others[i + 2]
+        d += values[i + 3] * others[i + 3]
+        e += values[i + 4] * others[i + 4]
+        f += values[i + 5] * others[i + 5]
+        g += values[i + 6] * others[i + 6]
+        h += values[i + 7] * others[i + 7]
+    total = ((a + b) + (c + d)) + ((e + f) + (g + h))
+    for i in range(last, len(values)):
+        total += values[i] * others[i]
+    return total
+
+
+@jit
 def add_shares(pairs, weights, sizes, stops, known, gradient):
     """Sum minus the logarithms of the shares of the rows' classes, and their derivatives.
 
@@ -430,16 +473,14 @@ def add_shares(pairs, weights, sizes, stops, known, gradient):
     total, right = np.zeros(n_rows), np.zeros(n_rows)
     place = 0
     for row in range(n_rows):
-        own = others = 0.0
         n_own, n_rest = stops[row] - row - 1, n_rows - row - 1
         for step in range(n_own):
-            own += sizes[place + step]
             right[row + 1 + step] += sizes[place + step]
         for step in range(n_rest):
-            others += sizes[place + step]
             total[row + 1 + step] += sizes[place + step]
+        own = sum_run(sizes, place, place + n_own)
         right[row] += own
-        total[row] += others
+        total[row] += own + sum_run(sizes, place + n_own, place + n_rest)
         place += n_rest
     loss = 0.0
     # what a size counts for the class and against all, by row
@@ -465,9 +506,6 @@ def add_shares(pairs, weights, sizes, stops, known, gradient):
             sizes[place + step] *= -cost[row] - cost[row + 1 + step]
         place += n_rest
     for group in range(n_groups):
-        product = 0.0
-        for pair in range(len(sizes)):
-            product += sizes[pair] * pairs[group, pair]
         # shares fall with the distance
-        gradient[group] += product
+        gradient[group] += sum_products(sizes, pairs[group])
     return loss
