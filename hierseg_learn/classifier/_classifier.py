@@ -550,7 +550,7 @@ class HierarchicalMetricClassifier(
     def _set_references(self, X: np.ndarray) -> None:
         """Set the training rows, which others are compared with."""
         self._X = X
-        self._calibration = None
+        self._held_out_scores = None
         self._class_means = self.prototypes_
         if self._lift is not None:
             self._lifted_X = self._lift(X)
