@@ -456,7 +456,7 @@ def write_explanations(
         Whether to show also how they differ from their nearest training rows.
     n_shown : int, default=20
         Explain so many samples at most, the first ones; the page says how many there are. A page
-        with 20 large photos has about 4 MB.
+        with 20 photos has 2 to 4 MB.
     title : str, default=None
         Title of the page.
 
