@@ -58,7 +58,7 @@ format: $(VENV)/.with-lint ## let ruff repair style and format
 docs: $(VENV)/.with-docs ## build the documentation and the example gallery, in docs/_build/html/
 	$(VENV)/bin/sphinx-build -W --keep-going -b html docs docs/_build/html
 
-linkcheck: $(VENV)/.with-docs ## check that every link of the documentation leads somewhere
+linkcheck: $(VENV)/.with-docs ## check the links of the documentation to other sites
 	$(VENV)/bin/sphinx-build -W --keep-going -D plot_gallery=0 -b linkcheck docs docs/_build/linkcheck
 
 bench: $(VENV)/.with-test ## run the benchmarks, one after the other
@@ -69,7 +69,7 @@ bench: $(VENV)/.with-test ## run the benchmarks, one after the other
 clean: ## remove everything that make has made, environments too
 	rm -rf $(VENV) $(OLDEST) $(DEMO_OUTPUT) build dist *.egg-info
 	rm -rf .pytest_cache .hypothesis .ruff_cache
-	rm -rf docs/_build docs/auto_examples docs/api/generated docs/sg_execution_times.rst
+	rm -rf docs/_build docs/auto_examples docs/api/generated
 	find . -name .git -prune -o -name __pycache__ -prune -exec rm -rf {} +
 
 # The stamp .with-EXTRA stands for "the package and that extra are installed".

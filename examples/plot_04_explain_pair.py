@@ -42,7 +42,8 @@ explanation = replace(explanation, name_a="the face", name_b="the other")
 print(explanation.to_text())
 
 # %%
-# The same on the images. The tint of a segment is its share of the squared distance.
+# The same on the images. The color around a segment is its share of the squared distance. Larger
+# photos are tinted instead.
 from hierseg_learn.displays import SegmentContributionDisplay
 
 images, label_maps = list(pair), transformer.label_maps(pair)

@@ -81,7 +81,8 @@ for ax, (name, other) in zip(axes, cutters.items(), strict=True):
 # %%
 # A region of one image says nothing about another image yet. A segmenter clusters the regions of
 # all images by color, texture and position into parts, which mean the same in every image. Here,
-# the images are overlapping sections of one photo: sky, tower and shrubs are found in all of them.
+# the images are overlapping sections of one photo, and the sky is the same part in all of them, as
+# are the tower and the shrubs wherever they are seen.
 from sklearn.datasets import load_sample_image
 
 from hierseg_learn.segmentation import VocabularySegmenter

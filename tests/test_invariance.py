@@ -62,7 +62,7 @@ seeds = st.integers(0, 2**32 - 1)
 def models(draw, learners=tuple(LEARNERS)):
     """A classifier that is not fitted."""
     learner = draw(st.sampled_from(learners))
-    combinations = ["projection", "weighted"] + ["scatter"] * (learner == "lda")
+    combinations = ["projection", "weighted"] + ["scatter", "logistic"] * (learner == "lda")
     return HierarchicalMetricClassifier(
         node_metric=LEARNERS[learner],
         combination=draw(st.sampled_from(combinations)),

@@ -93,7 +93,8 @@ def table_estimators():
     for kind in subclasses(metrics_module, LinearMetric):
         few = {"max_iter": 2} if "max_iter" in kind().get_params() else {}
         yield kind(**few)
-    for combination in ("projection", "weighted", "scatter"):
+    linear = metrics_module.LogisticCombination(n_landmarks=0)
+    for combination in ("projection", "weighted", "scatter", linear):
         yield HierarchicalMetricClassifier(combination=combination, weights="distance", n_jobs=1)
     yield HierarchicalMetricClassifier(n_jobs=2)
     yield HierarchicalMetricClassifier(decision="prototypes")

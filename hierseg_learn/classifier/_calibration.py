@@ -13,6 +13,7 @@ from ..metrics import VoteCalibration
 from ..metrics.calibration import HeldOutVotes
 from ..metrics.posteriors import HeldOut, Posteriors, fit_posteriors, fit_temperature
 from ..metrics.ties import find_tied
+from ..metrics.tree_metric import TreeMetric
 from .votes import vote_weights
 
 # numbers of neighbors that are tried
@@ -30,6 +31,7 @@ class Calibration:
     votes: VoteCalibration
     temperature: float
     posteriors: Posteriors | None = None  # of a linear decision
+    loss: float = np.inf  # `any_class_loss` of held-out rows, if that is known
 
 
 @dataclass(frozen=True)
@@ -64,8 +66,7 @@ def calibrate(
     points: np.ndarray,
     codes: np.ndarray,
     classes: Classes,
-    held_out: Sequence[HeldOut],
-    unseen: np.ndarray | None,
+    metric: TreeMetric,
     *,
     n_neighbors: int | str,
     weights: str | Callable | None,
@@ -73,9 +74,10 @@ def calibrate(
 ) -> Calibration:
     """Choose what makes probabilities of votes, or of discriminants, by held-out rows.
 
-    `points` are the training rows in the root's space, (n_samples, n_components); the others are
-    as for `fit_posteriors`.
+    `points` are the training rows in the root's space, (n_samples, n_components), `codes` their
+    classes.
     """
+    held_out = metric.held_out
     fallback = min(DEFAULT_NEIGHBORS, len(codes)) if n_neighbors == "auto" else n_neighbors
     calibration = VoteCalibration(fallback, classes.shares, classes.priors, DEFAULT_SMOOTHING)
     found, votes_loss = Calibration("neighbors", calibration, 1.0), np.inf
@@ -89,11 +91,14 @@ def calibrate(
         drawn = classes.drawn()
         chosen, votes_loss = votes.calibrate(drawn.shares, drawn.priors, drawn.weights)
         chosen = replace(chosen, priors=classes.priors)
-        found = Calibration("neighbors", chosen, chosen.temperature)
+        found = Calibration("neighbors", chosen, chosen.temperature, loss=votes_loss)
     if decision == "linear" or (decision == "auto" and held_out):
-        posteriors = fit_posteriors(points, codes, unseen, held_out, classes.weights)
+        posteriors = fit_posteriors(
+            points, codes, metric.unseen, held_out, classes.weights, metric.head
+        )
         if decision == "linear" or posteriors.loss < votes_loss:
-            return Calibration("linear", found.votes, posteriors.temperature, posteriors)
+            loss = posteriors.loss if held_out else np.inf
+            return Calibration("linear", found.votes, posteriors.temperature, posteriors, loss)
     return found
 
 

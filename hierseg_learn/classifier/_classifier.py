@@ -33,7 +33,13 @@ from ..metrics.canonical import canonical_order, reorder
 from ..metrics.cross_fitting import find_copies
 from ..metrics.lift import Lift, LiftedMap
 from ..metrics.posteriors import PosteriorScore
-from ..metrics.registry import COMBINATIONS, NODE_METRICS, make_combination, make_node_metric
+from ..metrics.registry import (
+    COMBINATIONS,
+    NODE_METRICS,
+    is_discriminant,
+    make_combination,
+    make_node_metric,
+)
 from ..metrics.tree_metric import TreeMetric, fit_tree_metric
 from ..table.checks import check_rows, check_table
 from ..table.layout import TableLayout, read_layout, read_remark
@@ -46,7 +52,7 @@ from ._explain import ExplainMixin
 from ._linear import Linear, check_priors, temper_priors
 from ._novelty import NoveltyMixin
 from ._similarity import SimilarityMixin
-from .votes import Embedding, Neighbors, Order, Prototypes, neighbor_score, to_proba
+from .votes import Embedding, Neighbors, NeighborScore, Order, Prototypes, to_proba
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -80,22 +86,28 @@ class HierarchicalMetricClassifier(
 
     Parameters
     ----------
-    tree : {"auto", "columns"}, dict or SegmentTree, default="auto"
+    tree : {"auto", "columns", "prefixes"}, dict or SegmentTree, default="auto"
         ``"auto"`` reads the tree from the column names, and takes a table without hierarchical
-        names as one node; ``"columns"`` insists on such names. A nested dict has lists of column
-        names or positions as leaves.
+        names as one node; ``"columns"`` insists on such names. ``"prefixes"`` makes a node of each
+        prefix of :class:`~sklearn.compose.ColumnTransformer`, such as ``num__``. A nested dict has
+        lists of column names or positions as leaves, and so has the tree of
+        :func:`~hierseg_learn.table.tree_from_columns`.
     node_metric : {$node_metrics} or estimator, default="lda"
         What learns the map of every node: shrinkage linear discriminants, neighborhood components,
-        large-margin neighbors, triplet margin, signal-to-noise, a multilayer perceptron (needs
-        PyTorch); or any metric-learn or scikit-learn estimator whose `transform` is linear, or a
-        :class:`~hierseg_learn.metrics.NonlinearMetric`. It is fitted on the node's columns,
-        standardized.
-    combination : {$combinations} or Combination, default="projection"
+        large-margin neighbors, triplet margin, signal-to-noise, discriminants of similarities to
+        landmarks, a multilayer perceptron (needs PyTorch); or any metric-learn or scikit-learn
+        estimator whose `transform` is linear, or a :class:`~hierseg_learn.metrics.NonlinearMetric`.
+        It is fitted on the node's columns, standardized.
+    combination : {"auto", $combinations} or Combination, default="projection"
         How a parent's metric is made from those of its children: by a full projection; by
         non-negative weights, under which no contribution is negative; or by discriminants of all
         columns below it, with a scatter drawn towards that of the children, which takes less
         memory where the nodes have hundreds of columns, and needs ``node_metric="lda"``; or by
-        training the children's perceptrons on, which needs ``node_metric="mlp"``.
+        softmax regression over all of these columns, not linear within nodes where held-out rows
+        ask for it, which needs ``node_metric="lda"``, too, and decides by its logits with
+        ``decision="linear"``; or by training the children's perceptrons on, which needs
+        ``node_metric="mlp"``. ``"auto"`` learns a projection and, with ``node_metric="lda"``,
+        softmax regressions, and keeps what has the lower loss on held-out rows.
     n_components : int, default=None
         Most dimensions of the root's embedding, which is cut by its principal components where the
         combination gives more; this mixes the nodes, also under ``combination="weighted"``. None
@@ -166,6 +178,8 @@ class HierarchicalMetricClassifier(
         Prior probabilities of the classes.
     class_weight_ : ndarray of shape (n_classes,)
         Weights of the classes.
+    combination_ : str
+        Name of the combination that was used; "given" for an object.
     prototypes_ : ndarray of shape (n_classes, n_features)
         Mean of the training rows of every class. Where node metrics are not linear, decisions
         compare with the means of the embedded rows instead.
@@ -244,9 +258,9 @@ class HierarchicalMetricClassifier(
     """
 
     _parameter_constraints: dict = {
-        "tree": [StrOptions({"auto", "columns"}), Mapping, SegmentTree],
+        "tree": [StrOptions({"auto", "columns", "prefixes"}), Mapping, SegmentTree],
         "node_metric": [StrOptions(set(NODE_METRICS)), HasMethods(["fit", "transform"])],
-        "combination": [StrOptions(set(COMBINATIONS)), Combination],
+        "combination": [StrOptions({"auto", *COMBINATIONS}), Combination],
         "n_components": [Interval(Integral, 1, None, closed="left"), None],
         "n_neighbors": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "weights": [StrOptions({"uniform", "distance"}), callable, None],
@@ -325,7 +339,9 @@ class HierarchicalMetricClassifier(
         self.priors_ = classes.priors
         self.class_weight_ = np.ones(len(counts)) if class_weight is None else class_weight
         self._layout = read_layout(self.tree, self._names(), X.shape[1])
-        self.tree_ = self._layout.tree.with_remark(remark) if remark else self._layout.tree
+        if remark:
+            self._layout = replace(self._layout, tree=self._layout.tree.with_remark(remark))
+        self.tree_ = self._layout.tree
         self.column_nodes_ = self._layout.column_nodes
         backend = get_backend(self.device, n_values=X.size)
         self.device_ = backend.name
@@ -339,35 +355,24 @@ class HierarchicalMetricClassifier(
         table, table_codes = reorder(X, order, by_name), self._class_ranks[codes[order]]
         # by the ranks of the classes
         ranked = classes.take(np.argsort(self._class_ranks))
-        self._store_metric(self._fit_metric(table, table_codes, by_name, backend, ranked.weights))
+        metric, calibration, rows = self._learn(X, table, table_codes, order, by_name, ranked)
+        self._store_metric(metric)
         self.prototypes_ = np.empty((len(self.classes_), X.shape[1]))
         for code, rank in enumerate(self._class_ranks):
             members = table[table_codes == rank]
             self.prototypes_[code, by_name] = members.mean(axis=0, dtype=np.float64)
-        self._center = np.empty(X.shape[1])
-        self._center[by_name] = table.mean(axis=0, dtype=np.float64)
+        places = np.argsort(by_name) if self._lift is None else slice(None)
+        self._center = rows.mean(axis=0, dtype=np.float64)[places]
         self._codes = codes
-        if self._lift is None:
-            root_map, center = self._root_map[:, by_name], self._center[by_name]
-        else:
-            table = self._lift(X)[order]
-            root_map, center = self._root_map, table.mean(axis=0)
-            self._center = center
-        self._store_calibration(
-            calibrate(
-                self.decision,
-                Embedding.of(root_map, table, center).points,
-                table_codes,
-                ranked,
-                self._metric.held_out,
-                self._metric.unseen,
-                n_neighbors=self.n_neighbors,
-                weights=self.weights,
-                backend=backend,
-            )
-        )
-        self._metric = replace(self._metric, held_out=(), unseen=None)
+        self._store_calibration(calibration)
+        self._metric = replace(metric, held_out=(), unseen=None, head=None)
         self._set_references(X)
+        self._anchors, self._offsets = self._class_means, np.zeros(len(self.classes_))
+        if metric.head is not None:
+            spread = rows.std(axis=0, dtype=np.float64)[places]
+            head = metric.head.take(self._class_ranks)
+            self._anchors = head.prototypes(self._class_means, spread, self._root_map)
+            self._offsets = head.offsets
         return self
 
     def predict(self, X: Any) -> np.ndarray:
@@ -515,7 +520,8 @@ class HierarchicalMetricClassifier(
         if not self._metric.is_linear:
             raise AttributeError(
                 f"{what} needs node metrics that are linear in the table, got "
-                f"node_metric={self.node_metric!r}; transform(X, node) maps rows, and "
+                f"node_metric={self.node_metric!r} and combination={self.combination!r}; "
+                "transform(X, node) maps rows, and "
                 "pair_contributions and the explanations work."
             )
 
@@ -544,7 +550,7 @@ class HierarchicalMetricClassifier(
     def _set_references(self, X: np.ndarray) -> None:
         """Set the training rows, which others are compared with."""
         self._X = X
-        self._calibration = None
+        self._held_out_scores = None
         self._class_means = self.prototypes_
         if self._lift is not None:
             self._lifted_X = self._lift(X)
@@ -553,40 +559,77 @@ class HierarchicalMetricClassifier(
             self._class_means = np.stack([self._lifted_X[rows].mean(axis=0) for rows in members])
         self._embedding = Embedding.of(self._root_map, self._references, self._center).points
 
-    def _fit_metric(
+    def _learn(
         self,
         X: np.ndarray,
+        table: np.ndarray,
         codes: np.ndarray,
+        order: np.ndarray,
         by_name: np.ndarray,
-        backend: Any,
-        class_weight: np.ndarray | None,
-    ) -> TreeMetric:
-        """Fit a table whose columns are those of `fit` in another order."""
+        classes: Classes,
+    ) -> tuple[TreeMetric, Calibration, np.ndarray]:
+        """Learn the metric of a table, that of X by the order of rows and columns.
+
+        Of several combinations, that with the lowest loss on held-out rows is kept. Also returns
+        the table, lifted.
+        """
+        backend = get_backend(self.device, n_values=X.size)
         names = None if self._names() is None else [self._names()[i] for i in by_name]
         layout = self._layout.take(by_name)
         if isinstance(self.tree, str):
             layout = read_layout(self.tree, names, X.shape[1])
-        tree, combination = layout.tree, make_combination(self.combination)
-        score = neighbor_score(backend, class_weight)
+        tree = layout.tree
+        score = NeighborScore(backend, classes.weights)
         if self.decision == "linear":
-            score = PosteriorScore(class_weight)
-        n_steps = combination.n_steps(tree.n_nodes) if tree.n_nodes > 1 else 1
+            score = PosteriorScore(classes.weights)
+        groups, found = _find_copies(table, codes, layout, names), {}
+        tried = {name: make_combination(spec) for name, spec in self._combinations().items()}
+        alone = {name: tree.n_nodes == 1 and not c.takes_one_node for name, c in tried.items()}
+        n_steps = sum(1 if alone[name] else c.n_steps(tree.n_nodes) for name, c in tried.items())
         with ProgressBar(n_steps, "Fitting nodes", self.verbose) as bar:
-            metric = fit_tree_metric(
-                X,
-                codes,
-                tree,
-                layout.columns,
-                make_node_metric(self.node_metric, device=self.device),
-                combination,
-                n_components=self.n_components,
-                score=score,
-                n_jobs=self.n_jobs,
-                random_state=self.random_state,
-                on_step=bar.advance,
-                groups=_find_copies(X, codes, layout, names),
-            )
-        return metric.take([tree.index(path) for path in self.tree_.paths], by_name)
+            for name, combination in tried.items():
+                metric = fit_tree_metric(
+                    table,
+                    codes,
+                    tree,
+                    layout.columns,
+                    make_node_metric(self.node_metric, device=self.device),
+                    combination,
+                    n_components=self.n_components,
+                    score=score,
+                    n_jobs=self.n_jobs,
+                    random_state=self.random_state,
+                    on_step=bar.advance,
+                    groups=groups,
+                ).take([tree.index(path) for path in self.tree_.paths], by_name)
+                root, lift = self.tree_.root, metric.lifts[self.tree_.root]
+                rows, root_map = table, metric.components(root)
+                if lift is None:
+                    root_map = root_map[:, by_name]
+                else:
+                    rows = lift(X)[order]
+                center = rows.mean(axis=0, dtype=np.float64)
+                calibration = calibrate(
+                    self.decision,
+                    Embedding.of(root_map, rows, center).points,
+                    codes,
+                    classes,
+                    metric,
+                    n_neighbors=self.n_neighbors,
+                    weights=self.weights,
+                    backend=backend,
+                )
+                found[name] = metric, calibration, rows
+        self.combination_ = min(found, key=lambda name: found[name][1].loss)
+        return found[self.combination_]
+
+    def _combinations(self) -> dict[str, Any]:
+        """The combinations to try, by name."""
+        if self.combination != "auto":
+            name = self.combination if isinstance(self.combination, str) else "given"
+            return {name: self.combination}
+        both = is_discriminant(self.node_metric) and self.decision != "prototypes"
+        return {name: name for name in ("projection", *(["logistic"] if both else []))}
 
     def _store_metric(self, metric: TreeMetric) -> None:
         self.node_scores_ = self._node_series(metric.scores, "score")
@@ -637,13 +680,20 @@ class HierarchicalMetricClassifier(
                 )
         if self.decision_ == "neighbors":
             return self._neighbors()
-        parts = self._root_map, self._lifted_layout, self._class_means, self._order()
+        layout, order = self._lifted_layout, self._order()
         priors = temper_priors(self.priors_, self._votes.shares, self.temperature_)
         if self.decision_ == "prototypes":
-            return Prototypes(*parts, priors, self.temperature_)
+            means = self._class_means
+            return Prototypes(self._root_map, layout, means, order, priors, self.temperature_)
         whitening = self._posteriors.whitening
         return Linear(
-            whitening @ parts[0], *parts[1:], priors, whitening=whitening, center=self._center
+            whitening @ self._root_map,
+            layout,
+            self._anchors,
+            order,
+            priors + self._offsets,
+            whitening=whitening,
+            center=self._center,
         )
 
     def _scores(self, X: Any) -> np.ndarray:

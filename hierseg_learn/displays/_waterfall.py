@@ -49,7 +49,7 @@ class WaterfallDisplay(ExplanationDisplay):
 
     See Also
     --------
-    hierseg_learn.explain.PairExplanation.plot : All nodes as bars that start at zero, in the order of the tree.
+    hierseg_learn.explain.PairExplanation.plot : All nodes as bars that start at zero.
 
     Examples
     --------

@@ -14,9 +14,9 @@ from .recipes import FileRecipe, check_source
 class SegmentedImage(NamedTuple):
     """One image with its label map.
 
-    An item of :class:`~hierseg_learn.SegmentedImages` is as stored there. Where the collection was given
-    `unlabeled`, though, the label map is int32 and has -1 in place of these ids, so that it says
-    everything by itself. An item is an image wherever images are taken, alone or in a list.
+    An item of :class:`~hierseg_learn.SegmentedImages` is as stored there. Where the collection was
+    given `unlabeled`, though, the label map is int32 and has -1 in place of these ids, so that it
+    says everything by itself. An item is an image wherever images are taken, alone or in a list.
 
     Parameters
     ----------

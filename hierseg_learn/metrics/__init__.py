@@ -1,7 +1,9 @@
 """Node metrics: maps learned per node, their combination up the tree, contributions."""
 
 from ._combination import Combination, NodeOutcome
+from ._landmarks import KernelDiscriminant
 from ._lda import ShrinkageLDA
+from ._logistic import LogisticCombination
 from ._mlp_combination import MLPCombination
 from ._projection import ProjectionCombination
 from ._scatter import ScatterCombination
@@ -18,7 +20,9 @@ __all__ = [
     "NCA",
     "Combination",
     "CrossFitCombination",
+    "KernelDiscriminant",
     "LinearMetric",
+    "LogisticCombination",
     "MLPCombination",
     "MLPMetric",
     "NodeOutcome",

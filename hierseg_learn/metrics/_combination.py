@@ -13,7 +13,7 @@ from sklearn.utils._param_validation import Interval
 
 from ..utils import Estimator, PlainState
 from .lift import Lift
-from .posteriors import HeldOut
+from .posteriors import Head, HeldOut
 
 if TYPE_CHECKING:
     from ..tree import SegmentTree
@@ -91,6 +91,7 @@ class FittedNode:
     # of the root, (n_samples, n_components): all rows through metrics learned without them, turned
     # to match; None if there are none
     unseen: np.ndarray | None = None
+    head: Head | None = None  # of the root, where a decision was learned with the metric
 
 
 class Combination(Estimator, ABC):
@@ -109,6 +110,9 @@ class Combination(Estimator, ABC):
     """
 
     _parameter_constraints: dict = {"cv": [Interval(Integral, 3, None, closed="left")]}
+
+    # whether it also fits a tree of one node, which has nothing to combine
+    takes_one_node = False
 
     def __init__(self, *, cv: int = 3) -> None:
         self.cv = cv

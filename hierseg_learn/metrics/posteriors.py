@@ -41,6 +41,49 @@ TEMPERATURES = 2.0 ** (np.arange(-4, 49) / 4)
 
 
 @dataclass(frozen=True)
+class Head:
+    """A decision that was learned with a metric: that by distances to anchors, in its space.
+
+    The log posterior of a class is, but for a constant of the point, minus half the squared
+    distance to its anchor, plus the logarithm of the prior and an offset.
+    """
+
+    anchors: np.ndarray  # (n_classes, n_components)
+    offsets: np.ndarray  # (n_classes,): all 0 where there are enough components
+
+    def prototypes(
+        self, means: np.ndarray, spread: np.ndarray, components: np.ndarray
+    ) -> np.ndarray:
+        """Rows that the metric maps to the anchors, as near to the class means as can be.
+
+        Shapes: `means` (n_classes, n_features), `spread` (n_features,): standard deviations, by
+        which nearness is measured, and `components` (n_components, n_features).
+        """
+        scaled = components * spread
+        missing = self.anchors - means @ components.T
+        return means + missing @ np.linalg.pinv(scaled).T * spread
+
+    def loss(self, rows: HeldOut, class_weight: np.ndarray | None) -> float:
+        """Sum of `any_class_loss` over held-out rows of a class that others have."""
+        counts = np.bincount(rows.codes, minlength=len(self.offsets))
+        seen = np.flatnonzero(counts)
+        asked = np.isin(rows.query_codes, seen)
+        codes, log_priors = rows.query_codes[asked], np.log(counts[seen] / counts.sum())
+        if class_weight is not None:
+            log_priors = log_priors + np.log(class_weight[seen])
+        anchors = self.anchors[seen]
+        scores = rows.queries[asked] @ anchors.T - np.einsum("ij,ij->i", anchors, anchors) / 2
+        log_proba = log_softmax(scores + self.offsets[seen] + log_priors, axis=1)
+        places = np.searchsorted(seen, codes)
+        own = log_proba[np.arange(len(codes)), places]
+        return any_class_loss(own, softmax(log_priors)[places], weights_of(codes, class_weight))
+
+    def take(self, order: np.ndarray) -> Head:
+        """The same for classes in another order, (n_classes,)."""
+        return Head(self.anchors[order], self.offsets[order])
+
+
+@dataclass(frozen=True)
 class HeldOut:
     """Rows through a metric that was learned from some of them, in its space."""
 
@@ -51,12 +94,17 @@ class HeldOut:
     # (n_references, n_components): the references through metrics that were learned without them,
     # turned to match; None where there are none
     unseen: np.ndarray | None = None
+    head: Head | None = None  # where a decision was learned with the metric
 
     def along(self, axes: np.ndarray) -> HeldOut:
         """The same rows along some axes, (n_axes, n_components)."""
         unseen = None if self.unseen is None else self.unseen @ axes.T
         return replace(
-            self, references=self.references @ axes.T, queries=self.queries @ axes.T, unseen=unseen
+            self,
+            references=self.references @ axes.T,
+            queries=self.queries @ axes.T,
+            unseen=unseen,
+            head=None,
         )
 
 
@@ -147,14 +195,18 @@ def fit_posteriors(
     unseen: np.ndarray | None = None,
     held_out: Sequence[HeldOut] = (),
     class_weight: np.ndarray | None = None,
+    head: Head | None = None,
 ) -> Posteriors:
-    """Fit discriminants in the space of a metric.
+    """Fit discriminants in the space of a metric; with a head, this is taken as it is.
 
     `points` are the rows that it was learned from, (n_samples, n_components), and `unseen` the same
     through metrics that were learned without them. Where there are no unseen ones, held-out rows
     choose between the covariance of the rows and that of the metric. Where no rows are held out, it
     is that of the metric, and the temperature is 1. `class_weight` is (n_classes,).
     """
+    if head is not None:
+        losses = [part.head.loss(part, class_weight) for part in held_out]
+        return Posteriors(np.eye(points.shape[1]), 1.0, 1.0, sum(losses) if losses else np.nan)
     with single_blas_thread():
         learned, temperature, of_metric, loss = _Fit(points, codes, unseen), 1.0, True, np.nan
         if held_out and points.shape[1]:

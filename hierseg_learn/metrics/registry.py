@@ -9,7 +9,9 @@ import numpy as np
 from sklearn.base import clone
 
 from ._combination import Combination
+from ._landmarks import KernelDiscriminant
 from ._lda import ShrinkageLDA
+from ._logistic import LogisticCombination
 from ._mlp_combination import MLPCombination
 from ._projection import ProjectionCombination
 from ._scatter import ScatterCombination
@@ -26,12 +28,14 @@ NODE_METRICS = {
     "lmnn": LMNN,
     "triplet": TripletMargin,
     "snr": SNRMetric,
+    "kernel": KernelDiscriminant,
     "mlp": MLPMetric,
 }
 COMBINATIONS = {
     "projection": ProjectionCombination,
     "weighted": WeightedCombination,
     "scatter": ScatterCombination,
+    "logistic": LogisticCombination,
     "mlp": MLPCombination,
 }
 
@@ -39,8 +43,8 @@ COMBINATIONS = {
 def make_node_metric(spec: Any, *, device: str = "auto") -> Any:
     """Return the learner of a name, with its defaults and on a device, or the estimator given."""
     if isinstance(spec, str) and spec in NODE_METRICS:
-        if spec == "lda":
-            return ShrinkageLDA(n_extra_directions=N_EXTRA_DIRECTIONS)
+        if spec in ("lda", "kernel"):
+            return NODE_METRICS[spec](n_extra_directions=N_EXTRA_DIRECTIONS)
         learner = NODE_METRICS[spec]()
         takes_device = "device" in learner.get_params()
         return learner.set_params(device=device) if takes_device else learner
@@ -48,6 +52,11 @@ def make_node_metric(spec: Any, *, device: str = "auto") -> Any:
     if isinstance(spec, str | type) or not is_learner:
         raise _unknown("node_metric", spec, NODE_METRICS, "an estimator with fit and transform")
     return spec
+
+
+def is_discriminant(spec: Any) -> bool:
+    """Whether the learner of a name, or the one given, is that of linear discriminants."""
+    return isinstance(spec, ShrinkageLDA) or (isinstance(spec, str) and spec == "lda")
 
 
 def make_combination(spec: Any) -> Combination:

@@ -16,7 +16,7 @@ from .base import map_rows
 from .cross_fitting import held_out_folds
 from .lift import Lift, lift_of
 from .node import fit_node_map
-from .posteriors import HeldOut
+from .posteriors import Head, HeldOut
 from .registry import seeded_learners
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ class TreeMetric(PlainState):
     # of the root, as those of a FittedNode; in the order of the rows that were fitted
     held_out: tuple[HeldOut, ...] = ()
     unseen: np.ndarray | None = None
+    head: Head | None = None
 
     @property
     def is_linear(self) -> bool:
@@ -72,6 +73,7 @@ class TreeMetric(PlainState):
             lifts,
             self.held_out,
             self.unseen,
+            self.head,
         )
 
 
@@ -95,7 +97,7 @@ def fit_tree_metric(
     learners = seeded_learners(learner, tree.paths, seed)
     # one thread: the bits of a product depend on the number of threads
     with single_blas_thread():
-        if tree.n_nodes == 1:
+        if tree.n_nodes == 1 and not combination.takes_one_node:
             nodes = [_fit_alone(learners[0], X, codes, columns[0], tree.paths[0])]
             folds = held_out_folds(codes, combination.cv, seed, groups)
             without = [
@@ -123,12 +125,13 @@ def fit_tree_metric(
         ]
         maps = [node.components[:, own] for node, own in zip(nodes, below, strict=True)]
         root, held_out, unseen = nodes[-1].lift, nodes[-1].held_out, nodes[-1].unseen
+        head = nodes[-1].head
         if n_components is not None and n_components < len(maps[-1]):
             rows = X if root is None else root(X)
             rows = map_rows(maps[-1], rows[:, below[-1]], dtype=np.float64)
             axes = _principal_axes(rows, n_components)
             maps[-1] = axes @ maps[-1]
-            unseen = None if unseen is None else unseen @ axes.T
+            unseen, head = None if unseen is None else unseen @ axes.T, None
             held_out = tuple(
                 part.along(_principal_axes(part.references, n_components)) for part in held_out
             )
@@ -141,6 +144,7 @@ def fit_tree_metric(
         [node.lift for node in nodes],
         held_out,
         unseen,
+        head,
     )
 
 
@@ -157,7 +161,8 @@ def _fit_alone(
     outcome = NodeOutcome("leaf" if len(node_map.components) else "constant")
     lift = lift_of([node_map.embedding], (columns,))
     if lift is not None:
-        return FittedNode(node_map.components, float("nan"), outcome, lift)
+        leading = node_map.components[: node_map.n_leading]
+        return FittedNode(leading, float("nan"), outcome, lift)
     components = np.zeros((node_map.n_leading, X.shape[1]))
     components[:, columns] = node_map.components[: node_map.n_leading]
     return FittedNode(components, float("nan"), outcome)
@@ -175,7 +180,7 @@ def _fit_without(
     rest = np.delete(np.arange(len(X)), fold)
     known, asked = subsample(rest, MAX_REFERENCES), subsample(fold, MAX_QUERIES)
     node_map = fit_node_map(learner, X[np.ix_(rest, columns)], codes[rest], name=path)
-    leading = slice(None) if node_map.embedding is not None else slice(node_map.n_leading)
+    leading = slice(node_map.n_leading)
     points = [node_map.embed(X[np.ix_(rows, columns)])[:, leading] for rows in (known, asked)]
     return HeldOut(points[0], codes[known], points[1], codes[asked])
 

@@ -21,6 +21,7 @@ MODELS = {
     "prototypes": {"decision": "prototypes"},
     "linear": {"decision": "linear"},
     "linear scatter": {"decision": "linear", "combination": "scatter"},
+    "logistic": {"decision": "linear", "combination": "logistic"},
 }
 each_model = pytest.mark.parametrize("params", MODELS.values(), ids=MODELS)
 

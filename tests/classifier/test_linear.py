@@ -14,7 +14,7 @@ from sklearn.metrics import log_loss
 from hierseg_learn import HierarchicalMetricClassifier, SegmentTreeTransformer
 from hierseg_learn.datasets import make_portraits
 from hierseg_learn.explain import ContrastExplanation
-from hierseg_learn.metrics import ProjectionCombination, ShrinkageLDA
+from hierseg_learn.metrics import LogisticCombination, ProjectionCombination, ShrinkageLDA
 from tests.explain.games import shapley_values
 from tests.tables import named_table
 from tests.toy_tables import toy_table
@@ -25,6 +25,7 @@ KINDS = {
     "projection": {},
     "weighted": {"combination": "weighted", "priors": [0.5, 0.3, 0.2]},
     "scatter": {"combination": "scatter"},
+    "logistic": {"combination": LogisticCombination(n_landmarks=0)},
     "one component": {"n_components": 1},
     "few children": {"combination": ProjectionCombination(drop_children=True)},
     "neighborhood components": {"node_metric": "nca", "combination": "weighted"},
@@ -198,7 +199,7 @@ def test_log_odds_are_shapley_values_of_swapped_nodes(model):
     """Of the game in which nodes outside a coalition are those in the middle of both classes."""
     n_nodes, row = model.tree_.n_nodes, NEW.iloc[3].to_numpy()
     found = model.explain_contrast(NEW.iloc[[3]], "ant", "bee")
-    middle = model.prototypes_[:2].mean(axis=0)
+    middle = model._decide().prototypes[:2].mean(axis=0)
     worths = np.empty(2**n_nodes)
     for coalition in range(2**n_nodes):
         kept = (coalition >> model.column_nodes_) & 1 == 1
