@@ -139,7 +139,9 @@ def test_batches_are_tidy(model):
     assert_allclose(sums, np.diff(contrasts.squared_distances)[:, 0], rtol=1e-6)
     assert sums.index.tolist() == list(range(45, 60))
     roots = predictions.to_frame().query("depth == 0")
-    assert_allclose(roots["share"], 1)
+    # shares are those of all that sets apart
+    apart = np.maximum(predictions.direct, 0).sum(axis=1)
+    assert_allclose(roots["share"], predictions.direct.sum(axis=1) / apart)
 
 
 def test_parts_of_batches(model):
