@@ -199,9 +199,8 @@ def run_fold(
         }
         if variant is VARIANTS[0]:
             for vote in VOTES:
-                predicted = model.set_params(**vote).predict(asked)
+                predicted = fit_tree(known, y, **{**variant.params, **vote}).predict(asked)
                 found[vote_name(vote)] = {"accuracy": float((predicted == truth).mean())}
-                model.set_params(n_neighbors=N_NEIGHBORS, weights="uniform", decision="neighbors")
     if data.tree is not None:
         pooled = rows.loc[:, select(rows, POOLED)]
         known, asked = pooled.iloc[: len(train)], pooled.iloc[len(train) :]

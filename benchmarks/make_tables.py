@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from _accuracy_tables import tables_of_accuracy
-from _cells import Row, error, met, percent, points, share, signed, with_error
+from _cells import Row, as_rows, error, met, percent, points, share, signed, with_error
 from _dense_tables import tables_of_dense
 from _explanation_tables import tables_of_explanations
 from _node_tables import tables_of_node_metrics
@@ -330,6 +330,18 @@ def tables_of_found_segments(results: dict[str, Any]) -> dict[str, list[Row]]:
     return {"scores": scores, "gains": gains}
 
 
+def tables_of_novelty(results: dict[str, Any]) -> dict[str, list[Row]]:
+    """Photos of a class never seen, by part, and the coverage of sets of classes."""
+    parts = [*results["by part"], {"part": "all", **results["all parts"]}]
+    coverage = [
+        {**row, "asked": f"{row['asked']:.2f}", "se": f"{row['se']:.4f}"}
+        for row in results["coverage"]
+    ]
+    for row in coverage:
+        row["rows of the smallest class"] = f"{row['rows of the smallest class']:.0f}"
+    return {"parts": as_rows(parts), "coverage": as_rows(coverage)}
+
+
 def tables_of_nulls(results: dict[str, Any]) -> dict[str, list[Row]]:
     """Numbers of looks outside their interval; mean scores of leaves and parents."""
     tables: dict[str, list[Row]] = {
@@ -528,6 +540,7 @@ MAKERS = {
     "explanations": tables_of_explanations,
     "found_segments": tables_of_found_segments,
     "node_metrics": tables_of_node_metrics,
+    "novelty": tables_of_novelty,
     "nulls": tables_of_nulls,
     "parts": tables_of_parts,
     "pixels": tables_of_pixels,

@@ -46,7 +46,13 @@ print(f"with the tree:    {cross_val_score(with_tree, X, y, cv=5).mean():.3f}")
 # A table without such names is a tree of one node: a flat metric learner with nearest neighbors.
 flat = HierarchicalMetricClassifier(random_state=0)
 print(f"without the tree: {cross_val_score(flat, X, y, cv=5).mean():.3f}")
-print(flat.fit(X, y).tree_)
+
+# %%
+# There, what contributes to a prediction are the columns. With a tree, ``by="columns"`` lists them
+# below their nodes.
+flat.fit(X_train.set_axis(X.columns, axis=1), y_train)
+print(flat.explain_prediction(virginica.set_axis(X.columns)).to_text())
+print(classifier.explain_prediction(virginica, by="columns").contrast.to_text())
 
 # %%
 # If another classifier follows, the metric is used as a transformer.

@@ -184,6 +184,9 @@ def test_explanations(run, folder, model, tmp_path):
     for i, one in enumerate(found):
         expected = stored[-1].explain_prediction(table.iloc[[i]]).to_dict()
         assert one["nodes"] == json.loads(json.dumps(expected["nodes"]))
+    finer = json.loads(run("explain", *given, "--json", "--by", "columns").out)[0]
+    assert [node["column"] for node in finer["nodes"] if node["column"]] == [*table.columns]
+    assert finer["squared_distance"] == pytest.approx(found[0]["squared_distance"], rel=1e-6)
     classes = list(stored.classes_)
     page = tmp_path / "why.html"
     text = run("explain", *given, "--foil", classes[0], "--target", classes[1], "--html", page).out

@@ -21,14 +21,17 @@ from sklearn.pipeline import make_pipeline
 
 import hierseg_learn
 from hierseg_learn import HierarchicalMetricClassifier, SegmentedImages, SegmentTreeTransformer
-from hierseg_learn.metrics import Combination, MLPMetric
+from hierseg_learn.images import PixelEncoding
+from hierseg_learn.metrics import Combination, MLPMetric, NodeOutcome
 from hierseg_learn.metrics.registry import NODE_METRICS
 from hierseg_learn.parts import PartAgglomeration
 from hierseg_learn.sampling import SegmentSwapSampler
 from hierseg_learn.segmentation import Cutter, GridSegmenter, MaskSegmenter
 from hierseg_learn.tree import SegmentTree
 from hierseg_learn.utils import Estimator, PickledVersionWarning, trusted_types
+from hierseg_learn.utils._state import Packed
 from hierseg_learn.what_if import AblatedClassifier
+from tests.explain.fitted import fitted_portraits
 from tests.test_state import ESTIMATORS, TREE, Data, arrays_in, assert_says, every, pictures, said
 from tests.test_structure import PARTS
 from tests.toy_tables import toy_table
@@ -229,6 +232,11 @@ class Bag(Estimator):
         {1: np.arange(2), (False, "a"): {None: np.ones(1)}},
         SegmentTree.from_nested({"photo": {"sky": 0, "sea": [1, 2]}}),
         "'quotes' \"and\" \\ lines\n\ud800",
+        [f"photo/part {i}|\ud800 \u00e4" for i in range(1000)],
+        NodeOutcome("leaf", shrinkage=0.5),
+        [NodeOutcome("leaf"), NodeOutcome("start", kept="eyes")],
+        np.array([NodeOutcome("leaf"), NodeOutcome("constant")], dtype=object),
+        [NodeOutcome("leaf"), PixelEncoding("uint8", 0.0, 255.0, 3)],
     ],
     ids=lambda content: type(content).__name__,
 )
@@ -363,6 +371,10 @@ def test_a_file_holds_no_photo_and_no_path(tmp_path):
                 assert not any(row in saved for row in rows)
 
 
+class Stranger:
+    """Must not be made."""
+
+
 def size_of_arrays(model):
     return sum({id(array): array.nbytes for array in arrays_in(model)}.values())
 
@@ -378,6 +390,16 @@ def test_files_are_little_more_than_their_arrays():
     table = pd.DataFrame(np.random.default_rng(0).normal(size=(300, 800)), columns=list(names))
     model = HierarchicalMetricClassifier(combination="scatter").fit(table, np.arange(300) % 2)
     assert len(sio.dumps(model)) <= 1.2 * size_of_arrays(model)
+    # nor do descriptors, segmenters and nodes
+    model = fitted_portraits().model
+    assert len(sio.dumps(model)) - size_of_arrays(model) < 130_000
+
+
+def test_records_are_made_of_own_classes_only():
+    packed = Packed("record", [Stranger, "{}"])
+    bag = Bag(packed)
+    with pytest.raises(TypeError, match="Stranger is no class of records"):
+        pickle.loads(pickle.dumps(bag))
 
 
 def test_no_array_is_stored_twice():

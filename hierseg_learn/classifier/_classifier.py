@@ -52,7 +52,7 @@ from ._explain import ExplainMixin
 from ._linear import Linear, check_priors, temper_priors
 from ._novelty import NoveltyMixin
 from ._similarity import SimilarityMixin
-from .votes import Embedding, Neighbors, Order, Prototypes, neighbor_score, to_proba
+from .votes import Embedding, Neighbors, NeighborScore, Order, Prototypes, to_proba
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -86,16 +86,18 @@ class HierarchicalMetricClassifier(
 
     Parameters
     ----------
-    tree : {"auto", "columns"}, dict or SegmentTree, default="auto"
+    tree : {"auto", "columns", "prefixes"}, dict or SegmentTree, default="auto"
         ``"auto"`` reads the tree from the column names, and takes a table without hierarchical
-        names as one node; ``"columns"`` insists on such names. A nested dict has lists of column
-        names or positions as leaves.
+        names as one node; ``"columns"`` insists on such names. ``"prefixes"`` makes a node of each
+        prefix of :class:`~sklearn.compose.ColumnTransformer`, such as ``num__``. A nested dict has
+        lists of column names or positions as leaves, and so has the tree of
+        :func:`~hierseg_learn.table.tree_from_columns`.
     node_metric : {$node_metrics} or estimator, default="lda"
         What learns the map of every node: shrinkage linear discriminants, neighborhood components,
-        large-margin neighbors, triplet margin, signal-to-noise, a multilayer perceptron (needs
-        PyTorch); or any metric-learn or scikit-learn estimator whose `transform` is linear, or a
-        :class:`~hierseg_learn.metrics.NonlinearMetric`. It is fitted on the node's columns,
-        standardized.
+        large-margin neighbors, triplet margin, signal-to-noise, discriminants of similarities to
+        landmarks, a multilayer perceptron (needs PyTorch); or any metric-learn or scikit-learn
+        estimator whose `transform` is linear, or a :class:`~hierseg_learn.metrics.NonlinearMetric`.
+        It is fitted on the node's columns, standardized.
     combination : {"auto", $combinations} or Combination, default="projection"
         How a parent's metric is made from those of its children: by a full projection; by
         non-negative weights, under which no contribution is negative; or by discriminants of all
@@ -256,7 +258,7 @@ class HierarchicalMetricClassifier(
     """
 
     _parameter_constraints: dict = {
-        "tree": [StrOptions({"auto", "columns"}), Mapping, SegmentTree],
+        "tree": [StrOptions({"auto", "columns", "prefixes"}), Mapping, SegmentTree],
         "node_metric": [StrOptions(set(NODE_METRICS)), HasMethods(["fit", "transform"])],
         "combination": [StrOptions({"auto", *COMBINATIONS}), Combination],
         "n_components": [Interval(Integral, 1, None, closed="left"), None],
@@ -548,7 +550,7 @@ class HierarchicalMetricClassifier(
     def _set_references(self, X: np.ndarray) -> None:
         """Set the training rows, which others are compared with."""
         self._X = X
-        self._calibration = None
+        self._held_out_scores = None
         self._class_means = self.prototypes_
         if self._lift is not None:
             self._lifted_X = self._lift(X)
@@ -577,7 +579,7 @@ class HierarchicalMetricClassifier(
         if isinstance(self.tree, str):
             layout = read_layout(self.tree, names, X.shape[1])
         tree = layout.tree
-        score = neighbor_score(backend, classes.weights)
+        score = NeighborScore(backend, classes.weights)
         if self.decision == "linear":
             score = PosteriorScore(classes.weights)
         groups, found = _find_copies(table, codes, layout, names), {}

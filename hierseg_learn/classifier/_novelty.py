@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from ..explain import NoveltyExplanation
 from ..explain.explanation import NAMELESS, unchecked
 from ..metrics.cross_fitting import held_out_folds
-from ..metrics.novelty import Calibration, NoveltyModel
+from ..metrics.novelty import HeldOutScores, NoveltyModel
 from ..utils.labels import check_known, check_labels
 from ._explain import _labels
 
@@ -25,7 +25,7 @@ class _Fitted(NamedTuple):
     """What was fitted, and what it was fitted to."""
 
     table: np.ndarray
-    calibration: Calibration | None
+    held_out: HeldOutScores | None
     model: NoveltyModel
 
 
@@ -36,7 +36,7 @@ _FITTED: WeakKeyDictionary[Any, _Fitted] = WeakKeyDictionary()
 class NoveltyMixin:
     """Abstaining by :class:`~hierseg_learn.HierarchicalMetricClassifier`."""
 
-    _calibration: Calibration | None
+    _held_out_scores: HeldOutScores | None
 
     def novelty_score(self, X: Any) -> np.ndarray:
         """Measure how far rows are from all classes of the training rows.
@@ -83,7 +83,7 @@ class NoveltyMixin:
         >>> X, y = load_iris(return_X_y=True)
         >>> model = HierarchicalMetricClassifier(random_state=0).fit(X, y)
         >>> usual, odd = model.novelty_score([X[0], X[0] + 5])
-        >>> bool(usual < 1), bool(odd > 100)
+        >>> bool(usual < 1), bool(odd > 20)
         (True, True)
         """
         rows = self._check_rows(X)
@@ -119,7 +119,7 @@ class NoveltyMixin:
         >>> model = HierarchicalMetricClassifier(random_state=0).fit(X, y)
         >>> odd = X[:1].assign(**{"iris/petal|w": 2.5})
         >>> print(model.explain_novelty(odd)[0].to_text().splitlines()[0])
-        sample 0 is unlike anything seen, because of petal (84%).
+        sample 0 is unlike anything seen, because of petal (81%).
         """
         rows = self._check_rows(X)
         model = self._novelty_model()
@@ -132,7 +132,7 @@ class NoveltyMixin:
             nearest_class=self.classes_[nearest],
             present=self._presence(rows),
             name=_labels(X) if len(rows) else NAMELESS,
-            n_held_out=int(model.calibration.counts.sum()),
+            n_held_out=int(model.held_out.counts.sum()),
         )
 
     def novelty_p_values(self, X: Any) -> np.ndarray:
@@ -215,7 +215,7 @@ class NoveltyMixin:
         >>> X, y = load_iris(return_X_y=True)
         >>> model = HierarchicalMetricClassifier(random_state=0).fit(X, y)
         >>> model.conformal_p_values(X[:1]).round(2)
-        array([[0.82, 0.02, 0.02]])
+        array([[0.8 , 0.02, 0.02]])
         """
         rows, itself = self._check_rows(X), 1.0
         if smoothed:
@@ -272,7 +272,7 @@ class NoveltyMixin:
         if isinstance(alpha, bool) or not isinstance(alpha, Real) or not 0 < alpha < 1:
             raise ValueError(f"alpha must be a number between 0 and 1, got {alpha!r}.")
         p_values = self.conformal_p_values(X, smoothed=smoothed, random_state=random_state)
-        most = int(self._novelty_model().calibration.counts.max())
+        most = int(self._novelty_model().held_out.counts.max())
         if alpha * (most + 1) < 1:
             raise ValueError(
                 f"alpha={alpha} must be at least {1 / (most + 1):.3g}, the smallest p-value that "
@@ -321,7 +321,7 @@ class NoveltyMixin:
                 f"y_cal must hold every class of the model, but {lacking[0]!r} does not occur; "
                 "without rows of it, it would be in every set."
             )
-        self._calibration = self._split_novelty((rows, codes)).calibration
+        self._held_out_scores = self._split_novelty((rows, codes)).held_out
         return self
 
     def _novelty_model(self) -> NoveltyModel:
@@ -331,13 +331,13 @@ class NoveltyMixin:
         if (
             found is None
             or found.table is not self._X
-            or found.calibration is not self._calibration
+            or found.held_out is not self._held_out_scores
         ):
-            if self._calibration is None:
+            if self._held_out_scores is None:
                 model = self._cross_fitted_novelty()
             else:
-                model = self._split_novelty(self._calibration)
-            found = _FITTED[self] = _Fitted(self._X, self._calibration, model)
+                model = self._split_novelty(self._held_out_scores)
+            found = _FITTED[self] = _Fitted(self._X, self._held_out_scores, model)
         return found.model
 
     def _cross_fitted_novelty(self) -> NoveltyModel:
@@ -359,7 +359,9 @@ class NoveltyMixin:
             self._X[order], codes, len(self.classes_), *self._novelty_columns(), folds
         )
 
-    def _split_novelty(self, held_out: tuple[np.ndarray, np.ndarray] | Calibration) -> NoveltyModel:
+    def _split_novelty(
+        self, held_out: tuple[np.ndarray, np.ndarray] | HeldOutScores
+    ) -> NoveltyModel:
         order = np.argsort(self._row_ranks)
         codes, n_classes = self._codes[order], len(self.classes_)
         return NoveltyModel.split(

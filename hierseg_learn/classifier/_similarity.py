@@ -183,6 +183,7 @@ class SimilarityMixin:
         *,
         node: int | str | None = None,
         weights: Mapping[int | str, float] | None = None,
+        by: str = "auto",
     ) -> PairExplanation:
         """Explain a distance of `kneighbors` or `pairwise`.
 
@@ -192,6 +193,8 @@ class SimilarityMixin:
             Two rows like those of `fit`; also a Series, or a DataFrame of one row.
         node, weights
             As for `kneighbors`.
+        by : {"auto", "nodes", "descriptors", "columns"}, default="auto"
+            As for `explain_pair`.
 
         Returns
         -------
@@ -220,15 +223,18 @@ class SimilarityMixin:
         rows = check_row(self, a, "a"), check_row(self, b, "b")
         space = self._space(node, weights)
         neighbors = space.neighbors
-        nodes, n_nodes = neighbors.layout.column_nodes, self.tree_.n_nodes
+        attribution = self._attribution(by)
+        layout = attribution.refined or neighbors.layout
         delta = space.lifted(rows[0]) - space.lifted(rows[1])
-        direct = node_contributions(neighbors.components, delta, nodes, n_nodes)[0]
-        values = {"direct": direct + 0.0}  # no minus before a zero
-        present = self._presence(np.concatenate(rows))
+        direct = node_contributions(
+            neighbors.components, delta, layout.column_nodes, layout.tree.n_nodes
+        )[0]
+        values = {"direct": direct + 0.0, "by": attribution.by}  # no minus before a zero
+        present = attribution.presence(self._presence(np.concatenate(rows)))
         if present is not None:
             values |= {"present_a": present[0], "present_b": present[1]}
         names = {"name_a": "a", "name_b": "b"}
-        return unchecked(PairExplanation, tree=self.tree_, **values, **names)
+        return unchecked(PairExplanation, tree=layout.tree, **values, **names)
 
     @property
     def index_recall_(self) -> float:

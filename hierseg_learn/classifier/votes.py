@@ -549,27 +549,52 @@ def mean_contributions(
     return direct, squared
 
 
-def neighbor_score(
-    backend: Any, class_weight: np.ndarray | None = None, n_neighbors: int = SCORE_NEIGHBORS
-) -> Callable[..., float]:
-    """Return ``score(references, reference_codes, queries, query_codes)`` of embedded rows.
+class NeighborScore:
+    """Minus the log loss of the votes of neighbors on held-out rows, with one vote by chance.
 
-    It is the accuracy of the neighbors' votes; classes that tie share a query. `class_weight`,
-    (n_classes,), weighs votes and queries.
+    It tells choices apart with fewer rows than the accuracy of the votes, by which `report` tells
+    how good a choice is; there, classes that tie share a query. `class_weight`, (n_classes,),
+    weighs votes and queries.
     """
 
-    def score(
-        references: np.ndarray, codes: np.ndarray, queries: np.ndarray, query_codes: np.ndarray
-    ) -> float:
-        n_voters, n_classes = (
-            min(n_neighbors, len(references)),
-            max(codes.max(), query_codes.max()) + 1,
-        )
-        found = find_tied(backend, queries, references, codes, n_classes, n_voters)
-        votes, lengths = found.count_votes(codes, np.ones((len(queries), n_voters)))
-        by_class = np.ones(n_classes) if class_weight is None else class_weight[:n_classes]
-        leads = found.find_leaders(votes * by_class, lengths * by_class)
-        right = leads[np.arange(len(queries)), query_codes] / leads.sum(axis=1)
-        return float(np.average(right, weights=by_class[query_codes]))
+    def __init__(
+        self,
+        backend: Any,
+        class_weight: np.ndarray | None = None,
+        n_neighbors: int = SCORE_NEIGHBORS,
+        *,
+        accuracy: bool = False,
+    ) -> None:
+        self._backend, self._class_weight = backend, class_weight
+        self._n_neighbors, self._accuracy = n_neighbors, accuracy
 
-    return score
+    @property
+    def report(self) -> NeighborScore:
+        """Score by the accuracy."""
+        given = self._backend, self._class_weight, self._n_neighbors
+        return NeighborScore(*given, accuracy=True)
+
+    def __call__(
+        self,
+        references: np.ndarray,
+        codes: np.ndarray,
+        queries: np.ndarray,
+        query_codes: np.ndarray,
+    ) -> float:
+        """Score the votes of references, (n_references, n_components), about queries."""
+        n_voters = min(self._n_neighbors, len(references))
+        n_classes = max(codes.max(), query_codes.max()) + 1
+        found = find_tied(self._backend, queries, references, codes, n_classes, n_voters)
+        votes, lengths = found.count_votes(codes, np.ones((len(queries), n_voters)))
+        by_class = self._class_weight
+        by_class = np.ones(n_classes) if by_class is None else by_class[:n_classes]
+        votes, own = votes * by_class, (np.arange(len(queries)), query_codes)
+        if self._accuracy:
+            leads = found.find_leaders(votes, lengths * by_class)
+            right = leads[own] / leads.sum(axis=1)
+            return float(np.average(right, weights=by_class[query_codes]))
+        # a class of which there is no reference counts as one row
+        shares = by_class * np.maximum(np.bincount(codes, minlength=n_classes), 1)
+        votes += shares / shares.sum()
+        losses = np.log(votes[own] / votes.sum(axis=1))
+        return float(np.average(losses, weights=by_class[query_codes]))

@@ -77,8 +77,8 @@ def load_coco(
 
     Polygons and run lengths of both kinds are painted by pycocotools (``pip install
     hierseg-learn[coco]``), so that masks are COCO's to the pixel. All objects of a category are one
-    part, with the id of the category. Annotations without a segmentation, and photos without any,
-    are left out.
+    part, with the id of the category; ids that are text become numbers. Annotations without a
+    segmentation, and photos without any, are left out.
 
     Parameters
     ----------
@@ -158,13 +158,14 @@ def load_coco(
         for key in ("images", "annotations", "categories")
     }
     photos = PhotoIndex(folder := _coco_photos(file, images), folder)
-    parts = _categories(entries["categories"], str(file))
-    free = 0 if 0 not in parts else max(parts) + 1
     for number, entry in enumerate(entries["annotations"]):
         if not isinstance(entry, dict):
             raise ValueError(
                 f"annotations[{number}] in {file.name} is no object, got {entry!r:.60}."
             )
+    _number_categories(entries, str(file))
+    parts = _categories(entries["categories"], str(file))
+    free = 0 if 0 not in parts else max(parts) + 1
     is_panoptic = any("segments_info" in entry for entry in entries["annotations"][:1])
     if is_panoptic:
         background = None
@@ -246,10 +247,48 @@ def _by_id(entries: list, found: list[Annotated], file: str) -> dict[Any, Annota
     return by_id
 
 
+def _photo_of(entry: dict, by_id: dict[Any, Annotated]) -> Annotated | None:
+    """Photo that an annotation names."""
+    number = entry.get("image_id")
+    return by_id.get(number) or by_id.get(_same_id(number))
+
+
+def _same_id(number: Any) -> Any:
+    """The other way to write an id: 7 and "7" are one."""
+    if isinstance(number, int):
+        return str(number)
+    return int(number) if isinstance(number, str) and number.isdecimal() else None
+
+
+def _number_categories(entries: dict[str, list], where: str) -> None:
+    """Give categories whose ids are text a number: what the text says, or else their place."""
+    ids = [entry_of(entry, "id", (int, str), where) for entry in entries["categories"]]
+    numbers = {number: number for number in ids if isinstance(number, int)}
+    texts = [number for number in ids if isinstance(number, str)]
+    said = [_same_id(text) for text in texts]
+    if None in said or len({*said, *numbers}) < len(ids):
+        said = list(range(1 + max(numbers, default=0), 1 + max(numbers, default=0) + len(texts)))
+    numbers |= dict(zip(texts, said))
+    for entry, number in zip(entries["categories"], ids):
+        entry["id"] = numbers[number]
+    users = [*entries["annotations"]]
+    for entry in entries["annotations"]:
+        users += entry.get("segments_info", ())
+    for user in users:
+        used = user.get("category_id")
+        user["category_id"] = numbers.get(used, numbers.get(_same_id(used), used))
+
+
 def _categories(entries: list, where: str) -> dict[int, str]:
     names = {}
     for entry in entries:
-        names[entry_of(entry, "id", int, where)] = entry_of(entry, "name", str, where)
+        number = entry_of(entry, "id", int, where)
+        if number in names:
+            raise ValueError(
+                f"{where} gives the id {number} to two categories, {names[number]!r} and "
+                f"{entry.get('name')!r}; expected an id of its own for every category."
+            )
+        names[number] = entry_of(entry, "name", str, where)
     seen = Counter(names.values())
     return {
         part: name if seen[name] == 1 else f"{name} ({part})"
@@ -291,7 +330,7 @@ def _add_instances(
     ranked: dict[int, list[tuple[tuple, str, Shape]]] = {}
     for number, entry in enumerate(entries["annotations"]):
         name = f"annotation {entry.get('id', number)}"
-        photo = by_id.get(entry.get("image_id"))
+        photo = _photo_of(entry, by_id)
         if photo is None:
             left_out.add("annotations of photos that are not in the file", [name])
             continue
@@ -378,7 +417,7 @@ def _panoptic(
     masks: dict[str, Any] = {}
     lost = []
     for entry, row in zip(entries["annotations"], segments):
-        photo = by_id.get(entry.get("image_id"))
+        photo = _photo_of(entry, by_id)
         file = check_inside(entry.get("file_name"), "The annotations")
         if photo is None or file not in files:
             lost.append(file)

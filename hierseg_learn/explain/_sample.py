@@ -350,7 +350,7 @@ class PredictionExplanation(OneSample, DistanceExplanation):
     In words and pictures the `contrast` comes first: why this class rather than another. The
     contributions answer another question, how the sample differs from the rows that vote on its
     class: they add up to the mean squared distance to these rows, weighted by their votes. For
-    ``decision="linear"`` the mean of the predicted class takes their place.
+    other decisions the mean of the predicted class takes their place.
 
     Parameters
     ----------
@@ -604,15 +604,12 @@ class PredictionExplanation(OneSample, DistanceExplanation):
     def _those(self) -> str:
         """What the rows that vote are called."""
         if self.decision != "neighbors":
-            linear = self.decision == "linear"
-            return (
-                f"the mean of {class_name(self.prediction)}" if linear else "the nearest prototype"
-            )
+            return f"the {_MEANS[self.decision]} of {class_name(self.prediction)}"
         return "its nearest neighbor" + ("s" if self._is_mean else "")
 
     def _names(self) -> tuple[str, ...]:
-        linear = self.decision == "linear"
-        nearest = np.argmax(self.vote_weights) if linear else np.argmin(self.squared_distances)
+        by_rows = self.decision == "neighbors"
+        nearest = np.argmin(self.squared_distances) if by_rows else np.argmax(self.vote_weights)
         return self.name, self._neighbor_name(int(nearest))
 
     def _neighbor_name(self, i: int) -> str:
@@ -675,18 +672,18 @@ class PredictionExplanation(OneSample, DistanceExplanation):
 
     def _closing(self) -> str:
         """One line per vote or class mean, nearest first."""
-        squared, linear = self.squared_distances, self.decision == "linear"
+        squared, by_rows = self.squared_distances, self.decision == "neighbors"
         weights, of = self._vote_shares, " of the vote"
-        if linear:
+        if not by_rows:
             places = [self.classes.tolist().index(c) for c in self.neighbor_classes.tolist()]
             weights, of = self.proba[places], ""
         order = np.argsort(squared, kind="stable")[:_SHOWN_VOTES].tolist()
         rows = [
             (
                 self._neighbor_name(i),
-                class_name(self.neighbor_classes[i]) if self.decision == "neighbors" else "",
+                class_name(self.neighbor_classes[i]) if by_rows else "",
                 f"squared distance {number(squared[i])}",
-                f"{'probability ' * linear}{percent(weights[i])}{of}",
+                f"{'' if by_rows else 'probability '}{percent(weights[i])}{of}",
             )
             for i in order
         ]

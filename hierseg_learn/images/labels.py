@@ -78,11 +78,14 @@ def to_label_map(
     """Check one label map, (h, w), and bring it to int32, -1 where unlabeled."""
     if mask.dtype == np.uint8:
         # all that can be wrong is that there is no part
-        labels = mask.astype(np.int32, order="C")
+        empty = np.zeros((), dtype=bool)
         for part in rule.skipped(mask.dtype):
             if 0 <= part < 256:
-                np.copyto(labels, -1, where=mask == part)
-        if may_be_empty or labels.max(initial=-1) >= 0:
+                empty = (mask == part) | empty if empty.ndim else mask == part
+        if may_be_empty or (mask.size and not empty.all()):
+            labels = mask.astype(np.int32, order="C")
+            if empty.ndim:
+                np.copyto(labels, -1, where=empty)
             return labels
     # NumPy 2.0 cannot compare foreign byte orders with numbers out of their range
     mask = mask.astype(mask.dtype.newbyteorder("="), copy=False)

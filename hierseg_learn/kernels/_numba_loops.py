@@ -384,11 +384,10 @@ def weigh_pairs(pairs, weights, sums):
 
 # below this, sums of exponentials lose digits to underflow
 _LEAST_SUM = 1e-280
-_TINY = np.finfo(np.float64).tiny
 
 
 @jit
-def _add_far_row(pairs, weights, row, stops, gradient):
+def _add_far_row(pairs, weights, row, stops, by_chance, gradient):
     """As `add_shares` for one row, which is far from all others: distances less the least one."""
     n_groups, n_rows = pairs.shape[0], len(stops)
     apart, places = np.empty(n_rows), np.empty(n_rows, np.int64)
@@ -409,14 +408,16 @@ def _add_far_row(pairs, weights, row, stops, gradient):
             total += apart[other]
             if stops[other] == stops[row]:
                 own += apart[other]
+    likely = own / total + by_chance[row]
     for other in range(n_rows):
         if other != row:
-            counts = -1.0 / total
-            if stops[other] == stops[row] and own / total >= _TINY:
-                counts += 1.0 / own
+            counts = -own / total
+            if stops[other] == stops[row]:
+                counts += 1.0
+            counts /= total * likely
             for group in range(n_groups):
                 gradient[group] += counts * apart[other] * pairs[group, places[other]]
-    return -np.log(max(own / total, _TINY))
+    return -np.log(likely)
 
 
 @jit
@@ -463,8 +464,10 @@ def sum_products(values, others):
 
 
 @jit
-def add_shares(pairs, weights, sizes, stops, known, gradient):
+def add_shares(pairs, weights, sizes, stops, by_chance, gradient):
     """Sum minus the logarithms of the shares of the rows' classes, and their derivatives.
+
+    `by_chance` is added to the shares; rows where it is 0 are left out.
 
     `sizes` are the exponentials for all pairs of rows, in the order of an upper triangle; they are
     overwritten. Rows of a class are neighbors, `stops` says where it ends.
@@ -486,16 +489,16 @@ def add_shares(pairs, weights, sizes, stops, known, gradient):
     # what a size counts for the class and against all, by row
     gain, cost = np.zeros(n_rows), np.zeros(n_rows)
     for row in range(n_rows):
-        if not known[row]:
+        if by_chance[row] == 0.0:
             continue
         if total[row] < _LEAST_SUM:
-            loss += _add_far_row(pairs, weights, row, stops, gradient)
+            loss += _add_far_row(pairs, weights, row, stops, by_chance, gradient)
             continue
         share = right[row] / total[row]
-        loss -= np.log(max(share, _TINY))
-        cost[row] = 1.0 / total[row]
-        if share >= _TINY:
-            gain[row] = 1.0 / right[row]
+        likely = share + by_chance[row]
+        loss -= np.log(likely)
+        gain[row] = 1.0 / (total[row] * likely)
+        cost[row] = share * gain[row]
     place = 0
     for row in range(n_rows):
         n_own, n_rest = stops[row] - row - 1, n_rows - row - 1

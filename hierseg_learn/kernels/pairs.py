@@ -9,12 +9,17 @@ import numpy as np
 
 from . import _numba_loops as loops
 
+# probability that a row's neighbor is any other row
+ANY_ROW = 0.05
+
 
 class NeighborShares:
     r"""Shares of the neighbors of one's own class under weighted sums of squared distances.
 
     Row i takes row j as its neighbor with the share of :math:`\exp(-d_{ij})` among all others,
-    :math:`d = \sum_g w_g \delta_g`. Distances are symmetric, so every pair is kept once.
+    :math:`d = \sum_g w_g \delta_g`, and with the probability `ANY_ROW` it takes any row, so that a
+    few rows that are unlike all others do not decide. Distances are symmetric, so every pair is
+    kept once.
 
     Shapes: `distances` (n_groups, n_samples, n_samples), in units of `unit`, `codes` (n_samples,)
     int.
@@ -26,7 +31,10 @@ class NeighborShares:
         _, counts = np.unique(codes, return_counts=True)
         stops = np.cumsum(counts)
         self._stops = np.repeat(stops, counts)  # (n_samples,): where the class of each row ends
-        self._known = np.repeat(counts > 1, counts)  # rows with another one of their class
+        # (n_samples,): share of one's class among the others, which counts so much; 0 for a row
+        # without another one of its class
+        chances = (counts - 1) / max(len(codes) - 1, 1)
+        self._by_chance = np.repeat(chances, counts) * ANY_ROW / (1 - ANY_ROW)
         n_groups, n_rows = distances.shape[:2]
         self._pairs = np.empty((n_groups, n_rows * (n_rows - 1) // 2), dtype=np.float32)
         loops.take_pairs(distances, order, 1 / unit, self._pairs)
@@ -41,7 +49,7 @@ class NeighborShares:
         loops.weigh_pairs(self._pairs, weights, self._sizes)
         np.exp(self._sizes, out=self._sizes)
         loss = loops.add_shares(
-            self._pairs, weights, self._sizes, self._stops, self._known, gradient
+            self._pairs, weights, self._sizes, self._stops, self._by_chance, gradient
         )
-        n_known = int(self._known.sum())
+        n_known = max(np.count_nonzero(self._by_chance), 1)
         return float(loss) / n_known, gradient / n_known

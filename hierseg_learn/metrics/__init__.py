@@ -1,6 +1,7 @@
 """Node metrics: maps learned per node, their combination up the tree, contributions."""
 
 from ._combination import Combination, NodeOutcome
+from ._landmarks import KernelDiscriminant
 from ._lda import ShrinkageLDA
 from ._logistic import LogisticCombination
 from ._mlp_combination import MLPCombination
@@ -19,6 +20,7 @@ __all__ = [
     "NCA",
     "Combination",
     "CrossFitCombination",
+    "KernelDiscriminant",
     "LinearMetric",
     "LogisticCombination",
     "MLPCombination",

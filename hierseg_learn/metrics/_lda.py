@@ -56,6 +56,10 @@ class ClassScatter:
         moments = components @ self.moments @ components.T
         return ClassScatter(self.counts, self.sums @ components.T, (moments + moments.T) / 2)
 
+    def shared(self, n_times: int) -> ClassScatter:
+        """Scatter of the rows that are counted so many times."""
+        return ClassScatter(self.counts / n_times, self.sums / n_times, self.moments / n_times)
+
     def standardized(self, used: np.ndarray, scale: np.ndarray) -> ClassScatter:
         """Scatter of some of the columns, (n_features,) bool, divided by their scales."""
         moments = self.moments[np.ix_(used, used)] / np.outer(scale[used], scale[used])
@@ -176,8 +180,10 @@ class Discriminants:
         n_leading = self._count(sizes)
         rest = turns[n_leading:] * whitening @ self._vectors.T
         if len(rest):
-            _, turn = np.linalg.eigh(rest @ self.scatter.total() @ rest.T)
-            rest = turn[:, ::-1].T[:n_rest] @ rest
+            variances, turn = np.linalg.eigh(rest @ self.scatter.total() @ rest.T)
+            # along what does not vary, other rows would be anywhere
+            varying = variances > FLOOR * variances.max()
+            rest = turn[:, varying][:, ::-1].T[:n_rest] @ rest
         leading = turns[:n_leading] * whitening @ self._vectors.T
         return fix_signs(np.concatenate([leading, rest])), n_leading
 

@@ -23,8 +23,10 @@ if TYPE_CHECKING:
     from ..tree import SegmentTree
     from .cross_fitting import CrossFit, View
 
-# distances held at once while the weights of a node are learned: 16 MB in float64
-MAX_DISTANCES = 2**21
+# distances held at once while the weights of a node are learned: 8 MB in float64
+MAX_DISTANCES = 2**20
+# rows whose distances to all others say what is typical
+MAX_TYPICAL = 64
 
 
 class WeightedCombination(CrossFitCombination):
@@ -198,7 +200,9 @@ def scales_of(view: View, groups: list[np.ndarray], start: int) -> np.ndarray:
     if start == 0:
         return np.ones(len(groups))
     if start == 1:
-        return np.sqrt(learn_weights(*_distances(view, groups)))
+        draws = range(len(view.draws))
+        learned = [learn_weights(*_distances(view, groups, draw)) for draw in draws]
+        return np.sqrt(np.mean(learned, axis=0))
     return np.where(subsets_of(groups)[start - 2], 1.0, np.nan)
 
 
@@ -208,11 +212,11 @@ def stack_scaled(groups: list[np.ndarray], scales: np.ndarray) -> np.ndarray:
     return np.concatenate([scale * group for group, scale in pairs if not np.isnan(scale)])
 
 
-def _distances(view: View, groups: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+def _distances(view: View, groups: list[np.ndarray], draw: int) -> tuple[np.ndarray, np.ndarray]:
     """Squared distances of rows that no map saw, in every group, and their classes."""
     rows = subsample(view.references, int(np.sqrt(MAX_DISTANCES / len(groups))))
     used = np.flatnonzero(np.any([group.any(axis=0) for group in groups], axis=0))
-    points = view.embed_unseen(rows, used)
+    points = view.embed_unseen(rows, used, draw)
     distances = np.empty((len(groups), len(rows), len(rows)))
     for table, group in zip(distances, groups, strict=True):
         mapped = (points @ group[:, used].T).astype(np.float64)
@@ -224,17 +228,16 @@ def _distances(view: View, groups: list[np.ndarray]) -> tuple[np.ndarray, np.nda
 def learn_weights(distances: np.ndarray, codes: np.ndarray) -> np.ndarray:
     """Non-negative weights of distances (n_groups, n_samples, n_samples) for neighbors of a class.
 
-    They are scaled so that the mean distance is that of weights of 1.
+    They are scaled so that the median distance is that of weights of 1: the mean would be that of a
+    few rows that are unlike all others.
     """
     from ..kernels.pairs import NeighborShares
 
-    known = np.bincount(codes)[codes] > 1
-    n_groups, n_pairs = len(distances), max(int(known.sum()) * len(codes), 1)
-    means = distances[:, known].sum(axis=(1, 2)) / n_pairs
-    scale = means.sum()
+    known, n_groups = np.bincount(codes)[codes] > 1, len(distances)
+    scale = _typical(distances.sum(axis=0)[known])
     if not scale > 0:  # no class has two rows, or no rows differ
         return np.ones(n_groups)
-    # in these units, equal weights make the mean distance the number of groups
+    # in these units, equal weights make a typical distance the number of groups
     shares = NeighborShares(distances, codes, unit=scale / n_groups)
     found = minimize(
         shares.loss_and_gradient,
@@ -244,5 +247,11 @@ def learn_weights(distances: np.ndarray, codes: np.ndarray) -> np.ndarray:
         method="L-BFGS-B",
         options={"maxiter": 50},
     )
-    spread = found.x @ means
+    spread = _typical(np.tensordot(found.x, distances, 1)[known])
     return found.x * scale / spread if spread > 0 else np.ones(n_groups)
+
+
+def _typical(distances: np.ndarray) -> float:
+    """Median of distances, or their mean where most are zero."""
+    some = distances[:: max(len(distances) // MAX_TYPICAL, 1)]
+    return float(np.median(some) or distances.mean()) if distances.size else 0.0

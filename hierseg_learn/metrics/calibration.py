@@ -156,21 +156,25 @@ class HeldOutVotes:
         All arrays are (n_classes,). Also returns `any_class_loss`, by which decisions compare.
         """
         rows = subsample(np.arange(len(self.codes)), max(1, MAX_PROBABILITIES // len(shares)))
-        codes = self.codes[rows]
-        weights = weights_of(codes, class_weight)
         # one row of every class beside those that are held out
         unexpected = len(shares) / (len(rows) + len(shares))
         best = np.inf, None, None
         for n_neighbors, votes in self.by_neighbors.items():
+            # most rows get the votes of another: they are looked at once
+            places = np.column_stack([votes[rows].round(12), self.codes[rows]])
+            places, counts = np.unique(places, axis=0, return_counts=True)
+            votes, codes = places[:, :-1], places[:, -1].astype(np.intp)
+            weights = counts * weights_of(codes, class_weight)
             for smoothing in SMOOTHINGS:
                 tried = VoteCalibration(n_neighbors, shares, priors, smoothing)
                 ratios = tried.log_ratios
-                smoothed = tried.scores(votes[rows]) - ratios
+                smoothed = tried.scores(votes) - ratios
                 for temperature in TEMPERATURES:
                     log_proba = log_softmax(smoothed / temperature + ratios, axis=1)
-                    own = log_proba[np.arange(len(rows)), codes]
+                    own = log_proba[np.arange(len(codes)), codes]
                     losses = -(1 - unexpected) * own - unexpected * (log_proba @ priors)
                     loss = float(weights @ losses)
                     if loss < best[0]:
-                        best = loss, replace(tried, temperature=float(temperature)), own
-        return best[1], any_class_loss(best[2], priors[codes], weights)
+                        chosen = replace(tried, temperature=float(temperature))
+                        best = loss, chosen, any_class_loss(own, priors[codes], weights)
+        return best[1:]

@@ -46,6 +46,12 @@ if TYPE_CHECKING:
     from ..tree import SegmentTree
 
 
+# Draws of folds of which the view of all rows takes the mean: where there are few rows, one draw
+# decides too much, and where there are many, it does not and would cost.
+MAX_DRAWS = 5
+DRAWN_ROWS = 5000
+
+
 @dataclass(frozen=True)
 class PlacedMap:
     """The map of one node's columns, moved and perhaps turned."""
@@ -80,10 +86,9 @@ class View:
     references: np.ndarray  # rows that the maps were fitted on
     held_out: np.ndarray  # rows that they were not; empty for the view of all rows
     maps: list[PlacedMap]  # one per node
-    folds: np.ndarray  # (n_samples,) int: fold of every row
-    # for every fold that the maps were fitted on, maps that saw neither it nor the held-out rows,
-    # turned to match `maps`
-    unseen_maps: dict[int, list[PlacedMap]]
+    # one for each draw of folds: fold of every row, (n_samples,) int, and for every fold that the
+    # maps were fitted on, maps that saw neither it nor the held-out rows, turned to match `maps`
+    draws: list[tuple[np.ndarray, dict[int, list[PlacedMap]]]]
     nodes: np.ndarray  # (n_embedded,) int: node of every embedded column
     # (n_embedded,) bool: whether an embedded column belongs to its node's metric, rather than being
     # offered to its parents only
@@ -101,17 +106,20 @@ class View:
         """
         return _embed(self.X[rows], self.maps, self.nodes, used)
 
-    def embed_unseen(self, rows: np.ndarray, used: np.ndarray | None = None) -> np.ndarray:
+    def embed_unseen(
+        self, rows: np.ndarray, used: np.ndarray | None = None, draw: int = 0
+    ) -> np.ndarray:
         """Embed references, each by maps that saw neither it nor the held-out rows.
 
         As `embed`; without folds, by the maps that saw all of them.
         """
-        if not self.unseen_maps:
+        folds, unseen_maps = self.draws[draw]
+        if not unseen_maps:
             return self.embed(rows, used)
         n_used = len(self.nodes) if used is None else len(used)
         found = np.empty((len(rows), n_used), dtype=np.float32)
-        for fold, maps in self.unseen_maps.items():
-            own = np.flatnonzero(self.folds[rows] == fold)
+        for fold, maps in unseen_maps.items():
+            own = np.flatnonzero(folds[rows] == fold)
             found[own] = _embed(self.X[rows[own]], maps, self.nodes, used)
         return found
 
@@ -134,13 +142,15 @@ class View:
 
     @cached_property
     def scatter(self) -> ClassScatter:
-        """Class scatter of the references, each by maps that did not see it."""
+        """Class scatter of the references, each by maps that did not see it: mean of all draws."""
         n_classes, parts = int(self.codes.max()) + 1, []
-        for start in range(0, len(self.references), BLOCK_ROWS):
-            rows = self.references[start : start + BLOCK_ROWS]
-            parts.append(ClassScatter.of(self.embed_unseen(rows), self.codes[rows], n_classes))
-            parts = [reduce(add, parts)]
-        return parts[0]
+        for draw in range(len(self.draws)):
+            for start in range(0, len(self.references), BLOCK_ROWS):
+                rows = self.references[start : start + BLOCK_ROWS]
+                points = self.embed_unseen(rows, draw=draw)
+                parts.append(ClassScatter.of(points, self.codes[rows], n_classes))
+                parts = [reduce(add, parts)]
+        return parts[0].shared(len(self.draws))
 
 
 def _embed(
@@ -199,6 +209,18 @@ def cross_fit(
     fits = _fit_maps(X, codes, parts, sets, columns, learners, names, n_jobs, on_fit)
     turner = _Turner(X, columns, fits, [_rows_without(folds, out, len(X)) for out in left_out])
     views = [_view(X, codes, out, left_out, folds, turner) for out in left_out if len(out) < 2]
+    if folds and all(map(learns_from_scatter, learners)):
+        for draw in range(1, min(MAX_DRAWS, DRAWN_ROWS // len(X))):
+            seed = int(np.random.SeedSequence([random_state, draw]).generate_state(1)[0])
+            folds = held_out_folds(codes, cv, seed, groups)
+            numbers = range(len(folds))
+            sets = [tuple(fold for fold in numbers if fold != out) for out in numbers]
+            more = _fit_maps(X, codes, folds, sets, columns, learners, names, n_jobs, lambda: None)
+            turner = _Turner(
+                X, columns, more, [_rows_without(folds, (f,), len(X)) for f in numbers]
+            )
+            unseen = {fold: turner.turn(fold, views[0].maps) for fold in numbers}
+            views[0].draws.append((_fold_of_rows(folds, len(X)), unseen))
     return CrossFit([fit.maps[0] for fit in fits], views)
 
 
@@ -207,6 +229,13 @@ def _rows_without(folds: list[np.ndarray], out: tuple[int, ...], n_samples: int)
     for fold in out:
         kept[folds[fold]] = False
     return np.flatnonzero(kept)
+
+
+def _fold_of_rows(folds: list[np.ndarray], n_samples: int) -> np.ndarray:
+    found = np.zeros(n_samples, dtype=np.intp)
+    for fold, rows in enumerate(folds):
+        found[rows] = fold
+    return found
 
 
 def _view(
@@ -220,11 +249,11 @@ def _view(
     """The view without some folds; every other fold through maps that left it out, too."""
     fit = left_out.index(out)
     maps = turner.maps[fit]
-    unseen_maps, folds_of = {}, np.zeros(len(X), dtype=np.intp)
-    for fold, rows in enumerate(folds):
-        folds_of[rows] = fold
-        if fold not in out:
-            unseen_maps[fold] = turner.turn(left_out.index(tuple(sorted((*out, fold)))), fit)
+    unseen_maps = {
+        fold: turner.turn(left_out.index(tuple(sorted((*out, fold)))), maps)
+        for fold in range(len(folds))
+        if fold not in out
+    }
     widths = [placed.n_components for placed in maps]
     leading = [np.arange(placed.n_components) < placed.node_map.n_leading for placed in maps]
     return View(
@@ -233,8 +262,7 @@ def _view(
         turner.rows[fit],
         np.concatenate([folds[fold] for fold in out]) if out else turner.rows[fit][:0],
         maps,
-        folds_of,
-        unseen_maps,
+        [(_fold_of_rows(folds, len(X)), unseen_maps)],
         np.repeat(np.arange(len(maps)), widths),
         np.concatenate(leading),
     )
@@ -267,13 +295,12 @@ class _Turner:
             for i in range(len(rows))
         ]
 
-    def turn(self, fit: int, target: int) -> list[PlacedMap]:
+    def turn(self, fit: int, goals: list[PlacedMap]) -> list[PlacedMap]:
         """Maps of one fit, turned to match those of another by more rows."""
-        nodes = range(len(self._fits))
-        return [self._turn_node(node, fit, target) for node in nodes]
+        return [self._turn_node(node, fit, goal) for node, goal in enumerate(goals)]
 
-    def _turn_node(self, node: int, fit: int, target: int) -> PlacedMap:
-        moved, goal = self.maps[fit][node], self.maps[target][node]
+    def _turn_node(self, node: int, fit: int, goal: PlacedMap) -> PlacedMap:
+        moved = self.maps[fit][node]
         middle, goal_middle, cross = self._compare(node, fit, moved, goal)
         n_leading, n_goal = moved.node_map.n_leading, goal.node_map.n_leading
         turn = np.zeros(cross.shape)

@@ -133,7 +133,8 @@ def fit_node_map(learner: Any, X: np.ndarray, codes: np.ndarray, *, name: str) -
             embed = _read_embedding(fitted, rows, name)
             size = _count_components(embed, rows, fitted, name)
             own = np.flatnonzero(used), mean[used], scale[used], embed, size
-            return NodeMap(np.eye(size), size, NodeEmbedding(*own))
+            n_leading = getattr(_last_step(fitted), "n_discriminants_", size)
+            return NodeMap(np.eye(size), n_leading, NodeEmbedding(*own))
         linear = _read_linear_map(fitted, rows, name)
     components = np.zeros((len(linear), X.shape[1]))
     components[:, used] = linear / scale[used]

@@ -12,10 +12,12 @@ class along the discriminants, as far as they tell classes apart, and along all 
 
 The first term is a difference of two Mahalanobis distances, to the class and to all rows [2]_: it
 is zero along directions in which classes do not differ. The units a and b are the spreads of the
-two sums over rows that are held out, so that both terms count alike. All matrices are of one node,
-so a score is a sum of contributions of the nodes, none of which is negative. The novelty of a row
-is its smallest score of any class, less the usual one, in units of its spread over rows that are
-held out; both are taken from the middle half of these rows, which a few odd ones do not move.
+two sums over rows that are held out, so that both terms count alike. No difference counts for more
+than `MOST_DEVIATIONS` standard deviations along one whitened direction, as it would where a column
+varies in a few rows only; a part that is missing always counts in full. All matrices are of one
+node, so a score is a sum of contributions of the nodes, none of which is negative. The novelty of a
+row is its smallest score of any class, less the usual one, in units of its spread over rows that
+are held out; both are taken from the middle half of these rows, which a few odd ones do not move.
 
 How well a row fits to a class is its smallest score plus `RIVAL` times what the score of this class
 is above that: sets of classes then leave out those that another one beats, and are empty for rows
@@ -48,6 +50,8 @@ from .contributions import BLOCK_VALUES, sum_by_node
 
 # most coordinates of a node: bounds time and memory where nodes have hundreds of columns
 MAX_COORDINATES = 128
+# how far a row may be from a class along one direction, in standard deviations
+MOST_DEVIATIONS = 10.0
 # how much a class that is beaten by another one loses
 RIVAL = 5.0
 # interquartile range of a normal variable, in standard deviations
@@ -55,7 +59,7 @@ _IQR_OF_NORMAL = 1.349
 
 
 @dataclass(frozen=True)
-class Calibration(PlainState):
+class HeldOutScores(PlainState):
     """Scores of rows that their classes were not fitted on."""
 
     units: np.ndarray  # (2,): a and b, the spreads of the two terms
@@ -138,6 +142,7 @@ class Classes:
     whitening: tuple[np.ndarray, ...]  # (n_coordinates, n_coordinates) of every node
     means: np.ndarray  # (n_classes, n_directions) along all these directions
     gains: np.ndarray  # (n_directions,): how far each tells classes apart, from 0 to below 1
+    caps: np.ndarray  # (n_directions,): largest squared differences that count
     nodes: np.ndarray  # (n_directions,): node of every direction
 
     @classmethod
@@ -145,7 +150,7 @@ class Classes:
         cls, coordinates: Coordinates, points: np.ndarray, codes: np.ndarray, n_classes: int
     ) -> Classes:
         """Fit the classes of rows, (n_rows, n_coordinates); each has at least one row."""
-        whitening, means, gains = [], [], []
+        whitening, means, gains, caps = [], [], [], []
         for block, n_varying in zip(coordinates.blocks, coordinates.n_varying):
             own = points[:, block]
             linear, gain = np.eye(own.shape[1]), np.zeros(own.shape[1])
@@ -163,8 +168,9 @@ class Classes:
             whitening.append(linear)
             means.append(sums / counts[:, None])
             gains.append(gain)
-        nodes = coordinates.nodes
-        return cls(tuple(whitening), np.concatenate(means, axis=1), np.concatenate(gains), nodes)
+            caps.append(np.where(np.arange(len(gain)) < n_varying, MOST_DEVIATIONS**2, np.inf))
+        along = np.concatenate(means, axis=1), np.concatenate(gains), np.concatenate(caps)
+        return cls(tuple(whitening), *along, coordinates.nodes)
 
     def weights(self, units: np.ndarray) -> np.ndarray:
         """Weights of the squared differences along all directions, (n_directions,)."""
@@ -177,19 +183,22 @@ class Classes:
         ]
         return np.concatenate(parts, axis=1)
 
+    def squares(self, whitened: np.ndarray, codes: np.ndarray | int) -> np.ndarray:
+        """Squared differences to class means that count, (n_rows, n_directions)."""
+        return np.minimum((whitened - self.means[codes]) ** 2, self.caps)
+
     def scores(self, whitened: np.ndarray, weights: np.ndarray) -> np.ndarray:
         """Scores of all classes, (n_rows, n_classes)."""
         scores = np.empty((len(whitened), len(self.means)))
-        for code, mean in enumerate(self.means):
-            scores[:, code] = (whitened - mean) ** 2 @ weights
+        for code in range(len(self.means)):
+            scores[:, code] = self.squares(whitened, code) @ weights
         return scores
 
     def contributions(
         self, whitened: np.ndarray, codes: np.ndarray, weights: np.ndarray, n_nodes: int
     ) -> np.ndarray:
         """What nodes contribute to the scores of one class each, (n_rows, n_nodes)."""
-        shares = (whitened - self.means[codes]) ** 2 * weights
-        return sum_by_node(shares, self.nodes, n_nodes)
+        return sum_by_node(self.squares(whitened, codes) * weights, self.nodes, n_nodes)
 
 
 @dataclass(frozen=True)
@@ -201,7 +210,7 @@ class NoveltyModel:
     # classes without the rows of each fold, which p-values compare with; `whole` alone where rows
     # that it was not fitted on calibrate it
     parts: tuple[Classes, ...]
-    calibration: Calibration
+    held_out: HeldOutScores
 
     @classmethod
     def cross_fitted(
@@ -225,9 +234,9 @@ class NoveltyModel:
                 rest = np.delete(np.arange(len(X)), fold)
                 parts.append(Classes.of(coordinates, points[rest], codes[rest], n_classes))
             held_out = [(points[fold], codes[fold]) for fold in folds]
-            calibration = _calibrate(coordinates, parts, held_out, n_classes)
+            scores = _score_held_out(coordinates, parts, held_out, n_classes)
             whole = Classes.of(coordinates, points, codes, n_classes)
-        return cls(coordinates, whole, tuple(parts), calibration)
+        return cls(coordinates, whole, tuple(parts), scores)
 
     @classmethod
     def split(
@@ -237,20 +246,20 @@ class NoveltyModel:
         n_classes: int,
         columns: Sequence[np.ndarray],
         presence: np.ndarray | None,
-        held_out: tuple[np.ndarray, np.ndarray] | Calibration,
+        held_out: tuple[np.ndarray, np.ndarray] | HeldOutScores,
     ) -> NoveltyModel:
         """Fit a table, and calibrate by other rows and their classes, or by what these gave."""
         coordinates = Coordinates.of(X, columns, presence)
         with single_blas_thread():
             whole = Classes.of(coordinates, coordinates(X), codes, n_classes)
-            if not isinstance(held_out, Calibration):
+            if not isinstance(held_out, HeldOutScores):
                 rows = coordinates(held_out[0]), held_out[1]
-                held_out = _calibrate(coordinates, [whole], [rows], n_classes)
+                held_out = _score_held_out(coordinates, [whole], [rows], n_classes)
         return cls(coordinates, whole, (whole,), held_out)
 
     def contributions(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """What nodes contribute to the novelty of rows, (n_rows, n_nodes); the nearest classes."""
-        found = self.calibration
+        found = self.held_out
         direct, nearest = np.empty((len(rows), len(found.usual))), np.empty(len(rows), np.intp)
         weights = self.whole.weights(found.units)
         with single_blas_thread():
@@ -269,7 +278,7 @@ class NoveltyModel:
 
         A row counts as `itself` among those that are as far, (n_rows, n_classes) from 0 to 1.
         """
-        found = self.calibration
+        found = self.held_out
         farther = np.full((len(rows), len(self.whole.means)), itself)
         farther_of_all = np.ones(len(rows))
         with single_blas_thread():
@@ -289,17 +298,17 @@ class NoveltyModel:
         return [slice(start, start + size) for start in range(0, n_rows, size)]
 
 
-def _calibrate(
+def _score_held_out(
     coordinates: Coordinates,
     parts: Sequence[Classes],
     held_out: Sequence[tuple[np.ndarray, np.ndarray]],
     n_classes: int,
-) -> Calibration:
+) -> HeldOutScores:
     """Score held-out rows, given by coordinates and classes, by the classes without them."""
     whitened = [part.whitened(coordinates, points) for part, (points, _) in zip(parts, held_out)]
     terms = []
     for part, rows, (_, codes) in zip(parts, whitened, held_out):
-        squares = (rows - part.means[codes]) ** 2
+        squares = part.squares(rows, codes)
         terms.append(np.stack([squares @ part.gains, squares.sum(axis=1)], axis=1))
     units = np.array([_spread(term) for term in np.concatenate(terms).T])
     own, smallest, direct = [], [], []
@@ -315,7 +324,7 @@ def _calibrate(
     totals = direct.sum(axis=1)
     low, high = np.quantile(totals, [0.25, 0.75])
     usual = direct[(totals >= low) & (totals <= high)].mean(axis=0)
-    return Calibration(units, usual, _spread(totals), own, smallest)
+    return HeldOutScores(units, usual, _spread(totals), own, smallest)
 
 
 def _misfits(scores: np.ndarray) -> np.ndarray:

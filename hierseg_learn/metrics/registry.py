@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.base import clone
 
 from ._combination import Combination
+from ._landmarks import KernelDiscriminant
 from ._lda import ShrinkageLDA
 from ._logistic import LogisticCombination
 from ._mlp_combination import MLPCombination
@@ -27,6 +28,7 @@ NODE_METRICS = {
     "lmnn": LMNN,
     "triplet": TripletMargin,
     "snr": SNRMetric,
+    "kernel": KernelDiscriminant,
     "mlp": MLPMetric,
 }
 COMBINATIONS = {
@@ -41,8 +43,8 @@ COMBINATIONS = {
 def make_node_metric(spec: Any, *, device: str = "auto") -> Any:
     """Return the learner of a name, with its defaults and on a device, or the estimator given."""
     if isinstance(spec, str) and spec in NODE_METRICS:
-        if spec == "lda":
-            return ShrinkageLDA(n_extra_directions=N_EXTRA_DIRECTIONS)
+        if spec in ("lda", "kernel"):
+            return NODE_METRICS[spec](n_extra_directions=N_EXTRA_DIRECTIONS)
         learner = NODE_METRICS[spec]()
         takes_device = "device" in learner.get_params()
         return learner.set_params(device=device) if takes_device else learner

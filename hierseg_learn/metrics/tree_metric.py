@@ -161,7 +161,8 @@ def _fit_alone(
     outcome = NodeOutcome("leaf" if len(node_map.components) else "constant")
     lift = lift_of([node_map.embedding], (columns,))
     if lift is not None:
-        return FittedNode(node_map.components, float("nan"), outcome, lift)
+        leading = node_map.components[: node_map.n_leading]
+        return FittedNode(leading, float("nan"), outcome, lift)
     components = np.zeros((node_map.n_leading, X.shape[1]))
     components[:, columns] = node_map.components[: node_map.n_leading]
     return FittedNode(components, float("nan"), outcome)
@@ -179,7 +180,7 @@ def _fit_without(
     rest = np.delete(np.arange(len(X)), fold)
     known, asked = subsample(rest, MAX_REFERENCES), subsample(fold, MAX_QUERIES)
     node_map = fit_node_map(learner, X[np.ix_(rest, columns)], codes[rest], name=path)
-    leading = slice(None) if node_map.embedding is not None else slice(node_map.n_leading)
+    leading = slice(node_map.n_leading)
     points = [node_map.embed(X[np.ix_(rows, columns)])[:, leading] for rows in (known, asked)]
     return HeldOut(points[0], codes[known], points[1], codes[asked])
 

@@ -114,11 +114,11 @@ summary{cursor:pointer}
 .tree{max-width:46rem;margin:.6rem 0}
 .tree ul{margin-left:.45rem;padding-left:1rem;border-left:1px solid var(--line)}
 .tree li{padding:.08rem 0}
-.tree summary{display:flex;list-style:none}
+.tree summary{display:flex;align-items:center;list-style:none}
 .tree summary::-webkit-details-marker{display:none}
 .tree summary::before{content:"▸";content:"▸"/"";flex:none;width:1.05rem;color:var(--soft)}
 .tree details[open]>summary::before{content:"▾";content:"▾"/""}
-.row{display:grid;grid-template-columns:minmax(5rem,1fr) 10rem minmax(5rem,15rem);gap:.7rem;
+.row{display:grid;grid-template-columns:minmax(5rem,1fr) 12rem minmax(5rem,13rem);gap:.7rem;
 flex:1;align-items:center}
 .tree li>.row{padding-left:1.05rem}
 .row .name{overflow-wrap:anywhere}

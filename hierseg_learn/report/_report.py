@@ -273,7 +273,7 @@ def _html_votes(explanation: PredictionExplanation) -> str:
     votes = explanation.votes.sort_values("squared_distance", kind="stable")
     name = {"neighbors": "training row", "prototypes": "prototype", "linear": "mean"}
     last, title = "vote", "Neighbors"
-    if explanation.decision == "linear":
+    if explanation.decision != "neighbors":
         last, title = "probability", "Class means"
         places = [explanation.classes.tolist().index(c) for c in votes["neighbor_class"].tolist()]
         votes = votes.assign(weight=explanation.proba[places])
@@ -287,7 +287,8 @@ def _html_votes(explanation: PredictionExplanation) -> str:
         for v in votes.itertuples()
     ]
     heads = ["", "class", "squared distance", last]
-    return html_fold(title, html_table("Nearest first", heads, rows, classes="numbers"))
+    rule = "".join(f"<p>{escape(line)}</p>" for line in explanation._calibration_lines())
+    return html_fold(title, html_table("Nearest first", heads, rows, classes="numbers"), rule)
 
 
 def _html_images(images: Sequence[EmbeddedImage]) -> str:
@@ -323,7 +324,8 @@ def write_report(
     The page shows the confusion matrix, the score of every node of the tree, whether sizes and
     formats of the files alone predict the class, and for some photos why they are of the predicted
     class rather than of the true one or, for correct predictions, of the next probable one: drawn
-    over the photo, in sentences, and as a tree to unfold. It is one file: images are part of it, it
+    over the photo, in sentences, and as a tree to unfold. Of an explained photo that is unlike all
+    training photos it says so, and because of which part. It is one file: images are part of it, it
     loads nothing, works without scripts, by keyboard and with a screen reader, in light and dark,
     and prints with everything unfolded. It does not grow with the number of samples: large tables
     are cut, which the page says.
@@ -454,7 +456,7 @@ def write_explanations(
         Whether to show also how they differ from their nearest training rows.
     n_shown : int, default=20
         Explain so many samples at most, the first ones; the page says how many there are. A page
-        with 20 large photos has about 4 MB.
+        with 20 photos has 2 to 4 MB.
     title : str, default=None
         Title of the page.
 

@@ -57,6 +57,11 @@ class Scores:
         return float(np.nanmean(self.recalls))
 
     @property
+    def worst(self) -> int:
+        """Place of the class with the lowest recall among those that occur."""
+        return int(np.nanargmin(self.recalls))
+
+    @property
     def baseline(self) -> float:
         """Share of the largest class."""
         return float(self.confusion.sum(axis=1).max() / self.confusion.sum())
@@ -102,6 +107,7 @@ def html_scores(scores: Scores, noun: str) -> str:
     figures = [
         ("accuracy", percent(scores.accuracy), "all samples count the same"),
         ("balanced accuracy", percent(scores.balanced_accuracy), "all classes count the same"),
+        ("worst class", percent(scores.recalls[scores.worst]), _worst_class(scores)),
         ("largest class", percent(scores.baseline), "accuracy of always predicting it"),
         (noun, str(len(scores.target)), f"{int(scores.is_right.sum())} of them correct"),
     ]
@@ -112,6 +118,19 @@ def html_scores(scores: Scores, noun: str) -> str:
     )
     many = len(scores.classes) > _MAX_CLASSES
     return f'<dl class="figures">{cards}</dl>{(_html_classes if many else _html_confusion)(scores)}'
+
+
+def _worst_class(scores: Scores) -> str:
+    """Name of the class with the lowest recall, its counts, and what they leave open."""
+    from scipy.stats import binomtest
+
+    counts = scores.confusion[scores.worst]
+    right, total = int(counts[scores.worst]), int(counts.sum())
+    bounds = binomtest(right, total).proportion_ci(0.95, method="wilson")
+    return (
+        f"recall of {scores.classes[scores.worst]}: {right} of {total}, 95% interval "
+        f"{percent(bounds.low)} to {percent(bounds.high)}"
+    )
 
 
 def _html_confusion(scores: Scores) -> str:

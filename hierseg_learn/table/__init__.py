@@ -1,5 +1,5 @@
 """The table between images and classifier: names of columns, nodes, and checks."""
 
-from .layout import column_name, split_column
+from .layout import column_name, split_column, tree_from_columns
 
-__all__ = ["column_name", "split_column"]
+__all__ = ["column_name", "split_column", "tree_from_columns"]

@@ -11,10 +11,13 @@ import numpy as np
 
 from ..tree import SegmentTree
 from ..utils import warn_user
+from ..utils.tables import column_names
 
 PATH_SEPARATOR = "|"
 PRESENCE = "presence"
 AREA = "area"
+# between the name of a transformer and that of its column, as ColumnTransformer writes it
+PREFIX_SEPARATOR = "__"
 SINGLE_NODE = "table"
 REMARK = "remark"
 
@@ -166,6 +169,117 @@ def split_column(name: str) -> tuple[str, str]:
     return path, descriptor
 
 
+def tree_from_columns(
+    columns: Any,
+    variables: Iterable[str] | None = None,
+    *,
+    separator: str = PREFIX_SEPARATOR,
+    root_name: str = SINGLE_NODE,
+) -> SegmentTree:
+    """Read a tree from the names that other libraries write, as `tree` of the classifier.
+
+    A prefix such as ``num__`` of :class:`~sklearn.compose.ColumnTransformer` is a node. Below it,
+    the columns of one variable, such as ``sex_female`` and ``sex_male`` of a
+    :class:`~sklearn.preprocessing.OneHotEncoder`, or ``joined_year`` and ``joined_month`` of
+    skrub's TableVectorizer, are a node as well, if the variables are known. Where every variable
+    has a single column, these are the columns of the node above.
+
+    Parameters
+    ----------
+    columns : sequence of str, DataFrame, or fitted transformer
+        Names of the columns of the table, or what has them: a table, or a transformer with
+        `get_feature_names_out`, whose `feature_names_in_` are the variables by default.
+    variables : iterable of str, default=None
+        Names of the columns before they were encoded. A column belongs to the longest of these that
+        its name starts with, behind the prefix, before a character that is no letter or digit.
+        None reads prefixes only.
+    separator : str, default="__"
+        What stands behind a prefix.
+    root_name : str, default="table"
+        Name of the root.
+
+    Returns
+    -------
+    tree : SegmentTree
+        With the names of columns as leaf values. It has a single node if there are no groups.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If names are missing, or are not strings that differ.
+
+    Examples
+    --------
+    >>> from hierseg_learn.table import tree_from_columns
+    >>> names = ["num__age", "num__fare", "cat__sex_f", "cat__sex_m", "cat__port_C", "cat__port_Q"]
+    >>> print(tree_from_columns(names).export_text())
+    table
+    ├── num
+    └── cat
+    >>> print(tree_from_columns(names, ["age", "fare", "sex", "port"]).export_text())
+    table
+    ├── num
+    └── cat
+        ├── sex
+        └── port
+    """
+    if hasattr(columns, "get_feature_names_out"):
+        found = getattr(columns, "feature_names_in_", None)
+        variables = found if variables is None and found is not None else variables
+        columns = columns.get_feature_names_out()
+    names = column_names(columns)
+    names = list(columns) if names is None else names
+    strange = [name for name in names if not isinstance(name, str)]
+    if strange or not names:
+        got = f"{strange[0]!r}" if strange else "none"
+        raise TypeError(f"columns must be names of columns, strings, got {got}.")
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"columns holds {twice!r} twice; expected names that differ.")
+    known = None if variables is None else sorted(map(str, variables), key=len, reverse=True)
+    groups: dict[tuple[str, ...], dict[str, list[str]]] = {}
+    for name in map(str, names):
+        prefix, variable = _split_prefix(name, known, separator)
+        groups.setdefault(prefix, {}).setdefault(variable, []).append(name)
+    return SegmentTree.from_nested({root_name: _nest((), groups)})
+
+
+def _split_prefix(
+    name: str, variables: list[str] | None, separator: str
+) -> tuple[tuple[str, ...], str]:
+    """Nodes above a column, and its variable: itself where no other is known."""
+    if not variables:
+        prefix, found, rest = name.partition(separator)
+        return ((prefix,), rest) if found and prefix and rest else ((), name)
+    start = 0
+    while start >= 0:
+        rest = name[start:]
+        for variable in variables:
+            follows = rest[len(variable) : len(variable) + 1]
+            if rest.startswith(variable) and not follows.isalnum():
+                return tuple(filter(None, name[:start].split(separator))), variable
+        place = name.find(separator, start)
+        start = place + len(separator) if place >= 0 else -1
+    return _split_prefix(name, None, separator)
+
+
+def _nest(prefix: tuple[str, ...], groups: Mapping[tuple[str, ...], dict[str, list[str]]]) -> Any:
+    """Content of the node of a prefix: the names of its columns, or a dict of nodes."""
+    variables, depth = groups.get(prefix, {}), len(prefix)
+    below = dict.fromkeys(
+        path[depth] for path in groups if len(path) > depth and path[:depth] == prefix
+    )
+    columns = [name for names in variables.values() for name in names]
+    if not below and (len(variables) == 1 or len(columns) == len(variables)):
+        return columns
+    nested = {name: _nest((*prefix, name), groups) for name in below}
+    for variable, names in variables.items():
+        while variable in nested:
+            variable += " (column)"
+        nested[variable] = names
+    return nested
+
+
 def read_layout(
     tree: Any, names: Sequence[str] | None, n_features: int, *, complete: bool = True
 ) -> TableLayout:
@@ -175,6 +289,14 @@ def read_layout(
             tree = SegmentTree.from_nested(tree)
         except (TypeError, ValueError) as error:
             raise type(error)(f"tree does not describe a segment tree: {error}") from error
+    if tree == "prefixes":
+        if not any(PREFIX_SEPARATOR in name for name in names or ()):
+            got = f"names such as {names[0]!r}" if names else "no names"
+            raise ValueError(
+                "tree='prefixes' needs a table with column names such as 'num__age', as "
+                f"ColumnTransformer writes them with set_output(transform='pandas'), got {got}."
+            )
+        tree = tree_from_columns(names)
     if isinstance(tree, SegmentTree):
         return _layout_from_leaves(tree, names, n_features, complete)
     hierarchical = [PATH_SEPARATOR in name for name in (() if names is None else names)]

@@ -455,6 +455,16 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
                 )
         return named
 
+    def _shorten(self, state: dict[str, Any]) -> None:
+        if "_describer_" in state:
+            state["_layouts"] = state.pop("_describer_").layouts
+
+    def _complete(self) -> None:
+        if "_layouts" in vars(self):
+            layouts = vars(self).pop("_layouts")
+            describer = self._describer_of(self.tree_, self.describe_inner)
+            self._describer_ = replace(describer, layouts=layouts)
+
     def _describer(self) -> TreeDescriber:
         # where a model predicts, there may be another device
         return replace(self._describer_, device=self.device)

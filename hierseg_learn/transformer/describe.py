@@ -20,7 +20,7 @@ from ..parts import PartLookup
 from ..segmentation import Segmenter
 from ..table.layout import AREA, PRESENCE, column_name
 from ..tree import SegmentTree
-from ..utils import PlainState
+from ..utils import pack, unpack
 from ..utils.progress import ProgressBar
 from ._frame import Frame, find_frames
 
@@ -59,7 +59,7 @@ class TableColumns(NamedTuple):
 
 
 @dataclass(frozen=True)
-class TreeDescriber(PlainState):
+class TreeDescriber:
     """Fitted pieces that turn images into rows of the table."""
 
     tree: SegmentTree  # its leaf values are part ids
@@ -72,6 +72,19 @@ class TreeDescriber(PlainState):
     device: str = "cpu"
     # for every layer of the tree where its leaves lie, if they do alike in every photo; else None
     layouts: tuple[Frame | None, ...] = ()
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = dict(vars(self))
+        # both follow from the rest
+        del state["lookup"], state["columns"]
+        return pack(state | {"describe_inner": bool(self.columns.described.all())})
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        state = unpack(state)
+        tree, describe_inner = state["tree"], state.pop("describe_inner")
+        state["lookup"] = PartLookup(tree)
+        state["columns"] = TableColumns.of(tree, state["descriptors"], describe_inner)
+        vars(self).update(state)
 
     @classmethod
     def of(

@@ -442,6 +442,13 @@ def _parts_of(path: Any, separator: str, i: int) -> list[Any]:
     return names_of_path(path)
 
 
+# tables that can be read, for messages
+_BY_PATH = "{'path': ['person/hair', 'person/face', 'sky'], 'id': [1, 2, 0]}"
+_BY_PARENT = (
+    "{'name': ['person', 'hair', 'sky'], 'parent': [None, 'person', None], 'id': [None, 1, 0]}"
+)
+
+
 def read_frame(
     frame: Any,
     path: Any,
@@ -453,7 +460,10 @@ def read_frame(
     """Read a table of paths, of levels, or of names and parents."""
     frame = as_pandas(frame, "frame")
     if not hasattr(frame, "columns"):
-        raise TypeError(f"frame must be a DataFrame, got {frame!r} of type {type(frame).__name__}.")
+        raise TypeError(
+            f"frame must be a DataFrame, such as pandas.DataFrame({_BY_PATH}), got {frame!r:.80} "
+            f"of type {type(frame).__name__}."
+        )
     known = list(frame.columns)
 
     def column(given: str | None, *usual: str) -> list[Any] | None:
@@ -494,15 +504,16 @@ def _read_parents(
     """Read the name of every node, and of its parent."""
     if names is None or parents is None:
         raise ValueError(
-            "frame must have a column path, or columns name and parent (or say which they are by "
-            f"path=, name=, parent=); its columns are {known}."
+            f"frame must have a column path, as {_BY_PATH}, or columns name and parent, as "
+            f"{_BY_PARENT} (or say which they are by path=, name=, parent=, value=); its columns "
+            f"are {known}."
         )
     rows: dict[str, int] = {}
     for i, name in enumerate(names):
         if check_name(name, f"in row {i} of frame") in rows:
             raise ValueError(
                 f"frame names {name!r} in rows {rows[name]} and {i}; expected one row per node, or "
-                "paths, where a name comes again elsewhere in the tree."
+                f"paths, as {_BY_PATH}, where a name may come again elsewhere in the tree."
             )
         rows[name] = i
     lost = [name for name in parents if name is not None and name not in rows]
@@ -528,7 +539,8 @@ def _read_parents(
         waiting.extend(nodes.children[waiting.pop()])
     if reached < len(names):
         raise ValueError(
-            f"frame holds a cycle: {len(names) - reached} of {len(names)} nodes hang below no root."
+            f"frame holds a cycle: {len(names) - reached} of {len(names)} nodes hang below no "
+            f"root; expected a root without a parent, as {_BY_PARENT}."
         )
     if values is not None:
         nodes.give_values(list(range(len(names))), values, "rows")

@@ -22,7 +22,7 @@ _LAYOUT = "_hierseg_learn_layout"
 _CHANGED = "_changed_since_fit"
 _REQUESTS = "_metadata_request"
 # of the states in files; to be raised where a state of before can no longer be read
-LAYOUT = 1
+LAYOUT = 2
 # packages whose lines no user can change
 _INNER = {__name__.partition(".")[0], "sklearn", "joblib"}
 
@@ -127,6 +127,12 @@ class Estimator(BaseEstimator):
 
     _reads_params: ClassVar[bool] = True
 
+    def _shorten(self, state: dict[str, Any]) -> None:
+        """Take from a state what follows from the rest of it; `_complete` makes it again."""
+
+    def _complete(self) -> None:
+        """Make again what `_shorten` has taken away."""
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         for name in FITS:
@@ -135,6 +141,7 @@ class Estimator(BaseEstimator):
 
     def __getstate__(self) -> dict[str, Any]:
         state = dict(super().__getstate__())
+        self._shorten(state)
         state[_VERSION], state[_LAYOUT] = __version__, LAYOUT
         if (params := state.pop(_FITTED_WITH, None)) is not None:
             # most are still the parameters; of others, it is enough that they were
@@ -166,6 +173,7 @@ class Estimator(BaseEstimator):
             vars(self)[_FITTED_WITH] = fitted_with
         if requests is not None:
             self._metadata_request = _made_requests(self._get_metadata_request(), requests)
+        self._complete()
 
 
 def _whole(fit: Callable[..., Any]) -> Callable[..., Any]:

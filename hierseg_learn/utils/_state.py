@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 import os
+import zlib
 from ast import literal_eval
 from collections.abc import Callable
 from dataclasses import is_dataclass
@@ -20,6 +21,8 @@ _LITERALS = "_literals"
 _PACKAGE = __name__.partition(".")[0]
 # the parser of literals takes no deeper nesting than some 100 brackets
 _MAX_DEPTH = 40
+# longer texts, such as the names of all columns, are compressed
+_LONG_TEXT = 2000
 # parts of the package whose objects are no part of a model
 _NO_MODELS = {"command", "datasets", "demo", "displays", "kernels", "report", "__main__"}
 
@@ -105,7 +108,7 @@ class Packed:
         return self.content if self.kind == "literal" else (self.kind, self.content)
 
     def __setstate__(self, state: Any) -> None:
-        self.kind, self.content = ("literal", state) if isinstance(state, str) else state
+        self.kind, self.content = ("literal", state) if isinstance(state, str | bytes) else state
 
 
 def pack(state: dict[str, Any]) -> dict[str, Any]:
@@ -120,15 +123,26 @@ def pack(state: dict[str, Any]) -> dict[str, Any]:
     plain = {name: state[name] for name in sorted(state) if _is_literal(state[name])}
     memo: dict[int, tuple[Any, Any]] = {}
     others = {name: _pack(value, memo) for name, value in state.items() if name not in plain}
-    return {_LITERALS: repr(plain), **others}
+    return {_LITERALS: _write(plain), **others}
 
 
 def unpack(state: dict[str, Any]) -> dict[str, Any]:
     """Undo `pack`."""
     others = dict(state)
-    plain = literal_eval(others.pop(_LITERALS, "{}"))
+    plain = _read(others.pop(_LITERALS, "{}"))
     memo: dict[int, tuple[Any, Any]] = {}
     return plain | {name: _unpack(value, memo) for name, value in others.items()}
+
+
+def _write(value: Any) -> str | bytes:
+    """Write a literal as text, a long one compressed."""
+    text = repr(value)
+    return text if len(text) < _LONG_TEXT else zlib.compress(text.encode())
+
+
+def _read(content: str | bytes) -> Any:
+    """Undo `_write`."""
+    return literal_eval(zlib.decompress(content).decode() if type(content) is bytes else content)
 
 
 def _pack(value: Any, memo: dict[int, tuple[Any, Any]]) -> Any:
@@ -168,14 +182,22 @@ def _as_packed(value: Any, memo: dict[int, tuple[Any, Any]]) -> Packed | None:
     """A value of another kind than files hold well; None for any other."""
     kind = type(value)
     if kind in (list, tuple, dict) and _is_literal(value):
-        return Packed("literal", repr(value))
+        return Packed("literal", _write(value))
+    if _is_record(value):
+        return Packed("record", [kind, _write(vars(value))])
     if kind is dict and not all(type(key) is str for key in value):
         # in JSON, keys are text
         return Packed("dict", [_pack(list(value), memo), _pack(list(value.values()), memo)])
     if kind is np.ndarray:
         # text in columns of pandas, and names of columns
-        is_text = value.dtype == object and value.ndim == 1 and _is_literal(items := value.tolist())
-        return Packed("objects", repr(items)) if is_text else None
+        if value.dtype != object or value.ndim != 1:
+            return None
+        items = value.tolist()
+        if _is_literal(items):
+            return Packed("objects", Packed("literal", _write(items)))
+        return Packed("objects", found) if (found := _pack_records(items)) else None
+    if kind is list and (found := _pack_records(value)):
+        return found
     if kind in (frozenset, set, range):
         items = (
             sorted(value, key=repr) if kind is not range else [value.start, value.stop, value.step]
@@ -198,6 +220,34 @@ def _is_literal(value: Any, depth: int = 0) -> bool:
     return kind in (str, int, bool, type(None)) or (kind is float and math.isfinite(value))
 
 
+def _is_record(value: Any) -> bool:
+    """Whether a value is of a frozen dataclass of this package, and holds literals only."""
+    kind = type(value)
+    return (
+        kind.__module__.partition(".")[0] == _PACKAGE
+        and is_dataclass(kind)
+        and kind.__dataclass_params__.frozen
+        and _is_literal(vars(value))
+    )
+
+
+def _pack_records(items: list) -> Packed | None:
+    """Several records of one class, whose values become one text."""
+    if len({type(item) for item in items}) != 1 or not all(map(_is_record, items)):
+        return None
+    return Packed("records", [type(items[0]), _write([vars(item) for item in items])])
+
+
+def _make_records(kind: type, states: list[dict[str, Any]]) -> list:
+    """Records of one class; nothing of it is called."""
+    if not is_dataclass(kind):
+        raise TypeError(f"{kind.__name__} is no class of records.")
+    found = [object.__new__(kind) for _ in states]
+    for item, state in zip(found, states):
+        vars(item).update(state)
+    return found
+
+
 def _pack_pandas(value: Any) -> Packed | None:
     import pandas as pd
 
@@ -217,8 +267,7 @@ def _pack_pandas(value: Any) -> Packed | None:
     return Packed("series", [*content, _pack_pandas(value.index)])
 
 
-def _make_objects(text: str) -> np.ndarray:
-    items = literal_eval(text)
+def _make_objects(items: list) -> np.ndarray:
     array = np.empty(len(items), dtype=object)
     array[:] = items
     return array
@@ -256,7 +305,9 @@ def _make_levels(frame: Any) -> Any:
 
 
 _MAKE: dict[str, Callable[[Any], Any]] = {
-    "literal": literal_eval,
+    "literal": _read,
+    "record": lambda content: _make_records(content[0], [_read(content[1])])[0],
+    "records": lambda content: _make_records(content[0], _read(content[1])),
     "objects": _make_objects,
     "dict": lambda content: dict(zip(*content)),
     "frozenset": frozenset,

@@ -35,7 +35,7 @@ NEEDS = {
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("name", [*NAMES, "explanations", "node_metrics", "tables"])
+@pytest.mark.parametrize("name", [*NAMES, "explanations", "node_metrics", "novelty", "tables"])
 def test_quick_run(load, name, tmp_path, capsys):
     for package in NEEDS.get(name, ()):
         pytest.importorskip(package, reason=f"bench_{name}.py needs {package}")

@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import load_iris
 
 from hierseg_learn import HierarchicalMetricClassifier
-from hierseg_learn.displays import WaterfallDisplay
+from hierseg_learn.displays import SegmentContributionDisplay, WaterfallDisplay
 from hierseg_learn.table.layout import read_layout
 from tests.random_features import RandomFeatures
 from tests.tables import PATHS, named_table
@@ -57,6 +57,9 @@ def assert_same(found, expected):
     "explain",
     [
         lambda model, X, by: model.explain_pair(X.iloc[0], X.iloc[5], by=by),
+        lambda model, X, by: model.explain_similarity(
+            X.iloc[0], X.iloc[5], weights={"hair": 2.0, "sky": 0.5}, by=by
+        ),
         lambda model, X, by: model.explain_prediction(X.iloc[1], by=by),
         lambda model, X, by: model.explain_prediction(X.iloc[1], by=by).contrast,
         lambda model, X, by: model.explain_predictions(X, by=by),
@@ -183,6 +186,20 @@ def test_bars_of_columns(iris, request):
     ax = model.explain_pair(X.iloc[0], X.iloc[70]).plot()
     request.addfinalizer(lambda: plt.close("all"))
     assert {label.get_text() for label in ax.get_yticklabels()} == {"table", *X.columns}
+
+
+def test_displays_of_columns(iris, request):
+    plt = pytest.importorskip("matplotlib.pyplot", reason="needs matplotlib")
+    request.addfinalizer(lambda: plt.close("all"))
+    X, y = iris
+    model = HierarchicalMetricClassifier(random_state=0).fit(X, y)
+    shown = WaterfallDisplay.from_estimator(model, X.iloc[[70]])
+    assert {step.label for step in shown.steps()} >= {"petal length (cm)", "petal width (cm)"}
+    whole = WaterfallDisplay.from_estimator(model, X.iloc[[70]], by="nodes")
+    assert [step.label for step in whole.steps()] == ["table"]
+    picture, labels = np.zeros((2, 2)), np.zeros((2, 2), dtype=int)
+    with pytest.raises(ValueError, match=r"explanation is by columns, which have no pixels"):
+        SegmentContributionDisplay(shown.explanation, [picture], [labels])
 
 
 def test_presence_is_that_of_the_node():

@@ -71,7 +71,7 @@ def term(block, y, rows):
 
 def test_score_is_that_of_the_formula(model, table, queries):
     X, y = table
-    found = model._novelty_model().calibration
+    found = model._novelty_model().held_out
     scores = 0.0
     for node in NODES:
         names = [c for c in X if c.startswith(f"{node}|") and not c.endswith("presence")]
@@ -105,6 +105,13 @@ def test_a_node_unlike_any_seen_is_named_whether_it_tells_classes_or_not(model, 
     assert text.startswith("sample 0 is unlike anything seen, because of ")
     assert "none of 240 held-out rows is as far" in text
     assert not model.predict_set(shifted(queries[0], node)).any()
+
+
+def test_one_odd_value_counts_for_ten_deviations_at_most(model, queries):
+    odd = [queries[0][:1].assign(**{"photo/sky|c0": value}) for value in (1e4, 1e6)]
+    first, second = (model.novelty_score(rows)[0] for rows in odd)
+    assert_allclose(first, second, rtol=1e-6)
+    assert first > 5
 
 
 def test_usual_rows_are_called_so(model, queries):
@@ -169,7 +176,7 @@ def test_p_values_of_split_rows_are_shares_of_them(table, queries):
 
     def misfits(rows):
         points = inner.whole.whitened(inner.coordinates, inner.coordinates(rows.to_numpy()))
-        scores = inner.whole.scores(points, inner.whole.weights(inner.calibration.units))
+        scores = inner.whole.scores(points, inner.whole.weights(inner.held_out.units))
         least = scores.min(axis=1, keepdims=True)
         return least + RIVAL * (scores - least)
 
@@ -197,7 +204,7 @@ def test_copies_of_a_row_are_held_out_together(table):
     X, y = table
     twice = pd.concat([X[:90], X[:90]], ignore_index=True)
     model = new_model().fit(twice, np.tile(y[:90], 2))
-    for own in model._novelty_model().calibration.own:
+    for own in model._novelty_model().held_out.own:
         for scores in own:
             # a copy in the other folds would make one of both smaller
             assert_allclose(scores[::2], scores[1::2], rtol=1e-9)

@@ -11,9 +11,9 @@ from hierseg_learn.classifier.votes import (
     SCORE_NEIGHBORS,
     Embedding,
     Neighbors,
+    NeighborScore,
     Order,
     Prototypes,
-    neighbor_score,
 )
 from hierseg_learn.kernels import get_backend
 from hierseg_learn.metrics import VoteCalibration
@@ -133,9 +133,9 @@ def test_the_score_is_that_of_scikit_learn(n_references):
     query_codes = rng.integers(0, 3, 50)
     queries = rng.standard_normal((50, 4)) + query_codes[:, None]
     reference = KNeighborsClassifier(min(SCORE_NEIGHBORS, n_references)).fit(references, codes)
-    found = neighbor_score(get_backend("cpu"))(references, codes, queries, query_codes)
+    found = NeighborScore(get_backend("cpu")).report(references, codes, queries, query_codes)
     assert found == reference.score(queries, query_codes)
-    one = neighbor_score(get_backend("cpu"), n_neighbors=1)
+    one = NeighborScore(get_backend("cpu"), n_neighbors=1).report
     assert one(references, codes, references, codes) == 1
 
 
@@ -177,13 +177,14 @@ def test_the_score_weighs_classes():
     references = rng.standard_normal((52, 2)) + codes[:, None]
     queries = rng.standard_normal((16, 2)) + asked[:, None]
     backend = get_backend("cpu")
-    weighted = neighbor_score(backend, np.array([1.0, 3.0]), n_neighbors=52)
-    reference = neighbor_score(backend, n_neighbors=76)
+    weighted = NeighborScore(backend, np.array([1.0, 3.0]), n_neighbors=52)
+    reference = NeighborScore(backend, n_neighbors=76)
     twice = np.r_[np.arange(40), np.tile(np.arange(40, 52), 3)]
     again = np.r_[np.arange(9), np.tile(np.arange(9, 16), 3)]
-    assert weighted(references, codes, queries, asked) == pytest.approx(
-        reference(references[twice], codes[twice], queries[again], asked[again])
-    )
+    for one, other in ((weighted, reference), (weighted.report, reference.report)):
+        assert one(references, codes, queries, asked) == pytest.approx(
+            other(references[twice], codes[twice], queries[again], asked[again])
+        )
 
 
 def test_weights_may_be_lists_and_booleans():
@@ -228,9 +229,23 @@ def test_of_classes_that_are_level_the_nearer_one_wins():
     assert_allclose(proba, [[0.5, 0.5, 0]])
 
 
+def test_choices_are_scored_by_the_log_loss_of_the_votes():
+    rng = np.random.default_rng(0)
+    codes, asked = np.arange(30) % 3, np.arange(9) % 3
+    references = rng.standard_normal((30, 2)) + codes[:, None]
+    queries = rng.standard_normal((9, 2)) + asked[:, None]
+    votes = KNeighborsClassifier(15).fit(references, codes).predict_proba(queries) * 15
+    # one vote by chance
+    expected = np.log((votes[np.arange(9), asked] + 1 / 3) / 16).mean()
+    score = NeighborScore(get_backend("cpu"))
+    assert score(references, codes, queries, asked) == pytest.approx(expected)
+    # of a class that no reference has, too
+    assert np.isfinite(score(references, codes, queries, asked + 1))
+
+
 @pytest.mark.parametrize("order", [[0, 1, 2], [2, 1, 0]])
 def test_the_score_counts_all_ties_and_shares_what_is_level(order):
-    score = neighbor_score(get_backend("cpu"))
+    score = NeighborScore(get_backend("cpu")).report
     codes = np.repeat([0, 1, 2], [40, 20, 20])
     codes = np.concatenate([codes[codes == code] for code in order])
     same = np.zeros((80, 2), dtype=np.float32)

@@ -112,6 +112,31 @@ def test_names_and_tree(coco):
     assert (data.part_names[3], data.part_names[17]) == ("cat (3)", "cat (17)")
 
 
+def test_ids_may_be_text(coco):
+    expected = load_coco(coco([annotation(1, [ring(2, 3, 5, 9)], 17)]))
+    # some tools write ids as text in one place and as numbers in another
+    as_text = [{**entry, "id": str(entry["id"])} for entry in CATEGORIES]
+    for categories, category, image in (
+        (as_text, "17", "1"),
+        (as_text, 17, 1),
+        (CATEGORIES, "17", "1"),
+    ):
+        file = coco([annotation(1, [ring(2, 3, 5, 9)], category, image)], categories=categories)
+        found = load_coco(file)
+        assert found.part_names == expected.part_names
+        assert_array_equal(found.images[0].mask, expected.images[0].mask)
+    words = [{"id": f"{entry['name']}-id", "name": entry["name"]} for entry in CATEGORIES]
+    found = load_coco(coco([annotation(1, [ring(2, 3, 5, 9)], "dog-id")], categories=words))
+    assert found.part_names == {0: "background", 1: "person", 2: "dog", 3: "cat"}
+    assert_array_equal(found.images[0].mask, np.where(box(2, 3, 5, 9), 2, 0))
+    mixed = [*words, {"id": 7, "name": "bird"}]
+    found = load_coco(coco([annotation(1, [ring(2, 3, 5, 9)], 7)], categories=mixed))
+    assert found.part_names[7] == "bird"
+    assert len(found.part_names) == 5
+    with pytest.raises(ValueError, match="gives the id 17 to two categories, 'cat' and 'lion'"):
+        load_coco(coco([], categories=[*CATEGORIES, {"id": 17, "name": "lion"}]))
+
+
 def test_order_of_painting(coco):
     small, large = (
         annotation(1, [ring(2, 3, 5, 9)], 1, area=18),

@@ -47,14 +47,22 @@ def test_other_classes_and_neighbors_are_asked_for(display, plt):
     shown = display.from_estimator(fitted.model, images, question="neighbors", titles=["Ann"])
     assert_allclose(shown.explanation.direct, classifier.explain_prediction(row).direct)
     assert shown.alt_text.startswith("How Ann differs from its nearest neighbors")
+    shown = display.from_estimator(fitted.model, images, question="novelty", titles=["Ann"])
+    assert_allclose(shown.explanation.direct, classifier.explain_novelty(row)[0].direct)
+    assert shown.alt_text.startswith("Ann: is it like anything seen?")
 
 
 @DISPLAYS
 def test_wrong_questions(display):
     fitted = fitted_portraits()
     for number, asked, message in (
-        (1, {"question": "votes"}, "question must be 'class' or 'neighbors', got 'votes'"),
+        (
+            1,
+            {"question": "votes"},
+            "question must be 'class', 'neighbors' or 'novelty', got",
+        ),
         (1, {"question": "neighbors", "target": "eve"}, "about no class"),
+        (1, {"question": "novelty", "foil": "eve"}, "'novelty' is about no class"),
         (2, {"question": "neighbors"}, "about one sample, but X holds two"),
         (2, {"foil": "eve"}, "about one sample, but X holds two"),
         (1, {"target": "zoe"}, "target must be one of the classes"),

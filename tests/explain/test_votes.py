@@ -25,13 +25,13 @@ def test_sums_and_shares(tree):
 
 def test_words_name_the_removal_and_both_signs(tree):
     text = VotesExplanation(tree, OWN, **GIVEN).to_text()
-    assert "80% of the votes are for 'ballet', 30% if all parts are ablated." in text
+    assert "The probability of 'ballet' is 80%, 30% if all parts are ablated." in text
     assert "skirt (82%); against it: hair (9%)." in text
-    assert "All that adds votes is 100%; what takes votes away is 9% of that." in text
+    assert "All that raises it is 100%; what lowers it is 9% of that." in text
     swapped = VotesExplanation(tree, OWN, **{**GIVEN, "removal": "swap"})
     assert "if all parts are those of other images" in swapped.to_text()
     foil = VotesExplanation(tree, [-0.1, 0, 0, 0, 0], **{**GIVEN, "scores": [0.3, 0.2] * 4})
-    assert "No part adds votes; against it: sky (100%)." in foil.to_text()
+    assert "No part raises it; against it: sky (100%)." in foil.to_text()
 
 
 def test_worth_looks_coalitions_up(tree):

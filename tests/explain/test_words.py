@@ -95,7 +95,8 @@ def test_labels_are_the_shortest_ends_of_paths_that_differ(tree):
 def test_prediction_in_words(prediction):
     lines = prediction.to_text().splitlines()
     assert lines[0] == (
-        "The sample is predicted 'cat' (2 of 3 nearest neighbors, 75% of the vote)."
+        "The sample is predicted 'cat' (2 of 3 nearest neighbors, 75% of the vote, "
+        "probability 75%)."
     )
     assert lines[1].startswith("The sample differs from its nearest neighbors mostly because of ")
     assert "mean squared distance 12.5" in lines[3]
@@ -121,11 +122,11 @@ def test_prototypes_in_words(tree):
         decision="prototypes",
     )
     text = explanation.to_text()
-    assert "photo 3 is predicted 'b' (the nearest of 2 prototypes, probability 90%)." in text
-    assert "photo 3 differs from the nearest prototype mostly because of" in text
+    assert "photo 3 is predicted 'b' (probability 90%)." in text
+    assert "photo 3 differs from the prototype of 'b' mostly because of" in text
     assert "training row" not in text
     assert "photo 3 lacks hair." in text
-    assert text.endswith("prototype of 'a'  squared distance 10  10% of the vote")
+    assert text.endswith("prototype of 'a'  squared distance 10  probability 10%")
 
 
 @pytest.mark.parametrize("max_nodes", [0, -1, 1.5, True, None])
@@ -191,7 +192,7 @@ def test_a_prediction_says_first_why_this_class(prediction, plt):
     explanation = with_contrast(prediction)
     blocks = explanation.to_text().split("\n\n")
     assert blocks[0].splitlines() == [
-        "photo 3 is predicted 'cat' (2 of 3 nearest neighbors, 75% of the vote).",
+        "photo 3 is predicted 'cat' (2 of 3 nearest neighbors, 75% of the vote, probability 75%).",
         "Why 'cat' rather than 'dog'? Because of sky (60%) and skirt (40%); "
         "against it: hair (20%).",
         "photo 3 is closer to 'cat' than to 'dog' (squared distances 1 and 5).",

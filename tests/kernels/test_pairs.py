@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy.special import logsumexp
 
-from hierseg_learn.kernels.pairs import NeighborShares
+from hierseg_learn.kernels.pairs import ANY_ROW, NeighborShares
 
 
 def dense_loss(distances, codes, weights):
@@ -15,7 +15,9 @@ def dense_loss(distances, codes, weights):
     same = (codes[:, None] == codes) & ~np.eye(len(codes), dtype=bool)
     known = same.any(axis=1)
     own = logsumexp(np.where(same, scores, -np.inf)[known], axis=1)
-    return (logsumexp(scores[known], axis=1) - own).mean()
+    share = np.exp(own - logsumexp(scores[known], axis=1))
+    by_chance = same[known].sum(axis=1) / (len(codes) - 1)
+    return -np.log(share + ANY_ROW / (1 - ANY_ROW) * by_chance).mean()
 
 
 @pytest.mark.parametrize("far", [1.0, 60.0])

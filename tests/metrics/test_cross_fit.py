@@ -96,7 +96,8 @@ def test_sums_of_folds_give_what_their_rows_give(params, dtype):
             assert_allclose(sums.spread(), rows.std(axis=0, dtype=np.float64), atol=1e-9)
 
 
-def test_turns_follow_from_sums_as_from_rows():
+def test_turns_follow_from_sums_as_from_rows(monkeypatch):
+    monkeypatch.setattr(module, "MAX_DRAWS", 1)
     X, codes = make_rows(90)
     columns = (np.arange(6), np.arange(6, 13), np.arange(0))
     one, other = (
@@ -192,6 +193,32 @@ def test_rows_to_learn_from_are_placed_by_maps_that_saw_no_label_of_their_fold(m
                 pair_distances(view.embed(folds[1])[:, own]) for view in (before, after)
             )
             assert not np.allclose(seen, changed, atol=1e-2)
+
+
+def test_the_view_of_few_rows_is_a_mean_over_draws_of_folds(monkeypatch):
+    X, codes = make_rows()
+    fitted = fit(X, codes)
+    assert [len(view.draws) for view in fitted.views] == [module.MAX_DRAWS, 1, 1, 1]
+    whole = fitted.views[0]
+    of_draws = [whole.embed_unseen(np.arange(60), draw=draw) for draw in range(module.MAX_DRAWS)]
+    assert len({points.tobytes() for points in of_draws}) == module.MAX_DRAWS
+    moments = np.mean([points.astype(np.float64).T @ points for points in of_draws], axis=0)
+    assert_allclose(whole.scatter.moments, moments, rtol=1e-3, atol=1e-3 * moments.max())
+    assert_allclose(whole.scatter.counts, np.bincount(codes))
+    # what others learn is not drawn again: it would cost
+    assert len(fit(X, codes, PCA(2)).views[0].draws) == 1
+    monkeypatch.setattr(module, "DRAWN_ROWS", 100)
+    assert len(fit(X, codes).views[0].draws) == 1
+
+
+def test_extra_directions_vary():
+    X, codes = make_rows()
+    # only four rows have the part: of the others' columns nothing is known
+    X[4:, :8] = 0.5
+    found = ShrinkageLDA(n_extra_directions=8).fit(X[:, :8], codes)
+    extra = found.transform(X[:, :8])[:, found.n_discriminants_ :]
+    assert 0 < extra.shape[1] < 6
+    assert (extra.std(axis=0) > 1e-6).all()
 
 
 def test_noise_is_told_apart_where_it_was_seen_only():

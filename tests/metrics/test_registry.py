@@ -28,7 +28,7 @@ def test_names_stand_for_learners_with_their_defaults(spec, name):
     cls = getattr(metrics, name)
     assert type(learner) is cls
     expected = cls().get_params()
-    changed = {"n_extra_directions": N_EXTRA_DIRECTIONS} if spec == "lda" else {"device": "cpu"}
+    changed = {"n_extra_directions": N_EXTRA_DIRECTIONS, "device": "cpu"}
     expected |= {name: value for name, value in changed.items() if name in expected}
     assert learner.get_params() == expected
     assert make_node_metric(spec) is not make_node_metric(spec)

@@ -122,9 +122,8 @@ def test_nothing_but_constants(combination):
     assert_allclose(model.predict_proba(X).sum(axis=1), 1)
     assert (model.kneighbors(X[:3])[0] == 0).all()
     assert model.explain_pair(X.iloc[0], X.iloc[1]).squared_distance == 0
-    assert_allclose(
-        model.set_params(decision="prototypes").predict_proba(X), np.full((60, 3), 1 / 3)
-    )
+    model = fit(X, y, combination=combination, decision="prototypes")
+    assert_allclose(model.predict_proba(X), np.full((60, 3), 1 / 3))
 
 
 def test_n_components_keeps_the_principal_directions_of_the_root():
@@ -273,8 +272,7 @@ def test_scores_are_what_new_rows_will_give(combination):
     errors = []
     for seed in range(3):
         X, y = named_table(1300, 4, n_columns=6, signal=2.5, seed=seed)
-        model = fit(X[:300], y[:300], combination=combination)
-        model.set_params(n_neighbors=15)
+        model = fit(X[:300], y[:300], combination=combination, n_neighbors=15)
         truth = model.score(X[300:], y[300:])
         assert 0.5 < truth < 0.99
         errors.append(model.node_scores_["photo"] - truth)
@@ -333,5 +331,5 @@ def test_subsets_are_single_groups_and_all_but_one():
     found = [np.flatnonzero(kept).tolist() for kept in _weighted.subsets_of(maps)]
     assert found == [[0], [2], [3], [2, 3], [0, 3], [0, 2]]
     assert len(_weighted.subsets_of(maps[:3])) == 2
-    scales = _weighted.scales_of(None, None, maps, 2)
+    scales = _weighted.scales_of(None, maps, 2)
     assert_array_equal(_weighted.stack_scaled(maps, scales), maps[0])

@@ -14,16 +14,17 @@ from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, confusion_matrix
 
-from hierseg_learn import SegmentTree
+from hierseg_learn import HierarchicalMetricClassifier, SegmentTree
 from hierseg_learn.explain import PairExplanation
 from hierseg_learn.metrics import NodeOutcome
-from hierseg_learn.report import write_report
+from hierseg_learn.report import write_explanations, write_report
 from hierseg_learn.report._report import choose, html_tree
 from hierseg_learn.report._tables import _in_words
 from tests.explain.fitted import fitted_portraits
 from tests.report.conftest import TITLE
 from tests.report.pages import Page
 from tests.strategies import segment_trees
+from tests.toy_tables import toy_table
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +102,7 @@ def test_scores_are_those_of_scikit_learn(page):
     figures = page.text("dd")
     assert f"{accuracy} all samples" in figures
     assert f"{balanced} all classes" in figures
+    assert re.search(r"\d+% recall of .+: \d+ of \d+, 95% interval \d+% to \d+%", figures)
     cells = [
         data for path, data in page.texts if path[-1:] == ("td",) and re.fullmatch(r"\d+", data)
     ]
@@ -186,6 +188,21 @@ def test_a_table_gets_a_report_without_pictures(tmp_path):
     assert not page.all("img")
     assert "Row " in page.text("h3")
     assert "none is explained" in page.text("p")
+
+
+def test_what_is_unlike_anything_seen_is_said_with_its_part(tmp_path):
+    X, y = toy_table(120)
+    model = HierarchicalMetricClassifier(combination="scatter", random_state=0).fit(X, y)
+    odd = X[:2].assign(**{f"photo/person/skirt|c{i}": [0.0, 50.0] for i in range(3)})
+    path = write_explanations(model, odd, tmp_path / "odd.html", names=["Ann", "Bob"])
+    page = Page(path.read_text(encoding="utf-8"))
+    said = [text for text in page.text("p").split(". ") if "unlike anything seen" in text]
+    assert len(said) == 1
+    assert re.search(r"Bob is unlike anything seen, because of skirt \((>99|9\d|100)%\)", said[0])
+    # no class of so few rows can be held out
+    few = HierarchicalMetricClassifier(n_neighbors=1, random_state=0).fit(X[:4], y[:4])
+    path = write_explanations(few, odd, tmp_path / "few.html")
+    assert "unlike anything seen, because" not in path.read_text(encoding="utf-8")
 
 
 def shares(html):

@@ -1,6 +1,8 @@
 """Trees from nested specifications, paths and linkages, and back."""
 
 import json
+import re
+from ast import literal_eval
 
 import numpy as np
 import pandas as pd
@@ -331,7 +333,7 @@ def test_every_form_of_a_spreadsheet_is_the_same_tree():
 @pytest.mark.parametrize(
     ("columns", "options", "error", "message"),
     [
-        ({"x": ["a"]}, {}, ValueError, "must have a column path, or columns name and parent"),
+        ({"x": ["a"]}, {}, ValueError, "must have a column path, as"),
         ({"path": ["a"]}, {"value": "y"}, ValueError, "no column 'y'; its columns are"),
         ({"name": ["a", "a"], "parent": [None, None]}, {}, ValueError, "'a' in rows 0 and 1"),
         ({"name": ["a", "b"], "parent": ["b", "a"]}, {}, ValueError, "cycle: 2 of 2 nodes"),
@@ -345,6 +347,18 @@ def test_wrong_spreadsheets(columns, options, error, message):
         SegmentTree.from_frame(pd.DataFrame(columns), **options)
 
 
+def test_messages_about_spreadsheets_show_one_that_can_be_read():
+    for columns in ({"x": ["a"]}, {"name": ["a"]}, {"name": 2 * ["a"], "parent": 2 * [None]},
+                    {"name": ["a"], "parent": ["a"]}):  # fmt: skip
+        with pytest.raises(ValueError, match=r"as \{") as caught:
+            SegmentTree.from_frame(pd.DataFrame(columns))
+        snippets = re.findall(r"\{'.*?\}", str(caught.value))
+        assert snippets
+        for snippet in snippets:
+            tree = SegmentTree.from_frame(pd.DataFrame(literal_eval(snippet)))
+            assert tree.to_nested()["image"]["person"]["hair"] == 1
+
+
 def test_a_spreadsheet_is_a_frame():
-    with pytest.raises(TypeError, match="must be a DataFrame"):
+    with pytest.raises(TypeError, match="must be a DataFrame, such as"):
         SegmentTree.from_frame({"path": ["a"]})

@@ -83,7 +83,7 @@ def test_own_parts_as_donors_change_nothing(model, test):
     explanation = explain_votes(model, x, donors=x)
     assert explanation.proba[0] == explanation.proba[1]
     assert not explanation.direct.any()
-    assert "No part changes the votes" in explanation.to_text()
+    assert "No part changes it" in explanation.to_text()
 
 
 def test_a_part_that_is_ablated_already_is_no_player(model, test):
