@@ -36,7 +36,7 @@ from hierseg_learn.datasets import (
 QUESTION = "How many lines, how much time and memory does it take to read the layouts people have?"
 # 320 pixels become 640, as in COCO
 SCALE = 2
-N_DIFFERENT, N_PHOTOS, N_REPEATS = 12, 120, 7
+N_DIFFERENT, N_PHOTOS, N_REPEATS = 12, 120, 3
 N_CELEBA, N_PARTS_MEAN = 30_000, 8
 MAX_SECONDS, MAX_LINES = 10, 3
 # fmt: off

@@ -83,10 +83,10 @@ def to_label_map(
             if 0 <= part < 256:
                 empty = (mask == part) | empty if empty.ndim else mask == part
         if may_be_empty or (mask.size and not empty.all()):
-            labels = mask.astype(np.int32, order="C")
-            if empty.ndim:
-                np.copyto(labels, -1, where=empty)
-            return labels
+            if empty.any():
+                # all bits are -1; in place of a copy where it holds, which branches at every pixel
+                mask = mask.astype(np.int16) | np.negative(empty.view(np.int8))
+            return mask.astype(np.int32, order="C")
     # NumPy 2.0 cannot compare foreign byte orders with numbers out of their range
     mask = mask.astype(mask.dtype.newbyteorder("="), copy=False)
     if mask.dtype.kind == "f" and not (np.isfinite(mask) & (mask == np.rint(mask))).all():
