@@ -48,6 +48,9 @@ class ProjectionCombination(CrossFitCombination):
 
     Notes
     -----
+    With few rows, one draw of the folds decides much: the metrics of all rows are then learned from
+    the mean of several draws, if the node learner learns from sums (:class:`ShrinkageLDA`).
+
     A parent gets all directions of its children that it keeps, so it can use what a child could
     not. If the node learners offer directions beyond their metric
     (`ShrinkageLDA(n_extra_directions=...)`), the tree is combined with and without these, and

@@ -35,8 +35,9 @@ class WeightedCombination(CrossFitCombination):
     The squared distance of node v is :math:`d_v = w_v \delta_v + \sum_c w_c d_c`, with
     :math:`\delta_v` that of its own columns and c its children. The weights start equal and are
     learned bottom-up by the objective of neighborhood components [1]_, on rows embedded by maps
-    that were fitted without them (cross-fitting); held-out rows decide whether they are kept. No
-    contribution is negative.
+    that were fitted without them (cross-fitting); held-out rows decide whether they are kept. In
+    that objective, a row's neighbor is any row with a small probability, so that a few rows that
+    are unlike all others do not decide. No contribution is negative.
 
     Parameters
     ----------

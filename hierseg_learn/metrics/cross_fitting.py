@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
 # Draws of folds of which the view of all rows takes the mean: where there are few rows, one draw
 # decides too much, and where there are many, it does not and would cost.
-MAX_DRAWS = 5
+MAX_DRAWS = 3
 DRAWN_ROWS = 5000
 
 
