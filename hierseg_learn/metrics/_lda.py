@@ -173,7 +173,8 @@ class Discriminants:
     def basis(self, shrinkage: float, n_rest: int | None = None) -> tuple[np.ndarray, int]:
         """Return the discriminants, then the other directions by total variance, and `n_leading`.
 
-        The shrunk scatter within classes is the identity along all of them.
+        The shrunk scatter within classes is the identity along all of them. Of the others, at most
+        `n_rest` that vary are returned; None takes all, a basis of the whole space.
         """
         whitening = self._whitening(shrinkage)
         _, sizes, turns = np.linalg.svd(self._between * whitening, full_matrices=True)
@@ -181,9 +182,10 @@ class Discriminants:
         rest = turns[n_leading:] * whitening @ self._vectors.T
         if len(rest):
             variances, turn = np.linalg.eigh(rest @ self.scatter.total() @ rest.T)
-            # along what does not vary, other rows would be anywhere
-            varying = variances > FLOOR * variances.max()
-            rest = turn[:, varying][:, ::-1].T[:n_rest] @ rest
+            if n_rest is not None:
+                # along what does not vary, other rows would be anywhere
+                turn = turn[:, variances > FLOOR * variances.max()]
+            rest = turn[:, ::-1].T[:n_rest] @ rest
         leading = turns[:n_leading] * whitening @ self._vectors.T
         return fix_signs(np.concatenate([leading, rest])), n_leading
 

@@ -32,6 +32,18 @@ def test_a_constant_column_says_nothing_unless_it_is_a_presence():
     assert_allclose(coordinates(odd)[0, 1], -np.sqrt(6))
 
 
+def test_a_direction_along_which_no_row_varied_is_novel():
+    """With more columns than rows, the rows leave directions out; a new row may go there."""
+    rng = np.random.default_rng(0)
+    rows, codes = rng.normal(size=(30, 40)), np.arange(30) % 2
+    folds = np.array_split(rng.permutation(30), 5)
+    model = NoveltyModel.cross_fitted(rows, codes, 2, [np.arange(40)], None, folds)
+    unseen = np.linalg.svd(rows - rows.mean(axis=0))[2][-1]
+    usual = rows.mean(axis=0)
+    direct, _ = model.contributions(np.stack([usual, usual + 20 * unseen]))
+    assert direct[1].sum() > direct[0].sum() + 1
+
+
 def test_usual_contributions_are_those_of_the_middle_half():
     rng = np.random.default_rng(0)
     rows = np.concatenate([rng.normal(size=(100, 4)), rng.normal(size=(100, 4)) + 5])
