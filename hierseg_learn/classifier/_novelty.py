@@ -215,7 +215,7 @@ class NoveltyMixin:
         >>> X, y = load_iris(return_X_y=True)
         >>> model = HierarchicalMetricClassifier(random_state=0).fit(X, y)
         >>> model.conformal_p_values(X[:1]).round(2)
-        array([[0.8 , 0.02, 0.02]])
+        array([[0.82, 0.02, 0.02]])
         """
         rows, itself = self._check_rows(X), 1.0
         if smoothed:

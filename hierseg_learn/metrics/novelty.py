@@ -139,6 +139,7 @@ class Coordinates:
 class Classes:
     """Classes as they are in some rows: whitened directions of every node, and class means."""
 
+    coordinates: Coordinates  # of these rows: others must not have a say in their scale
     whitening: tuple[np.ndarray, ...]  # (n_coordinates, n_coordinates) of every node
     means: np.ndarray  # (n_classes, n_directions) along all these directions
     gains: np.ndarray  # (n_directions,): how far each tells classes apart, from 0 to below 1
@@ -147,9 +148,16 @@ class Classes:
 
     @classmethod
     def of(
-        cls, coordinates: Coordinates, points: np.ndarray, codes: np.ndarray, n_classes: int
+        cls,
+        X: np.ndarray,
+        codes: np.ndarray,
+        n_classes: int,
+        columns: Sequence[np.ndarray],
+        presence: np.ndarray | None,
     ) -> Classes:
-        """Fit the classes of rows, (n_rows, n_coordinates); each has at least one row."""
+        """Fit the classes of rows of a table; each has at least one row."""
+        coordinates = Coordinates.of(X, columns, presence)
+        points = coordinates(X)
         whitening, means, gains, caps = [], [], [], []
         for block, n_varying in zip(coordinates.blocks, coordinates.n_varying):
             own = points[:, block]
@@ -170,16 +178,18 @@ class Classes:
             gains.append(gain)
             caps.append(np.where(np.arange(len(gain)) < n_varying, MOST_DEVIATIONS**2, np.inf))
         along = np.concatenate(means, axis=1), np.concatenate(gains), np.concatenate(caps)
-        return cls(tuple(whitening), *along, coordinates.nodes)
+        return cls(coordinates, tuple(whitening), *along, coordinates.nodes)
 
     def weights(self, units: np.ndarray) -> np.ndarray:
         """Weights of the squared differences along all directions, (n_directions,)."""
         return self.gains / units[0] + 1 / units[1]
 
-    def whitened(self, coordinates: Coordinates, points: np.ndarray) -> np.ndarray:
-        """Rows along all directions, (n_rows, n_directions)."""
+    def whitened(self, rows: np.ndarray) -> np.ndarray:
+        """Rows of the table along all directions, (n_rows, n_directions)."""
+        points = self.coordinates(rows)
         parts = [
-            points[:, block] @ linear.T for block, linear in zip(coordinates.blocks, self.whitening)
+            points[:, block] @ linear.T
+            for block, linear in zip(self.coordinates.blocks, self.whitening)
         ]
         return np.concatenate(parts, axis=1)
 
@@ -205,7 +215,6 @@ class Classes:
 class NoveltyModel:
     """The classes of a table, and those of the same table without some rows."""
 
-    coordinates: Coordinates
     whole: Classes  # of all rows
     # classes without the rows of each fold, which p-values compare with; `whole` alone where rows
     # that it was not fitted on calibrate it
@@ -226,17 +235,15 @@ class NoveltyModel:
 
         Shapes: `X` (n_samples, n_features), `codes` (n_samples,) int.
         """
-        coordinates = Coordinates.of(X, columns, presence)
         with single_blas_thread():
-            points = coordinates(X)
             parts = []
             for fold in folds:
                 rest = np.delete(np.arange(len(X)), fold)
-                parts.append(Classes.of(coordinates, points[rest], codes[rest], n_classes))
-            held_out = [(points[fold], codes[fold]) for fold in folds]
-            scores = _score_held_out(coordinates, parts, held_out, n_classes)
-            whole = Classes.of(coordinates, points, codes, n_classes)
-        return cls(coordinates, whole, tuple(parts), scores)
+                parts.append(Classes.of(X[rest], codes[rest], n_classes, columns, presence))
+            held_out = [(X[fold], codes[fold]) for fold in folds]
+            scores = _score_held_out(parts, held_out, n_classes)
+            whole = Classes.of(X, codes, n_classes, columns, presence)
+        return cls(whole, tuple(parts), scores)
 
     @classmethod
     def split(
@@ -249,13 +256,11 @@ class NoveltyModel:
         held_out: tuple[np.ndarray, np.ndarray] | HeldOutScores,
     ) -> NoveltyModel:
         """Fit a table, and calibrate by other rows and their classes, or by what these gave."""
-        coordinates = Coordinates.of(X, columns, presence)
         with single_blas_thread():
-            whole = Classes.of(coordinates, coordinates(X), codes, n_classes)
+            whole = Classes.of(X, codes, n_classes, columns, presence)
             if not isinstance(held_out, HeldOutScores):
-                rows = coordinates(held_out[0]), held_out[1]
-                held_out = _score_held_out(coordinates, [whole], [rows], n_classes)
-        return cls(coordinates, whole, (whole,), held_out)
+                held_out = _score_held_out([whole], [held_out], n_classes)
+        return cls(whole, (whole,), held_out)
 
     def contributions(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """What nodes contribute to the novelty of rows, (n_rows, n_nodes); the nearest classes."""
@@ -264,7 +269,7 @@ class NoveltyModel:
         weights = self.whole.weights(found.units)
         with single_blas_thread():
             for block in self._blocks(len(rows)):
-                whitened = self.whole.whitened(self.coordinates, self.coordinates(rows[block]))
+                whitened = self.whole.whitened(rows[block])
                 nearest[block] = self.whole.scores(whitened, weights).argmin(axis=1)
                 direct[block] = self.whole.contributions(
                     whitened, nearest[block], weights, len(found.usual)
@@ -283,9 +288,8 @@ class NoveltyModel:
         farther_of_all = np.ones(len(rows))
         with single_blas_thread():
             for block in self._blocks(len(rows)):
-                points = self.coordinates(rows[block])
                 for part, own, smallest in zip(self.parts, found.own, found.smallest):
-                    whitened = part.whitened(self.coordinates, points)
+                    whitened = part.whitened(rows[block])
                     scores = part.scores(whitened, part.weights(found.units))
                     misfits = _misfits(scores)
                     for code, held_out in enumerate(own):
@@ -299,13 +303,12 @@ class NoveltyModel:
 
 
 def _score_held_out(
-    coordinates: Coordinates,
     parts: Sequence[Classes],
     held_out: Sequence[tuple[np.ndarray, np.ndarray]],
     n_classes: int,
 ) -> HeldOutScores:
-    """Score held-out rows, given by coordinates and classes, by the classes without them."""
-    whitened = [part.whitened(coordinates, points) for part, (points, _) in zip(parts, held_out)]
+    """Score held-out rows, given with their classes, by the classes without them."""
+    whitened = [part.whitened(rows) for part, (rows, _) in zip(parts, held_out)]
     terms = []
     for part, rows, (_, codes) in zip(parts, whitened, held_out):
         squares = part.squares(rows, codes)
@@ -319,7 +322,7 @@ def _score_held_out(
         own.append([np.sort(of_own[codes == code]) for code in range(n_classes)])
         smallest.append(np.sort(scores.min(axis=1)))
         nearest = scores.argmin(axis=1)
-        direct.append(part.contributions(rows, nearest, weights, len(coordinates.maps)))
+        direct.append(part.contributions(rows, nearest, weights, len(part.coordinates.maps)))
     direct = np.concatenate(direct)
     totals = direct.sum(axis=1)
     low, high = np.quantile(totals, [0.25, 0.75])

@@ -175,7 +175,7 @@ def test_p_values_of_split_rows_are_shares_of_them(table, queries):
     inner = model._novelty_model()
 
     def misfits(rows):
-        points = inner.whole.whitened(inner.coordinates, inner.coordinates(rows.to_numpy()))
+        points = inner.whole.whitened(rows.to_numpy())
         scores = inner.whole.scores(points, inner.whole.weights(inner.held_out.units))
         least = scores.min(axis=1, keepdims=True)
         return least + RIVAL * (scores - least)
@@ -216,7 +216,7 @@ def test_many_columns_take_bounded_memory(table):
     names = [f"photo/sky|w{i}" for i in range(3 * MAX_COORDINATES)]
     noise = pd.DataFrame(rng.normal(size=(len(X), len(names))), columns=names)
     model = new_model().fit(pd.concat([X, noise], axis=1), y)
-    points = model._novelty_model().coordinates
+    points = model._novelty_model().whole.coordinates
     assert max(len(linear) for linear in points.maps) == MAX_COORDINATES + 1
     odd = pd.concat([X, noise + 3], axis=1)
     explanations = model.explain_novelty(odd[:20])

@@ -12,9 +12,8 @@ COLUMNS = [np.array([0]), np.array([1])]
 
 def test_scores_by_hand():
     """Class means 1 and 11, variance within them 2 and between them 25."""
-    coordinates = Coordinates.of(X, COLUMNS, None)
-    classes = Classes.of(coordinates, coordinates(X), CODES, 2)
-    points = classes.whitened(coordinates, coordinates(np.array([[4.0, 1.0]])))
+    classes = Classes.of(X, CODES, 2, COLUMNS, None)
+    points = classes.whitened(np.array([[4.0, 1.0]]))
     distances = np.array([[9.0, 49.0]])
     assert_allclose(classes.scores(points, np.ones(1)), distances / 2)
     gains = distances * (1 / 2 - 1 / 27)
@@ -42,6 +41,16 @@ def test_a_direction_along_which_no_row_varied_is_novel():
     usual = rows.mean(axis=0)
     direct, _ = model.contributions(np.stack([usual, usual + 20 * unseen]))
     assert direct[1].sum() > direct[0].sum() + 1
+
+
+def test_held_out_rows_have_no_say_in_the_scale_of_columns():
+    """Rows with tails would otherwise be less novel than new ones of the same kind."""
+    rng = np.random.default_rng(0)
+    rows, codes = rng.normal(size=(500, 60)) ** 5, np.arange(500) % 2
+    folds = np.array_split(rng.permutation(100), 5)
+    columns = [np.arange(30), np.arange(30, 60)]
+    model = NoveltyModel.cross_fitted(rows[:100], codes[:100], 2, columns, None, folds)
+    assert (model.p_values(rows[100:])[1] <= 0.05).mean() <= 0.1
 
 
 def test_usual_contributions_are_those_of_the_middle_half():
