@@ -90,7 +90,9 @@ def _refuse(options: argparse.Namespace, layout: str, *names: str) -> None:
     for name in names:
         if getattr(options, name) is not None:
             option = f"--{name.replace('_', '-')}"
-            raise CommandError(f"{option} is not known for {layout}, as {options.folder!r} is.")
+            raise CommandError(
+                f"{option} is not known for {layout}, as {options.folder!r} is; leave it out."
+            )
 
 
 def _classes_without_masks(folder: Path) -> dict[str, list[str]] | None:
@@ -234,11 +236,13 @@ def load_model(path: str, options: argparse.Namespace) -> tuple[Pipeline, Fitted
 
     Options of reading photos that were not given are set to those of the fit.
     """
+    if not Path(path).is_file():
+        raise CommandError(
+            f"MODEL must be a file that {PROGRAM} fit has written, but there is no file {path!r}."
+        )
     import skops.io
     from skops.io.exceptions import UntrustedTypesFoundException
 
-    if not Path(path).is_file():
-        raise CommandError(f"MODEL must be a file that {PROGRAM} fit has written, got {path!r}.")
     try:
         model = skops.io.load(path, trusted=trusted_types())
         _read_as_in_fit(path, options)

@@ -165,7 +165,7 @@ def _parser() -> argparse.ArgumentParser:
         help="folder that keeps descriptions, so that an interrupted or repeated fit goes on from "
         "there",
     )  # fmt: skip
-    _add_reading(fit)
+    _add_reading(fit, "none")
     _add_params(fit, *_STEPS)
 
     predict = add("predict", _predict, "Predict the classes of photos.")
@@ -233,10 +233,12 @@ def _add_sizes(parser: Any, default: str) -> None:
     )
 
 
-def _add_reading(parser: argparse.ArgumentParser) -> None:
+def _add_reading(
+    parser: argparse.ArgumentParser, sizes: str = "none; with --model, as in fit"
+) -> None:
     group = parser.add_argument_group("photos")
     group.add_argument("--split", help="use the photos of this split only")
-    _add_sizes(group, "none; with --model, as in fit")
+    _add_sizes(group, sizes)
     group.add_argument("--tree", metavar="JSON", help="file with the tree of parts, a nested dict")
 
 
@@ -476,7 +478,7 @@ def _parts(options: argparse.Namespace) -> None:
         known = segmenter.get_params(deep=False)
         segmenter.set_params(**{name: value for name, value in given.items() if name in known})
         segmenter.fit(data.images)
-    report = part_report(segmenter, data.images)
+    report = part_report(segmenter, data.images, mask_names=getattr(data, "part_names", None))
     sheet = PartSheetDisplay.from_estimator(
         segmenter, data.images, report=report, n_examples=options.n_examples
     )

@@ -165,7 +165,7 @@ class NearestImagesDisplay(Display):
         X_train: Any,
         y_train: Any,
         *,
-        n_neighbors: int | None = None,
+        n_neighbors: int = 5,
         node: int | str | None = None,
         weights: Mapping[int | str, float] | None = None,
         name: str = "the sample",
@@ -181,8 +181,8 @@ class NearestImagesDisplay(Display):
             One photo, in a container as the estimator takes it, such as ``images[3:4]``.
         X_train, y_train : photos and array-like of shape (n_samples,)
             What the estimator was fitted on, in the same order.
-        n_neighbors : int, default=None
-            Number of neighbors; None takes that of the classifier.
+        n_neighbors : int, default=5
+            Number of neighbors to draw. The classifier may vote with more.
         node : int or str, default=None
             A node of the tree, in whose metric photos are compared; None takes the root.
         weights : mapping of int or str to float, default=None
@@ -214,8 +214,7 @@ class NearestImagesDisplay(Display):
         labels = check_targets(y_train, count(X_train, "X_train"), "y_train")
         if labels is None:
             raise ValueError("y_train must hold the classes of X_train, got None.")
-        if n_neighbors is not None:
-            check_integer(n_neighbors, "n_neighbors")
+        check_integer(n_neighbors, "n_neighbors")
         table = steps.table(X)
         space = {"node": node, "weights": weights}
         distances, indices = steps.classifier.kneighbors(table, n_neighbors=n_neighbors, **space)

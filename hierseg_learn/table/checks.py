@@ -29,7 +29,7 @@ def check_table(
     estimator: Any, X: Any, y: Any, *, copy: bool = False
 ) -> tuple[np.ndarray, np.ndarray]:
     """Check the table, (n_samples, n_features) float, and the classes, (n_samples,), of a fit."""
-    with _hint_at_missing_parts():
+    with _hint_at_missing_parts(X):
         # scikit-learn's message for a missing y; check_classes checks everything else
         y_of_none = {"y": None} if y is None else {}
         _refuse_images(X, "X")
@@ -50,7 +50,7 @@ def check_rows(estimator: Any, X: Any) -> np.ndarray:
     X = as_pandas(X)
     _refuse_images(X, "X")
     _refuse_one_row(X)
-    with _hint_at_missing_parts():
+    with _hint_at_missing_parts(X):
         if _has_columns_of_fit(estimator, X):
             table = X.to_numpy()
             return check_array(table, dtype=DTYPES, order="C", estimator=estimator, input_name="X")
@@ -158,12 +158,13 @@ def _refuse_one_row(X: Any) -> None:
 
 
 @contextmanager
-def _hint_at_missing_parts() -> Iterator[None]:
-    """Add to the error about NaN where they come from."""
+def _hint_at_missing_parts(X: Any) -> Iterator[None]:
+    """Add to the error about NaN where they come from, in a table of images."""
     try:
         yield
     except ValueError as error:
-        if "Input X contains NaN" not in str(error):
+        is_of_parts = any("|" in str(name) for name in getattr(X, "columns", ()))
+        if "Input X contains NaN" not in str(error) or not is_of_parts:
             raise
         raise ValueError(
             f"{error}\nMissing parts must be filled: use SegmentTreeTransformer(missing='mean'); "
