@@ -118,7 +118,7 @@ class NearestImagesDisplay(Display):
     See Also
     --------
     SegmentContributionDisplay : All shares of one pair over its photos.
-    HierarchicalMetricClassifier.kneighbors : The search.
+    hierseg_learn.HierarchicalMetricClassifier.kneighbors : The search.
 
     Examples
     --------

@@ -55,7 +55,7 @@ class NoveltyExplanation(OneSample, SignedExplanation):
 
     See Also
     --------
-    HierarchicalMetricClassifier.explain_novelty : Makes such explanations.
+    hierseg_learn.HierarchicalMetricClassifier.explain_novelty : Makes such explanations.
 
     Examples
     --------
