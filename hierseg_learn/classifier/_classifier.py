@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from dataclasses import replace
 from functools import partial
 from numbers import Integral
@@ -17,7 +18,7 @@ from sklearn.base import (
     _fit_context,
 )
 from sklearn.metrics import accuracy_score
-from sklearn.utils import Tags
+from sklearn.utils import Tags, check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
@@ -584,10 +585,13 @@ class HierarchicalMetricClassifier(
             score = PosteriorScore(classes.weights)
         groups, found = _find_copies(table, codes, layout, names), {}
         tried = {name: make_combination(spec) for name, spec in self._combinations().items()}
+        # the same folds for all, so that their losses compare
+        draws = check_random_state(self.random_state)
+        states = [*(deepcopy(draws) for _ in range(len(tried) - 1)), draws]
         alone = {name: tree.n_nodes == 1 and not c.takes_one_node for name, c in tried.items()}
         n_steps = sum(1 if alone[name] else c.n_steps(tree.n_nodes) for name, c in tried.items())
         with ProgressBar(n_steps, "Fitting nodes", self.verbose) as bar:
-            for name, combination in tried.items():
+            for (name, combination), state in zip(tried.items(), states, strict=True):
                 metric = fit_tree_metric(
                     table,
                     codes,
@@ -598,7 +602,7 @@ class HierarchicalMetricClassifier(
                     n_components=self.n_components,
                     score=score,
                     n_jobs=self.n_jobs,
-                    random_state=self.random_state,
+                    random_state=state,
                     on_step=bar.advance,
                     groups=groups,
                 ).take([tree.index(path) for path in self.tree_.paths], by_name)

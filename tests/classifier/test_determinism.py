@@ -154,3 +154,15 @@ def test_a_fresh_process_predicts_the_same_bits(table, tmp_path):
         pickle.dump((model, new), file)
     run(PREDICT, tmp_path / "model.pkl", tmp_path / "proba.npy")
     np.testing.assert_array_equal(np.load(tmp_path / "proba.npy"), model.predict_proba(new))
+
+
+def test_combinations_are_compared_on_the_same_folds():
+    X = np.random.default_rng(0).standard_normal((120, 2))
+    y = (X > 0).sum(axis=1) == 1
+    by_number, by_state = (
+        HierarchicalMetricClassifier(combination="auto", random_state=seed).fit(X, y)
+        for seed in (3, np.random.RandomState(3))
+    )
+    # the second that is tried
+    assert by_number.combination_ == by_state.combination_ == "logistic"
+    np.testing.assert_array_equal(by_number.predict_proba(X), by_state.predict_proba(X))
