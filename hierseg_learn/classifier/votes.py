@@ -588,13 +588,13 @@ class NeighborScore:
         votes, lengths = found.count_votes(codes, np.ones((len(queries), n_voters)))
         by_class = self._class_weight
         by_class = np.ones(n_classes) if by_class is None else by_class[:n_classes]
-        votes, own = votes * by_class, (np.arange(len(queries)), query_codes)
+        own = np.arange(len(queries)), query_codes
         if self._accuracy:
-            leads = found.find_leaders(votes, lengths * by_class)
+            leads = found.find_leaders(votes * by_class, lengths * by_class)
             right = leads[own] / leads.sum(axis=1)
             return float(np.average(right, weights=by_class[query_codes]))
         # a class of which there is no reference counts as one row
-        shares = by_class * np.maximum(np.bincount(codes, minlength=n_classes), 1)
-        votes += shares / shares.sum()
+        shares = np.maximum(np.bincount(codes, minlength=n_classes), 1)
+        votes = by_class * (votes + shares / shares.sum())
         losses = np.log(votes[own] / votes.sum(axis=1))
         return float(np.average(losses, weights=by_class[query_codes]))

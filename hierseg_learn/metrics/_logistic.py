@@ -437,7 +437,7 @@ class Regressions:
         # nothing can be said of rows of a class without another row
         asked = fold[np.isin(self._codes[fold], seen)]
         own = np.arange(len(asked)), np.searchsorted(seen, self._codes[asked])
-        around = products[np.ix_(asked, seen)] + (model.intercepts - log_priors)[seen]
+        around = products[np.ix_(asked, seen)] + (model.intercepts[seen] - log_priors[seen])
         losses, right = np.zeros(len(SCALES)), np.zeros(len(SCALES))
         for at, scale in enumerate(SCALES):
             logs = log_softmax(scale * around + log_priors[seen], axis=1)

@@ -153,12 +153,13 @@ class HeldOutVotes:
     ) -> tuple[VoteCalibration, float]:
         """Choose k, the smoothing and the temperature by the log loss.
 
-        All arrays are (n_classes,). Also returns `any_class_loss`, by which decisions compare.
+        All arrays are (n_classes,). Also returns `any_class_loss` of all rows, by which decisions
+        compare.
         """
         rows = subsample(np.arange(len(self.codes)), max(1, MAX_PROBABILITIES // len(shares)))
         # one row of every class beside those that are held out
         unexpected = len(shares) / (len(rows) + len(shares))
-        best = np.inf, None, None
+        lowest, chosen = np.inf, None
         for n_neighbors, votes in self.by_neighbors.items():
             # most rows get the votes of another: they are looked at once
             places = np.column_stack([votes[rows].round(12), self.codes[rows]])
@@ -174,7 +175,9 @@ class HeldOutVotes:
                     own = log_proba[np.arange(len(codes)), codes]
                     losses = -(1 - unexpected) * own - unexpected * (log_proba @ priors)
                     loss = float(weights @ losses)
-                    if loss < best[0]:
-                        chosen = replace(tried, temperature=float(temperature))
-                        best = loss, chosen, any_class_loss(own, priors[codes], weights)
-        return best[1:]
+                    if loss < lowest:
+                        lowest, chosen = loss, replace(tried, temperature=float(temperature))
+        # some of the rows choose, but decisions are compared by the same rows
+        codes, votes = self.codes, self.by_neighbors[chosen.n_neighbors]
+        own = log_softmax(chosen.scores(votes), axis=1)[np.arange(len(codes)), codes]
+        return chosen, any_class_loss(own, priors[codes], weights_of(codes, class_weight))

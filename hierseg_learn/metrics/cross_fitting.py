@@ -511,8 +511,10 @@ def _over_the_table(
     """Map of a combined node over the table: its projection after the maps of its subtree."""
     components = np.zeros((len(combined.projection), n_columns))
     for part in tree.subtree(node):
-        through = combined.projection[:, fitted.views[0].nodes == part]
-        components[:, columns[part]] = through @ fitted.maps[part].components
+        own = fitted.maps[part].components
+        if len(own):  # a constant part has columns, but no place in a lifted table
+            through = combined.projection[:, fitted.views[0].nodes == part]
+            components[:, columns[part]] = through @ own
     nothing = combined.outcome.method == "leaf" and not len(fitted.maps[node].components)
     outcome = NodeOutcome("constant") if nothing else combined.outcome
     if len(combined.views) < 2:

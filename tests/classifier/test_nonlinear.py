@@ -84,6 +84,20 @@ def test_contributions_are_shapley_values_of_the_nodes(model, pairs):
 
 
 @pytest.mark.parametrize("combination", COMBINATIONS)
+@pytest.mark.parametrize("part", ["photo/sky", "photo"])
+def test_a_part_that_no_row_has(combination, part, data):
+    X, y = data
+    X = X.assign(**{name: 1.0 for name in X if name.startswith(f"{part}|")})
+    model = HierarchicalMetricClassifier(
+        node_metric=RandomFeatures(), combination=combination, random_state=0
+    ).fit(X, y)
+    pairs = np.stack([X[:60], X[60:]], axis=1)
+    direct = model.pair_contributions(pairs)
+    assert not direct[:, model.tree_.index(part)].any()
+    assert_allclose(direct.sum(axis=1), squared(model, pairs))
+
+
+@pytest.mark.parametrize("combination", COMBINATIONS)
 def test_contributions_are_exact_at_every_node(combination, data, pairs):
     """One level: what the nodes below contribute adds up to the distance in a node's own metric."""
     model = HierarchicalMetricClassifier(

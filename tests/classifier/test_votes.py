@@ -187,6 +187,20 @@ def test_the_score_weighs_classes():
         )
 
 
+@pytest.mark.parametrize("accuracy", [False, True])
+def test_only_ratios_of_the_weights_of_classes_count(accuracy):
+    rng = np.random.default_rng(0)
+    codes, asked = np.repeat([0, 1], [40, 12]), np.repeat([0, 1], [9, 7])
+    references = rng.standard_normal((52, 2)) + codes[:, None]
+    asks = references, codes, rng.standard_normal((16, 2)) + asked[:, None], asked
+    for weights, same in (([1.0, 3.0], [100.0, 300.0]), ([7.0, 7.0], None)):
+        scores = [
+            NeighborScore(get_backend("cpu"), w and np.array(w), accuracy=accuracy)(*asks)
+            for w in (weights, same)
+        ]
+        assert scores[0] == pytest.approx(scores[1])
+
+
 def test_weights_may_be_lists_and_booleans():
     query = np.array([[1.5, 0.0, 0.0]])
     assert_allclose(neighbors(lambda d: d.tolist()).proba(query), [[2 / 2.5, 0.5 / 2.5, 0]])

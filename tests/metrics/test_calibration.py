@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from scipy.special import logit
 
-from hierseg_learn.metrics import VoteCalibration
+from hierseg_learn.metrics import VoteCalibration, calibration
 from hierseg_learn.metrics.calibration import SMOOTHINGS, TEMPERATURES, HeldOutVotes
+from hierseg_learn.metrics.posteriors import ANY_CLASS
 
 
 def random_shares(seed, shape):
@@ -75,6 +76,18 @@ def test_the_better_number_of_neighbors_is_taken():
     clear = np.eye(2)[codes] * 0.8 + 0.1
     held_out = HeldOutVotes({5: np.full((60, 2), 0.5), 15: clear, 25: clear[::-1]}, codes)
     assert held_out.calibrate(shares, shares, None)[0].n_neighbors == 15
+
+
+def test_decisions_are_compared_by_the_loss_of_all_rows(monkeypatch):
+    """Also where only some of the rows choose."""
+    rng, shares = np.random.default_rng(0), np.ones(4) / 4
+    held_out = HeldOutVotes({5: rng.dirichlet(shares, 60)}, rng.integers(0, 4, 60))
+    weights = np.array([1.0, 2.0, 3.0, 4.0])
+    monkeypatch.setattr(calibration, "MAX_PROBABILITIES", 4 * 20)
+    found, loss = held_out.calibrate(shares, weights / 10, weights)
+    own = found.proba(held_out.by_neighbors[5])[np.arange(60), held_out.codes]
+    losses = -np.log((1 - ANY_CLASS) * own + ANY_CLASS * weights[held_out.codes] / 10)
+    assert_allclose(loss, weights[held_out.codes] @ losses)
 
 
 @pytest.mark.parametrize("weight", [0.2, 5.0])

@@ -162,7 +162,12 @@ def test_votes_are_calibrated_in_the_space_of_the_logits(curved):
 # Corner cases
 
 
-@pytest.mark.parametrize("y", [[0, 1], [0, 1, 2, 3, 4], [0, 0, 1, 1, 2, 2], [*[0] * 10, 1]])
+@pytest.mark.parametrize(
+    "y",
+    [[0, 1], [0, 1, 2, 3, 4], [0, 0, 1, 1, 2, 2], [*[0] * 10, 1], [*[0] * 10, *[1] * 10, 2]],
+    ids=str,
+)
+@pytest.mark.filterwarnings("error")
 def test_few_rows(y):
     X, _ = named_table(len(y))
     model = fit(X, y)
