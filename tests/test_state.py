@@ -25,7 +25,7 @@ from hierseg_learn import descriptors as descriptors_module
 from hierseg_learn import metrics as metrics_module
 from hierseg_learn import segmentation as segmentation_module
 from hierseg_learn.descriptors import DeepDescriptor, Descriptor, PatchDictionary
-from hierseg_learn.metrics import LinearMetric
+from hierseg_learn.metrics import LinearMetric, NonlinearMetric
 from hierseg_learn.sampling import SegmentSwapSampler
 from hierseg_learn.segmentation import CallableSegmenter, GridSegmenter, MaskSegmenter, Segmenter
 from hierseg_learn.utils import Estimator, PickledVersionWarning
@@ -93,6 +93,7 @@ def table_estimators():
     for kind in subclasses(metrics_module, LinearMetric):
         few = {"max_iter": 2} if "max_iter" in kind().get_params() else {}
         yield kind(**few)
+    yield metrics_module.KernelDiscriminant()
     linear = metrics_module.LogisticCombination(n_landmarks=0)
     for combination in ("projection", "weighted", "scatter", linear):
         yield HierarchicalMetricClassifier(combination=combination, weights="distance", n_jobs=1)
@@ -129,7 +130,9 @@ class Data:
     """What an estimator is fitted on, whose arrays the test may edit, and what it then says."""
 
     def __init__(self, estimator, seed=0):
-        self.of_images = not isinstance(estimator, LinearMetric | HierarchicalMetricClassifier)
+        self.of_images = not isinstance(
+            estimator, LinearMetric | NonlinearMetric | HierarchicalMetricClassifier
+        )
         if self.of_images:
             self.images, self.masks, self.y = pictures(seed)
             self.arrays = [self.images, self.masks, self.y]
@@ -170,6 +173,8 @@ def said(estimator, data):
         return [estimator.predict(X), estimator.predict_proba(X), estimator.table(X).to_numpy()]
     if isinstance(estimator, LinearMetric):
         return [estimator.transform(X), estimator.get_mahalanobis_matrix()]
+    if isinstance(estimator, NonlinearMetric):
+        return [estimator.transform(X)]
     rows = X.iloc[:4]
     return [
         estimator.predict(X),

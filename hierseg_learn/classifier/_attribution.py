@@ -37,14 +37,15 @@ def choose_attribution(
     by: Any,
     layout: TableLayout,
     names: list[str] | None,
-    node_metric: Any,
+    learned: str,
     split: Callable[..., np.ndarray] | None = None,
     *,
     is_linear: bool,
 ) -> Attribution:
     """Return what `by` asks for, or raise if that is unknown or has no closed form.
 
-    Without `split`, contributions cannot be attributed to parts.
+    Without `split`, contributions cannot be attributed to parts. `learned` are the parameters that
+    set whether the model is linear, for the message.
     """
     if by == "auto":
         by = "columns" if layout.tree.n_nodes == 1 and is_linear else "nodes"
@@ -55,7 +56,7 @@ def choose_attribution(
         what = "the columns of inner nodes over leaves" if by == "parts" else "nodes over columns"
         raise ValueError(
             f"by={by!r} splits {what}, which is exact for node metrics only that are linear in "
-            f"the table, got node_metric={node_metric!r}; expected by='nodes'."
+            f"the table, got {learned}, whose features are not; expected by='nodes'."
         )
     if by == "parts":
         return Attribution(by, layout, split)

@@ -499,7 +499,7 @@ class ExplainMixin:
             by,
             self._lifted_layout,
             self._names(),
-            self.node_metric,
+            f"node_metric={self.node_metric!r} and combination={self.combination!r}",
             (lambda a, b, weights=None: self._split_over_leaves(a, b, weights)[0])
             if with_parts
             else None,
