@@ -17,6 +17,7 @@ DOCTESTS_NEED = {
     "hierseg_learn.metrics.mlp.MLPMetric": "torch",
     # also where the file is named, as by `make test-deep`
     "hierseg_learn.networks.trunk.open_trunk": "timm",
+    "hierseg_learn.networks.trunk.Trunk": "torch",
     "hierseg_learn.segmentation._region_merging.Higra": "higra",
 }
 

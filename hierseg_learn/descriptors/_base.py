@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..base import ImageEstimator, refuse_label_maps
 from ..images import ImageBatch
-from ..kernels import get_backend, pixels
+from ..kernels import get_backend
 
 
 class ImageChannels:
@@ -81,11 +81,15 @@ class ImageChannels:
     @cached_property
     def planes(self) -> np.ndarray:
         """The channels one after another, (n_channels, height, width) float32."""
+        from ..kernels import pixels
+
         return pixels.split_planes(self.image)
 
     @cached_property
     def levels(self) -> np.ndarray:
         """The planes in levels of 8 bits, uint8; (n_channels, 0, 0) if any value is none."""
+        from ..kernels import pixels
+
         return pixels.whole_levels(self.planes)
 
 

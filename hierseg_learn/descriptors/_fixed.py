@@ -8,11 +8,12 @@ from numbers import Integral
 import numpy as np
 from sklearn.utils._param_validation import Interval
 
-from ..kernels import pixels
 from ._base import Descriptor, ImageChannels, root_of, square_of
 
 # relative to the raw moment: some hundred times what sums in float64 are off by
 ROUNDING = 1e-12
+# uniform local binary patterns of 8 neighbors, and the rest
+N_PATTERNS = 10
 
 
 class _CompiledDescriptor(Descriptor):
@@ -83,6 +84,8 @@ class ColorDescriptor(_CompiledDescriptor):
     def _pool(
         self, channels: ImageChannels, regions: np.ndarray, n_regions: int, device: str
     ) -> np.ndarray:
+        from ..kernels import pixels
+
         planes, levels = channels.planes, channels.levels
         return pixels.color_sums(planes, levels, regions, n_regions, self.n_bins)
 
@@ -165,6 +168,8 @@ class GradientDescriptor(_CompiledDescriptor):
     def _pool(
         self, channels: ImageChannels, regions: np.ndarray, n_regions: int, device: str
     ) -> np.ndarray:
+        from ..kernels import pixels
+
         return pixels.gradient_sums(channels.planes, regions, n_regions, self.n_orientations)
 
     def _from_means(self, means: np.ndarray) -> np.ndarray:
@@ -215,11 +220,13 @@ class LBPDescriptor(_CompiledDescriptor):
         self.prefix = prefix
 
     def _columns(self) -> list[str]:
-        return [str(pattern) for pattern in range(pixels.N_PATTERNS)]
+        return [str(pattern) for pattern in range(N_PATTERNS)]
 
     def _pool(
         self, channels: ImageChannels, regions: np.ndarray, n_regions: int, device: str
     ) -> np.ndarray:
+        from ..kernels import pixels
+
         return pixels.pattern_sums(channels.planes, channels.levels, regions, n_regions)
 
     def _from_means(self, means: np.ndarray) -> np.ndarray:
@@ -288,6 +295,8 @@ class ShapeDescriptor(_CompiledDescriptor):
     def _pool(
         self, channels: ImageChannels, regions: np.ndarray, n_regions: int, device: str
     ) -> np.ndarray:
+        from ..kernels import pixels
+
         profile = _profile(channels.shape[0], self.n_bins)
         return pixels.outline_sums(regions, n_regions, profile)
 

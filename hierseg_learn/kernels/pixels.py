@@ -19,7 +19,6 @@ LOWEST = np.array([0.0, -100.0, -100.0])
 HIGHEST = np.array([100.0, 100.0, 100.0])
 # of local binary patterns
 N_SIGNS = 8
-N_PATTERNS = N_SIGNS + 2
 
 _STEPS = np.arange(loops.N_LEVELS + 1) / loops.N_LEVELS
 _GAMMA = np.where(_STEPS <= 0.04045, _STEPS / 12.92, ((_STEPS + 0.055) / 1.055) ** 2.4)
@@ -91,7 +90,7 @@ def pattern_sums(
     # repeated pixels are ties, so only an image too small for a whole neighborhood gets them
     if min(gray.shape) < 3:
         gray = np.pad(gray, [(int(side < 3),) * 2 for side in gray.shape], mode="edge")
-    sums = np.zeros((n_regions, N_PATTERNS))
+    sums = np.zeros((n_regions, N_SIGNS + 2))
     loops.add_patterns(gray, _int32(regions), _PATTERNS, sums)
     return sums
 

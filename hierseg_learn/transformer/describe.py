@@ -15,7 +15,6 @@ from sklearn.utils.validation import check_memory
 
 from ..descriptors import Descriptor, ImageChannels, descriptor_columns
 from ..images import ImageBatch
-from ..kernels import pixels
 from ..parts import PartLookup
 from ..segmentation import Segmenter
 from ..table.layout import AREA, PRESENCE, column_name
@@ -284,6 +283,8 @@ def erode_leaves(leaves: np.ndarray, n_leaves: int, erosion: int) -> np.ndarray:
     """
     if erosion == 0:
         return leaves
+    from ..kernels import pixels
+
     depth, inside = pixels.depths(leaves, erosion), leaves >= 0
     deepest = np.zeros(n_leaves, dtype=depth.dtype)
     np.maximum.at(deepest, leaves[inside], depth[inside])
