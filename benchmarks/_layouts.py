@@ -74,14 +74,20 @@ def palette_of(n_colors: int) -> np.ndarray:
     return (np.arange(3 * n_colors) * 37 % 256).astype(np.uint8).reshape(n_colors, 3)
 
 
-def writer(photo_name: str, mask_name: str, colors: str = "ids") -> Callable[..., None]:
-    """Writer of one photo and one mask a number, ids, indices of a palette, or colors."""
+def writer(
+    photo_name: str, mask_name: str, colors: str = "ids", first: int = 0
+) -> Callable[..., None]:
+    """Writer of one photo and one mask a number, ids, indices of a palette, or colors.
+
+    `first` is the first id of a part in the layout.
+    """
 
     def write(folder: Path, samples: Samples, n_photos: int) -> None:
         palette = palette_of(256)
         for number in range(n_photos):
             photo, mask = samples(number)
             save(folder / photo_name.format(number), photo)
+            mask = mask + np.uint8(first)
             mask = palette[mask] if colors == "colors" else mask
             given = palette if colors == "palette" else None
             save(folder / mask_name.format(number), mask, given)
@@ -359,12 +365,12 @@ LAYOUTS = (
            "torchvision", read_voc),
     Layout("Cityscapes",
            writer("leftImg8bit/train/a/a_{:06d}_leftImg8bit.png",
-                  "gtFine/train/a/a_{:06d}_gtFine_labelIds.png"),
-           "data = load_image_folder(folder, layout='cityscapes', split='train', unlabeled=[])",
+                  "gtFine/train/a/a_{:06d}_gtFine_labelIds.png", first=7),
+           "data = load_image_folder(folder, layout='cityscapes', split='train')",
            "torchvision", read_cityscapes),
     Layout("SceneParse150",
-           writer("images/training/{:06d}.jpg", "annotations/training/{:06d}.png"),
-           "data = load_image_folder(folder, layout='sceneparse150', unlabeled=[])",
+           writer("images/training/{:06d}.jpg", "annotations/training/{:06d}.png", first=1),
+           "data = load_image_folder(folder, layout='sceneparse150')",
            "loop with Pillow", loop("images/training/*.jpg", "annotations/training/*.png")),
     Layout("LIP",
            writer("TrainVal_images/train_images/{:06d}.jpg",
