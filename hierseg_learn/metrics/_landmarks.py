@@ -50,13 +50,7 @@ class Landmarks:
 
     def similarities(self, rows: np.ndarray) -> np.ndarray:
         """Kernel of rows and landmarks, (n_rows, n_landmarks)."""
-        scaled = rows * np.sqrt(self.weights)
-        squared = (
-            np.einsum("ij,ij->i", scaled, scaled)[:, np.newaxis]
-            - 2 * scaled @ self.points.T
-            + np.einsum("ij,ij->i", self.points, self.points)
-        )
-        return np.exp(-self.gamma * np.maximum(squared, 0.0))
+        return np.exp(-self.gamma * squared_distances(rows * np.sqrt(self.weights), self.points))
 
     def __call__(self, rows: np.ndarray) -> np.ndarray:
         """Features of rows, (n_rows, n_features + n_landmarks): the columns stay beside them."""
@@ -236,11 +230,16 @@ class KernelDiscriminant(NonlinearMetric):
         return weights / (weights.mean() or 1.0)
 
 
+def squared_distances(rows: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Squared distances of rows and others, (n_rows, n_others)."""
+    lengths = np.einsum("ij,ij->i", rows, rows)[:, np.newaxis]
+    lengths = lengths + np.einsum("ij,ij->i", others, others)
+    return np.maximum(lengths - 2 * rows @ others.T, 0.0)
+
+
 def median_squared_distance(rows: np.ndarray) -> float:
     """Median of the squared distances of two rows each, or their mean where that is 0."""
-    lengths = np.einsum("ij,ij->i", rows, rows)
-    squared = np.maximum(lengths[:, np.newaxis] - 2 * rows @ rows.T + lengths, 0.0)
-    squared = squared[np.triu_indices(len(rows), 1)]
+    squared = squared_distances(rows, rows)[np.triu_indices(len(rows), 1)]
     # of equal rows nothing but rounding is left
-    squared[squared <= 1e-12 * lengths.max()] = 0.0
+    squared[squared <= 1e-12 * np.einsum("ij,ij->i", rows, rows).max()] = 0.0
     return float(np.median(squared)) or float(squared.mean()) or 1.0

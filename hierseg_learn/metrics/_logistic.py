@@ -24,6 +24,7 @@ from ._combination import (
     Score,
     subsample,
 )
+from ._landmarks import squared_distances
 from ._lda import ClassScatter, Discriminants, ShrinkageLDA, fix_signs
 from .cross_fitting import held_out_folds
 from .lift import NO_EMBEDDING, Lift, NodeEmbedding
@@ -73,7 +74,7 @@ class ColumnsAndLandmarks:
 
     def similarities(self, rows: np.ndarray) -> np.ndarray:
         """The similarities alone, (n_rows, n_similar)."""
-        kernel = np.exp(-_squared_distances(rows, self.landmarks) / self.width)
+        kernel = np.exp(-squared_distances(rows, self.landmarks) / self.width)
         return kernel @ self.turn - self.center
 
     @classmethod
@@ -81,19 +82,14 @@ class ColumnsAndLandmarks:
         """Draw landmarks from standardized rows, (n_rows, n_columns)."""
         order = np.random.default_rng(seed).permutation(len(rows))
         landmarks = rows[order[:n_landmarks]]
-        apart = _squared_distances(rows[order[:MAX_WIDTH_ROWS]], landmarks)
+        apart = squared_distances(rows[order[:MAX_WIDTH_ROWS]], landmarks)
         apart = apart[apart > FLAT]
         width = float(np.median(apart)) if len(apart) else 1.0
-        sizes, turn = np.linalg.eigh(np.exp(-_squared_distances(landmarks, landmarks) / width))
+        sizes, turn = np.linalg.eigh(np.exp(-squared_distances(landmarks, landmarks) / width))
         kept = sizes > RANK * sizes.max(initial=0.0)
         turn = turn[:, kept] / np.sqrt(sizes[kept])
         plain = cls(landmarks, width, turn, np.zeros(turn.shape[1]))
         return replace(plain, center=plain.similarities(rows).mean(axis=0))
-
-
-def _squared_distances(rows: np.ndarray, others: np.ndarray) -> np.ndarray:
-    lengths = np.einsum("ij,ij->i", rows, rows)[:, None] + np.einsum("ij,ij->i", others, others)
-    return np.maximum(lengths - 2 * rows @ others.T, 0.0)
 
 
 @dataclass(frozen=True)
