@@ -175,7 +175,7 @@ class PartsExplanation(PairExplanation):
     Notes
     -----
     Write :math:`a_l` for the area of leaf l and :math:`w_l = a_l / \sum_k a_k` for its share
-    of an inner node u. Three kinds of columns of u come apart exactly; the training rows show which:
+    of an inner node u. Three kinds of columns of u come apart exactly, as training rows show:
 
     *area*, a sum over leaves. Leaf l accounts for :math:`a_l^A - a_l^B`.
 
