@@ -107,8 +107,10 @@ class HierarchicalMetricClassifier(
         softmax regression over all of these columns, not linear within nodes where held-out rows
         ask for it, which needs ``node_metric="lda"``, too, and decides by its logits with
         ``decision="linear"``; or by training the children's perceptrons on, which needs
-        ``node_metric="mlp"``. ``"auto"`` learns a projection and, with ``node_metric="lda"``,
-        softmax regressions, and keeps what has the lower loss on held-out rows.
+        ``node_metric="mlp"``. ``"auto"`` takes softmax regression with ``node_metric="lda"``
+        and a decision that may be linear, and a projection otherwise. Where the table has at least
+        as many columns as rows, or neighbors decide, it learns both, and keeps what has the lower
+        loss on held-out rows.
     n_components : int, default=None
         Most dimensions of the root's embedding, which is cut by its principal components where the
         combination gives more; this mixes the nodes, also under ``combination="weighted"``. None
@@ -584,7 +586,8 @@ class HierarchicalMetricClassifier(
         if self.decision == "linear":
             score = PosteriorScore(classes.weights)
         groups, found = _find_copies(table, codes, layout, names), {}
-        tried = {name: make_combination(spec) for name, spec in self._combinations().items()}
+        specs = self._combinations(*table.shape)
+        tried = {name: make_combination(spec) for name, spec in specs.items()}
         # the same folds for all, so that their losses compare
         draws = check_random_state(self.random_state)
         states = [*(deepcopy(draws) for _ in range(len(tried) - 1)), draws]
@@ -627,13 +630,16 @@ class HierarchicalMetricClassifier(
         self.combination_ = min(found, key=lambda name: found[name][1].loss)
         return found[self.combination_]
 
-    def _combinations(self) -> dict[str, Any]:
+    def _combinations(self, n_rows: int, n_columns: int) -> dict[str, Any]:
         """The combinations to try, by name."""
         if self.combination != "auto":
             name = self.combination if isinstance(self.combination, str) else "given"
             return {name: self.combination}
-        both = is_discriminant(self.node_metric) and self.decision != "prototypes"
-        return {name: name for name in ("projection", *(["logistic"] if both else []))}
+        if self.decision == "prototypes" or not is_discriminant(self.node_metric):
+            return {"projection": "projection"}
+        # weights of columns are worse than metrics of nodes only if columns are too many for them
+        both = self.decision == "neighbors" or n_columns >= n_rows
+        return {name: name for name in (*(["projection"] if both else []), "logistic")}
 
     def _store_metric(self, metric: TreeMetric) -> None:
         self.node_scores_ = self._node_series(metric.scores, "score")
