@@ -129,7 +129,8 @@ class HierarchicalMetricClassifier(
         discriminants in the root's embedding: posteriors of normal classes that share a covariance.
         For "linear", held-out rows choose how parents are combined by what such discriminants say
         of them. "auto" takes the neighbors, or the discriminants where these give held-out rows the
-        smaller log loss.
+        smaller log loss; logits that were learned with the metric, unless the neighbors' loss is
+        lower by more than a standard error.
     priors : array-like of shape (n_classes,), default=None
         Prior probabilities of the classes where the model is used, in the order of `classes_`. They
         shift the log-odds of two classes by the logarithm of the ratio of these priors, less that

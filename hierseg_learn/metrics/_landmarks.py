@@ -104,9 +104,13 @@ class ColumnsAndLandmarks:
             squares += np.mean(slope**2, axis=0)
         return squares
 
-    def weighted(self, weights: np.ndarray, rows: np.ndarray) -> ColumnsAndLandmarks:
-        """The same landmarks under other weights of the columns, (n_columns,)."""
-        return self._at(self.landmarks, np.sqrt(weights), rows[:BANDWIDTH_ROWS], rows)
+    def weighted(self, weights: np.ndarray, size: float, rows: np.ndarray) -> ColumnsAndLandmarks:
+        """The same landmarks under other weights of the columns, (n_columns,), and of another size.
+
+        The size is what similarities are multiplied by.
+        """
+        again = self._at(self.landmarks, np.sqrt(weights), rows[:BANDWIDTH_ROWS], rows)
+        return replace(again, turn=size * again.turn, center=size * again.center)
 
     @classmethod
     def of(cls, rows: np.ndarray, n_landmarks: int, seed: int) -> ColumnsAndLandmarks:

@@ -24,7 +24,7 @@ from ._combination import (
 )
 from ._landmarks import FLAT, RANK, ColumnsAndLandmarks
 from ._lda import ClassScatter, Discriminants, ShrinkageLDA, fix_signs
-from ._training import minimize_convex
+from ._training import MAX_STEPS, Softmax, fit_softmax
 from .cross_fitting import held_out_folds
 from .lift import NO_EMBEDDING, Lift, NodeEmbedding
 from .posteriors import Head, HeldOut
@@ -42,12 +42,10 @@ SCALES = np.array([1.0, 1.25, 1.6, 2.0, 2.5, 3.2, 4.0, 5.0])
 GIVE_UP = 1.03
 # kinds of features that are not linear in the table
 LANDMARKS, WEIGHTED = "landmarks", "weighted landmarks"
-MAX_STEPS = 60
 # of the nodes below the root, whose regressions decide nothing
 FEW_STEPS = 20
-# relative decrease of the loss at which the search for the weights ends, where held-out rows choose
-# and for the weights that are kept
-ROUGH, TOLERANCE = 1e-4, 1e-5
+# relative decrease of the loss at which the search for weights ends, where held-out rows choose
+ROUGH = 1e-4
 # columns, or directions of the rows, of which the scatter is still whitened
 MAX_WHITENED = 1000
 # landmarks of a node, at least
@@ -57,78 +55,11 @@ SIZE = 3.0
 # landmarks that leave at most this share of the loss get weights of the columns, so many times
 CURVED = 0.5
 N_WEIGHTINGS = 2
+
 # rows that the weights are computed from
 WEIGHT_ROWS = 1000
 # logits that are computed at once: bounds memory
 BLOCK_LOGITS = 2**16
-
-
-@dataclass(frozen=True)
-class Softmax:
-    """Weights of a softmax regression, of all classes: those without a row have -inf."""
-
-    weights: np.ndarray  # (n_features, n_classes)
-    intercepts: np.ndarray  # (n_classes,)
-
-    def products(self, features: np.ndarray) -> np.ndarray:
-        """Logits less intercepts of rows, (n_rows, n_features): (n_rows, n_classes) float64."""
-        return (features @ self.weights.astype(features.dtype)).astype(np.float64)
-
-    def scaled(self, scale: float, log_priors: np.ndarray) -> Softmax:
-        """Multiply log-odds, less those of the priors, (n_classes,)."""
-        seen = np.isfinite(self.intercepts)
-        moved = np.full_like(self.intercepts, -np.inf)
-        moved[seen] = scale * (self.intercepts[seen] - log_priors[seen]) + log_priors[seen]
-        return Softmax(scale * self.weights, moved)
-
-
-def fit_softmax(
-    features: np.ndarray,
-    codes: np.ndarray,
-    n_classes: int,
-    penalties: Sequence[float],
-    n_steps: int = MAX_STEPS,
-    tolerance: float = TOLERANCE,
-) -> Iterator[Softmax]:
-    """Fit a softmax regression for every penalty, each from the weights of the last.
-
-    The mean log loss plus half the penalty times the squared weights is least; intercepts are free.
-    Shapes: `features` (n_samples, n_features) float32, `codes` (n_samples,) int.
-    """
-    seen, places = np.unique(codes, return_inverse=True)
-    (n_rows, n_features), n_seen = features.shape, len(seen)
-    own = np.arange(n_rows) * n_seen + places
-    targets = np.zeros((n_rows, n_seen))
-    targets.reshape(-1)[own] = 1 / n_rows
-    across = np.ascontiguousarray(features.T)
-
-    def loss_grad(penalty: float, flat: np.ndarray) -> tuple[float, np.ndarray]:
-        both = flat.reshape(n_features + 1, n_seen)
-        weights, intercepts = both[:-1], both[-1]
-        logits = Softmax(weights, intercepts).products(features)
-        logits += intercepts
-        logits -= logits.max(axis=1, keepdims=True)
-        told = float(logits.take(own).sum())
-        proba = np.exp(logits, out=logits)
-        sums = proba.sum(axis=1, keepdims=True)
-        squares = float(np.vdot(weights, weights))
-        loss = (float(np.log(sums).sum()) - told) / n_rows + penalty / 2 * squares
-        proba /= n_rows * sums
-        excess = np.subtract(proba, targets, out=proba)
-        grad = np.empty_like(both)
-        grad[:-1] = across @ excess.astype(features.dtype)
-        grad[:-1] += penalty * weights
-        grad[-1] = excess.sum(axis=0)
-        return loss, grad.reshape(-1)
-
-    flat = np.zeros((n_features + 1) * n_seen)
-    flat[-n_seen:] = np.log(np.bincount(places) / n_rows)
-    for penalty in penalties:
-        flat = minimize_convex(partial(loss_grad, penalty), flat, n_steps, tolerance)
-        weights, intercepts = np.zeros((n_features, n_classes)), np.full(n_classes, -np.inf)
-        weights[:, seen] = flat[:-n_seen].reshape(n_features, n_seen)
-        intercepts[seen] = flat[-n_seen:]
-        yield Softmax(weights, intercepts)
 
 
 @dataclass(frozen=True)
@@ -544,16 +475,20 @@ class Table:
         again = []
         for similar, (known, weights) in zip(before, found, strict=True):
             embeds, some, starts = list(similar.embeds), subsample(known, WEIGHT_ROWS), [0, 0]
+            slopes = {}
             for node in nodes:
                 embed, block = embeds[node], rows[node]
                 stops = [starts[0] + block.shape[1], starts[1] + embed.turn.shape[1]]
                 own, of_kernel = (
                     part[slice(*ends)] for part, *ends in zip(weights, starts, stops, strict=True)
                 )
-                slopes = embed.slopes(block[some], own, of_kernel)
-                if slopes.any():
-                    embeds[node] = embed.weighted(slopes / slopes.mean(), block[known])
+                slopes[node] = embed.slopes(block[some], own, of_kernel)
                 starts = stops
+            largest = max((own.mean() for own in slopes.values() if len(own)), default=0.0)
+            for node, own in slopes.items():
+                if own.any():
+                    size = float(np.sqrt(own.mean() / largest))
+                    embeds[node] = embeds[node].weighted(own / own.mean(), size, rows[node][known])
             again.append(Similarities.of(embeds, rows))
         return replace(self, _weighted=tuple(again))
 
@@ -629,8 +564,9 @@ class LogisticCombination(Combination):
     which learn what is not linear within a node. Held-out rows choose the kind, the penalty of the
     squared weights and a scale of the log-odds, by the log loss. Where landmarks halve the loss,
     columns that do not matter would drown those that do: the columns of every node are then
-    weighted in :math:`d^2` by the mean squared derivative of the logits, twice [2]_, and held-out
-    rows say whether this is better.
+    weighted in :math:`d^2` by the mean squared derivative of the logits, and its similarities
+    multiplied by the root of the mean of these, twice [2]_; held-out rows say whether this is
+    better.
 
     Parameters
     ----------

@@ -32,7 +32,7 @@ import numpy as np
 from scipy.special import log_softmax, softmax
 
 from ._combination import subsample
-from .posteriors import any_class_loss, weights_of
+from .posteriors import any_class_losses, weights_of
 
 # votes that are added
 SMOOTHINGS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
@@ -151,11 +151,11 @@ class HeldOutVotes:
 
     def calibrate(
         self, shares: np.ndarray, priors: np.ndarray, class_weight: np.ndarray | None
-    ) -> tuple[VoteCalibration, float]:
+    ) -> tuple[VoteCalibration, np.ndarray]:
         """Choose k, the smoothing and the temperature by the log loss.
 
-        All arrays are (n_classes,). Also returns `any_class_loss` of all rows, by which decisions
-        compare.
+        All arrays are (n_classes,). Also returns `any_class_losses` of all rows, (n_rows,), by
+        which decisions compare.
         """
         rows = subsample(np.arange(len(self.codes)), max(1, MAX_PROBABILITIES // len(shares)))
         # one row of every class beside those that are held out
@@ -188,7 +188,7 @@ class HeldOutVotes:
         # some of the rows choose, but decisions are compared by the same rows
         codes, votes = self.codes, self.by_neighbors[chosen.n_neighbors]
         own = log_softmax(chosen.scores(votes), axis=1)[np.arange(len(codes)), codes]
-        return chosen, any_class_loss(own, priors[codes], weights_of(codes, class_weight))
+        return chosen, any_class_losses(own, priors[codes], weights_of(codes, class_weight))
 
 
 def _loss(

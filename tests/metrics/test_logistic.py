@@ -11,7 +11,8 @@ from sklearn.linear_model import LogisticRegression
 
 from hierseg_learn import HierarchicalMetricClassifier
 from hierseg_learn.metrics import NCA, LogisticCombination, ShrinkageLDA
-from hierseg_learn.metrics._logistic import SCALES, Features, Space, fit_softmax
+from hierseg_learn.metrics._logistic import SCALES, Features, Space
+from hierseg_learn.metrics._training import fit_softmax
 from tests.tables import named_table
 
 
