@@ -78,6 +78,7 @@ def calibrate(
     classes.
     """
     held_out = metric.held_out
+    decision = read_decision(decision, n_neighbors, weights)
     fallback = min(DEFAULT_NEIGHBORS, len(codes)) if n_neighbors == "auto" else n_neighbors
     calibration = VoteCalibration(fallback, classes.shares, classes.priors, DEFAULT_SMOOTHING)
     found, losses = Calibration("neighbors", calibration, 1.0), np.array([np.inf])
@@ -105,6 +106,12 @@ def calibrate(
             loss = posteriors.loss if held_out else np.inf
             return Calibration("linear", found.votes, posteriors.temperature, posteriors, loss)
     return found
+
+
+def read_decision(decision: str, n_neighbors: int | str, weights: str | Callable | None) -> str:
+    """Whoever says how neighbors vote asks for their votes."""
+    says_how = n_neighbors != "auto" or weights not in (None, "uniform")
+    return "neighbors" if decision == "auto" and says_how else decision
 
 
 def _standard_error(values: np.ndarray) -> float:
