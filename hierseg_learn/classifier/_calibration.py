@@ -78,7 +78,7 @@ def calibrate(
     classes.
     """
     held_out = metric.held_out
-    decision = asked_decision(decision, n_neighbors, weights)
+    decision = read_decision(decision, n_neighbors, weights)
     fallback = min(DEFAULT_NEIGHBORS, len(codes)) if n_neighbors == "auto" else n_neighbors
     calibration = VoteCalibration(fallback, classes.shares, classes.priors, DEFAULT_SMOOTHING)
     found, losses = Calibration("neighbors", calibration, 1.0), np.array([np.inf])
@@ -108,10 +108,10 @@ def calibrate(
     return found
 
 
-def asked_decision(decision: str, n_neighbors: int | str, weights: str | Callable | None) -> str:
-    """The decision that is asked for: whoever says how neighbors vote asks for their votes."""
-    votes = n_neighbors != "auto" or weights not in (None, "uniform")
-    return "neighbors" if decision == "auto" and votes else decision
+def read_decision(decision: str, n_neighbors: int | str, weights: str | Callable | None) -> str:
+    """Whoever says how neighbors vote asks for their votes."""
+    says_how = n_neighbors != "auto" or weights not in (None, "uniform")
+    return "neighbors" if decision == "auto" and says_how else decision
 
 
 def _standard_error(values: np.ndarray) -> float:
