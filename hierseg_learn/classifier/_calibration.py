@@ -31,7 +31,7 @@ class Calibration:
     votes: VoteCalibration
     temperature: float
     posteriors: Posteriors | None = None  # of a linear decision
-    loss: float = np.inf  # `any_class_loss` of held-out rows, if that is known
+    loss: float = np.inf  # sum of `any_class_losses` of held-out rows, if that is known
 
 
 @dataclass(frozen=True)
@@ -78,9 +78,10 @@ def calibrate(
     classes.
     """
     held_out = metric.held_out
+    decision = read_decision(decision, n_neighbors, weights)
     fallback = min(DEFAULT_NEIGHBORS, len(codes)) if n_neighbors == "auto" else n_neighbors
     calibration = VoteCalibration(fallback, classes.shares, classes.priors, DEFAULT_SMOOTHING)
-    found, votes_loss = Calibration("neighbors", calibration, 1.0), np.inf
+    found, losses = Calibration("neighbors", calibration, 1.0), np.array([np.inf])
     if decision == "prototypes":
         return replace(
             found, decision=decision, temperature=fit_temperature(held_out, classes.weights)
@@ -89,17 +90,33 @@ def calibrate(
         tried = AUTO_NEIGHBORS if n_neighbors == "auto" else (n_neighbors,)
         votes = _held_out_votes(backend, held_out, len(classes.shares), tried, fallback, weights)
         drawn = classes.drawn()
-        chosen, votes_loss = votes.calibrate(drawn.shares, drawn.priors, drawn.weights)
+        chosen, losses = votes.calibrate(drawn.shares, drawn.priors, drawn.weights)
         chosen = replace(chosen, priors=classes.priors)
-        found = Calibration("neighbors", chosen, chosen.temperature, loss=votes_loss)
+        found = Calibration("neighbors", chosen, chosen.temperature, loss=losses.sum())
     if decision == "linear" or (decision == "auto" and held_out):
         posteriors = fit_posteriors(
             points, codes, metric.unseen, held_out, classes.weights, metric.head
         )
-        if decision == "linear" or posteriors.loss < votes_loss:
+        in_doubt = 0.0
+        if decision == "auto" and metric.head is not None:
+            # what was learned with the metric is kept, unless votes are surely better
+            heads = [part.head.losses(part, classes.weights) for part in held_out]
+            in_doubt = _standard_error(losses - np.concatenate(heads))
+        if decision == "linear" or posteriors.loss < losses.sum() + in_doubt:
             loss = posteriors.loss if held_out else np.inf
             return Calibration("linear", found.votes, posteriors.temperature, posteriors, loss)
     return found
+
+
+def read_decision(decision: str, n_neighbors: int | str, weights: str | Callable | None) -> str:
+    """Whoever says how neighbors vote asks for their votes."""
+    says_how = n_neighbors != "auto" or weights not in (None, "uniform")
+    return "neighbors" if decision == "auto" and says_how else decision
+
+
+def _standard_error(values: np.ndarray) -> float:
+    """Standard error of the sum of values of independent rows, (n_rows,)."""
+    return float(np.sqrt(len(values)) * values.std())
 
 
 def _held_out_votes(
