@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.utils.class_weight import compute_class_weight
 
 from ..metrics import VoteCalibration
+from ..metrics.block_sums import ClassScatter
 from ..metrics.calibration import HeldOutVotes
 from ..metrics.posteriors import HeldOut, Posteriors, fit_posteriors, fit_temperature
 from ..metrics.ties import find_tied
@@ -71,11 +72,12 @@ def calibrate(
     n_neighbors: int | str,
     weights: str | Callable | None,
     backend: Any,
+    whole: tuple[np.ndarray, ClassScatter] | None = None,
 ) -> Calibration:
     """Choose what makes probabilities of votes, or of discriminants, by held-out rows.
 
     `points` are the training rows in the root's space, (n_samples, n_components), `codes` their
-    classes.
+    classes. `whole` is that of `fit_posteriors`.
     """
     held_out = metric.held_out
     fallback = min(DEFAULT_NEIGHBORS, len(codes)) if n_neighbors == "auto" else n_neighbors
@@ -94,7 +96,7 @@ def calibrate(
         found = Calibration("neighbors", chosen, chosen.temperature, loss=votes_loss)
     if decision == "linear" or (decision == "auto" and held_out):
         posteriors = fit_posteriors(
-            points, codes, metric.unseen, held_out, classes.weights, metric.head
+            points, codes, metric.unseen, held_out, classes.weights, metric.head, whole
         )
         if decision == "linear" or posteriors.loss < votes_loss:
             loss = posteriors.loss if held_out else np.inf

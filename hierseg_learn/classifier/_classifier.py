@@ -30,6 +30,7 @@ from ..metrics.base import (
     embedded_distance,
     pair_differences,
 )
+from ..metrics.block_sums import BlockSums
 from ..metrics.canonical import canonical_order, reorder
 from ..metrics.cross_fitting import find_copies
 from ..metrics.lift import Lift, LiftedMap
@@ -42,12 +43,14 @@ from ..metrics.registry import (
     make_node_metric,
 )
 from ..metrics.tree_metric import TreeMetric, fit_tree_metric
+from ..table.blocks import is_in_blocks
 from ..table.checks import check_rows, check_table
 from ..table.layout import TableLayout, read_layout, read_remark
 from ..tree import SegmentTree
 from ..utils import Estimator, fill_doc
 from ..utils.labels import check_labels, check_same_kind
 from ..utils.progress import ProgressBar
+from ._blocks import SummedTable, by_blocks, computed, sum_blocks
 from ._calibration import Calibration, Classes, calibrate, check_class_weight
 from ._explain import ExplainMixin
 from ._linear import Linear, check_priors, temper_priors
@@ -330,12 +333,18 @@ class HierarchicalMetricClassifier(
             fewer rows than neighbors, or `priors` are no probabilities of the classes.
         """
         get_backend(self.device)  # raises at once if a GPU is asked for and missing
-        remark = read_remark(X)
+        remark, sums, labels = read_remark(X), None, y
+        if is_in_blocks(X):
+            remark = remark or getattr(X, "remark", "")
+            table = self._sum_blocks(X, y)
+            X, y, labels, sums = table.rows, table.y, table.labels, table.sums
         X, y = check_table(self, X, y, copy=True)
-        self.classes_, codes = np.unique(y, return_inverse=True)
-        self._check_enough(codes)
+        labels = y if sums is None else labels
+        self.classes_, codes = np.unique(labels, return_inverse=True)
         counts = np.bincount(codes)
-        class_weight = check_class_weight(self.class_weight, self.classes_, y)
+        codes = codes if sums is None else np.searchsorted(self.classes_, y)
+        self._check_enough(codes)
+        class_weight = check_class_weight(self.class_weight, self.classes_, labels)
         classes = Classes.of(counts, check_priors(self.priors, counts), class_weight)
         self.priors_ = classes.priors
         self.class_weight_ = np.ones(len(counts)) if class_weight is None else class_weight
@@ -356,12 +365,16 @@ class HierarchicalMetricClassifier(
         table, table_codes = reorder(X, order, by_name), self._class_ranks[codes[order]]
         # by the ranks of the classes
         ranked = classes.take(np.argsort(self._class_ranks))
-        metric, calibration, rows = self._learn(X, table, table_codes, order, by_name, ranked)
+        if sums is not None:
+            self.prototypes_ = sums.class_means()
+            sums = sums.take(order, by_name, np.argsort(self._class_ranks))
+        metric, calibration, rows = self._learn(X, table, table_codes, order, by_name, ranked, sums)
         self._store_metric(metric)
-        self.prototypes_ = np.empty((len(self.classes_), X.shape[1]))
-        for code, rank in enumerate(self._class_ranks):
-            members = table[table_codes == rank]
-            self.prototypes_[code, by_name] = members.mean(axis=0, dtype=np.float64)
+        if sums is None:
+            self.prototypes_ = np.empty((len(self.classes_), X.shape[1]))
+            for code, rank in enumerate(self._class_ranks):
+                members = table[table_codes == rank]
+                self.prototypes_[code, by_name] = members.mean(axis=0, dtype=np.float64)
         places = np.argsort(by_name) if self._lift is None else slice(None)
         self._center = rows.mean(axis=0, dtype=np.float64)[places]
         self._codes = codes
@@ -376,6 +389,7 @@ class HierarchicalMetricClassifier(
             self._offsets = head.offsets
         return self
 
+    @by_blocks
     def predict(self, X: Any) -> np.ndarray:
         """Predict classes.
 
@@ -394,6 +408,7 @@ class HierarchicalMetricClassifier(
         codes = self._scores(X).argmax(axis=1)
         return self.classes_[codes]
 
+    @by_blocks
     def predict_proba(self, X: Any) -> np.ndarray:
         """Predict the probabilities of the classes.
 
@@ -410,6 +425,7 @@ class HierarchicalMetricClassifier(
         """
         return to_proba(self._scores(X))
 
+    @by_blocks
     def predict_log_proba(self, X: Any) -> np.ndarray:
         """Predict logarithms of the probabilities of the classes.
 
@@ -425,6 +441,7 @@ class HierarchicalMetricClassifier(
         """
         return log_softmax(self._scores(X), axis=1)
 
+    @by_blocks
     def decision_function(self, X: Any) -> np.ndarray:
         """Score the classes by their log posteriors, as scikit-learn's discriminants do.
 
@@ -464,8 +481,8 @@ class HierarchicalMetricClassifier(
             If y is not one class per row, has a missing value, or is of another kind than
             `classes_`, such as numbers where these are text.
         """
-        predicted = self.predict(X)
-        y = check_labels(y, "y", len(predicted))
+        predicted = np.asarray(computed(self.predict(X)))
+        y = check_labels(computed(y), "y", len(predicted))
         check_same_kind(y, "y", self.classes_, "the classes of the model are")
         return float(accuracy_score(y, predicted, sample_weight=sample_weight))
 
@@ -568,11 +585,12 @@ class HierarchicalMetricClassifier(
         order: np.ndarray,
         by_name: np.ndarray,
         classes: Classes,
+        sums: BlockSums | None,
     ) -> tuple[TreeMetric, Calibration, np.ndarray]:
         """Learn the metric of a table, that of X by the order of rows and columns.
 
         Of several combinations, that with the lowest loss on held-out rows is kept. Also returns
-        the table, lifted.
+        the table, lifted. With `sums`, the table has some of the rows that they are over.
         """
         backend = get_backend(self.device, n_values=X.size)
         names = None if self._names() is None else [self._names()[i] for i in by_name]
@@ -584,7 +602,7 @@ class HierarchicalMetricClassifier(
         if self.decision == "linear":
             score = PosteriorScore(classes.weights)
         groups, found = _find_copies(table, codes, layout, names), {}
-        tried = {name: make_combination(spec) for name, spec in self._combinations().items()}
+        tried = {name: make_combination(spec) for name, spec in self._combinations(sums).items()}
         # the same folds for all, so that their losses compare
         draws = check_random_state(self.random_state)
         states = [*(deepcopy(draws) for _ in range(len(tried) - 1)), draws]
@@ -605,6 +623,7 @@ class HierarchicalMetricClassifier(
                     random_state=state,
                     on_step=bar.advance,
                     groups=groups,
+                    sums=sums,
                 ).take([tree.index(path) for path in self.tree_.paths], by_name)
                 root, lift = self.tree_.root, metric.lifts[self.tree_.root]
                 rows, root_map = table, metric.components(root)
@@ -612,7 +631,10 @@ class HierarchicalMetricClassifier(
                     root_map = root_map[:, by_name]
                 else:
                     rows = lift(X)[order]
-                center = rows.mean(axis=0, dtype=np.float64)
+                center, whole = rows.mean(axis=0, dtype=np.float64), None
+                if sums is not None and lift is None and metric.unseen is None:
+                    center, scatter = sums.without(None)
+                    whole = np.zeros(len(root_map)), scatter.through(root_map)
                 calibration = calibrate(
                     self.decision,
                     Embedding.of(root_map, rows, center).points,
@@ -622,16 +644,36 @@ class HierarchicalMetricClassifier(
                     n_neighbors=self.n_neighbors,
                     weights=self.weights,
                     backend=backend,
+                    whole=whole,
                 )
                 found[name] = metric, calibration, rows
         self.combination_ = min(found, key=lambda name: found[name][1].loss)
         return found[self.combination_]
 
-    def _combinations(self) -> dict[str, Any]:
-        """The combinations to try, by name."""
+    def _sum_blocks(self, X: Any, y: Any) -> SummedTable:
+        """Read a table that is not in memory: its sums, and some of its rows."""
+
+        def check(labels: np.ndarray) -> None:
+            self.classes_ = np.unique(labels)
+            self._check_enough(labels)
+
+        return sum_blocks(
+            X,
+            y,
+            check,
+            n_folds=max(make_combination(spec).cv for spec in self._combinations(X).values()),
+            n_jobs=self.n_jobs,
+            verbose=self.verbose,
+            random_state=self.random_state,
+        )
+
+    def _combinations(self, sums: Any = None) -> dict[str, Any]:
+        """The combinations to try, by name; those that learn from sums, if there are any."""
         if self.combination != "auto":
             name = self.combination if isinstance(self.combination, str) else "given"
             return {name: self.combination}
+        if sums is not None and is_discriminant(self.node_metric):
+            return {"scatter": "scatter"}
         both = is_discriminant(self.node_metric) and self.decision != "prototypes"
         return {name: name for name in ("projection", *(["logistic"] if both else []))}
 
