@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ._pixels import PixelEncoding, check_image_shape
-from ._storage import ImageFiles, RaggedArrays, resolve_key
+from ._storage import ImageFiles, RaggedArrays, digest_of, resolve_key
 from .labels import IdRule, check_same_size, to_label_map
 
 if TYPE_CHECKING:
@@ -147,6 +147,34 @@ class ImageBatch:
         check_same_size(raw.shape, size or self.image_size(i), where)
         self.drops[i] = self._rule.n_dropped(raw), raw.size
         return to_label_map(raw, self._rule, where, may_be_empty=may_be_empty)
+
+    def names(self) -> list[str] | None:
+        """Paths, or names, of the images; None where they are in memory."""
+        return list(self._images.paths) if isinstance(self._images, ImageFiles) else None
+
+    def stamp(self, i: int) -> list[int]:
+        """Size and time of change of the files of image `i` and its label map; [] in memory."""
+        return [
+            number
+            for collection in (self._images, self._masks)
+            if isinstance(collection, ImageFiles)
+            for number in collection.stamp(i)
+        ]
+
+    def content(self, i: int) -> str:
+        """Digest of what is stored of image `i` and its label map, decoded or not."""
+        return " ".join(
+            collection.content(i)
+            if isinstance(collection, ImageFiles)
+            else digest_of(collection[i])
+            for collection in (self._images, self._masks)
+            if collection is not None
+        )
+
+    def recipes(self) -> list[Any]:
+        """How files of images and of label maps are read."""
+        collections = (self._images, self._masks)
+        return [found.recipe for found in collections if isinstance(found, ImageFiles)]
 
     def settled(self, unlabeled: tuple[int, ...] | None, parts: tuple[int, ...]) -> ImageBatch:
         """Read the label maps as a model with these ids of no part and these part ids does.

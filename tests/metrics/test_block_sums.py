@@ -1,5 +1,7 @@
 """Sums of a table by fold and drawn rows: of what, how many, and what follows from them."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -26,7 +28,7 @@ def summer_of(rows, codes, n_folds=3):
 def summed(rows, codes, n_parts=1, summer=None):
     summer = summer_of(rows, codes) if summer is None else summer
     bounds = np.linspace(0, len(rows), n_parts + 1).astype(int)
-    spans = zip(bounds[:-1], bounds[1:])
+    spans = pairwise(bounds)
     return SummedRows.join([summer(rows[a:b], a, codes[a:b]) for a, b in spans])
 
 

@@ -29,12 +29,12 @@ class Stored:
         return self.frame.to_numpy()[self.block_slices[number]]
 
 
-def seen(table, values=np.arange(20), **params):
+def seen(table, n_rows=20, **params):
     """What a function of the blocks gets."""
     found = table.reduce(
         lambda rows, start, own: [(rows.tolist(), start, own.tolist())],
-        values,
-        lambda parts: sum(parts, []),
+        np.arange(n_rows),
+        lambda parts: [one for part in parts for one in part],
         **params,
     )
     return found
@@ -97,7 +97,7 @@ def test_a_late_number_that_is_missing_is_named():
     with pytest.raises(ValueError, match="contains infinity in block 3"):
         list(RowBlocks(wrong).map(len))
     huge = pd.DataFrame(np.full((8, 2), 1e308), columns=["a", "b"])
-    assert len(seen(RowBlocks(huge), np.arange(8))) == 2
+    assert len(seen(RowBlocks(huge), 8)) == 2
 
 
 def test_classes_of_all_rows():
