@@ -606,7 +606,9 @@ class LogisticCombination(Combination):
             learner._validate_params()
         folds = held_out_folds(codes, self.cv, random_state, groups)
         table = Table(X, columns, self.n_landmarks, random_state)
-        regressions = Regressions(codes, folds, Parallel(n_jobs=n_jobs, prefer="threads"))
+        # steps go on where the last ones stopped, so they stay in this process
+        threads = Parallel(n_jobs=n_jobs, require="sharedmem")
+        regressions = Regressions(codes, folds, threads)
         everything = table.features(tree.subtree(tree.root), learners[tree.root])
         if everything.n_columns:
             tried, scale, root_score = regressions.search(everything)
