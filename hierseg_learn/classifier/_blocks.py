@@ -43,7 +43,9 @@ def sum_blocks(
     blocks = RowBlocks(X)
     labels = blocks.labels(y)
     check(labels)
-    codes = np.unique(labels, return_inverse=True)[1].astype(np.int32)
+    codes = np.unique(labels, return_inverse=True)[1]
+    # as small as can be, since they travel with the tasks
+    codes = codes.astype(np.min_scalar_type(int(codes.max())))
     names = range(blocks.shape[1]) if blocks.columns is None else blocks.columns
     ranks = np.argsort(np.array(sorted(range(len(names)), key=names.__getitem__)))
     seed = int(check_random_state(random_state).randint(np.iinfo(np.int32).max))

@@ -180,7 +180,7 @@ class RowBlocks:
 
         run, merge = dask.delayed(_call_on_parts), dask.delayed(join)
         function, shape = dask.delayed(function, traverse=False), self._source.expected
-        parts = self._source.delayed_parts()
+        parts = self._source.parts
         level = [
             run(
                 function,
@@ -406,18 +406,22 @@ class _Dask:
         self.expected = _Expected(self.columns, self.dtype, "partition")
 
     def count_rows(self) -> tuple[int, ...]:
-        # of a single column, so that files are not read whole
-        first = self.frame[[self.frame.columns[0]]]
-        return tuple(map(int, first.map_partitions(len, meta=(None, "int64")).compute()))
+        import dask
 
-    def delayed_parts(self) -> list[Any]:
-        return self.frame.to_delayed()
+        # of a single column, so that files are not read whole
+        first = _delayed_parts(self.frame[[self.frame.columns[0]]])
+        return dask.compute(*map(dask.delayed(len), first))
+
+    @cached_property
+    def parts(self) -> list[Any]:
+        """One of dask's Delayed for every partition."""
+        return _delayed_parts(self.frame)
 
     def load(self, sizes: Sequence[int], start: int, pieces: list[Piece]) -> np.ndarray:
         import dask
 
         numbers = [part for part, *_ in pieces]
-        parts = dask.compute(*(self.frame.partitions[part] for part in numbers))
+        parts = dask.compute(*(self.parts[part] for part in numbers))
         return self.expected.join(parts, [sizes[part] for part in numbers], start, pieces)
 
 
@@ -445,12 +449,21 @@ def _common_dtype(dtypes: Any) -> np.dtype:
     return np.dtype(np.float32 if is_single else np.float64)
 
 
+def _delayed_parts(collection: Any) -> list[Any]:
+    """One of dask's Delayed for every partition of a frame, Series or Array."""
+    if hasattr(collection, "simplify"):
+        # further optimization joins the partitions of frames with few columns
+        collection = collection.simplify()
+        return collection.to_delayed(optimize_graph=False)
+    return np.ravel(collection.to_delayed()).tolist()
+
+
 def _compute_column(y: Any) -> tuple[Any, tuple[int, ...]]:
     """A dask Series or Array in memory, and the number of rows of every partition."""
     import dask
     import pandas as pd
 
-    parts = dask.compute(*np.ravel(y.to_delayed()).tolist())
+    parts = dask.compute(*_delayed_parts(y))
     lengths = tuple(map(len, parts))
     if hasattr(parts[0], "iloc"):
         return pd.concat(parts, ignore_index=True), lengths

@@ -10,7 +10,8 @@ from sklearn.base import clone
 
 from hierseg_learn import HierarchicalMetricClassifier
 from hierseg_learn.metrics import LinearMetric, block_sums
-from hierseg_learn.table import RowBlocks, blocks
+from hierseg_learn.table import RowBlocks, blocks, open_table
+from hierseg_learn.table.folder import Head, Inputs, TableFolder
 from tests.tables import named_table
 
 TABLE, CODES = named_table(700, n_classes=3, n_columns=4, signal=1.5, seed=1)
@@ -159,22 +160,34 @@ def test_a_class_that_many_blocks_lack(monkeypatch):
     assert "rare" in make().fit(RowBlocks(X), labels).classes_
 
 
-def test_a_stored_table(tmp_path, model):
-    folder = pytest.importorskip("hierseg_learn.table.folder")
-    head = folder.Head(tuple(X.columns), "float32", "npy", 500, 150, "integers", "text")
-    table = folder.TableFolder.create(tmp_path / "table", head)
+def stored_table(path, layout):
+    head = Head(tuple(X.columns), "float32", layout, 500, 150, "integers", "text", settings={})
+    table = TableFolder.create(path, head)
     for k in range(head.n_blocks):
         rows = head.inputs(k)
-        inputs = folder.Inputs(ids=list(range(rows.start, rows.stop)), y=list(y[rows]))
+        inputs = Inputs(ids=list(range(rows.start, rows.stop)), y=list(y[rows]))
         table.write(k, X[rows].to_numpy(), inputs)
-    from hierseg_learn.table import open_table
+    return open_table(path)
 
-    stored = open_table(tmp_path / "table")
+
+def test_a_stored_table(tmp_path, model):
+    stored = stored_table(tmp_path / "table", "npy")
     found = make(n_jobs=2).fit(stored, None)
     assert bits(found) == bits(model)
     assert_array_equal(found.predict(stored), model.predict(X))
     first = next(found.explain_predictions(stored))
     assert len(first.direct) == 150
+
+
+def test_parquet_files(tmp_path, model):
+    pytest.importorskip("pyarrow")
+    pytest.importorskip("dask.dataframe")
+    stored = stored_table(tmp_path / "table", "parquet")
+    frame, labels = stored.to_dask(return_X_y=True)
+    # dask reads several files at once for few columns, as for the classes
+    assert bits(make().fit(frame, labels)) == bits(model)
+    assert bits(make().fit(frame, y)) == bits(model)
+    assert_array_equal(model.predict(frame).compute(), model.predict(X))
 
 
 def test_dask_frames(model):
