@@ -302,3 +302,8 @@ def any_class_losses(log_proba: np.ndarray, priors: np.ndarray, weights: np.ndar
     All are (n_rows,): logarithms of the probabilities of their classes, and the priors of these.
     """
     return -weights * np.log((1 - ANY_CLASS) * np.exp(log_proba) + ANY_CLASS * priors)
+
+
+def standard_error(values: np.ndarray) -> float:
+    """Standard error of the sum of values of independent rows, (n_rows,)."""
+    return float(np.sqrt(len(values)) * values.std())
