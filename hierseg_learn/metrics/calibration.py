@@ -25,13 +25,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
 from scipy.special import log_softmax, softmax
 
 from ._combination import subsample
-from .posteriors import any_class_loss, weights_of
+from .posteriors import any_class_losses, weights_of
 
 # votes that are added
 SMOOTHINGS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
@@ -150,16 +151,16 @@ class HeldOutVotes:
 
     def calibrate(
         self, shares: np.ndarray, priors: np.ndarray, class_weight: np.ndarray | None
-    ) -> tuple[VoteCalibration, float]:
+    ) -> tuple[VoteCalibration, np.ndarray]:
         """Choose k, the smoothing and the temperature by the log loss.
 
-        All arrays are (n_classes,). Also returns `any_class_loss` of all rows, by which decisions
-        compare.
+        All arrays are (n_classes,). Also returns `any_class_losses` of all rows, (n_rows,), by
+        which decisions compare.
         """
         rows = subsample(np.arange(len(self.codes)), max(1, MAX_PROBABILITIES // len(shares)))
         # one row of every class beside those that are held out
         unexpected = len(shares) / (len(rows) + len(shares))
-        lowest, chosen = np.inf, None
+        lowest, chosen, place = np.inf, None, int(np.argmax(TEMPERATURES == 1.0))
         for n_neighbors, votes in self.by_neighbors.items():
             # most rows get the votes of another: they are looked at once
             places = np.column_stack([votes[rows].round(12), self.codes[rows]])
@@ -170,14 +171,38 @@ class HeldOutVotes:
                 tried = VoteCalibration(n_neighbors, shares, priors, smoothing)
                 ratios = tried.log_ratios
                 smoothed = tried.scores(votes) - ratios
-                for temperature in TEMPERATURES:
-                    log_proba = log_softmax(smoothed / temperature + ratios, axis=1)
-                    own = log_proba[np.arange(len(codes)), codes]
-                    losses = -(1 - unexpected) * own - unexpected * (log_proba @ priors)
-                    loss = float(weights @ losses)
-                    if loss < lowest:
-                        lowest, chosen = loss, replace(tried, temperature=float(temperature))
+                loss_at = cache(
+                    partial(_loss, smoothed, ratios, codes, weights, priors, unexpected)
+                )
+                # convex in 1 / T: downhill from where the last ended
+                moves = (-1, 1)
+                while True:
+                    steps = [place + by for by in moves if 0 <= place + by < len(TEMPERATURES)]
+                    best = min([place, *steps], key=loss_at)
+                    if best == place:
+                        break
+                    moves, place = (best - place,), best
+                if loss_at(place) < lowest:
+                    lowest = loss_at(place)
+                    chosen = replace(tried, temperature=float(TEMPERATURES[place]))
         # some of the rows choose, but decisions are compared by the same rows
         codes, votes = self.codes, self.by_neighbors[chosen.n_neighbors]
         own = log_softmax(chosen.scores(votes), axis=1)[np.arange(len(codes)), codes]
-        return chosen, any_class_loss(own, priors[codes], weights_of(codes, class_weight))
+        return chosen, any_class_losses(own, priors[codes], weights_of(codes, class_weight))
+
+
+def _loss(
+    smoothed: np.ndarray,
+    ratios: np.ndarray,
+    codes: np.ndarray,
+    weights: np.ndarray,
+    priors: np.ndarray,
+    unexpected: float,
+    place: int,
+) -> float:
+    """Weighted log loss at a temperature, where a share of the rows is of any class."""
+    scores = smoothed / TEMPERATURES[place] + ratios
+    scores -= scores.max(axis=1, keepdims=True)
+    log_proba = scores - np.log(np.exp(scores).sum(axis=1, keepdims=True))
+    own = log_proba[np.arange(len(codes)), codes]
+    return float(weights @ (-(1 - unexpected) * own - unexpected * (log_proba @ priors)))
