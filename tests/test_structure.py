@@ -35,7 +35,7 @@ MAY_IMPORT = {
     "segmentation": FOUNDATION | {"descriptors", "parts"},
     "metrics": {"tree", "kernels", "table", "utils"},
     "explain": {"tree", "table", "metrics", "utils"},
-    "transformer": TO_TABLE,
+    "transformer": TO_TABLE | {"_version"},
     "classifier": FROM_TABLE,
     "compositing": {"images", "tree", "utils"},
     "datasets": {"images", "tree", "compositing", "utils"},

@@ -153,28 +153,29 @@ class ImageBatch:
         return list(self._images.paths) if isinstance(self._images, ImageFiles) else None
 
     def stamp(self, i: int) -> list[int]:
-        """Size and time of change of the files of image `i` and its label map; [] in memory."""
-        return [
-            number
-            for collection in (self._images, self._masks)
-            if isinstance(collection, ImageFiles)
-            for number in collection.stamp(i)
+        """Size and time of change of the files of image `i` and its label map.
+
+        Empty where one of them is read from no file.
+        """
+        stamps = [
+            found.stamp(i) if isinstance(found, ImageFiles) else [] for found in self._collections()
         ]
+        return [number for stamp in stamps for number in stamp] if all(stamps) else []
 
     def content(self, i: int) -> str:
         """Digest of what is stored of image `i` and its label map, decoded or not."""
         return " ".join(
-            collection.content(i)
-            if isinstance(collection, ImageFiles)
-            else digest_of(collection[i])
-            for collection in (self._images, self._masks)
-            if collection is not None
+            found.content(i) if isinstance(found, ImageFiles) else digest_of(found[i])
+            for found in self._collections()
         )
 
     def recipes(self) -> list[Any]:
-        """How files of images and of label maps are read."""
-        collections = (self._images, self._masks)
-        return [found.recipe for found in collections if isinstance(found, ImageFiles)]
+        """How the files of images, and those of label maps, are read."""
+        files = [found for found in self._collections() if isinstance(found, ImageFiles)]
+        return [found.recipe for found in files if found.stamp(0)]
+
+    def _collections(self) -> list[RaggedArrays | ImageFiles]:
+        return [self._images] if self._masks is None else [self._images, self._masks]
 
     def settled(self, unlabeled: tuple[int, ...] | None, parts: tuple[int, ...]) -> ImageBatch:
         """Read the label maps as a model with these ids of no part and these part ids does.

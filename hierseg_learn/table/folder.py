@@ -126,7 +126,10 @@ class TableFolder:
                 )
             return cls(path, known)
         path.mkdir(exist_ok=True)
-        if strange := [file for file in os.listdir(path) if not _UNFINISHED.fullmatch(file)]:
+        files = set(os.listdir(path))
+        if RECORDS in files and not os.listdir(path / RECORDS):  # a run that has just begun
+            files.remove(RECORDS)
+        if strange := sorted(file for file in files if not _UNFINISHED.fullmatch(file)):
             raise ValueError(
                 f"path={str(path)!r} holds {strange[0]!r} and no table; expected a new or an empty "
                 "folder, or one with a table that is to be finished."
@@ -144,25 +147,29 @@ class TableFolder:
         if fcntl is None:
             yield
             return
-        number = os.open(self.path, os.O_RDONLY)
+        number, is_free = os.open(self.path, os.O_RDONLY), True
         try:
-            try:
-                fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+            # some file systems have none
+            with suppress(OSError):
+                try:
+                    fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    self._clean()
+                except BlockingIOError:
+                    is_free = False
+            if not is_free:
                 raise BlockingIOError(
                     f"path={str(self.path)!r} is being written by another process; expected one "
                     "at a time."
-                ) from None
-            except OSError:  # a file system without locks
-                yield
-                return
-            for folder in (self.path, self.path / RECORDS):
-                for file in filter(_UNFINISHED.fullmatch, os.listdir(folder)):
-                    with suppress(FileNotFoundError):
-                        os.remove(folder / file)
+                )
             yield
         finally:
             os.close(number)
+
+    def _clean(self) -> None:
+        """Remove what a killed process left."""
+        for folder in (self.path, self.path / RECORDS):
+            for file in filter(_UNFINISHED.fullmatch, os.listdir(folder)):
+                os.remove(folder / file)
 
     def file(self, k: int) -> Path:
         """File of the rows of block `k`."""
@@ -174,6 +181,7 @@ class TableFolder:
             state = json.loads(self._beside(k, "json").read_text(encoding="utf-8"))
             state["skipped"] = tuple(map(tuple, state["skipped"]))
             found = Record(**state | {"drops": tuple(state["drops"])})
+            self._beside(k, "inputs.json").stat()
             return found if self.file(k).stat().st_size == found.n_bytes else None
         except (OSError, ValueError, KeyError, TypeError):
             return None
@@ -184,7 +192,9 @@ class TableFolder:
         try:
             return Inputs(**json.loads(file.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError) as error:
-            raise ValueError(f"{str(file)!r} is damaged: {error}.") from error
+            raise ValueError(
+                f"{str(file)!r} is damaged: {error}. Delete it, and call describe_to again."
+            ) from error
 
     def write(
         self,
@@ -308,4 +318,5 @@ def _write_parquet(
         schema += [(Y, kinds.get(head.y_kind) or pa.from_numpy_dtype(head.y_kind))]
     schema += [(ID, kinds[head.id_kind])]
     table = pa.Table.from_pandas(frame, schema=pa.schema(schema), preserve_index=True)
-    parquet.write_table(table, file, write_statistics=False)
+    # hardly a number comes twice: a dictionary of them would take a third more
+    parquet.write_table(table, file, use_dictionary=False, write_statistics=False)

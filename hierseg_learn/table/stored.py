@@ -238,11 +238,10 @@ class StoredTable:
             else:
                 from pyarrow import parquet
 
-                table = parquet.read_table(file, columns=list(self.columns), partitioning=None)
-                by_column = np.empty((len(self.columns), len(table)), dtype=self.dtype)
-                for values, column in zip(by_column, table.itercolumns(), strict=True):
+                table = parquet.ParquetFile(file).read(columns=list(self.columns))
+                rows = np.empty((len(table), len(self.columns)), dtype=self.dtype)
+                for values, column in zip(rows.T, table.itercolumns(), strict=True):
                     values[:] = column.to_numpy()
-                rows = np.ascontiguousarray(by_column.T)
         except ImportError:
             raise
         except Exception as error:  # a damaged file raises many types

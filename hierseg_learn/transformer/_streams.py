@@ -12,7 +12,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
 from sklearn.utils import gen_batches
-from sklearn.utils._param_validation import Interval, StrOptions, validate_params
+from sklearn.utils._param_validation import (
+    Interval,
+    StrOptions,
+    validate_parameter_constraints,
+)
 
 from .._version import __version__
 from ..images import ImageBatch
@@ -40,18 +44,17 @@ class Request(NamedTuple):
     verbose: int
 
 
-@validate_params(
-    {
-        "layout": [StrOptions({"auto", PARQUET, NPY})],
-        "block_size": [Interval(Integral, 1, None, closed="left")],
-        "on_error": [StrOptions({"raise", "skip"})],
-        "max_errors": [
-            Interval(Integral, 0, None, closed="left"),
-            Interval(Real, 0, 1, closed="both"),
-        ],
-    },
-    prefer_skip_nested_validation=True,
-)
+_CONSTRAINTS: dict[str, list] = {
+    "layout": [StrOptions({"auto", PARQUET, NPY})],
+    "block_size": [Interval(Integral, 1, None, closed="left")],
+    "on_error": [StrOptions({"raise", "skip"})],
+    "max_errors": [
+        Interval(Integral, 0, None, closed="left"),
+        Interval(Real, 0, 1, closed="both"),
+    ],
+}
+
+
 def check_request(
     path: Any,
     *,
@@ -63,6 +66,13 @@ def check_request(
     verbose: int,
 ) -> Request:
     """Check the parameters of `describe_to`; layout "auto" is resolved."""
+    given = {
+        "layout": layout,
+        "block_size": block_size,
+        "on_error": on_error,
+        "max_errors": max_errors,
+    }
+    validate_parameter_constraints(_CONSTRAINTS, given, caller_name="describe_to")
     has_pyarrow = find_spec("pyarrow") is not None
     if layout == "auto":
         layout = PARQUET if has_pyarrow else NPY
@@ -143,6 +153,7 @@ class Describing:
                 results = self._results(waiting)
                 for k in waiting:
                     self._make_block(k, results, skipped, bar)
+                next(results, None)  # otherwise joblib takes it for stopped half-way
         return open_table(folder.path)
 
     def _make_block(
@@ -304,8 +315,6 @@ def settings_of(transformer: Any) -> dict[str, tuple[str, str]]:
 
 def reading_of(batch: ImageBatch) -> dict[str, tuple[str, str]]:
     """How files are read, where the images come from files."""
-    if not batch.stamp(0):
-        return {}
     recipes = batch.recipes()
-    names = ", ".join(type(recipe).__name__ for recipe in recipes)
-    return {"way of reading files": (names, fingerprint(recipes))}
+    shown = ", ".join(type(recipe).__name__ for recipe in recipes) or "none"
+    return {"way of reading files": (shown, fingerprint(recipes))}

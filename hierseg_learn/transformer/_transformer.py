@@ -294,7 +294,7 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
         *,
         ids: Any = None,
         layout: str = "auto",
-        block_size: int = 2048,
+        block_size: int = 4096,
         on_error: str = "raise",
         max_errors: float = 0.01,
     ) -> StoredTable:
@@ -303,7 +303,7 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
         The memory does not grow with the number of images. If the call is interrupted or killed,
         call it again with the same images: what is written stays, and only the block that was not
         finished is made again. The files are the same, byte by byte, as those of one run, and for
-        any `n_jobs`.
+        any `n_jobs`. The cache of `memory` is not used.
 
         Parameters
         ----------
@@ -321,7 +321,7 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
             Files of the blocks: Parquet (needs pyarrow), which other tools read, too, or arrays of
             NumPy, which are mapped into memory. ``"auto"`` takes Parquet where pyarrow is
             installed.
-        block_size : int, default=2048
+        block_size : int, default=4096
             Images per block: so many are described again, at most, after an interruption.
         on_error : {"raise", "skip"}, default="raise"
             Whether an image that cannot be read or described is an error, or is left out and listed

@@ -22,6 +22,8 @@ def check_in_memory(X: Any, name: str, error: type[Exception] = TypeError) -> No
         library, method = type(X).__module__.partition(".")[0], "collect"
     elif hasattr(X, "toPandas"):
         library, method = "Spark", "toPandas"
+    elif hasattr(X, "read_block"):
+        library, method = "hierseg_learn", "to_pandas"
     else:
         return
     raise error(
