@@ -668,8 +668,7 @@ class LogisticCombination(Combination):
         folds = held_out_folds(codes, self.cv, random_state, groups)
         table = Table.of(X, columns, self.n_landmarks, random_state)
         # steps go on where the last ones stopped, so they stay in this process
-        threads = Parallel(n_jobs=n_jobs, require="sharedmem")
-        regressions = Regressions(codes, folds, threads)
+        regressions = Regressions(codes, folds, Parallel(n_jobs=n_jobs, require="sharedmem"))
         found = regressions.search(table, tree.subtree(tree.root), learners[tree.root])
         table, tried, scale = found.table, found.tried, found.scale
         nodes = []

@@ -155,7 +155,7 @@ def test_a_class_that_many_blocks_lack(monkeypatch):
     assert found.score(X_TEST, Y_TEST) > 0.6
     monkeypatch.setattr(block_sums, "DRAWN_ROWS", 30)
     monkeypatch.setattr(block_sums, "LEAST_OF_CLASS", 1)
-    labels = y.copy()
+    labels = y.astype(object)
     labels[7] = "rare"
     assert "rare" in make().fit(RowBlocks(X), labels).classes_
 
