@@ -8,9 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_array_equal
+from PIL import Image
 
 from hierseg_learn import HierarchicalMetricClassifier, SegmentTreeTransformer
 from hierseg_learn.datasets import make_portraits
+from hierseg_learn.segmentation import GridSegmenter
 from tests.tables import named_table
 
 dd = pytest.importorskip("dask.dataframe")
@@ -54,6 +56,20 @@ def test_photos_are_described_by_workers(cluster):
     with joblib.parallel_config(backend="dask"):
         found = transformer.fit_transform(portraits.images)
     pd.testing.assert_frame_equal(found, expected)
+
+
+def test_paths_are_described_as_partitions(cluster, tmp_path):
+    portraits = make_portraits(n_samples=12, random_state=0)
+    paths = []
+    for i, image in enumerate(portraits.images.images):
+        paths.append(str(tmp_path / f"{i}.png"))
+        Image.fromarray(image).save(paths[-1])
+    transformer = SegmentTreeTransformer(GridSegmenter()).fit(paths)
+    groups = [paths[i : i + 5] for i in range(0, len(paths), 5)]
+    meta = transformer.transform(paths[:1]).iloc[:0]
+    table = dd.from_map(transformer.transform, groups, meta=meta)
+    assert table.npartitions == 3
+    assert_array_equal(table.compute(), transformer.transform(paths))
 
 
 def test_a_worker_that_is_killed_changes_no_bit(cluster, tmp_path):

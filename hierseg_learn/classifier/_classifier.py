@@ -243,6 +243,15 @@ class HierarchicalMetricClassifier(
     `fit` takes no `sample_weight`, since a neighbor is either there or not; rows are weighted by
     sampling them again, as imbalanced-learn does.
 
+    A table that is read block by block is never held in memory. ``combination="scatter"`` is then
+    learned from sums over all rows, and so are the class means and the covariance of
+    ``decision="linear"``; everything else sees about 20,000 rows that are drawn by a hash of their
+    values: other combinations and node metrics, neighbors, what held-out rows choose, novelty and
+    similarity. ``combination="auto"`` is "scatter" there, if the node metric is "lda". The
+    bits depend on neither the parts of the table nor the number of workers. Methods that map rows
+    give arrays, and of a dask DataFrame a Series or DataFrame of dask; `explain_predictions` and
+    `explain_contrasts` give an iterator over batches, and of a dask DataFrame a list of Delayed.
+
     Parents are chosen on held-out rows. Rows that share at least half of their parts with one of
     their class, to the bit, are copies of it, as over-sampling and
     :class:`~hierseg_learn.sampling.SegmentSwapSampler` make them, and are held out together.
@@ -324,9 +333,11 @@ class HierarchicalMetricClassifier(
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            The table, best a DataFrame whose column names carry the tree.
+            The table, best a DataFrame whose column names carry the tree; or a table that is read
+            block by block: :class:`~hierseg_learn.table.StoredTable`, a dask DataFrame, or
+            :class:`~hierseg_learn.table.RowBlocks`. See Notes.
         y : array-like of shape (n_samples,)
-            The classes.
+            The classes, also as a Series or Array of dask. None takes those of a stored table.
 
         Returns
         -------
