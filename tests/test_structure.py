@@ -56,6 +56,8 @@ MAY_IMPORT = {
 # Third-party packages that only some files may import, or only inside a function.
 ONLY_IN = {"numba": "kernels", "cupy": "kernels", "imblearn": "sampling"}
 ONLY_INSIDE_FUNCTIONS = {
+    "dask",
+    "distributed",
     "higra",
     "matplotlib",
     "metric_learn",

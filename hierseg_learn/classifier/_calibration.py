@@ -10,8 +10,15 @@ import numpy as np
 from sklearn.utils.class_weight import compute_class_weight
 
 from ..metrics import VoteCalibration
+from ..metrics.block_sums import ClassScatter
 from ..metrics.calibration import HeldOutVotes
-from ..metrics.posteriors import HeldOut, Posteriors, fit_posteriors, fit_temperature
+from ..metrics.posteriors import (
+    HeldOut,
+    Posteriors,
+    fit_posteriors,
+    fit_temperature,
+    standard_error,
+)
 from ..metrics.ties import find_tied
 from ..metrics.tree_metric import TreeMetric
 from .votes import vote_weights
@@ -71,11 +78,12 @@ def calibrate(
     n_neighbors: int | str,
     weights: str | Callable | None,
     backend: Any,
+    whole: tuple[np.ndarray, ClassScatter] | None = None,
 ) -> Calibration:
     """Choose what makes probabilities of votes, or of discriminants, by held-out rows.
 
     `points` are the training rows in the root's space, (n_samples, n_components), `codes` their
-    classes.
+    classes. `whole` is that of `fit_posteriors`.
     """
     held_out = metric.held_out
     decision = read_decision(decision, n_neighbors, weights)
@@ -95,13 +103,13 @@ def calibrate(
         found = Calibration("neighbors", chosen, chosen.temperature, loss=losses.sum())
     if decision == "linear" or (decision == "auto" and held_out):
         posteriors = fit_posteriors(
-            points, codes, metric.unseen, held_out, classes.weights, metric.head
+            points, codes, metric.unseen, held_out, classes.weights, metric.head, whole
         )
         in_doubt = 0.0
         if decision == "auto" and metric.head is not None:
             # what was learned with the metric is kept, unless votes are surely better
             heads = [part.head.losses(part, classes.weights) for part in held_out]
-            in_doubt = _standard_error(losses - np.concatenate(heads))
+            in_doubt = standard_error(losses - np.concatenate(heads))
         if decision == "linear" or posteriors.loss < losses.sum() + in_doubt:
             loss = posteriors.loss if held_out else np.inf
             return Calibration("linear", found.votes, posteriors.temperature, posteriors, loss)
@@ -112,11 +120,6 @@ def read_decision(decision: str, n_neighbors: int | str, weights: str | Callable
     """Whoever says how neighbors vote asks for their votes."""
     says_how = n_neighbors != "auto" or weights not in (None, "uniform")
     return "neighbors" if decision == "auto" and says_how else decision
-
-
-def _standard_error(values: np.ndarray) -> float:
-    """Standard error of the sum of values of independent rows, (n_rows,)."""
-    return float(np.sqrt(len(values)) * values.std())
 
 
 def _held_out_votes(

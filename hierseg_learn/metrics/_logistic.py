@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from numbers import Integral
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from joblib import Parallel, delayed
+from scipy.special import log_softmax
 from sklearn.utils._param_validation import Interval
 
 from ..utils.spread import varies
@@ -27,7 +29,7 @@ from ._lda import ClassScatter, Discriminants, ShrinkageLDA
 from ._training import MAX_STEPS, Softmax, fit_softmax
 from .cross_fitting import held_out_folds
 from .lift import NO_EMBEDDING, Lift, NodeEmbedding
-from .posteriors import Head, HeldOut
+from .posteriors import Head, HeldOut, standard_error
 
 if TYPE_CHECKING:
     from ..tree import SegmentTree
@@ -269,8 +271,13 @@ class Regressions:
             return Found(table, features, tried, 0, float("nan"))
         tried = [one for kind in features.kinds for one in self._follow(features, kind, PENALTIES)]
         chosen, scale, score = self._choose(tried)
-        others = [one.loss for one in tried if one.kind != LANDMARKS]
-        if chosen.kind == LANDMARKS and chosen.loss <= CURVED * min(others):
+        plain = [one for one in tried if one.kind != LANDMARKS]
+        best = min(plain, key=attrgetter("loss"))
+        if chosen.kind == LANDMARKS:
+            gains = self._row_losses(best) - self._row_losses(chosen)
+            if gains.sum() <= standard_error(gains):  # the simplest that may be the best
+                chosen, scale, score = self._choose(plain)
+        if chosen.kind == LANDMARKS and chosen.loss <= CURVED * best.loss:
             before = chosen
             for _ in range(N_WEIGHTINGS):
                 table = table.weighted(nodes, self._weights(features, before))
@@ -395,17 +402,12 @@ class Regressions:
 
     def _score(self, place: int, fit: tuple[Softmax, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         """Sum of log losses, and number of right rows, of a fold for every scale: (n_scales,)."""
-        fold, log_priors, (model, products) = self._folds[place], self._known_priors[place], fit
-        seen = np.flatnonzero(np.isfinite(log_priors))
-        # nothing can be said of rows of a class without another row
-        asked = fold[np.isin(self._codes[fold], seen)]
-        own = np.arange(len(asked)), np.searchsorted(seen, self._codes[asked])
-        around = products[np.ix_(asked, seen)] + (model.intercepts[seen] - log_priors[seen])
+        around, log_priors, own = self._log_odds(place, fit)
         losses, right = np.zeros(len(SCALES)), np.zeros(len(SCALES))
         n_each = max(1, BLOCK_LOGITS // max(around.size, 1))
         for start in range(0, len(SCALES), n_each):
             some = slice(start, start + n_each)
-            logits = SCALES[some, None, None] * around + log_priors[seen]
+            logits = SCALES[some, None, None] * around + log_priors
             logits -= logits.max(axis=2, keepdims=True)
             told = logits[:, *own]
             # classes that tie share a row
@@ -413,6 +415,29 @@ class Regressions:
             sums = np.exp(logits, out=logits).sum(axis=2)
             losses[some] = np.log(sums).sum(axis=1) - told.sum(axis=1)
         return losses, right
+
+    def _log_odds(
+        self, place: int, fit: tuple[Softmax, np.ndarray]
+    ) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray]]:
+        """Log-odds of a fold less those of the priors, (n_asked, n_seen).
+
+        Also returns the log priors, and the places of the classes of the rows.
+        """
+        fold, log_priors, (model, products) = self._folds[place], self._known_priors[place], fit
+        seen = np.flatnonzero(np.isfinite(log_priors))
+        # nothing can be said of rows of a class without another row
+        asked = fold[np.isin(self._codes[fold], seen)]
+        around = products[np.ix_(asked, seen)] + (model.intercepts[seen] - log_priors[seen])
+        own = np.arange(len(asked)), np.searchsorted(seen, self._codes[asked])
+        return around, log_priors[seen], own
+
+    def _row_losses(self, tried: Tried) -> np.ndarray:
+        """Log losses of all held-out rows at the best scale."""
+        scale, found = SCALES[tried.losses.sum(axis=0).argmin()], []
+        for place, fit in enumerate(tried.fits):
+            around, log_priors, own = self._log_odds(place, fit)
+            found.append(-log_softmax(scale * around + log_priors, axis=1)[own])
+        return np.concatenate(found)
 
 
 NO_SCORES = np.zeros((0, len(SCALES)))
@@ -566,7 +591,8 @@ class LogisticCombination(Combination):
     node, so that they are drawn to linear discriminants; and columns beside similarities
     :math:`\exp(-d^2 / w)` of the columns of *each* node to some of its rows, the landmarks [1]_,
     which learn what is not linear within a node. Held-out rows choose the kind, the penalty of the
-    squared weights and a scale of the log-odds, by the log loss. Where landmarks halve the loss,
+    squared weights and a scale of the log-odds, by the log loss; landmarks must be better by more
+    than a standard error. Where landmarks halve the loss,
     columns that do not matter would drown those that do: the columns of every node are then
     weighted in :math:`d^2` by the mean squared derivative of the logits, and its similarities
     multiplied by the root of the mean of these, twice [2]_; held-out rows say whether this is
@@ -641,7 +667,8 @@ class LogisticCombination(Combination):
             learner._validate_params()
         folds = held_out_folds(codes, self.cv, random_state, groups)
         table = Table.of(X, columns, self.n_landmarks, random_state)
-        regressions = Regressions(codes, folds, Parallel(n_jobs=n_jobs, prefer="threads"))
+        # steps go on where the last ones stopped, so they stay in this process
+        regressions = Regressions(codes, folds, Parallel(n_jobs=n_jobs, require="sharedmem"))
         found = regressions.search(table, tree.subtree(tree.root), learners[tree.root])
         table, tried, scale = found.table, found.tried, found.scale
         nodes = []

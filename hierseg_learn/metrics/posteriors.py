@@ -124,12 +124,20 @@ class _Fit:
     """Discriminants of rows, (n_samples, n_components), for any shrinkage."""
 
     def __init__(
-        self, points: np.ndarray, codes: np.ndarray, unseen: np.ndarray | None = None
+        self,
+        points: np.ndarray,
+        codes: np.ndarray,
+        unseen: np.ndarray | None = None,
+        whole: tuple[np.ndarray, ClassScatter] | None = None,
     ) -> None:
-        self.center = points.mean(axis=0, dtype=np.float64)
         self.seen, places = np.unique(codes, return_inverse=True)
-        rows = points - self.center
-        scatter = ClassScatter.of(rows, places, len(self.seen))
+        if whole is None:
+            self.center = points.mean(axis=0, dtype=np.float64)
+            rows = points - self.center
+            scatter = ClassScatter.of(rows, places, len(self.seen))
+        else:
+            self.center, scatter = whole
+            rows = points - self.center
         self._means = self._unseen_means = scatter.means()
         if unseen is not None:
             rows = unseen - unseen.mean(axis=0, dtype=np.float64)
@@ -196,19 +204,22 @@ def fit_posteriors(
     held_out: Sequence[HeldOut] = (),
     class_weight: np.ndarray | None = None,
     head: Head | None = None,
+    whole: tuple[np.ndarray, ClassScatter] | None = None,
 ) -> Posteriors:
     """Fit discriminants in the space of a metric; with a head, this is taken as it is.
 
     `points` are the rows that it was learned from, (n_samples, n_components), and `unseen` the same
     through metrics that were learned without them. Where there are no unseen ones, held-out rows
     choose between the covariance of the rows and that of the metric. Where no rows are held out, it
-    is that of the metric, and the temperature is 1. `class_weight` is (n_classes,).
+    is that of the metric, and the temperature is 1. `class_weight` is (n_classes,). Where the rows
+    are drawn from more, `whole` are the mean of all, (n_components,), and their scatter about it.
     """
     if head is not None:
         losses = [float(part.head.losses(part, class_weight).sum()) for part in held_out]
         return Posteriors(np.eye(points.shape[1]), 1.0, 1.0, sum(losses) if losses else np.nan)
     with single_blas_thread():
-        learned, temperature, of_metric, loss = _Fit(points, codes, unseen), 1.0, True, np.nan
+        learned = _Fit(points, codes, unseen, whole)
+        temperature, of_metric, loss = 1.0, True, np.nan
         if held_out and points.shape[1]:
             losses = np.zeros((2 if unseen is None else 1, len(TEMPERATURES)))
             for part in held_out:
@@ -302,3 +313,8 @@ def any_class_losses(log_proba: np.ndarray, priors: np.ndarray, weights: np.ndar
     All are (n_rows,): logarithms of the probabilities of their classes, and the priors of these.
     """
     return -weights * np.log((1 - ANY_CLASS) * np.exp(log_proba) + ANY_CLASS * priors)
+
+
+def standard_error(values: np.ndarray) -> float:
+    """Standard error of the sum of values of independent rows, (n_rows,)."""
+    return float(np.sqrt(len(values)) * values.std())
