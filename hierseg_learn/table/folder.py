@@ -275,12 +275,14 @@ def _differences(known: Head, head: Head) -> list[str]:
             found.append(f"its {words} is {there!r}, here {here!r}")
     there, here = dict(known.settings or {}), dict(head.settings or {})
     for name in {**there, **here}:
-        (old, old_digest), (new, new_digest) = there.get(name, ("", "")), here.get(name, ("", ""))
+        (old, old_digest), (new, new_digest) = (
+            known.get(name, ("missing", "")) for known in (there, here)
+        )
         if old_digest != new_digest:
             found.append(
-                f"its {name} is another" if old == new else f"its {name} is {old}, here {new}"
+                f"its {name} differs" if old == new else f"its {name} is {old}, here {new}"
             )
-    return found or (["its columns are others"] if known.columns != head.columns else [])
+    return found or (["its columns differ"] if known.columns != head.columns else [])
 
 
 def _write_text(file: Path, text: str) -> None:

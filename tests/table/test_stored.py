@@ -218,5 +218,5 @@ def test_damaged_inputs_are_said(tmp_path):
 def test_other_columns_are_said(tmp_path):
     head = write(tmp_path / "t").head
     other = Head(**vars(head) | {"columns": ("a", "b", "c")})
-    with pytest.raises(ValueError, match="holds another table: its columns are others"):
+    with pytest.raises(ValueError, match="holds another table: its columns differ"):
         TableFolder.create(tmp_path / "t", other)
