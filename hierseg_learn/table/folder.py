@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +42,7 @@ class Head:
     y_kind: str | None  # a dtype of NumPy, "text", or None for a table without y
     remark: str = ""
     # by name a text to be shown, and a digest, of all that the rows depend on
-    settings: Mapping[str, tuple[str, str]] | None = None
+    settings: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
     @property
     def n_blocks(self) -> int:
@@ -273,10 +273,10 @@ def _differences(known: Head, head: Head) -> list[str]:
         there, here = getattr(known, name), getattr(head, name)
         if there != here:
             found.append(f"its {words} is {there!r}, here {here!r}")
-    there, here = dict(known.settings or {}), dict(head.settings or {})
+    there, here = known.settings, head.settings
     for name in {**there, **here}:
         (old, old_digest), (new, new_digest) = (
-            known.get(name, ("missing", "")) for known in (there, here)
+            settings.get(name, ("missing", "")) for settings in (there, here)
         )
         if old_digest != new_digest:
             found.append(

@@ -139,13 +139,9 @@ class Describing:
         request, folder, head = self.request, self.folder, self.folder.head
         with folder.locked():
             waiting = [k for k in range(head.n_blocks) if not self._is_there(k)]
-            done = head.n_inputs - sum(len(range(head.n_inputs)[head.inputs(k)]) for k in waiting)
-            skipped = [
-                entry
-                for k in range(head.n_blocks)
-                if k not in waiting
-                for entry in folder.record(k).skipped
-            ]
+            there = sorted(set(range(head.n_blocks)) - set(waiting))
+            skipped = [entry for k in there for entry in folder.record(k).skipped]
+            done = sum(head.inputs(k).stop - head.inputs(k).start for k in there)
             self._check_skipped(skipped)
             with ProgressBar(
                 head.n_inputs, "Describing images", request.verbose, unit="photos", done=done

@@ -251,6 +251,22 @@ def test_a_killed_process_can_be_followed_by_another(tmp_path, photos, transform
     assert content(folder) == content(tmp_path / "whole")
 
 
+def test_dropped_pixels_are_said_of_all_blocks_whenever_they_were_made(
+    tmp_path, photos, transformer
+):
+    mask = np.zeros((9, 9), dtype=np.uint8)
+    mask[:3] = 255
+    Image.fromarray(mask).save(photos.masks.paths[1])
+    n_pixels = sum(labels.size for labels in photos.masks)
+    said = []
+    for _ in range(2):
+        with pytest.warns(UserWarning, match="255 in uint8") as caught:
+            transformer.describe_to(tmp_path / "t", photos, block_size=3)
+        said.append([str(one.message) for one in caught])
+    assert said[0] == said[1]
+    assert f"{100 * 27 / n_pixels:.2g}%" in said[0][0]
+
+
 def test_a_loaded_transformer_goes_on(tmp_path, photos, transformer):
     sio = pytest.importorskip("skops.io", reason="skops is not installed")
     with pytest.MonkeyPatch.context() as patch:
