@@ -28,6 +28,7 @@ BLOCK_ROWS, N_CLASSES, N_JOBS = 4096, 10, 2
 N_LEAVES, N_GROUPS, COLUMNS_OF_NODE = 16, 4, 44
 PHOTO_SIZE = 64
 MAX_GIB, MAX_TIMES_READING, MAX_EXPONENT, MAX_GROWTH = 2.0, 3.0, 1.05, 1.1
+STEPS = ("fit", "growth", "cluster", "photos")
 PARAMS = {"combination": "scatter", "decision": "linear", "random_state": 0}
 
 
@@ -36,7 +37,8 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     arguments = parse_arguments(QUESTION, argv, add_options)
     quick = arguments.quick
-    n_rows = 3_000 if quick else arguments.rows
+    n_rows, shape = (5_000, (4, 2)) if quick else (arguments.rows, (N_LEAVES, COLUMNS_OF_NODE))
+    run = here if quick else apart
     n_predicted, n_part = min(N_PREDICTED, n_rows), min(N_PART, n_rows)
     sizes = [n for n in (500, 1_500, *ROWS_OF_FITS) if n <= n_rows and (quick or n >= 1_000)]
     photos = (20, 60) if quick else PHOTOS
@@ -44,37 +46,40 @@ def main(argv: Sequence[str] | None = None) -> None:
     results = {} if quick else results_on_record(arguments, "scale")
     with tempfile.TemporaryDirectory(dir=arguments.scratch) as scratch:
         folder = Path(scratch)
-        wanted = set(arguments.only or ("fit", "growth", "cluster", "photos"))
-        if wanted & {"fit", "growth", "cluster"}:
-            write_table(folder / "whole", n_rows)
+        wanted = set(arguments.only or STEPS) - ({"cluster"} if quick else set())
+        is_same = arguments.cluster_rows == n_rows
+        if wanted & {"fit", "growth"} or is_same:
+            write_table(folder / "whole", n_rows, *shape)
             progress(f"a table of {n_rows:,} rows")
         if "fit" in wanted:
-            results["fit"] = apart(fit_and_predict, folder / "whole", n_rows, n_predicted)
+            results["fit"] = run(fit_and_predict, folder / "whole", n_rows, n_predicted)
             progress(f"fitted: {results['fit']}")
             part = folder / "part"
-            write_table(part, n_part)
+            write_table(part, n_part, *shape)
             bits = {
-                "stored": apart(bits_of_stored, part, 1),
-                "stored, two threads": apart(bits_of_stored, part, 2),
-                "in memory": apart(bits_in_memory, part),
+                "stored": run(bits_of_stored, part, 1),
+                "stored, two threads": run(bits_of_stored, part, 2),
+                "in memory": run(bits_in_memory, part),
             }
             results["bits"] = {"rows": n_part, "digests": bits}
             progress(f"bits: {bits}")
         if "growth" in wanted:
-            results["growth"] = [apart(fit_some, folder / "whole", n) for n in sizes]
+            results["growth"] = [run(fit_some, folder / "whole", n) for n in sizes]
             progress("growth")
         if "cluster" in wanted:
             n_cluster = min(n_rows, arguments.cluster_rows)
-            whole = folder / "cluster"
-            write_table(whole, n_cluster)
+            whole = folder / ("whole" if is_same else "cluster")
+            if not is_same:
+                write_table(whole, n_cluster, *shape)
             calm = apart(fit_on_cluster, whole, None)
             killed = apart(fit_on_cluster, whole, calm["seconds"] * 0.4)
             alone = apart(bits_of_stored, whole, N_JOBS)
             results["cluster"] = {"rows": n_cluster, "calm": calm, "killed": killed, "alone": alone}
             progress(f"cluster: {results['cluster']}")
         if "photos" in wanted:
-            results["photos"] = [apart(describe, folder / f"photos{n}", n) for n in photos]
+            results["photos"] = [run(describe, folder / f"photos{n}", n) for n in photos]
             progress("photos")
+    results["columns"] = len(node_paths(shape[0])) * shape[1]
     results["bars"] = bars(results)
     print_table(results["bars"])
     record(
@@ -83,7 +88,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         QUESTION,
         {
             "rows": n_rows,
-            "columns": n_columns(),
+            "columns": results["columns"],
             "predicted rows": n_predicted,
             "classes": N_CLASSES,
             "jobs": N_JOBS,
@@ -102,12 +107,17 @@ def add_options(parser: Any) -> None:
     parser.add_argument(
         "--only",
         nargs="+",
-        choices=("fit", "growth", "cluster", "photos"),
+        choices=STEPS,
         help="keep what is recorded of the others",
     )
     parser.add_argument(
         "--beside", default="nothing", help="what else ran, for the record (default: %(default)s)"
     )
+
+
+def here(task: Callable[..., Any], *arguments: Any) -> Any:
+    """Run a task in this process: for a quick run."""
+    return task(*arguments)
 
 
 def apart(task: Callable[..., Any], *arguments: Any) -> Any:
@@ -146,47 +156,45 @@ class Stopwatch:
         return time.perf_counter() - self.clock, time.process_time() - self.cpu
 
 
-def node_paths() -> list[str]:
+def node_paths(n_leaves: int) -> list[str]:
     """Paths of the nodes of the generated table, leaves first."""
-    leaves = [f"photo/group{i % N_GROUPS}/part{i}" for i in range(N_LEAVES)]
+    leaves = [f"photo/group{i % N_GROUPS}/part{i}" for i in range(n_leaves)]
     return [*leaves, *(f"photo/group{i}" for i in range(N_GROUPS)), "photo"]
 
 
-def n_columns() -> int:
-    return len(node_paths()) * COLUMNS_OF_NODE
-
-
-def make_block(number: int, n_rows: int) -> tuple[np.ndarray, np.ndarray]:
+def make_block(
+    number: int, n_rows: int, n_leaves: int, width: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Rows and classes of one block: parts that vary together, and tell some classes apart."""
     fixed, rng = np.random.default_rng(0), np.random.default_rng([1, number])
     y = rng.integers(N_CLASSES, size=n_rows)
     shared = rng.standard_normal((n_rows, 8), dtype=np.float32)
     nodes = []
-    for leaf in range(N_LEAVES):
-        means = 0.12 * (leaf % 3 == 0) * fixed.standard_normal((N_CLASSES, COLUMNS_OF_NODE))
-        mix = fixed.standard_normal((8, COLUMNS_OF_NODE)) / 3
-        own = rng.standard_normal((n_rows, COLUMNS_OF_NODE), dtype=np.float32)
+    for leaf in range(n_leaves):
+        means = 0.12 * (leaf % 3 == 0) * fixed.standard_normal((N_CLASSES, width))
+        mix = fixed.standard_normal((8, width)) / 3
+        own = rng.standard_normal((n_rows, width), dtype=np.float32)
         nodes.append(own + shared @ mix.astype(np.float32) + means.astype(np.float32)[y])
     for group in range(N_GROUPS):
-        nodes.append(sum(nodes[group:N_LEAVES:N_GROUPS]) / (N_LEAVES // N_GROUPS))
-    nodes.append(sum(nodes[N_LEAVES:]) / N_GROUPS)
+        nodes.append(sum(nodes[group:n_leaves:N_GROUPS]) / (n_leaves // N_GROUPS))
+    nodes.append(sum(nodes[n_leaves:]) / N_GROUPS)
     # parents know a little more than their children
-    nodes[N_LEAVES:] = [
-        node + 0.3 * rng.standard_normal(node.shape, dtype=np.float32) for node in nodes[N_LEAVES:]
+    nodes[n_leaves:] = [
+        node + 0.3 * rng.standard_normal(node.shape, dtype=np.float32) for node in nodes[n_leaves:]
     ]
     return np.concatenate(nodes, axis=1), y
 
 
-def write_table(folder: Path, n_rows: int) -> None:
+def write_table(folder: Path, n_rows: int, n_leaves: int, width: int) -> None:
     """Write a table in Parquet."""
     from hierseg_learn.table.folder import Head, Inputs, TableFolder
 
-    names = tuple(f"{path}|d_{i}" for path in node_paths() for i in range(COLUMNS_OF_NODE))
+    names = tuple(f"{path}|d_{i}" for path in node_paths(n_leaves) for i in range(width))
     head = Head(names, "float32", "parquet", n_rows, BLOCK_ROWS, "integers", "int64", settings={})
     table = TableFolder.create(folder, head)
     for k in range(head.n_blocks):
         span = head.inputs(k)
-        rows, y = make_block(k, span.stop - span.start)
+        rows, y = make_block(k, span.stop - span.start, n_leaves, width)
         table.write(k, rows, Inputs(ids=list(range(span.start, span.stop)), y=y.tolist()))
 
 

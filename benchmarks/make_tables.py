@@ -17,6 +17,7 @@ from _cells import Row, as_rows, error, met, percent, points, share, signed, wit
 from _dense_tables import tables_of_dense
 from _explanation_tables import tables_of_explanations
 from _node_tables import tables_of_node_metrics
+from _scale_tables import tables_of_scale
 from _table_ranks import tables_of_tables
 
 BENCHMARKS = Path(__file__).resolve().parent
@@ -545,6 +546,7 @@ MAKERS = {
     "parts": tables_of_parts,
     "pixels": tables_of_pixels,
     "readers": tables_of_readers,
+    "scale": tables_of_scale,
     "segments": tables_of_segments,
     "tables": tables_of_tables,
 }

@@ -30,12 +30,15 @@ NEEDS = {
     "ccp_parts": ["matplotlib"],
     "parts": ["matplotlib"],
     "readers": ["pycocotools", "torchvision"],
+    "scale": ["pyarrow"],
     "explanations": ["shap", "lime"],
 }
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("name", [*NAMES, "explanations", "node_metrics", "novelty", "tables"])
+@pytest.mark.parametrize(
+    "name", [*NAMES, "explanations", "node_metrics", "novelty", "scale", "tables"]
+)
 def test_quick_run(load, name, tmp_path, capsys):
     for package in NEEDS.get(name, ()):
         pytest.importorskip(package, reason=f"bench_{name}.py needs {package}")
