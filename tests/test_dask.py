@@ -49,13 +49,15 @@ def test_nodes_are_fitted_by_workers(cluster, params):
     assert_array_equal(found.predict_proba(X), expected.predict_proba(X))
 
 
-def test_photos_are_described_by_workers(cluster):
+def test_photos_are_described_by_workers(cluster, tmp_path):
     portraits = make_portraits(n_samples=12, random_state=0)
     transformer = SegmentTreeTransformer(tree=portraits.tree, n_jobs=2)
     expected = transformer.fit_transform(portraits.images)
     with joblib.parallel_config(backend="dask"):
         found = transformer.fit_transform(portraits.images)
+        stored = transformer.describe_to(tmp_path / "t", portraits.images, block_size=5)
     pd.testing.assert_frame_equal(found, expected)
+    assert_array_equal(stored.to_pandas(), expected)
 
 
 def test_paths_are_described_as_partitions(cluster, tmp_path):

@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +42,7 @@ class Head:
     y_kind: str | None  # a dtype of NumPy, "text", or None for a table without y
     remark: str = ""
     # by name a text to be shown, and a digest, of all that the rows depend on
-    settings: Mapping[str, tuple[str, str]] | None = None
+    settings: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
     @property
     def n_blocks(self) -> int:
@@ -273,14 +273,16 @@ def _differences(known: Head, head: Head) -> list[str]:
         there, here = getattr(known, name), getattr(head, name)
         if there != here:
             found.append(f"its {words} is {there!r}, here {here!r}")
-    there, here = dict(known.settings or {}), dict(head.settings or {})
+    there, here = known.settings, head.settings
     for name in {**there, **here}:
-        (old, old_digest), (new, new_digest) = there.get(name, ("", "")), here.get(name, ("", ""))
+        (old, old_digest), (new, new_digest) = (
+            settings.get(name, ("missing", "")) for settings in (there, here)
+        )
         if old_digest != new_digest:
             found.append(
-                f"its {name} is another" if old == new else f"its {name} is {old}, here {new}"
+                f"its {name} differs" if old == new else f"its {name} is {old}, here {new}"
             )
-    return found or (["its columns are others"] if known.columns != head.columns else [])
+    return found or (["its columns differ"] if known.columns != head.columns else [])
 
 
 def _write_text(file: Path, text: str) -> None:

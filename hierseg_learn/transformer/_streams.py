@@ -139,13 +139,9 @@ class Describing:
         request, folder, head = self.request, self.folder, self.folder.head
         with folder.locked():
             waiting = [k for k in range(head.n_blocks) if not self._is_there(k)]
-            done = head.n_inputs - sum(len(range(head.n_inputs)[head.inputs(k)]) for k in waiting)
-            skipped = [
-                entry
-                for k in range(head.n_blocks)
-                if k not in waiting
-                for entry in folder.record(k).skipped
-            ]
+            there = sorted(set(range(head.n_blocks)) - set(waiting))
+            skipped = [entry for k in there for entry in folder.record(k).skipped]
+            done = sum(head.inputs(k).stop - head.inputs(k).start for k in there)
             self._check_skipped(skipped)
             with ProgressBar(
                 head.n_inputs, "Describing images", request.verbose, unit="photos", done=done
@@ -292,23 +288,20 @@ def settings_of(transformer: Any) -> dict[str, tuple[str, str]]:
     """What the rows depend on besides the images: by name a text, and a digest."""
     describer = transformer._describer()
     values = {
-        "tree": (transformer.tree_, f"one of {transformer.tree_.n_nodes} nodes"),
-        "segmenter": (transformer.segmenter_, repr(transformer.segmenter_)),
-        "encoding of pixels": (transformer.encoding_, repr(transformer.encoding_)),
-        "layout of parts": (describer.layouts, ""),
-        "values of missing parts": (
-            transformer.fill_values_ if transformer.missing == "mean" else "nan",
-            f"missing={transformer.missing!r}",
-        ),
-        "version of hierseg_learn": (__version__, __version__),
+        name: (getattr(transformer, name), repr(getattr(transformer, name)))
+        for name in ("describe_inner", "erosion", "missing", "device")
     }
     values |= {
         f"descriptor {name!r}": (descriptor, repr(descriptor))
         for name, descriptor in transformer.descriptors_
     }
     values |= {
-        name: (getattr(transformer, name), repr(getattr(transformer, name)))
-        for name in ("describe_inner", "erosion", "device")
+        "tree_": (transformer.tree_, f"one of {transformer.tree_.n_nodes} nodes"),
+        "segmenter_": (transformer.segmenter_, repr(transformer.segmenter_)),
+        "encoding_": (transformer.encoding_, repr(transformer.encoding_)),
+        "layout of parts": (describer.layouts, ""),
+        "fill_values_": (transformer.fill_values_ if transformer.missing == "mean" else None, ""),
+        "version of hierseg_learn": (__version__, __version__),
     }
     return {name: (text, fingerprint(value)) for name, (value, text) in values.items()}
 

@@ -251,6 +251,22 @@ def test_a_killed_process_can_be_followed_by_another(tmp_path, photos, transform
     assert content(folder) == content(tmp_path / "whole")
 
 
+def test_dropped_pixels_are_said_of_all_blocks_whenever_they_were_made(
+    tmp_path, photos, transformer
+):
+    mask = np.zeros((9, 9), dtype=np.uint8)
+    mask[:3] = 255
+    Image.fromarray(mask).save(photos.masks.paths[1])
+    n_pixels = sum(labels.size for labels in photos.masks)
+    said = []
+    for _ in range(2):
+        with pytest.warns(UserWarning, match="255 in uint8") as caught:
+            transformer.describe_to(tmp_path / "t", photos, block_size=3)
+        said.append([str(one.message) for one in caught])
+    assert said[0] == said[1]
+    assert f"{100 * 27 / n_pixels:.2g}%" in said[0][0]
+
+
 def test_a_loaded_transformer_goes_on(tmp_path, photos, transformer):
     sio = pytest.importorskip("skops.io", reason="skops is not installed")
     with pytest.MonkeyPatch.context() as patch:
@@ -397,11 +413,11 @@ def test_too_many_errors_stop_and_what_is_written_stays(
     ("change", "said"),
     [
         ({"erosion": 1}, r"its erosion is 0, here 1"),
-        ({"missing": "nan"}, r"its values of missing parts is missing='mean', here missing='nan'"),
+        ({"missing": "nan"}, r"its missing is 'mean', here 'nan'"),
         ({"descriptors": ["color"]}, r"its descriptor 'lbp' is LBPDescriptor\(\), here "),
         (
             {"tree": {"photo": {"sky": 0, "land": [1, 2]}}},
-            r"its tree is one of 5 nodes, here one of 3",
+            r"its tree_ is one of 5 nodes, here one of 3",
         ),
     ],
 )
@@ -417,9 +433,7 @@ def test_another_transformer_is_said(tmp_path, photos, change, said):
 def test_a_transformer_that_learned_something_else_is_said(tmp_path, photos):
     make_transformer().fit(photos).describe_to(tmp_path / "t", photos)
     other = make_transformer().fit(photos[:6])
-    with pytest.raises(
-        ValueError, match="holds another table: its values of missing parts is another"
-    ):
+    with pytest.raises(ValueError, match="holds another table: its fill_values_ differs"):
         other.describe_to(tmp_path / "t", photos)
 
 
