@@ -21,11 +21,14 @@ def tables_of_scale(results: dict[str, Any]) -> dict[str, list[Row]]:
     bars: list[Row] = [["bar", "found", "met"]]
     bars += [[row["bar"], row["measured"], met(row["met"])] for row in results["bars"]]
     tables = {"bars": bars}
-    if "growth" in results:
+    if {"fit", "growth"} <= set(results):
+        fit = results["fit"]
+        names = {"rows": "rows", "seconds": "fit_seconds", "cpu": "fit_cpu", "gib": "gib"}
+        of_all = {name: fit[of] for name, of in names.items()}
         rows: list[Row] = [["rows", "fit, s", "processor, s", "peak memory, GiB"]]
         rows += [
             [f"{r['rows']:,}", f"{r['seconds']:.1f}", f"{r['cpu']:.1f}", f"{r['gib']:.2f}"]
-            for r in results["growth"]
+            for r in [*results["growth"], of_all]
         ]
         tables["growth"] = rows
     if "photos" in results:
