@@ -49,6 +49,7 @@ from ..utils import Estimator, fill_doc
 from ..utils.labels import check_labels, check_same_kind
 from ..utils.progress import ProgressBar
 from ._calibration import Calibration, Classes, calibrate, check_class_weight
+from ._condense import CondenseMixin
 from ._explain import ExplainMixin
 from ._linear import Linear, check_priors, temper_priors
 from ._novelty import NoveltyMixin
@@ -65,6 +66,7 @@ _AS_FITTED = ("n_neighbors", "weights", "decision")
 
 @fill_doc(node_metrics=NODE_METRICS, combinations=COMBINATIONS)
 class HierarchicalMetricClassifier(
+    CondenseMixin,
     ExplainMixin,
     NoveltyMixin,
     SimilarityMixin,
@@ -184,6 +186,11 @@ class HierarchicalMetricClassifier(
     prototypes_ : ndarray of shape (n_classes, n_features)
         Mean of the training rows of every class. Where node metrics are not linear, decisions
         compare with the means of the embedded rows instead.
+    sample_indices_ : ndarray of shape (n_kept,), int
+        Positions of the training rows that the model holds; only after `condense`.
+    agreement_ : float
+        Share of other training rows to which the kept ones give the same class as all others do;
+        only after `condense`, where neighbors vote.
     device_ : str
         "cpu" or "cuda": where `fit` searched neighbors. Node learners choose by the size of their
         own tables.

@@ -120,6 +120,7 @@ class SimilarityMixin:
         [0, 1]
         """
         check_is_fitted(self)
+        self._require_rows("kneighbors()")
         space = self._space(node, weights)
         rows = None if X is None else space.lifted(self._check_rows(X))
         n_neighbors = self.n_neighbors_ if n_neighbors is None else n_neighbors
@@ -271,10 +272,10 @@ class SimilarityMixin:
             )
         if lift is None:
             references = self._X
-            center = self._center if self._lift is None else references.mean(0, dtype=np.float64)
+            center = self._center if self._lift is None else _mean_of(references)
         else:
             references = self._lifted_X if node == tree.root else lift(self._X)
-            center = self._center if node == tree.root else references.mean(axis=0)
+            center = self._center if node == tree.root else _mean_of(references)
         neighbors = replace(
             self._neighbors(),
             layout=layout,
@@ -355,6 +356,11 @@ class _Index:
         itself = found == exclude[:, None]
         itself[~itself.any(axis=1), -1] = True
         return found[~itself].reshape(len(points), n_neighbors).astype(np.intp)
+
+
+def _mean_of(rows: np.ndarray) -> np.ndarray:
+    """Mean of rows, (n_rows, n_features); 0 where a condensed model holds none."""
+    return rows.mean(0, dtype=np.float64) if len(rows) else np.zeros(rows.shape[1])
 
 
 def _reach(points: np.ndarray, i: int, n_neighbors: int) -> float:

@@ -23,7 +23,7 @@ References
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -166,18 +166,49 @@ class HeldOutVotes:
             places, counts = np.unique(places, axis=0, return_counts=True)
             votes, codes = places[:, :-1], places[:, -1].astype(np.intp)
             weights = counts * weights_of(codes, class_weight)
-            for smoothing in SMOOTHINGS:
-                tried = VoteCalibration(n_neighbors, shares, priors, smoothing)
-                ratios = tried.log_ratios
-                smoothed = tried.scores(votes) - ratios
-                for temperature in TEMPERATURES:
-                    log_proba = log_softmax(smoothed / temperature + ratios, axis=1)
-                    own = log_proba[np.arange(len(codes)), codes]
-                    losses = -(1 - unexpected) * own - unexpected * (log_proba @ priors)
-                    loss = float(weights @ losses)
-                    if loss < lowest:
-                        lowest, chosen = loss, replace(tried, temperature=float(temperature))
+            for tried, log_proba in _calibrations(n_neighbors, votes, shares, priors):
+                own = log_proba[np.arange(len(codes)), codes]
+                losses = -(1 - unexpected) * own - unexpected * (log_proba @ priors)
+                loss = float(weights @ losses)
+                if loss < lowest:
+                    lowest, chosen = loss, tried
         # some of the rows choose, but decisions are compared by the same rows
         codes, votes = self.codes, self.by_neighbors[chosen.n_neighbors]
         own = log_softmax(chosen.scores(votes), axis=1)[np.arange(len(codes)), codes]
         return chosen, any_class_loss(own, priors[codes], weights_of(codes, class_weight))
+
+
+def imitate_votes(
+    by_neighbors: Mapping[int, np.ndarray],
+    targets: np.ndarray,
+    shares: np.ndarray,
+    priors: np.ndarray,
+    weights: np.ndarray,
+) -> VoteCalibration:
+    """Choose k, the smoothing and the temperature so that probabilities are close to given ones.
+
+    They minimize the cross-entropy of rows that are weighted by `weights`, (n_rows,). Votes of k
+    neighbors and `targets` are (n_rows, n_classes), the rest is (n_classes,).
+    """
+    rows = subsample(np.arange(len(targets)), max(1, MAX_PROBABILITIES // len(shares)))
+    aims = targets[rows] * weights[rows, np.newaxis]
+    lowest, chosen = np.inf, None
+    for n_neighbors, votes in by_neighbors.items():
+        for tried, log_proba in _calibrations(n_neighbors, votes[rows], shares, priors):
+            loss = -float(np.einsum("qc,qc->", aims, log_proba))
+            if loss < lowest:
+                lowest, chosen = loss, tried
+    return chosen
+
+
+def _calibrations(
+    n_neighbors: int, votes: np.ndarray, shares: np.ndarray, priors: np.ndarray
+) -> Iterator[tuple[VoteCalibration, np.ndarray]]:
+    """Yield every smoothing and temperature, with the log probabilities, (n_rows, n_classes)."""
+    for smoothing in SMOOTHINGS:
+        tried = VoteCalibration(n_neighbors, shares, priors, smoothing)
+        ratios = tried.log_ratios
+        smoothed = tried.scores(votes) - ratios
+        for temperature in TEMPERATURES:
+            log_proba = log_softmax(smoothed / temperature + ratios, axis=1)
+            yield replace(tried, temperature=float(temperature)), log_proba
