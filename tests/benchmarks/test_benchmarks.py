@@ -15,6 +15,7 @@ NAMES = [
     "bias",
     "ccp_parts",
     "cifar10_dev",
+    "condense",
     "defaults",
     "dense",
     "dictionary",
