@@ -22,7 +22,7 @@ from sklearn.svm import LinearSVC
 from hierseg_learn import HierarchicalMetricClassifier, SegmentTreeTransformer
 from hierseg_learn.metrics._lda import ClassScatter, Discriminants
 
-# Votes of all neighbor learners, fixed; bench_defaults.py tries others on training data.
+# votes of the other neighbor learners, fixed; bench_defaults.py tries some for the tree, too
 N_NEIGHBORS = 15
 SHRINKAGES = (0.1, 0.3, 0.5, 0.7, 0.9, 0.99)
 SVM_COSTS_SCALED = (0.0001, 0.001, 0.01)
@@ -37,13 +37,13 @@ Learner = Callable[[pd.DataFrame, np.ndarray, pd.DataFrame], np.ndarray]
 
 def fit_tree(table: pd.DataFrame, y: np.ndarray, **params: Any) -> HierarchicalMetricClassifier:
     """Fit the classifier with the tree that the column names tell."""
-    params = {"n_neighbors": N_NEIGHBORS, "device": "cpu", "random_state": 0, **params}
+    params = {"device": "cpu", "random_state": 0, **params}
     return HierarchicalMetricClassifier("columns", **params).fit(table, y)
 
 
 def fit_flat(table: pd.DataFrame, y: np.ndarray, **params: Any) -> HierarchicalMetricClassifier:
     """Fit the same learner, with all columns in one node."""
-    params = {"n_neighbors": N_NEIGHBORS, "device": "cpu", "random_state": 0, **params}
+    params = {"device": "cpu", "random_state": 0, **params}
     return HierarchicalMetricClassifier({"all": list(table.columns)}, **params).fit(table, y)
 
 

@@ -78,6 +78,8 @@ def calibrate(
     classes.
     """
     held_out = metric.held_out
+    if decision == "auto" and (n_neighbors != "auto" or weights not in (None, "uniform")):
+        decision = "neighbors"  # whoever says how they vote asks for their votes
     fallback = min(DEFAULT_NEIGHBORS, len(codes)) if n_neighbors == "auto" else n_neighbors
     calibration = VoteCalibration(fallback, classes.shares, classes.priors, DEFAULT_SMOOTHING)
     found, votes_loss = Calibration("neighbors", calibration, 1.0), np.inf

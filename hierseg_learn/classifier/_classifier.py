@@ -101,16 +101,16 @@ class HierarchicalMetricClassifier(
         landmarks, a multilayer perceptron (needs PyTorch); or any metric-learn or scikit-learn
         estimator whose `transform` is linear, or a :class:`~hierseg_learn.metrics.NonlinearMetric`.
         It is fitted on the node's columns, standardized.
-    combination : {"auto", $combinations} or Combination, default="projection"
-        How a parent's metric is made from those of its children: by a full projection; by
-        non-negative weights, under which no contribution is negative; or by discriminants of all
-        columns below it, with a scatter drawn towards that of the children, which takes less
-        memory where the nodes have hundreds of columns, and needs ``node_metric="lda"``; or by
-        softmax regression over all of these columns, not linear within nodes where held-out rows
-        ask for it, which needs ``node_metric="lda"``, too, and decides by its logits with
-        ``decision="linear"``; or by training the children's perceptrons on, which needs
-        ``node_metric="mlp"``. ``"auto"`` learns a projection and, with ``node_metric="lda"``,
-        softmax regressions, and keeps what has the lower loss on held-out rows.
+    combination : {"auto", $combinations} or Combination, default="auto"
+        How a parent's metric is made from those of its children. ``"auto"`` learns a projection
+        and, with ``node_metric="lda"``, softmax regressions, and keeps what has the lower loss on
+        held-out rows, see `combination_`. The others: by a full projection; by non-negative
+        weights, under which no contribution is negative; by discriminants of all columns below it,
+        with a scatter drawn towards that of the children, which takes less memory where the nodes
+        have hundreds of columns, and needs ``node_metric="lda"``; by softmax regression over all
+        of these columns, not linear within nodes where held-out rows ask for it, which needs
+        ``node_metric="lda"``, too, and decides by its logits where the decision is "linear"; or by
+        training the children's perceptrons on, which needs ``node_metric="mlp"``.
     n_components : int, default=None
         Most dimensions of the root's embedding, which is cut by its principal components where the
         combination gives more; this mixes the nodes, also under ``combination="weighted"``. None
@@ -124,12 +124,12 @@ class HierarchicalMetricClassifier(
         Weight of a neighbor's vote by its distance, as in
         :class:`~sklearn.neighbors.KNeighborsClassifier`; None is "uniform". Unlike there, weights
         of a callable that are negative, missing, infinite or all zero for a row are an error.
-    decision : {"neighbors", "prototypes", "linear", "auto"}, default="neighbors"
+    decision : {"auto", "neighbors", "prototypes", "linear"}, default="auto"
         Whether the nearest training rows vote, the distances to the class means decide, or linear
         discriminants in the root's embedding: posteriors of normal classes that share a covariance.
         For "linear", held-out rows choose how parents are combined by what such discriminants say
-        of them. "auto" takes the neighbors, or the discriminants where these give held-out rows the
-        smaller log loss.
+        of them. "auto" takes the discriminants where these give held-out rows a smaller log loss
+        than the neighbors; and the neighbors where `n_neighbors` or `weights` say how they vote.
     priors : array-like of shape (n_classes,), default=None
         Prior probabilities of the classes where the model is used, in the order of `classes_`. They
         shift the log-odds of two classes by the logarithm of the ratio of these priors, less that
@@ -289,11 +289,11 @@ class HierarchicalMetricClassifier(
         tree: Any = "auto",
         *,
         node_metric: Any = "lda",
-        combination: Any = "projection",
+        combination: Any = "auto",
         n_components: int | None = None,
         n_neighbors: int | str = "auto",
         weights: str | Callable | None = "uniform",
-        decision: str = "neighbors",
+        decision: str = "auto",
         priors: Any = None,
         class_weight: Any = None,
         device: str = "auto",

@@ -20,7 +20,7 @@ from ..explain import (
     PredictionExplanation,
 )
 from ..explain.explanation import NAMELESS, check_choice, unchecked
-from ..explain.pair import split_over_leaves
+from ..explain.pair import LeafSplit
 from ..kernels.threads import single_blas_thread
 from ..metrics import node_contributions
 from ..metrics.base import map_rows
@@ -35,6 +35,8 @@ from .votes import Queries, mean_contributions
 
 # most training rows that the explanation of a class or of the model takes
 MAX_ROWS = 1000
+# training rows in which the kinds of columns are seen
+MAX_SEEN_ROWS = 300
 
 
 class ExplainMixin:
@@ -146,8 +148,11 @@ class ExplainMixin:
             values |= {"present_a": present[0], "present_b": present[1]}
         if attribution.split is None:
             return unchecked(PairExplanation, tree=attribution.layout.tree, **values)
-        split, kinds = self._split_over_leaves(*rows)
-        values |= {"unsplit": values["direct"], "direct": split[0], "column_kinds": kinds}
+        values |= {
+            "unsplit": values["direct"],
+            "direct": attribution.split(*rows)[0],
+            "column_kinds": self._leaf_split().kinds,
+        }
         return unchecked(PartsExplanation, tree=self.tree_, **values)
 
     def explain_prediction(self, x: Any, by: str = "auto") -> PredictionExplanation:
@@ -502,9 +507,7 @@ class ExplainMixin:
             self._lifted_layout,
             self._names(),
             f"node_metric={self.node_metric!r} and combination={self.combination!r}",
-            (lambda a, b, weights=None: self._split_over_leaves(a, b, weights)[0])
-            if with_parts
-            else None,
+            self._split_over_leaves if with_parts else None,
             is_linear=self._metric.is_linear,
         )
 
@@ -515,23 +518,26 @@ class ExplainMixin:
 
     def _split_over_leaves(
         self, a: np.ndarray, b: np.ndarray, weights: np.ndarray | None = None
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Contributions with inner nodes split over leaves, (n_pairs, n_nodes); column kinds.
+    ) -> np.ndarray:
+        """Contributions with inner nodes split over leaves, (n_pairs, n_nodes).
 
         Those to squared distances, or to weighted sums of ``a - b`` where b are class means.
         """
-        names = self._names()
-        descriptors = (
-            [""] * a.shape[1] if names is None else [split_column(name)[1] for name in names]
-        )
-        means = {"b_are_means": weights is not None}
-        deltas, kinds = split_over_leaves(
-            self.tree_, self._layout.columns, descriptors, a, b, **means
-        )
+        deltas = self._leaf_split().apart(a, b, b_are_means=weights is not None)
         if weights is None:
             with single_blas_thread():
                 weights = ((a - b) @ self._root_map.T) @ self._root_map
-        return np.einsum("vpf,pf->pv", deltas, weights), kinds
+        return np.einsum("vpf,pf->pv", deltas, weights)
+
+    def _leaf_split(self) -> LeafSplit:
+        """How columns of inner nodes come apart, seen in training rows."""
+        names = self._names()
+        descriptors = (
+            [""] * self._X.shape[1] if names is None else [split_column(name)[1] for name in names]
+        )
+        order = np.argsort(self._row_ranks)
+        seen = self._X[order[:: -(-len(order) // MAX_SEEN_ROWS)]]
+        return LeafSplit.seen_in(seen, self.tree_, self._layout.columns, descriptors)
 
     def _presence(self, rows: np.ndarray) -> np.ndarray | None:
         """Presence of the nodes in rows, (n_samples, n_nodes) bool; None if unknown."""

@@ -175,7 +175,7 @@ class PartsExplanation(PairExplanation):
     Notes
     -----
     Write :math:`a_l` for the area of leaf l and :math:`w_l = a_l / \sum_k a_k` for its share
-    of an inner node u. Three kinds of columns of u come apart exactly, as can be seen in the rows:
+    of an inner node u. Three kinds of columns of u come apart exactly, as training rows show:
 
     *area*, a sum over leaves. Leaf l accounts for :math:`a_l^A - a_l^B`.
 
@@ -257,76 +257,147 @@ class PartsExplanation(PairExplanation):
         return {**super()._about(), "rest": self.rest, "columns_by_kind": columns}
 
 
-def split_over_leaves(
-    tree: SegmentTree,
-    columns: Sequence[np.ndarray],
-    descriptors: Sequence[str],
-    a: np.ndarray,
-    b: np.ndarray,
-    *,
-    b_are_means: bool = False,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Split differences of rows, (n_pairs, n_features), over the leaves and rests of inner nodes.
+@dataclass(frozen=True)
+class LeafSplit:
+    """How columns of inner nodes come apart into those of their leaves.
 
-    With `b_are_means`, b are no images, whose columns are means over their leaves, but means of
-    such: as for a node that an image lacks, they only say where differences start.
+    Which columns do is seen in rows, all of which must agree; other rows are split the same way.
 
-    Returns what every node accounts for, (n_nodes, n_pairs, n_features) float64, which sums to
-    ``a - b`` over the nodes, and the kinds of columns of :class:`PartsExplanation`.
+    Parameters
+    ----------
+    tree : SegmentTree
+        The tree.
+    columns : sequence of ndarray of int, length n_nodes
+        Own columns of every node.
+    descriptors : sequence of str, length n_features
+        Names of the columns within their nodes.
+    kinds : ndarray of str, shape (n_features,)
+        Kinds of columns, as in :class:`PartsExplanation`.
     """
-    rows = np.stack([a, b]).astype(np.float64)
-    deltas = np.zeros((tree.n_nodes, *a.shape))
-    kinds = np.full(a.shape[1], "rest")
-    places = [{descriptors[j]: j for j in own.tolist()} for own in columns]
-    for node in range(tree.n_nodes):
-        own = columns[node]
-        deltas[node][:, own] = rows[0][:, own] - rows[1][:, own]
-        if tree.is_leaf[node]:
-            kinds[own] = "leaf"
-            continue
-        if not len(own):
-            continue
-        below = [int(n) for n in tree.subtree(node) if tree.is_leaf[n]]
-        for leaf in below:
-            if AREA not in places[leaf]:
+
+    tree: SegmentTree
+    columns: Sequence[np.ndarray]
+    descriptors: Sequence[str]
+    kinds: np.ndarray
+
+    @classmethod
+    def seen_in(
+        cls,
+        rows: np.ndarray,
+        tree: SegmentTree,
+        columns: Sequence[np.ndarray],
+        descriptors: Sequence[str],
+    ) -> LeafSplit:
+        """Find the kinds of columns in rows, (n_rows, n_features)."""
+        found = cls(tree, columns, descriptors, np.full(rows.shape[1], "rest"))
+        rows = rows.astype(np.float64)
+        for node in range(tree.n_nodes):
+            if tree.is_leaf[node]:
+                found.kinds[columns[node]] = "leaf"
+                continue
+            names, mine, of_leaves, of_areas = found._shared(node)
+            if not len(mine):
+                continue
+            weights, here = _leaf_weights(rows[:, of_areas])
+            whole, values = rows[:, mine], rows[:, of_leaves]
+            means = _are_means(whole, values, weights, here)
+            roots = _are_means(whole**2, values**2, weights, here) & (whole >= 0).all(axis=0)
+            kinds = np.where(means, "mean", np.where(roots, "root", "rest"))
+            kinds[names == AREA] = "area"
+            found.kinds[mine] = kinds
+        return found
+
+    def apart(self, a: np.ndarray, b: np.ndarray, *, b_are_means: bool = False) -> np.ndarray:
+        """Split differences of rows, (n_pairs, n_features), over leaves and rests of inner nodes.
+
+        With `b_are_means`, b are no images, whose columns are means over their leaves, but means of
+        such: as for a node that an image lacks, they only say where differences start.
+
+        Returns what every node accounts for, (n_nodes, n_pairs, n_features) float64, which sums to
+        ``a - b`` over the nodes.
+        """
+        rows = np.stack([a, b]).astype(np.float64)
+        deltas = np.zeros((self.tree.n_nodes, *a.shape))
+        for node, own in enumerate(self.columns):
+            deltas[node][:, own] = rows[0][:, own] - rows[1][:, own]
+            if self.tree.is_leaf[node]:
+                continue
+            _, mine, of_leaves, of_areas = self._shared(node)
+            if not len(mine):
+                continue
+            areas = rows[:, :, of_areas]
+            weights, here = _leaf_weights(areas)
+            if b_are_means:
+                here[1], weights[1] = False, 0.0
+            terms = _terms(
+                self.kinds[mine], rows[:, :, mine], rows[:, :, of_leaves], areas, weights, here
+            )
+            for leaf, given in zip(self._leaves_below(node), terms):
+                deltas[leaf][:, mine] = given
+            deltas[node][:, mine] -= terms.sum(axis=0)
+        return deltas
+
+    def _leaves_below(self, node: int) -> list[int]:
+        return [int(n) for n in self.tree.subtree(node) if self.tree.is_leaf[n]]
+
+    def _shared(self, node: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Columns of an inner node that all its leaves have, too, and the leaves' areas.
+
+        Their names, (n_shared,), their places, those of the leaves, (n_leaves, n_shared), and of
+        the areas, (n_leaves,).
+        """
+        none = np.empty(0, dtype=np.intp)
+        if not len(self.columns[node]):
+            return none.astype(str), none, none, none
+        below = self._leaves_below(node)
+        mine, *of_leaves = (
+            {self.descriptors[j]: j for j in self.columns[n].tolist()} for n in (node, *below)
+        )
+        for leaf, places in zip(below, of_leaves):
+            if AREA not in places:
                 raise ValueError(
                     "by='parts' weights parts by their areas and needs a column "
-                    f"'{tree.path(leaf)}|{AREA}', which the table lacks."
+                    f"'{self.tree.path(leaf)}|{AREA}', which the table lacks."
                 )
-        shared = [name for name in places[node] if all(name in places[leaf] for leaf in below)]
-        mine = [places[node][name] for name in shared]
-        of_leaves = np.array([[places[leaf][name] for name in shared] for leaf in below])
-        areas = rows[:, :, [places[leaf][AREA] for leaf in below]]
-        kinds[mine], terms = _split(
-            np.array(shared), rows[:, :, mine], rows[:, :, of_leaves], areas, b_are_means
+        names = [name for name in mine if all(name in places for places in of_leaves)]
+        return (
+            np.array(names, dtype=str),
+            np.array([mine[name] for name in names], dtype=np.intp),
+            np.array([[places[name] for name in names] for places in of_leaves], dtype=np.intp),
+            np.array([places[AREA] for places in of_leaves], dtype=np.intp),
         )
-        for leaf, given in zip(below, terms):
-            deltas[leaf][:, mine] = given
-        deltas[node][:, mine] -= terms.sum(axis=0)
-    return deltas, kinds
 
 
-def _split(
-    names: np.ndarray,
+def _leaf_weights(areas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Shares of the leaves in their total area, (..., n_leaves, 1); whether there is any."""
+    totals = areas.sum(axis=-1, keepdims=True)
+    shares = np.divide(areas, totals, out=np.zeros_like(areas), where=totals > 0)
+    return shares[..., np.newaxis], totals > 0
+
+
+def _are_means(
+    whole: np.ndarray, values: np.ndarray, weights: np.ndarray, here: np.ndarray
+) -> np.ndarray:
+    """Whether columns, (n_rows, n_columns), are means over the leaves in all rows that have any."""
+    means = (weights * values).sum(axis=1)
+    scale = np.abs(np.where(weights > 0, values, 0.0)).max(axis=1)
+    agree = np.abs(means - whole) <= _TOLERANCE * scale
+    return (agree | ~here).all(axis=0) & here.any()
+
+
+def _terms(
+    kinds: np.ndarray,
     whole: np.ndarray,
     values: np.ndarray,
     areas: np.ndarray,
-    b_are_means: bool,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Split columns of an inner node: their kinds, and terms (n_leaves, n_pairs, n_columns).
+    weights: np.ndarray,
+    here: np.ndarray,
+) -> np.ndarray:
+    """What the leaves account for in columns of an inner node, (n_leaves, n_pairs, n_columns).
 
     `whole` is (2, n_pairs, n_columns), the columns in both images; `values`, (2, n_pairs, n_leaves,
     n_columns), and `areas`, (2, n_pairs, n_leaves), are those of the leaves.
     """
-    totals = areas.sum(axis=2, keepdims=True)
-    weights = np.divide(areas, totals, out=np.zeros_like(areas), where=totals > 0)[..., np.newaxis]
-    here = totals > 0
-    if b_are_means:
-        here[1], weights[1] = False, 0.0
-    means = _are_means(whole, values, weights, here) & here.any()
-    roots = _are_means(whole**2, values**2, weights, here) & (whole >= 0).all((0, 1)) & here.any()
-    kinds = np.where(means, "mean", np.where(roots, "root", "rest"))
-    kinds[names == AREA] = "area"
     scale = whole.sum(axis=0)
     of_roots = np.divide(
         _mean_terms(whole**2, values**2, weights, here),
@@ -336,16 +407,7 @@ def _split(
     )
     of_areas = np.moveaxis(areas[0] - areas[1], 1, 0)[..., np.newaxis]
     terms = {"mean": _mean_terms(whole, values, weights, here), "root": of_roots, "area": of_areas}
-    return kinds, np.select([kinds == kind for kind in terms], list(terms.values()), 0.0)
-
-
-def _are_means(
-    whole: np.ndarray, values: np.ndarray, weights: np.ndarray, here: np.ndarray
-) -> np.ndarray:
-    """Whether columns are means over the leaves in all images that have any of them."""
-    means = (weights * values).sum(axis=2)
-    scale = np.abs(np.where(weights > 0, values, 0.0)).max(axis=2)
-    return ((np.abs(means - whole) <= _TOLERANCE * scale) | ~here).all(axis=(0, 1))
+    return np.select([kinds == kind for kind in terms], list(terms.values()), 0.0)
 
 
 def _mean_terms(

@@ -25,7 +25,7 @@ from ._combination import (
     subsample,
 )
 from ._landmarks import squared_distances
-from ._lda import ClassScatter, Discriminants, ShrinkageLDA, fix_signs
+from ._lda import ClassScatter, Discriminants, ShrinkageLDA
 from .cross_fitting import held_out_folds
 from .lift import NO_EMBEDDING, Lift, NodeEmbedding
 from .posteriors import Head, HeldOut
@@ -297,8 +297,12 @@ class Space:
             variances = np.full_like(variances, overall or 1.0)
         roots = np.sqrt(np.maximum(variances, FLAT * variances.max(initial=0.0)))
         _, _, turn = np.linalg.svd(scatter.between_factor() @ (directions / roots))
-        turn = fix_signs(turn)
-        return cls(turn @ (directions / roots).T @ axes, axes.T @ (directions * roots) @ turn.T)
+        across = turn @ (directions / roots).T @ axes
+        # the first class that is far out in a direction is so on the positive side
+        far = np.abs(across) > np.abs(across).max(axis=1, keepdims=True, initial=0.0) / 2
+        signs = np.sign(across[np.arange(len(across)), far.argmax(axis=1)])[:, None]
+        turn, across = signs * turn, signs * across
+        return cls(across, axes.T @ (directions * roots) @ turn.T)
 
     def head(self, intercepts: np.ndarray, log_priors: np.ndarray) -> Head:
         """Anchors of the classes, from which points get the logits."""

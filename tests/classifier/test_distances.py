@@ -108,10 +108,14 @@ def test_a_row_that_is_met_exactly_decides_alone(table):
 
 def test_predictions_of_a_row_do_not_depend_on_the_others(model, table):
     new = table[2]
-    alone = np.concatenate([model.predict_proba(new.iloc[[i]]) for i in range(len(new))])
-    np.testing.assert_array_equal(alone, model.predict_proba(new))
-    mixed = new.iloc[::-1]
-    np.testing.assert_array_equal(model.predict(mixed), model.predict(new)[::-1])
+    for decision in ("neighbors", "linear"):
+        found = clone(model).set_params(decision=decision).fit(*table[:2])
+        alone = np.concatenate([found.predict_proba(new.iloc[[i]]) for i in range(len(new))])
+        # products of matrices of other heights are rounded otherwise
+        rounding = 0 if decision == "neighbors" else 1e-12
+        assert_allclose(alone, found.predict_proba(new), rtol=rounding, atol=0)
+        mixed = new.iloc[::-1]
+        np.testing.assert_array_equal(found.predict(mixed), found.predict(new)[::-1])
 
 
 # Prototypes
@@ -183,11 +187,12 @@ def test_all_ways_to_a_distance_agree(model, table):
 
 def test_the_metric_serves_scikit_learn(model, table):
     X, y, new = table
+    votes = clone(model).set_params(decision="neighbors").fit(X, y)
     reference = KNeighborsClassifier(
-        model.n_neighbors_, metric=model.get_metric(), algorithm="brute"
+        votes.n_neighbors_, metric=votes.get_metric(), algorithm="brute"
     )
     reference.fit(X.to_numpy(), y)
-    np.testing.assert_array_equal(reference.predict(new.to_numpy()), model.predict(new))
+    np.testing.assert_array_equal(reference.predict(new.to_numpy()), votes.predict(new))
 
 
 # Output of transform

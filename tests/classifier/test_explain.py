@@ -22,7 +22,8 @@ KINDS = {
 
 
 def fit(table=X, y=Y, **params):
-    return HierarchicalMetricClassifier(random_state=0, **params).fit(table[TRAIN], y[TRAIN])
+    params = {"decision": "neighbors", "random_state": 0, **params}
+    return HierarchicalMetricClassifier(**params).fit(table[TRAIN], y[TRAIN])
 
 
 @pytest.fixture(scope="module", params=KINDS, ids=str)
@@ -273,7 +274,7 @@ def test_numbers_as_classes_and_arrays_as_rows():
 
 def test_float32_tables():
     table = X.astype(np.float32)
-    model = HierarchicalMetricClassifier(random_state=0).fit(table[TRAIN], Y[TRAIN])
+    model = fit(table)
     for explanation in model.explain_contrasts(table[TEST]):
         expected = np.diff(explanation.squared_distances)[0]
         scale = np.abs(explanation.direct).sum()
@@ -344,7 +345,10 @@ def test_missing_parts_are_reported():
 
 def test_contrasts_by_parts_sum_to_the_same(portrait_table):
     table, y = portrait_table
-    model = HierarchicalMetricClassifier(random_state=0).fit(table, y)
+    linear = HierarchicalMetricClassifier(decision="linear", random_state=0).fit(table, y)
+    parts = linear.explain_contrasts(table[:8], by="parts")
+    assert_allclose(linear.explain_contrast(table.iloc[[3]], by="parts").direct, parts[3].direct)
+    model = HierarchicalMetricClassifier(decision="neighbors", random_state=0).fit(table, y)
     inner = ~model.tree_.is_leaf
     nodes, parts = (model.explain_contrasts(table[:8], by=by) for by in ("nodes", "parts"))
     scale = np.abs(nodes.direct).sum(axis=1)

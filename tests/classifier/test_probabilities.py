@@ -148,7 +148,7 @@ def test_rare_classes_do_not_cost_more_than_they_are():
 
 
 def test_the_number_of_neighbors_is_found_and_recorded():
-    model = fit()
+    model = fit(decision="neighbors")
     assert model.n_neighbors_ in (5, 10, 15, 25, 40)
     assert model.kneighbors(NEW)[0].shape == (30, model.n_neighbors_)
     assert model.explain_prediction(NEW.iloc[0]).calibration.n_neighbors == model.n_neighbors_
