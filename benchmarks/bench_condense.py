@@ -62,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def compare(X: pd.DataFrame, y: np.ndarray, X_test: pd.DataFrame, y_test: np.ndarray) -> list[dict]:
     """One split: the whole model, and smaller ones of every size."""
-    whole = HierarchicalMetricClassifier(decision="neighbors", random_state=SEED).fit(X, y)
+    whole = fitted("neighbors", X, y)
     expected = whole.predict(X_test)
     rows = [measured("all rows", whole, len(X), X_test, y_test, expected)]
     points, asked = whole.transform(X), whole.transform(X_test)
@@ -123,13 +123,21 @@ def measured(
 
 def bare(X: pd.DataFrame, y: np.ndarray, X_test: pd.DataFrame, y_test: np.ndarray) -> list[dict]:
     """Sizes of a model that decides by linear discriminants, with and without its rows."""
-    model = HierarchicalMetricClassifier(decision="linear", random_state=SEED).fit(X, y)
+    model = fitted("linear", X, y)
     condensed = model.condense(0)
     contrasts = [one.explain_contrasts(X_test[:50]).direct for one in (model, condensed)]
     same = np.array_equal(model.predict_proba(X_test), condensed.predict_proba(X_test))
     same = same and np.array_equal(*contrasts)
     sizes = {"rows": len(X), "MB": size_of(model), "MB without rows": size_of(condensed)}
     return [sizes | {"same bits": bool(same), "accuracy": model.score(X_test, y_test)}]
+
+
+def fitted(decision: str, X: pd.DataFrame, y: np.ndarray) -> HierarchicalMetricClassifier:
+    """A model with a linear metric."""
+    model = HierarchicalMetricClassifier(
+        combination="projection", decision=decision, random_state=SEED
+    )
+    return model.fit(X, y)
 
 
 def draw(y: np.ndarray, size: int) -> np.ndarray:
