@@ -554,7 +554,25 @@ def tables_of_condense(results: dict[str, Any]) -> dict[str, list[Row]]:
         sizes = [f"{row[key]:.2f}" for key in ("MB", "MB without rows")]
         same = "yes" if row["same bits"] else "no"
         linear.append([row["table"], str(row["columns"]), str(row["rows"]), *sizes, same])
-    return {"losses": losses, "linear": linear}
+    short: list[Row] = [["table", "all rows", "accuracy"]]
+    sizes = dict.fromkeys(r["model"] for r in results["losses"] if r["model"][0].isdigit())
+    short[0] = [*short[0], *sizes]
+    for row in all_rows:
+        lost = {r["model"]: r["lost"] for r in results["losses"] if r["table"] == row["table"]}
+        cells = [f"{signed(0.0 - lost[size])} points" for size in sizes]
+        short.append([row["table"], f"{row['rows']:,.0f}", share(row["accuracy"]), *cells])
+    return {"losses": losses, "linear": linear, "short": short}
+
+
+def tables_of_search(results: dict[str, Any]) -> dict[str, list[Row]]:
+    """Times and recall of searches of neighbors."""
+    columns = ["components", "first, s", "ms, one query", "ms, batch", "recall"]
+    forms = ["d", ".1f", ".2f", ".3f", ".3f"]
+    rows: list[Row] = [["rows", "space", "algorithm", *columns]]
+    for row in results["searches"]:
+        numbers = [f"{row[column]:{form}}" for column, form in zip(columns, forms, strict=True)]
+        rows.append([f"{row['rows']:,}", row["space"], row["algorithm"], *numbers])
+    return {"searches": rows}
 
 
 MAKERS = {
@@ -575,6 +593,7 @@ MAKERS = {
     "parts": tables_of_parts,
     "pixels": tables_of_pixels,
     "readers": tables_of_readers,
+    "search": tables_of_search,
     "segments": tables_of_segments,
     "tables": tables_of_tables,
 }

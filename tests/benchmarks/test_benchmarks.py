@@ -36,7 +36,9 @@ NEEDS = {
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("name", [*NAMES, "explanations", "node_metrics", "novelty", "tables"])
+@pytest.mark.parametrize(
+    "name", [*NAMES, "explanations", "node_metrics", "novelty", "search", "tables"]
+)
 def test_quick_run(load, name, tmp_path, capsys):
     for package in NEEDS.get(name, ()):
         pytest.importorskip(package, reason=f"bench_{name}.py needs {package}")
