@@ -181,10 +181,8 @@ def predict_tree(
 def predict_default(
     known: pd.DataFrame, y: np.ndarray, asked: pd.DataFrame, seed: int
 ) -> tuple[np.ndarray, dict]:
-    """The tree with the defaults of this package, except for the number of neighbors."""
-    model = HierarchicalMetricClassifier(
-        "columns", n_neighbors=min(N_NEIGHBORS, len(y) // 5), device="cpu", random_state=seed
-    )
+    """The tree with the defaults of this package."""
+    model = HierarchicalMetricClassifier("columns", device="cpu", random_state=seed)
     return model.fit(known, y).predict(asked), {}
 
 

@@ -127,9 +127,7 @@ def try_cure(cure: Cure, task: Task) -> dict[str, dict[str, float] | str]:
         train, test = (mute(task.data, table) for table in (train, test))
     test, train = fill_like(test, train), fill_like(train, train)
     models = {
-        TREE: HierarchicalMetricClassifier(
-            "columns", n_neighbors=N_NEIGHBORS, device="cpu", random_state=0
-        ),
+        TREE: HierarchicalMetricClassifier("columns", device="cpu", random_state=0),
         FLAT: make_pipeline(
             StandardScaler(), LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")
         ),
@@ -229,7 +227,7 @@ def settings(n_seeds: int) -> dict[str, Any]:
         "biases": BIASES,
         "unbiased": UNBIASED,
         "node": NODE,
-        "n_neighbors": N_NEIGHBORS,
+        "n_neighbors of the sketch": N_NEIGHBORS,
         "portraits": {"n_samples": N_PORTRAITS, "image_size": PORTRAIT_SIZE, **LOOK},
         "informative_portraits": INFORMATIVE_LOOK,
         "ccp_parts": {

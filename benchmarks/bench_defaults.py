@@ -52,14 +52,16 @@ from hierseg_learn.metrics import ProjectionCombination, ShrinkageLDA
 NAME = "defaults"
 PATCHES = {"n_atoms": 64, "n_patches": 30_000}
 SHAPE_BINS = (4, 20)
-# other votes than N_NEIGHBORS of equal weight
+# other decisions than what held-out rows choose
 VOTES = [
     {"n_neighbors": 5},
+    {"n_neighbors": 15},
     {"n_neighbors": 25},
     {"n_neighbors": 5, "weights": "distance"},
     {"n_neighbors": 15, "weights": "distance"},
     {"n_neighbors": 25, "weights": "distance"},
     {"decision": "prototypes"},
+    {"decision": "linear"},
 ]
 # held-out photos per fold whose explanations are looked at
 N_EXPLAINED = 30
@@ -100,6 +102,9 @@ def without(pattern: str, also: str = "") -> str:
 VARIANTS = [
     Variant("defaults"),
     Variant("describe_inner=False", inner=False),
+    Variant("combination='projection'", {"combination": "projection"}),
+    Variant("combination='logistic'", {"combination": "logistic"}),
+    Variant("combination='scatter'", {"combination": "scatter"}),
     Variant("combination='weighted'", {"combination": "weighted"}),
     Variant(
         "combination cv=5", {"combination": ProjectionCombination(cv=5)}, data=(CCP, PORTRAITS)

@@ -11,7 +11,13 @@ from sklearn.utils.class_weight import compute_class_weight
 
 from ..metrics import VoteCalibration
 from ..metrics.calibration import HeldOutVotes
-from ..metrics.posteriors import HeldOut, Posteriors, fit_posteriors, fit_temperature
+from ..metrics.posteriors import (
+    HeldOut,
+    Posteriors,
+    fit_posteriors,
+    fit_temperature,
+    standard_error,
+)
 from ..metrics.ties import find_tied
 from ..metrics.tree_metric import TreeMetric
 from .votes import vote_weights
@@ -31,7 +37,7 @@ class Calibration:
     votes: VoteCalibration
     temperature: float
     posteriors: Posteriors | None = None  # of a linear decision
-    loss: float = np.inf  # `any_class_loss` of held-out rows, if that is known
+    loss: float = np.inf  # sum of `any_class_losses` of held-out rows, if that is known
 
 
 @dataclass(frozen=True)
@@ -78,11 +84,10 @@ def calibrate(
     classes.
     """
     held_out = metric.held_out
-    if decision == "auto" and (n_neighbors != "auto" or weights not in (None, "uniform")):
-        decision = "neighbors"  # whoever says how they vote asks for their votes
+    decision = read_decision(decision, n_neighbors, weights)
     fallback = min(DEFAULT_NEIGHBORS, len(codes)) if n_neighbors == "auto" else n_neighbors
     calibration = VoteCalibration(fallback, classes.shares, classes.priors, DEFAULT_SMOOTHING)
-    found, votes_loss = Calibration("neighbors", calibration, 1.0), np.inf
+    found, losses = Calibration("neighbors", calibration, 1.0), np.array([np.inf])
     if decision == "prototypes":
         return replace(
             found, decision=decision, temperature=fit_temperature(held_out, classes.weights)
@@ -91,17 +96,28 @@ def calibrate(
         tried = AUTO_NEIGHBORS if n_neighbors == "auto" else (n_neighbors,)
         votes = _held_out_votes(backend, held_out, len(classes.shares), tried, fallback, weights)
         drawn = classes.drawn()
-        chosen, votes_loss = votes.calibrate(drawn.shares, drawn.priors, drawn.weights)
+        chosen, losses = votes.calibrate(drawn.shares, drawn.priors, drawn.weights)
         chosen = replace(chosen, priors=classes.priors)
-        found = Calibration("neighbors", chosen, chosen.temperature, loss=votes_loss)
+        found = Calibration("neighbors", chosen, chosen.temperature, loss=losses.sum())
     if decision == "linear" or (decision == "auto" and held_out):
         posteriors = fit_posteriors(
             points, codes, metric.unseen, held_out, classes.weights, metric.head
         )
-        if decision == "linear" or posteriors.loss < votes_loss:
+        in_doubt = 0.0
+        if decision == "auto" and metric.head is not None:
+            # what was learned with the metric is kept, unless votes are surely better
+            heads = [part.head.losses(part, classes.weights) for part in held_out]
+            in_doubt = standard_error(losses - np.concatenate(heads))
+        if decision == "linear" or posteriors.loss < losses.sum() + in_doubt:
             loss = posteriors.loss if held_out else np.inf
             return Calibration("linear", found.votes, posteriors.temperature, posteriors, loss)
     return found
+
+
+def read_decision(decision: str, n_neighbors: int | str, weights: str | Callable | None) -> str:
+    """Whoever says how neighbors vote asks for their votes."""
+    says_how = n_neighbors != "auto" or weights not in (None, "uniform")
+    return "neighbors" if decision == "auto" and says_how else decision
 
 
 def _held_out_votes(

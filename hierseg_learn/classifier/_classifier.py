@@ -48,7 +48,7 @@ from ..tree import SegmentTree
 from ..utils import Estimator, fill_doc
 from ..utils.labels import check_labels, check_same_kind
 from ..utils.progress import ProgressBar
-from ._calibration import Calibration, Classes, calibrate, check_class_weight
+from ._calibration import Calibration, Classes, calibrate, check_class_weight, read_decision
 from ._condense import CondenseMixin
 from ._explain import ExplainMixin
 from ._linear import Linear, check_priors, temper_priors
@@ -60,6 +60,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+# with so many rows for every column, softmax regression is as good as metrics of nodes
+ROWS_PER_COLUMN = 10
 # what the probabilities of a fitted model were calibrated for
 _AS_FITTED = ("n_neighbors", "weights", "decision")
 
@@ -102,15 +104,17 @@ class HierarchicalMetricClassifier(
         estimator whose `transform` is linear, or a :class:`~hierseg_learn.metrics.NonlinearMetric`.
         It is fitted on the node's columns, standardized.
     combination : {"auto", $combinations} or Combination, default="auto"
-        How a parent's metric is made from those of its children. ``"auto"`` learns a projection
-        and, with ``node_metric="lda"``, softmax regressions, and keeps what has the lower loss on
-        held-out rows, see `combination_`. The others: by a full projection; by non-negative
-        weights, under which no contribution is negative; by discriminants of all columns below it,
-        with a scatter drawn towards that of the children, which takes less memory where the nodes
-        have hundreds of columns, and needs ``node_metric="lda"``; by softmax regression over all
-        of these columns, not linear within nodes where held-out rows ask for it, which needs
-        ``node_metric="lda"``, too, and decides by its logits where the decision is "linear"; or by
-        training the children's perceptrons on, which needs ``node_metric="mlp"``.
+        How a parent's metric is made from those of its children. ``"auto"`` takes softmax
+        regression, with ``node_metric="lda"`` and a decision that may be linear, and a projection
+        otherwise; where the table has fewer than ten rows for every column, or neighbors decide, it
+        learns both and keeps what has the lower loss on held-out rows, see `combination_`. The
+        others: by a full projection; by non-negative weights, under which no contribution is
+        negative; by discriminants of all columns below it, with a scatter drawn towards that of the
+        children, which takes less memory where the nodes have hundreds of columns, and needs
+        ``node_metric="lda"``; by softmax regression over all of these columns, not linear within
+        nodes where held-out rows ask for it, which needs ``node_metric="lda"``, too, and decides by
+        its logits where the decision is "linear"; or by training the children's perceptrons on,
+        which needs ``node_metric="mlp"``.
     n_components : int, default=None
         Most dimensions of the root's embedding, which is cut by its principal components where the
         combination gives more; this mixes the nodes, also under ``combination="weighted"``. None
@@ -129,7 +133,9 @@ class HierarchicalMetricClassifier(
         discriminants in the root's embedding: posteriors of normal classes that share a covariance.
         For "linear", held-out rows choose how parents are combined by what such discriminants say
         of them. "auto" takes the discriminants where these give held-out rows a smaller log loss
-        than the neighbors; and the neighbors where `n_neighbors` or `weights` say how they vote.
+        than the neighbors, or the logits of a softmax regression unless the neighbors' loss is
+        lower by more than a standard error; and the neighbors where `n_neighbors` or `weights` say
+        how they vote.
     priors : array-like of shape (n_classes,), default=None
         Prior probabilities of the classes where the model is used, in the order of `classes_`. They
         shift the log-odds of two classes by the logarithm of the ratio of these priors, less that
@@ -591,7 +597,8 @@ class HierarchicalMetricClassifier(
         if self.decision == "linear":
             score = PosteriorScore(classes.weights)
         groups, found = _find_copies(table, codes, layout, names), {}
-        tried = {name: make_combination(spec) for name, spec in self._combinations().items()}
+        specs = self._combinations(*table.shape)
+        tried = {name: make_combination(spec) for name, spec in specs.items()}
         # the same folds for all, so that their losses compare
         draws = check_random_state(self.random_state)
         states = [*(deepcopy(draws) for _ in range(len(tried) - 1)), draws]
@@ -634,13 +641,17 @@ class HierarchicalMetricClassifier(
         self.combination_ = min(found, key=lambda name: found[name][1].loss)
         return found[self.combination_]
 
-    def _combinations(self) -> dict[str, Any]:
+    def _combinations(self, n_rows: int, n_columns: int) -> dict[str, Any]:
         """The combinations to try, by name."""
         if self.combination != "auto":
             name = self.combination if isinstance(self.combination, str) else "given"
             return {name: self.combination}
-        both = is_discriminant(self.node_metric) and self.decision != "prototypes"
-        return {name: name for name in ("projection", *(["logistic"] if both else []))}
+        if self.decision == "prototypes" or not is_discriminant(self.node_metric):
+            return {"projection": "projection"}
+        # with fewer rows, weights of columns may be far worse than metrics of nodes
+        decision = read_decision(self.decision, self.n_neighbors, self.weights)
+        both = decision == "neighbors" or n_rows < ROWS_PER_COLUMN * n_columns
+        return {name: name for name in (*(["projection"] if both else []), "logistic")}
 
     def _store_metric(self, metric: TreeMetric) -> None:
         self.node_scores_ = self._node_series(metric.scores, "score")

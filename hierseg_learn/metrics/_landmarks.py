@@ -1,8 +1,8 @@
-"""A node learner that is not linear but has a closed form: discriminants over landmarks."""
+"""Similarities to landmarks, and a node learner of a closed form: discriminants over these."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Integral, Real
 from typing import Any
 
@@ -20,6 +20,10 @@ from .base import NonlinearMetric
 BANDWIDTH_ROWS = 500
 WEIGHT_ROWS = 4096
 GRADIENT_ROWS = 1024
+# share of the largest variance below which a direction of similarities is left out
+RANK = 1e-4
+# squared distances of rows that are the same but for rounding
+FLAT = 1e-8
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,72 @@ class Landmarks:
             slope = component[:n_columns] - 2 * self.gamma * self.weights * of_kernel
             squares += np.mean(slope**2, axis=0)
         return squares
+
+
+@dataclass(frozen=True)
+class ColumnsAndLandmarks:
+    """Standardized columns of a node and, beside them, similarities to some of its rows."""
+
+    landmarks: np.ndarray  # (n_landmarks, n_columns)
+    roots: np.ndarray  # (n_columns,): of the weights of the columns in squared distances
+    width: float  # what squared distances are divided by: their median
+    turn: np.ndarray  # (n_landmarks, n_similar): makes products of similarities a kernel's values
+    center: np.ndarray  # (n_similar,): their means
+
+    def __call__(self, rows: np.ndarray) -> np.ndarray:
+        """Embed standardized rows, (n_rows, n_columns): (n_rows, n_columns + n_similar)."""
+        return np.concatenate([rows, self.similarities(rows)], axis=1)
+
+    def similarities(self, rows: np.ndarray) -> np.ndarray:
+        """The similarities alone, (n_rows, n_similar)."""
+        return self._kernel(rows) @ self.turn - self.center
+
+    def slopes(self, rows: np.ndarray, own: np.ndarray, similar: np.ndarray) -> np.ndarray:
+        """Mean squared derivatives of maps by every column, (n_columns,).
+
+        The maps weigh columns, (n_columns, n_maps), and similarities, (n_similar, n_maps).
+        """
+        kernel, squares = self._kernel(rows), np.zeros(rows.shape[1])
+        for weights, pulls in zip(own.T, (self.turn @ similar).T, strict=True):
+            pull = kernel * pulls
+            of_kernel = pull.sum(axis=1)[:, np.newaxis] * rows - pull @ self.landmarks
+            slope = weights - 2 / self.width * self.roots**2 * of_kernel
+            squares += np.mean(slope**2, axis=0)
+        return squares
+
+    def weighted(self, weights: np.ndarray, size: float, rows: np.ndarray) -> ColumnsAndLandmarks:
+        """The same landmarks under other weights of the columns, (n_columns,), and of another size.
+
+        The size is what similarities are multiplied by.
+        """
+        again = self._at(self.landmarks, np.sqrt(weights), rows[:BANDWIDTH_ROWS], rows)
+        return replace(again, turn=size * again.turn, center=size * again.center)
+
+    @classmethod
+    def of(cls, rows: np.ndarray, n_landmarks: int, seed: int) -> ColumnsAndLandmarks:
+        """Draw landmarks from standardized rows, (n_rows, n_columns)."""
+        order = np.random.default_rng(seed).permutation(len(rows))
+        roots = np.ones(rows.shape[1])
+        return cls._at(rows[order[:n_landmarks]], roots, rows[order[:BANDWIDTH_ROWS]], rows)
+
+    @classmethod
+    def _at(
+        cls, landmarks: np.ndarray, roots: np.ndarray, some: np.ndarray, rows: np.ndarray
+    ) -> ColumnsAndLandmarks:
+        """With the width that some of the rows tell."""
+        scaled = landmarks * roots
+        apart = squared_distances(some * roots, scaled)
+        apart = apart[apart > FLAT]
+        width = float(np.median(apart)) if len(apart) else 1.0
+        sizes, turn = np.linalg.eigh(np.exp(-squared_distances(scaled, scaled) / width))
+        kept = sizes > RANK * sizes.max(initial=0.0)
+        turn = turn[:, kept] / np.sqrt(sizes[kept])
+        plain = cls(landmarks, roots, width, turn, np.zeros(turn.shape[1]))
+        return replace(plain, center=plain.similarities(rows).mean(axis=0))
+
+    def _kernel(self, rows: np.ndarray) -> np.ndarray:
+        apart = squared_distances(rows * self.roots, self.landmarks * self.roots)
+        return np.exp(-apart / self.width)
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from numbers import Integral
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from joblib import Parallel, delayed
-from scipy.optimize import minimize
 from scipy.special import log_softmax
 from sklearn.utils._param_validation import Interval
 
@@ -24,11 +24,12 @@ from ._combination import (
     Score,
     subsample,
 )
-from ._landmarks import squared_distances
+from ._landmarks import FLAT, RANK, ColumnsAndLandmarks
 from ._lda import ClassScatter, Discriminants, ShrinkageLDA
+from ._training import MAX_STEPS, Softmax, fit_softmax
 from .cross_fitting import held_out_folds
 from .lift import NO_EMBEDDING, Lift, NodeEmbedding
-from .posteriors import Head, HeldOut
+from .posteriors import Head, HeldOut, standard_error
 
 if TYPE_CHECKING:
     from ..tree import SegmentTree
@@ -41,120 +42,26 @@ PLAIN_PENALTY = 0.01
 SCALES = np.array([1.0, 1.25, 1.6, 2.0, 2.5, 3.2, 4.0, 5.0])
 # a path of penalties ends where the log loss is so much above its lowest
 GIVE_UP = 1.03
-MAX_STEPS = 60
+# kinds of features that are not linear in the table
+LANDMARKS, WEIGHTED = "landmarks", "weighted landmarks"
 # of the nodes below the root, whose regressions decide nothing
 FEW_STEPS = 20
-# relative decrease of the loss at which the search for the weights ends
-TOLERANCE = 1e-5
+# relative decrease of the loss at which the search for weights ends, where held-out rows choose
+ROUGH = 1e-4
 # columns, or directions of the rows, of which the scatter is still whitened
 MAX_WHITENED = 1000
 # landmarks of a node, at least
 MIN_LANDMARKS = 15
 # size of similarities, and of columns beside them, that the penalties are made for
 SIZE = 3.0
-# rows that tell the width of the similarity
-MAX_WIDTH_ROWS = 500
-# share of the largest variance below which a direction is left out
-RANK = 1e-4
-FLAT = 1e-8
+# landmarks that leave at most this share of the loss get weights of the columns, so many times
+CURVED = 0.5
+N_WEIGHTINGS = 2
 
-
-@dataclass(frozen=True)
-class ColumnsAndLandmarks:
-    """Standardized columns of a node and, beside them, similarities to some of its rows."""
-
-    landmarks: np.ndarray  # (n_landmarks, n_columns)
-    width: float  # what squared distances are divided by: their median
-    turn: np.ndarray  # (n_landmarks, n_similar): makes products of similarities a kernel's values
-    center: np.ndarray  # (n_similar,): their means
-
-    def __call__(self, rows: np.ndarray) -> np.ndarray:
-        """Embed standardized rows, (n_rows, n_columns): (n_rows, n_columns + n_similar)."""
-        return np.concatenate([rows, self.similarities(rows)], axis=1)
-
-    def similarities(self, rows: np.ndarray) -> np.ndarray:
-        """The similarities alone, (n_rows, n_similar)."""
-        kernel = np.exp(-squared_distances(rows, self.landmarks) / self.width)
-        return kernel @ self.turn - self.center
-
-    @classmethod
-    def of(cls, rows: np.ndarray, n_landmarks: int, seed: int) -> ColumnsAndLandmarks:
-        """Draw landmarks from standardized rows, (n_rows, n_columns)."""
-        order = np.random.default_rng(seed).permutation(len(rows))
-        landmarks = rows[order[:n_landmarks]]
-        apart = squared_distances(rows[order[:MAX_WIDTH_ROWS]], landmarks)
-        apart = apart[apart > FLAT]
-        width = float(np.median(apart)) if len(apart) else 1.0
-        sizes, turn = np.linalg.eigh(np.exp(-squared_distances(landmarks, landmarks) / width))
-        kept = sizes > RANK * sizes.max(initial=0.0)
-        turn = turn[:, kept] / np.sqrt(sizes[kept])
-        plain = cls(landmarks, width, turn, np.zeros(turn.shape[1]))
-        return replace(plain, center=plain.similarities(rows).mean(axis=0))
-
-
-@dataclass(frozen=True)
-class Softmax:
-    """Weights of a softmax regression, of all classes: those without a row have -inf."""
-
-    weights: np.ndarray  # (n_features, n_classes)
-    intercepts: np.ndarray  # (n_classes,)
-
-    def products(self, features: np.ndarray) -> np.ndarray:
-        """Logits less intercepts of rows, (n_rows, n_features): (n_rows, n_classes) float64."""
-        return (features @ self.weights.astype(features.dtype)).astype(np.float64)
-
-    def scaled(self, scale: float, log_priors: np.ndarray) -> Softmax:
-        """Multiply log-odds, less those of the priors, (n_classes,)."""
-        seen = np.isfinite(self.intercepts)
-        moved = np.full_like(self.intercepts, -np.inf)
-        moved[seen] = scale * (self.intercepts[seen] - log_priors[seen]) + log_priors[seen]
-        return Softmax(scale * self.weights, moved)
-
-
-def fit_softmax(
-    features: np.ndarray,
-    codes: np.ndarray,
-    n_classes: int,
-    penalties: Sequence[float],
-    n_steps: int = MAX_STEPS,
-) -> Iterator[Softmax]:
-    """Fit a softmax regression for every penalty, each from the weights of the last.
-
-    The mean log loss plus half the penalty times the squared weights is least; intercepts are free.
-    Shapes: `features` (n_samples, n_features) float32, `codes` (n_samples,) int.
-    """
-    seen, places = np.unique(codes, return_inverse=True)
-    (n_rows, n_features), n_seen = features.shape, len(seen)
-    everyone = np.arange(n_rows)
-    across = np.ascontiguousarray(features.T)
-
-    def loss_grad(flat: np.ndarray, penalty: float) -> tuple[float, np.ndarray]:
-        weights, intercepts = flat[:-n_seen].reshape(n_features, n_seen), flat[-n_seen:]
-        logits = Softmax(weights, intercepts).products(features)
-        logits += intercepts
-        logits -= logits.max(axis=1, keepdims=True)
-        own = logits[everyone, places]
-        proba = np.exp(logits, out=logits)
-        sums = proba.sum(axis=1)
-        squares = float(np.vdot(weights, weights))
-        loss = float((np.log(sums) - own).sum()) / n_rows + penalty / 2 * squares
-        proba /= sums[:, None]
-        proba[everyone, places] -= 1.0
-        excess = proba / n_rows
-        grad = across @ excess.astype(features.dtype) + penalty * weights
-        return loss, np.concatenate([grad.ravel(), excess.sum(axis=0)])
-
-    flat = np.zeros((n_features + 1) * n_seen)
-    flat[-n_seen:] = np.log(np.bincount(places) / n_rows)
-    options = {"maxiter": n_steps, "ftol": TOLERANCE}
-    for penalty in penalties:
-        flat = minimize(
-            loss_grad, flat, args=(penalty,), jac=True, method="L-BFGS-B", options=options
-        ).x
-        weights, intercepts = np.zeros((n_features, n_classes)), np.full(n_classes, -np.inf)
-        weights[:, seen] = flat[:-n_seen].reshape(n_features, n_seen)
-        intercepts[seen] = flat[-n_seen:]
-        yield Softmax(weights, intercepts)
+# rows that the weights are computed from
+WEIGHT_ROWS = 1000
+# logits that are computed at once: bounds memory
+BLOCK_LOGITS = 2**16
 
 
 @dataclass(frozen=True)
@@ -170,31 +77,37 @@ class Features:
     """What is offered to the regression of one node: everything below it, in several kinds.
 
     Shapes: `blocks` and `similarities` of every node, (n_samples, n_columns) float32: standardized
-    columns, and similarities to landmarks.
+    columns, and similarities to landmarks. `weighted` are similarities under weights of the
+    columns, if there are any, without each fold and of all rows.
     """
 
     def __init__(
-        self, blocks: list[np.ndarray], similarities: list[np.ndarray], learner: ShrinkageLDA
+        self,
+        blocks: list[np.ndarray],
+        similarities: list[np.ndarray],
+        learner: ShrinkageLDA,
+        weighted: Sequence[list[np.ndarray]] = (),
     ) -> None:
         self._blocks = [block for block in blocks if block.shape[1]]
         self._learner = learner
         self._columns = np.concatenate(blocks, axis=1)
         self._similarities = np.concatenate(similarities, axis=1)
+        self._weighted = [np.concatenate(own, axis=1) for own in weighted]
         self.n_columns = self._columns.shape[1]
 
     @property
     def kinds(self) -> list[str]:
-        """The kinds that there are."""
+        """The kinds that are tried for any data."""
         n_directions = min(self._columns.shape)
         return [
             "columns",
             *(["whitened"] if n_directions <= MAX_WHITENED else []),
             *(["whitened by node"] if len(self._blocks) > 1 else []),
-            *(["landmarks"] if self._similarities.shape[1] else []),
+            *([LANDMARKS] if self._similarities.shape[1] else []),
         ]
 
-    def offer(self, kind: str, codes: np.ndarray, known: np.ndarray) -> Offered:
-        """Features of a kind, which may be learned from known rows and their classes."""
+    def offer(self, kind: str, codes: np.ndarray, known: np.ndarray, fold: int = -1) -> Offered:
+        """Features of a kind, which may be learned from known rows, those without a fold."""
         if kind == "whitened by node":
             maps = [self._whitener(block, codes, known) for block in self._blocks]
             blocks = [block @ own for block, own in zip(self._blocks, maps)]
@@ -208,7 +121,8 @@ class Features:
             whitener = self._whitener(rows, codes, known)
             return Offered(rows @ whitener, partial(_back, turn, whitener))
         size = SIZE / np.sqrt(self.n_columns)
-        rows = np.concatenate([size * rows, SIZE * self._similarities], axis=1)
+        similarities = self._similarities if kind == LANDMARKS else self._weighted[fold]
+        rows = np.concatenate([size * rows, SIZE * similarities], axis=1)
         return Offered(rows, partial(_back_beside, turn, size, self._directions[0].shape[1]))
 
     @cached_property
@@ -268,6 +182,26 @@ class Tried:
     right: np.ndarray  # (n_folds, n_scales): rows whose class is found
     # by fold the regression, and what it makes of all rows, (n_samples, n_classes), less intercepts
     fits: tuple[tuple[Softmax, np.ndarray], ...]
+
+    @property
+    def loss(self) -> float:
+        """Sum of the log losses at the best scale."""
+        return float(self.losses.sum(axis=0).min())
+
+
+# rows that a regression knew, and its weights of columns and of similarities
+Known = tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]
+
+
+@dataclass(frozen=True)
+class Found:
+    """What was found best for the root."""
+
+    table: Table
+    features: Features
+    tried: Tried
+    scale: int
+    score: float  # share of the held-out rows that are right, every fold with what others choose
 
 
 @dataclass(frozen=True)
@@ -329,14 +263,33 @@ class Regressions:
         self._known_priors = [log_shares(codes[rows], self._n_classes) for rows in self._known]
         self.log_priors = log_shares(codes, self._n_classes)
 
-    def search(self, features: Features) -> tuple[Tried, int, float]:
-        """Find the kind, the penalty and the scale (its place) with the lowest log loss.
-
-        Also returns the share of the rows that are right, every fold with what the others choose.
-        """
-        if not self._folds:
-            return Tried("columns", PLAIN_PENALTY, NO_SCORES, NO_SCORES, ()), 0, float("nan")
+    def search(self, table: Table, nodes: Sequence[int], learner: ShrinkageLDA) -> Found:
+        """Find the kind, the penalty and the scale (its place) with the lowest log loss."""
+        features = table.features(nodes, learner)
+        if not (self._folds and features.n_columns):
+            tried = Tried("columns", PLAIN_PENALTY, NO_SCORES, NO_SCORES, ())
+            return Found(table, features, tried, 0, float("nan"))
         tried = [one for kind in features.kinds for one in self._follow(features, kind, PENALTIES)]
+        chosen, scale, score = self._choose(tried)
+        plain = [one for one in tried if one.kind != LANDMARKS]
+        best = min(plain, key=attrgetter("loss"))
+        if chosen.kind == LANDMARKS:
+            gains = self._row_losses(best) - self._row_losses(chosen)
+            if gains.sum() <= standard_error(gains):  # the simplest that may be the best
+                chosen, scale, score = self._choose(plain)
+        if chosen.kind == LANDMARKS and chosen.loss <= CURVED * best.loss:
+            before = chosen
+            for _ in range(N_WEIGHTINGS):
+                table = table.weighted(nodes, self._weights(features, before))
+                features = table.features(nodes, learner)
+                (before,) = self._follow(features, WEIGHTED, [chosen.penalty])
+            path = [one for one in PENALTIES if one < 100 * chosen.penalty]
+            tried += self._follow(features, WEIGHTED, path)
+            chosen, scale, score = self._choose(tried)
+        return Found(table.of_kind(chosen.kind), features, chosen, scale, score)
+
+    def _choose(self, tried: list[Tried]) -> tuple[Tried, int, float]:
+        """What is best, its scale, and the share of right rows, by what the other folds choose."""
         losses, n_right = np.stack([one.losses for one in tried]), 0.0
         for fold in range(len(self._folds)):
             others = np.delete(losses, fold, axis=1).sum(axis=1)
@@ -345,6 +298,17 @@ class Regressions:
         sums = losses.sum(axis=1)
         place, scale = np.unravel_index(sums.argmin(), sums.shape)
         return tried[place], int(scale), n_right / self._n_asked
+
+    def _weights(self, features: Features, tried: Tried) -> list[Known]:
+        """Rows that a regression knew, and its weights, without each fold and of all rows."""
+        found = []
+        for fold, (known, (model, _)) in enumerate(zip(self._known, tried.fits, strict=True)):
+            back = features.offer(tried.kind, self._codes, known, fold).back
+            found.append((known, back(model.weights)))
+        everyone = np.arange(len(self._codes))
+        offered = features.offer(tried.kind, self._codes, everyone)
+        model = self._last(offered, tried)
+        return [*found, (everyone, offered.back(model.weights))]
 
     def repeat(self, features: Features, like: Tried, scale: int) -> tuple[Tried, float]:
         """Fit what was chosen for another node, and score it."""
@@ -359,15 +323,19 @@ class Regressions:
         """Fit what was tried on all rows: weights of columns and similarities, and intercepts."""
         everyone, codes = np.arange(len(self._codes)), self._codes
         offered = features.offer(tried.kind, codes, everyone)
-        path = [tried.penalty] if n_steps < MAX_STEPS else [10 * tried.penalty, tried.penalty]
-        *_, model = fit_softmax(offered.rows, codes, self._n_classes, path, n_steps)
-        model = model.scaled(SCALES[scale], self.log_priors)
+        model = self._last(offered, tried, n_steps).scaled(SCALES[scale], self.log_priors)
         logits = model.products(offered.rows)
         for fold, (_, products) in zip(self._folds, tried.fits):
             # what was learned from rows brings them too close together
             logits[fold] = SCALES[scale] * products[fold]
         space = Space.of(model.weights, logits, codes)
         return offered.back(model.weights), model.intercepts, space
+
+    def _last(self, offered: Offered, tried: Tried, n_steps: int = MAX_STEPS) -> Softmax:
+        """Regression on all rows with a penalty, which follows a stronger one if there is time."""
+        path = [tried.penalty] if n_steps < MAX_STEPS else [10 * tried.penalty, tried.penalty]
+        *_, model = fit_softmax(offered.rows, self._codes, self._n_classes, path, n_steps)
+        return model
 
     def held_out(self, tried: Tried, scale: int) -> tuple[HeldOut, ...]:
         """Rows of every fold, and the others, in the space that was learned without the fold."""
@@ -399,7 +367,8 @@ class Regressions:
 
         Only of the best are the fits kept.
         """
-        paths = [self._path(features, kind, rows, penalties, n_steps) for rows in self._known]
+        folds = range(len(self._folds))
+        paths = [self._path(features, kind, fold, penalties, n_steps) for fold in folds]
         found: list[Tried] = []
         lowest = np.inf
         for penalty in penalties:
@@ -420,32 +389,55 @@ class Regressions:
         self,
         features: Features,
         kind: str,
-        rows: np.ndarray,
+        fold: int,
         penalties: Sequence[float],
         n_steps: int,
     ) -> Iterator[tuple[Softmax, np.ndarray]]:
-        """Regressions on some rows, and what they make of all rows."""
-        offered = features.offer(kind, self._codes, rows).rows
+        """Regressions on the rows without a fold, and what they make of all rows."""
+        rows = self._known[fold]
+        offered = features.offer(kind, self._codes, rows, fold).rows
         known = offered[rows], self._codes[rows], self._n_classes
-        for model in fit_softmax(*known, penalties, n_steps):
+        for model in fit_softmax(*known, penalties, n_steps, ROUGH):
             yield model, model.products(offered)
 
     def _score(self, place: int, fit: tuple[Softmax, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         """Sum of log losses, and number of right rows, of a fold for every scale: (n_scales,)."""
+        around, log_priors, own = self._log_odds(place, fit)
+        losses, right = np.zeros(len(SCALES)), np.zeros(len(SCALES))
+        n_each = max(1, BLOCK_LOGITS // max(around.size, 1))
+        for start in range(0, len(SCALES), n_each):
+            some = slice(start, start + n_each)
+            logits = SCALES[some, None, None] * around + log_priors
+            logits -= logits.max(axis=2, keepdims=True)
+            told = logits[:, *own]
+            # classes that tie share a row
+            right[some] = ((told >= 0) / (logits >= 0).sum(axis=2)).sum(axis=1)
+            sums = np.exp(logits, out=logits).sum(axis=2)
+            losses[some] = np.log(sums).sum(axis=1) - told.sum(axis=1)
+        return losses, right
+
+    def _log_odds(
+        self, place: int, fit: tuple[Softmax, np.ndarray]
+    ) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray]]:
+        """Log-odds of a fold less those of the priors, (n_asked, n_seen).
+
+        Also returns the log priors, and the places of the classes of the rows.
+        """
         fold, log_priors, (model, products) = self._folds[place], self._known_priors[place], fit
         seen = np.flatnonzero(np.isfinite(log_priors))
         # nothing can be said of rows of a class without another row
         asked = fold[np.isin(self._codes[fold], seen)]
-        own = np.arange(len(asked)), np.searchsorted(seen, self._codes[asked])
         around = products[np.ix_(asked, seen)] + (model.intercepts[seen] - log_priors[seen])
-        losses, right = np.zeros(len(SCALES)), np.zeros(len(SCALES))
-        for at, scale in enumerate(SCALES):
-            logs = log_softmax(scale * around + log_priors[seen], axis=1)
-            losses[at] = -logs[own].sum()
-            leads = logs >= logs.max(axis=1, keepdims=True)
-            # classes that tie share a row
-            right[at] = (leads[own] / leads.sum(axis=1)).sum()
-        return losses, right
+        own = np.arange(len(asked)), np.searchsorted(seen, self._codes[asked])
+        return around, log_priors[seen], own
+
+    def _row_losses(self, tried: Tried) -> np.ndarray:
+        """Log losses of all held-out rows at the best scale."""
+        scale, found = SCALES[tried.losses.sum(axis=0).argmin()], []
+        for place, fit in enumerate(tried.fits):
+            around, log_priors, own = self._log_odds(place, fit)
+            found.append(-log_softmax(scale * around + log_priors, axis=1)[own])
+        return np.concatenate(found)
 
 
 NO_SCORES = np.zeros((0, len(SCALES)))
@@ -457,26 +449,81 @@ def log_shares(codes: np.ndarray, n_classes: int) -> np.ndarray:
         return np.log(np.bincount(codes, minlength=n_classes) / len(codes))
 
 
+@dataclass(frozen=True)
+class Similarities:
+    """Similarities of all rows to the landmarks of every node."""
+
+    embeds: list[ColumnsAndLandmarks]
+    values: list[np.ndarray]  # (n_samples, n_similar) float32
+
+    @classmethod
+    def of(cls, embeds: list[ColumnsAndLandmarks], rows: Sequence[np.ndarray]) -> Similarities:
+        """Of standardized rows, (n_samples, n_columns) for every node."""
+        pairs = zip(embeds, rows, strict=True)
+        return cls(embeds, [embed.similarities(own).astype(np.float32) for embed, own in pairs])
+
+
+@dataclass(frozen=True)
 class Table:
     """The standardized columns of all nodes, and similarities to landmarks."""
 
-    def __init__(
-        self, X: np.ndarray, columns: tuple[np.ndarray, ...], n_landmarks: int, random_state: int
-    ) -> None:
+    _n_features: int
+    _mean: np.ndarray  # (n_features,)
+    _scale: np.ndarray  # (n_features,)
+    _used: list[np.ndarray]  # columns of every node that vary
+    _rows: list[np.ndarray]  # (n_samples, n_columns) float32: these, standardized
+    _similar: Similarities
+    # under weights of the columns, without each fold and of all rows; empty until they are weighted
+    _weighted: tuple[Similarities, ...] = ()
+
+    @classmethod
+    def of(
+        cls, X: np.ndarray, columns: tuple[np.ndarray, ...], n_landmarks: int, random_state: int
+    ) -> Table:
+        """Standardize the columns of a table, and draw landmarks."""
         own = X.astype(np.float64)
-        self._mean, self._scale = own.mean(axis=0), own.std(axis=0)
-        kept = varies(own, self._scale, X.dtype)
-        self._used = [block[kept[block]] for block in columns]
-        self._n_features = X.shape[1]
-        n_nodes = max(sum(bool(len(block)) for block in self._used), 1)
+        mean, scale = own.mean(axis=0), own.std(axis=0)
+        kept = varies(own, scale, X.dtype)
+        used = [block[kept[block]] for block in columns]
+        n_nodes = max(sum(bool(len(block)) for block in used), 1)
         n_each = max(n_landmarks // n_nodes, MIN_LANDMARKS) if n_landmarks else 0
-        self._rows, self._embeds, self._similar = [], [], []
-        for block in self._used:
-            rows = (own[:, block] - self._mean[block]) / self._scale[block]
-            embed = ColumnsAndLandmarks.of(rows, n_each if len(block) else 0, random_state)
-            self._rows.append(rows.astype(np.float32))
-            self._similar.append(embed.similarities(rows).astype(np.float32))
-            self._embeds.append(embed)
+        rows = [(own[:, block] - mean[block]) / scale[block] for block in used]
+        embeds = [
+            ColumnsAndLandmarks.of(block, n_each if block.shape[1] else 0, random_state)
+            for block in rows
+        ]
+        similar = Similarities.of(embeds, rows)
+        return cls(
+            X.shape[1], mean, scale, used, [block.astype(np.float32) for block in rows], similar
+        )
+
+    def weighted(self, nodes: Sequence[int], found: list[Known]) -> Table:
+        """Weigh the columns of some nodes by the slopes of regressions, in which these come."""
+        before = self._weighted or [self._similar] * len(found)
+        rows = [own.astype(np.float64) for own in self._rows]
+        again = []
+        for similar, (known, weights) in zip(before, found, strict=True):
+            embeds, some, starts = list(similar.embeds), subsample(known, WEIGHT_ROWS), [0, 0]
+            slopes = {}
+            for node in nodes:
+                embed, block = embeds[node], rows[node]
+                stops = [starts[0] + block.shape[1], starts[1] + embed.turn.shape[1]]
+                own, of_kernel = (
+                    part[slice(*ends)] for part, *ends in zip(weights, starts, stops, strict=True)
+                )
+                slopes[node] = embed.slopes(block[some], own, of_kernel)
+                starts = stops
+            largest = max((own.mean() for own in slopes.values() if len(own)), default=0.0)
+            for node, own in slopes.items():
+                if own.any():
+                    size = float(np.sqrt(own.mean() / largest))
+                    embeds[node] = embeds[node].weighted(own / own.mean(), size, rows[node][known])
+            again.append(Similarities.of(embeds, rows))
+        return replace(self, _weighted=tuple(again))
+
+    def of_kind(self, kind: str) -> Table:
+        """The same with the similarities that a kind of features takes."""
+        return replace(self, _similar=self._weighted[-1]) if kind == WEIGHTED else self
 
     @cached_property
     def lift(self) -> Lift:
@@ -492,14 +539,17 @@ class Table:
                 )
                 if len(block)
                 else NO_EMBEDDING
-                for block, embed in zip(self._used, self._embeds, strict=True)
+                for block, embed in zip(self._used, self._similar.embeds, strict=True)
             )
         )
 
     def features(self, nodes: Sequence[int], learner: ShrinkageLDA) -> Features:
         """Features of some nodes together."""
-        blocks = [[own[i] for i in nodes] for own in (self._rows, self._similar)]
-        return Features(*blocks, learner)
+        blocks, similarities, *weighted = (
+            [own[node] for node in nodes]
+            for own in (self._rows, self._similar.values, *(own.values for own in self._weighted))
+        )
+        return Features(blocks, similarities, learner, weighted)
 
     def over_table(
         self, nodes: Sequence[int], weights: tuple[np.ndarray, np.ndarray], lifted: bool
@@ -513,7 +563,7 @@ class Table:
         n_columns = self.lift.n_columns if lifted else self._n_features
         found, start, first = np.zeros((n_columns, own.shape[1])), 0, 0
         for node in nodes:
-            block, n_similar = self._used[node], self._similar[node].shape[1]
+            block, n_similar = self._used[node], self._similar.values[node].shape[1]
             part = own[start : start + len(block)]
             if lifted:
                 places = self.lift.places[node]
@@ -541,7 +591,12 @@ class LogisticCombination(Combination):
     node, so that they are drawn to linear discriminants; and columns beside similarities
     :math:`\exp(-d^2 / w)` of the columns of *each* node to some of its rows, the landmarks [1]_,
     which learn what is not linear within a node. Held-out rows choose the kind, the penalty of the
-    squared weights and a scale of the log-odds, by the log loss.
+    squared weights and a scale of the log-odds, by the log loss; landmarks must be better by more
+    than a standard error. Where landmarks halve the loss,
+    columns that do not matter would drown those that do: the columns of every node are then
+    weighted in :math:`d^2` by the mean squared derivative of the logits, and its similarities
+    multiplied by the root of the mean of these, twice [2]_; held-out rows say whether this is
+    better.
 
     Parameters
     ----------
@@ -563,6 +618,8 @@ class LogisticCombination(Combination):
     ----------
     .. [1] C. Williams, M. Seeger. "Using the Nyström Method to Speed Up Kernel Machines". NIPS
        2000.
+    .. [2] A. Radhakrishnan, D. Beaglehole, P. Pandit, M. Belkin. "Mechanism for Feature Learning in
+       Neural Networks and Backpropagation-Free Machine Learning Models". Science 383, 2024.
 
     Examples
     --------
@@ -609,15 +666,15 @@ class LogisticCombination(Combination):
                 )
             learner._validate_params()
         folds = held_out_folds(codes, self.cv, random_state, groups)
-        table = Table(X, columns, self.n_landmarks, random_state)
+        table = Table.of(X, columns, self.n_landmarks, random_state)
         regressions = Regressions(codes, folds, Parallel(n_jobs=n_jobs, prefer="threads"))
-        everything = table.features(tree.subtree(tree.root), learners[tree.root])
-        if everything.n_columns:
-            tried, scale, root_score = regressions.search(everything)
+        found = regressions.search(table, tree.subtree(tree.root), learners[tree.root])
+        table, tried, scale = found.table, found.tried, found.scale
         nodes = []
         for node in tree.bottom_up():
-            below = tree.subtree(node)
-            features = everything if node == tree.root else table.features(below, learners[node])
+            below, features = tree.subtree(node), found.features
+            if node != tree.root:
+                features = table.features(below, learners[node])
             if not features.n_columns:
                 empty = np.zeros((0, X.shape[1]))
                 nodes.append(FittedNode(empty, float("nan"), NodeOutcome("constant")))
@@ -625,7 +682,7 @@ class LogisticCombination(Combination):
                 continue
             fitted = table, below, features, regressions
             if node == tree.root:
-                nodes.append(_fit_node(*fitted, tried, scale, root_score, MAX_STEPS))
+                nodes.append(_fit_node(*fitted, tried, scale, found.score, MAX_STEPS))
             else:
                 own = regressions.repeat(features, tried, scale)
                 fitted = _fit_node(*fitted, own[0], scale, own[1], FEW_STEPS)
@@ -646,7 +703,7 @@ def _fit_node(
 ) -> FittedNode:
     """Fit one node on all rows as it was tried."""
     learned, intercepts, space = regressions.fit(features, tried, scale, n_steps)
-    lifted = tried.kind == "landmarks"
+    lifted = tried.kind in (LANDMARKS, WEIGHTED)
     weights, moved = table.over_table(below, learned, lifted)
     head = space.head(intercepts, regressions.log_priors)
     return FittedNode(

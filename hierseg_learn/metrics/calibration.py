@@ -23,15 +23,16 @@ References
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
 from scipy.special import log_softmax, softmax
 
 from ._combination import subsample
-from .posteriors import any_class_loss, weights_of
+from .posteriors import any_class_losses, weights_of
 
 # votes that are added
 SMOOTHINGS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
@@ -150,32 +151,54 @@ class HeldOutVotes:
 
     def calibrate(
         self, shares: np.ndarray, priors: np.ndarray, class_weight: np.ndarray | None
-    ) -> tuple[VoteCalibration, float]:
+    ) -> tuple[VoteCalibration, np.ndarray]:
         """Choose k, the smoothing and the temperature by the log loss.
 
-        All arrays are (n_classes,). Also returns `any_class_loss` of all rows, by which decisions
-        compare.
+        All arrays are (n_classes,). Also returns `any_class_losses` of all rows, (n_rows,), by
+        which decisions compare.
         """
         rows = subsample(np.arange(len(self.codes)), max(1, MAX_PROBABILITIES // len(shares)))
         # one row of every class beside those that are held out
         unexpected = len(shares) / (len(rows) + len(shares))
-        lowest, chosen = np.inf, None
+        lowest, chosen, place = np.inf, None, int(np.argmax(TEMPERATURES == 1.0))
         for n_neighbors, votes in self.by_neighbors.items():
             # most rows get the votes of another: they are looked at once
             places = np.column_stack([votes[rows].round(12), self.codes[rows]])
             places, counts = np.unique(places, axis=0, return_counts=True)
             votes, codes = places[:, :-1], places[:, -1].astype(np.intp)
             weights = counts * weights_of(codes, class_weight)
-            for tried, log_proba in _calibrations(n_neighbors, votes, shares, priors):
-                own = log_proba[np.arange(len(codes)), codes]
-                losses = -(1 - unexpected) * own - unexpected * (log_proba @ priors)
-                loss = float(weights @ losses)
-                if loss < lowest:
-                    lowest, chosen = loss, tried
+            for smoothing in SMOOTHINGS:
+                tried = VoteCalibration(n_neighbors, shares, priors, smoothing)
+                ratios = tried.log_ratios
+                smoothed = tried.scores(votes) - ratios
+                loss_at = cache(
+                    partial(_loss, smoothed, ratios, codes, weights, priors, unexpected)
+                )
+                place = _downhill(loss_at, place)
+                if loss_at(place) < lowest:
+                    lowest = loss_at(place)
+                    chosen = replace(tried, temperature=float(TEMPERATURES[place]))
         # some of the rows choose, but decisions are compared by the same rows
         codes, votes = self.codes, self.by_neighbors[chosen.n_neighbors]
         own = log_softmax(chosen.scores(votes), axis=1)[np.arange(len(codes)), codes]
-        return chosen, any_class_loss(own, priors[codes], weights_of(codes, class_weight))
+        return chosen, any_class_losses(own, priors[codes], weights_of(codes, class_weight))
+
+
+def _loss(
+    smoothed: np.ndarray,
+    ratios: np.ndarray,
+    codes: np.ndarray,
+    weights: np.ndarray,
+    priors: np.ndarray,
+    unexpected: float,
+    place: int,
+) -> float:
+    """Weighted log loss at a temperature, where a share of the rows is of any class."""
+    scores = smoothed / TEMPERATURES[place] + ratios
+    scores -= scores.max(axis=1, keepdims=True)
+    log_proba = scores - np.log(np.exp(scores).sum(axis=1, keepdims=True))
+    own = log_proba[np.arange(len(codes)), codes]
+    return float(weights @ (-(1 - unexpected) * own - unexpected * (log_proba @ priors)))
 
 
 def imitate_votes(
@@ -192,23 +215,31 @@ def imitate_votes(
     """
     rows = subsample(np.arange(len(targets)), max(1, MAX_PROBABILITIES // len(shares)))
     aims = targets[rows] * weights[rows, np.newaxis]
-    lowest, chosen = np.inf, None
+    lowest, chosen, place = np.inf, None, len(TEMPERATURES) // 2
     for n_neighbors, votes in by_neighbors.items():
-        for tried, log_proba in _calibrations(n_neighbors, votes[rows], shares, priors):
-            loss = -float(np.einsum("qc,qc->", aims, log_proba))
-            if loss < lowest:
-                lowest, chosen = loss, tried
+        for smoothing in SMOOTHINGS:
+            tried = VoteCalibration(n_neighbors, shares, priors, smoothing)
+            ratios = tried.log_ratios
+            smoothed = tried.scores(votes[rows]) - ratios
+            loss_at = cache(partial(_cross_entropy, smoothed, ratios, aims))
+            place = _downhill(loss_at, place)
+            if loss_at(place) < lowest:
+                lowest = loss_at(place)
+                chosen = replace(tried, temperature=float(TEMPERATURES[place]))
     return chosen
 
 
-def _calibrations(
-    n_neighbors: int, votes: np.ndarray, shares: np.ndarray, priors: np.ndarray
-) -> Iterator[tuple[VoteCalibration, np.ndarray]]:
-    """Yield every smoothing and temperature, with the log probabilities, (n_rows, n_classes)."""
-    for smoothing in SMOOTHINGS:
-        tried = VoteCalibration(n_neighbors, shares, priors, smoothing)
-        ratios = tried.log_ratios
-        smoothed = tried.scores(votes) - ratios
-        for temperature in TEMPERATURES:
-            log_proba = log_softmax(smoothed / temperature + ratios, axis=1)
-            yield replace(tried, temperature=float(temperature)), log_proba
+def _downhill(loss_at: Callable[[int], float], place: int) -> int:
+    """Place of the best temperature: losses are convex in 1 / T, and one step leads to the next."""
+    moves = (-1, 1)
+    while True:
+        steps = [place + by for by in moves if 0 <= place + by < len(TEMPERATURES)]
+        best = min([place, *steps], key=loss_at)
+        if best == place:
+            return place
+        moves, place = (best - place,), best
+
+
+def _cross_entropy(smoothed: np.ndarray, ratios: np.ndarray, aims: np.ndarray, place: int) -> float:
+    log_proba = log_softmax(smoothed / TEMPERATURES[place] + ratios, axis=1)
+    return -float(np.einsum("qc,qc->", aims, log_proba))

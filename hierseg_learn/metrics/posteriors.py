@@ -63,8 +63,8 @@ class Head:
         missing = self.anchors - means @ components.T
         return means + missing @ np.linalg.pinv(scaled).T * spread
 
-    def loss(self, rows: HeldOut, class_weight: np.ndarray | None) -> float:
-        """Sum of `any_class_loss` over held-out rows of a class that others have."""
+    def losses(self, rows: HeldOut, class_weight: np.ndarray | None) -> np.ndarray:
+        """`any_class_losses` of held-out rows of a class that others have, (n_asked,)."""
         counts = np.bincount(rows.codes, minlength=len(self.offsets))
         seen = np.flatnonzero(counts)
         asked = np.isin(rows.query_codes, seen)
@@ -76,7 +76,7 @@ class Head:
         log_proba = log_softmax(scores + self.offsets[seen] + log_priors, axis=1)
         places = np.searchsorted(seen, codes)
         own = log_proba[np.arange(len(codes)), places]
-        return any_class_loss(own, softmax(log_priors)[places], weights_of(codes, class_weight))
+        return any_class_losses(own, softmax(log_priors)[places], weights_of(codes, class_weight))
 
     def take(self, order: np.ndarray) -> Head:
         """The same for classes in another order, (n_classes,)."""
@@ -117,7 +117,7 @@ class Posteriors:
     whitening: np.ndarray
     shrinkage: float  # of the covariance
     temperature: float  # that the covariance is multiplied by, and log priors are divided by
-    loss: float = np.nan  # `any_class_loss` of the held-out rows; NaN without any
+    loss: float = np.nan  # sum of `any_class_losses` of the held-out rows; NaN without any
 
 
 class _Fit:
@@ -169,7 +169,7 @@ class _Fit:
     def losses(
         self, scores: np.ndarray, codes: np.ndarray, class_weight: np.ndarray | None
     ) -> np.ndarray:
-        """Sums of `any_class_loss` over queries of a class that was seen, for every temperature."""
+        """Sums of `any_class_losses` of queries of a class that was seen, by temperature."""
         places = self.places(codes)
         asked = np.flatnonzero(places >= 0)
         places, weights = places[asked], weights_of(codes[asked], class_weight)
@@ -180,7 +180,7 @@ class _Fit:
         for temperature in TEMPERATURES:
             log_proba = log_softmax(scores / temperature + log_weight, axis=1)
             own = log_proba[np.arange(len(asked)), places]
-            losses.append(any_class_loss(own, priors, weights))
+            losses.append(float(any_class_losses(own, priors, weights).sum()))
         return np.array(losses)
 
     def places(self, codes: np.ndarray) -> np.ndarray:
@@ -205,7 +205,7 @@ def fit_posteriors(
     is that of the metric, and the temperature is 1. `class_weight` is (n_classes,).
     """
     if head is not None:
-        losses = [part.head.loss(part, class_weight) for part in held_out]
+        losses = [float(part.head.losses(part, class_weight).sum()) for part in held_out]
         return Posteriors(np.eye(points.shape[1]), 1.0, 1.0, sum(losses) if losses else np.nan)
     with single_blas_thread():
         learned, temperature, of_metric, loss = _Fit(points, codes, unseen), 1.0, True, np.nan
@@ -296,9 +296,14 @@ def weights_of(codes: np.ndarray, class_weight: np.ndarray | None) -> np.ndarray
     return np.ones(len(codes)) if class_weight is None else class_weight[codes]
 
 
-def any_class_loss(log_proba: np.ndarray, priors: np.ndarray, weights: np.ndarray) -> float:
-    """Weighted sum of minus the log-probabilities of rows that may be of any class.
+def any_class_losses(log_proba: np.ndarray, priors: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Weighted minus log-probabilities of rows that may be of any class.
 
     All are (n_rows,): logarithms of the probabilities of their classes, and the priors of these.
     """
-    return -float(weights @ np.log((1 - ANY_CLASS) * np.exp(log_proba) + ANY_CLASS * priors))
+    return -weights * np.log((1 - ANY_CLASS) * np.exp(log_proba) + ANY_CLASS * priors)
+
+
+def standard_error(values: np.ndarray) -> float:
+    """Standard error of the sum of values of independent rows, (n_rows,)."""
+    return float(np.sqrt(len(values)) * values.std())

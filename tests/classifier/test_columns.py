@@ -192,7 +192,7 @@ def test_displays_of_columns(iris, request):
     plt = pytest.importorskip("matplotlib.pyplot", reason="needs matplotlib")
     request.addfinalizer(lambda: plt.close("all"))
     X, y = iris
-    model = HierarchicalMetricClassifier(random_state=0).fit(X, y)
+    model = HierarchicalMetricClassifier(decision="neighbors", random_state=0).fit(X, y)
     shown = WaterfallDisplay.from_estimator(model, X.iloc[[70]])
     assert {step.label for step in shown.steps()} >= {"petal length (cm)", "petal width (cm)"}
     whole = WaterfallDisplay.from_estimator(model, X.iloc[[70]], by="nodes")

@@ -12,7 +12,11 @@ from sklearn.preprocessing import StandardScaler
 
 from hierseg_learn import HierarchicalMetricClassifier
 from hierseg_learn.metrics import KernelDiscriminant, ShrinkageLDA
-from hierseg_learn.metrics._landmarks import Landmarks, median_squared_distance
+from hierseg_learn.metrics._landmarks import (
+    ColumnsAndLandmarks,
+    Landmarks,
+    median_squared_distance,
+)
 
 
 @pytest.fixture(scope="module")
@@ -143,3 +147,17 @@ def test_models_of_a_tree_are_the_same_in_any_order(xor):
     assert_allclose(again.predict_proba(table.iloc[:, columns])[:, ::-1], expected)
     again.fit(table, y[:200])
     assert_array_equal(again.transform(table), model.transform(table))
+
+
+def test_slopes_of_weighted_landmarks_are_derivatives():
+    rng = np.random.default_rng(0)
+    rows, weights = rng.standard_normal((50, 3)), np.array([2.0, 0.5, 0.0])
+    embed = ColumnsAndLandmarks.of(rows, 8, 0).weighted(weights, 0.5, rows)
+    own, similar = rng.standard_normal((3, 2)), rng.standard_normal((embed.turn.shape[1], 2))
+    step, squares = 1e-5, np.zeros(3)
+    for column in range(3):
+        ends = [rows + by * step * np.eye(3)[column] for by in (-1, 1)]
+        low, high = (end @ own + embed.similarities(end) @ similar for end in ends)
+        squares[column] = np.sum(np.mean(((high - low) / (2 * step)) ** 2, axis=0))
+    assert_allclose(embed.slopes(rows, own, similar), squares, rtol=1e-6)
+    assert_allclose(embed.similarities(rows).mean(axis=0), 0, atol=1e-12)

@@ -11,7 +11,8 @@ from sklearn.linear_model import LogisticRegression
 
 from hierseg_learn import HierarchicalMetricClassifier
 from hierseg_learn.metrics import NCA, LogisticCombination, ShrinkageLDA
-from hierseg_learn.metrics._logistic import SCALES, Features, Space, fit_softmax
+from hierseg_learn.metrics._logistic import SCALES, Features, Space
+from hierseg_learn.metrics._training import fit_softmax
 from tests.tables import named_table
 
 
@@ -41,7 +42,7 @@ def curved():
 def test_weights_are_those_of_logistic_regression(n_classes):
     X, y = named_table(200, n_classes=n_classes, signal=1.0)
     X, penalty = X.to_numpy(), 0.01
-    *_, ours = fit_softmax(X.astype(np.float32), y, n_classes, [1.0, 0.1, penalty], 500)
+    *_, ours = fit_softmax(X.astype(np.float32), y, n_classes, [1.0, 0.1, penalty], 500, 1e-8)
     # for two classes, scikit-learn has one weight, the difference of ours, and half the penalty
     C = 1 / (len(X) * penalty) * (2 if n_classes == 2 else 1)
     theirs = LogisticRegression(C=C, tol=1e-8, max_iter=1000).fit(X, y)
@@ -81,7 +82,7 @@ def test_distances_to_anchors_give_the_logits(n_columns):
 def test_landmarks_tell_what_is_not_linear_within_a_node(curved):
     model, X, y = curved
     assert model.score(X, y) > 0.85
-    assert model.node_outcomes_["t"].params["features"] == "landmarks"
+    assert model.node_outcomes_["t"].params["features"] == "weighted landmarks"
     assert model.node_scores_["t/pair"] > 0.85 > 0.65 > model.node_scores_["t/noise"]
 
 
@@ -204,15 +205,24 @@ def test_other_node_metrics_are_refused():
 # Chosen beside projections
 
 
-def test_held_out_rows_choose_the_combination():
+@pytest.mark.parametrize(("n_rows", "decision"), [(12, "auto"), (60, "neighbors")])
+def test_held_out_rows_choose_the_combination(n_rows, decision):
+    """Where columns are as many as rows, or neighbors decide."""
+    X, y = named_table(n_rows, n_classes=2, signal=1.0)
+    assert (X.shape[1] >= n_rows) == (decision == "auto")
+    auto, *both = (
+        fit(X, y, combination=combination, decision=decision)
+        for combination in ("auto", "projection", "logistic")
+    )
+    (kept,) = (model for model in both if model.combination == auto.combination_)
+    assert_array_equal(auto.predict_proba(X), kept.predict_proba(X))
+
+
+def test_regressions_alone_are_learned_where_they_are_good():
     X, y = xor()
-    auto = fit(X, y, combination="auto")
+    auto = fit(X, y, combination="auto", decision="auto")
     assert auto.combination_ == "logistic"
-    assert_array_equal(auto.predict_proba(X), fit(X, y).predict_proba(X))
-    linear, y = named_table(150, signal=1.0)
-    auto = fit(linear, y, combination="auto", decision="auto")
-    alone = fit(linear, y, combination=auto.combination_, decision="auto")
-    assert_array_equal(auto.predict_proba(linear), alone.predict_proba(linear))
+    assert_array_equal(auto.predict_proba(X), fit(X, y, decision="auto").predict_proba(X))
 
 
 @pytest.mark.parametrize("params", [{"decision": "prototypes"}, {"node_metric": NCA(max_iter=2)}])

@@ -115,6 +115,7 @@ def test_directions_beyond_the_discriminants_are_used_where_they_help():
         HierarchicalMetricClassifier(
             tree,
             node_metric=ShrinkageLDA(shrinkage=0, n_extra_directions=n_extra_directions),
+            combination="projection",
             random_state=0,
         ).fit(X[:300], y[:300])
         for n_extra_directions in (0, 1)

@@ -12,6 +12,7 @@ from hierseg_learn.metrics._training import (
     Rows,
     best_scale,
     evaluation_interval,
+    minimize_convex,
     train,
 )
 
@@ -148,3 +149,16 @@ def test_gradient_of_the_map(kernel):
     step = 3e-3 * gradient / np.linalg.norm(gradient)
     rise = objective.loss_grad(L + step)[0] - objective.loss_grad(L - step)[0]
     assert rise / 2 == pytest.approx(np.sum(step * gradient), rel=1e-2)
+
+
+def test_the_minimum_of_a_convex_function():
+    rng = np.random.default_rng(0)
+    A, b = rng.standard_normal((40, 12)) * np.logspace(0, 1.5, 12), rng.standard_normal(40)
+
+    def loss_grad(x):
+        rest = A @ x - b
+        return float(rest @ rest), 2 * A.T @ rest
+
+    found = minimize_convex(loss_grad, np.zeros(12), 500, 1e-14)
+    np.testing.assert_allclose(found, np.linalg.lstsq(A, b)[0], atol=1e-4)
+    np.testing.assert_array_equal(minimize_convex(loss_grad, found, 0, 1e-14), found)
