@@ -308,7 +308,7 @@ class FittedModel:
 
     def training_rows(self) -> np.ndarray:
         """Rows that the classifier was fitted on, or those of them that it holds."""
-        self.classifier._require_rows("this")
+        self.classifier._require_rows("editing parts")
         rows = np.empty_like(self.classifier._X)
         rows[:, self.order] = self.classifier._X
         return self.editor.read(rows, "the table that model was fitted on")
