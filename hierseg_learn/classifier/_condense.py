@@ -9,10 +9,10 @@ from typing import Self
 
 import numpy as np
 from sklearn.cluster import kmeans_plusplus
-from sklearn.utils import gen_batches
 from sklearn.utils.validation import check_is_fitted
 
 from ..kernels import get_backend
+from ..kernels.arrays import row_blocks
 from ..kernels.threads import single_blas_thread
 from ..metrics import VoteCalibration
 from ..metrics.base import BLOCK_ROWS
@@ -128,7 +128,7 @@ class CondenseMixin:
         return np.concatenate(
             [
                 embedding.embed(rows[order[block]][:, columns])[0]
-                for block in gen_batches(len(order), BLOCK_ROWS)
+                for block in row_blocks(len(order), BLOCK_ROWS)
             ]
         )
 

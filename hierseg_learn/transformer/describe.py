@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
-from sklearn.utils import gen_batches
 from sklearn.utils.validation import check_memory
 
 from ..descriptors import Descriptor, ImageChannels, descriptor_columns
 from ..images import ImageBatch
 from ..kernels import ONE_IMAGE, get_backend
+from ..kernels.arrays import row_blocks
 from ..parts import PartLookup
 from ..segmentation import Segmenter
 from ..table.layout import AREA, PRESENCE, column_name
@@ -310,7 +310,7 @@ def describe_images(
     """Describe all images of a batch, in parallel: the same bits for any `n_jobs`."""
     at_once = max(describer.segmenter._images_at_once, describer.images_at_once)
     size = max(CHUNK_IMAGES, at_once)
-    chunks = list(gen_batches(len(batch), size))
+    chunks = list(row_blocks(len(batch), size))
     table = np.empty((len(batch), len(describer.columns.names)), dtype=dtype)
     with ProgressBar(len(batch), "Describing images", verbose) as bar:
         if len(chunks) == 1 or effective_n_jobs(n_jobs) == 1:
