@@ -310,6 +310,7 @@ class ExplainMixin:
             possible.
         """
         check_is_fitted(self)
+        self._require_rows("explain_class()")
         code = class_code(label, "label", self.classes_)
         rows = np.flatnonzero(self._codes == code)
         if len(rows) < 2:
@@ -368,6 +369,7 @@ class ExplainMixin:
         if (X is None) != (y is None):
             raise ValueError("X and y belong together; expected both or neither.")
         check_integer(n_repeats, "n_repeats")
+        self._require_rows("explain_model()")
         counts = np.bincount(self._codes)
         rows = self._spread(np.flatnonzero(counts[self._codes] > 1))
         if not len(rows):
