@@ -298,10 +298,9 @@ def compare_whole(tables: Tables, arguments: argparse.Namespace, say: Progress) 
 
 
 def repeat_given(tables: Tables, arguments: argparse.Namespace, say: Progress) -> Any:
-    """Accuracies with given masks on folds on which nothing was chosen."""
-    return compare(
-        arguments, say, OTHER_SEED, run_parts, "given", part_tables(tables, "given", say)
-    )
+    """Accuracies with given masks on folds on which nothing was chosen: the headline's columns."""
+    own = part_tables(tables, "given", say)
+    return compare(arguments, say, OTHER_SEED, run_headline, "given", own)
 
 
 def repeat_found(tables: Tables, arguments: argparse.Namespace, say: Progress) -> Any:
@@ -349,23 +348,37 @@ def compare(arguments: argparse.Namespace, say: Progress, seed: int, run: Any, *
     return scores
 
 
-def run_parts(
+def run_headline(
     kind: str, own: dict[str, pd.DataFrame], y: np.ndarray, train: np.ndarray, test: np.ndarray
 ) -> dict[str, float]:
-    """Accuracies of all learners of parts on the test photos of one fold."""
+    """Accuracies of the tree with its defaults, and of its rivals on the same columns."""
+    columns = HEADLINES[kind].rpartition(" | ")[2]
+    return run_parts(kind, own, y, train, test, {columns: DEFAULTS})
+
+
+def run_parts(
+    kind: str,
+    own: dict[str, pd.DataFrame],
+    y: np.ndarray,
+    train: np.ndarray,
+    test: np.ndarray,
+    trees: dict[str, dict[str, Learner]] | None = None,
+) -> dict[str, float]:
+    """Accuracies of all learners of parts, or of some trees, on the test photos of one fold."""
     found = {}
+    trees = TREES if trees is None else trees
     for columns, names in COLUMNS.items():
-        if names[0] not in own:
+        if names[0] not in own or (trees is not TREES and columns not in trees):
             continue
         joined = own[names[0]] if len(names) == 1 else join(own[names[0]], own[names[1]])
         n_components = PERSON_COMPONENTS if columns.endswith("person") else N_COMPONENTS
         table = reduce_parts(joined, train, n_components)
         known, asked = table.iloc[train], table.iloc[test]
-        learners = {"flat LDA": predict_lda, **TREES.get(columns, {})}
+        learners = {"flat LDA": predict_lda, **trees.get(columns, {})}
         for name, predict in learners.items():
             predicted = predict(known, y[train], asked)
             found[f"{kind} | {name} | {columns}"] = accuracy_score(y[test], predicted)
-        if columns in TREES:
+        if columns in trees:
             for part, predicted in predict_each_part(known, y[train], asked).items():
                 name = f"{kind} | {part} alone, LDA | {columns}"
                 found[name] = accuracy_score(y[test], predicted)
