@@ -169,7 +169,7 @@ def edit(file, change):
     [
         (lambda state: state.update(format=99), "another version of hierseg_learn wrote it"),
         (lambda state: state.pop("columns"), "columns"),
-        (lambda state: state.update(colour="red"), "colour"),
+        (lambda state: state.update(taste="sweet"), "taste"),
     ],
 )
 def test_a_damaged_head_is_said(tmp_path, change, said):
@@ -199,7 +199,7 @@ def test_a_damaged_block_is_said(tmp_path, layout):
     edit(tmp_path / "t" / "_blocks" / "000000.json", lambda state: state.update(n_bytes=len(other)))
     file.write_bytes(other)
     with pytest.raises(
-        ValueError, match=r"holds an array of shape \(1, 3\) and dtype float32; expec"
+        ValueError, match=r"holds an array of shape \(1, 3\) and dtype float32; expected"
     ):
         open_table(tmp_path / "t").read_block(0)
 
