@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -157,7 +158,7 @@ def check_class_weight(
     """Weights of the classes, (n_classes,), as scikit-learn reads them; None for none."""
     if class_weight is None:
         return None
-    found = compute_class_weight(class_weight, classes=classes, y=y)
-    if not (np.isfinite(found) & (found > 0)).all():
+    weights = [] if isinstance(class_weight, str) else class_weight.values()
+    if not all(isinstance(weight, Real) and 0 < weight < np.inf for weight in weights):
         raise ValueError(f"class_weight must hold finite weights above 0, got {class_weight!r}.")
-    return found
+    return compute_class_weight(class_weight, classes=classes, y=y)

@@ -52,6 +52,7 @@ from ..utils.labels import check_labels, check_same_kind
 from ..utils.progress import ProgressBar
 from ._blocks import SummedTable, by_blocks, computed, sum_blocks
 from ._calibration import Calibration, Classes, calibrate, check_class_weight, read_decision
+from ._condense import CondenseMixin
 from ._explain import ExplainMixin
 from ._linear import Linear, check_priors, temper_priors
 from ._novelty import NoveltyMixin
@@ -70,6 +71,7 @@ _AS_FITTED = ("n_neighbors", "weights", "decision")
 
 @fill_doc(node_metrics=NODE_METRICS, combinations=COMBINATIONS)
 class HierarchicalMetricClassifier(
+    CondenseMixin,
     ExplainMixin,
     NoveltyMixin,
     SimilarityMixin,
@@ -193,6 +195,11 @@ class HierarchicalMetricClassifier(
     prototypes_ : ndarray of shape (n_classes, n_features)
         Mean of the training rows of every class. Where node metrics are not linear, decisions
         compare with the means of the embedded rows instead.
+    sample_indices_ : ndarray of shape (n_kept,), int
+        Positions of the training rows that the model holds; only after `condense`.
+    agreement_ : float
+        Share of other training rows to which the kept ones give the same class as all others do;
+        only after `condense`, where neighbors vote.
     device_ : str
         "cpu" or "cuda": where `fit` searched neighbors. Node learners choose by the size of their
         own tables.

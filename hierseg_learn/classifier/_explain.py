@@ -19,7 +19,7 @@ from ..explain import (
     PartsExplanation,
     PredictionExplanation,
 )
-from ..explain.explanation import NAMELESS, check_choice, unchecked
+from ..explain.explanation import NAMELESS, check_choice, plain, unchecked
 from ..explain.pair import LeafSplit
 from ..kernels.threads import single_blas_thread
 from ..metrics import node_contributions
@@ -310,19 +310,20 @@ class ExplainMixin:
             possible.
         """
         check_is_fitted(self)
+        self._require_rows("explain_class()")
         code = class_code(label, "label", self.classes_)
         rows = np.flatnonzero(self._codes == code)
         if len(rows) < 2:
             raise ValueError(
                 f"label must be a class with at least 2 training rows, since a row is compared "
-                f"with others of its class; {label!r} has {len(rows)}."
+                f"with others of its class; {plain(self.classes_[code])!r} has {len(rows)}."
             )
         attribution, rows = self._attribution(by), self._spread(rows)
         engine = self._engine(attribution)
         return ClassExplanation(
             attribution.layout.tree,
             engine.against_others(self._references[rows].astype(float), rows, code),
-            label=self.classes_[code],
+            label=plain(self.classes_[code]),
             rows=rows,
             decision=self.decision_,
             by=attribution.by,
@@ -368,6 +369,7 @@ class ExplainMixin:
         if (X is None) != (y is None):
             raise ValueError("X and y belong together; expected both or neither.")
         check_integer(n_repeats, "n_repeats")
+        self._require_rows("explain_model()")
         counts = np.bincount(self._codes)
         rows = self._spread(np.flatnonzero(counts[self._codes] > 1))
         if not len(rows):

@@ -421,7 +421,8 @@ class CrossFitCombination(Combination):
     ----------
     cv : int, default=3
         Number of folds of the cross-fitting that gives a parent embeddings to learn from; every
-        node is fitted ``1 + cv * (cv + 1) / 2`` times.
+        node is fitted ``1 + cv * (cv + 1) / 2`` times, and ``cv`` times more for every further draw
+        of the folds: up to two, with at most 2,500 rows, if its learner learns from sums.
 
     Examples
     --------

@@ -206,7 +206,7 @@ def tree_from_columns(
     Raises
     ------
     TypeError, ValueError
-        If names are missing, or are not strings that differ.
+        If names are missing, are not strings that differ, or have a blank prefix.
 
     Examples
     --------
@@ -240,6 +240,11 @@ def tree_from_columns(
     groups: dict[tuple[str, ...], dict[str, list[str]]] = {}
     for name in map(str, names):
         prefix, variable = _split_prefix(name, known, separator)
+        if not all(map(str.strip, prefix)):
+            raise ValueError(
+                f"columns holds {name!r}, whose prefix before {separator!r} is blank; expected a "
+                "name of a node."
+            )
         groups.setdefault(prefix, {}).setdefault(variable, []).append(name)
     return SegmentTree.from_nested({root_name: _nest((), groups)})
 

@@ -95,8 +95,8 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
         that learned the same, from images and label maps of the same content, is read from there,
         also after an interruption. Images are decoded all the same. By default nothing is cached.
     device : {"auto", "cpu", "cuda"}, default="auto"
-        Where the kernels of descriptors that have some run (``"patches"``); the others are pooled
-        on the CPU.
+        Where the kernels of descriptors run. With "auto", only ``"patches"`` takes a GPU; color,
+        gradients, patterns and outlines do with "cuda".
     n_jobs : int, default=None
         Number of processes that describe images. The table is the same for any number.
     verbose : int, default=0

@@ -10,11 +10,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
-from sklearn.utils import gen_batches
 from sklearn.utils.validation import check_memory
 
 from ..descriptors import Descriptor, ImageChannels, descriptor_columns
 from ..images import ImageBatch
+from ..kernels import ONE_IMAGE, get_backend
+from ..kernels.arrays import row_blocks
 from ..parts import PartLookup
 from ..segmentation import Segmenter
 from ..table.layout import AREA, PRESENCE, column_name
@@ -157,7 +158,7 @@ class TreeDescriber:
         # an image with several layers is there as often, and derived maps are computed once
         channels = [one for image in images for one in [ImageChannels(image)] * n_layers]
         leaves = [one for maps in layers for one in maps]
-        inner = [erode_leaves(one, n_leaves, self.erosion) for one in leaves]
+        inner = [erode_leaves(one, n_leaves, self.erosion, self.device) for one in leaves]
         pooled = [
             descriptor.pool_images(
                 channels, inner if descriptor.uses_erosion else leaves, n_leaves, device=self.device
@@ -276,16 +277,18 @@ class TreeDescriber:
         )
 
 
-def erode_leaves(leaves: np.ndarray, n_leaves: int, erosion: int) -> np.ndarray:
+def erode_leaves(
+    leaves: np.ndarray, n_leaves: int, erosion: int, device: str = "cpu"
+) -> np.ndarray:
     """Take the pixels near a border out of every region of a label map: they become -1.
 
     A region without a pixel deep enough keeps its deepest ones, so no region vanishes.
     """
     if erosion == 0:
         return leaves
-    from ..kernels import pixels
-
-    depth, inside = pixels.depths(leaves, erosion), leaves >= 0
+    backend = get_backend(device, n_values=ONE_IMAGE)
+    depth = backend.to_numpy(backend.depths(backend.asarray(leaves), erosion))
+    inside = leaves >= 0
     deepest = np.zeros(n_leaves, dtype=depth.dtype)
     np.maximum.at(deepest, leaves[inside], depth[inside])
     return np.where(inside & (depth == deepest[leaves]), leaves, -1)
@@ -313,7 +316,7 @@ def described_chunks(
 
     Yields, in order, the places of some images and their rows, (n_some, n_columns).
     """
-    chunks = list(gen_batches(len(batch), chunk_size(describer)))
+    chunks = list(row_blocks(len(batch), chunk_size(describer)))
     with ProgressBar(len(batch), "Describing images", verbose) as bar:
         if len(chunks) == 1 or effective_n_jobs(n_jobs) == 1:
             results = (_recalled(memory, describer, batch.subset(chunk)) for chunk in chunks)
@@ -470,7 +473,7 @@ class PresentMeans:
 def mean_of_present(rows: np.ndarray) -> np.ndarray:
     """Mean of every column over the rows that are not NaN, 0 where there is none, (n_columns,)."""
     means = PresentMeans(rows.shape[1])
-    for chunk in gen_batches(len(rows), CHUNK_IMAGES):
+    for chunk in row_blocks(len(rows), CHUNK_IMAGES):
         means.add(rows[chunk])
     return means.means()
 

@@ -130,6 +130,7 @@ def class_code(label: Any, name: str, classes: np.ndarray) -> int:
         if isinstance(equal, bool | np.bool_) and equal:
             return code
     kind, known_kind = _kind_of_type(type(label)), label_kind(classes)
+    label = label.item() if isinstance(label, np.generic) else label
     hint = f" ({kind}; the classes are {known_kind})" if kind != known_kind else ""
     raise ValueError(
         f"{name} must be one of the classes, {shown_classes(classes)}, got {label!r}{hint}."

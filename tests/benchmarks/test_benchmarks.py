@@ -15,6 +15,7 @@ NAMES = [
     "bias",
     "ccp_parts",
     "cifar10_dev",
+    "condense",
     "defaults",
     "dense",
     "dictionary",
@@ -37,7 +38,7 @@ NEEDS = {
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(
-    "name", [*NAMES, "explanations", "node_metrics", "novelty", "scale", "tables"]
+    "name", [*NAMES, "explanations", "node_metrics", "novelty", "scale", "search", "tables"]
 )
 def test_quick_run(load, name, tmp_path, capsys):
     for package in NEEDS.get(name, ()):

@@ -9,6 +9,7 @@ from hierseg_learn import HierarchicalMetricClassifier, SegmentTreeTransformer
 from hierseg_learn.classifier import _explain
 from hierseg_learn.datasets import make_portraits
 from tests.explain.games import node_deltas, quadratic_worths, shapley_values
+from tests.tables import named_table
 from tests.toy_tables import toy_table
 
 X, Y = toy_table()
@@ -195,6 +196,18 @@ def test_of_large_classes_rows_are_taken_whatever_their_order(monkeypatch):
     moved = HierarchicalMetricClassifier(random_state=0).fit(X.iloc[order], Y[order])
     assert_array_equal(np.sort(order[moved.explain_class("ant").rows]), some.rows)
     assert len(model.explain_model().direct_by_row) == 5
+
+
+def test_labels_are_shown_as_plain_ones():
+    X, y = named_table(30, n_classes=3)
+    names = np.array(["ant", "bee", "cat"])[y]
+    names[0] = "lone"
+    model = HierarchicalMetricClassifier(combination="scatter", random_state=0).fit(X, names)
+    assert repr(model.explain_class(np.str_("bee")).label) == "'bee'"
+    with pytest.raises(ValueError, match="; 'lone' has 1"):
+        model.explain_class(np.str_("lone"))
+    with pytest.raises(ValueError, match="got 'dog'"):
+        model.explain_class(np.str_("dog"))
 
 
 def test_model_explanations_collect_those_of_classes(model):

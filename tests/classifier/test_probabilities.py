@@ -235,6 +235,7 @@ def test_weights_by_name_are_those_by_number():
     [
         ({"ant": 0.0}, r"class_weight must hold finite weights above 0, got \{'ant': 0.0\}"),
         ({"ant": np.inf}, "class_weight must hold finite weights above 0"),
+        ({"ant": "x"}, "class_weight must hold finite weights above 0"),
         ("even", "The 'class_weight' parameter"),
         ({"elk": 2.0}, "The classes, .*ant.* are not in class_weight"),
     ],

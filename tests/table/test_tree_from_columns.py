@@ -128,6 +128,11 @@ def test_names_of_nodes_and_variables_may_be_the_same():
         ([], TypeError, "columns must be names of columns, strings, got none."),
         (["a", 3], TypeError, "columns must be names of columns, strings, got 3."),
         (["a", "b", "a"], ValueError, "columns holds 'a' twice; expected names that differ."),
+        (
+            [" __x"],
+            ValueError,
+            "columns holds ' __x', whose prefix before '__' is blank; expected a name of a node.",
+        ),
     ],
 )
 def test_wrong_names(columns, error, sentence):
