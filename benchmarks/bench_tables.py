@@ -50,9 +50,8 @@ BOOSTING = "gradient boosting"
 SCATTER = "scatter, 5 neighbors"
 OURS: dict[str, dict[str, Any]] = {
     DEFAULT: {},
-    "auto, auto": {"combination": "auto", "decision": "auto"},
+    "projection, neighbors": {"combination": "projection", "decision": "neighbors"},
     "logistic, linear": {"combination": "logistic", "decision": "linear"},
-    "logistic, auto": {"combination": "logistic", "decision": "auto"},
     SCATTER: {"combination": "scatter", "decision": "neighbors", "n_neighbors": 5},
 }
 

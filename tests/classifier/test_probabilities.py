@@ -161,6 +161,10 @@ def test_held_out_rows_choose_the_decision():
     rng, y = np.random.default_rng(0), np.arange(120) % 6
     table = rng.standard_normal((120, 5)) + 3 * rng.standard_normal((6, 5))[y]
     assert fit(table, y, decision="auto").decision_ == "linear"
+    # whoever says how neighbors vote asks for their votes
+    for params in ({"n_neighbors": 7}, {"weights": "distance"}):
+        assert fit(table, y, decision="auto", **params).decision_ == "neighbors"
+    assert fit(table, y, decision="linear", n_neighbors=7).decision_ == "linear"
     rings = np.random.default_rng(0).standard_normal((400, 3))
     inside = np.linalg.norm(rings[:, :2], axis=1) < 1.1
     apart = fit(rings, inside, decision="auto", node_metric=StandardScaler())
