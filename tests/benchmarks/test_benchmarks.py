@@ -18,6 +18,7 @@ NAMES = [
     "defaults",
     "dense",
     "dictionary",
+    "fit",
     "found_segments",
     "nulls",
     "parts",
