@@ -90,6 +90,9 @@ def sum_by_node(shares: np.ndarray, column_nodes: np.ndarray, n_nodes: int) -> n
         if len(nodes) < n_nodes and (np.diff(nodes) == 1).all():
             direct[:, nodes[0] : nodes[0] + len(nodes)] = shares
             return direct
+        if len(np.unique(nodes)) == len(nodes):  # each column is a node
+            direct[:, nodes] = shares
+            return direct
         if (nodes[1:] < nodes[:-1]).any():
             order = np.argsort(nodes, kind="stable")
             nodes, shares = nodes[order], shares.take(order, axis=1)
