@@ -7,6 +7,7 @@ import pytest
 NEEDS = {
     "hierseg_learn/descriptors/_deep.py": "torch",
     "hierseg_learn/kernels/cupy_kernels.py": "cupy",
+    "hierseg_learn/kernels/cupy_pixels.py": "cupy",
     "hierseg_learn/networks/onnx.py": "onnx",
     "hierseg_learn/segmentation/_onnx.py": "onnx",
     "hierseg_learn/segmentation/_segformer.py": "transformers",

@@ -9,7 +9,7 @@ import numpy as np
 from _cells import Row, met, share
 from scipy.stats import rankdata
 
-OURS = ("defaults", "auto, auto", "logistic, linear", "logistic, auto", "scatter, 5 neighbors")
+OURS = ("defaults", "projection, neighbors", "logistic, linear", "scatter, 5 neighbors")
 LINEAR = ("logistic regression", "LDA, shrinkage", "linear SVC, calibrated")
 LOGISTIC, BOOSTING = "logistic regression", "gradient boosting"
 TIMED = "scatter, 5 neighbors"

@@ -68,7 +68,7 @@ STOCK = {
     "watershed": lambda photo: segmentation.watershed(_edges(photo), 12),
 }
 LEVEL = 0.95
-COMBINATIONS = ("projection", "weighted", "scatter")
+COMBINATIONS = ("auto", "projection", "weighted", "scatter", "logistic")
 WAYS = ("kind", "segmenter", "combination")
 MASKS, TABLE = "masks", "no segmenter"
 UNION = "union"  # whose leaves share pixels, so that none can be exchanged in the table

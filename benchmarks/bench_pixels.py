@@ -29,8 +29,14 @@ QUESTION = "How long does it take to describe a photo, and to classify and expla
 N_PHOTOS, N_BLOCKS, N_TRAIN, N_SINGLE = 32, 15, 200, 8
 N_BINS, N_ORIENTATIONS = 8, 8
 # what the process of a version measures
-TASKS = ("described in a batch", "class of one photo", "class and contrast of one photo")
+TASKS = (
+    "described in a batch",
+    "class of one photo",
+    "class and contrast of one photo",
+    "class in a batch of files",
+)
 MAX_MS = {TASKS[0]: 7.5, TASKS[2]: 12.0}
+MIN_PER_MINUTE = 8000
 MIN_TIMES_FASTER, MIN_TIMES_OBVIOUS, MAX_TIMES_DECODING = 5, 15, 3
 
 
@@ -180,6 +186,14 @@ def bars(found: dict[str, list]) -> list[dict[str, Any]]:
         }
         for task, most in MAX_MS.items()
     ]
+    per_minute = 60 / float(np.median(ours[:, 3]))
+    rows.append(
+        {
+            "bar": f"{TASKS[3]}: at least {MIN_PER_MINUTE:,} photos a minute",
+            "measured": f"{per_minute:,.0f} a minute",
+            "met": per_minute >= MIN_PER_MINUTE,
+        }
+    )
     for name, least in ((EARLIER, MIN_TIMES_FASTER), ("scikit-image", MIN_TIMES_OBVIOUS)):
         if name in found:
             times = float(np.median(np.array(found[name])[:, 0] / ours[:, 0]))
@@ -234,6 +248,9 @@ def answer(given: Path) -> None:
             classifier.predict(row)
             classifier.explain_contrast(row.iloc[0])
         times.append((time.process_time() - start) / len(singles))
+        start = time.process_time()
+        model.predict(images[some])
+        times.append((time.process_time() - start) / n_photos)
         print(*times, flush=True)
         place += n_photos
 

@@ -17,6 +17,7 @@ from _cells import Row, as_rows, error, met, percent, points, share, signed, wit
 from _dense_tables import tables_of_dense
 from _explanation_tables import tables_of_explanations
 from _node_tables import tables_of_node_metrics
+from _scale_tables import tables_of_scale
 from _table_ranks import tables_of_tables
 
 BENCHMARKS = Path(__file__).resolve().parent
@@ -472,6 +473,7 @@ def tables_of_deep(results: dict[str, Any]) -> dict[str, list[Row]]:
     """Tables of the steps that were run."""
     makers = {
         "photos": deep_photos,
+        "photos other folds": deep_photos,
         "few small photos": deep_small,
         "all small photos": deep_small,
         "leak": lambda rows: [["layer", *list(rows[0])[1:]], *[deep_row(row) for row in rows]],
@@ -547,11 +549,59 @@ def tables_of_pixels(results: dict[str, Any]) -> dict[str, list[Row]]:
     return {"times": times, "bars": bars}
 
 
+def tables_of_condense(results: dict[str, Any]) -> dict[str, list[Row]]:
+    """What prototypes lose and save, and the sizes of models that need no rows."""
+    losses: list[Row] = [
+        [
+            "table", "kept", "rows", "votes", "accuracy", "lost, points", "random rows, points",
+            "log loss", "same class", "MB", "ms, one row", "ms, batch", "s to condense",
+        ]
+    ]  # fmt: skip
+    all_rows = [row for row in results["losses"] if row["model"] == "all rows"]
+    whole = {row["table"]: row["accuracy"] for row in all_rows}
+    for row in results["losses"]:
+        of_random = row.get("random")
+        cells = [row["table"], row["model"], f"{row['rows']:.0f}"]
+        cells += [f"{row['votes']:.0f}" if "votes" in row else "", share(row["accuracy"])]
+        cells.append(f"{signed(row['lost'])} ± {100 * row['deviation']:.1f}")
+        cells.append("" if of_random is None else signed(whole[row["table"]] - of_random))
+        cells.append(share(row["log loss"]) if "log loss" in row else "")
+        cells.append(percent(row["agreement"]))
+        forms = {"MB": ".2f", "ms, one row": ".2f", "ms, batch": ".3f", "seconds": ".1f"}
+        cells += [f"{row[key]:{form}}" if key in row else "" for key, form in forms.items()]
+        losses.append(cells)
+    linear: list[Row] = [["table", "columns", "rows", "MB", "MB without rows", "same bits"]]
+    for row in results["linear"]:
+        sizes = [f"{row[key]:.2f}" for key in ("MB", "MB without rows")]
+        same = "yes" if row["same bits"] else "no"
+        linear.append([row["table"], str(row["columns"]), str(row["rows"]), *sizes, same])
+    short: list[Row] = [["table", "all rows", "accuracy"]]
+    sizes = dict.fromkeys(r["model"] for r in results["losses"] if r["model"][0].isdigit())
+    short[0] = [*short[0], *sizes]
+    for row in all_rows:
+        lost = {r["model"]: r["lost"] for r in results["losses"] if r["table"] == row["table"]}
+        cells = [f"{signed(0.0 - lost[size])} points" for size in sizes]
+        short.append([row["table"], f"{row['rows']:,.0f}", share(row["accuracy"]), *cells])
+    return {"losses": losses, "linear": linear, "short": short}
+
+
+def tables_of_search(results: dict[str, Any]) -> dict[str, list[Row]]:
+    """Times and recall of searches of neighbors."""
+    columns = ["components", "first, s", "ms, one query", "ms, batch", "recall"]
+    forms = ["d", ".1f", ".2f", ".3f", ".3f"]
+    rows: list[Row] = [["rows", "space", "algorithm", *columns]]
+    for row in results["searches"]:
+        numbers = [f"{row[column]:{form}}" for column, form in zip(columns, forms, strict=True)]
+        rows.append([f"{row['rows']:,}", row["space"], row["algorithm"], *numbers])
+    return {"searches": rows}
+
+
 MAKERS = {
     "accuracy": tables_of_accuracy,
     "bias": tables_of_bias,
     "ccp_parts": tables_of_ccp_parts,
     "cifar10_dev": tables_of_cifar10_dev,
+    "condense": tables_of_condense,
     "deep": tables_of_deep,
     "defaults": tables_of_defaults,
     "dense": tables_of_dense,
@@ -565,6 +615,8 @@ MAKERS = {
     "parts": tables_of_parts,
     "pixels": tables_of_pixels,
     "readers": tables_of_readers,
+    "scale": tables_of_scale,
+    "search": tables_of_search,
     "segments": tables_of_segments,
     "tables": tables_of_tables,
 }

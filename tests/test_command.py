@@ -20,6 +20,8 @@ from sklearn.pipeline import make_pipeline
 import hierseg_learn
 from hierseg_learn import HierarchicalMetricClassifier, SegmentTreeTransformer, command
 from hierseg_learn.datasets import load_segmented_folder, make_portraits
+from hierseg_learn.table import open_table
+from hierseg_learn.transformer import _streams as streams
 from hierseg_learn.transformer import describe
 from hierseg_learn.utils import trusted_types
 
@@ -331,6 +333,47 @@ def test_a_model_without_masks_needs_none_and_ignores_them(run, folder, classes,
     assert page.stat().st_size > 1000
 
 
+def test_describe_writes_a_table_and_goes_on(run, folder, model, tmp_path, monkeypatch):
+    photos, place = tmp_path / "photos", tmp_path / "table"
+    shutil.copytree(folder, photos)
+    (photos / "images" / "p07.png").write_bytes(b"no photo")
+    arguments = ["describe", model, photos, "-o", place, "--block-size", 20, "--quiet"]
+    assert "p07.png" in run(*arguments, code=1).err
+    described = streams.describe_some
+
+    def interrupted(describer, batch, skips):
+        if batch.position(0) >= 20:
+            raise KeyboardInterrupt
+        return described(describer, batch, skips)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(streams, "describe_some", interrupted)
+        said = run(*arguments, "--on-error", "skip", code=130).err
+    assert "in a cache or a table stay there" in said
+    assert (place / "_blocks" / "000000.json").exists()
+    found = json.loads(run(*arguments, "--on-error", "skip", "--json").out)
+    assert [one["id"] for one in found["skipped"]] == ["p07"]
+    assert (found["n_rows"], found["n_blocks"]) == (N_PHOTOS - 1, 3)
+    assert "Left out: Image 7 of X" in run(*arguments, "--on-error", "skip").out
+    data, table = load_segmented_folder(folder), open_table(place)
+    good = np.setdiff1d(np.arange(N_PHOTOS), [7])
+    stored = sio.load(model, trusted=trusted_types())
+    np.testing.assert_array_equal(table.to_pandas(), stored[0].transform(data.images[good]))
+    assert table.ids.tolist() == [data.ids[i] for i in good]
+    assert table.y.tolist() == [data.target_names[data.target[i]] for i in good]
+
+
+def test_describe_stores_the_classes_of_folders(run, classes, tmp_path):
+    path = tmp_path / "model.skops"
+    run("fit", classes, "-o", path, *FAST, "--segmenter", "grid")
+    run("describe", path, classes, "-o", tmp_path / "t", "--quiet", "--layout", "npy")
+    table = open_table(tmp_path / "t")
+    assert table.y.tolist() == [name.split("/")[-2] for name in table.ids]
+    some = sorted(classes.rglob("1*.png"))
+    run("describe", path, *some, "-o", tmp_path / "u", "--quiet", "--n-jobs", 1)
+    assert open_table(tmp_path / "u").ids.tolist() == list(map(str, some))
+
+
 def test_audit(run, folder, model, tmp_path):
     table = tmp_path / "groups.csv"
     table.write_text("id,group\n" + "\n".join(f"p{i:02},{i % 2}" for i in range(N_PHOTOS)))
@@ -363,7 +406,7 @@ def test_demo(run, tmp_path):
 
 @pytest.mark.parametrize(
     "name",
-    ["", "fit", "predict", "explain", "audit", "parts", "demo"],
+    ["", "fit", "predict", "describe", "explain", "audit", "parts", "demo"],
     ids=lambda name: name or "all",
 )
 def test_help_can_be_read(run, name):
@@ -406,6 +449,11 @@ def test_every_simple_parameter_is_an_option(run):
         (["predict", "{model}", "{folder}/images/p01.png", "--masks", "{tmp}"], 1, "no mask"),
         (["predict", "{model}", "{folder}", "--masks", "{tmp}/no"], 1, "--masks must be a folder"),
         (["predict", "{model}", "{classes}"], 1, "Or pass --masks"),
+        (["describe", "{model}", "{folder}"], 2, "-o/--output"),
+        (["describe", "{model}", "{folder}", "-o", "{tmp}/no/t"], 1, "there is no folder"),
+        (["describe", "{model}", "{folder}", "-o", "{folder}"], 1, "and no table"),
+        (["describe", "{model}", "{folder}", "-o", "{tmp}/t", "--max-errors", "few"], 2, "few"),
+        (["describe", "{model}", "{folder}", "-o", "{tmp}/t", "--block-size", "0"], 1, "block_s"),
         (["explain", "{model}", "{folder}", "--foil", "x"], 1, "--foil must be one of"),
         (["audit", "{folder}", "--groups", "{folder}/index.csv"], 1, "pass --model"),
     ],

@@ -14,6 +14,8 @@ import hierseg_learn
 # Optional packages, and Numba, whose import alone takes longer than scikit-learn's.
 LATE = {
     "cupy",
+    "dask",
+    "distributed",
     "matplotlib",
     "metric_learn",
     "numba",

@@ -35,7 +35,7 @@ MAY_IMPORT = {
     "segmentation": FOUNDATION | {"descriptors", "parts"},
     "metrics": {"tree", "kernels", "table", "utils"},
     "explain": {"tree", "table", "metrics", "utils"},
-    "transformer": TO_TABLE,
+    "transformer": TO_TABLE | {"_version"},
     "classifier": FROM_TABLE,
     "compositing": {"images", "tree", "utils"},
     "datasets": {"images", "tree", "compositing", "utils"},
@@ -56,6 +56,8 @@ MAY_IMPORT = {
 # Third-party packages that only some files may import, or only inside a function.
 ONLY_IN = {"numba": "kernels", "cupy": "kernels", "imblearn": "sampling"}
 ONLY_INSIDE_FUNCTIONS = {
+    "dask",
+    "distributed",
     "higra",
     "matplotlib",
     "metric_learn",

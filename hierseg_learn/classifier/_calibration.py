@@ -11,6 +11,7 @@ import numpy as np
 from sklearn.utils.class_weight import compute_class_weight
 
 from ..metrics import VoteCalibration
+from ..metrics.block_sums import ClassScatter
 from ..metrics.calibration import HeldOutVotes
 from ..metrics.posteriors import (
     HeldOut,
@@ -78,11 +79,12 @@ def calibrate(
     n_neighbors: int | str,
     weights: str | Callable | None,
     backend: Any,
+    whole: tuple[np.ndarray, ClassScatter] | None = None,
 ) -> Calibration:
     """Choose what makes probabilities of votes, or of discriminants, by held-out rows.
 
     `points` are the training rows in the root's space, (n_samples, n_components), `codes` their
-    classes.
+    classes. `whole` is that of `fit_posteriors`.
     """
     held_out = metric.held_out
     decision = read_decision(decision, n_neighbors, weights)
@@ -102,7 +104,7 @@ def calibrate(
         found = Calibration("neighbors", chosen, chosen.temperature, loss=losses.sum())
     if decision == "linear" or (decision == "auto" and held_out):
         posteriors = fit_posteriors(
-            points, codes, metric.unseen, held_out, classes.weights, metric.head
+            points, codes, metric.unseen, held_out, classes.weights, metric.head, whole
         )
         in_doubt = 0.0
         if decision == "auto" and metric.head is not None:

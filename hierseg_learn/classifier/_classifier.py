@@ -30,6 +30,7 @@ from ..metrics.base import (
     embedded_distance,
     pair_differences,
 )
+from ..metrics.block_sums import BlockSums
 from ..metrics.canonical import canonical_order, reorder
 from ..metrics.cross_fitting import find_copies
 from ..metrics.lift import Lift, LiftedMap
@@ -42,13 +43,16 @@ from ..metrics.registry import (
     make_node_metric,
 )
 from ..metrics.tree_metric import TreeMetric, fit_tree_metric
+from ..table.blocks import is_in_blocks
 from ..table.checks import check_rows, check_table
 from ..table.layout import TableLayout, read_layout, read_remark
 from ..tree import SegmentTree
 from ..utils import Estimator, fill_doc
 from ..utils.labels import check_labels, check_same_kind
 from ..utils.progress import ProgressBar
+from ._blocks import SummedTable, by_blocks, computed, sum_blocks
 from ._calibration import Calibration, Classes, calibrate, check_class_weight, read_decision
+from ._condense import CondenseMixin
 from ._explain import ExplainMixin
 from ._linear import Linear, check_priors, temper_priors
 from ._novelty import NoveltyMixin
@@ -67,6 +71,7 @@ _AS_FITTED = ("n_neighbors", "weights", "decision")
 
 @fill_doc(node_metrics=NODE_METRICS, combinations=COMBINATIONS)
 class HierarchicalMetricClassifier(
+    CondenseMixin,
     ExplainMixin,
     NoveltyMixin,
     SimilarityMixin,
@@ -190,6 +195,11 @@ class HierarchicalMetricClassifier(
     prototypes_ : ndarray of shape (n_classes, n_features)
         Mean of the training rows of every class. Where node metrics are not linear, decisions
         compare with the means of the embedded rows instead.
+    sample_indices_ : ndarray of shape (n_kept,), int
+        Positions of the training rows that the model holds; only after `condense`.
+    agreement_ : float
+        Share of other training rows to which the kept ones give the same class as all others do;
+        only after `condense`, where neighbors vote.
     device_ : str
         "cpu" or "cuda": where `fit` searched neighbors. Node learners choose by the size of their
         own tables.
@@ -239,6 +249,15 @@ class HierarchicalMetricClassifier(
 
     `fit` takes no `sample_weight`, since a neighbor is either there or not; rows are weighted by
     sampling them again, as imbalanced-learn does.
+
+    A table that is read block by block is never held in memory. ``combination="scatter"`` is then
+    learned from sums over all rows, and so are the class means and the covariance of
+    ``decision="linear"``; everything else sees about 20,000 rows that are drawn by a hash of their
+    values: other combinations and node metrics, neighbors, what held-out rows choose, novelty and
+    similarity. ``combination="auto"`` is "scatter" there, if the node metric is "lda". The
+    bits depend on neither the parts of the table nor the number of workers. Methods that map rows
+    give arrays, and of a dask DataFrame a Series or DataFrame of dask; `explain_predictions` and
+    `explain_contrasts` give an iterator over batches, and of a dask DataFrame a list of Delayed.
 
     Parents are chosen on held-out rows. Rows that share at least half of their parts with one of
     their class, to the bit, are copies of it, as over-sampling and
@@ -321,9 +340,11 @@ class HierarchicalMetricClassifier(
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            The table, best a DataFrame whose column names carry the tree.
+            The table, best a DataFrame whose column names carry the tree; or a table that is read
+            block by block: :class:`~hierseg_learn.table.StoredTable`, a dask DataFrame, or
+            :class:`~hierseg_learn.table.RowBlocks`. See Notes.
         y : array-like of shape (n_samples,)
-            The classes.
+            The classes, also as a Series or Array of dask. None takes those of a stored table.
 
         Returns
         -------
@@ -336,12 +357,18 @@ class HierarchicalMetricClassifier(
             fewer rows than neighbors, or `priors` are no probabilities of the classes.
         """
         get_backend(self.device)  # raises at once if a GPU is asked for and missing
-        remark = read_remark(X)
+        remark, sums, labels = read_remark(X), None, y
+        if is_in_blocks(X):
+            remark = remark or getattr(X, "remark", "")
+            table = self._sum_blocks(X, y)
+            X, y, labels, sums = table.rows, table.y, table.labels, table.sums
         X, y = check_table(self, X, y, copy=True)
-        self.classes_, codes = np.unique(y, return_inverse=True)
-        self._check_enough(codes)
+        labels = y if sums is None else labels
+        self.classes_, codes = np.unique(labels, return_inverse=True)
         counts = np.bincount(codes)
-        class_weight = check_class_weight(self.class_weight, self.classes_, y)
+        codes = codes if sums is None else np.searchsorted(self.classes_, y)
+        self._check_enough(codes)
+        class_weight = check_class_weight(self.class_weight, self.classes_, labels)
         classes = Classes.of(counts, check_priors(self.priors, counts), class_weight)
         self.priors_ = classes.priors
         self.class_weight_ = np.ones(len(counts)) if class_weight is None else class_weight
@@ -362,12 +389,16 @@ class HierarchicalMetricClassifier(
         table, table_codes = reorder(X, order, by_name), self._class_ranks[codes[order]]
         # by the ranks of the classes
         ranked = classes.take(np.argsort(self._class_ranks))
-        metric, calibration, rows = self._learn(X, table, table_codes, order, by_name, ranked)
+        if sums is not None:
+            self.prototypes_ = sums.class_means()
+            sums = sums.take(order, by_name, np.argsort(self._class_ranks))
+        metric, calibration, rows = self._learn(X, table, table_codes, order, by_name, ranked, sums)
         self._store_metric(metric)
-        self.prototypes_ = np.empty((len(self.classes_), X.shape[1]))
-        for code, rank in enumerate(self._class_ranks):
-            members = table[table_codes == rank]
-            self.prototypes_[code, by_name] = members.mean(axis=0, dtype=np.float64)
+        if sums is None:
+            self.prototypes_ = np.empty((len(self.classes_), X.shape[1]))
+            for code, rank in enumerate(self._class_ranks):
+                members = table[table_codes == rank]
+                self.prototypes_[code, by_name] = members.mean(axis=0, dtype=np.float64)
         places = np.argsort(by_name) if self._lift is None else slice(None)
         self._center = rows.mean(axis=0, dtype=np.float64)[places]
         self._codes = codes
@@ -382,6 +413,7 @@ class HierarchicalMetricClassifier(
             self._offsets = head.offsets
         return self
 
+    @by_blocks
     def predict(self, X: Any) -> np.ndarray:
         """Predict classes.
 
@@ -400,6 +432,7 @@ class HierarchicalMetricClassifier(
         codes = self._scores(X).argmax(axis=1)
         return self.classes_[codes]
 
+    @by_blocks
     def predict_proba(self, X: Any) -> np.ndarray:
         """Predict the probabilities of the classes.
 
@@ -416,6 +449,7 @@ class HierarchicalMetricClassifier(
         """
         return to_proba(self._scores(X))
 
+    @by_blocks
     def predict_log_proba(self, X: Any) -> np.ndarray:
         """Predict logarithms of the probabilities of the classes.
 
@@ -431,6 +465,7 @@ class HierarchicalMetricClassifier(
         """
         return log_softmax(self._scores(X), axis=1)
 
+    @by_blocks
     def decision_function(self, X: Any) -> np.ndarray:
         """Score the classes by their log posteriors, as scikit-learn's discriminants do.
 
@@ -470,8 +505,8 @@ class HierarchicalMetricClassifier(
             If y is not one class per row, has a missing value, or is of another kind than
             `classes_`, such as numbers where these are text.
         """
-        predicted = self.predict(X)
-        y = check_labels(y, "y", len(predicted))
+        predicted = np.asarray(computed(self.predict(X)))
+        y = check_labels(computed(y), "y", len(predicted))
         check_same_kind(y, "y", self.classes_, "the classes of the model are")
         return float(accuracy_score(y, predicted, sample_weight=sample_weight))
 
@@ -574,11 +609,12 @@ class HierarchicalMetricClassifier(
         order: np.ndarray,
         by_name: np.ndarray,
         classes: Classes,
+        sums: BlockSums | None,
     ) -> tuple[TreeMetric, Calibration, np.ndarray]:
         """Learn the metric of a table, that of X by the order of rows and columns.
 
         Of several combinations, that with the lowest loss on held-out rows is kept. Also returns
-        the table, lifted.
+        the table, lifted. With `sums`, the table has some of the rows that they are over.
         """
         backend = get_backend(self.device, n_values=X.size)
         names = None if self._names() is None else [self._names()[i] for i in by_name]
@@ -590,7 +626,7 @@ class HierarchicalMetricClassifier(
         if self.decision == "linear":
             score = PosteriorScore(classes.weights)
         groups, found = _find_copies(table, codes, layout, names), {}
-        specs = self._combinations(*table.shape)
+        specs = self._combinations(*table.shape, in_blocks=sums is not None)
         tried = {name: make_combination(spec) for name, spec in specs.items()}
         # the same folds for all, so that their losses compare
         draws = check_random_state(self.random_state)
@@ -612,6 +648,7 @@ class HierarchicalMetricClassifier(
                     random_state=state,
                     on_step=bar.advance,
                     groups=groups,
+                    sums=sums,
                 ).take([tree.index(path) for path in self.tree_.paths], by_name)
                 root, lift = self.tree_.root, metric.lifts[self.tree_.root]
                 rows, root_map = table, metric.components(root)
@@ -619,7 +656,10 @@ class HierarchicalMetricClassifier(
                     root_map = root_map[:, by_name]
                 else:
                     rows = lift(X)[order]
-                center = rows.mean(axis=0, dtype=np.float64)
+                center, whole = rows.mean(axis=0, dtype=np.float64), None
+                if sums is not None and lift is None and metric.unseen is None:
+                    center, scatter = sums.without(None)
+                    whole = np.zeros(len(root_map)), scatter.through(root_map)
                 calibration = calibrate(
                     self.decision,
                     Embedding.of(root_map, rows, center).points,
@@ -629,16 +669,39 @@ class HierarchicalMetricClassifier(
                     n_neighbors=self.n_neighbors,
                     weights=self.weights,
                     backend=backend,
+                    whole=whole,
                 )
                 found[name] = metric, calibration, rows
         self.combination_ = min(found, key=lambda name: found[name][1].loss)
         return found[self.combination_]
 
-    def _combinations(self, n_rows: int, n_columns: int) -> dict[str, Any]:
+    def _sum_blocks(self, X: Any, y: Any) -> SummedTable:
+        """Read a table that is not in memory: its sums, and some of its rows."""
+
+        def check(labels: np.ndarray) -> None:
+            self.classes_ = np.unique(labels)
+            self._check_enough(labels)
+
+        specs = self._combinations(1, 1, in_blocks=True).values()
+        return sum_blocks(
+            X,
+            y,
+            check,
+            n_folds=max(make_combination(spec).cv for spec in specs),
+            n_jobs=self.n_jobs,
+            verbose=self.verbose,
+            random_state=self.random_state,
+        )
+
+    def _combinations(
+        self, n_rows: int, n_columns: int, *, in_blocks: bool = False
+    ) -> dict[str, Any]:
         """The combinations to try, by name."""
         if self.combination != "auto":
             name = self.combination if isinstance(self.combination, str) else "given"
             return {name: self.combination}
+        if in_blocks and is_discriminant(self.node_metric):
+            return {"scatter": "scatter"}
         if self.decision == "prototypes" or not is_discriminant(self.node_metric):
             return {"projection": "projection"}
         # with fewer rows, weights of columns may be far worse than metrics of nodes

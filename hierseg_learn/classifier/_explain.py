@@ -30,6 +30,7 @@ from ..table.layout import TableLayout, split_column
 from ..utils.labels import check_known, check_labels, class_code
 from ..utils.numbers import check_integer
 from ._attribution import Attribution, choose_attribution
+from ._blocks import by_blocks, in_batches
 from ._contrasts import ContrastEngine
 from .votes import Queries, mean_contributions
 
@@ -47,6 +48,7 @@ class ExplainMixin:
 
     # scikit-learn wraps a `transform` in the body of an estimator and names its columns after the
     # root's components, which fails for another node; an inherited one is left alone
+    @by_blocks
     def transform(self, X: Any, node: int | str | None = None) -> np.ndarray:
         """Map rows into the space in which the Euclidean distance is the metric.
 
@@ -182,6 +184,7 @@ class ExplainMixin:
         """
         return self._predictions(check_row(self, x, "x"), None, by)[0]
 
+    @in_batches
     def explain_predictions(self, X: Any, by: str = "auto") -> PredictionExplanation:
         """Explain many predictions at once, as `explain_prediction` does one.
 
@@ -246,6 +249,7 @@ class ExplainMixin:
         row = check_row(self, x, "x")
         return self._contrasts(row, None, target, foil, n_neighbors, by)[0]
 
+    @in_batches
     def explain_contrasts(
         self,
         X: Any,
@@ -306,6 +310,7 @@ class ExplainMixin:
             possible.
         """
         check_is_fitted(self)
+        self._require_rows("explain_class()")
         code = class_code(label, "label", self.classes_)
         rows = np.flatnonzero(self._codes == code)
         if len(rows) < 2:
@@ -364,6 +369,7 @@ class ExplainMixin:
         if (X is None) != (y is None):
             raise ValueError("X and y belong together; expected both or neither.")
         check_integer(n_repeats, "n_repeats")
+        self._require_rows("explain_model()")
         counts = np.bincount(self._codes)
         rows = self._spread(np.flatnonzero(counts[self._codes] > 1))
         if not len(rows):

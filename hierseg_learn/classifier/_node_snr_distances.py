@@ -99,6 +99,7 @@ def _about_the_classes(model: Any, rows: np.ndarray, node: int) -> np.ndarray:
     components, lift = model._metric.components(node), model._metric.lifts[node]
     if lift is None:
         return (rows - model.prototypes_.mean(axis=0)) @ components.T
+    model._require_rows("node_snr_distances()")
     lifted = lift(model._X)
     means = [lifted[model._codes == code].mean(axis=0) for code in range(len(model.classes_))]
     return (lift(rows) - np.mean(means, axis=0)) @ components.T

@@ -321,12 +321,14 @@ class NoveltyMixin:
                 f"y_cal must hold every class of the model, but {lacking[0]!r} does not occur; "
                 "without rows of it, it would be in every set."
             )
+        self._require_rows("conformalize()", all_of_them=True)
         self._held_out_scores = self._split_novelty((rows, codes)).held_out
         return self
 
     def _novelty_model(self) -> NoveltyModel:
         """The classes of the training rows, fitted at the first call."""
         check_is_fitted(self)
+        self._require_rows("novelty", all_of_them=True)
         found = _FITTED.get(self)
         if (
             found is None

@@ -21,23 +21,23 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
+from scipy.spatial import cKDTree
 from scipy.spatial.distance import cdist
 from sklearn.utils.validation import check_is_fitted
 
 from ..explain import PairExplanation
-from ..explain.explanation import unchecked
+from ..explain.explanation import check_choice, unchecked
 from ..metrics import node_contributions
 from ..table.checks import check_row
 from ..table.layout import TableLayout
 from ..tree import SegmentTree
 from .votes import Embedding, Neighbors
 
-# training rows beyond which an index replaces the comparison with all of them
-INDEX_ROWS = 100_000
+ALGORITHMS = ("brute", "kd_tree", "nn_descent")
 # training rows whose neighbors say how many an index finds, and how many of each
 RECALL_ROWS, RECALL_NEIGHBORS = 200, 10
 # how much farther than the nearest ones an index looks
-_INDEX_EPSILON = 0.2
+_INDEX_EPSILON = 0.3
 
 # the last index of every model; no part of the model, and gone with it
 _INDEXES: WeakKeyDictionary[Any, _Index] = WeakKeyDictionary()
@@ -54,6 +54,7 @@ class SimilarityMixin:
         *,
         node: int | str | None = None,
         weights: Mapping[int | str, float] | None = None,
+        algorithm: str = "brute",
     ) -> Any:
         """Find the nearest training rows.
 
@@ -73,6 +74,11 @@ class SimilarityMixin:
             holds for the node and everything below it, except for nodes below that are named, too.
             All others weigh 1. The own columns of an inner node describe it as a whole and keep
             their weight, whatever that of its parts.
+        algorithm : {"brute", "kd_tree", "nn_descent"}, default="brute"
+            How rows are searched. "brute" compares with all of them. "kd_tree" finds the same
+            faster, where the embedding has up to some 15 components. "nn_descent" is an index of
+            the package `pynndescent` [1]_, which may miss neighbors, for very many queries among
+            very many rows; `index_recall_` says how many it finds.
 
         Returns
         -------
@@ -87,18 +93,20 @@ class SimilarityMixin:
         ------
         ValueError
             If there are fewer training rows than `n_neighbors`, a node is unknown or cannot compare
-            rows, or a weight is negative, not finite, or given twice.
+            rows, a weight is negative, not finite, or given twice, or `algorithm` is unknown.
         TypeError
             If `weights` is no mapping of nodes to numbers.
+        ImportError
+            If `algorithm` is "nn_descent" and `pynndescent` is not installed.
 
         Notes
         -----
         The square root of a node's weight multiplies the differences of its columns, before they
         go through the map of the metric. So distances are those of a metric for any weights.
 
-        Above 100,000 training rows, an index of the package `pynndescent` [1]_ is made at the first
-        call and whenever `node` or `weights` change, if that package is installed. It may miss some
-        neighbors; `index_recall_` says how many it finds. The distances are exact all the same.
+        A tree or index is made at the first call, and again when `node`, `weights` or `algorithm`
+        change; it is not saved with the model. The distances are exact in any case, and predictions
+        never use it. The same model always makes the same index.
 
         References
         ----------
@@ -120,10 +128,12 @@ class SimilarityMixin:
         [0, 1]
         """
         check_is_fitted(self)
+        self._require_rows("kneighbors()")
+        check_choice(algorithm, "algorithm", *ALGORITHMS)
         space = self._space(node, weights)
         rows = None if X is None else space.lifted(self._check_rows(X))
         n_neighbors = self.n_neighbors_ if n_neighbors is None else n_neighbors
-        squared, indices = space.neighbors.search(rows, n_neighbors, self._index(space))
+        squared, indices = space.neighbors.search(rows, n_neighbors, self._index(space, algorithm))
         return (np.sqrt(squared), indices) if return_distance else indices
 
     def pairwise(
@@ -238,16 +248,15 @@ class SimilarityMixin:
 
     @property
     def index_recall_(self) -> float:
-        """Share of the true neighbors that the index of the last `kneighbors` finds.
+        """Share of the true neighbors that ``kneighbors(algorithm="nn_descent")`` finds.
 
-        It is measured on up to 200 training rows and their 10 nearest others. There is none, and
-        all neighbors are exact, up to 100,000 training rows and without `pynndescent`.
+        It is measured on up to 200 training rows and their 10 nearest others. There is none before
+        such a call.
         """
         index = _INDEXES.get(self)
-        if index is None or not index.is_over(self._X):
+        if index is None or not index.is_over(self._X) or np.isnan(index.recall):
             raise AttributeError(
-                "index_recall_ is there once kneighbors has used an index: above "
-                f"{INDEX_ROWS:,} training rows, with pynndescent installed."
+                'index_recall_ is there after a call of kneighbors with algorithm="nn_descent".'
             )
         return index.recall
 
@@ -271,10 +280,10 @@ class SimilarityMixin:
             )
         if lift is None:
             references = self._X
-            center = self._center if self._lift is None else references.mean(0, dtype=np.float64)
+            center = self._center if self._lift is None else _mean_of(references)
         else:
             references = self._lifted_X if node == tree.root else lift(self._X)
-            center = self._center if node == tree.root else references.mean(axis=0)
+            center = self._center if node == tree.root else _mean_of(references)
         neighbors = replace(
             self._neighbors(),
             layout=layout,
@@ -283,18 +292,15 @@ class SimilarityMixin:
         )
         return _Space(node, scales, lift, neighbors)
 
-    def _index(self, space: _Space) -> Callable[..., np.ndarray] | None:
+    def _index(self, space: _Space, algorithm: str) -> Callable[..., np.ndarray] | None:
         """Index of the training rows in a space; None where all of them are compared."""
-        if len(self._X) <= INDEX_ROWS:
+        if algorithm == "brute":
             return None
-        try:
-            import pynndescent
-        except ImportError:
-            return None
-        index = _INDEXES.get(self)
-        if index is None or not index.is_over(self._X) or index.key != space.key:
-            index = _Index.of(pynndescent.NNDescent, self._X, space)
-            _INDEXES[self] = index
+        index, key = _INDEXES.get(self), (algorithm, *space.key)
+        if index is None or not index.is_over(self._X) or index.key != key:
+            points = space.neighbors.embedding.points
+            make = _Index.of_tree if algorithm == "kd_tree" else _Index.of_descent
+            index = _INDEXES[self] = make(self._X, key, points)
         return index.query
 
 
@@ -319,19 +325,35 @@ class _Space:
 
 @dataclass(frozen=True)
 class _Index:
-    """Approximate nearest neighbors among the training rows."""
+    """Nearest neighbors among the training rows without a comparison with all of them."""
 
     table: np.ndarray  # the training rows of the model, by which it is known
-    key: tuple  # that of the space
-    descent: Any  # pynndescent's index of the embedded rows
-    recall: float
+    key: tuple  # the algorithm, and that of the space
+    points: np.ndarray  # (n_samples, n_components): the embedded rows
+    find: Callable[[np.ndarray, int], np.ndarray]  # positions, by points and their number
+    recall: float = float("nan")  # of an index that misses neighbors
 
     @classmethod
-    def of(cls, make: Callable[..., Any], table: np.ndarray, space: _Space) -> _Index:
+    def of_tree(cls, table: np.ndarray, key: tuple, points: np.ndarray) -> _Index:
+        """Make a tree, which misses none."""
+        tree = cKDTree(points)
+        return cls(table, key, points, lambda rows, k: tree.query(rows, np.arange(1, k + 1))[1])
+
+    @classmethod
+    def of_descent(cls, table: np.ndarray, key: tuple, points: np.ndarray) -> _Index:
         """Make an index with one seed, and measure how many neighbors it finds."""
-        points = space.neighbors.embedding.points
-        descent = make(points.astype(np.float32), metric="euclidean", random_state=0, n_jobs=1)
-        index = cls(table, space.key, descent, float("nan"))
+        try:
+            from pynndescent import NNDescent
+        except ImportError as error:
+            raise ImportError(
+                'algorithm="nn_descent" needs pynndescent: pip install hierseg-learn[index].'
+            ) from error
+        made = NNDescent(points.astype(np.float32), metric="euclidean", random_state=0, n_jobs=1)
+
+        def find(rows: np.ndarray, k: int) -> np.ndarray:
+            return made.query(rows.astype(np.float32), k, _INDEX_EPSILON)[0]
+
+        index = cls(table, key, points, find)
         sample = np.linspace(0, len(points) - 1, min(RECALL_ROWS, len(points))).astype(np.intp)
         n_neighbors = min(RECALL_NEIGHBORS, len(points) - 1)
         found = index.query(points[sample], n_neighbors, sample)
@@ -348,13 +370,22 @@ class _Index:
     def query(self, points: np.ndarray, n_neighbors: int, exclude: np.ndarray | None) -> np.ndarray:
         """Positions of near rows, (n_queries, n_neighbors), none of them the excluded one."""
         n_asked = n_neighbors + (exclude is not None)
-        found, _ = self.descent.query(points.astype(np.float32), n_asked, _INDEX_EPSILON)
+        found = np.array(self.find(points, n_asked), dtype=np.intp)
+        # what finds too few is compared with all rows
+        for i in np.flatnonzero((found < 0).any(axis=1)):
+            distances = cdist(points[i : i + 1], self.points)[0]
+            found[i] = np.argsort(distances, kind="stable")[:n_asked]
         if exclude is None:
-            return found.astype(np.intp)
+            return found
         # the row itself, or else the last, makes room
         itself = found == exclude[:, None]
         itself[~itself.any(axis=1), -1] = True
-        return found[~itself].reshape(len(points), n_neighbors).astype(np.intp)
+        return found[~itself].reshape(len(points), n_neighbors)
+
+
+def _mean_of(rows: np.ndarray) -> np.ndarray:
+    """Mean of rows, (n_rows, n_features); 0 where a condensed model holds none."""
+    return rows.mean(0, dtype=np.float64) if len(rows) else np.zeros(rows.shape[1])
 
 
 def _reach(points: np.ndarray, i: int, n_neighbors: int) -> float:

@@ -115,6 +115,13 @@ def _classes_without_masks(folder: Path) -> dict[str, list[str]] | None:
 
 def read_photos(options: argparse.Namespace, model: FittedModel) -> tuple[list[str], Any]:
     """Photos to predict, with their names, and with masks if the model needs them."""
+    names, data = find_photos(options, model)
+    verify(data, not options.quiet)
+    return names, data.images
+
+
+def find_photos(options: argparse.Namespace, model: FittedModel) -> tuple[list[str], Bunch]:
+    """As `read_photos`, without reading them; `y` of the Bunch are their classes, or None."""
     needs_masks = model.transformer.segmenter_.uses_masks
     names, data = _photos(options, needs_masks)
     if not isinstance(data, Bunch):
@@ -123,13 +130,16 @@ def read_photos(options: argparse.Namespace, model: FittedModel) -> tuple[list[s
                 "the model was fitted on photos with masks, and PHOTOS have none; expected --masks "
                 "DIR, or a folder as for fit."
             )
-        data = Bunch(images=photo_files(data, options.max_side))
-    elif not needs_masks:
-        data = Bunch(images=data.images.images)
-    else:
-        _check_same_ids(model, data)
-    verify(data, not options.quiet)
-    return names, data.images
+        y = [Path(name).parent.name for name in names]
+        known = set(map(str, model.classifier.classes_))
+        y = np.array(y) if known.issuperset(y) else None
+        return names, Bunch(images=photo_files(data, options.max_side), y=y)
+    y = None if data.get("target") is None else np.array(data.target_names)[data.target]
+    if not needs_masks:
+        return names, Bunch(images=data.images.images, y=y)
+    _check_same_ids(model, data)
+    data["y"] = y
+    return names, data
 
 
 def _check_same_ids(model: FittedModel, data: Bunch) -> None:

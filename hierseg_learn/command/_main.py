@@ -43,6 +43,7 @@ from ._files import (
     PROGRAM,
     CommandError,
     check_model_path,
+    find_photos,
     load_model,
     plain,
     read_folder,
@@ -105,7 +106,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             options.run(options)
         except KeyboardInterrupt:
             return _failed(
-                "interrupted; descriptions that are in the cache stay there.", INTERRUPTED
+                "interrupted; descriptions that are in a cache or a table stay there.", INTERRUPTED
             )
         except BrokenPipeError:  # what reads the results has ended
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -172,6 +173,35 @@ def _parser() -> argparse.ArgumentParser:
     _add_model_and_photos(predict)
     predict.add_argument("--csv", action="store_true", help="print results as CSV")
     predict.add_argument("-o", "--output", metavar="FILE", help="write results there")
+
+    describe = add(
+        "describe", _describe,
+        "Write the table that describes photos to a folder, some photos at a time; called again "
+        "after an interruption, it goes on.",
+    )  # fmt: skip
+    _add_model_and_photos(describe)
+    describe.add_argument(
+        "-o", "--output", metavar="FOLDER", required=True,
+        help="folder of the table; new, empty, or with a part of it",
+    )  # fmt: skip
+    describe.add_argument(
+        "--layout", choices=("auto", "parquet", "npy"), default="auto",
+        help="files of the table (default: parquet where pyarrow is installed, else npy)",
+    )  # fmt: skip
+    describe.add_argument(
+        "--block-size", type=int, metavar="PHOTOS", default=4096,
+        help="photos per file: at most so many are described again after an interruption "
+        "(default: 4096)",
+    )  # fmt: skip
+    describe.add_argument(
+        "--on-error", choices=("raise", "skip"), default="raise",
+        help="stop at a photo that cannot be read, or leave it out and list it (default: raise)",
+    )  # fmt: skip
+    describe.add_argument(
+        "--max-errors", type=_count_or_share, metavar="NUMBER", default=0.01,
+        help="photos that may be left out; with a point, their share (default: 0.01)",
+    )  # fmt: skip
+    describe.add_argument("--n-jobs", type=int, metavar="NUMBER", help="processes (default: 1)")
 
     explain = add("explain", _explain, "Say why photos get their classes.")
     _add_model_and_photos(explain)
@@ -303,6 +333,10 @@ def _option(constraints: list, default: Any) -> dict[str, Any] | None:
     return {"type": read, "metavar": "VALUE"}
 
 
+def _count_or_share(text: str) -> float:
+    return float(text) if "." in text else int(text)
+
+
 def _descriptions(kind: type) -> dict[str, str]:
     """First sentence about every parameter in the docstring of an estimator."""
     doc = inspect.getdoc(kind) or ""
@@ -400,6 +434,29 @@ def _predict(options: argparse.Namespace) -> None:
             f"{row['photo']:<{width}}  {row['predicted']}  {row['probability']:.0%}" for row in rows
         )
     say(options, rows, text, options.output)
+
+
+def _describe(options: argparse.Namespace) -> None:
+    _, model = load_model(options.model, options)
+    names, data = find_photos(options, model)
+    transformer = model.transformer.set_params(n_jobs=options.n_jobs)
+    given = {
+        name: getattr(options, name) for name in ("layout", "block_size", "on_error", "max_errors")
+    }
+    table = transformer.describe_to(options.output, data.images, data.y, ids=names, **given)
+    left_out = table.skipped.to_dict("records")
+    n_rows, n_columns = table.shape
+    result = {
+        "table": options.output,
+        "n_rows": n_rows,
+        "n_columns": n_columns,
+        "n_blocks": table.n_blocks,
+        "has_classes": table.y is not None,
+        "skipped": left_out,
+    }
+    lines = [f"{n_rows} of {len(names)} photos are described in {options.output}."]
+    lines += [f"Left out: {one['error']}" for one in left_out]
+    say(options, result, "\n".join(lines))
 
 
 def _explain(options: argparse.Namespace) -> None:

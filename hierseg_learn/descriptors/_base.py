@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..base import ImageEstimator, refuse_label_maps
 from ..images import ImageBatch
-from ..kernels import get_backend
+from ..kernels import Backend, get_backend
 
 
 class ImageChannels:
@@ -78,19 +78,19 @@ class ImageChannels:
             return rgb2lab(self.image)
         return rgb2lab(np.stack([self.image] * 3, axis=-1))[..., :1]
 
+    def planes_on(self, backend: Backend) -> tuple[Any, Any]:
+        """The channels one after another, (n_channels, height, width) float32, on a device.
+
+        Also in levels of 8 bits, uint8; (n_channels, 0, 0) if any value is none.
+        """
+        if backend.name not in self._planes:
+            planes = backend.split_planes(backend.asarray(self.image))
+            self._planes[backend.name] = planes, backend.whole_levels(planes)
+        return self._planes[backend.name]
+
     @cached_property
-    def planes(self) -> np.ndarray:
-        """The channels one after another, (n_channels, height, width) float32."""
-        from ..kernels import pixels
-
-        return pixels.split_planes(self.image)
-
-    @cached_property
-    def levels(self) -> np.ndarray:
-        """The planes in levels of 8 bits, uint8; (n_channels, 0, 0) if any value is none."""
-        from ..kernels import pixels
-
-        return pixels.whole_levels(self.planes)
+    def _planes(self) -> dict[str, tuple[Any, Any]]:
+        return {}
 
 
 # values in one block of dense maps (1 MB in float64): bounds memory and stays close to the caches

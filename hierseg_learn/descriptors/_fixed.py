@@ -8,6 +8,7 @@ from numbers import Integral
 import numpy as np
 from sklearn.utils._param_validation import Interval
 
+from ..kernels import ONE_IMAGE, get_backend
 from ._base import Descriptor, ImageChannels, root_of, square_of
 
 # relative to the raw moment: some hundred times what sums in float64 are off by
@@ -84,10 +85,9 @@ class ColorDescriptor(_CompiledDescriptor):
     def _pool(
         self, channels: ImageChannels, regions: np.ndarray, n_regions: int, device: str
     ) -> np.ndarray:
-        from ..kernels import pixels
-
-        planes, levels = channels.planes, channels.levels
-        return pixels.color_sums(planes, levels, regions, n_regions, self.n_bins)
+        backend = get_backend(device, n_values=ONE_IMAGE)
+        args = (*channels.planes_on(backend), backend.asarray(regions), n_regions, self.n_bins)
+        return backend.to_numpy(backend.color_sums(*args))
 
     def _from_means(self, means: np.ndarray) -> np.ndarray:
         c = self.n_channels_
@@ -168,9 +168,10 @@ class GradientDescriptor(_CompiledDescriptor):
     def _pool(
         self, channels: ImageChannels, regions: np.ndarray, n_regions: int, device: str
     ) -> np.ndarray:
-        from ..kernels import pixels
-
-        return pixels.gradient_sums(channels.planes, regions, n_regions, self.n_orientations)
+        backend = get_backend(device, n_values=ONE_IMAGE)
+        planes, _ = channels.planes_on(backend)
+        args = planes, backend.asarray(regions), n_regions, self.n_orientations
+        return backend.to_numpy(backend.gradient_sums(*args))
 
     def _from_means(self, means: np.ndarray) -> np.ndarray:
         strength = means.sum(axis=-1, keepdims=True)
@@ -225,9 +226,9 @@ class LBPDescriptor(_CompiledDescriptor):
     def _pool(
         self, channels: ImageChannels, regions: np.ndarray, n_regions: int, device: str
     ) -> np.ndarray:
-        from ..kernels import pixels
-
-        return pixels.pattern_sums(channels.planes, channels.levels, regions, n_regions)
+        backend = get_backend(device, n_values=ONE_IMAGE)
+        args = (*channels.planes_on(backend), backend.asarray(regions), n_regions)
+        return backend.to_numpy(backend.pattern_sums(*args))
 
     def _from_means(self, means: np.ndarray) -> np.ndarray:
         return root_of(means, self.hellinger)
@@ -295,10 +296,10 @@ class ShapeDescriptor(_CompiledDescriptor):
     def _pool(
         self, channels: ImageChannels, regions: np.ndarray, n_regions: int, device: str
     ) -> np.ndarray:
-        from ..kernels import pixels
-
+        backend = get_backend(device, n_values=ONE_IMAGE)
         profile = _profile(channels.shape[0], self.n_bins)
-        return pixels.outline_sums(regions, n_regions, profile)
+        args = backend.asarray(regions), n_regions, backend.asarray(profile)
+        return backend.to_numpy(backend.outline_sums(*args))
 
     def _from_means(self, means: np.ndarray) -> np.ndarray:
         columns = means.copy()

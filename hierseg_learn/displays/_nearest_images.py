@@ -180,7 +180,8 @@ class NearestImagesDisplay(Display):
         X : photos
             One photo, in a container as the estimator takes it, such as ``images[3:4]``.
         X_train, y_train : photos and array-like of shape (n_samples,)
-            What the estimator was fitted on, in the same order.
+            What the estimator was fitted on, in the same order; for a condensed classifier, that at
+            its `sample_indices_`.
         n_neighbors : int, default=5
             Number of neighbors to draw. The classifier may vote with more.
         node : int or str, default=None

@@ -307,7 +307,8 @@ class FittedModel:
     # the metric, with needs="parts" and explains=True
 
     def training_rows(self) -> np.ndarray:
-        """Rows that the classifier was fitted on."""
+        """Rows that the classifier was fitted on, or those of them that it holds."""
+        self.classifier._require_rows("editing parts")
         rows = np.empty_like(self.classifier._X)
         rows[:, self.order] = self.classifier._X
         return self.editor.read(rows, "the table that model was fitted on")
@@ -340,6 +341,8 @@ class FittedModel:
     def with_training_rows(self, rows: np.ndarray) -> HierarchicalMetricClassifier:
         """Copy the classifier: the same metric, over other rows of the same samples."""
         classifier = copy.copy(self.classifier)
+        if classifier.decision_ != "neighbors":  # the class means are those of all rows
+            classifier._require_rows("ablation", all_of_them=True)
         X = np.ascontiguousarray(rows[:, self.order], dtype=classifier._X.dtype)
         classifier.prototypes_ = np.stack(
             [

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ._pixels import PixelEncoding, check_image_shape
-from ._storage import ImageFiles, RaggedArrays, resolve_key
+from ._storage import ImageFiles, RaggedArrays, digest_of, resolve_key
 from .labels import IdRule, check_same_size, to_label_map
 
 if TYPE_CHECKING:
@@ -147,6 +147,35 @@ class ImageBatch:
         check_same_size(raw.shape, size or self.image_size(i), where)
         self.drops[i] = self._rule.n_dropped(raw), raw.size
         return to_label_map(raw, self._rule, where, may_be_empty=may_be_empty)
+
+    def names(self) -> list[str] | None:
+        """Paths, or names, of the images; None where they are in memory."""
+        return list(self._images.paths) if isinstance(self._images, ImageFiles) else None
+
+    def stamp(self, i: int) -> list[int]:
+        """Size and time of change of the files of image `i` and its label map.
+
+        Empty where one of them is read from no file.
+        """
+        stamps = [
+            found.stamp(i) if isinstance(found, ImageFiles) else [] for found in self._collections()
+        ]
+        return [number for stamp in stamps for number in stamp] if all(stamps) else []
+
+    def content(self, i: int) -> str:
+        """Digest of what is stored of image `i` and its label map, decoded or not."""
+        return " ".join(
+            found.content(i) if isinstance(found, ImageFiles) else digest_of(found[i])
+            for found in self._collections()
+        )
+
+    def recipes(self) -> list[Any]:
+        """How the files of images, and those of label maps, are read."""
+        files = [found for found in self._collections() if isinstance(found, ImageFiles)]
+        return [found.recipe for found in files if found.stamp(0)]
+
+    def _collections(self) -> list[RaggedArrays | ImageFiles]:
+        return [self._images] if self._masks is None else [self._images, self._masks]
 
     def settled(self, unlabeled: tuple[int, ...] | None, parts: tuple[int, ...]) -> ImageBatch:
         """Read the label maps as a model with these ids of no part and these part ids does.

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from hashlib import blake2b
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from .recipes import FileRecipe, check_source
+from .recipes import FileRecipe, check_source, source_files
+
+DIGEST_BYTES = 12
 
 
 class SegmentedImage(NamedTuple):
@@ -283,5 +287,37 @@ class ImageFiles:
         """Height and width (upright), format and mode of file `i`, also of no valid image."""
         return self.recipe.facts(self.sources[i], self._where(i))
 
+    def stamp(self, i: int) -> list[int]:
+        """Size and time of change of the files of entry `i`; -1 each for a file that is not there.
+
+        Empty where it is read from no file.
+        """
+        found = []
+        for path in source_files(self.recipe, self.sources[i]):
+            try:
+                status = os.stat(path)
+                found += [status.st_size, status.st_mtime_ns]
+            except OSError:
+                found += [-1, -1]
+        return found
+
+    def content(self, i: int) -> str:
+        """Digest of what entry `i` is read from: the bytes of its files, or else its pixels."""
+        found = blake2b(digest_size=DIGEST_BYTES)
+        paths = source_files(self.recipe, self.sources[i])
+        try:
+            for path in paths:
+                found.update(Path(path).read_bytes())
+            return found.hexdigest() if paths else digest_of(self.read(i))
+        except (OSError, ValueError, TypeError):
+            return "unreadable"
+
     def _where(self, i: int) -> str:
         return self.label(i, f"{self.role.capitalize()} {i}")
+
+
+def digest_of(array: np.ndarray) -> str:
+    """Digest of the dtype, the shape and the values of an array."""
+    found = blake2b(f"{array.dtype.str}{array.shape}".encode(), digest_size=DIGEST_BYTES)
+    found.update(np.ascontiguousarray(array).data)
+    return found.hexdigest()

@@ -74,6 +74,10 @@ class FileRecipe:
         with _opened(source, where) as image:
             return *upright_size(image), image.format or "", image.mode
 
+    def files(self, source: Any) -> list[str]:
+        """Files that a source is read from."""
+        return [source]
+
     def _is_array(self, source: str) -> bool:
         return self.role == "mask" and source.endswith(".npy")
 
@@ -141,6 +145,10 @@ class ColorRecipe:
         """Shape and dtype of a source."""
         with _opened(source[0], where) as image:
             return upright_size(image), np.dtype(np.int32)
+
+    def files(self, source: Any) -> list[str]:
+        """Files that a source is read from."""
+        return [source[0]]
 
 
 class Codes:
@@ -237,6 +245,10 @@ class PartFilesRecipe:
         path, _ = next(self._files(source))
         with _opened(path, where) as image:
             return upright_size(image), np.dtype(np.int32)
+
+    def files(self, source: Any) -> list[str]:
+        """Files that a source is read from."""
+        return [path for path, _ in self._files(source)]
 
     def _files(self, source: Any) -> Iterator[tuple[str, int]]:
         prefix, positions = source
@@ -357,6 +369,11 @@ def check_source(recipe: Any, source: Any, where: str) -> None:
     getattr(recipe, "check", recipe.read)(source, where)
 
 
+def source_files(recipe: Any, source: Any) -> list[str]:
+    """Files that a recipe reads a source from; none where it is painted, or an item in Python."""
+    return recipe.files(source) if hasattr(recipe, "files") else []
+
+
 class ResizedRecipe:
     """Entries of another recipe, brought to another size; photos by area, label maps by nearest.
 
@@ -392,6 +409,10 @@ class ResizedRecipe:
         """Shape and dtype after resizing."""
         shape, dtype = self.recipe.header(source[0], where)
         return (*self._target(source, shape[:2], where), *shape[2:]), dtype
+
+    def files(self, source: Any) -> list[str]:
+        """Files that the entry is read from."""
+        return source_files(self.recipe, source[0])
 
     def _target(self, source: Any, own: tuple[int, int], where: str) -> tuple[int, int]:
         """Height and width that an entry is brought to; its partner must have the same shape."""

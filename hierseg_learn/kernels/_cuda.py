@@ -21,7 +21,14 @@ SOURCES = {
     "list_weights": "lists",
     "list_gradient": "lists",
     "signal_to_noise": "snr",
+    "color_chunks": "pixels",
+    "gradient_chunks": "pixels",
+    "pattern_chunks": "pixels",
+    "outline_chunks": "pixels",
+    "region_depths": "pixels",
 }
+# sources that round as the CPU does: no product is fused with a sum
+UNFUSED = {"pixels"}
 
 
 def cuda_source(*kernels: str) -> str:
@@ -29,6 +36,12 @@ def cuda_source(*kernels: str) -> str:
     folder = files(__package__) / "cuda_sources"
     names = ["common", *dict.fromkeys(SOURCES[kernel] for kernel in kernels)]
     return "\n".join((folder / f"{name}.cu").read_text(encoding="utf-8") for name in names)
+
+
+def compile_options(kernel: str, dtype: str) -> tuple[str, ...]:
+    """Return what the compiler is told about a kernel."""
+    unfused = ("--fmad=false",) if SOURCES[kernel] in UNFUSED else ()
+    return (f"-DREAL={C_TYPES[dtype]}", *unfused)
 
 
 def launch(kernel: str, dtype: Any, grid: tuple[int, ...], threads: int, *args: Any) -> None:
@@ -39,6 +52,7 @@ def launch(kernel: str, dtype: Any, grid: tuple[int, ...], threads: int, *args: 
 @cache
 def _compiled(kernel: str, dtype: str) -> Any:
     cupy = import_module("cupy")
-    compiled = cupy.RawKernel(cuda_source(kernel), kernel, options=(f"-DREAL={C_TYPES[dtype]}",))
+    options = compile_options(kernel, dtype)
+    compiled = cupy.RawKernel(cuda_source(kernel), kernel, options=options)
     compiled.compile()
     return compiled

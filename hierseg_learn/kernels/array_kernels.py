@@ -47,6 +47,24 @@ BLOCKS_AT_ONCE = 16
 BLOCK_VALUES = 2**26
 
 
+def region_chunks(
+    xp: Any, regions: Array, n_regions: int, chunk_pixels: int
+) -> tuple[Array, Array, Array, Array]:
+    """Sort pixels by region, and cut every region into chunks of at most so many pixels.
+
+    Returns the order of the pixels, where in it each chunk starts and stops, and the first chunk of
+    every region, (n_regions + 1,): all int64.
+    """
+    order = astype(xp, stable_argsort(xp, regions), xp.int64)
+    bounds = astype(xp, xp.searchsorted(regions[order], xp.arange(n_regions + 1)), xp.int64)
+    first_chunk = xp.zeros(n_regions + 1, dtype=xp.int64)
+    first_chunk[1:] = cumulative_sum(xp, -((bounds[:-1] - bounds[1:]) // chunk_pixels))
+    chunks = xp.arange(int(first_chunk[-1]))
+    region = xp.searchsorted(first_chunk, chunks, side="right") - 1
+    starts = bounds[region] + (chunks - first_chunk[region]) * chunk_pixels
+    return order, starts, xp.minimum(starts + chunk_pixels, bounds[region + 1]), first_chunk
+
+
 def region_sums(values: Array, regions: Array, n_regions: int) -> Array:
     """As `numba_kernels.region_sums`: one one-hot matrix product per block, without atomics."""
     xp = namespace(values)

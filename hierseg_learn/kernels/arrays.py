@@ -59,6 +59,16 @@ def squared_norms(xp: Any, Z: Array) -> Array:
     return xp.sum(Z * Z, axis=1)
 
 
+def whole_neighborhoods(xp: Any, gray: Array) -> Array:
+    """Repeat the border of gray levels, (height, width), where a side has less than three.
+
+    Repeated pixels are ties, so no other image gets them.
+    """
+    if min(gray.shape) >= 3:
+        return gray
+    return xp.pad(gray, [(int(side < 3),) * 2 for side in gray.shape], mode="edge")
+
+
 def squared_distances(xp: Any, rows: Array, Z: Array, row_norms: Array, norms: Array) -> Array:
     """Return the squared distance of every row to every point by one matrix product."""
     distances = row_norms[:, None] + norms[None, :] - 2.0 * (rows @ Z.T)

@@ -27,6 +27,7 @@ from .array_kernels import (
     count_with_positives,
     one_after_another,
     pair_loss_grad,
+    region_chunks,
 )
 from .arrays import center, center_columns, row_blocks, squared_norms, stable_argsort
 
@@ -48,16 +49,10 @@ def region_sums(values: cupy.ndarray, regions: cupy.ndarray, n_regions: int) -> 
     n_values = values.shape[1]
     totals = cupy.zeros((n_regions, n_values), dtype=cupy.float64)
     regions = regions.astype(cupy.int64)
-    order = stable_argsort(cupy, regions).astype(cupy.int64)
-    bounds = cupy.searchsorted(regions[order], cupy.arange(n_regions + 1)).astype(cupy.int64)
-    first_chunk = cupy.zeros(n_regions + 1, dtype=cupy.int64)
-    first_chunk[1:] = cupy.cumsum(-((bounds[:-1] - bounds[1:]) // CHUNK_PIXELS))
-    n_chunks = int(first_chunk[-1])
+    order, starts, stops, first_chunk = region_chunks(cupy, regions, n_regions, CHUNK_PIXELS)
+    n_chunks = len(starts)
     if not n_chunks or not n_values:
         return totals
-    region = cupy.searchsorted(first_chunk, cupy.arange(n_chunks), side="right") - 1
-    starts = bounds[region] + (cupy.arange(n_chunks) - first_chunk[region]) * CHUNK_PIXELS
-    stops = cupy.minimum(starts + CHUNK_PIXELS, bounds[region + 1])
     sums = cupy.empty((n_chunks, n_values), dtype=cupy.float64)
     width = min(WARP, 1 << (n_values - 1).bit_length())
     grid = (n_chunks, -(-n_values // width))

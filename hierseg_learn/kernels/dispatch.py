@@ -23,9 +23,22 @@ KERNELS = (
     "lmnn_loss_grad",
 )
 
+# from the pixels of one image to sums per region
+PIXEL_KERNELS = (
+    "split_planes",
+    "whole_levels",
+    "color_sums",
+    "gradient_sums",
+    "pattern_sums",
+    "outline_sums",
+    "depths",
+)
+
 # Under "auto", tables of fewer numbers stay on the CPU: their steps are so short that a GPU would
 # mostly wait for the next launch. Provisional: not measured on a GPU yet.
 AUTO_CUDA_VALUES = 2**20
+# numbers in one image, whatever its size: under "auto" its pixels are summed on the CPU
+ONE_IMAGE = 0
 
 
 class Backend:
@@ -35,8 +48,8 @@ class Backend:
     ----------
     name : str
         "cpu" or "cuda".
-    module : module
-        Where the kernels are defined.
+    module, pixels : module
+        Where the kernels are defined, and those over the pixels of one image.
     asarray, to_numpy : callable
         Copy an array to the device and back.
 
@@ -56,6 +69,7 @@ class Backend:
         self,
         name: str,
         module: ModuleType,
+        pixels: ModuleType,
         asarray: Callable[[Any], Any] = np.asarray,
         to_numpy: Callable[[Any], np.ndarray] = np.asarray,
     ) -> None:
@@ -64,6 +78,8 @@ class Backend:
         self.to_numpy = to_numpy
         for kernel in KERNELS:
             setattr(self, kernel, getattr(module, kernel))
+        for kernel in PIXEL_KERNELS:
+            setattr(self, kernel, getattr(pixels, kernel))
 
     def __repr__(self) -> str:
         return f"Backend({self.name!r})"
@@ -128,11 +144,12 @@ def _why_no_cuda() -> str | None:
 
 @cache
 def _cpu_backend() -> Backend:
-    return Backend("cpu", import_module(".numba_kernels", __package__))
+    modules = (import_module(name, __package__) for name in (".numba_kernels", ".pixels"))
+    return Backend("cpu", *modules)
 
 
 @cache
 def _cuda_backend() -> Backend:
     cupy = import_module("cupy")
-    module = import_module(".cupy_kernels", __package__)
-    return Backend("cuda", module, asarray=cupy.asarray, to_numpy=cupy.asnumpy)
+    modules = (import_module(name, __package__) for name in (".cupy_kernels", ".cupy_pixels"))
+    return Backend("cuda", *modules, asarray=cupy.asarray, to_numpy=cupy.asnumpy)

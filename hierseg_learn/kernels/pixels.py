@@ -13,6 +13,7 @@ from __future__ import annotations
 import numpy as np
 
 from . import _descriptor_loops as loops
+from .arrays import whole_neighborhoods
 
 # of CIELAB
 LOWEST = np.array([0.0, -100.0, -100.0])
@@ -21,8 +22,11 @@ HIGHEST = np.array([100.0, 100.0, 100.0])
 N_SIGNS = 8
 
 _STEPS = np.arange(loops.N_LEVELS + 1) / loops.N_LEVELS
-_GAMMA = np.where(_STEPS <= 0.04045, _STEPS / 12.92, ((_STEPS + 0.055) / 1.055) ** 2.4)
-_GAMMA = _GAMMA.astype(np.float32)
+_LIGHT = np.where(_STEPS <= 0.04045, _STEPS / 12.92, ((_STEPS + 0.055) / 1.055) ** 2.4)
+# linear light of whole levels
+GAMMA = _LIGHT.astype(np.float32)
+# from linear light to X, Y and Z, (3, 3)
+FROM_RGB = np.array([loops.FROM_RED, loops.FROM_GREEN, loops.FROM_BLUE], dtype=np.float32).T
 
 
 def _table_of_roots() -> tuple[np.ndarray, int]:
@@ -40,8 +44,8 @@ def _table_of_patterns() -> np.ndarray:
     return np.where(changes <= 2, signs.sum(axis=1), N_SIGNS + 1)
 
 
-_ROOTS, _FIRST_ROOT = _table_of_roots()
-_PATTERNS = _table_of_patterns()
+ROOTS = _table_of_roots()
+PATTERNS = _table_of_patterns()
 
 
 def split_planes(image: np.ndarray) -> np.ndarray:
@@ -67,7 +71,7 @@ def color_sums(
     A pixel is shared out between the two bins of every channel that are nearest.
     """
     sums = np.zeros((n_regions, len(planes) * (2 + n_bins)))
-    tables = _GAMMA, _ROOTS, _FIRST_ROOT
+    tables = GAMMA, *ROOTS
     loops.add_colors(planes, levels, _int32(regions), *tables, LOWEST, HIGHEST, sums)
     return sums
 
@@ -87,11 +91,9 @@ def pattern_sums(
     """Counts of the uniform local binary patterns of 8 neighbors at distance 1."""
     gray = np.empty(planes.shape[1:], dtype=np.int32)
     loops.gray_levels(planes, levels, gray)
-    # repeated pixels are ties, so only an image too small for a whole neighborhood gets them
-    if min(gray.shape) < 3:
-        gray = np.pad(gray, [(int(side < 3),) * 2 for side in gray.shape], mode="edge")
+    gray = whole_neighborhoods(np, gray)
     sums = np.zeros((n_regions, N_SIGNS + 2))
-    loops.add_patterns(gray, _int32(regions), _PATTERNS, sums)
+    loops.add_patterns(gray, _int32(regions), PATTERNS, sums)
     return sums
 
 

@@ -332,17 +332,17 @@ def _scatter(rows: Rows, codes: np.ndarray, n_classes: int) -> ClassScatter:
 def ledoit_wolf(blocks: Blocks, codes: np.ndarray, scatter: ClassScatter) -> float:
     """Shrinkage of the scatter within classes, as `sklearn.covariance.ledoit_wolf_shrinkage`.
 
-    That function needs all residuals at once; beside their scatter it only uses the sum of the
-    fourth powers of their lengths.
+    That function needs all residuals at once; beside their scatter it only uses the mean of the
+    fourth powers of their lengths. So `blocks` may also be some of the rows of the scatter.
     """
     means = scatter.sums / np.maximum(scatter.counts, 1)[:, None]
-    fourth = sum(
-        float(np.sum(np.sum((block - means[codes[numbers]]) ** 2, axis=1) ** 2))
-        for numbers, block in blocks
-    )
+    fourth, n_seen = 0, 0
+    for numbers, block in blocks:
+        fourth += float(np.sum(np.sum((block - means[codes[numbers]]) ** 2, axis=1) ** 2))
+        n_seen += len(block)
     n_rows, n_features = scatter.n_rows, scatter.sums.shape[1]
     within = scatter.within() * (max(scatter.n_rows - scatter.n_classes, 1) / n_rows)
     square, mean = float(np.sum(within**2)), float(np.trace(within)) / n_features
     away = square - n_features * mean**2
-    noise = min((fourth / n_rows - square) / n_rows, away)
+    noise = min((fourth / n_seen - square) / n_rows, away)
     return max(noise / away, 0.0) if away > 0 and noise != 0 else 0.0

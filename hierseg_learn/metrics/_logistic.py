@@ -24,12 +24,12 @@ from ._combination import (
     Score,
     subsample,
 )
-from ._landmarks import FLAT, RANK, ColumnsAndLandmarks
+from ._landmarks import RANK, ColumnsAndLandmarks
 from ._lda import ClassScatter, Discriminants, ShrinkageLDA
 from ._training import MAX_STEPS, Softmax, fit_softmax
 from .cross_fitting import held_out_folds
 from .lift import NO_EMBEDDING, Lift, NodeEmbedding
-from .posteriors import Head, HeldOut, standard_error
+from .posteriors import HeldOut, LogitSpace, standard_error
 
 if TYPE_CHECKING:
     from ..tree import SegmentTree
@@ -204,54 +204,6 @@ class Found:
     score: float  # share of the held-out rows that are right, every fold with what others choose
 
 
-@dataclass(frozen=True)
-class Space:
-    """Logits without intercepts, turned and scaled: their scatter within classes is the identity.
-
-    The largest distances of class means come first.
-    """
-
-    across: np.ndarray  # (n_components, n_classes): what logits are mapped by
-    back: np.ndarray  # (n_classes, n_components): and mapped back by
-
-    @classmethod
-    def of(cls, weights: np.ndarray, logits: np.ndarray, codes: np.ndarray) -> Space:
-        """Space of a regression's weights, (n_features, n_classes), and logits of some rows."""
-        # what all classes share says nothing
-        weights = weights - weights.mean(axis=1, keepdims=True)
-        _, sizes, turns = np.linalg.svd(weights, full_matrices=False)
-        n_most = weights.shape[1] - 1
-        axes = turns[:n_most][sizes[:n_most] > FLAT * sizes.max(initial=0.0)]
-        points = logits @ axes.T
-        scatter = ClassScatter.of(points - points.mean(axis=0), codes, weights.shape[1])
-        variances, directions = np.linalg.eigh(scatter.within())
-        overall = float(np.trace(scatter.total()))
-        if variances.max(initial=0.0) <= FLAT * overall:
-            # without variance within classes, the scale is that of all rows
-            variances = np.full_like(variances, overall or 1.0)
-        roots = np.sqrt(np.maximum(variances, FLAT * variances.max(initial=0.0)))
-        _, _, turn = np.linalg.svd(scatter.between_factor() @ (directions / roots))
-        across = turn @ (directions / roots).T @ axes
-        # the first class that is far out in a direction is so on the positive side
-        far = np.abs(across) > np.abs(across).max(axis=1, keepdims=True, initial=0.0) / 2
-        signs = np.sign(across[np.arange(len(across)), far.argmax(axis=1)])[:, None]
-        turn, across = signs * turn, signs * across
-        return cls(across, axes.T @ (directions * roots) @ turn.T)
-
-    def head(self, intercepts: np.ndarray, log_priors: np.ndarray) -> Head:
-        """Anchors of the classes, from which points get the logits."""
-        seen = np.isfinite(log_priors)
-        beyond = log_priors[seen] - intercepts[seen]
-        # they may be moved together: so far that nothing but priors is left of the intercepts
-        system = np.column_stack([self.back, np.ones(len(self.back))])[seen]
-        lengths = np.einsum("ij,ij->i", self.back, self.back)[seen] / 2
-        anchors = self.back + np.linalg.lstsq(system, beyond - lengths)[0][:-1]
-        left = np.einsum("ij,ij->i", anchors, anchors)[seen] / 2 - beyond
-        offsets = np.full(len(anchors), -np.inf)
-        offsets[seen] = left - left.mean()
-        return Head(anchors, offsets)
-
-
 class Regressions:
     """Regressions of nodes, and what held-out rows say of them."""
 
@@ -319,7 +271,7 @@ class Regressions:
 
     def fit(
         self, features: Features, tried: Tried, scale: int, n_steps: int = MAX_STEPS
-    ) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray, Space]:
+    ) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray, LogitSpace]:
         """Fit what was tried on all rows: weights of columns and similarities, and intercepts."""
         everyone, codes = np.arange(len(self._codes)), self._codes
         offered = features.offer(tried.kind, codes, everyone)
@@ -328,7 +280,7 @@ class Regressions:
         for fold, (_, products) in zip(self._folds, tried.fits):
             # what was learned from rows brings them too close together
             logits[fold] = SCALES[scale] * products[fold]
-        space = Space.of(model.weights, logits, codes)
+        space = LogitSpace.of(model.weights, logits, codes)
         return offered.back(model.weights), model.intercepts, space
 
     def _last(self, offered: Offered, tried: Tried, n_steps: int = MAX_STEPS) -> Softmax:
@@ -344,7 +296,7 @@ class Regressions:
         for fold, known, log_priors, (model, products) in parts:
             logits = SCALES[scale] * products
             model = model.scaled(SCALES[scale], log_priors)
-            space = Space.of(model.weights, logits[known], self._codes[known])
+            space = LogitSpace.of(model.weights, logits[known], self._codes[known])
             head = space.head(model.intercepts, log_priors)
             rows, asked = subsample(known, MAX_REFERENCES), subsample(fold, MAX_QUERIES)
             points = [(logits[some] @ space.across.T).astype(np.float32) for some in (rows, asked)]
@@ -667,7 +619,8 @@ class LogisticCombination(Combination):
             learner._validate_params()
         folds = held_out_folds(codes, self.cv, random_state, groups)
         table = Table.of(X, columns, self.n_landmarks, random_state)
-        regressions = Regressions(codes, folds, Parallel(n_jobs=n_jobs, prefer="threads"))
+        # steps go on where the last ones stopped, so they stay in this process
+        regressions = Regressions(codes, folds, Parallel(n_jobs=n_jobs, require="sharedmem"))
         found = regressions.search(table, tree.subtree(tree.root), learners[tree.root])
         table, tried, scale = found.table, found.tried, found.scale
         nodes = []

@@ -11,7 +11,7 @@ import numpy as np
 from joblib import Parallel, delayed
 from scipy.linalg import solve_triangular
 
-from ..utils.spread import varies
+from ..utils.spread import least_spread, varies
 from ._combination import (
     MAX_QUERIES,
     MAX_REFERENCES,
@@ -23,6 +23,7 @@ from ._combination import (
     subsample,
 )
 from ._lda import FLOOR, ClassScatter, Discriminants, ShrinkageLDA, fix_signs
+from .block_sums import BlockSums
 from .cross_fitting import held_out_folds
 from .posteriors import HeldOut
 
@@ -65,6 +66,34 @@ class ClassMoments:
         return np.sqrt(shares)[:, None] * (self.means - shares @ self.means)
 
 
+class SummedMoments:
+    """As `ClassMoments`, of rows of which only the sums are known.
+
+    Shapes: `counts` (n_classes,), `means` (n_classes, n_features), `scatter` (n_features,
+    n_features): the covariance within classes, float64.
+    """
+
+    def __init__(self, counts: np.ndarray, means: np.ndarray, scatter: np.ndarray) -> None:
+        self.counts, self.means = counts, means
+        self._scatter, self._single = scatter, scatter.astype(np.float32)
+
+    def within(self, directions: np.ndarray) -> np.ndarray:
+        """Covariance within classes times directions of shape (n_features, k)."""
+        return self._single @ directions
+
+    def covariance(self) -> np.ndarray:
+        """Covariance within classes: (n_features, n_features), float64."""
+        return self._scatter
+
+    def between_factor(self) -> np.ndarray:
+        """Return B, (n_classes, n_features), with ``B.T @ B`` the covariance of the class means."""
+        shares = self.counts / self.counts.sum()
+        return (np.sqrt(shares)[:, None] * (self.means - shares @ self.means)).astype(np.float32)
+
+
+Moments = ClassMoments | SummedMoments
+
+
 class KrylovDiscriminants:
     """Discriminants of the scatter within classes, shrunk towards the identity by any amount.
 
@@ -75,7 +104,7 @@ class KrylovDiscriminants:
     never formed. `axes` is (n_axes, n_features).
     """
 
-    def __init__(self, moments: ClassMoments, n_steps: int = N_STEPS) -> None:
+    def __init__(self, moments: Moments, n_steps: int = N_STEPS) -> None:
         between = moments.between_factor()
         self._most = len(between) - 1
         basis, products = _krylov(moments, between.T, n_steps)
@@ -96,9 +125,7 @@ class KrylovDiscriminants:
         return turns[kept[: self._most]] * whitening
 
 
-def _krylov(
-    moments: ClassMoments, start: np.ndarray, n_steps: int
-) -> tuple[np.ndarray, np.ndarray]:
+def _krylov(moments: Moments, start: np.ndarray, n_steps: int) -> tuple[np.ndarray, np.ndarray]:
     """Orthonormal basis of the block Krylov space, and the scatter within classes times it."""
     basis = np.empty((len(start), 0), dtype=np.float32)
     products = basis
@@ -207,8 +234,71 @@ class BottomUpWhitening:
             components[:, self._used[below]] = whole[:, self._own[below]] @ self.maps[below]
         return components
 
-    def _moments(self, node: int) -> ClassMoments:
+    def _moments(self, node: int) -> Moments:
         return ClassMoments(self.Y[: len(self.codes), self._spans[node]], self.codes)
+
+
+class SummedWhitening(BottomUpWhitening):
+    """Whitening by the sums over a table that is not in memory; a few of its rows come along.
+
+    All scatters are blocks of one matrix, which is whitened as the rows would be. `fold` is left
+    out of the sums; the rows that come along are those of `X` in `rows` and `asked`.
+    """
+
+    def __init__(
+        self,
+        X: np.ndarray,
+        codes: np.ndarray,
+        tree: SegmentTree,
+        columns: tuple[np.ndarray, ...],
+        learners: list[ShrinkageLDA],
+        rows: np.ndarray,
+        asked: np.ndarray,
+        maps: list[np.ndarray] | None,
+        sums: BlockSums,
+        fold: int | None,
+    ) -> None:
+        self.tree, self.codes = tree, codes[rows]
+        self._n_features = X.shape[1]
+        mean, scatter = sums.without(fold)
+        scale = np.sqrt(np.maximum(np.diag(scatter.moments) / scatter.n_rows, 0.0))
+        varying = scale > least_spread(sums.largest, X.dtype)
+        used = [block[varying[block]] for block in columns]
+        self._spans, self._own = _places(tree, [len(block) for block in used])
+        width = sum(map(len, used))
+        everyone = np.concatenate([rows, asked])
+        self.Y = np.empty((len(everyone), width), dtype=np.float32)
+        self._used, self.maps = used, [] if maps is None else maps
+        self._counts, means = scatter.counts[scatter.counts > 0], scatter.means()
+        self._means = np.empty((len(means), width))
+        self._scatter = np.empty((width, width))
+        within, half = scatter.within(), np.empty((width, X.shape[1]))
+        for node, (learner, block, place) in enumerate(zip(learners, used, self._own, strict=True)):
+            own = X[np.ix_(everyone, block)].astype(np.float64) - mean[block]
+            if maps is None:
+                known, spread = own[: len(rows)] / scale[block], scale[block]
+                of_node = scatter.standardized(block, scale)
+                self.maps.append(_whitener_of(learner, known, self.codes, of_node) / spread)
+            self.Y[:, place] = own @ self.maps[node].T
+            self._means[:, place] = means[:, block] @ self.maps[node].T
+            half[place] = self.maps[node] @ within[block]
+        for node, (block, place) in enumerate(zip(used, self._own, strict=True)):
+            self._scatter[:, place] = half[:, block] @ self.maps[node].T
+        self._whiteners: dict[int, np.ndarray] = {}
+
+    def whiten(self, node: int, shrinkage: float) -> None:
+        """Whiten everything below a node by its scatter, shrunk towards what it was."""
+        super().whiten(node, shrinkage)
+        if shrinkage == 1 or node == self.tree.root:
+            return
+        span, inverse = self._spans[node], self._whiteners[node]
+        self._means[:, span] = self._means[:, span] @ inverse.T
+        self._scatter[span] = inverse @ self._scatter[span]
+        self._scatter[:, span] = self._scatter[:, span] @ inverse.T
+
+    def _moments(self, node: int) -> Moments:
+        span = self._spans[node]
+        return SummedMoments(self._counts, self._means[:, span], self._scatter[span, span])
 
 
 def _places(tree: SegmentTree, widths: list[int]) -> tuple[list[slice], list[slice]]:
@@ -238,7 +328,15 @@ def _own_whitener(learner: ShrinkageLDA, rows: np.ndarray, codes: np.ndarray) ->
     """Map of standardized rows under which their shrunk scatter within classes is the identity."""
     if not rows.shape[1]:
         return np.zeros((0, 0))
-    scatter = ClassScatter.of(rows, codes, int(codes.max()) + 1)
+    return _whitener_of(learner, rows, codes, ClassScatter.of(rows, codes, int(codes.max()) + 1))
+
+
+def _whitener_of(
+    learner: ShrinkageLDA, rows: np.ndarray, codes: np.ndarray, scatter: ClassScatter
+) -> np.ndarray:
+    """As `_own_whitener`, with a scatter of these rows, or of all that they are drawn from."""
+    if not rows.shape[1]:
+        return np.zeros((0, 0))
     shrinkage = learner.choose_shrinkage([(slice(None), rows)], codes, scatter)
     return Discriminants(scatter).whitener(shrinkage)
 
@@ -305,8 +403,12 @@ class ScatterCombination(Combination):
         random_state: int,
         on_step: Callable[[], None],
         groups: np.ndarray | None = None,
+        sums: BlockSums | None = None,
     ) -> list[FittedNode]:
-        """Fit the metrics of all nodes; see `Combination.fit_nodes`."""
+        """Fit the metrics of all nodes; see `Combination.fit_nodes`.
+
+        With `sums` over a table, X are some of its rows, which choose the shrinkages.
+        """
         for learner in learners:
             if not isinstance(learner, ShrinkageLDA):
                 raise ValueError(
@@ -314,25 +416,31 @@ class ScatterCombination(Combination):
                     f"{learner!r}; the other combinations take any node metric."
                 )
             learner._validate_params()
-        folds = held_out_folds(codes, self.cv, random_state, groups)
+        if sums is None:
+            folds = held_out_folds(codes, self.cv, random_state, groups)
+        else:
+            folds = sums.held_out_rows()
 
         def climb_without(
-            fold: np.ndarray, maps: list[np.ndarray] | None = None
+            place: int | None, maps: list[np.ndarray] | None = None
         ) -> BottomUpWhitening:
-            rows = np.delete(np.arange(len(X)), fold)
-            return BottomUpWhitening(
-                X, codes, tree, columns, learners, rows, subsample(fold, MAX_QUERIES), maps
-            )
+            fold = np.arange(0) if place is None else folds[place]
+            rows, asked = np.delete(np.arange(len(X)), fold), subsample(fold, MAX_QUERIES)
+            table = X, codes, tree, columns, learners
+            if sums is None:
+                return BottomUpWhitening(*table, rows, asked, maps)
+            rows = subsample(rows, MAX_REFERENCES)
+            return SummedWhitening(*table, rows, asked, maps, sums, place)
 
-        def score_fold(fold: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
-            climb = climb_without(fold)
-            held_out_codes = codes[subsample(fold, MAX_QUERIES)]
+        def score_fold(place: int) -> tuple[list[np.ndarray], list[np.ndarray]]:
+            climb = climb_without(place)
+            held_out_codes = codes[subsample(folds[place], MAX_QUERIES)]
             scores, at_root = _score_shrinkages(climb, held_out_codes, score, on_step)
             return scores, climb.maps, at_root
 
         # threads, since the time goes into BLAS
         threads = Parallel(n_jobs=n_jobs, prefer="threads")
-        found = threads(delayed(score_fold)(fold) for fold in folds)
+        found = threads(delayed(score_fold)(place) for place in range(len(folds)))
         tried_scores = [scores for scores, *_ in found]
         sizes = [min(len(fold), MAX_QUERIES) for fold in folds]
         scores = _average(tried_scores, sizes, tree.n_nodes)
@@ -341,16 +449,13 @@ class ScatterCombination(Combination):
             others = [size * (other != place) for other, size in enumerate(sizes)]
             averages = _average(tried_scores, others, tree.n_nodes)
             chosen = [int(np.argmax(tried[0])) for tried in averages]
-            climb = partial(climb_without, folds[place], found[place][1])
+            climb = partial(climb_without, place, found[place][1])
             asked_codes = codes[subsample(folds[place], MAX_QUERIES)]
             return _nested_fold_scores(climb, tree, tried_scores[place], chosen, asked_codes, score)
 
         nested = threads(delayed(score_nested)(place) for place in range(len(folds)))
         nested_scores = [float(own.flat[0]) for own in _average(nested, sizes, tree.n_nodes)]
-        climb = BottomUpWhitening(
-            X, codes, tree, columns, learners, np.arange(len(X)), np.arange(0)
-        )
-        nodes = _fit(climb, scores, nested_scores, on_step)
+        nodes = _fit(climb_without(None), scores, nested_scores, on_step)
         shrinkage = SHRINKAGES[int(np.argmax(scores[-1][0]))]
         held_out = tuple(at_root(shrinkage) for *_, at_root in found)
         return [*nodes[:-1], replace(nodes[-1], held_out=held_out)]

@@ -23,7 +23,7 @@ References
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import Any
@@ -174,14 +174,7 @@ class HeldOutVotes:
                 loss_at = cache(
                     partial(_loss, smoothed, ratios, codes, weights, priors, unexpected)
                 )
-                # convex in 1 / T: downhill from where the last ended
-                moves = (-1, 1)
-                while True:
-                    steps = [place + by for by in moves if 0 <= place + by < len(TEMPERATURES)]
-                    best = min([place, *steps], key=loss_at)
-                    if best == place:
-                        break
-                    moves, place = (best - place,), best
+                place = _downhill(loss_at, place)
                 if loss_at(place) < lowest:
                     lowest = loss_at(place)
                     chosen = replace(tried, temperature=float(TEMPERATURES[place]))
@@ -206,3 +199,47 @@ def _loss(
     log_proba = scores - np.log(np.exp(scores).sum(axis=1, keepdims=True))
     own = log_proba[np.arange(len(codes)), codes]
     return float(weights @ (-(1 - unexpected) * own - unexpected * (log_proba @ priors)))
+
+
+def imitate_votes(
+    by_neighbors: Mapping[int, np.ndarray],
+    targets: np.ndarray,
+    shares: np.ndarray,
+    priors: np.ndarray,
+    weights: np.ndarray,
+) -> VoteCalibration:
+    """Choose k, the smoothing and the temperature so that probabilities are close to given ones.
+
+    They minimize the cross-entropy of rows that are weighted by `weights`, (n_rows,). Votes of k
+    neighbors and `targets` are (n_rows, n_classes), the rest is (n_classes,).
+    """
+    rows = subsample(np.arange(len(targets)), max(1, MAX_PROBABILITIES // len(shares)))
+    aims = targets[rows] * weights[rows, np.newaxis]
+    lowest, chosen, place = np.inf, None, len(TEMPERATURES) // 2
+    for n_neighbors, votes in by_neighbors.items():
+        for smoothing in SMOOTHINGS:
+            tried = VoteCalibration(n_neighbors, shares, priors, smoothing)
+            ratios = tried.log_ratios
+            smoothed = tried.scores(votes[rows]) - ratios
+            loss_at = cache(partial(_cross_entropy, smoothed, ratios, aims))
+            place = _downhill(loss_at, place)
+            if loss_at(place) < lowest:
+                lowest = loss_at(place)
+                chosen = replace(tried, temperature=float(TEMPERATURES[place]))
+    return chosen
+
+
+def _downhill(loss_at: Callable[[int], float], place: int) -> int:
+    """Place of the best temperature: losses are convex in 1 / T, and one step leads to the next."""
+    moves = (-1, 1)
+    while True:
+        steps = [place + by for by in moves if 0 <= place + by < len(TEMPERATURES)]
+        best = min([place, *steps], key=loss_at)
+        if best == place:
+            return place
+        moves, place = (best - place,), best
+
+
+def _cross_entropy(smoothed: np.ndarray, ratios: np.ndarray, aims: np.ndarray, place: int) -> float:
+    log_proba = log_softmax(smoothed / TEMPERATURES[place] + ratios, axis=1)
+    return -float(np.einsum("qc,qc->", aims, log_proba))

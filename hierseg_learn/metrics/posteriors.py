@@ -32,6 +32,7 @@ import numpy as np
 from scipy.special import log_softmax, softmax
 
 from ..kernels.threads import single_blas_thread
+from ._landmarks import FLAT
 from ._lda import ClassScatter, Discriminants, ledoit_wolf
 
 # probability that a held-out row is of any class, whatever it looks like
@@ -124,12 +125,20 @@ class _Fit:
     """Discriminants of rows, (n_samples, n_components), for any shrinkage."""
 
     def __init__(
-        self, points: np.ndarray, codes: np.ndarray, unseen: np.ndarray | None = None
+        self,
+        points: np.ndarray,
+        codes: np.ndarray,
+        unseen: np.ndarray | None = None,
+        whole: tuple[np.ndarray, ClassScatter] | None = None,
     ) -> None:
-        self.center = points.mean(axis=0, dtype=np.float64)
         self.seen, places = np.unique(codes, return_inverse=True)
-        rows = points - self.center
-        scatter = ClassScatter.of(rows, places, len(self.seen))
+        if whole is None:
+            self.center = points.mean(axis=0, dtype=np.float64)
+            rows = points - self.center
+            scatter = ClassScatter.of(rows, places, len(self.seen))
+        else:
+            self.center, scatter = whole
+            rows = points - self.center
         self._means = self._unseen_means = scatter.means()
         if unseen is not None:
             rows = unseen - unseen.mean(axis=0, dtype=np.float64)
@@ -196,19 +205,22 @@ def fit_posteriors(
     held_out: Sequence[HeldOut] = (),
     class_weight: np.ndarray | None = None,
     head: Head | None = None,
+    whole: tuple[np.ndarray, ClassScatter] | None = None,
 ) -> Posteriors:
     """Fit discriminants in the space of a metric; with a head, this is taken as it is.
 
     `points` are the rows that it was learned from, (n_samples, n_components), and `unseen` the same
     through metrics that were learned without them. Where there are no unseen ones, held-out rows
     choose between the covariance of the rows and that of the metric. Where no rows are held out, it
-    is that of the metric, and the temperature is 1. `class_weight` is (n_classes,).
+    is that of the metric, and the temperature is 1. `class_weight` is (n_classes,). Where the rows
+    are drawn from more, `whole` are the mean of all, (n_components,), and their scatter about it.
     """
     if head is not None:
         losses = [float(part.head.losses(part, class_weight).sum()) for part in held_out]
         return Posteriors(np.eye(points.shape[1]), 1.0, 1.0, sum(losses) if losses else np.nan)
     with single_blas_thread():
-        learned, temperature, of_metric, loss = _Fit(points, codes, unseen), 1.0, True, np.nan
+        learned = _Fit(points, codes, unseen, whole)
+        temperature, of_metric, loss = 1.0, True, np.nan
         if held_out and points.shape[1]:
             losses = np.zeros((2 if unseen is None else 1, len(TEMPERATURES)))
             for part in held_out:
@@ -307,3 +319,51 @@ def any_class_losses(log_proba: np.ndarray, priors: np.ndarray, weights: np.ndar
 def standard_error(values: np.ndarray) -> float:
     """Standard error of the sum of values of independent rows, (n_rows,)."""
     return float(np.sqrt(len(values)) * values.std())
+
+
+@dataclass(frozen=True)
+class LogitSpace:
+    """Logits without intercepts, turned and scaled: their scatter within classes is the identity.
+
+    The largest distances of class means come first.
+    """
+
+    across: np.ndarray  # (n_components, n_classes): what logits are mapped by
+    back: np.ndarray  # (n_classes, n_components): and mapped back by
+
+    @classmethod
+    def of(cls, weights: np.ndarray, logits: np.ndarray, codes: np.ndarray) -> LogitSpace:
+        """Space of a regression's weights, (n_features, n_classes), and logits of some rows."""
+        # what all classes share says nothing
+        weights = weights - weights.mean(axis=1, keepdims=True)
+        _, sizes, turns = np.linalg.svd(weights, full_matrices=False)
+        n_most = weights.shape[1] - 1
+        axes = turns[:n_most][sizes[:n_most] > FLAT * sizes.max(initial=0.0)]
+        points = logits @ axes.T
+        scatter = ClassScatter.of(points - points.mean(axis=0), codes, weights.shape[1])
+        variances, directions = np.linalg.eigh(scatter.within())
+        overall = float(np.trace(scatter.total()))
+        if variances.max(initial=0.0) <= FLAT * overall:
+            # without variance within classes, the scale is that of all rows
+            variances = np.full_like(variances, overall or 1.0)
+        roots = np.sqrt(np.maximum(variances, FLAT * variances.max(initial=0.0)))
+        _, _, turn = np.linalg.svd(scatter.between_factor() @ (directions / roots))
+        across = turn @ (directions / roots).T @ axes
+        # the first class that is far out in a direction is so on the positive side
+        far = np.abs(across) > np.abs(across).max(axis=1, keepdims=True, initial=0.0) / 2
+        signs = np.sign(across[np.arange(len(across)), far.argmax(axis=1)])[:, None]
+        turn, across = signs * turn, signs * across
+        return cls(across, axes.T @ (directions * roots) @ turn.T)
+
+    def head(self, intercepts: np.ndarray, log_priors: np.ndarray) -> Head:
+        """Anchors of the classes, from which points get the logits."""
+        seen = np.isfinite(log_priors)
+        beyond = log_priors[seen] - intercepts[seen]
+        # they may be moved together: so far that nothing but priors is left of the intercepts
+        system = np.column_stack([self.back, np.ones(len(self.back))])[seen]
+        lengths = np.einsum("ij,ij->i", self.back, self.back)[seen] / 2
+        anchors = self.back + np.linalg.lstsq(system, beyond - lengths)[0][:-1]
+        left = np.einsum("ij,ij->i", anchors, anchors)[seen] / 2 - beyond
+        offsets = np.full(len(anchors), -np.inf)
+        offsets[seen] = left - left.mean()
+        return Head(anchors, offsets)

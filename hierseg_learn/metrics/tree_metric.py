@@ -12,7 +12,10 @@ from sklearn.utils import check_random_state
 from ..kernels.threads import single_blas_thread
 from ..utils import PlainState
 from ._combination import MAX_QUERIES, MAX_REFERENCES, FittedNode, NodeOutcome, subsample
+from ._lda import ShrinkageLDA
+from ._scatter import ScatterCombination
 from .base import map_rows
+from .block_sums import BlockSums
 from .cross_fitting import held_out_folds
 from .lift import Lift, lift_of
 from .node import fit_node_map
@@ -91,13 +94,31 @@ def fit_tree_metric(
     random_state: Any,
     on_step: Callable[[], None],
     groups: np.ndarray | None = None,
+    sums: BlockSums | None = None,
 ) -> TreeMetric:
-    """Fit the map of every node of a table X and combine them bottom-up."""
+    """Fit the map of every node of a table X and combine them bottom-up.
+
+    With `sums` over a larger table, of which X are some rows, what follows from these is learned
+    from all.
+    """
     seed = int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
     learners = seeded_learners(learner, tree.paths, seed)
     # one thread: the bits of a product depend on the number of threads
     with single_blas_thread():
-        if tree.n_nodes == 1 and not combination.takes_one_node:
+        if sums is not None and learns_from_sums(learner, combination, tree.n_nodes):
+            nodes = ScatterCombination(cv=combination.cv).fit_nodes(
+                X,
+                codes,
+                tree,
+                columns,
+                learners,
+                score=score,
+                n_jobs=n_jobs,
+                random_state=seed,
+                on_step=on_step,
+                sums=sums,
+            )
+        elif tree.n_nodes == 1 and not combination.takes_one_node:
             nodes = [_fit_alone(learners[0], X, codes, columns[0], tree.paths[0])]
             folds = held_out_folds(codes, combination.cv, seed, groups)
             without = [
@@ -145,6 +166,15 @@ def fit_tree_metric(
         held_out,
         unseen,
         head,
+    )
+
+
+def learns_from_sums(learner: Any, combination: Combination, n_nodes: int) -> bool:
+    """Whether the metrics of all nodes follow from sums over a table, but for what rows choose."""
+    if not isinstance(learner, ShrinkageLDA):
+        return False
+    return (n_nodes == 1 and learner.n_components is None) or (
+        n_nodes > 1 and isinstance(combination, ScatterCombination)
     )
 
 

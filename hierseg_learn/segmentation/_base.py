@@ -8,12 +8,12 @@ from typing import Any, Self
 
 import numpy as np
 from sklearn.base import _fit_context
-from sklearn.utils import gen_batches
 from sklearn.utils.validation import check_is_fitted
 
 from ..base import ImageEstimator, refuse_label_maps
 from ..images import ImageBatch
 from ..images.labels import OPEN_ID, IdRule, check_unlabeled, to_label_map
+from ..kernels.arrays import row_blocks
 from ..parts import PartLookup
 from ..tree import SegmentTree
 from ..utils import warn_user
@@ -146,7 +146,7 @@ class Segmenter(ImageEstimator, metaclass=ABCMeta):
 
         Label maps are (height, width) int32, -1 where a pixel belongs to no part.
         """
-        for chunk in gen_batches(len(batch), self._images_at_once):
+        for chunk in row_blocks(len(batch), self._images_at_once):
             places = range(chunk.start, chunk.stop)
             images = [batch.image(i) for i in places]
             masks = [
@@ -190,7 +190,7 @@ class Segmenter(ImageEstimator, metaclass=ABCMeta):
         `drops`, (n_images, 2), counts pixels dropped by default, and all pixels.
         """
         found: list[np.ndarray] = []
-        for chunk in gen_batches(len(images), self._images_at_once):
+        for chunk in row_blocks(len(images), self._images_at_once):
             found += self._segment_many(images[chunk], masks[chunk])
         for labels, counts in zip(found, drops, strict=True):
             dropped = self._rule.n_dropped(np.asarray(labels))

@@ -53,6 +53,9 @@ def check_rows(estimator: Any, X: Any) -> np.ndarray:
     with _hint_at_missing_parts(X):
         if _has_columns_of_fit(estimator, X):
             table = X.to_numpy()
+            # the sum of numbers that are not finite is not finite
+            if len(table) and np.isfinite(table.sum(dtype=np.float64)):
+                return np.ascontiguousarray(table)
             return check_array(table, dtype=DTYPES, order="C", estimator=estimator, input_name="X")
         return validate_data(estimator, X, dtype=DTYPES, order="C", reset=False)
 
@@ -130,7 +133,7 @@ def _has_columns_of_fit(estimator: Any, X: Any) -> bool:
         names is not None
         and hasattr(X, "iloc")
         and len(np.shape(X)) == 2
-        and all(dtype in DTYPES for dtype in set(X.dtypes))
+        and all(dtype in DTYPES for dtype in set(X.dtypes.to_numpy()))
         and _are_names(X.columns, names)
     )
 

@@ -23,16 +23,20 @@ from ..kernels import get_backend
 from ..parts import PartAgglomeration, PartLookup
 from ..segmentation import Segmenter, make_segmenter
 from ..segmentation.registry import CUTTERS, SEGMENTERS
+from ..table import StoredTable
+from ..table.folder import Head
 from ..table.layout import REMARK
 from ..tree import SegmentTree
 from ..utils import fill_doc, warn_user
+from ._streams import Describing, check_ids, check_request, check_targets, reading_of, settings_of
 from ._tree_choice import agglomerate_tree, read_tree_choice
 from .describe import (
+    PresentMeans,
     TreeDescriber,
     describe_images,
+    described_chunks,
     fill_missing,
     leakage_in_words,
-    mean_of_present,
     measure_leakage,
 )
 
@@ -91,8 +95,8 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
         that learned the same, from images and label maps of the same content, is read from there,
         also after an interruption. Images are decoded all the same. By default nothing is cached.
     device : {"auto", "cpu", "cuda"}, default="auto"
-        Where the kernels of descriptors that have some run (``"patches"``); the others are pooled
-        on the CPU.
+        Where the kernels of descriptors run. With "auto", only ``"patches"`` takes a GPU; color,
+        gradients, patterns and outlines do with "cuda".
     n_jobs : int, default=None
         Number of processes that describe images. The table is the same for any number.
     verbose : int, default=0
@@ -226,7 +230,7 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
             If an image, a label map or a parameter is invalid; the message names the argument and
             the position of the image.
         """
-        self._fit_rows(X, segments, y)
+        self._fit_rows(X, segments, y, keep=False)
         return self
 
     def fit_transform(self, X: Any, y: Any = None, segments: Any = None) -> Any:
@@ -242,7 +246,7 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
         table : DataFrame of shape (n_images, n_columns)
             As `transform` returns it.
         """
-        rows, batch = self._fit_rows(X, segments, y)
+        rows, batch = self._fit_rows(X, segments, y, keep=True)
         return self._finish(rows, batch)
 
     def transform(self, X: Any, segments: Any = None) -> Any:
@@ -280,6 +284,114 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
         if not self.segmenter_._dropped_in_fit:
             self.segmenter_._warn_dropped(batch)
         return self._finish(rows, batch)
+
+    def describe_to(
+        self,
+        path: Any,
+        X: Any,
+        y: Any = None,
+        segments: Any = None,
+        *,
+        ids: Any = None,
+        layout: str = "auto",
+        block_size: int = 4096,
+        on_error: str = "raise",
+        max_errors: float = 0.01,
+    ) -> StoredTable:
+        """Describe images, and write their table to a folder, some rows at a time.
+
+        The memory does not grow with the number of images. If the call is interrupted or killed,
+        call it again with the same images: what is written stays, and only the block that was not
+        finished is made again. The files are the same, byte by byte, as those of one run, and for
+        any `n_jobs`. The cache of `memory` is not used.
+
+        Parameters
+        ----------
+        path : str or path-like
+            A new or empty folder in an existing one, or one with a part of the same table.
+        X, segments
+            As in `transform`. Give paths, or a collection on disk, where the images do not fit in
+            memory.
+        y : array-like of shape (n_images,), default=None
+            One class or number per image, stored with the rows.
+        ids : array-like of shape (n_images,), default=None
+            What the rows are called, text or whole numbers. None takes the index of a Series or
+            DataFrame, the paths of files, or else the positions of the images.
+        layout : {"auto", "parquet", "npy"}, default="auto"
+            Files of the blocks: Parquet (needs pyarrow), which other tools read, too, or arrays of
+            NumPy, which are mapped into memory. ``"auto"`` takes Parquet where pyarrow is
+            installed.
+        block_size : int, default=4096
+            Images per block: so many are described again, at most, after an interruption.
+        on_error : {"raise", "skip"}, default="raise"
+            Whether an image that cannot be read or described is an error, or is left out and listed
+            with the reason in `skipped` of the result. Images in memory are checked before, and
+            what is wrong with them is an error. If the file of one that was left out has changed
+            in a later call, its block is made again.
+        max_errors : int or float, default=0.01
+            With ``on_error="skip"``, how many images may be left out; a float is a share of all of
+            them, rounded up. One more is an error, and what is written stays.
+
+        Returns
+        -------
+        table : StoredTable
+            The table, to be read in blocks; :func:`~hierseg_learn.table.open_table` finds it again.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As in `transform`, and if the folder holds something else, such as the table of other
+            images or of another transformer: the message says what differs.
+        OSError
+            If the folder cannot be written; also as BlockingIOError where another process writes
+            to it.
+        ImportError
+            If pyarrow is asked for and missing.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from hierseg_learn import SegmentTreeTransformer
+        >>> from hierseg_learn.datasets import make_portraits
+        >>> portraits = make_portraits(n_samples=6, random_state=0)
+        >>> transformer = SegmentTreeTransformer(tree=portraits.tree).fit(portraits.images)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     table = transformer.describe_to(folder, portraits.images, portraits.target)
+        ...     table.shape == transformer.transform(portraits.images).shape, len(table.y)
+        (True, 6)
+        """
+        check_is_fitted(self)
+        request = check_request(
+            path,
+            layout=layout,
+            block_size=block_size,
+            on_error=on_error,
+            max_errors=max_errors,
+            n_jobs=self.n_jobs,
+            verbose=self.verbose,
+        )
+        refuse_label_maps(y)
+        batch = self._check_batch(X, segments)
+        names, id_kind = check_ids(ids, batch)
+        targets, y_kind = check_targets(y, len(batch))
+        head = Head(
+            columns=self._describer_.columns.names,
+            dtype=_table_dtype(X).name,
+            layout=request.layout,
+            n_inputs=len(batch),
+            block_size=request.block_size,
+            id_kind=id_kind,
+            y_kind=y_kind,
+            remark=self.tree_.remark,
+            settings=settings_of(self) | reading_of(batch),
+        )
+        fill_values = self.fill_values_ if self.missing == "mean" else None
+        table = Describing(
+            request, self._describer(), batch, head, names, targets, fill_values
+        ).run()
+        if not self.segmenter_._dropped_in_fit:
+            self.segmenter_._warn_dropped(batch)
+        return table
 
     def label_maps(self, X: Any, segments: Any = None, *, layer: int = 0) -> list[np.ndarray]:
         """Return the leaf of the tree that every pixel belongs to.
@@ -372,8 +484,10 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
         return batch
 
     @_fit_context(prefer_skip_nested_validation=False)
-    def _fit_rows(self, X: Any, segments: Any, y: Any) -> tuple[np.ndarray, ImageBatch]:
-        """Fit everything; return the training rows, NaN where a part is missing, and images."""
+    def _fit_rows(
+        self, X: Any, segments: Any, y: Any, keep: bool
+    ) -> tuple[np.ndarray | None, ImageBatch]:
+        """Fit everything; return the images and, if kept, their rows, NaN for a missing part."""
         get_backend(self.device)
         refuse_label_maps(y)
         batch = self._check_images(X, segments=segments, reset=True)
@@ -402,22 +516,42 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
             self.tree_ = self.segmenter_.tree_ if choice is None else choice
         describer = self._describer_of(self.tree_, self.describe_inner)
         self._describer_ = describer.with_found_layouts(batch)
-        rows = describe_images(
-            self._describer_,
-            batch,
-            dtype=_table_dtype(X),
-            n_jobs=self.n_jobs,
-            verbose=self.verbose,
-            memory=self.memory,
-        )
-        self.fill_values_ = self._learn_fill_values(rows)
-        presence = np.unique(self._describer_.presence_columns()[0])
-        self.leakage_ = measure_leakage(self._describer_, batch, rows[:, presence] > 0)
+        table, present = self._pass(X, batch, keep)
+        self.leakage_ = measure_leakage(self._describer_, batch, present)
         self.tree_ = self.tree_.with_remark(leakage_in_words(self.tree_, self.leakage_))
         self._describer_ = replace(self._describer_, tree=self.tree_)
         if not self.segmenter_._dropped_in_fit:
             self.segmenter_._dropped_in_fit = self.segmenter_._warn_dropped(batch)
-        return rows, batch
+        return table, batch
+
+    def _pass(self, X: Any, batch: ImageBatch, keep: bool) -> tuple[np.ndarray | None, np.ndarray]:
+        """Describe the training images, and learn the values of missing parts from their rows.
+
+        Returns the rows if they are to be kept, else None, and where nodes are present, (n_images,
+        n_nodes) bool.
+        """
+        columns, dtype = self._describer_.columns, _table_dtype(X)
+        nodes = np.unique(columns.presence)
+        table = np.empty((len(batch), len(columns.names)), dtype=dtype) if keep else None
+        present, means = (
+            np.empty((len(batch), len(nodes)), dtype=bool),
+            PresentMeans(len(columns.names)),
+        )
+        for chunk, rows in described_chunks(
+            self._describer_,
+            batch,
+            dtype=dtype,
+            n_jobs=self.n_jobs,
+            verbose=self.verbose,
+            memory=self.memory,
+        ):
+            present[chunk] = rows[:, nodes] > 0
+            means.add(rows)
+            if table is not None:
+                table[chunk] = rows
+        self._warn_absent(present)
+        self.fill_values_ = np.where(columns.fades, means.means(), 0.0)
+        return table, present
 
     def _check_ids_without_masks(self, tree: SegmentTree) -> None:
         """Raise if a tree names parts of label maps that did not come with the images."""
@@ -479,21 +613,15 @@ class SegmentTreeTransformer(TransformerMixin, ImageEstimator):
             device=self.device,
         )
 
-    def _learn_fill_values(self, rows: np.ndarray) -> np.ndarray:
-        """Mean of every descriptor column over the images that have its node, 0 if none has."""
-        presence, fades = self._describer_.presence_columns()
-        seen = rows[:, presence].sum(axis=0)
-        absent = [
-            self.tree_.names[leaf]
-            for leaf in self.tree_.leaves
-            if seen[np.unique(presence)[leaf]] == 0
-        ]
+    def _warn_absent(self, present: np.ndarray) -> None:
+        """Warn of parts that no training image has; `present` is (n_images, n_nodes) bool."""
+        seen = present.any(axis=0)
+        absent = [self.tree_.names[leaf] for leaf in self.tree_.leaves if not seen[leaf]]
         if absent:
             warn_user(
                 f"{', '.join(map(repr, absent))} never occurred in the training images: "
                 "these parts' columns are constant."
             )
-        return np.where(fades, mean_of_present(rows), 0.0)
 
     def _finish(self, rows: np.ndarray, batch: ImageBatch) -> Any:
         """Fill in missing parts, and put the rows into the container that was asked for."""

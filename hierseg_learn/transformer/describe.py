@@ -10,11 +10,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
-from sklearn.utils import gen_batches
 from sklearn.utils.validation import check_memory
 
 from ..descriptors import Descriptor, ImageChannels, descriptor_columns
 from ..images import ImageBatch
+from ..kernels import ONE_IMAGE, get_backend
+from ..kernels.arrays import row_blocks
 from ..parts import PartLookup
 from ..segmentation import Segmenter
 from ..table.layout import AREA, PRESENCE, column_name
@@ -157,7 +158,7 @@ class TreeDescriber:
         # an image with several layers is there as often, and derived maps are computed once
         channels = [one for image in images for one in [ImageChannels(image)] * n_layers]
         leaves = [one for maps in layers for one in maps]
-        inner = [erode_leaves(one, n_leaves, self.erosion) for one in leaves]
+        inner = [erode_leaves(one, n_leaves, self.erosion, self.device) for one in leaves]
         pooled = [
             descriptor.pool_images(
                 channels, inner if descriptor.uses_erosion else leaves, n_leaves, device=self.device
@@ -276,16 +277,18 @@ class TreeDescriber:
         )
 
 
-def erode_leaves(leaves: np.ndarray, n_leaves: int, erosion: int) -> np.ndarray:
+def erode_leaves(
+    leaves: np.ndarray, n_leaves: int, erosion: int, device: str = "cpu"
+) -> np.ndarray:
     """Take the pixels near a border out of every region of a label map: they become -1.
 
     A region without a pixel deep enough keeps its deepest ones, so no region vanishes.
     """
     if erosion == 0:
         return leaves
-    from ..kernels import pixels
-
-    depth, inside = pixels.depths(leaves, erosion), leaves >= 0
+    backend = get_backend(device, n_values=ONE_IMAGE)
+    depth = backend.to_numpy(backend.depths(backend.asarray(leaves), erosion))
+    inside = leaves >= 0
     deepest = np.zeros(n_leaves, dtype=depth.dtype)
     np.maximum.at(deepest, leaves[inside], depth[inside])
     return np.where(inside & (depth == deepest[leaves]), leaves, -1)
@@ -295,7 +298,12 @@ def _count_pixels(leaves: np.ndarray, n_leaves: int) -> np.ndarray:
     return np.bincount(leaves.ravel() + 1, minlength=n_leaves + 1)[1:]
 
 
-def describe_images(
+def chunk_size(describer: TreeDescriber) -> int:
+    """Number of images per task."""
+    return max(CHUNK_IMAGES, describer.segmenter._images_at_once, describer.images_at_once)
+
+
+def described_chunks(
     describer: TreeDescriber,
     batch: ImageBatch,
     *,
@@ -303,12 +311,12 @@ def describe_images(
     n_jobs: int | None,
     verbose: int,
     memory: Any = None,
-) -> np.ndarray:
-    """Describe all images of a batch, in parallel: the same bits for any `n_jobs`."""
-    at_once = max(describer.segmenter._images_at_once, describer.images_at_once)
-    size = max(CHUNK_IMAGES, at_once)
-    chunks = list(gen_batches(len(batch), size))
-    table = np.empty((len(batch), len(describer.columns.names)), dtype=dtype)
+) -> Iterator[tuple[slice, np.ndarray]]:
+    """Describe all images of a batch, in parallel: the same bits for any `n_jobs`.
+
+    Yields, in order, the places of some images and their rows, (n_some, n_columns).
+    """
+    chunks = list(row_blocks(len(batch), chunk_size(describer)))
     with ProgressBar(len(batch), "Describing images", verbose) as bar:
         if len(chunks) == 1 or effective_n_jobs(n_jobs) == 1:
             results = (_recalled(memory, describer, batch.subset(chunk)) for chunk in chunks)
@@ -317,9 +325,16 @@ def describe_images(
                 delayed(_recalled)(memory, describer, batch.subset(chunk)) for chunk in chunks
             )
         for chunk, (rows, drops) in zip(chunks, results, strict=True):
-            table[chunk] = rows
             batch.drops[chunk] = drops
             bar.advance(len(rows))
+            yield chunk, rows.astype(dtype, copy=False)
+
+
+def describe_images(describer: TreeDescriber, batch: ImageBatch, **options: Any) -> np.ndarray:
+    """Describe all images of a batch, (n_images, n_columns); options as of `described_chunks`."""
+    table = np.empty((len(batch), len(describer.columns.names)), dtype=options["dtype"])
+    for chunk, rows in described_chunks(describer, batch, **options):
+        table[chunk] = rows
     return table
 
 
@@ -431,11 +446,36 @@ def _digest(batch: ImageBatch) -> str:
     return found.hexdigest()
 
 
+class PresentMeans:
+    """Means of every column over the rows that are not NaN, from some rows after the other.
+
+    The bits are those of all rows at once.
+    """
+
+    def __init__(self, n_columns: int) -> None:
+        self._totals = np.zeros(n_columns)
+        self._seen = np.zeros(n_columns, dtype=np.intp)
+
+    def add(self, rows: np.ndarray) -> None:
+        """Take in more rows, (n_rows, n_columns)."""
+        there = ~np.isnan(rows)
+        self._seen += there.sum(axis=0)
+        # the sum of before is the first row: NumPy adds one row after the other
+        summands = np.vstack([self._totals, np.where(there, rows, 0.0)])
+        self._totals = np.add.reduce(summands, axis=0)
+
+    def means(self) -> np.ndarray:
+        """Mean of every column, 0 where it is NaN in all rows, (n_columns,)."""
+        out = np.zeros(len(self._totals))
+        return np.divide(self._totals, self._seen, out=out, where=self._seen > 0)
+
+
 def mean_of_present(rows: np.ndarray) -> np.ndarray:
     """Mean of every column over the rows that are not NaN, 0 where there is none, (n_columns,)."""
-    seen = (~np.isnan(rows)).sum(axis=0)
-    totals = np.nansum(rows, axis=0, dtype=np.float64)
-    return np.divide(totals, seen, out=np.zeros(len(totals)), where=seen > 0)
+    means = PresentMeans(rows.shape[1])
+    for chunk in row_blocks(len(rows), CHUNK_IMAGES):
+        means.add(rows[chunk])
+    return means.means()
 
 
 def fill_missing(rows: np.ndarray, values: np.ndarray) -> np.ndarray:

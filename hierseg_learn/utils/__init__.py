@@ -4,6 +4,7 @@ from ._estimator import Estimator, PickledVersionWarning, warn_user
 from ._estimator import fill_doc as fill_doc
 from ._files import check_writable, written_whole
 from ._state import PlainState as PlainState
+from ._state import fingerprint as fingerprint
 from ._state import pack as pack
 from ._state import trusted_types
 from ._state import unpack as unpack

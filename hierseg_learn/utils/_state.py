@@ -7,8 +7,9 @@ import math
 import os
 import zlib
 from ast import literal_eval
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Set
 from dataclasses import is_dataclass
+from hashlib import sha256
 from importlib import import_module
 from pathlib import Path
 from pkgutil import walk_packages
@@ -23,6 +24,18 @@ _PACKAGE = __name__.partition(".")[0]
 _MAX_DEPTH = 40
 # longer texts, such as the names of all columns, are compressed
 _LONG_TEXT = 2000
+# what of a fitted object says nothing about its results
+_NO_RESULTS = {
+    "_changed_since_fit",
+    "_dropped_in_fit",
+    "_hierseg_learn_version",
+    "_metadata_request",
+    "_sklearn_version",
+    "memory",
+    "n_jobs",
+    "random_state",
+    "verbose",
+}
 # parts of the package whose objects are no part of a model
 _NO_MODELS = {"command", "datasets", "demo", "displays", "kernels", "report", "__main__"}
 
@@ -319,3 +332,50 @@ _MAKE: dict[str, Callable[[Any], Any]] = {
     "frame": _make_frame,
     "levels": _make_levels,
 }
+
+
+def fingerprint(value: Any) -> str:
+    """Digest of a fitted object, the same in another process and after it was saved and loaded.
+
+    Functions count by their names only. Parameters that say nothing about the results, such as
+    `verbose` and `n_jobs`, do not count.
+    """
+    found = sha256()
+    _feed(found.update, value, ())
+    return found.hexdigest()[:16]
+
+
+def _feed(update: Callable[[bytes], None], value: Any, above: tuple[int, ...]) -> None:
+    """Hand a value to a digest; `above` are the ids of the objects that it lies in."""
+    kind = type(value)
+    update(f"<{kind.__module__}.{kind.__qualname__}>".encode())
+    if id(value) in above:
+        return
+    above = (*above, id(value))
+    if isinstance(value, np.ndarray | np.generic) and value.dtype != object:
+        update(f"{value.dtype.str}{value.shape}".encode())
+        update(np.ascontiguousarray(value).tobytes())
+    elif value is None or isinstance(value, bool | int | float | complex | str | bytes):
+        update(repr(value).encode())
+    elif isinstance(value, Mapping):
+        for key in sorted(value, key=repr):
+            _feed(update, key, above)
+            _feed(update, value[key], above)
+    elif isinstance(value, list | tuple | np.ndarray):
+        for item in value:
+            _feed(update, item, above)
+    elif isinstance(value, Set):
+        _feed(update, sorted(map(repr, value)), above)
+    elif isinstance(value, os.PathLike):
+        update(os.fspath(value).encode())
+    elif inspect.isroutine(value) or inspect.isclass(value):
+        update(f"{value.__module__}.{value.__qualname__}".encode())
+    elif kind.__module__.partition(".")[0] == "pandas":
+        _feed(update, _pack_pandas(value) or value.__reduce__()[1:], above)
+    else:
+        state = value.__getstate__()
+        if isinstance(state, dict) and _LITERALS in state:
+            state = unpack(state)
+        if isinstance(state, dict):
+            state = {name: item for name, item in state.items() if name not in _NO_RESULTS}
+        _feed(update, value.__reduce_ex__(4)[1:3] if state is None else state, above)

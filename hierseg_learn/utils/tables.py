@@ -15,13 +15,16 @@ def check_in_memory(X: Any, name: str, error: type[Exception] = TypeError) -> No
     By their attributes they look like tables in memory, and scikit-learn would compute those of
     dask without their column names.
     """
-    # a dask array has chunks, and becomes an array as any other
-    if hasattr(X, "__dask_graph__") and not hasattr(X, "chunks"):
+    # asked of the class, since a DataFrame looks a missing attribute up among its columns; a dask
+    # array has chunks, and becomes an array as any other
+    if hasattr(type(X), "__dask_graph__") and not hasattr(X, "chunks"):
         library, method = "dask", "compute"
     elif type(X).__name__ in ("LazyFrame", "LazySeries") and hasattr(X, "collect"):
         library, method = type(X).__module__.partition(".")[0], "collect"
-    elif hasattr(X, "toPandas"):
+    elif hasattr(type(X), "toPandas"):
         library, method = "Spark", "toPandas"
+    elif hasattr(X, "read_block"):
+        library, method = "hierseg_learn", "to_pandas"
     else:
         return
     raise error(

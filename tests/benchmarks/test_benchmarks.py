@@ -15,6 +15,7 @@ NAMES = [
     "bias",
     "ccp_parts",
     "cifar10_dev",
+    "condense",
     "defaults",
     "dense",
     "dictionary",
@@ -31,12 +32,15 @@ NEEDS = {
     "ccp_parts": ["matplotlib"],
     "parts": ["matplotlib"],
     "readers": ["pycocotools", "torchvision"],
+    "scale": ["pyarrow"],
     "explanations": ["shap", "lime"],
 }
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("name", [*NAMES, "explanations", "node_metrics", "novelty", "tables"])
+@pytest.mark.parametrize(
+    "name", [*NAMES, "explanations", "node_metrics", "novelty", "scale", "search", "tables"]
+)
 def test_quick_run(load, name, tmp_path, capsys):
     for package in NEEDS.get(name, ()):
         pytest.importorskip(package, reason=f"bench_{name}.py needs {package}")

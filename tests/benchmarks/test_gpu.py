@@ -5,13 +5,13 @@ import json
 import numpy as np
 import pytest
 
-from hierseg_learn.kernels import Backend, dispatch, numba_kernels
+from hierseg_learn.kernels import Backend, dispatch, numba_kernels, pixels
 
 
 @pytest.fixture
 def device(load):
     """The CPU in the place of the GPU."""
-    backend = Backend("cpu", numba_kernels)
+    backend = Backend("cpu", numba_kernels, pixels)
     return load("_gpu").Device("cpu", backend, "no GPU at all", lambda: None)
 
 

@@ -9,7 +9,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from hierseg_learn import HierarchicalMetricClassifier, SegmentTree
-from hierseg_learn.kernels import get_backend, numba_kernels
+from hierseg_learn.kernels import get_backend, numba_kernels, pixels
 from hierseg_learn.kernels.dispatch import Backend
 from hierseg_learn.metrics import NCA, ProjectionCombination
 from tests.tables import named_table
@@ -59,7 +59,7 @@ def test_column_names_are_the_tree(model):
 @pytest.mark.parametrize("name", ["cpu", "cuda"])
 def test_the_device_is_told(name, table, monkeypatch):
     found = get_backend("cpu")
-    backend = Backend(name, numba_kernels, asarray=found.asarray, to_numpy=found.to_numpy)
+    backend = Backend(name, numba_kernels, pixels, asarray=found.asarray, to_numpy=found.to_numpy)
     monkeypatch.setattr(
         "hierseg_learn.classifier._classifier.get_backend", lambda *args, **kwargs: backend
     )

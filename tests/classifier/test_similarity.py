@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.spatial.distance import cdist
+from sklearn.base import clone
 from sklearn.cluster import AgglomerativeClustering
 
 from hierseg_learn import HierarchicalMetricClassifier
-from hierseg_learn.classifier import _similarity
 from tests.classifier.test_novelty import Bent
 from tests.toy_tables import toy_table
 
@@ -174,16 +174,17 @@ class Descent:
 
 @pytest.fixture
 def indexed(monkeypatch, table):
-    monkeypatch.setattr(_similarity, "INDEX_ROWS", 80)
     monkeypatch.setattr(Descent, "n_made", 0)
     monkeypatch.setitem(sys.modules, "pynndescent", SimpleNamespace(NNDescent=Descent))
     return HierarchicalMetricClassifier(random_state=0).fit(*table)
 
 
 def test_distances_of_an_index_are_exact_and_its_recall_is_known(indexed, table, queries):
-    with pytest.raises(AttributeError, match="once kneighbors has used an index"):
-        indexed.index_recall_  # noqa: B018
-    distances, indices = indexed.kneighbors(queries, 4)
+    for algorithm in ("brute", "kd_tree"):
+        indexed.kneighbors(queries, 4, algorithm=algorithm)
+        with pytest.raises(AttributeError, match='with algorithm="nn_descent"'):
+            indexed.index_recall_  # noqa: B018
+    distances, indices = indexed.kneighbors(queries, 4, algorithm="nn_descent")
     exact = indexed.pairwise(queries, table[0])
     assert_allclose(distances, np.take_along_axis(exact, indices, 1), rtol=1e-7)
     assert (np.diff(distances, axis=1) >= 0).all()
@@ -193,44 +194,65 @@ def test_distances_of_an_index_are_exact_and_its_recall_is_known(indexed, table,
     assert indexed.index_recall_ == pytest.approx(0.9)
 
 
-def test_training_rows_are_no_neighbors_of_themselves_by_index(indexed):
-    indices = indexed.kneighbors(n_neighbors=5, return_distance=False)
+@pytest.mark.parametrize("algorithm", ["kd_tree", "nn_descent"])
+def test_training_rows_are_no_neighbors_of_themselves_by_index(indexed, algorithm):
+    indices = indexed.kneighbors(n_neighbors=5, return_distance=False, algorithm=algorithm)
     assert indices.shape == (90, 5)
     assert not (indices == np.arange(90)[:, None]).any()
     assert all(len(set(row)) == 5 for row in indices.tolist())
 
 
+@pytest.mark.parametrize("space", [{}, {"node": "hair"}, {"weights": {"hair": 0}}])
+def test_a_tree_finds_what_the_comparison_with_all_rows_finds(model, queries, space):
+    for rows in (queries, None):
+        for k in (1, 6):
+            expected = model.kneighbors(rows, k, **space)
+            found = model.kneighbors(rows, k, **space, algorithm="kd_tree")
+            assert_array_equal(found[1], expected[1])
+            assert_array_equal(found[0], expected[0])
+
+
 def test_an_index_is_made_once_for_every_metric_and_fit(indexed, table, queries):
+    by_index = {"algorithm": "nn_descent"}
     for _ in range(2):
-        indexed.kneighbors(queries)
+        indexed.kneighbors(queries, **by_index)
     assert Descent.n_made == 1
-    indexed.kneighbors(queries, weights={"hair": 0})
-    indexed.kneighbors(queries, weights={"hair": 0})
+    indexed.kneighbors(queries, weights={"hair": 0}, **by_index)
+    indexed.kneighbors(queries, weights={"hair": 0}, **by_index)
     assert Descent.n_made == 2
     indexed.fit(*table)
     with pytest.raises(AttributeError):
         indexed.index_recall_  # noqa: B018
-    indexed.kneighbors(queries)
+    indexed.kneighbors(queries, **by_index)
     assert Descent.n_made == 3
 
 
-def test_without_the_package_all_rows_are_compared(monkeypatch, table, queries):
-    model = HierarchicalMetricClassifier(random_state=0).fit(*table)
-    expected = model.kneighbors(queries)[1]
-    monkeypatch.setattr(_similarity, "INDEX_ROWS", 80)
+def test_what_an_index_does_not_find_is_searched(indexed, queries, monkeypatch):
+    expected = indexed.kneighbors(queries, 4)[1]
+
+    def query(self, points, k, epsilon):
+        return np.full((len(points), k), -1), np.full((len(points), k), np.inf)
+
+    monkeypatch.setattr(Descent, "query", query)
+    assert_array_equal(indexed.kneighbors(queries, 4, algorithm="nn_descent")[1], expected)
+
+
+def test_an_algorithm_that_is_not_there_is_named(model, queries, monkeypatch):
+    with pytest.raises(ValueError, match="algorithm must be 'brute', 'kd_tree' or 'nn_descent'"):
+        model.kneighbors(queries, algorithm="auto")
     monkeypatch.setitem(sys.modules, "pynndescent", None)
-    assert_array_equal(model.kneighbors(queries)[1], expected)
-    with pytest.raises(AttributeError):
-        model.index_recall_  # noqa: B018
+    with pytest.raises(ImportError, match=r"pip install hierseg-learn\[index\]"):
+        model.kneighbors(queries, algorithm="nn_descent")
 
 
-def test_pynndescent_finds_nearly_all(monkeypatch):
+def test_pynndescent_finds_nearly_all_and_always_the_same():
     pytest.importorskip("pynndescent")
-    monkeypatch.setattr(_similarity, "INDEX_ROWS", 1000)
     X, y = toy_table(1500, seed=5)
     model = HierarchicalMetricClassifier(combination="scatter", random_state=0).fit(X, y)
-    distances, indices = model.kneighbors(X[:100], 5)
+    distances, indices = model.kneighbors(X[:100], 5, algorithm="nn_descent")
     exact = np.sort(model.pairwise(X[:100], X), axis=1)[:, :5]
     assert (indices[:, 0] == np.arange(100)).mean() > 0.95
     assert (np.abs(distances - exact) < 1e-6).mean() > 0.95
     assert model.index_recall_ > 0.95
+    again = clone(model).fit(X, y).kneighbors(X[:100], 5, algorithm="nn_descent")[1]
+    assert_array_equal(again, indices)

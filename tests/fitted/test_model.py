@@ -11,9 +11,13 @@ from sklearn.preprocessing import StandardScaler
 
 from hierseg_learn import HierarchicalMetricClassifier, SegmentTreeTransformer
 from hierseg_learn.datasets import make_portraits
-from hierseg_learn.displays import SegmentContributionDisplay, WaterfallDisplay
+from hierseg_learn.displays import (
+    NearestImagesDisplay,
+    SegmentContributionDisplay,
+    WaterfallDisplay,
+)
 from hierseg_learn.fitted.model import FittedModel, check_transformer
-from hierseg_learn.what_if import AblatedClassifier
+from hierseg_learn.what_if import AblatedClassifier, counterfactual
 
 DATA = make_portraits(30, signal=("hair",), strength=1.0, random_state=0)
 X, Y = DATA.images, DATA.target
@@ -49,6 +53,29 @@ def test_a_pipeline_is_its_steps(frozen, idle):
 def test_a_classifier_with_a_transformer_takes_images_too():
     found = open_model(CLASSIFIER, TRANSFORMER, **PARTS)
     np.testing.assert_array_equal(found.rows(X), found.rows(TABLE))
+
+
+def test_condensed_classifiers_say_which_rows_they_lack():
+    votes, linear = (
+        HierarchicalMetricClassifier(
+            combination="projection", decision=decision, n_neighbors=3, random_state=0
+        ).fit(TABLE, Y)
+        for decision in ("neighbors", "linear")
+    )
+    small = make_pipeline(TRANSFORMER, votes.condense(4))
+    kept = small[-1].sample_indices_
+    rows = open_model(small, **METRIC).training_rows()
+    np.testing.assert_array_equal(rows, TABLE.to_numpy()[kept])
+    ablated = AblatedClassifier.from_estimator(small, "hair")
+    assert ablated.predict(X[:3]).shape == (3,)
+    display = NearestImagesDisplay.from_estimator(small, X[:1], X[kept], Y[kept], n_neighbors=2)
+    assert len(display.neighbors) == 2
+    with pytest.raises(ValueError, match="ablation needs all training rows, of which"):
+        AblatedClassifier.from_estimator(make_pipeline(TRANSFORMER, linear.condense(4)), "hair")
+    bare = make_pipeline(TRANSFORMER, linear.condense(0))
+    np.testing.assert_array_equal(bare.predict(X), make_pipeline(TRANSFORMER, linear).predict(X))
+    with pytest.raises(ValueError, match="editing parts needs the training rows, of which"):
+        counterfactual(bare, X[:1])
 
 
 @pytest.mark.parametrize("kind", ["frame", "array"])

@@ -4,14 +4,24 @@ import os
 
 import pytest
 
-from tests.kernels.twins import NAMES, make_twin
+from tests.kernels.twins import NAMES, make_pixel_twin, make_twin
 
 
 @pytest.fixture(scope="session", params=NAMES)
 def backend(request):
     """One backend's kernels; HIERSEG_LEARN_REQUIRE_GPU=1 makes a missing GPU a failure."""
+    return made(make_twin, request.param)
+
+
+@pytest.fixture(scope="session", params=["cpu", "cuda text on the host", "cuda"])
+def pixels(request):
+    """One backend's sums over the pixels of an image."""
+    return made(make_pixel_twin, request.param)
+
+
+def made(make, name):
     try:
-        return make_twin(request.param)
+        return make(name)
     except RuntimeError as error:
         if os.environ.get("HIERSEG_LEARN_REQUIRE_GPU") == "1":
             pytest.fail(f"HIERSEG_LEARN_REQUIRE_GPU=1, yet {error}")

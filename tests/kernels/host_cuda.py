@@ -17,6 +17,8 @@ SHIM = Path(__file__).parent / "host" / "cuda_on_host.h"
 # with sums that are not contracted and a stack that shared memory does not share
 FLAGS = ["-std=c++17", "-O1", "-fPIC", "-shared", "-ffp-contract=off"]
 
+DTYPES = {"index_t": "i8", "double": "f8", "float": "f4", "int": "i4", "byte_t": "u1"}
+
 
 def why_not():
     """Return why the kernels cannot run here, or None."""
@@ -29,7 +31,7 @@ def launch_on_host(kernel, dtype, grid, threads, *args, backwards=False):
     """Run a kernel on NumPy arrays: `launch`'s twin, which checks what CUDA would not."""
     wanted = parameters(kernel)
     assert len(args) == len(wanted), f"{kernel} takes {len(wanted)} arguments, got {len(args)}"
-    dtypes = {"REAL": np.dtype(dtype), "index_t": np.dtype(np.int64), "double": np.dtype(float)}
+    dtypes = {name: np.dtype(kind) for name, kind in {"REAL": dtype, **DTYPES}.items()}
     kept = []
     for arg, (c_type, name, is_pointer) in zip(args, wanted, strict=True):
         assert arg.dtype == dtypes[c_type], f"{kernel}: {name} has dtype {arg.dtype}"

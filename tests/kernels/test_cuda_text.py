@@ -11,10 +11,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hierseg_learn.kernels._cuda import C_TYPES, SOURCES, cuda_source
+from hierseg_learn.kernels import pixels
+from hierseg_learn.kernels._cuda import C_TYPES, SOURCES, compile_options, cuda_source
 from tests.kernels import host_cuda, reference
 from tests.kernels.nvrtc import WHEELS, compile_cuda, load_nvrtc
-from tests.kernels.twins import assert_same_loss_grad, host_kernels, small_blocks
+from tests.kernels.twins import (
+    assert_same_loss_grad,
+    host_kernels,
+    host_pixels,
+    small_blocks,
+)
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "hierseg_learn" / "kernels" / "cuda_sources"
@@ -32,8 +38,8 @@ with_nvrtc = pytest.mark.skipif(
 @pytest.mark.parametrize("file", sorted(set(SOURCES.values())))
 def test_every_source_compiles(file, dtype, architecture):
     kernels = [kernel for kernel, source in SOURCES.items() if source == file]
-    options = (f"--gpu-architecture={architecture}", f"-DREAL={C_TYPES[dtype]}")
-    ptx = compile_cuda(cuda_source(kernels[0]), *options)
+    options = compile_options(kernels[0], dtype)
+    ptx = compile_cuda(cuda_source(kernels[0]), f"--gpu-architecture={architecture}", *options)
     assert set(re.findall(r"\.entry (\w+)\(", ptx)) == set(kernels)
     # sums of floats by atomics come in any order
     assert not re.search(r"\b(atom|red)\.[\w.]*add\.[\w.]*f", ptx)
@@ -118,6 +124,40 @@ def test_blocks_of_any_size(threads, dtype, monkeypatch):
         found = getattr(kernels, name)(*args)
         for a, b in zip(as_tuple(found), as_tuple(expected[name]), strict=True):
             np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance)
+
+
+def pixel_problem():
+    """Arguments for every sum over pixels."""
+    rng = np.random.default_rng(0)
+    planes, regions = rng.random((3, 9, 14), dtype=np.float32), rng.integers(-1, 3, (9, 14))
+    levels = np.rint(planes * 255).astype(np.uint8)
+    return {
+        "color_sums": (planes, levels, regions, 3, 13),
+        "gradient_sums": (planes, regions, 3, 8),
+        "pattern_sums": (planes, levels, regions, 3),
+        "outline_sums": (regions, 3, rng.random((9, 10))),
+        "depths": (np.kron(regions, np.ones((5, 5), int)), 3),
+    }
+
+
+@on_host
+@pytest.mark.parametrize("kernel", pixel_problem())
+def test_sums_of_pixels_as_on_the_cpu(kernel, monkeypatch):
+    """The same whatever the order of the threads, and but for rounding whatever their number."""
+    kernels, arguments = host_pixels(), pixel_problem()[kernel]
+    expected = getattr(pixels, kernel)(*arguments)
+
+    def backwards(*args):
+        host_cuda.launch_on_host(*args, backwards=True)
+
+    for threads, blocks in ((32, nullcontext), (256, small_blocks)):
+        with monkeypatch.context() as patched, blocks():
+            patched.setattr(kernels, "THREADS", threads)
+            forth = getattr(kernels, kernel)(*arguments)
+            patched.setattr(kernels, "launch", backwards)
+            np.testing.assert_array_equal(forth, getattr(kernels, kernel)(*arguments))
+        # the text rounds as the loops do, but adds in another order
+        np.testing.assert_allclose(forth, expected, rtol=1e-12, atol=1e-12)
 
 
 @on_host

@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 
 from hierseg_learn.kernels import Backend, dispatch, get_backend, numba_kernels
-from hierseg_learn.kernels.dispatch import KERNELS
+from hierseg_learn.kernels.dispatch import KERNELS, PIXEL_KERNELS
 from tests.kernels import reference
+from tests.kernels.twins import CUPY_MODULES
 
 
 @pytest.fixture
@@ -28,13 +29,15 @@ def fake_cupy(monkeypatch):
         cupy.cuda = SimpleNamespace(runtime=SimpleNamespace(getDeviceCount=get_device_count))
         cupy.asarray = cupy.asnumpy = np.asarray
         monkeypatch.setitem(sys.modules, "cupy", cupy)
-        monkeypatch.delitem(sys.modules, "hierseg_learn.kernels.cupy_kernels", raising=False)
+        for module in CUPY_MODULES:
+            monkeypatch.delitem(sys.modules, module, raising=False)
         # a copy of the questions, so that no answer about the stand-in outlives the test
         for question in ("_why_no_cuda", "_cuda_backend"):
             monkeypatch.setattr(dispatch, question, getattr(dispatch, question).__wrapped__)
 
     yield install
-    sys.modules.pop("hierseg_learn.kernels.cupy_kernels", None)
+    for module in CUPY_MODULES:
+        sys.modules.pop(module, None)
 
 
 def signatures(module):
@@ -55,7 +58,10 @@ def test_every_backend_has_the_same_kernels_with_the_same_signatures():
     expected = signatures("tests.kernels.reference")
     assert set(expected) == set(KERNELS)
     assert signatures("hierseg_learn.kernels.numba_kernels") == expected
-    assert signatures("hierseg_learn.kernels.cupy_kernels") == expected
+    assert signatures(CUPY_MODULES[0]) == expected
+    expected = signatures("hierseg_learn.kernels.pixels")
+    assert set(expected) == set(PIXEL_KERNELS)
+    assert signatures(CUPY_MODULES[1]) == expected
     for name in KERNELS:
         real = inspect.signature(getattr(reference, name))
         assert inspect.signature(getattr(numba_kernels, name)) == real
@@ -129,8 +135,9 @@ def test_auto_takes_a_device_that_answers(fake_cupy):
     for device in ("auto", "cuda"):
         backend = get_backend(device)
         assert backend.name == "cuda"
-        for name in KERNELS:
-            assert getattr(backend, name).__module__ == "hierseg_learn.kernels.cupy_kernels"
+        for names, module in zip((KERNELS, PIXEL_KERNELS), CUPY_MODULES, strict=True):
+            for name in names:
+                assert getattr(backend, name).__module__ == module
     assert get_backend("cpu").name == "cpu"
 
 

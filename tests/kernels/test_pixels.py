@@ -5,7 +5,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hierseg_learn.kernels import pixels
 from tests.kernels import pixels_reference as reference
 
 N_REGIONS = 4
@@ -35,7 +34,7 @@ cases = given(
 
 @cases
 @settings(deadline=None, max_examples=60)
-def test_as_dense_maps(kind, color, height, width, n_bins, seed):
+def test_as_dense_maps(pixels, kind, color, height, width, n_bins, seed):
     rng = np.random.default_rng(seed)
     image = an_image(kind, color, height, width, rng)
     regions = rng.integers(-1, N_REGIONS, (height, width))
@@ -59,7 +58,7 @@ def test_as_dense_maps(kind, color, height, width, n_bins, seed):
 
 @cases
 @settings(deadline=None, max_examples=60)
-def test_patterns_as_scikit_image(kind, color, height, width, n_bins, seed):
+def test_patterns_as_scikit_image(pixels, kind, color, height, width, n_bins, seed):
     rng = np.random.default_rng(seed)
     image = an_image(kind, color, height, width, rng)
     regions = rng.integers(-1, N_REGIONS, (height, width))
@@ -68,7 +67,7 @@ def test_patterns_as_scikit_image(kind, color, height, width, n_bins, seed):
     np.testing.assert_array_equal(found, reference.pattern_sums(image, regions, N_REGIONS))
 
 
-def test_whole_levels_are_told_from_other_floats():
+def test_whole_levels_are_told_from_other_floats(pixels):
     levels = np.arange(256, dtype=np.uint8).reshape(1, 16, 16)
     planes = (levels / 255).astype(np.float32)
     np.testing.assert_array_equal(pixels.whole_levels(planes), levels)
@@ -76,7 +75,7 @@ def test_whole_levels_are_told_from_other_floats():
     assert pixels.whole_levels(planes).size == 0
 
 
-def test_floats_near_levels_have_the_color_of_levels():
+def test_floats_near_levels_have_the_color_of_levels(pixels):
     rng = np.random.default_rng(0)
     planes = (rng.integers(0, 256, (3, 20, 20)) / 255).astype(np.float32)
     regions = np.zeros((20, 20), dtype=int)
@@ -86,7 +85,7 @@ def test_floats_near_levels_have_the_color_of_levels():
 
 
 @pytest.mark.parametrize("most", [1, 2, 5])
-def test_depth_as_by_filters(most):
+def test_depth_as_by_filters(pixels, most):
     rng = np.random.default_rng(0)
     for shape in [(1, 1), (1, 9), (30, 25)]:
         regions = np.kron(rng.integers(-1, 3, (5, 5)), np.ones((6, 5), int))[: shape[0], : shape[1]]

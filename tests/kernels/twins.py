@@ -10,8 +10,8 @@ from unittest import mock
 import array_api_strict
 import numpy as np
 
-from hierseg_learn.kernels import array_kernels, get_backend, numba_kernels
-from hierseg_learn.kernels.dispatch import KERNELS
+from hierseg_learn.kernels import array_kernels, get_backend, numba_kernels, pixels
+from hierseg_learn.kernels.dispatch import KERNELS, PIXEL_KERNELS
 from tests.kernels import composed
 from tests.kernels.host_cuda import launch_on_host, why_not
 
@@ -22,7 +22,7 @@ NAMES = (
     "cuda text on the host",
     "cuda",
 )
-CUPY_KERNELS = "hierseg_learn.kernels.cupy_kernels"
+CUPY_MODULES = ("hierseg_learn.kernels.cupy_kernels", "hierseg_learn.kernels.cupy_pixels")
 # sums in float32 against sums in float64, relative to the largest entry
 TOLERANCE = {np.dtype(np.float32): 3e-5, np.dtype(np.float64): 1e-10}
 
@@ -37,9 +37,9 @@ LAYOUTS = {
 class Twin:
     """One backend whose kernels take and return NumPy arrays."""
 
-    def __init__(self, name, kernels, asarray=np.asarray, to_numpy=np.asarray):
+    def __init__(self, name, kernels, asarray=np.asarray, to_numpy=np.asarray, names=KERNELS):
         self.name = name
-        for kernel in KERNELS:
+        for kernel in names:
             setattr(self, kernel, _in_numpy(getattr(kernels, kernel), asarray, to_numpy))
 
     def __repr__(self):
@@ -59,6 +59,16 @@ def make_twin(name):
         return Twin(name, host_kernels())
     cuda = get_backend("cuda")
     return Twin(name, cuda, cuda.asarray, cuda.to_numpy)
+
+
+def make_pixel_twin(name):
+    """Return the sums over pixels of "cpu", "cuda text on the host" or "cuda"."""
+    if name == "cpu":
+        return Twin(name, pixels, names=PIXEL_KERNELS)
+    if name == "cuda text on the host":
+        return Twin(name, host_pixels(), names=PIXEL_KERNELS)
+    cuda = get_backend("cuda")
+    return Twin(name, cuda, cuda.asarray, cuda.to_numpy, PIXEL_KERNELS)
 
 
 def composed_kernels(xp):
@@ -85,7 +95,18 @@ def host_kernels():
     reason = why_not()
     if reason:
         raise RuntimeError(f"the CUDA text cannot run on the host: {reason}")
-    spec = find_spec(CUPY_KERNELS)
+    return _on_host(CUPY_MODULES[0])
+
+
+@cache
+def host_pixels():
+    """Load the sums over pixels in the same way."""
+    host_kernels()  # says why not
+    return _on_host(CUPY_MODULES[1])
+
+
+def _on_host(name):
+    spec = find_spec(name)
     module = module_from_spec(spec)
     with mock.patch.dict(sys.modules, cupy=np):
         spec.loader.exec_module(module)
@@ -103,8 +124,8 @@ def small_blocks():
     sizes |= {"BLOCK_SIZE": 40, "CHUNK_PIXELS": 3, "SMALL_SEARCH": 0}
     with ExitStack() as stack:
         modules = [numba_kernels, array_kernels, composed]
-        modules += [] if why_not() else [host_kernels()]
-        modules += [sys.modules[CUPY_KERNELS]] if CUPY_KERNELS in sys.modules else []
+        modules += [] if why_not() else [host_kernels(), host_pixels()]
+        modules += [sys.modules[name] for name in CUPY_MODULES if name in sys.modules]
         unknown = [name for name in sizes if not any(hasattr(module, name) for module in modules)]
         assert not unknown, f"no kernel module has {unknown} any more"
         for module in modules:

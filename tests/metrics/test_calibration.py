@@ -8,7 +8,12 @@ from numpy.testing import assert_allclose
 from scipy.special import logit
 
 from hierseg_learn.metrics import VoteCalibration, calibration
-from hierseg_learn.metrics.calibration import SMOOTHINGS, TEMPERATURES, HeldOutVotes
+from hierseg_learn.metrics.calibration import (
+    SMOOTHINGS,
+    TEMPERATURES,
+    HeldOutVotes,
+    imitate_votes,
+)
 from hierseg_learn.metrics.posteriors import ANY_CLASS
 
 
@@ -98,3 +103,12 @@ def test_weights_count_held_out_rows(weight):
     priors = weights / weights.sum()
     found, _ = HeldOutVotes({10: votes}, codes).calibrate(shares, priors, weights)
     assert_allclose(found.proba(votes[:1])[0], priors, atol=0.02)
+
+
+def test_probabilities_that_votes_gave_are_found_again():
+    rng = np.random.default_rng(0)
+    votes = {k: rng.multinomial(k, [0.5, 0.3, 0.2], size=200) / k for k in (5, 10)}
+    shares, priors = np.array([0.4, 0.4, 0.2]), np.array([0.2, 0.3, 0.5])
+    given = VoteCalibration(10, shares, priors, smoothing=3.0, temperature=float(TEMPERATURES[5]))
+    found = imitate_votes(votes, given.proba(votes[10]), shares, priors, np.ones(200))
+    assert found.to_dict() == given.to_dict()

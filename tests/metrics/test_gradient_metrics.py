@@ -11,7 +11,7 @@ from sklearn.datasets import load_digits, load_iris, make_classification
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from hierseg_learn.kernels import Backend
+from hierseg_learn.kernels import Backend, pixels
 from hierseg_learn.metrics import NCA, SNRMetric, gradient_metrics
 from hierseg_learn.metrics._training import hold_out
 from hierseg_learn.metrics.registry import NODE_METRICS
@@ -231,7 +231,7 @@ def test_composed_kernels_give_the_same_map(learner, clusters, monkeypatch):
     X, y = clusters[:2]
     learner = clone(learner).set_params(max_iter=5)
     expected = learner.fit(X, y).get_mahalanobis_matrix()
-    backend = Backend("cuda", composed, asarray=xp.asarray, to_numpy=np.asarray)
+    backend = Backend("cuda", composed, pixels, asarray=xp.asarray, to_numpy=np.asarray)
     monkeypatch.setattr(gradient_metrics, "get_backend", lambda device, n_values: backend)
     found = learner.fit(X, y).get_mahalanobis_matrix()
     assert learner.device_ == "cuda"

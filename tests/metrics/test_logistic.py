@@ -11,8 +11,9 @@ from sklearn.linear_model import LogisticRegression
 
 from hierseg_learn import HierarchicalMetricClassifier
 from hierseg_learn.metrics import NCA, LogisticCombination, ShrinkageLDA
-from hierseg_learn.metrics._logistic import SCALES, Features, Space
+from hierseg_learn.metrics._logistic import SCALES, Features
 from hierseg_learn.metrics._training import fit_softmax
+from hierseg_learn.metrics.posteriors import LogitSpace
 from tests.tables import named_table
 
 
@@ -67,7 +68,7 @@ def test_distances_to_anchors_give_the_logits(n_columns):
     X, y = rng.standard_normal((60, n_columns)), np.arange(60) % 5
     weights, intercepts = rng.standard_normal((n_columns, 5)), rng.standard_normal(5)
     log_priors = np.log(np.full(5, 0.2))
-    space = Space.of(weights, X @ weights, y)
+    space = LogitSpace.of(weights, X @ weights, y)
     points = X @ weights @ space.across.T
     head = space.head(intercepts, log_priors)
     squared = ((points[:, None] - head.anchors) ** 2).sum(axis=-1)

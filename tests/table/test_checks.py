@@ -119,9 +119,8 @@ def test_tables_that_are_not_in_memory(model):
     dd = pytest.importorskip("dask.dataframe")
     lazy = dd.from_pandas(X, npartitions=2)
     calls = [
-        lambda: clone(model).fit(lazy, Y),
         lambda: ShrinkageLDA().fit(lazy, Y),
-        lambda: model.predict(lazy),
+        lambda: model.kneighbors(lazy),
         lambda: model.explain_model(lazy, Y),
         lambda: model.score(pl.from_pandas(X).lazy(), Y),
     ]

@@ -15,7 +15,12 @@ from hierseg_learn.images import check_images
 from hierseg_learn.parts import PartLookup
 from hierseg_learn.segmentation import MaskSegmenter
 from hierseg_learn.transformer import describe
-from hierseg_learn.transformer.describe import TreeDescriber, describe_images, erode_leaves
+from hierseg_learn.transformer.describe import (
+    PresentMeans,
+    TreeDescriber,
+    describe_images,
+    erode_leaves,
+)
 from tests.strategies import segment_trees
 
 PARTS = st.integers(-1, 2)
@@ -212,3 +217,18 @@ def test_an_error_names_the_image_by_its_place_in_the_whole_batch(monkeypatch):
             describe_images(
                 describer_of(tree, batch), batch, dtype=np.float64, n_jobs=n_jobs, verbose=0
             )
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("size", [1, 7, 32])
+def test_means_of_blocks_have_the_bits_of_means_of_all_rows(size, dtype):
+    rows = np.random.default_rng(size).normal(size=(100, 5)).astype(dtype)
+    rows[rows > 0.5] = np.nan
+    rows[:, 3] = np.nan
+    means = PresentMeans(5)
+    for start in range(0, 100, size):
+        means.add(rows[start : start + size])
+    totals = np.nansum(rows, axis=0, dtype=np.float64)
+    expected = totals / np.maximum((~np.isnan(rows)).sum(axis=0), 1)
+    np.testing.assert_array_equal(means.means(), expected)
+    assert expected[3] == 0

@@ -8,10 +8,12 @@
 #include <utility>
 #include <vector>
 
+using std::cbrt;
 using std::exp;
 using std::fmax;
 using std::fmin;
 using std::log;
+using std::pow;
 
 #define __global__
 #define __device__ static
@@ -148,6 +150,11 @@ inline float __int_as_float(int bits) {
   float value;
   std::memcpy(&value, &bits, 4);
   return value;
+}
+inline int __float_as_int(float value) {
+  int bits;
+  std::memcpy(&bits, &value, 4);
+  return bits;
 }
 inline int __ffs(unsigned mask) { return __builtin_ffs(mask); }
 inline void __syncthreads() { host::wait(host::AT_BLOCK_BARRIER); }

@@ -1,0 +1,242 @@
+"""Fewer training rows for a fitted model: prototypes of every class, and votes by them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from copy import deepcopy
+from numbers import Integral
+from typing import Self
+
+import numpy as np
+from sklearn.cluster import kmeans_plusplus
+from sklearn.utils.validation import check_is_fitted
+
+from ..kernels import get_backend
+from ..kernels.arrays import row_blocks
+from ..kernels.threads import single_blas_thread
+from ..metrics import VoteCalibration
+from ..metrics.base import BLOCK_ROWS
+from ..metrics.calibration import imitate_votes
+from ..metrics.ties import find_tied
+from ._calibration import AUTO_NEIGHBORS
+from .votes import Embedding, vote_weights
+
+# numbers of neighbors that are tried: among few rows, few are near
+TRIED_NEIGHBORS = (1, 2, 3, 7, *AUTO_NEIGHBORS)
+# other training rows whose votes are imitated: bounds time
+MAX_QUERIES = 4096
+# steps of k-means
+MAX_STEPS = 20
+
+
+class CondenseMixin:
+    """Condensing of :class:`~hierseg_learn.HierarchicalMetricClassifier`."""
+
+    def condense(self, n_prototypes: int = 50) -> Self:
+        """Keep a few training rows of every class, for a small model that predicts fast.
+
+        The kept rows, the prototypes [1]_, are the medoids of clusters of each class in the space
+        that is searched. The metric stays. So do distances and contributions: they are exact, with
+        respect to the rows that are kept.
+
+        Parameters
+        ----------
+        n_prototypes : int, default=50
+            Most rows that are kept of every class. 0 keeps none, where ``decision_`` is "linear" or
+            "prototypes", which compare rows with class means instead.
+
+        Returns
+        -------
+        condensed : HierarchicalMetricClassifier
+            A fitted copy that holds the kept rows only. Its `sample_indices_` are their positions
+            among the training rows. This model stays as it is.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If `n_prototypes` is no integer of at least 0, or 0 where neighbors vote; or if this
+            model holds no training rows.
+
+        See Also
+        --------
+        imblearn.under_sampling.CondensedNearestNeighbour : Keeps what a nearest neighbor needs to
+            predict the training rows, however many rows that are.
+
+        Notes
+        -----
+        Where neighbors vote, up to 4,096 other training rows choose how many of the prototypes
+        vote (with ``n_neighbors="auto"``), the smoothing and the temperature. Their probabilities
+        by the prototypes shall be close to those by all training rows without the row itself: so
+        the cross-entropy of the two is minimized. `agreement_` is the share of these rows that
+        get the same class either way. For other decisions, no prediction changes.
+
+        All that is said of training rows then holds for the kept ones: `kneighbors` finds them,
+        `explain_class` and `explain_model` take means over them, and positions of neighbors in
+        explanations are positions among them. Novelty and sets of classes are measured against all
+        training rows, so they are an error after it, as is `AblatedClassifier` for decisions by
+        class means. Nothing in the choice is drawn at random.
+
+        References
+        ----------
+        .. [1] S. Garcia, J. Derrac, J. R. Cano, F. Herrera. "Prototype Selection for Nearest
+           Neighbor Classification: Taxonomy and Empirical Study". IEEE TPAMI 34(3), 2012.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_digits
+        >>> from hierseg_learn import HierarchicalMetricClassifier
+        >>> X, y = load_digits(return_X_y=True)
+        >>> model = HierarchicalMetricClassifier(decision="neighbors", random_state=0)
+        >>> small = model.fit(X[::2], y[::2]).condense(n_prototypes=5)
+        >>> len(small.sample_indices_)
+        50
+        >>> bool(small.score(X[1::2], y[1::2]) > model.score(X[1::2], y[1::2]) - 0.05)
+        True
+        """
+        check_is_fitted(self)
+        self._require_rows("condense()")
+        by_votes = not self._decide().by_prototypes
+        if isinstance(n_prototypes, bool) or not isinstance(n_prototypes, Integral):
+            raise TypeError(f"n_prototypes must be an integer, got {n_prototypes!r}.")
+        if n_prototypes < by_votes:
+            least = "1, since neighbors vote" if by_votes else "0"
+            raise ValueError(f"n_prototypes must be at least {least}, got {n_prototypes}.")
+        order = np.argsort(self._row_ranks)
+        points, codes = self._points_in(order), self._codes[order]
+        # by the ranks of the classes, so that their names do not matter
+        chosen = [
+            members[find_medoids(points[members], n_prototypes)]
+            for members in (np.flatnonzero(codes == code) for code in np.argsort(self._class_ranks))
+        ]
+        chosen = np.sort(np.concatenate(chosen))
+        condensed = self._with_rows(np.sort(order[chosen]))
+        if by_votes:
+            condensed._set_votes(*self._imitated(points, codes, chosen))
+        return condensed
+
+    def _points_in(self, order: np.ndarray) -> np.ndarray:
+        """Training rows in some order through the root's map, (n_samples, n_components).
+
+        Columns are in an order that their names set, so that theirs does not matter.
+        """
+        rows, root_map, center = self._references, self._root_map, self._center
+        names = self._names()
+        columns = slice(None)
+        if self._lift is None and names is not None:
+            columns = np.array(sorted(range(len(names)), key=names.__getitem__))
+        embedding = Embedding.of(root_map[:, columns], rows[:0, columns], center[columns])
+        return np.concatenate(
+            [
+                embedding.embed(rows[order[block]][:, columns])[0]
+                for block in row_blocks(len(order), BLOCK_ROWS)
+            ]
+        )
+
+    def _with_rows(self, kept: np.ndarray) -> Self:
+        """Copy the model with some of its training rows, (n_kept,) int."""
+        rows = self._X, self._embedding, self._row_ranks, self._codes
+        rows += () if self._lift is None else (self._lifted_X,)
+        # what is about to go is not copied
+        found = deepcopy(self, {id(array): array for array in rows})
+        found._X, found._codes = self._X[kept], self._codes[kept]
+        found._embedding = self._embedding[kept]
+        found._row_ranks = np.argsort(np.argsort(self._row_ranks[kept]))
+        if self._lift is not None:
+            found._lifted_X = self._lifted_X[kept]
+        found._held_out_scores = None
+        found.n_neighbors_ = min(self.n_neighbors_, max(1, len(kept)))
+        found.sample_indices_ = kept
+        if hasattr(self, "sample_indices_"):
+            found.sample_indices_ = self.sample_indices_[kept]
+        return found
+
+    def _imitated(
+        self, points: np.ndarray, codes: np.ndarray, chosen: np.ndarray
+    ) -> tuple[VoteCalibration, float]:
+        """Calibrate the votes of chosen rows by those of all rows, and measure how they agree.
+
+        `points`, (n_samples, n_components), are rows in an order by their contents, `chosen` some
+        of them.
+        """
+        others = np.setdiff1d(np.arange(len(codes)), chosen)
+        if not len(others):  # all rows are kept
+            return self._votes, 1.0
+        if len(others) > MAX_QUERIES:
+            others = others[np.linspace(0, len(others) - 1, MAX_QUERIES).astype(np.intp)]
+        shares = np.bincount(codes[chosen], minlength=len(self.classes_)) / len(chosen)
+        tried = [self._votes.n_neighbors]
+        if self.n_neighbors == "auto":
+            tried = [k for k in sorted(TRIED_NEIGHBORS) if 2 * k <= len(chosen)]
+        tried = sorted({min(k, len(chosen)) for k in tried}) or [1]
+        queries = points[others]
+        everyone = self._votes_by(points, codes, others, queries, [self._votes.n_neighbors])
+        targets = self._votes.proba(everyone[self._votes.n_neighbors])
+        votes = self._votes_by(points[chosen], codes[chosen], None, queries, tried)
+        weights = self.class_weight_[codes[others]]
+        found = imitate_votes(votes, targets, shares, self._votes.priors, weights)
+        proba = found.proba(votes[found.n_neighbors])
+        return found, float((proba.argmax(axis=1) == targets.argmax(axis=1)).mean())
+
+    def _votes_by(
+        self,
+        points: np.ndarray,
+        codes: np.ndarray,
+        exclude: np.ndarray | None,
+        queries: np.ndarray,
+        tried: Sequence[int],
+    ) -> dict[int, np.ndarray]:
+        """Shares of the votes of some neighbors about queries, by the number of neighbors."""
+        backend, n_classes = get_backend(self.device, n_values=points.size), len(self.classes_)
+        most = len(points) - (exclude is not None)
+        votes = {}
+        for k in tried:
+            found = find_tied(
+                backend, queries, points, codes, n_classes, min(k, most), exclude=exclude
+            )
+            weights = vote_weights(self.weights, found.distances)
+            votes[k] = found.count_votes(codes, weights, with_lengths=False)[0]
+        return votes
+
+    def _set_votes(self, votes: VoteCalibration, agreement: float) -> None:
+        self._votes, self.agreement_ = votes, agreement
+        self.n_neighbors_, self.smoothing_ = votes.n_neighbors, votes.smoothing
+        self.temperature_ = votes.temperature
+
+    def _require_rows(self, what: str, *, all_of_them: bool = False) -> None:
+        """Raise where `what` needs training rows, or all of them, that condensing has dropped."""
+        kept = getattr(self, "sample_indices_", None)
+        if kept is None or (len(kept) and not all_of_them):
+            return
+        needed = "all" if all_of_them else "the"
+        held, otherwise = "none", ", or keep some with condense(n_prototypes)"
+        if len(kept):
+            held, otherwise = str(len(kept)), ""
+        raise ValueError(
+            f"{what} needs {needed} training rows, of which this condensed model holds {held}; ask "
+            f"the model that was condensed{otherwise}."
+        )
+
+
+def find_medoids(points: np.ndarray, n_clusters: int) -> np.ndarray:
+    """Cluster points by k-means, and find the point that is nearest to every center.
+
+    Shapes: `points` (n_points, n_components). Returns at most `n_clusters` numbers of points.
+    """
+    if n_clusters >= len(points) or not n_clusters:
+        return np.arange(len(points) if n_clusters else 0)
+    # on the CPU, whatever the device of the model, and over fixed blocks: always the same
+    backend = get_backend("cpu")
+    with single_blas_thread():
+        centers, _ = kmeans_plusplus(points, n_clusters, random_state=0)
+    owners = None
+    for _ in range(MAX_STEPS):
+        before, (nearest, squared) = owners, backend.nearest(points, centers, 1)
+        owners = nearest[:, 0]
+        if before is not None and (owners == before).all():
+            break
+        counts = np.bincount(owners, minlength=n_clusters)[:, np.newaxis]
+        sums = backend.region_sums(points, owners, n_clusters)
+        centers = np.where(counts > 0, sums / np.maximum(counts, 1), centers)
+    nearest, squared = backend.nearest(points, centers, 1)
+    order = np.lexsort((squared[:, 0], nearest[:, 0]))
+    return np.sort(order[np.unique(nearest[order, 0], return_index=True)[1]])
