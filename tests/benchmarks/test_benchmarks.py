@@ -19,7 +19,6 @@ NAMES = [
     "defaults",
     "dense",
     "dictionary",
-    "fit",
     "found_segments",
     "nulls",
     "parts",
