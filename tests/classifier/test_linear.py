@@ -75,7 +75,7 @@ def test_a_temperature_divides_log_likelihoods():
 
 def one_node(**params):
     learner = ShrinkageLDA(shrinkage=0)
-    params = {"decision": "linear", "random_state": 0, **params}
+    params = {"combination": "projection", "decision": "linear", "random_state": 0, **params}
     return HierarchicalMetricClassifier(node_metric=learner, **params)
 
 

@@ -23,7 +23,7 @@ class Stored:
         stops = np.cumsum(sizes)
         self.frame, self.columns, self.dtype = frame, tuple(frame.columns), np.dtype(float)
         self.block_slices = tuple(map(slice, stops - np.array(sizes), stops))
-        self.ids, self.y = frame.index.to_numpy(), None
+        self.ids, self.y, self.remark = frame.index.to_numpy(), None, ""
 
     def read_block(self, number):
         return self.frame.to_numpy()[self.block_slices[number]]
