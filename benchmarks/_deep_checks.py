@@ -20,6 +20,7 @@ from _deep_data import (
     Tables,
     deep_columns,
     open_exported,
+    predict_defaults,
     predict_lda,
     predict_linear,
     predict_logistic,
@@ -80,6 +81,7 @@ def small_photos(
     learners = {
         "logistic regression, whole photo": (predict_logistic, whole),
         "flat LDA": (predict_lda, parts),
+        "tree, defaults": (predict_defaults, parts),
         "tree, linear decision": (predict_linear, parts),
         "tree, votes": (predict_votes, parts),
     }
@@ -94,7 +96,7 @@ def small_photos(
         "accuracy": {learner: float(hits.mean()) for learner, hits in right.items()},
         "differences": [
             {"learner": a, "less": b, **paired_test_interval(right[a], right[b])}
-            for a in ("tree, linear decision", "tree, votes")
+            for a in ("tree, defaults", "tree, linear decision", "tree, votes")
             for b in ("logistic regression, whole photo", "flat LDA")
         ],
     }

@@ -158,6 +158,23 @@ class Tables:
         }
 
 
+def packed(maps: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
+    """Label maps of up to 127 parts as arrays for a file."""
+    return {
+        "values": np.concatenate([labels.ravel() for labels in maps]).astype(np.int8),
+        "shapes": np.array([labels.shape for labels in maps]),
+    }
+
+
+def unpacked(kept: dict[str, np.ndarray]) -> list[np.ndarray]:
+    """Label maps from such arrays."""
+    stops = kept["shapes"].prod(axis=1).cumsum()[:-1]
+    return [
+        values.reshape(shape).astype(np.int32)
+        for values, shape in zip(np.split(kept["values"], stops), kept["shapes"])
+    ]
+
+
 def deep_columns(table: pd.DataFrame) -> np.ndarray:
     """Columns of the network."""
     return select(table, r"deep_.*")
@@ -216,20 +233,27 @@ def predict_logistic(known: pd.DataFrame, y: np.ndarray, asked: pd.DataFrame) ->
         return search.predict(asked.to_numpy(np.float64))
 
 
-def fit_votes(known: pd.DataFrame, y: np.ndarray, **params: Any) -> HierarchicalMetricClassifier:
-    """Tree of node metrics and votes of neighbors."""
-    params = {"n_neighbors": N_NEIGHBORS, "device": "cpu", "random_state": 0, **params}
-    return HierarchicalMetricClassifier("columns", **params).fit(known, y)
+def fit_tree(known: pd.DataFrame, y: np.ndarray, **params: Any) -> HierarchicalMetricClassifier:
+    """Tree of node metrics."""
+    return HierarchicalMetricClassifier("columns", device="cpu", random_state=0, **params).fit(
+        known, y
+    )
+
+
+def predict_defaults(known: pd.DataFrame, y: np.ndarray, asked: pd.DataFrame) -> np.ndarray:
+    """Tree of node metrics, everything as it comes: combination, decision, number of neighbors."""
+    return fit_tree(known, y).predict(asked)
 
 
 def predict_votes(known: pd.DataFrame, y: np.ndarray, asked: pd.DataFrame) -> np.ndarray:
-    """Tree of node metrics, 20 neighbors."""
-    return fit_votes(known, y).predict(asked)
+    """Tree of node metrics, combined by projections; 20 neighbors."""
+    params = {"combination": "projection", "decision": "neighbors", "n_neighbors": N_NEIGHBORS}
+    return fit_tree(known, y, **params).predict(asked)
 
 
 def predict_linear(known: pd.DataFrame, y: np.ndarray, asked: pd.DataFrame) -> np.ndarray:
-    """Tree of node metrics, linear decision at the root."""
-    return fit_votes(known, y, decision="linear").predict(asked)
+    """Tree of node metrics, combined by projections; linear decision at the root."""
+    return fit_tree(known, y, combination="projection", decision="linear").predict(asked)
 
 
 def predict_each_part(

@@ -40,17 +40,23 @@ from _deep_data import (
     LAST,
     N_COMPONENTS,
     N_NEIGHBORS,
+    Learner,
     Tables,
     body_segmenter,
+    deep_columns,
     join,
     open_exported,
+    packed,
+    predict_defaults,
     predict_each_part,
     predict_lda,
     predict_linear,
     predict_logistic,
     predict_votes,
     reduce_parts,
+    unpacked,
 )
+from _deep_parts import N_PARTS, N_REGIONS, run_vocabulary, vocabulary_tables
 from _explained import Fitted, draw_donors, fit_model, tabulated_worth
 from _explainers import explain_by_contrast, explain_lime, explain_shap
 from _explanation_times import image_worth
@@ -84,9 +90,12 @@ sets the predicted class apart from
 the next probable one. Red speaks for
 the predicted class, blue against it.
 """
-N_SPLITS, N_REPEATS, SEED = 5, 2, 0
+# what is compared was chosen on the folds of the first seed
+N_SPLITS, N_REPEATS, SEED, OTHER_SEED = 5, 2, 0, 1
 # side of the square with as many pixels as the network gets of a photo: 448 × 300
 PHOTO_SIZE, PART_SIZE = 368, 160
+# with a node for the person, which has a view of its own
+LARGE_PART_SIZE, PERSON_SIZES, PERSON_COMPONENTS = 224, (224, 320), 64
 CLASSIC = ("color", "gradients", "lbp", "shape")
 # its id among the parts of BodyPix
 BACKGROUND = 0
@@ -104,7 +113,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         found = STEPS[step](tables, arguments, say)
         # another step may have been recorded meanwhile
         results = {**results_on_record(arguments, NAME), step: found}
-        results["photos"] = summarize_photos(results)
+        results["photos"] = summarize_photos(results, "")
+        results["photos other folds"] = summarize_photos(results, OTHER)
         say(step)
         record(arguments, NAME, __doc__.partition("\n")[0], settings(), results)
 
@@ -137,8 +147,69 @@ def part_tables(tables: Tables, kind: str, say: Progress) -> dict[str, pd.DataFr
         "masked": tables.take(f"{kind}_masked_{PART_SIZE}", images, masked, tree=tree),
         "leaking": tables.take(f"{kind}_leaking", images, leaking, tree=tree),
     }
+    if kind == "found":
+        made |= person_tables(tables, images, tree, made["leaking"])
     say(f"described {kind} parts")
     return made
+
+
+def person_tables(
+    tables: Tables, images: SegmentedImages, tree: Any, leaking: pd.DataFrame
+) -> dict[str, pd.DataFrame]:
+    """Columns of found parts below a person, which has deep columns, too.
+
+    Where parts are masked, the person is shown to the network as one, without its background; the
+    mean of the parts' columns would be another thing. Where they leak, it is this mean.
+    """
+    network = open_exported(tables.folder, LAST)
+    parts = DeepDescriptor(network, part_size=LARGE_PART_SIZE, n_components=None)
+    views = [
+        (
+            f"deep_{size}",
+            DeepDescriptor(network, part_size=size, n_components=None, prefix=f"deep_{size}"),
+        )
+        for size in PERSON_SIZES
+    ]
+    person = SegmentedImages(
+        list(images.images),
+        [np.where(labels == BACKGROUND, -1, 0).astype(np.int32) for labels in images.masks],
+    )
+    kept = {
+        "masked": tables.take(
+            f"found_masked_{LARGE_PART_SIZE}", images, [("deep", parts)], tree=tree
+        ),
+        "leaking": leaking,
+    }
+    shown = tables.take("found_person", person, views, tree={"image": {"person": 0}})
+    below = [name for name in nest(kept["leaking"]).columns if "/person/" in name]
+    own = {"masked": shown.loc[:, deep_columns(shown)], "leaking": pool(nest(leaking)[below])}
+    return {
+        f"{columns}, with person": pd.concat([nest(table), own[columns]], axis=1)
+        for columns, table in kept.items()
+    }
+
+
+def nest(table: pd.DataFrame) -> pd.DataFrame:
+    """Put all parts but the background below a person."""
+    names = [
+        name if name.startswith("image/background|") else name.replace("image/", "image/person/", 1)
+        for name in table.columns
+    ]
+    return table.set_axis(names, axis=1)
+
+
+def pool(table: pd.DataFrame) -> pd.DataFrame:
+    """Deep columns of a person from those of its parts, which count by their areas."""
+    deep = deep_columns(table)
+    paths = list(dict.fromkeys(name.partition("|")[0] for name in table.columns))
+    names = list(dict.fromkeys(name.partition("|")[2] for name in table.columns[deep]))
+    areas = table[[f"{path}|area" for path in paths]].fillna(0.0).to_numpy()
+    values = table.loc[:, deep].fillna(0.0).to_numpy().reshape(len(table), len(paths), -1)
+    total = areas.sum(axis=1)
+    means = (areas[..., np.newaxis] * values).sum(axis=1) / np.where(total > 0, total, np.nan)[
+        :, None
+    ]
+    return pd.DataFrame(means, columns=[f"image/person|{name}" for name in names])
 
 
 def whole_tables(tables: Tables, say: Progress) -> dict[str, pd.DataFrame]:
@@ -167,20 +238,8 @@ def found_parts(tables: Tables, photos: Any) -> tuple[SegmentedImages, Any]:
     """Parts of BodyPix, and their tree."""
     segmenter = body_segmenter().fit(photos[:1])
 
-    def segment() -> dict[str, np.ndarray]:
-        maps = segmenter.segment_images(photos)
-        return {
-            "values": np.concatenate([labels.ravel() for labels in maps]).astype(np.int8),
-            "shapes": np.array([labels.shape for labels in maps]),
-        }
-
-    kept = tables.kept("found_maps", segment)
-    stops = kept["shapes"].prod(axis=1).cumsum()[:-1]
-    maps = [
-        values.reshape(shape).astype(np.int32)
-        for values, shape in zip(np.split(kept["values"], stops), kept["shapes"])
-    ]
-    return SegmentedImages(list(photos), maps), segmenter.tree_
+    kept = tables.kept("found_maps", lambda: packed(segmenter.segment_images(photos)))
+    return SegmentedImages(list(photos), unpacked(kept)), segmenter.tree_
 
 
 def crop(photo: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -192,43 +251,93 @@ def crop(photo: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return photo[rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1]
 
 
-# pairs of columns: what describes the parts -> the tables that are joined
+# what describes the parts -> the tables that are joined
 COLUMNS = {
     "classic": ("classic",),
     "masked": ("masked",),
     "leaking": ("leaking",),
     "classic + masked": ("classic", "masked"),
     "classic + leaking": ("classic", "leaking"),
+    "masked, with person": ("masked, with person",),
+    "leaking, with person": ("leaking, with person",),
 }
+ALL_TREES: dict[str, Learner] = {
+    "tree, defaults": predict_defaults,
+    "tree, votes": predict_votes,
+    "tree, linear decision": predict_linear,
+}
+DEFAULTS: dict[str, Learner] = {"tree, defaults": predict_defaults}
 # the trees that are learned, which takes seconds each
 TREES = {
-    "classic + masked": {"tree, votes": predict_votes, "tree, linear decision": predict_linear},
-    "classic + leaking": {"tree, votes": predict_votes},
+    "classic + masked": ALL_TREES,
+    "classic + leaking": DEFAULTS,
+    "masked, with person": ALL_TREES,
+    "leaking, with person": DEFAULTS,
 }
-HEADLINE = "tree, votes | classic + masked"
+HEADLINES = {
+    "given": "tree, defaults | classic + masked",
+    "found": "tree, defaults | masked, with person",
+}
+# what the steps on the folds of the second seed are called
+OTHER = " other folds"
 
 
 def compare_given(tables: Tables, arguments: argparse.Namespace, say: Progress) -> Any:
     """Accuracies on every fold with given masks."""
-    return compare(arguments, say, run_parts, "given", part_tables(tables, "given", say))
+    return compare(arguments, say, SEED, run_parts, "given", part_tables(tables, "given", say))
 
 
 def compare_found(tables: Tables, arguments: argparse.Namespace, say: Progress) -> Any:
     """Accuracies on every fold with the parts of BodyPix."""
-    return compare(arguments, say, run_parts, "found", part_tables(tables, "found", say))
+    return compare(arguments, say, SEED, run_parts, "found", part_tables(tables, "found", say))
 
 
 def compare_whole(tables: Tables, arguments: argparse.Namespace, say: Progress) -> Any:
     """Accuracies on every fold without parts."""
+    return compare(arguments, say, SEED, run_whole, *whole_and_masks(tables, say))
+
+
+def repeat_given(tables: Tables, arguments: argparse.Namespace, say: Progress) -> Any:
+    """Accuracies with given masks on folds on which nothing was chosen: the headline's columns."""
+    own = part_tables(tables, "given", say)
+    return compare(arguments, say, OTHER_SEED, run_headline, "given", own)
+
+
+def repeat_found(tables: Tables, arguments: argparse.Namespace, say: Progress) -> Any:
+    """Accuracies with the parts of BodyPix on folds on which nothing was chosen."""
+    return compare(
+        arguments, say, OTHER_SEED, run_parts, "found", part_tables(tables, "found", say)
+    )
+
+
+def repeat_whole(tables: Tables, arguments: argparse.Namespace, say: Progress) -> Any:
+    """Accuracies without parts on folds on which nothing was chosen."""
+    return compare(arguments, say, OTHER_SEED, run_whole, *whole_and_masks(tables, say))
+
+
+def compare_vocabulary(tables: Tables, arguments: argparse.Namespace, say: Progress) -> Any:
+    """Accuracies on every fold with parts that only the network's map tells apart."""
+    own = vocabulary_tables(tables, load_ccp_parts().images.images, PHOTO_SIZE)
+    return compare(arguments, say, SEED, run_vocabulary, own)
+
+
+def repeat_vocabulary(tables: Tables, arguments: argparse.Namespace, say: Progress) -> Any:
+    """Accuracies with these parts on folds on which nothing was chosen."""
+    own = vocabulary_tables(tables, load_ccp_parts().images.images, PHOTO_SIZE)
+    return compare(arguments, say, OTHER_SEED, run_vocabulary, own)
+
+
+def whole_and_masks(tables: Tables, say: Progress) -> tuple[pd.DataFrame, dict[str, pd.DataFrame]]:
+    """Presence and area of given masks, and columns of whole photos."""
     masks = mask_columns(part_tables(tables, "given", say)["classic"])
-    return compare(arguments, say, run_whole, masks, whole_tables(tables, say))
+    return masks, whole_tables(tables, say)
 
 
-def compare(arguments: argparse.Namespace, say: Progress, run: Any, *given: Any) -> Any:
-    """Accuracies by name, one a fold; the folds are the same for all steps."""
+def compare(arguments: argparse.Namespace, say: Progress, seed: int, run: Any, *given: Any) -> Any:
+    """Accuracies by name, one a fold; the folds of a seed are the same for all steps."""
     y = load_ccp_parts().target
     splits = RepeatedStratifiedKFold(
-        n_splits=N_SPLITS, n_repeats=N_REPEATS, random_state=SEED
+        n_splits=N_SPLITS, n_repeats=N_REPEATS, random_state=seed
     ).split(np.zeros(len(y)), y)
     scores: dict[str, list[float]] = {}
     tasks = (delayed(run)(*given, y, *split) for split in splits)
@@ -239,20 +348,37 @@ def compare(arguments: argparse.Namespace, say: Progress, run: Any, *given: Any)
     return scores
 
 
-def run_parts(
+def run_headline(
     kind: str, own: dict[str, pd.DataFrame], y: np.ndarray, train: np.ndarray, test: np.ndarray
 ) -> dict[str, float]:
-    """Accuracies of all learners of parts on the test photos of one fold."""
+    """Accuracies of the tree with its defaults, and of its rivals on the same columns."""
+    columns = HEADLINES[kind].rpartition(" | ")[2]
+    return run_parts(kind, own, y, train, test, {columns: DEFAULTS})
+
+
+def run_parts(
+    kind: str,
+    own: dict[str, pd.DataFrame],
+    y: np.ndarray,
+    train: np.ndarray,
+    test: np.ndarray,
+    trees: dict[str, dict[str, Learner]] | None = None,
+) -> dict[str, float]:
+    """Accuracies of all learners of parts, or of some trees, on the test photos of one fold."""
     found = {}
+    trees = TREES if trees is None else trees
     for columns, names in COLUMNS.items():
+        if names[0] not in own or (trees is not TREES and columns not in trees):
+            continue
         joined = own[names[0]] if len(names) == 1 else join(own[names[0]], own[names[1]])
-        table = reduce_parts(joined, train)
+        n_components = PERSON_COMPONENTS if columns.endswith("person") else N_COMPONENTS
+        table = reduce_parts(joined, train, n_components)
         known, asked = table.iloc[train], table.iloc[test]
-        learners = {"flat LDA": predict_lda, **TREES.get(columns, {})}
+        learners = {"flat LDA": predict_lda, **trees.get(columns, {})}
         for name, predict in learners.items():
             predicted = predict(known, y[train], asked)
             found[f"{kind} | {name} | {columns}"] = accuracy_score(y[test], predicted)
-        if len(names) > 1:
+        if columns in trees:
             for part, predicted in predict_each_part(known, y[train], asked).items():
                 name = f"{kind} | {part} alone, LDA | {columns}"
                 found[name] = accuracy_score(y[test], predicted)
@@ -281,11 +407,11 @@ def run_whole(
     }
 
 
-def summarize_photos(results: dict[str, Any]) -> dict[str, Any]:
+def summarize_photos(results: dict[str, Any], folds: str) -> dict[str, Any]:
     """Means of all that was run, and paired differences to the tree of each kind of parts."""
     scores = {}
-    for step in ("given", "found", "whole"):
-        scores |= results.get(step, {})
+    for step in ("given", "found", "vocabulary", "whole"):
+        scores |= results.get(step + folds, {})
     n_photos = len(load_ccp_parts().target)
     sizes = n_photos * (N_SPLITS - 1) / N_SPLITS, n_photos / N_SPLITS
     return {
@@ -295,8 +421,8 @@ def summarize_photos(results: dict[str, Any]) -> dict[str, Any]:
                 name: repeated_cv_interval(np.subtract(scores[best], values), *sizes)
                 for name, values in scores.items()
             }
-            for kind in ("given", "found")
-            if (best := f"{kind} | {HEADLINE}") in scores
+            for kind, headline in HEADLINES.items()
+            if (best := f"{kind} | {headline}") in scores
         },
     }
 
@@ -487,7 +613,12 @@ def draw_leak(rows: list[dict[str, Any]], file: Path) -> None:
 STEPS = {
     "given": compare_given,
     "found": compare_found,
+    "vocabulary": compare_vocabulary,
     "whole": compare_whole,
+    f"given{OTHER}": repeat_given,
+    f"found{OTHER}": repeat_found,
+    f"vocabulary{OTHER}": repeat_vocabulary,
+    f"whole{OTHER}": repeat_whole,
     "few small photos": check_few,
     "all small photos": check_all,
     "leak": check_leak,
@@ -507,12 +638,18 @@ def settings() -> dict[str, Any]:
         "network": "EfficientNet-Lite0 (ImageNet), exported to ONNX, run by onnxruntime",
         "packages": {name: version(name) for name in packages},
         "layer": {"parts": LAST, "whole photos": HEAD},
-        "cv": {"n_splits": N_SPLITS, "n_repeats": N_REPEATS, "random_state": SEED},
+        "cv": {"n_splits": N_SPLITS, "n_repeats": N_REPEATS, "random_state": [SEED, OTHER_SEED]},
         "interval": "95%, t, variance corrected after Nadeau and Bengio (2003)",
-        "headline": HEADLINE,
+        "headline": HEADLINES,
         "part_size": PART_SIZE,
+        "with person": {
+            "part_size": LARGE_PART_SIZE,
+            "part_size of the person": PERSON_SIZES,
+            "n_components": PERSON_COMPONENTS,
+        },
         "photo_size": PHOTO_SIZE,
         "leak_size": LEAK_SIZE,
+        "vocabulary": {"n_regions": N_REGIONS, "n_parts": N_PARTS},
         "n_components": N_COMPONENTS,
         "n_neighbors": N_NEIGHBORS,
         "small photos": {"size": SMALL_SIZE, "n_components": SMALL_COMPONENTS, "few": N_SMALL},

@@ -453,6 +453,7 @@ def tables_of_deep(results: dict[str, Any]) -> dict[str, list[Row]]:
     """Tables of the steps that were run."""
     makers = {
         "photos": deep_photos,
+        "photos other folds": deep_photos,
         "few small photos": deep_small,
         "all small photos": deep_small,
         "leak": lambda rows: [["layer", *list(rows[0])[1:]], *[deep_row(row) for row in rows]],
