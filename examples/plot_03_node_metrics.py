@@ -57,7 +57,7 @@ for ax in axes:
 print(f"best cell {scores.drop('image').max():.2f}, all together {scores['image']:.2f}")
 
 # %%
-# ``node_outcomes_`` records how the metric of every node was made, which held-out rows choose. Here,
+# ``node_outcomes_`` records how the metric of every node was made; held-out rows choose. Here,
 # softmax regressions were better than a projection of the metrics of the cells. They see the
 # columns of every cell and its similarities to some training images, the landmarks.
 print(classifier.node_outcomes_.value_counts().to_string())
