@@ -21,11 +21,14 @@ def tables_of_scale(results: dict[str, Any]) -> dict[str, list[Row]]:
     bars: list[Row] = [["bar", "found", "met"]]
     bars += [[row["bar"], row["measured"], met(row["met"])] for row in results["bars"]]
     tables = {"bars": bars}
-    if "growth" in results:
+    if {"fit", "growth"} <= set(results):
+        fit = results["fit"]
+        names = {"rows": "rows", "seconds": "fit_seconds", "cpu": "fit_cpu", "gib": "gib"}
+        of_all = {name: fit[of] for name, of in names.items()}
         rows: list[Row] = [["rows", "fit, s", "processor, s", "peak memory, GiB"]]
         rows += [
             [f"{r['rows']:,}", f"{r['seconds']:.1f}", f"{r['cpu']:.1f}", f"{r['gib']:.2f}"]
-            for r in results["growth"]
+            for r in [*results["growth"], of_all]
         ]
         tables["growth"] = rows
     if "photos" in results:
@@ -47,11 +50,12 @@ def tables_of_scale(results: dict[str, Any]) -> dict[str, list[Row]]:
 
 def plan(results: dict[str, Any]) -> list[Row]:
     """What every step costs for many photos on many workers, by the measured constants."""
-    fit, growth, columns = results["fit"], results["growth"], results["columns"]
+    fit, some, columns = results["fit"], results["growth"][-1], results["columns"]
     per_photo = results["photos"][-1]["cpu"] / results["photos"][-1]["photos"]
     reading = fit["reading_cpu"] / 2 / fit["rows"]
-    fixed = growth[0]["cpu"]
-    summing = max(fit["fit_cpu"] - fixed, 0.0) / fit["rows"]
+    # by the two largest fits: what every row takes, and what they take in any case
+    summing = (fit["fit_cpu"] - some["cpu"]) / max(fit["rows"] - some["rows"], 1)
+    fixed = max(fit["fit_cpu"] - summing * fit["rows"], 0.0)
     predicting = fit["predict_cpu"] / fit["predicted"]
     table_bytes = 4.0 * columns * N_PHOTOS
     n_blocks = -(-N_PHOTOS // BLOCK_ROWS)
@@ -59,7 +63,11 @@ def plan(results: dict[str, Any]) -> list[Row]:
     moved = sum_bytes * n_blocks * (1 + 1 / FAN_IN) / N_WORKERS
     tasks = 2 * n_blocks * (1 + 1 / FAN_IN)
     steps = [
-        ("describe", per_photo * N_PHOTOS / N_WORKERS, f"{1e3 * per_photo:.2f} ms per photo"),
+        (
+            "describe",
+            per_photo * N_PHOTOS / N_WORKERS,
+            f"{1e3 * per_photo:.2f} ms per photo of 64 pixels",
+        ),
         (
             "fetch the table from storage",
             table_bytes / BYTES_A_SECOND / N_WORKERS,

@@ -40,21 +40,35 @@ def main(argv: Sequence[str] | None = None) -> None:
     n_rows, shape = (5_000, (4, 2)) if quick else (arguments.rows, (N_LEAVES, COLUMNS_OF_NODE))
     run = here if quick else apart
     n_predicted, n_part = min(N_PREDICTED, n_rows), min(N_PART, n_rows)
-    sizes = [n for n in (500, 1_500, *ROWS_OF_FITS) if n <= n_rows and (quick or n >= 1_000)]
-    photos = (20, 60) if quick else PHOTOS
+    # that of all rows is known from `fit_and_predict`
+    sizes = (500, 1_500) if quick else [n for n in ROWS_OF_FITS if n < N_ROWS and n <= n_rows]
+    photos = (20, 60) if quick else arguments.photos
+    wanted = set(arguments.only or STEPS) - ({"cluster"} if quick else set())
     progress = Progress()
     results = {} if quick else results_on_record(arguments, "scale")
+    results["columns"] = len(node_paths(shape[0])) * shape[1]
+    settings = {
+        "classes": N_CLASSES,
+        "jobs": N_JOBS,
+        "pixels of a photo": PHOTO_SIZE,
+        "parameters": {name: str(value) for name, value in PARAMS.items()},
+    }
+
+    def keep(step: str) -> None:
+        """Record what is known, since a later step may take long or fail."""
+        results.setdefault("beside", {})[step] = arguments.beside
+        results["bars"] = bars(results)
+        record(arguments, "scale", QUESTION, settings, results)
+        progress(f"{step} is done")
+
     with tempfile.TemporaryDirectory(dir=arguments.scratch) as scratch:
         folder = Path(scratch)
-        wanted = set(arguments.only or STEPS) - ({"cluster"} if quick else set())
-        is_same = arguments.cluster_rows == n_rows
-        if wanted & {"fit", "growth"} or is_same:
-            write_table(folder / "whole", n_rows, *shape)
+        whole, part, on_cluster = folder / "whole", folder / "part", folder / "cluster"
+        if wanted & {"fit", "growth"}:
+            write_table(whole, n_rows, *shape)
             progress(f"a table of {n_rows:,} rows")
         if "fit" in wanted:
-            results["fit"] = run(fit_and_predict, folder / "whole", n_rows, n_predicted)
-            progress(f"fitted: {results['fit']}")
-            part = folder / "part"
+            results["fit"] = run(fit_and_predict, whole, n_rows, n_predicted)
             write_table(part, n_part, *shape)
             bits = {
                 "stored": run(bits_of_stored, part, 1),
@@ -62,47 +76,30 @@ def main(argv: Sequence[str] | None = None) -> None:
                 "in memory": run(bits_in_memory, part),
             }
             results["bits"] = {"rows": n_part, "digests": bits}
-            progress(f"bits: {bits}")
+            keep("fit")
         if "growth" in wanted:
-            results["growth"] = [run(fit_some, folder / "whole", n) for n in sizes]
-            progress("growth")
-        if "cluster" in wanted:
-            n_cluster = min(n_rows, arguments.cluster_rows)
-            whole = folder / ("whole" if is_same else "cluster")
-            if not is_same:
-                write_table(whole, n_cluster, *shape)
-            calm = apart(fit_on_cluster, whole, None)
-            killed = apart(fit_on_cluster, whole, calm["seconds"] * 0.4)
-            alone = apart(bits_of_stored, whole, N_JOBS)
-            results["cluster"] = {"rows": n_cluster, "calm": calm, "killed": killed, "alone": alone}
-            progress(f"cluster: {results['cluster']}")
+            results["growth"] = [run(fit_some, whole, n) for n in sizes]
+            keep("growth")
         if "photos" in wanted:
             results["photos"] = [run(describe, folder / f"photos{n}", n) for n in photos]
-            progress("photos")
-    results["columns"] = len(node_paths(shape[0])) * shape[1]
-    results["bars"] = bars(results)
+            keep("photos")
+        if "cluster" in wanted:
+            n_cluster = min(n_rows, arguments.cluster_rows)
+            write_table(on_cluster, n_cluster, *shape)
+            calm = run(fit_on_cluster, on_cluster, None)
+            killed = run(fit_on_cluster, on_cluster, calm["seconds"] * 0.4)
+            alone = run(bits_of_stored, on_cluster, N_JOBS)
+            results["cluster"] = {"rows": n_cluster, "calm": calm, "killed": killed, "alone": alone}
+            keep("cluster")
     print_table(results["bars"])
-    record(
-        arguments,
-        "scale",
-        QUESTION,
-        {
-            "rows": n_rows,
-            "columns": results["columns"],
-            "predicted rows": n_predicted,
-            "classes": N_CLASSES,
-            "jobs": N_JOBS,
-            "pixels of a photo": PHOTO_SIZE,
-            "parameters": {name: str(value) for name, value in PARAMS.items()},
-            "beside": arguments.beside,
-        },
-        results,
-    )
 
 
 def add_options(parser: Any) -> None:
     parser.add_argument("--rows", type=int, default=N_ROWS, help="default: %(default)s")
     parser.add_argument("--cluster-rows", type=int, default=N_ROWS, help="default: %(default)s")
+    parser.add_argument(
+        "--photos", type=int, nargs="+", default=PHOTOS, help="default: %(default)s"
+    )
     parser.add_argument("--scratch", type=Path, help="folder for 4 GB (default: the system's)")
     parser.add_argument(
         "--only",
@@ -351,6 +348,13 @@ def write_photos(folder: Path, n_photos: int) -> list[str]:
     return paths
 
 
+def fits(results: dict[str, Any]) -> list[dict[str, float]]:
+    """Fits by number of rows, that of the whole table last."""
+    fit = results["fit"]
+    names = {"rows": "rows", "seconds": "fit_seconds", "cpu": "fit_cpu", "gib": "gib"}
+    return [*results["growth"], {name: fit[of] for name, of in names.items()}]
+
+
 def exponent(rows: Sequence[dict[str, float]], size: str) -> float:
     """Slope of the logarithm of the processor time over that of the size."""
     sizes, cpu = (np.log([row[name] for row in rows]) for name in (size, "cpu"))
@@ -392,12 +396,13 @@ def bars(results: dict[str, Any]) -> list[dict[str, Any]]:
             f"{len(same) == 1}; {calm['seconds']:.0f} s, {killed['seconds']:.0f} s with a loss",
             len(same) == 1 and killed["killed"] == 1,
         )
-    if "growth" in results:
-        slope = exponent(results["growth"], "rows")
+    if {"fit", "growth"} <= set(results):
+        slope = exponent(fits(results), "rows")
+        last = exponent(fits(results)[-2:], "rows")
         add(
             f"fitting grows with n to the power of at most {MAX_EXPONENT}",
-            f"{slope:.2f}",
-            slope <= MAX_EXPONENT,
+            f"{slope:.2f}; {last:.2f} between the two largest",
+            max(slope, last) <= MAX_EXPONENT,
         )
     if "photos" in results:
         rows = results["photos"]

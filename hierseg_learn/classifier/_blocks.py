@@ -23,6 +23,7 @@ class SummedTable:
     rows: Any  # DataFrame or ndarray of shape (n_drawn, n_features): the drawn rows
     y: np.ndarray  # (n_drawn,): their classes
     labels: np.ndarray  # (n_samples,): the classes of all rows
+    remark: str  # what whoever reads an explanation by the table should know
     sums: BlockSums
 
 
@@ -54,7 +55,8 @@ def sum_blocks(
         found = blocks.reduce(summer, codes, SummedRows.join, n_jobs=n_jobs, on_block=bar.advance)
     found = with_every_class(found, codes, summer, blocks.take)
     sums = BlockSums(summer.origin, found.largest, found.folds, found.row_folds)
-    return SummedTable(as_frame(found.rows, blocks.columns), labels[found.places], labels, sums)
+    rows = as_frame(found.rows, blocks.columns)
+    return SummedTable(rows, labels[found.places], labels, blocks.remark, sums)
 
 
 def by_blocks(method: Callable[..., np.ndarray]) -> Callable[..., Any]:

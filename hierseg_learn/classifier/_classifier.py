@@ -359,11 +359,12 @@ class HierarchicalMetricClassifier(
             fewer rows than neighbors, or `priors` are no probabilities of the classes.
         """
         get_backend(self.device)  # raises at once if a GPU is asked for and missing
-        remark, sums, labels = read_remark(X), None, y
+        sums, labels = None, y
         if is_in_blocks(X):
-            remark = remark or getattr(X, "remark", "")
             table = self._sum_blocks(X, y)
-            X, y, labels, sums = table.rows, table.y, table.labels, table.sums
+            X, y, labels, sums, remark = table.rows, table.y, table.labels, table.sums, table.remark
+        else:
+            remark = read_remark(X)
         X, y = check_table(self, X, y, copy=True)
         labels = y if sums is None else labels
         self.classes_, codes = np.unique(labels, return_inverse=True)

@@ -12,7 +12,7 @@ import numpy as np
 from ..metrics.ties import SAME_VOTES, TiedNeighbors
 from ..table.layout import TableLayout
 from ._linear import Linear
-from .votes import Neighbors, Prototypes, Queries, block_rows, pair_contributions
+from .votes import Neighbors, Prototypes, Queries, mean_contributions, pair_contributions
 
 
 class ContrastResult(NamedTuple):
@@ -161,26 +161,9 @@ class ContrastEngine:
         itself: np.ndarray | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Rows that would vote, and contributions to the mean squared distance to them."""
-        n_columns, n_nodes = queries.rows.shape[1], self.explained.layout.tree.n_nodes
-        size = block_rows(found.indices.shape[1] * max(n_columns, n_nodes), n_nodes, None)
-        parts = []
-        for start in range(0, len(queries), size):
-            some = slice(start, start + size)
-            indices, weights, direct = self.explained.weigh(
-                queries[some],
-                TiedNeighbors(*(values[some] for values in found)),
-                lambda i, start=start: members(start + i),
-                None if itself is None else itself[some],
-            )
-            if self.split is not None:
-                direct = pair_contributions(self.decision, queries.rows[some], indices, self.split)
-            parts.append((indices, np.einsum("qr,qrv->qv", weights, direct)))
-        width = max((indices.shape[1] for indices, _ in parts), default=0)
-        padded = [
-            np.pad(indices, [(0, 0), (0, width - indices.shape[1])], constant_values=-1)
-            for indices, _ in parts
-        ]
-        return np.concatenate(padded), np.concatenate([direct for _, direct in parts])
+        indices, weights = self.decision.weigh(queries, found, members, itself)
+        explained = self.explained if self.split is None else self.decision
+        return indices, mean_contributions(explained, queries.rows, indices, weights, self.split)
 
     def _nearest_prototypes(self, rows: np.ndarray, codes: np.ndarray) -> np.ndarray:
         """Nearest prototype of another class than the row's, (n_queries,) int."""

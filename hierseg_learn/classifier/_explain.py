@@ -24,7 +24,7 @@ from ..explain.pair import LeafSplit
 from ..kernels.threads import single_blas_thread
 from ..metrics import node_contributions
 from ..metrics.base import map_rows
-from ..metrics.contributions import column_contributions
+from ..metrics.contributions import column_contributions, pair_squared_distances
 from ..table.checks import check_row
 from ..table.layout import TableLayout, split_column
 from ..utils.labels import check_known, check_labels, class_code
@@ -418,9 +418,10 @@ class ExplainMixin:
             engine = self._engine(attribution)
             queries = engine.decision.queries(self._lifted(rows))
             votes = engine.decision.votes(queries)
-            direct, squared = mean_contributions(
-                engine.explained, queries.rows, votes.indices, votes.weights
-            )
+            decision, asked = engine.explained, (queries.rows, votes.indices)
+            direct = mean_contributions(decision, *asked, votes.weights)
+            references = decision.references
+            squared = pair_squared_distances(decision.components, asked[0], references, asked[1])
             present = attribution.presence(self._presence(rows))
             contrast = self._contrast(
                 engine, attribution, queries, labels, present, proba=votes.proba

@@ -14,7 +14,12 @@ from scipy.special import softmax
 from ..kernels.threads import single_blas_thread
 from ..metrics import VoteCalibration, node_contributions
 from ..metrics.base import BLOCK_ROWS, map_rows
-from ..metrics.contributions import BLOCK_VALUES, pair_squared_distances
+from ..metrics.contributions import (
+    BLOCK_VALUES,
+    mean_column_contributions,
+    pair_squared_distances,
+    sum_by_node,
+)
 from ..metrics.ties import SAME_VOTES, TiedNeighbors, find_tied
 from ..table.layout import TableLayout
 
@@ -24,6 +29,8 @@ SCORE_NEIGHBORS = 15
 MAX_LISTED = 100
 # values of a block of differences that are split over the leaves: bounds memory at 32 MB
 SPLIT_VALUES = 2**22
+# rows from which on means of contributions are computed without the pairs
+MANY_ROWS = 100
 
 
 @dataclass(frozen=True)
@@ -214,6 +221,10 @@ class Neighbors(Decision):
 
     def scores_of(self, queries: Queries) -> np.ndarray:
         """Log posteriors but for one constant a row, (n_rows, n_classes)."""
+        return self._vote(queries)[2]
+
+    def _vote(self, queries: Queries) -> tuple[TiedNeighbors, np.ndarray, np.ndarray]:
+        """The neighbors, the weights of their votes, and log posteriors but for a constant."""
         found = self._search(queries.points, queries.sizes)
         unclear = np.arange(len(queries))
         if self.weights in (None, "uniform"):
@@ -224,12 +235,13 @@ class Neighbors(Decision):
             leads = _leading(scores)
             unclear = (leads.sum(axis=1) > 1).nonzero()[0]
             if not len(unclear):
-                return self.order.settle(scores, leads)
+                return found, weights, self.order.settle(scores, leads)
         distances = found.distances.copy()
         squared = self._measure(queries.rows[unclear], found.indices[unclear])
         distances[unclear] = np.sqrt(squared)
         found = found.measured(distances)
-        return self._scores(found, vote_weights(self.weights, found.distances))
+        weights = vote_weights(self.weights, found.distances)
+        return found, weights, self._scores(found, weights)
 
     def proba_of_mapped(self, mapped: np.ndarray) -> np.ndarray:
         """Probabilities for rows that are mapped already, (n_rows, n_components)."""
@@ -244,12 +256,10 @@ class Neighbors(Decision):
         Of more than `MAX_LISTED` rows that tie, some of each class are listed, so that the votes
         of the classes are right; those left out are as far.
         """
-        found = self._find(queries)
-        weights = vote_weights(self.weights, found.distances)
+        found, weights, scores = self._vote(queries)
         everyone = np.arange(len(self.X))
         indices, listed = self._list_voters(queries, found, weights, lambda i: everyone)
-        proba = to_proba(self._scores(found, weights))
-        return NeighborVotes(indices, self.codes[indices], listed, proba)
+        return NeighborVotes(indices, self.codes[indices], listed, to_proba(scores))
 
     def nearest_members(
         self,
@@ -282,20 +292,16 @@ class Neighbors(Decision):
         found: TiedNeighbors,
         members: Callable[[int], np.ndarray],
         itself: np.ndarray | None = None,
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Weights that the votes of neighbors would have, and what nodes contribute.
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Weights that the votes of neighbors would have.
 
         ``members(i)`` are the rows that query i was compared with. Returns the training rows,
-        (n_rows, n_voters) int, nearest first and padded with -1; the weights, which sum to 1; and
-        contributions to the squared distances, (n_rows, n_voters, n_nodes).
+        (n_rows, n_voters) int, nearest first and padded with -1; and the weights, which sum to 1.
         """
-        direct = pair_contributions(self, queries.rows, found.indices)
-        found = found.measured(np.sqrt(np.maximum(direct.sum(axis=-1), 0.0)))
+        if self.weights not in (None, "uniform"):
+            found = found.measured(np.sqrt(self._measure(queries.rows, found.indices)))
         weights = vote_weights(self.weights, found.distances)
-        indices, listed = self._list_voters(queries, found, weights, members, itself)
-        if indices is not found.indices:
-            direct = pair_contributions(self, queries.rows, indices)
-        return indices, listed, direct
+        return self._list_voters(queries, found, weights, members, itself)
 
     def _list_voters(
         self,
@@ -327,25 +333,13 @@ class Neighbors(Decision):
             indices[i, : len(near)], listed[i, : len(near)] = near, vote
         return indices, listed
 
-    def _find(self, queries: Queries) -> TiedNeighbors:
-        found = self._search(queries.points, queries.sizes)
-        # recomputed by the very function that contributions come from
-        return found.measured(np.sqrt(self._measure(queries.rows, found.indices)))
-
     def _search(self, points: np.ndarray, sizes: np.ndarray) -> TiedNeighbors:
         lists = self.codes, len(self.order.classes), self.n_neighbors
         return find_tied(self.backend, points, self.embedding.points, *lists, sizes=sizes)
 
     def _measure(self, rows: np.ndarray, indices: np.ndarray) -> np.ndarray:
-        """Squared distances as sums of contributions, (n_rows, n_neighbors)."""
-        return pair_squared_distances(
-            self.components,
-            rows,
-            self.X,
-            indices,
-            self.layout.column_nodes,
-            self.layout.tree.n_nodes,
-        )
+        """Squared distances, (n_rows, n_neighbors)."""
+        return pair_squared_distances(self.components, rows, self.X, indices)
 
     def _all_tied(
         self,
@@ -456,14 +450,7 @@ class Prototypes(Decision):
     def scores_of(self, queries: Queries) -> np.ndarray:
         """Log posteriors but for one constant a row, (n_rows, n_classes)."""
         everyone = np.tile(np.arange(len(self.prototypes)), (len(queries), 1))
-        squared = pair_squared_distances(
-            self.components,
-            queries.rows,
-            self.prototypes,
-            everyone,
-            self.layout.column_nodes,
-            self.layout.tree.n_nodes,
-        )
+        squared = pair_squared_distances(self.components, queries.rows, self.prototypes, everyone)
         return self._of_distances(squared)
 
     def proba_of_mapped(self, mapped: np.ndarray) -> np.ndarray:
@@ -533,20 +520,25 @@ def mean_contributions(
     indices: np.ndarray,
     weights: np.ndarray,
     split: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None,
-) -> tuple[np.ndarray, np.ndarray]:
+) -> np.ndarray:
     """Weighted means of `pair_contributions` over the references, (n_rows, n_nodes).
 
-    `weights` are of the shape of `indices`. Also returns the squared distances, of that shape.
+    `weights` are of the shape of `indices`.
     """
-    n_nodes = decision.layout.tree.n_nodes
-    direct, squared = np.empty((len(rows), n_nodes)), np.empty(indices.shape)
+    n_nodes, left = decision.layout.tree.n_nodes, np.arange(len(rows))
+    direct = np.empty((len(rows), n_nodes))
+    if split is None and len(rows) >= MANY_ROWS:
+        shares = mean_column_contributions(
+            decision.components, rows, decision.references, indices, weights
+        )
+        direct = sum_by_node(shares, decision.layout.column_nodes, n_nodes)
+        left = np.flatnonzero(np.isnan(shares[:, :1]).any(axis=1))
     size = block_rows(indices.shape[1] * max(n_nodes, rows.shape[1]), n_nodes, split)
-    for start in range(0, len(rows), size):
-        block = slice(start, start + size)
-        found = pair_contributions(decision, rows[block], indices[block], split)
-        direct[block] = np.einsum("qr,qrv->qv", weights[block], found)
-        squared[block] = np.maximum(found.sum(axis=-1), 0.0)
-    return direct, squared
+    for start in range(0, len(left), size):
+        some = left[start : start + size]
+        found = pair_contributions(decision, rows[some], indices[some], split)
+        direct[some] = np.einsum("qr,qrv->qv", weights[some], found)
+    return direct
 
 
 class NeighborScore:

@@ -24,6 +24,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from ..kernels.threads import single_blas_thread
 
@@ -32,6 +33,10 @@ if TYPE_CHECKING:
 
 # values of a difference block held at once, which stay in the caches
 BLOCK_VALUES = 2**17
+# values of a block of rows whose means are computed at once
+MEAN_VALUES = 2**20
+# share of sums of products that must be left of them, or their rounding is seen
+LEAST_LEFT = 1e-6
 
 
 def node_contributions(
@@ -85,6 +90,9 @@ def sum_by_node(shares: np.ndarray, column_nodes: np.ndarray, n_nodes: int) -> n
         if len(nodes) < n_nodes and (np.diff(nodes) == 1).all():
             direct[:, nodes[0] : nodes[0] + len(nodes)] = shares
             return direct
+        if len(np.unique(nodes)) == len(nodes):  # each column is a node
+            direct[:, nodes] = shares
+            return direct
         if (nodes[1:] < nodes[:-1]).any():
             order = np.argsort(nodes, kind="stable")
             nodes, shares = nodes[order], shares.take(order, axis=1)
@@ -124,16 +132,12 @@ def sum_below(tree: SegmentTree, direct: np.ndarray) -> np.ndarray:
 
 
 def pair_squared_distances(
-    components: np.ndarray,
-    queries: np.ndarray,
-    references: np.ndarray,
-    indices: np.ndarray,
-    column_nodes: np.ndarray,
-    n_nodes: int,
+    components: np.ndarray, queries: np.ndarray, references: np.ndarray, indices: np.ndarray
 ) -> np.ndarray:
     """Squared distances of queries to the references `indices` (n_queries, n_neighbors) names.
 
-    They are sums of contributions, float64 of the shape of `indices`.
+    From differences, so that they are exact however near two rows are: float64 of the shape of
+    `indices`.
     """
     n_queries, n_neighbors = indices.shape
     squared = np.empty((n_queries, n_neighbors))
@@ -141,9 +145,54 @@ def pair_squared_distances(
     for start in range(0, n_queries, rows):
         block = slice(start, min(start + rows, n_queries))
         delta = np.subtract(queries[block, None], references[indices[block]], dtype=np.float64)
-        direct = node_contributions(
-            components, delta.reshape(-1, queries.shape[1]), column_nodes, n_nodes
-        )
-        squared[block] = direct.sum(axis=1).reshape(-1, n_neighbors)
-    # the sum may lie below zero by rounding
-    return np.maximum(squared, 0.0)
+        with single_blas_thread():
+            apart = delta.reshape(-1, queries.shape[1]) @ components.T
+        squared[block] = np.einsum("ij,ij->i", apart, apart).reshape(-1, n_neighbors)
+    return squared
+
+
+def mean_column_contributions(
+    components: np.ndarray,
+    queries: np.ndarray,
+    references: np.ndarray,
+    indices: np.ndarray,
+    weights: np.ndarray,
+) -> np.ndarray:
+    r"""Weighted means over references of what columns contribute, (n_queries, n_features).
+
+    With means :math:`\bar r` of the references of a query q, about any center,
+
+    .. math:: \overline{\Delta_j (M \Delta)_j}
+        = q_j (M q)_j - q_j (M \bar r)_j - \bar r_j (M q)_j + \overline{r_j (M r)_j},
+
+    so there are no pairs. Rows for which this cancels to little are NaN. Shapes: `indices` and
+    `weights` (n_queries, n_references), weights of a row sum to 1.
+    """
+    used, places = np.unique(indices, return_inverse=True)
+    known = references[used].astype(np.float64)
+    center = known.mean(axis=0)
+    known -= center
+
+    def through(rows: np.ndarray) -> np.ndarray:
+        return (rows @ components.T) @ components
+
+    found = np.empty((len(queries), queries.shape[1]))
+    places, n_each = places.reshape(indices.shape), indices.shape[1]
+    size = max(1, MEAN_VALUES // max(1, queries.shape[1]))
+    with single_blas_thread():
+        of_known = known * through(known)
+        for start in range(0, len(queries), size):
+            block = slice(start, min(start + size, len(queries)))
+            ends = np.arange(block.stop - start + 1) * n_each
+            entries = weights[block].ravel(), places[block].ravel(), ends
+            average = csr_array(entries, shape=(len(ends) - 1, len(used)))
+            rows = np.subtract(queries[block], center, dtype=np.float64)
+            means, squares, of_rows = average @ known, average @ of_known, through(rows)
+            own = rows * of_rows
+            rows *= through(means)
+            means *= of_rows
+            found[block] = own + squares - rows - means
+            sizes = np.abs(own).sum(axis=1) + np.abs(squares).sum(axis=1)
+            cancels = np.abs(found[block]).sum(axis=1) <= LEAST_LEFT * sizes
+            found[block][cancels] = np.nan
+    return found

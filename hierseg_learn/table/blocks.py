@@ -62,6 +62,8 @@ class RowBlocks:
         Number of rows and columns.
     dtype : dtype
         float32 or float64.
+    remark : str
+        What whoever reads an explanation by this table should know; empty if nothing.
 
     Examples
     --------
@@ -80,7 +82,9 @@ class RowBlocks:
         self._lengths: tuple[int, ...] | None = None
         self.columns = self._source.columns
         self.dtype = self._source.dtype
-        self.remark = read_remark(X) or str(getattr(X, "remark", ""))
+        # a frame may have a column of that name
+        has_remark = isinstance(X, RowBlocks) or is_stored(X)
+        self.remark = X.remark if has_remark else read_remark(X)
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -161,7 +161,7 @@ def test_a_class_that_many_blocks_lack(monkeypatch):
 
 
 def stored_table(path, layout):
-    head = Head(tuple(X.columns), "float32", layout, 500, 150, "integers", "text", settings={})
+    head = Head(tuple(X.columns), "float32", layout, 500, 150, "integers", "text", "of a toy", {})
     table = TableFolder.create(path, head)
     for k in range(head.n_blocks):
         rows = head.inputs(k)
@@ -174,6 +174,7 @@ def test_a_stored_table(tmp_path, model):
     stored = stored_table(tmp_path / "table", "npy")
     found = make(n_jobs=2).fit(stored, None)
     assert bits(found) == bits(model)
+    assert found.tree_.remark == "of a toy"
     assert_array_equal(found.predict(stored), model.predict(X))
     first = next(found.explain_predictions(stored))
     assert len(first.direct) == 150

@@ -201,11 +201,11 @@ def test_of_large_classes_rows_are_taken_whatever_their_order(monkeypatch):
 def test_labels_are_shown_as_plain_ones():
     X, y = named_table(30, n_classes=3)
     names = np.array(["ant", "bee", "cat"])[y]
-    names[0] = "lone"
+    names[0] = "one"
     model = HierarchicalMetricClassifier(combination="scatter", random_state=0).fit(X, names)
     assert repr(model.explain_class(np.str_("bee")).label) == "'bee'"
-    with pytest.raises(ValueError, match="; 'lone' has 1"):
-        model.explain_class(np.str_("lone"))
+    with pytest.raises(ValueError, match="; 'one' has 1"):
+        model.explain_class(np.str_("one"))
     with pytest.raises(ValueError, match="got 'dog'"):
         model.explain_class(np.str_("dog"))
 

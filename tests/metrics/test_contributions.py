@@ -11,7 +11,10 @@ from numpy.testing import assert_allclose
 
 from hierseg_learn.metrics import contributions as module
 from hierseg_learn.metrics import node_contributions, sum_below
-from hierseg_learn.metrics.contributions import pair_squared_distances
+from hierseg_learn.metrics.contributions import (
+    mean_column_contributions,
+    pair_squared_distances,
+)
 from tests.strategies import segment_trees
 
 
@@ -94,24 +97,30 @@ def test_sums_below_are_over_subtrees_and_close_every_level(tree, seed):
 def test_distances_do_not_depend_on_blocks(block_values, dtype, monkeypatch):
     rng = np.random.default_rng(0)
     queries, references = (rng.standard_normal((n, 6)).astype(dtype) for n in (7, 9))
-    components, column_nodes = rng.standard_normal((4, 6)), np.array([0, 2, 1, 1, 0, 2])
+    components = rng.standard_normal((4, 6))
     indices = rng.integers(0, 9, (7, 3))
-    whole = pair_squared_distances(components, queries, references, indices, column_nodes, 3)
+    whole = pair_squared_distances(components, queries, references, indices)
     monkeypatch.setattr(module, "BLOCK_VALUES", block_values)
-    found = pair_squared_distances(components, queries, references, indices, column_nodes, 3)
+    found = pair_squared_distances(components, queries, references, indices)
     assert_allclose(found, whole, rtol=1e-12)
     delta = queries[:, None].astype(np.float64) - references[indices]
     assert_allclose(found, ((delta @ components.T) ** 2).sum(axis=-1), rtol=1e-10)
 
 
-def test_a_distance_is_never_negative():
-    # almost everything cancels: 1e8 from one node is balanced by the other
-    components, nodes = np.array([[1e8, -1e8]]), np.array([0, 1])
-    rows = np.random.default_rng(0).standard_normal((200, 1)).repeat(2, axis=1)
-    squared = pair_squared_distances(
-        components, rows, np.zeros((1, 2)), np.zeros((200, 1), dtype=int), nodes, 2
-    )
-    assert (squared >= 0).all()
+@pytest.mark.parametrize("mean_values", [1, 20, 2**20])
+def test_means_over_references_need_no_pairs(mean_values, monkeypatch):
+    monkeypatch.setattr(module, "MEAN_VALUES", mean_values)
+    rng = np.random.default_rng(0)
+    components, queries, references = (rng.standard_normal((n, 6)) + 3.0 for n in (4, 7, 9))
+    indices, weights = rng.integers(0, 9, (7, 3)), rng.dirichlet(np.ones(3), 7)
+    # one is among its references, and one has no other
+    queries[:2] = references[indices[:2, 0]]
+    weights[1] = [1.0, 0.0, 0.0]
+    found = mean_column_contributions(components, queries, references, indices, weights)
+    delta = queries[:, None] - references[indices]
+    expected = np.einsum("qr,qrj->qj", weights, delta * (delta @ components.T @ components))
+    assert np.isnan(found[1]).all()
+    assert_allclose(np.delete(found, 1, axis=0), np.delete(expected, 1, axis=0), rtol=1e-9)
 
 
 def test_no_pairs_and_no_components():
