@@ -57,15 +57,15 @@ for ax in axes:
 print(f"best cell {scores.drop('image').max():.2f}, all together {scores['image']:.2f}")
 
 # %%
-# ``node_outcomes_`` records the choice for every node. A leaf keeps its metric. A parent keeps the
-# metrics of its children unchanged ("start"), weights them, or projects them, depending on the
-# score on held-out rows.
+# ``node_outcomes_`` records how the metric of every node was made; held-out rows choose. Here,
+# softmax regressions were better than a projection of the metrics of the cells. They see the
+# columns of every cell and its similarities to some training images, the landmarks.
 print(classifier.node_outcomes_.value_counts().to_string())
 print("image:", classifier.node_outcomes_["image"])
 
 # %%
 # To see the effect of the parts, compare with the same learner on only the whole image, and with
-# all columns in one node, on five splits. Cells are much better than the whole image. A tree is not
+# all columns in one node, on five splits. Cells are better than the whole image. A tree is not
 # needed for that here: it costs no accuracy, and tells what each cell contributes.
 from sklearn.model_selection import StratifiedShuffleSplit, cross_val_score
 

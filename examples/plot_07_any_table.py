@@ -43,13 +43,14 @@ with_tree = HierarchicalMetricClassifier(tree, random_state=0)
 print(f"with the tree:    {cross_val_score(with_tree, X, y, cv=5).mean():.3f}")
 
 # %%
-# A table without such names is a tree of one node: a flat metric learner with nearest neighbors.
+# A table without such names is a tree of one node: a flat metric learner.
 flat = HierarchicalMetricClassifier(random_state=0)
 print(f"without the tree: {cross_val_score(flat, X, y, cv=5).mean():.3f}")
 
 # %%
 # There, what contributes to a prediction are the columns. With a tree, ``by="columns"`` lists them
-# below their nodes.
+# below their nodes. In both models, held-out rows chose a linear decision rather than votes of
+# neighbors (``decision_``), so the contributions add up to log-odds.
 flat.fit(X_train.set_axis(X.columns, axis=1), y_train)
 print(flat.explain_prediction(virginica.set_axis(X.columns)).to_text())
 print(classifier.explain_prediction(virginica, by="columns").contrast.to_text())

@@ -7,9 +7,9 @@ uses its ``fit`` and ``transform`` methods.
 """
 
 # %%
-# Compare several node learners on one table. Names denote learners of this package. The images are
-# tiles of three photos, each divided into quarters. The left half of every photo is for training,
-# the right half for the test.
+# Compare several node learners on one table. Names denote learners of this package. What they
+# learned is combined in the same way, by projections. The images are tiles of three photos, each
+# divided into quarters. The left half of every photo is for training, the right half for the test.
 import warnings
 
 import numpy as np
@@ -45,7 +45,9 @@ learners = {
 }
 scores, node_scores = {}, {}
 for name, learner in learners.items():
-    classifier = HierarchicalMetricClassifier(node_metric=learner, random_state=0)
+    classifier = HierarchicalMetricClassifier(
+        node_metric=learner, combination="projection", random_state=0
+    )
     scores[name] = classifier.fit(train, y).score(test, y)
     node_scores[name] = classifier.node_scores_
     print(f"{name:<22}{scores[name]:.2f}")

@@ -55,9 +55,9 @@ for by in ("nodes", "parts"):
     print(f"contrast by {by}: {hits.mean():.2f}")
 
 # %%
-# Parts can also be removed in the order of an explanation while recording the votes. The sooner the
-# votes decrease, the better the explanation identifies the parts that the model uses. ``votes`` has
-# already evaluated all sets of parts.
+# Parts can also be removed in the order of an explanation while recording the probability of the
+# class. The sooner it decreases, the better the explanation identifies the parts that the model
+# uses. ``votes`` has already evaluated all sets of parts.
 from hierseg_learn.explain import curve_area, deletion_curve
 
 orders = {
@@ -69,7 +69,7 @@ figure, ax = plt.subplots(figsize=(5, 3), layout="constrained")
 for (name, attributions), marker in zip(orders.items(), "osx"):
     curve = deletion_curve(votes.worth, attributions)
     ax.plot(curve, marker=marker, label=f"{name}, area {curve_area(curve):.2f}")
-ax.set(xlabel="parts taken out", ylabel="share of the votes")
+ax.set(xlabel="parts taken out", ylabel="probability of the class")
 _ = ax.legend()
 
 # %%

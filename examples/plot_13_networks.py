@@ -204,12 +204,12 @@ print(cured.tree_.export_text(cured.node_scores_, fmt=".0%"))
 print(group_report(test.target, cured.predict(test_table), test.groups).to_text())
 
 # %%
-# **A word of caution.** For a few hundred portraits, linear embedders are faster, need no PyTorch
-# and are hard to beat: try the default, ``node_metric="lda"``, first. And how well a segmenter
+# **A word of caution.** For a few hundred portraits, the defaults (``node_metric="lda"``) are
+# faster, need no PyTorch and are hard to beat: try them first. And how well a segmenter
 # cuts photos of another kind than its own has to be looked at.
-linear = HierarchicalMetricClassifier(random_state=0).fit(new_table, new_target)
+default = HierarchicalMetricClassifier(random_state=0).fit(new_table, new_target)
 print(f"signal-to-noise embedders  {cured.score(test_table, test.target):.0%}")
-print(f"linear discriminants       {linear.score(test_table, test.target):.0%}")
+print(f"defaults                   {default.score(test_table, test.target):.0%}")
 folder.cleanup()
 
 # sphinx_gallery_thumbnail_number = 2

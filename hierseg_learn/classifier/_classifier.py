@@ -85,8 +85,9 @@ class HierarchicalMetricClassifier(
 
     Every node of the tree learns a linear map of its own columns. Bottom-up, every parent combines
     the metrics of its children, starting from what these learned, until the root gives one distance
-    between two rows. A row gets the class of its nearest neighbors, or of the nearest prototype,
-    and the squared distance is the sum of the contributions of all nodes.
+    between two rows. A row gets the class of its nearest neighbors, of the nearest prototype, or
+    the most probable one by linear log-odds; held-out rows choose between neighbors and log-odds.
+    Squared distances and log-odds are sums of the contributions of all nodes.
 
     The tree is read from column names such as ``photo/person/hair|lab_mean_0``, as
     :class:`SegmentTreeTransformer` writes them. A table without such names is a tree of one node,
@@ -169,8 +170,9 @@ class HierarchicalMetricClassifier(
         the node metrics are linear.
     node_scores_ : Series of shape (n_nodes,)
         By node path, held-out accuracy of the neighbors' votes, or with ``decision="linear"`` of
-        linear discriminants, by the metric of the node (including its subtree); NaN where classes
-        are too small to hold rows out. How a parent is combined is chosen, for every fold that is
+        linear discriminants, by the metric of the node (including its subtree), and that of the
+        node's own regression where `combination_` is "logistic"; NaN where classes are too small to
+        hold rows out. How a parent is combined is chosen, for every fold that is
         scored, by the other folds alone, so without signal the scores of parents are near chance;
         with few rows and ``drop_children=True`` they lie a little above it. The model itself uses
         all folds.
