@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any
@@ -102,7 +103,20 @@ def in_batches(method: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _explain_part(model: Any, method: str, part: Any, args: tuple, kwargs: dict) -> Any:
-    return getattr(model, method)(part, *args, **kwargs) if len(part) else None
+    if not len(part):
+        return None
+    with _of_partition(part):
+        return getattr(model, method)(part, *args, **kwargs)
+
+
+@contextmanager
+def _of_partition(part: Any) -> Iterator[None]:
+    """Add to an error where its rows are."""
+    try:
+        yield
+    except ValueError as error:
+        first = part.index[0]
+        raise ValueError(f"{error} (In the partition of X that starts at {first!r}.)") from error
 
 
 def _lazily(model: Any, method: Callable, X: Any, args: tuple, kwargs: dict) -> Any:
@@ -119,11 +133,8 @@ def _lazily(model: Any, method: Callable, X: Any, args: tuple, kwargs: dict) -> 
 def _call_on_part(part: Any, model: Any, method: str, args: tuple, kwargs: dict, empty: Any) -> Any:
     if not len(part):
         return empty
-    try:
+    with _of_partition(part):
         return _labeled(model, method, part, args, kwargs)
-    except ValueError as error:
-        first = part.index[0]
-        raise ValueError(f"{error} (In the partition of X that starts at {first!r}.)") from error
 
 
 def _labeled(model: Any, method: str, part: Any, args: tuple, kwargs: dict) -> Any:

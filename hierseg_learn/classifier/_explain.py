@@ -536,6 +536,7 @@ class ExplainMixin:
 
     def _leaf_split(self) -> LeafSplit:
         """How columns of inner nodes come apart, seen in training rows."""
+        self._require_rows("by='parts'")
         names = self._names()
         descriptors = (
             [""] * self._X.shape[1] if names is None else [split_column(name)[1] for name in names]

@@ -190,7 +190,11 @@ class TableFolder:
         """What finished block `k` was made from."""
         file = self._beside(k, "inputs.json")
         try:
-            return Inputs(**json.loads(file.read_text(encoding="utf-8")))
+            found = Inputs(**json.loads(file.read_text(encoding="utf-8")))
+            span = self.head.inputs(k)
+            if len(found.ids) != span.stop - span.start:
+                raise ValueError(f"it holds {len(found.ids)} ids")
+            return found
         except (OSError, ValueError, TypeError) as error:
             raise ValueError(
                 f"{str(file)!r} is damaged: {error}. Delete it, and call describe_to again."

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
+from numpy.lib.format import open_memmap
 
 from .folder import (
     ID,
@@ -66,7 +67,8 @@ def open_table(path: Any) -> StoredTable:
     """
     if not isinstance(path, str | os.PathLike) or isinstance(os.fspath(path), bytes):
         raise TypeError(f"path must be a str or a path, got {path!r}.")
-    folder = TableFolder(Path(path), Head.read(Path(path)))
+    # found also from another working directory, and by other processes
+    folder = TableFolder(Path(path).absolute(), Head.read(Path(path)))
     records = [folder.record(k) for k in range(folder.head.n_blocks)]
     missing = [k for k, record in enumerate(records) if record is None]
     if missing:
@@ -96,7 +98,7 @@ class StoredTable:
     Attributes
     ----------
     path : Path
-        The folder.
+        The folder, absolute.
     columns : tuple of str
         Names of the columns, as those of the DataFrame that
         :meth:`~hierseg_learn.SegmentTreeTransformer.transform` returns.
@@ -138,7 +140,7 @@ class StoredTable:
 
     @property
     def path(self) -> Path:
-        """The folder."""
+        """The folder, absolute."""
         return self._folder.path
 
     @property
@@ -234,7 +236,8 @@ class StoredTable:
         n_rows = self._records[k].n_rows
         try:
             if self._folder.head.layout == NPY:
-                rows = np.load(file, mmap_mode="r" if n_rows else None, allow_pickle=False)
+                # np.load takes a damaged file for a pickled one
+                rows = open_memmap(file, mode="r") if n_rows else np.load(file)
             else:
                 from pyarrow import parquet
 
@@ -245,7 +248,10 @@ class StoredTable:
         except ImportError:
             raise
         except Exception as error:  # a damaged file raises many types
-            raise ValueError(f"{str(file)!r} cannot be read: {error}.") from error
+            raise ValueError(
+                f"{str(file)!r} cannot be read: {str(error).rstrip('.')}. If it is damaged, delete "
+                "it, and call describe_to again."
+            ) from error
         if rows.shape != (n_rows, len(self.columns)) or rows.dtype != self.dtype:
             raise ValueError(
                 f"{str(file)!r} holds an array of shape {rows.shape} and dtype {rows.dtype}; "

@@ -95,7 +95,7 @@ def check_ids(ids: Any, batch: ImageBatch) -> tuple[list[Any], str]:
         return (list(range(len(batch))), "integers") if names is None else (names, "text")
     values = check_labels(np.asarray(ids), name, len(batch), noun="id")
     if values.dtype.kind in "iu":
-        return values.tolist(), "integers"
+        return _fit_int64(values, name).tolist(), "integers"
     if label_kind(values) != TEXT:
         raise ValueError(
             f"{name} must hold text or whole numbers, got {values[0]!r} at position 0; pass ids=."
@@ -111,10 +111,33 @@ def check_targets(y: Any, n_images: int) -> tuple[list[Any] | None, str | None]:
     if values.dtype.kind in "biuf":
         kinds = {"b": "bool", "f": "float64"}
         kind = kinds.get(values.dtype.kind, "int64")
+        _fit_int64(values, "y")
         return values.astype(kind).tolist(), kind
     if label_kind(values) != TEXT:
         raise ValueError(f"y must hold text, numbers or booleans, got {values[0]!r} at position 0.")
     return list(map(str, values)), "text"
+
+
+def _fit_int64(values: np.ndarray, name: str) -> np.ndarray:
+    """Refuse whole numbers that would be other ones as int64."""
+    if values.dtype == np.uint64 and len(large := np.flatnonzero(values > np.iinfo(np.int64).max)):
+        raise ValueError(
+            f"{name} must hold numbers below 2**63, got {values[large[0]]} at position {large[0]}; "
+            "pass them as text."
+        )
+    return values
+
+
+def _refuse_broken_text(values: list[Any] | None, name: str) -> None:
+    """Refuse text that Parquet cannot hold, such as names of files that are no Unicode."""
+    for i, value in enumerate(values or ()):
+        try:
+            str(value).encode()
+        except UnicodeEncodeError:
+            raise ValueError(
+                f"{name} must hold text that is Unicode in a table of Parquet, got {value!a} at "
+                f"position {i}; pass other ones, or layout='npy'."
+            ) from None
 
 
 class Describing:
@@ -132,6 +155,9 @@ class Describing:
     ) -> None:
         self.request, self.describer, self.batch = request, describer, batch
         self.ids, self.y, self.fill_values = ids, y, fill_values
+        if head.layout == PARQUET:
+            _refuse_broken_text(ids, "ids")
+            _refuse_broken_text(y, "y")
         self.folder = TableFolder.create(request.path, head)
 
     def run(self) -> StoredTable:

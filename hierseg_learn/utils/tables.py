@@ -23,6 +23,8 @@ def check_in_memory(X: Any, name: str, error: type[Exception] = TypeError) -> No
         library, method = type(X).__module__.partition(".")[0], "collect"
     elif hasattr(type(X), "toPandas"):
         library, method = "Spark", "toPandas"
+    elif hasattr(type(X), "first_rows"):
+        raise error(f"{name} is a {type(X).__name__}, which is not in memory; pass its table.")
     elif hasattr(X, "read_block"):
         library, method = "hierseg_learn", "to_pandas"
     else:

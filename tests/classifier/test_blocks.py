@@ -141,6 +141,8 @@ def test_wrong_tables(model):
         make().fit(RowBlocks(wrong), ["a"] * 200)
     with pytest.raises(ValueError, match="expected 500, got 499"):
         make().fit(RowBlocks(X), y[:-1])
+    with pytest.raises(TypeError, match="X is a RowBlocks, which is not in memory"):
+        model.kneighbors(RowBlocks(X_TEST))
     with pytest.raises(ValueError, match="n_neighbors=900 neighbors cannot be found"):
         make(decision="neighbors", n_neighbors=900).fit(RowBlocks(X), y)
     before = bits(model)
@@ -216,5 +218,7 @@ def test_dask_frames(model):
     wrong.iloc[490, 0] = np.nan
     with pytest.raises(ValueError, match=r"NaN[^$]*In the partition of X that starts at"):
         model.predict(dd.from_pandas(wrong, npartitions=3)).compute()
+    with pytest.raises(ValueError, match=r"NaN[^$]*In the partition of X that starts at 334"):
+        model.explain_contrasts(dd.from_pandas(wrong, npartitions=3))[2].compute()
     with pytest.raises(ValueError, match="NaN in partition 2, row"):
         clone(model).fit(dd.from_pandas(wrong, npartitions=3), labels)

@@ -93,6 +93,18 @@ def test_other_decisions_need_no_row(table, queries):
                 getattr(bare, name)(*args)
 
 
+def test_parts_are_seen_in_rows():
+    area = np.linspace(0.2, 0.8, 24)
+    mean = np.sin(np.arange(24.0))
+    X = pd.DataFrame({"p|area": 1.0, "p|mean": area * mean, "p/a|area": area, "p/a|mean": mean})
+    X["p/b|area"], X["p/b|mean"] = 1 - area, 0.0
+    model = fitted("prototypes", (X, mean > 0))
+    found = model.condense(2).explain_contrasts(X[:4], by="parts")
+    assert_array_equal(found.direct, model.explain_contrasts(X[:4], by="parts").direct)
+    with pytest.raises(ValueError, match=r"^by='parts' needs the training rows, of which"):
+        model.condense(0).explain_contrasts(X[:4], by="parts")
+
+
 def test_novelty_asks_for_the_whole_model(table, queries):
     condensed = fitted("neighbors", table).condense(5)
     for method in ("novelty_score", "conformal_p_values", "predict_set", "explain_novelty"):

@@ -139,6 +139,15 @@ def test_it_is_not_in_memory(tmp_path):
         PCA().fit(table)
 
 
+def test_it_is_found_from_another_working_directory(tmp_path, monkeypatch):
+    write(tmp_path / "t")
+    monkeypatch.chdir(tmp_path)
+    table = open_table("t")
+    monkeypatch.chdir("/")
+    assert table.path == tmp_path / "t"
+    assert pickle.loads(pickle.dumps(table)).read_block(0).shape == (2, 3)
+
+
 @pytest.mark.parametrize("k", [-1, 3])
 def test_there_is_no_such_block(tmp_path, k):
     write(tmp_path / "t")
@@ -193,8 +202,10 @@ def test_a_damaged_block_is_said(tmp_path, layout):
     folder = write(tmp_path / "t", layout)
     file = folder.file(0)
     file.write_bytes(b"x" * file.stat().st_size)
-    with pytest.raises(ValueError, match=rf"block-000000.{layout}' cannot be read: "):
+    with pytest.raises(ValueError, match=rf"block-000000.{layout}' cannot be read: ") as said:
         open_table(tmp_path / "t").read_block(0)
+    assert "delete it, and call describe_to again" in str(said.value)
+    assert "pickle" not in str(said.value)
     other = folder.file(2).read_bytes()
     edit(tmp_path / "t" / "_blocks" / "000000.json", lambda state: state.update(n_bytes=len(other)))
     file.write_bytes(other)
@@ -204,9 +215,10 @@ def test_a_damaged_block_is_said(tmp_path, layout):
         open_table(tmp_path / "t").read_block(0)
 
 
-def test_damaged_inputs_are_said(tmp_path):
+@pytest.mark.parametrize("text", ["{", '{"ids": ["a"]}'])
+def test_damaged_inputs_are_said(tmp_path, text):
     write(tmp_path / "t")
-    (tmp_path / "t" / "_blocks" / "000000.inputs.json").write_text("{")
+    (tmp_path / "t" / "_blocks" / "000000.inputs.json").write_text(text)
     table = open_table(tmp_path / "t")
     assert isinstance(table, StoredTable)
     with pytest.raises(

@@ -498,6 +498,8 @@ def test_a_damaged_block_is_made_again(tmp_path, photos, transformer, layout):
         ({"ids": np.arange(11) / 2}, ValueError, "ids must hold text or whole numbers"),
         ({"y": [1]}, ValueError, "y must hold one class per sample, expected 11, got 1"),
         ({"y": [b"a"] * 11}, ValueError, "y must hold text, numbers or booleans, got b'a'"),
+        ({"y": np.arange(11, dtype=np.uint64) + 2**63}, ValueError, "y must hold numbers below 2"),
+        ({"ids": [2**63] * 11}, ValueError, "ids must hold numbers below 2.*pass them as text"),
         ({"path": 3}, TypeError, "path must be a str or a path, got 3"),
         ({"path": ""}, ValueError, "path='' must be the name of a folder"),
         ({"path": "no/such/t"}, FileNotFoundError, "there is no folder"),
@@ -515,6 +517,16 @@ def test_wrong_input_is_said(tmp_path, photos, transformer, options, error, said
         transformer.describe_to(path, photos, **{k: v for k, v in options.items() if k != "path"})
     assert sorted(os.listdir(tmp_path)) == ["file", "other", "photos"]
     assert os.listdir(tmp_path / "other") == ["notes.txt"]
+
+
+def test_names_that_are_no_unicode(tmp_path, photos, transformer):
+    ids = [f"\udcff{i}" for i in range(N_PHOTOS)]
+    table = transformer.describe_to(tmp_path / "npy", photos, ids=ids, layout="npy")
+    assert table.ids.tolist() == ids
+    pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+    with pytest.raises(ValueError, match=r"ids must hold text that is Unicode .* got '.udcff0' at"):
+        transformer.describe_to(tmp_path / "t", photos, ids=ids, layout="parquet")
+    assert not (tmp_path / "t").exists()
 
 
 def test_without_pyarrow_tables_are_arrays(tmp_path, photos, transformer, monkeypatch):
