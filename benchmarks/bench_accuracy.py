@@ -52,11 +52,11 @@ ATOMS, N_PATCHES, HOG_CELL = 400, 100_000, 8
 # Votes of the trees, and the shrinkages of nodes that are tried where rows are few: chosen on
 # folds of the training photos.
 N_NEIGHBORS, NODE_SHRINKAGES, FEW = 50, ("auto", 0.1, 0.3), 200
-TREE, DEFAULT = "tree, scatter", "tree, projection (default)"
+TREE, PROJECTION = "tree, scatter", "tree, projection"
 FLAT_LDA, FLAT_NCA = "flat LDA, searched", "flat NCA, searched"
 WHOLE = "whole image, LDA searched"
 SVM, HOG = "pyramid, linear SVM", "HOG, RBF SVM"
-MODELS = (TREE, DEFAULT, FLAT_LDA, FLAT_NCA, SVM, WHOLE, HOG)
+MODELS = (TREE, PROJECTION, FLAT_LDA, FLAT_NCA, SVM, WHOLE, HOG)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -148,8 +148,8 @@ def learner(
     if model == TREE:
         tried = NODE_SHRINKAGES if n_per_class <= FEW else NODE_SHRINKAGES[:1]
         return partial(predict_tree, tried=tried, seed=seed), shared.table
-    if model == DEFAULT:
-        return partial(predict_default, seed=seed), shared.table
+    if model == PROJECTION:
+        return partial(predict_projection, seed=seed), shared.table
     if model == HOG:
         return array_learner(predict_rbf_svm), pd.DataFrame(shared.hog)
     if model == WHOLE:
@@ -178,11 +178,17 @@ def predict_tree(
     return best.predict(asked), {"node_shrinkage": chosen, "outcomes": inner}
 
 
-def predict_default(
+def predict_projection(
     known: pd.DataFrame, y: np.ndarray, asked: pd.DataFrame, seed: int
 ) -> tuple[np.ndarray, dict]:
-    """The tree with the defaults of this package."""
-    model = HierarchicalMetricClassifier("columns", device="cpu", random_state=seed)
+    """The tree whose parents learn projections."""
+    model = HierarchicalMetricClassifier(
+        "columns",
+        combination="projection",
+        n_neighbors=min(N_NEIGHBORS, len(y) // 5),
+        device="cpu",
+        random_state=seed,
+    )
     return model.fit(known, y).predict(asked), {}
 
 
