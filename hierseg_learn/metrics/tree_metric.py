@@ -105,20 +105,8 @@ def fit_tree_metric(
     learners = seeded_learners(learner, tree.paths, seed)
     # one thread: the bits of a product depend on the number of threads
     with single_blas_thread():
-        if sums is not None and learns_from_sums(learner, combination, tree.n_nodes):
-            nodes = ScatterCombination(cv=combination.cv).fit_nodes(
-                X,
-                codes,
-                tree,
-                columns,
-                learners,
-                score=score,
-                n_jobs=n_jobs,
-                random_state=seed,
-                on_step=on_step,
-                sums=sums,
-            )
-        elif tree.n_nodes == 1 and not combination.takes_one_node:
+        from_sums = sums is not None and learns_from_sums(learner, combination, tree.n_nodes)
+        if tree.n_nodes == 1 and not combination.takes_one_node and not from_sums:
             nodes = [_fit_alone(learners[0], X, codes, columns[0], tree.paths[0])]
             folds = held_out_folds(codes, combination.cv, seed, groups)
             without = [
@@ -128,6 +116,9 @@ def fit_tree_metric(
             nodes = [replace(nodes[0], held_out=tuple(without))]
             on_step()
         else:
+            given: dict[str, Any] = {"groups": groups}
+            if from_sums:
+                combination, given = ScatterCombination(cv=combination.cv), {"sums": sums}
             nodes = combination.fit_nodes(
                 X,
                 codes,
@@ -138,7 +129,7 @@ def fit_tree_metric(
                 n_jobs=n_jobs,
                 random_state=seed,
                 on_step=on_step,
-                groups=groups,
+                **given,
             )
         below = [
             np.sort(np.concatenate([_places(own, columns)[part] for part in tree.subtree(node)]))
