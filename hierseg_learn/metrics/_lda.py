@@ -9,6 +9,7 @@ from numbers import Integral, Real
 from operator import add
 
 import numpy as np
+from scipy.linalg import cholesky, solve_triangular
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from ..kernels.threads import single_blas_thread
@@ -206,6 +207,17 @@ class Discriminants:
     def _count(self, sizes: np.ndarray) -> int:
         n_separating = int((sizes > FLOOR * max(sizes.max(), np.finfo(float).tiny)).sum())
         return min(n_separating, self.scatter.n_classes - 1)
+
+
+def whitener(scatter: ClassScatter, shrinkage: float) -> np.ndarray:
+    """`Discriminants.whitener` but for a turn, which costs less to find."""
+    within, overall = scatter.within(), float(np.trace(scatter.total())) / len(scatter.moments)
+    spread = float(np.trace(within))
+    least = shrinkage * spread / len(within)
+    if least <= FLOOR * max(spread, overall):  # some directions may be without scatter
+        return Discriminants(scatter).whitener(shrinkage)
+    shrunk = (1 - shrinkage) * within + least * np.eye(len(within))
+    return solve_triangular(cholesky(shrunk, lower=True), np.eye(len(within)), lower=True)
 
 
 def fix_signs(basis: np.ndarray) -> np.ndarray:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from joblib import Parallel, delayed
+from scipy.linalg import solve_triangular
+from scipy.linalg.lapack import dpstrf
 from scipy.special import log_softmax
 from sklearn.utils._param_validation import Interval
 
@@ -25,7 +27,7 @@ from ._combination import (
     subsample,
 )
 from ._landmarks import RANK, ColumnsAndLandmarks
-from ._lda import ClassScatter, Discriminants, ShrinkageLDA
+from ._lda import ClassScatter, ShrinkageLDA, whitener
 from ._training import MAX_STEPS, Softmax, fit_softmax
 from .cross_fitting import held_out_folds
 from .lift import NO_EMBEDDING, Lift, NodeEmbedding
@@ -135,7 +137,7 @@ class Features:
         rows -= rows.mean(axis=0)
         scatter = ClassScatter.of(rows, codes[known], int(codes.max()) + 1)
         shrinkage = self._learner.choose_shrinkage([(slice(None), rows)], codes[known], scatter)
-        return Discriminants(scatter).whitener(shrinkage).T.astype(np.float32)
+        return whitener(scatter, shrinkage).T.astype(np.float32)
 
 
 def _few_directions(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
@@ -145,9 +147,13 @@ def _few_directions(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
     """
     if rows.shape[1] <= len(rows):
         return rows, None
-    sizes, turns = np.linalg.eigh((rows @ rows.T).astype(np.float64))
-    kept = sizes > RANK**2 * sizes.max(initial=0.0)
-    turn = (rows.T @ (turns[:, kept] / np.sqrt(sizes[kept]))).astype(np.float32)
+    factor, order, rank, _ = dpstrf((rows @ rows.T).astype(np.float64), tol=-1.0)
+    # what is left of a row after those before it, along no direction of theirs
+    left = np.square(np.diag(factor)[:rank])
+    rank = int(np.count_nonzero(left > RANK**2 * left.max(initial=0.0)))
+    kept = order[:rank] - 1
+    turn = solve_triangular(factor[:rank, :rank], rows[kept].astype(np.float64), trans="T").T
+    turn = turn.astype(np.float32)
     return rows @ turn, turn
 
 
@@ -348,8 +354,8 @@ class Regressions:
         """Regressions on the rows without a fold, and what they make of all rows."""
         rows = self._known[fold]
         offered = features.offer(kind, self._codes, rows, fold).rows
-        known = offered[rows], self._codes[rows], self._n_classes
-        for model in fit_softmax(*known, penalties, n_steps, ROUGH):
+        known = self._codes[rows], self._n_classes
+        for model in fit_softmax(offered[rows], *known, penalties, n_steps, ROUGH):
             yield model, model.products(offered)
 
     def _score(self, place: int, fit: tuple[Softmax, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
@@ -359,12 +365,12 @@ class Regressions:
         n_each = max(1, BLOCK_LOGITS // max(around.size, 1))
         for start in range(0, len(SCALES), n_each):
             some = slice(start, start + n_each)
-            logits = SCALES[some, None, None] * around + log_priors
-            logits -= logits.max(axis=2, keepdims=True)
-            told = logits[:, *own]
+            logits = SCALES[some, None, None] * around.T + log_priors[:, None]
+            logits -= logits.max(axis=1, keepdims=True)
+            told = logits[:, own[1], own[0]]
             # classes that tie share a row
-            right[some] = ((told >= 0) / (logits >= 0).sum(axis=2)).sum(axis=1)
-            sums = np.exp(logits, out=logits).sum(axis=2)
+            right[some] = ((told >= 0) / (logits >= 0).sum(axis=1)).sum(axis=1)
+            sums = np.exp(logits, out=logits).sum(axis=1)
             losses[some] = np.log(sums).sum(axis=1) - told.sum(axis=1)
         return losses, right
 

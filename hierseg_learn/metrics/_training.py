@@ -447,28 +447,28 @@ def fit_softmax(
     """
     seen, places = np.unique(codes, return_inverse=True)
     (n_rows, n_features), n_seen = features.shape, len(seen)
-    own = np.arange(n_rows) * n_seen + places
-    targets = np.zeros((n_rows, n_seen))
-    targets.reshape(-1)[own] = 1 / n_rows
+    own = places * n_rows + np.arange(n_rows)
+    # a row for every class: sums over the classes are then over long runs
     across = np.ascontiguousarray(features.T)
+    del features
 
     def loss_grad(penalty: float, flat: np.ndarray) -> tuple[float, np.ndarray]:
         both = flat.reshape(n_features + 1, n_seen)
         weights, intercepts = both[:-1], both[-1]
-        logits = Softmax(weights, intercepts).products(features)
-        logits += intercepts
-        logits -= logits.max(axis=1, keepdims=True)
+        logits = (weights.T.astype(across.dtype) @ across).astype(np.float64)
+        logits += intercepts[:, None]
+        logits -= logits.max(axis=0)
         told = float(logits.take(own).sum())
-        proba = np.exp(logits, out=logits)
-        sums = proba.sum(axis=1, keepdims=True)
+        excess = np.exp(logits, out=logits)
+        sums = excess.sum(axis=0)
         squares = float(np.vdot(weights, weights))
         loss = (float(np.log(sums).sum()) - told) / n_rows + penalty / 2 * squares
-        proba /= n_rows * sums
-        excess = np.subtract(proba, targets, out=proba)
+        excess /= n_rows * sums
+        excess.reshape(-1)[own] -= 1 / n_rows
         grad = np.empty_like(both)
-        grad[:-1] = across @ excess.astype(features.dtype)
+        grad[:-1] = across @ excess.T.astype(across.dtype, order="C")
         grad[:-1] += penalty * weights
-        grad[-1] = excess.sum(axis=0)
+        grad[-1] = excess.sum(axis=1)
         return loss, grad.reshape(-1)
 
     flat = np.zeros((n_features + 1) * n_seen)
