@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from numbers import Integral
 from operator import attrgetter
@@ -16,7 +16,7 @@ from scipy.linalg.lapack import dpstrf
 from scipy.special import log_softmax
 from sklearn.utils._param_validation import Interval
 
-from ..utils.spread import varies
+from ..utils.spread import least_spread
 from ._combination import (
     MAX_QUERIES,
     MAX_REFERENCES,
@@ -27,8 +27,9 @@ from ._combination import (
     subsample,
 )
 from ._landmarks import RANK, ColumnsAndLandmarks
-from ._lda import ClassScatter, ShrinkageLDA, whitener
+from ._lda import ClassScatter, ShrinkageLDA, row_blocks, whitener
 from ._training import MAX_STEPS, Softmax, fit_softmax
+from .block_sums import DRAWN_ROWS, LEAST_OF_CLASS
 from .cross_fitting import held_out_folds
 from .lift import NO_EMBEDDING, Lift, NodeEmbedding
 from .posteriors import HeldOut, LogitSpace, standard_error
@@ -80,7 +81,8 @@ class Features:
 
     Shapes: `blocks` and `similarities` of every node, (n_samples, n_columns) float32: standardized
     columns, and similarities to landmarks. `weighted` are similarities under weights of the
-    columns, if there are any, without each fold and of all rows.
+    columns, if there are any, without each fold and of all rows. `whiteners` keeps those of blocks,
+    which parents need again, by what `names` the nodes.
     """
 
     def __init__(
@@ -89,8 +91,14 @@ class Features:
         similarities: list[np.ndarray],
         learner: ShrinkageLDA,
         weighted: Sequence[list[np.ndarray]] = (),
+        whiteners: dict[tuple, np.ndarray] | None = None,
+        names: Sequence[int] | None = None,
     ) -> None:
-        self._blocks = [block for block in blocks if block.shape[1]]
+        names = range(len(blocks)) if names is None else names
+        self._blocks = {
+            name: block for name, block in zip(names, blocks, strict=True) if block.shape[1]
+        }
+        self._whiteners = {} if whiteners is None else whiteners
         self._learner = learner
         self._columns = np.concatenate(blocks, axis=1)
         self._similarities = np.concatenate(similarities, axis=1)
@@ -111,8 +119,8 @@ class Features:
     def offer(self, kind: str, codes: np.ndarray, known: np.ndarray, fold: int = -1) -> Offered:
         """Features of a kind, which may be learned from known rows, those without a fold."""
         if kind == "whitened by node":
-            maps = [self._whitener(block, codes, known) for block in self._blocks]
-            blocks = [block @ own for block, own in zip(self._blocks, maps)]
+            maps = [self._whitener_of(node, codes, known, fold) for node in self._blocks]
+            blocks = [block @ own for block, own in zip(self._blocks.values(), maps)]
             rows, turn = _few_directions(np.concatenate(blocks, axis=1))
             stops = np.cumsum([len(own) for own in maps])[:-1]
             return Offered(rows, partial(_back_by_node, maps, stops, turn))
@@ -130,6 +138,14 @@ class Features:
     @cached_property
     def _directions(self) -> tuple[np.ndarray, np.ndarray | None]:
         return _few_directions(self._columns)
+
+    def _whitener_of(
+        self, node: int, codes: np.ndarray, known: np.ndarray, fold: int
+    ) -> np.ndarray:
+        key = node, fold, self._learner.shrinkage
+        if key not in self._whiteners:
+            self._whiteners[key] = self._whitener(self._blocks[node], codes, known)
+        return self._whiteners[key]
 
     def _whitener(self, rows: np.ndarray, codes: np.ndarray, known: np.ndarray) -> np.ndarray:
         """Map under which the shrunk scatter of some rows within classes is the identity."""
@@ -211,15 +227,25 @@ class Found:
 
 
 class Regressions:
-    """Regressions of nodes, and what held-out rows say of them."""
+    """Regressions of nodes, and what held-out rows say of them.
 
-    def __init__(self, codes: np.ndarray, folds: list[np.ndarray], threads: Parallel) -> None:
+    `codes` are the classes of the rows that choose, of which `folds` are held out, and `all_codes`
+    those of all rows, on which what was chosen is fitted.
+    """
+
+    def __init__(
+        self,
+        codes: np.ndarray,
+        folds: list[np.ndarray],
+        all_codes: np.ndarray,
+        threads: Parallel,
+    ) -> None:
         self._codes, self._folds, self._threads = codes, folds, threads
-        self._n_classes = int(codes.max()) + 1
+        self._all_codes, self._n_classes = all_codes, int(all_codes.max()) + 1
         everyone = np.arange(len(codes))
         self._known = [np.delete(everyone, fold) for fold in folds]
         self._known_priors = [log_shares(codes[rows], self._n_classes) for rows in self._known]
-        self.log_priors = log_shares(codes, self._n_classes)
+        self.log_priors = log_shares(all_codes, self._n_classes)
 
     def search(self, table: Table, nodes: Sequence[int], learner: ShrinkageLDA) -> Found:
         """Find the kind, the penalty and the scale (its place) with the lowest log loss."""
@@ -265,7 +291,7 @@ class Regressions:
             found.append((known, back(model.weights)))
         everyone = np.arange(len(self._codes))
         offered = features.offer(tried.kind, self._codes, everyone)
-        model = self._last(offered, tried)
+        model = self._last(offered, self._codes, tried)
         return [*found, (everyone, offered.back(model.weights))]
 
     def repeat(self, features: Features, like: Tried, scale: int) -> tuple[Tried, float]:
@@ -279,20 +305,25 @@ class Regressions:
         self, features: Features, tried: Tried, scale: int, n_steps: int = MAX_STEPS
     ) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray, LogitSpace]:
         """Fit what was tried on all rows: weights of columns and similarities, and intercepts."""
-        everyone, codes = np.arange(len(self._codes)), self._codes
-        offered = features.offer(tried.kind, codes, everyone)
-        model = self._last(offered, tried, n_steps).scaled(SCALES[scale], self.log_priors)
-        logits = model.products(offered.rows)
-        for fold, (_, products) in zip(self._folds, tried.fits):
+        codes = self._all_codes
+        offered = features.offer(tried.kind, codes, np.arange(len(codes)))
+        model = self._last(offered, codes, tried, n_steps).scaled(SCALES[scale], self.log_priors)
+        if not tried.fits:
+            space = LogitSpace.of(model.weights, model.products(offered.rows), codes)
+            return offered.back(model.weights), model.intercepts, space
+        logits = np.empty((len(self._codes), self._n_classes))
+        for fold, (_, products) in zip(self._folds, tried.fits, strict=True):
             # what was learned from rows brings them too close together
             logits[fold] = SCALES[scale] * products[fold]
-        space = LogitSpace.of(model.weights, logits, codes)
+        space = LogitSpace.of(model.weights, logits, self._codes)
         return offered.back(model.weights), model.intercepts, space
 
-    def _last(self, offered: Offered, tried: Tried, n_steps: int = MAX_STEPS) -> Softmax:
-        """Regression on all rows with a penalty, which follows a stronger one if there is time."""
+    def _last(
+        self, offered: Offered, codes: np.ndarray, tried: Tried, n_steps: int = MAX_STEPS
+    ) -> Softmax:
+        """Regression on rows with a penalty, which follows a stronger one if there is time."""
         path = [tried.penalty] if n_steps < MAX_STEPS else [10 * tried.penalty, tried.penalty]
-        *_, model = fit_softmax(offered.rows, self._codes, self._n_classes, path, n_steps)
+        *_, model = fit_softmax(offered.rows, codes, self._n_classes, path, n_steps)
         return model
 
     def held_out(self, tried: Tried, scale: int) -> tuple[HeldOut, ...]:
@@ -417,8 +448,20 @@ class Similarities:
     @classmethod
     def of(cls, embeds: list[ColumnsAndLandmarks], rows: Sequence[np.ndarray]) -> Similarities:
         """Of standardized rows, (n_samples, n_columns) for every node."""
-        pairs = zip(embeds, rows, strict=True)
-        return cls(embeds, [embed.similarities(own).astype(np.float32) for embed, own in pairs])
+        return cls(
+            embeds,
+            [_by_blocks(e.similarities, r, e.turn.shape[1]) for e, r in zip(embeds, rows)],
+        )
+
+
+def _by_blocks(
+    function: Callable[[np.ndarray], np.ndarray], rows: np.ndarray, n_columns: int
+) -> np.ndarray:
+    """What a function of rows in float64 makes of all of them: (n_rows, n_columns) float32."""
+    found = np.empty((len(rows), n_columns), dtype=np.float32)
+    for place, block in row_blocks(rows):
+        found[place] = function(block)
+    return found
 
 
 @dataclass(frozen=True)
@@ -433,18 +476,24 @@ class Table:
     _similar: Similarities
     # under weights of the columns, without each fold and of all rows; empty until they are weighted
     _weighted: tuple[Similarities, ...] = ()
+    # whiteners of nodes, which several regressions need
+    _whiteners: dict[tuple, np.ndarray] = field(default_factory=dict)
 
     @classmethod
     def of(
-        cls, X: np.ndarray, columns: tuple[np.ndarray, ...], n_landmarks: int, random_state: int
+        cls,
+        X: np.ndarray,
+        some: np.ndarray,
+        columns: tuple[np.ndarray, ...],
+        n_landmarks: int,
+        random_state: int,
     ) -> Table:
-        """Standardize the columns of a table, and draw landmarks."""
-        own = X.astype(np.float64)
-        mean, scale = own.mean(axis=0), own.std(axis=0)
-        kept = varies(own, scale, X.dtype)
+        """Some rows of a table, standardized as all of it, and landmarks that are drawn of them."""
+        mean, scale, kept = _spread(X)
         used = [block[kept[block]] for block in columns]
         n_nodes = max(sum(bool(len(block)) for block in used), 1)
         n_each = max(n_landmarks // n_nodes, MIN_LANDMARKS) if n_landmarks else 0
+        own = X[some].astype(np.float64)
         rows = [(own[:, block] - mean[block]) / scale[block] for block in used]
         embeds = [
             ColumnsAndLandmarks.of(block, n_each if block.shape[1] else 0, random_state)
@@ -454,6 +503,18 @@ class Table:
         return cls(
             X.shape[1], mean, scale, used, [block.astype(np.float32) for block in rows], similar
         )
+
+    def over(self, X: np.ndarray, kind: str) -> Table:
+        """All rows of the table, as a kind of features needs them."""
+        rows = [
+            _by_blocks(partial(_standardize, block, self._mean, self._scale), X, len(block))
+            for block in self._used
+        ]
+        similar = Similarities([], [own[:, :0] for own in rows])
+        if kind in (LANDMARKS, WEIGHTED):
+            similar = Similarities.of(self._similar.embeds, rows)
+        again = (similar,) if kind == WEIGHTED else ()
+        return replace(self, _rows=rows, _similar=similar, _weighted=again, _whiteners={})
 
     def weighted(self, nodes: Sequence[int], found: list[Known]) -> Table:
         """Weigh the columns of some nodes by the slopes of regressions, in which these come."""
@@ -507,7 +568,7 @@ class Table:
             [own[node] for node in nodes]
             for own in (self._rows, self._similar.values, *(own.values for own in self._weighted))
         )
-        return Features(blocks, similarities, learner, weighted)
+        return Features(blocks, similarities, learner, weighted, self._whiteners, nodes)
 
     def over_table(
         self, nodes: Sequence[int], weights: tuple[np.ndarray, np.ndarray], lifted: bool
@@ -533,6 +594,35 @@ class Table:
             start, first = start + len(block), first + n_similar
         moved = np.zeros(own.shape[1]) if lifted else self._mean @ found
         return found, moved
+
+
+def _spread(X: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Means and deviations of the columns, (n_features,), and which of them vary."""
+    mean = sum(block.sum(axis=0) for _, block in row_blocks(X)) / len(X)
+    squares = sum(np.square(block - mean).sum(axis=0) for _, block in row_blocks(X))
+    scale = np.sqrt(squares / len(X))
+    largest = np.max([np.abs(block).max(axis=0) for _, block in row_blocks(X)], axis=0)
+    return mean, scale, scale > least_spread(largest, X.dtype)
+
+
+def _standardize(
+    columns: np.ndarray, mean: np.ndarray, scale: np.ndarray, rows: np.ndarray
+) -> np.ndarray:
+    return (rows[:, columns] - mean[columns]) / scale[columns]
+
+
+def _choosing(codes: np.ndarray, groups: np.ndarray | None) -> tuple[np.ndarray, np.ndarray | None]:
+    """Rows that choose, of every class its share, and their groups of copies."""
+    counts = np.bincount(codes)
+    if len(codes) <= DRAWN_ROWS:
+        return np.arange(len(codes)), groups
+    most = np.maximum(np.ceil(counts * (DRAWN_ROWS / len(codes))), LEAST_OF_CLASS).astype(int)
+    drawn = [subsample(np.flatnonzero(codes == c), n) for c, n in enumerate(most)]
+    rows = np.sort(np.concatenate(drawn))
+    if groups is None:
+        return rows, None
+    _, firsts, numbers = np.unique(groups[rows], return_index=True, return_inverse=True)
+    return rows, firsts[numbers]
 
 
 class LogisticCombination(Combination):
@@ -566,7 +656,8 @@ class LogisticCombination(Combination):
 
     Notes
     -----
-    The kind and the penalty are chosen for the root; the nodes below take the same. If landmarks
+    The kind and the penalty are chosen for the root; the nodes below take the same. Of more than
+    20,000 rows, about so many choose, by shares of their classes, and all are fitted. If landmarks
     are chosen, the metric is linear in the columns and similarities of every node rather than in
     the table, and the model has no `components_`. Landmarks are drawn without regard to the
     classes. Nodes are fitted by `ShrinkageLDA`, of which only `shrinkage` is used. The scores of
@@ -623,12 +714,15 @@ class LogisticCombination(Combination):
                     "metric."
                 )
             learner._validate_params()
-        folds = held_out_folds(codes, self.cv, random_state, groups)
-        table = Table.of(X, columns, self.n_landmarks, random_state)
+        some, some_groups = _choosing(codes, groups)
+        folds = held_out_folds(codes[some], self.cv, random_state, some_groups)
+        table = Table.of(X, some, columns, self.n_landmarks, random_state)
         # steps go on where the last ones stopped, so they stay in this process
-        regressions = Regressions(codes, folds, Parallel(n_jobs=n_jobs, require="sharedmem"))
+        threads = Parallel(n_jobs=n_jobs, require="sharedmem")
+        regressions = Regressions(codes[some], folds, codes, threads)
         found = regressions.search(table, tree.subtree(tree.root), learners[tree.root])
         table, tried, scale = found.table, found.tried, found.scale
+        whole = table if len(some) == len(X) else table.over(X, tried.kind)
         nodes = []
         for node in tree.bottom_up():
             below, features = tree.subtree(node), found.features
@@ -639,13 +733,15 @@ class LogisticCombination(Combination):
                 nodes.append(FittedNode(empty, float("nan"), NodeOutcome("constant")))
                 on_step()
                 continue
-            fitted = table, below, features, regressions
-            if node == tree.root:
-                nodes.append(_fit_node(*fitted, tried, scale, found.score, MAX_STEPS))
-            else:
-                own = regressions.repeat(features, tried, scale)
-                fitted = _fit_node(*fitted, own[0], scale, own[1], FEW_STEPS)
-                nodes.append(replace(fitted, held_out=(), head=None))
+            own, n_steps = (tried, found.score), MAX_STEPS
+            if node != tree.root:
+                own, n_steps = regressions.repeat(features, tried, scale), FEW_STEPS
+            if whole is not table:
+                features = whole.features(below, learners[node])
+            fitted = _fit_node(table, below, features, regressions, *own, scale, n_steps)
+            if node != tree.root:
+                fitted = replace(fitted, held_out=(), head=None)
+            nodes.append(fitted)
             on_step()
         return nodes
 
@@ -656,8 +752,8 @@ def _fit_node(
     features: Features,
     regressions: Regressions,
     tried: Tried,
-    scale: int,
     score: float,
+    scale: int,
     n_steps: int,
 ) -> FittedNode:
     """Fit one node on all rows as it was tried."""

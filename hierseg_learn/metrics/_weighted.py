@@ -222,7 +222,10 @@ def _distances(view: View, groups: list[np.ndarray], draw: int) -> tuple[np.ndar
     for table, group in zip(distances, groups, strict=True):
         mapped = (points @ group[:, used].T).astype(np.float64)
         norms = np.einsum("ij,ij->i", mapped, mapped)
-        np.maximum(norms[:, None] + norms - 2 * mapped @ mapped.T, 0, out=table)
+        np.matmul(-2 * mapped, mapped.T, out=table)
+        table += norms
+        table += norms[:, None]
+        np.maximum(table, 0, out=table)
     return distances, view.codes[rows]
 
 
@@ -235,24 +238,29 @@ def learn_weights(distances: np.ndarray, codes: np.ndarray) -> np.ndarray:
     from ..kernels.pairs import NeighborShares
 
     known, n_groups = np.bincount(codes)[codes] > 1, len(distances)
-    scale = _typical(distances.sum(axis=0)[known])
+    ones = np.ones(n_groups)
+    scale = _typical(distances, known, ones)
     if not scale > 0:  # no class has two rows, or no rows differ
-        return np.ones(n_groups)
+        return ones
     # in these units, equal weights make a typical distance the number of groups
     shares = NeighborShares(distances, codes, unit=scale / n_groups)
     found = minimize(
         shares.loss_and_gradient,
-        np.ones(n_groups),
+        ones,
         jac=True,
         bounds=[(0, None)] * n_groups,
         method="L-BFGS-B",
         options={"maxiter": 50},
     )
-    spread = _typical(np.tensordot(found.x, distances, 1)[known])
-    return found.x * scale / spread if spread > 0 else np.ones(n_groups)
+    spread = _typical(distances, known, found.x)
+    return found.x * scale / spread if spread > 0 else ones
 
 
-def _typical(distances: np.ndarray) -> float:
-    """Median of distances, or their mean where most are zero."""
-    some = distances[:: max(len(distances) // MAX_TYPICAL, 1)]
-    return float(np.median(some) or distances.mean()) if distances.size else 0.0
+def _typical(distances: np.ndarray, known: np.ndarray, weights: np.ndarray) -> float:
+    """Median of weighted distances from some of the known rows, or the mean of all if it is 0."""
+    rows = np.flatnonzero(known)
+    if not len(rows):
+        return 0.0
+    some = rows[:: max(len(rows) // MAX_TYPICAL, 1)]
+    median = float(np.median(np.tensordot(weights, distances[:, some], 1)))
+    return median or float(np.tensordot(weights, distances[:, rows], 1).mean())
