@@ -27,7 +27,7 @@ from ._combination import (
     subsample,
 )
 from ._landmarks import RANK, ColumnsAndLandmarks
-from ._lda import ClassScatter, ShrinkageLDA, row_blocks, whitener
+from ._lda import BLOCK_ROWS, ClassScatter, ShrinkageLDA, row_blocks, whitener
 from ._training import MAX_STEPS, Softmax, fit_softmax
 from .block_sums import DRAWN_ROWS, LEAST_OF_CLASS
 from .cross_fitting import held_out_folds
@@ -47,6 +47,8 @@ SCALES = np.array([1.0, 1.25, 1.6, 2.0, 2.5, 3.2, 4.0, 5.0])
 GIVE_UP = 1.03
 # kinds of features that are not linear in the table
 LANDMARKS, WEIGHTED = "landmarks", "weighted landmarks"
+# kinds of features that are not learned: the same without any fold
+SHARED, NO_ROWS = ("columns", LANDMARKS), np.arange(0)
 # of the nodes below the root, whose regressions decide nothing
 FEW_STEPS = 20
 # relative decrease of the loss at which the search for weights ends, where held-out rows choose
@@ -71,7 +73,7 @@ BLOCK_LOGITS = 2**16
 class Offered:
     """Features of all rows, and the way back from their weights."""
 
-    rows: np.ndarray  # (n_samples, n_features) float32
+    across: np.ndarray  # (n_features, n_samples) float32
     # weights (n_features, n_classes) -> of columns (n_columns, n_classes) and of similarities
     back: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 
@@ -79,65 +81,75 @@ class Offered:
 class Features:
     """What is offered to the regression of one node: everything below it, in several kinds.
 
-    Shapes: `blocks` and `similarities` of every node, (n_samples, n_columns) float32: standardized
-    columns, and similarities to landmarks. `weighted` are similarities under weights of the
-    columns, if there are any, without each fold and of all rows. `whiteners` keeps those of blocks,
-    which parents need again, by what `names` the nodes.
+    Shapes: `blocks` by node, (n_samples, n_columns) float32: standardized columns, so many as
+    `widths` says of the nodes that are offered; `similarities` of these nodes to landmarks.
+    `weighted` are similarities under weights of the columns, if there are any, without each fold
+    and of all rows. `whiteners` keeps those of nodes, which parents need again.
     """
 
     def __init__(
         self,
-        blocks: list[np.ndarray],
+        blocks: Sequence[np.ndarray],
+        widths: dict[int, int],
         similarities: list[np.ndarray],
         learner: ShrinkageLDA,
         weighted: Sequence[list[np.ndarray]] = (),
         whiteners: dict[tuple, np.ndarray] | None = None,
-        names: Sequence[int] | None = None,
     ) -> None:
-        names = range(len(blocks)) if names is None else names
-        self._blocks = {
-            name: block for name, block in zip(names, blocks, strict=True) if block.shape[1]
-        }
+        self._blocks = blocks
+        self._widths = {node: width for node, width in widths.items() if width}
         self._whiteners = {} if whiteners is None else whiteners
         self._learner = learner
-        self._columns = np.concatenate(blocks, axis=1)
         self._similarities = np.concatenate(similarities, axis=1)
         self._weighted = [np.concatenate(own, axis=1) for own in weighted]
-        self.n_columns = self._columns.shape[1]
+        self.n_columns = sum(self._widths.values())
 
     @property
     def kinds(self) -> list[str]:
         """The kinds that are tried for any data."""
-        n_directions = min(self._columns.shape)
+        n_directions = min(self.n_columns, len(self._similarities))
         return [
             "columns",
             *(["whitened"] if n_directions <= MAX_WHITENED else []),
-            *(["whitened by node"] if len(self._blocks) > 1 else []),
+            *(["whitened by node"] if len(self._widths) > 1 else []),
             *([LANDMARKS] if self._similarities.shape[1] else []),
         ]
 
     def offer(self, kind: str, codes: np.ndarray, known: np.ndarray, fold: int = -1) -> Offered:
         """Features of a kind, which may be learned from known rows, those without a fold."""
         if kind == "whitened by node":
-            maps = [self._whitener_of(node, codes, known, fold) for node in self._blocks]
-            blocks = [block @ own for block, own in zip(self._blocks.values(), maps)]
-            rows, turn = _few_directions(np.concatenate(blocks, axis=1))
+            maps = [self._whitener_of(node, codes, known, fold) for node in self._widths]
+            across, turn = _few_directions(self._side_by_side(maps))
             stops = np.cumsum([len(own) for own in maps])[:-1]
-            return Offered(rows, partial(_back_by_node, maps, stops, turn))
-        rows, turn = self._directions
+            return Offered(across, partial(_back_by_node, maps, stops, turn))
+        across, turn = self._directions
         if kind == "columns":
-            return Offered(rows, partial(_back, turn, None))
+            return Offered(across, partial(_back, turn, None))
         if kind == "whitened":
-            whitener = self._whitener(rows, codes, known)
-            return Offered(rows @ whitener, partial(_back, turn, whitener))
+            whitener = self._whitener(across.T, codes, known)
+            return Offered(whitener.T @ across, partial(_back, turn, whitener))
         size = SIZE / np.sqrt(self.n_columns)
         similarities = self._similarities if kind == LANDMARKS else self._weighted[fold]
-        rows = np.concatenate([size * rows, SIZE * similarities], axis=1)
-        return Offered(rows, partial(_back_beside, turn, size, self._directions[0].shape[1]))
+        beside = np.empty((len(across) + similarities.shape[1], across.shape[1]), across.dtype)
+        np.multiply(size, across, out=beside[: len(across)])
+        np.multiply(SIZE, similarities.T, out=beside[len(across) :])
+        return Offered(beside, partial(_back_beside, turn, size, len(across)))
 
     @cached_property
     def _directions(self) -> tuple[np.ndarray, np.ndarray | None]:
-        return _few_directions(self._columns)
+        return _few_directions(self._side_by_side())
+
+    def _side_by_side(self, maps: Sequence[np.ndarray] | None = None) -> np.ndarray:
+        """Columns of all nodes, (n_columns, n_samples), or what maps make of them."""
+        found, start = np.empty((self.n_columns, len(self._similarities)), dtype=np.float32), 0
+        for place, (node, width) in enumerate(self._widths.items()):
+            own = found[start : start + width]
+            if maps is None:
+                own[:] = self._blocks[node].T
+            else:
+                np.matmul(maps[place].T, self._blocks[node].T, out=own)
+            start += width
+        return found
 
     def _whitener_of(
         self, node: int, codes: np.ndarray, known: np.ndarray, fold: int
@@ -156,21 +168,22 @@ class Features:
         return whitener(scatter, shrinkage).T.astype(np.float32)
 
 
-def _few_directions(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-    """Rows along no more directions than there are rows, which changes no regression.
+def _few_directions(across: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+    """Rows, (n_columns, n_samples), along no more directions than there are rows.
 
-    Also returns the directions, (n_columns, n_directions); None where rows stay as they are.
+    That changes no regression. Also returns the directions, (n_columns, n_directions); None where
+    rows stay as they are.
     """
-    if rows.shape[1] <= len(rows):
-        return rows, None
-    factor, order, rank, _ = dpstrf((rows @ rows.T).astype(np.float64), tol=-1.0)
+    if len(across) <= across.shape[1]:
+        return across, None
+    factor, order, rank, _ = dpstrf((across.T @ across).astype(np.float64), tol=-1.0)
     # what is left of a row after those before it, along no direction of theirs
     left = np.square(np.diag(factor)[:rank])
     rank = int(np.count_nonzero(left > RANK**2 * left.max(initial=0.0)))
     kept = order[:rank] - 1
-    turn = solve_triangular(factor[:rank, :rank], rows[kept].astype(np.float64), trans="T").T
+    turn = solve_triangular(factor[:rank, :rank], across[:, kept].T.astype(np.float64), trans="T")
     turn = turn.astype(np.float32)
-    return rows @ turn, turn
+    return turn @ across, turn.T
 
 
 def _back(
@@ -309,7 +322,7 @@ class Regressions:
         offered = features.offer(tried.kind, codes, np.arange(len(codes)))
         model = self._last(offered, codes, tried, n_steps).scaled(SCALES[scale], self.log_priors)
         if not tried.fits:
-            space = LogitSpace.of(model.weights, model.products(offered.rows), codes)
+            space = LogitSpace.of(model.weights, model.products(offered.across).T, codes)
             return offered.back(model.weights), model.intercepts, space
         logits = np.empty((len(self._codes), self._n_classes))
         for fold, (_, products) in zip(self._folds, tried.fits, strict=True):
@@ -323,7 +336,7 @@ class Regressions:
     ) -> Softmax:
         """Regression on rows with a penalty, which follows a stronger one if there is time."""
         path = [tried.penalty] if n_steps < MAX_STEPS else [10 * tried.penalty, tried.penalty]
-        *_, model = fit_softmax(offered.rows, codes, self._n_classes, path, n_steps)
+        *_, model = fit_softmax(offered.across, codes, self._n_classes, path, n_steps)
         return model
 
     def held_out(self, tried: Tried, scale: int) -> tuple[HeldOut, ...]:
@@ -357,7 +370,8 @@ class Regressions:
         Only of the best are the fits kept.
         """
         folds = range(len(self._folds))
-        paths = [self._path(features, kind, fold, penalties, n_steps) for fold in folds]
+        shared = features.offer(kind, self._codes, NO_ROWS) if kind in SHARED else None
+        paths = [self._path(features, kind, fold, penalties, n_steps, shared) for fold in folds]
         found: list[Tried] = []
         lowest = np.inf
         for penalty in penalties:
@@ -381,13 +395,14 @@ class Regressions:
         fold: int,
         penalties: Sequence[float],
         n_steps: int,
+        offered: Offered | None,
     ) -> Iterator[tuple[Softmax, np.ndarray]]:
         """Regressions on the rows without a fold, and what they make of all rows."""
         rows = self._known[fold]
-        offered = features.offer(kind, self._codes, rows, fold).rows
-        known = self._codes[rows], self._n_classes
-        for model in fit_softmax(offered[rows], *known, penalties, n_steps, ROUGH):
-            yield model, model.products(offered)
+        across = (offered or features.offer(kind, self._codes, rows, fold)).across
+        known = np.take(across, rows, axis=1), self._codes[rows], self._n_classes
+        for model in fit_softmax(*known, penalties, n_steps, ROUGH):
+            yield model, model.products(across).T
 
     def _score(self, place: int, fit: tuple[Softmax, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         """Sum of log losses, and number of right rows, of a fold for every scale: (n_scales,)."""
@@ -454,6 +469,28 @@ class Similarities:
         )
 
 
+@dataclass(frozen=True)
+class StandardizedBlocks(Sequence[np.ndarray]):
+    """Columns of every node, (n_samples, n_columns) float32: standardized when they are taken."""
+
+    _X: np.ndarray  # (n_samples, n_features)
+    _used: list[np.ndarray]  # columns of every node
+    _mean: np.ndarray  # (n_features,)
+    _scale: np.ndarray  # (n_features,)
+
+    def __len__(self) -> int:
+        return len(self._used)
+
+    def __getitem__(self, node: int) -> np.ndarray:
+        own = self._used[node]
+        mean, scale = self._mean[own], self._scale[own]
+        found = np.empty((len(self._X), len(own)), dtype=np.float32)
+        for start in range(0, len(found), BLOCK_ROWS):
+            block = slice(start, start + BLOCK_ROWS)
+            found[block] = (self._X[block, own] - mean) / scale
+        return found
+
+
 def _by_blocks(
     function: Callable[[np.ndarray], np.ndarray], rows: np.ndarray, n_columns: int
 ) -> np.ndarray:
@@ -472,7 +509,7 @@ class Table:
     _mean: np.ndarray  # (n_features,)
     _scale: np.ndarray  # (n_features,)
     _used: list[np.ndarray]  # columns of every node that vary
-    _rows: list[np.ndarray]  # (n_samples, n_columns) float32: these, standardized
+    _rows: Sequence[np.ndarray]  # (n_samples, n_columns) float32: these, standardized
     _similar: Similarities
     # under weights of the columns, without each fold and of all rows; empty until they are weighted
     _weighted: tuple[Similarities, ...] = ()
@@ -506,11 +543,8 @@ class Table:
 
     def over(self, X: np.ndarray, kind: str) -> Table:
         """All rows of the table, as a kind of features needs them."""
-        rows = [
-            _by_blocks(partial(_standardize, block, self._mean, self._scale), X, len(block))
-            for block in self._used
-        ]
-        similar = Similarities([], [own[:, :0] for own in rows])
+        rows = StandardizedBlocks(X, self._used, self._mean, self._scale)
+        similar = Similarities([], [np.empty((len(X), 0), np.float32)] * len(rows))
         if kind in (LANDMARKS, WEIGHTED):
             similar = Similarities.of(self._similar.embeds, rows)
         again = (similar,) if kind == WEIGHTED else ()
@@ -564,11 +598,11 @@ class Table:
 
     def features(self, nodes: Sequence[int], learner: ShrinkageLDA) -> Features:
         """Features of some nodes together."""
-        blocks, similarities, *weighted = (
-            [own[node] for node in nodes]
-            for own in (self._rows, self._similar.values, *(own.values for own in self._weighted))
+        similarities, *weighted = (
+            [own.values[node] for node in nodes] for own in (self._similar, *self._weighted)
         )
-        return Features(blocks, similarities, learner, weighted, self._whiteners, nodes)
+        widths = {node: len(self._used[node]) for node in nodes}
+        return Features(self._rows, widths, similarities, learner, weighted, self._whiteners)
 
     def over_table(
         self, nodes: Sequence[int], weights: tuple[np.ndarray, np.ndarray], lifted: bool
@@ -603,12 +637,6 @@ def _spread(X: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     scale = np.sqrt(squares / len(X))
     largest = np.max([np.abs(block).max(axis=0) for _, block in row_blocks(X)], axis=0)
     return mean, scale, scale > least_spread(largest, X.dtype)
-
-
-def _standardize(
-    columns: np.ndarray, mean: np.ndarray, scale: np.ndarray, rows: np.ndarray
-) -> np.ndarray:
-    return (rows[:, columns] - mean[columns]) / scale[columns]
 
 
 def _choosing(codes: np.ndarray, groups: np.ndarray | None) -> tuple[np.ndarray, np.ndarray | None]:

@@ -420,9 +420,9 @@ class Softmax:
     weights: np.ndarray  # (n_features, n_classes)
     intercepts: np.ndarray  # (n_classes,)
 
-    def products(self, features: np.ndarray) -> np.ndarray:
-        """Logits less intercepts of rows, (n_rows, n_features): (n_rows, n_classes) float64."""
-        return (features @ self.weights.astype(features.dtype)).astype(np.float64)
+    def products(self, across: np.ndarray) -> np.ndarray:
+        """Logits less intercepts of rows, (n_features, n_rows): (n_classes, n_rows) float64."""
+        return (self.weights.T.astype(across.dtype) @ across).astype(np.float64)
 
     def scaled(self, scale: float, log_priors: np.ndarray) -> Softmax:
         """Multiply log-odds, less those of the priors, (n_classes,)."""
@@ -433,7 +433,7 @@ class Softmax:
 
 
 def fit_softmax(
-    features: np.ndarray,
+    across: np.ndarray,
     codes: np.ndarray,
     n_classes: int,
     penalties: Sequence[float],
@@ -443,19 +443,17 @@ def fit_softmax(
     """Fit a softmax regression for every penalty, each from the weights of the last.
 
     The mean log loss plus half the penalty times the squared weights is least; intercepts are free.
-    Shapes: `features` (n_samples, n_features) float32, `codes` (n_samples,) int.
+    Shapes: `across` (n_features, n_samples) float32, so that sums over the classes are over long
+    runs; `codes` (n_samples,) int.
     """
     seen, places = np.unique(codes, return_inverse=True)
-    (n_rows, n_features), n_seen = features.shape, len(seen)
+    (n_features, n_rows), n_seen = across.shape, len(seen)
     own = places * n_rows + np.arange(n_rows)
-    # a row for every class: sums over the classes are then over long runs
-    across = np.ascontiguousarray(features.T)
-    del features
 
     def loss_grad(penalty: float, flat: np.ndarray) -> tuple[float, np.ndarray]:
         both = flat.reshape(n_features + 1, n_seen)
         weights, intercepts = both[:-1], both[-1]
-        logits = (weights.T.astype(across.dtype) @ across).astype(np.float64)
+        logits = Softmax(weights, intercepts).products(across)
         logits += intercepts[:, None]
         logits -= logits.max(axis=0)
         told = float(logits.take(own).sum())
