@@ -13,7 +13,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 PACKAGE = REPOSITORY / "hierseg_learn"
 FILES = sorted(PACKAGE.rglob("*.py"))
 MAX_CODE_LINES = 500
-MAX_FILES = 190
+MAX_FILES = 191
 
 # What each part of the package may import of the others, in the order of the data flow: images and
 # trees below, the table between the transformer and the classifier, and the users of fitted models

@@ -10,8 +10,9 @@ from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression
 
 from hierseg_learn import HierarchicalMetricClassifier
-from hierseg_learn.metrics import NCA, LogisticCombination, ShrinkageLDA
-from hierseg_learn.metrics._logistic import SCALES, Features
+from hierseg_learn.metrics import NCA, LogisticCombination, ShrinkageLDA, _logistic
+from hierseg_learn.metrics._logistic import SCALES
+from hierseg_learn.metrics._logit_features import Features
 from hierseg_learn.metrics._training import fit_softmax
 from hierseg_learn.metrics.posteriors import LogitSpace
 from tests.tables import named_table
@@ -230,3 +231,35 @@ def test_regressions_alone_are_learned_where_they_are_good():
 def test_projections_are_left_where_regressions_do_not_compare(params):
     X, y = named_table(40)
     assert fit(X, y, combination="auto", **params).combination_ == "projection"
+
+
+# Many rows
+
+
+@pytest.mark.parametrize("curved_table", [False, True])
+def test_of_many_rows_some_choose_and_all_are_fitted(monkeypatch, curved_table):
+    X, y = xor(900) if curved_table else named_table(900, n_classes=3, signal=1.0)
+    whole = fit(X[:800], y[:800])
+    monkeypatch.setattr(_logistic, "DRAWN_ROWS", 400)
+    some = fit(X[:800], y[:800])
+    outcomes = [str(model.node_outcomes_.iloc[-1]).split(", penalty")[0] for model in (whole, some)]
+    assert outcomes[0] == outcomes[1]
+    assert abs(some.score(X[800:], y[800:]) - whole.score(X[800:], y[800:])) <= 0.04
+    # the same table in another order of rows chooses the same rows
+    order = np.random.default_rng(0).permutation(800)
+    again = fit(X[:800].iloc[order], y[:800][order])
+    assert_allclose(again.predict_proba(X[800:]), some.predict_proba(X[800:]), atol=1e-9)
+
+
+def test_rows_that_choose_keep_the_shares_of_classes_and_their_copies():
+    codes = np.repeat([0, 1, 2], [60_000, 30_000, 40])
+    groups = np.arange(len(codes))
+    groups[1::2] = groups[::2]
+    rows, of_rows = _logistic._choosing(codes, groups)
+    counts = np.bincount(codes[rows])
+    assert_allclose(counts[:2] / counts[:2].sum(), [2 / 3, 1 / 3], atol=1e-3)
+    assert counts[2] == 30
+    assert len(rows) <= 20_000 + 33
+    # numbers of groups are places of their first rows, and equal where groups are
+    assert_array_equal(of_rows[of_rows], of_rows)
+    assert_array_equal(groups[rows[of_rows]], groups[rows])

@@ -1,0 +1,355 @@
+"""What softmax regressions are offered: standardized columns, and similarities to landmarks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
+
+import numpy as np
+from scipy.linalg import solve_triangular
+from scipy.linalg.lapack import dpstrf
+
+from ..utils.spread import least_spread
+from ._combination import subsample
+from ._landmarks import RANK, ColumnsAndLandmarks
+from ._lda import BLOCK_ROWS, ClassScatter, ShrinkageLDA, row_blocks, whitener
+from .lift import NO_EMBEDDING, Lift, NodeEmbedding
+
+# kinds of features that are not linear in the table
+LANDMARKS, WEIGHTED = "landmarks", "weighted landmarks"
+# columns, or directions of the rows, of which the scatter is still whitened
+MAX_WHITENED = 1000
+# landmarks of a node, at least
+MIN_LANDMARKS = 15
+# size of similarities, and of columns beside them, that the penalties are made for
+SIZE = 3.0
+# rows that the weights are computed from
+WEIGHT_ROWS = 1000
+
+# rows that a regression knew, and its weights of columns and of similarities
+Known = tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]
+
+
+@dataclass(frozen=True)
+class Offered:
+    """Features of all rows, and the way back from their weights."""
+
+    across: np.ndarray  # (n_features, n_samples) float32
+    # weights (n_features, n_classes) -> of columns (n_columns, n_classes) and of similarities
+    back: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+
+
+class Features:
+    """What is offered to the regression of one node: everything below it, in several kinds.
+
+    Shapes: `blocks` by node, (n_samples, n_columns) float32: standardized columns, so many as
+    `widths` says of the nodes that are offered; `similarities` of these nodes to landmarks.
+    `weighted` are similarities under weights of the columns, if there are any, without each fold
+    and of all rows. `whiteners` keeps those of nodes, which parents need again.
+    """
+
+    def __init__(
+        self,
+        blocks: Sequence[np.ndarray],
+        widths: dict[int, int],
+        similarities: list[np.ndarray],
+        learner: ShrinkageLDA,
+        weighted: Sequence[list[np.ndarray]] = (),
+        whiteners: dict[tuple, np.ndarray] | None = None,
+    ) -> None:
+        self._blocks = blocks
+        self._widths = {node: width for node, width in widths.items() if width}
+        self._whiteners = {} if whiteners is None else whiteners
+        self._learner = learner
+        self._similarities = np.concatenate(similarities, axis=1)
+        self._weighted = [np.concatenate(own, axis=1) for own in weighted]
+        self.n_columns = sum(self._widths.values())
+
+    @property
+    def kinds(self) -> list[str]:
+        """The kinds that are tried for any data."""
+        n_directions = min(self.n_columns, len(self._similarities))
+        return [
+            "columns",
+            *(["whitened"] if n_directions <= MAX_WHITENED else []),
+            *(["whitened by node"] if len(self._widths) > 1 else []),
+            *([LANDMARKS] if self._similarities.shape[1] else []),
+        ]
+
+    def offer(self, kind: str, codes: np.ndarray, known: np.ndarray, fold: int = -1) -> Offered:
+        """Features of a kind, which may be learned from known rows, those without a fold."""
+        if kind == "whitened by node":
+            maps = [self._whitener_of(node, codes, known, fold) for node in self._widths]
+            across, turn = _few_directions(self._side_by_side(maps))
+            stops = np.cumsum([len(own) for own in maps])[:-1]
+            return Offered(across, partial(_back_by_node, maps, stops, turn))
+        across, turn = self._directions
+        if kind == "columns":
+            return Offered(across, partial(_back, turn, None))
+        if kind == "whitened":
+            whitener = self._whitener(across.T, codes, known)
+            return Offered(whitener.T @ across, partial(_back, turn, whitener))
+        size = SIZE / np.sqrt(self.n_columns)
+        similarities = self._similarities if kind == LANDMARKS else self._weighted[fold]
+        beside = np.empty((len(across) + similarities.shape[1], across.shape[1]), across.dtype)
+        np.multiply(size, across, out=beside[: len(across)])
+        np.multiply(SIZE, similarities.T, out=beside[len(across) :])
+        return Offered(beside, partial(_back_beside, turn, size, len(across)))
+
+    @cached_property
+    def _directions(self) -> tuple[np.ndarray, np.ndarray | None]:
+        return _few_directions(self._side_by_side())
+
+    def _side_by_side(self, maps: Sequence[np.ndarray] | None = None) -> np.ndarray:
+        """Columns of all nodes, (n_columns, n_samples), or what maps make of them."""
+        found, start = np.empty((self.n_columns, len(self._similarities)), dtype=np.float32), 0
+        for place, (node, width) in enumerate(self._widths.items()):
+            own = found[start : start + width]
+            if maps is None:
+                own[:] = self._blocks[node].T
+            else:
+                np.matmul(maps[place].T, self._blocks[node].T, out=own)
+            start += width
+        return found
+
+    def _whitener_of(
+        self, node: int, codes: np.ndarray, known: np.ndarray, fold: int
+    ) -> np.ndarray:
+        key = node, fold, self._learner.shrinkage
+        if key not in self._whiteners:
+            self._whiteners[key] = self._whitener(self._blocks[node], codes, known)
+        return self._whiteners[key]
+
+    def _whitener(self, rows: np.ndarray, codes: np.ndarray, known: np.ndarray) -> np.ndarray:
+        """Map under which the shrunk scatter of some rows within classes is the identity."""
+        rows = rows[known].astype(np.float64)
+        rows -= rows.mean(axis=0)
+        scatter = ClassScatter.of(rows, codes[known], int(codes.max()) + 1)
+        shrinkage = self._learner.choose_shrinkage([(slice(None), rows)], codes[known], scatter)
+        return whitener(scatter, shrinkage).T.astype(np.float32)
+
+
+def _few_directions(across: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+    """Rows, (n_columns, n_samples), along no more directions than there are rows.
+
+    That changes no regression. Also returns the directions, (n_columns, n_directions); None where
+    rows stay as they are.
+    """
+    if len(across) <= across.shape[1]:
+        return across, None
+    factor, order, rank, _ = dpstrf((across.T @ across).astype(np.float64), tol=-1.0)
+    # what is left of a row after those before it, along no direction of theirs
+    left = np.square(np.diag(factor)[:rank])
+    rank = int(np.count_nonzero(left > RANK**2 * left.max(initial=0.0)))
+    kept = order[:rank] - 1
+    turn = solve_triangular(factor[:rank, :rank], across[:, kept].T.astype(np.float64), trans="T")
+    turn = turn.astype(np.float32)
+    return turn @ across, turn.T
+
+
+def _back(
+    turn: np.ndarray | None, whitener: np.ndarray | None, weights: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    weights = weights if whitener is None else whitener @ weights
+    return (weights if turn is None else turn @ weights), weights[:0]
+
+
+def _back_by_node(
+    maps: list[np.ndarray], stops: np.ndarray, turn: np.ndarray | None, weights: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    over, none = _back(turn, None, weights)
+    blocks = [own @ part for own, part in zip(maps, np.split(over, stops))]
+    return np.concatenate(blocks), none
+
+
+def _back_beside(
+    turn: np.ndarray | None, size: float, n_own: int, weights: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    return _back(turn, None, size * weights[:n_own])[0], SIZE * weights[n_own:]
+
+
+@dataclass(frozen=True)
+class Similarities:
+    """Similarities of all rows to the landmarks of every node."""
+
+    embeds: list[ColumnsAndLandmarks]
+    values: list[np.ndarray]  # (n_samples, n_similar) float32
+
+    @classmethod
+    def of(cls, embeds: list[ColumnsAndLandmarks], rows: Sequence[np.ndarray]) -> Similarities:
+        """Of standardized rows, (n_samples, n_columns) for every node."""
+        return cls(
+            embeds,
+            [_by_blocks(e.similarities, r, e.turn.shape[1]) for e, r in zip(embeds, rows)],
+        )
+
+
+@dataclass(frozen=True)
+class StandardizedBlocks(Sequence[np.ndarray]):
+    """Columns of every node, (n_samples, n_columns) float32: standardized when they are taken."""
+
+    _X: np.ndarray  # (n_samples, n_features)
+    _used: list[np.ndarray]  # columns of every node
+    _mean: np.ndarray  # (n_features,)
+    _scale: np.ndarray  # (n_features,)
+
+    def __len__(self) -> int:
+        return len(self._used)
+
+    def __getitem__(self, node: int) -> np.ndarray:
+        own = self._used[node]
+        mean, scale = self._mean[own], self._scale[own]
+        found = np.empty((len(self._X), len(own)), dtype=np.float32)
+        for start in range(0, len(found), BLOCK_ROWS):
+            block = slice(start, start + BLOCK_ROWS)
+            found[block] = (self._X[block, own] - mean) / scale
+        return found
+
+
+def _by_blocks(
+    function: Callable[[np.ndarray], np.ndarray], rows: np.ndarray, n_columns: int
+) -> np.ndarray:
+    """What a function of rows in float64 makes of all of them: (n_rows, n_columns) float32."""
+    found = np.empty((len(rows), n_columns), dtype=np.float32)
+    for place, block in row_blocks(rows):
+        found[place] = function(block)
+    return found
+
+
+@dataclass(frozen=True)
+class Table:
+    """The standardized columns of all nodes, and similarities to landmarks."""
+
+    _n_features: int
+    _mean: np.ndarray  # (n_features,)
+    _scale: np.ndarray  # (n_features,)
+    _used: list[np.ndarray]  # columns of every node that vary
+    _rows: Sequence[np.ndarray]  # (n_samples, n_columns) float32: these, standardized
+    _similar: Similarities
+    # under weights of the columns, without each fold and of all rows; empty until they are weighted
+    _weighted: tuple[Similarities, ...] = ()
+    # whiteners of nodes, which several regressions need
+    _whiteners: dict[tuple, np.ndarray] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls,
+        X: np.ndarray,
+        some: np.ndarray,
+        columns: tuple[np.ndarray, ...],
+        n_landmarks: int,
+        random_state: int,
+    ) -> Table:
+        """Some rows of a table, standardized as all of it, and landmarks that are drawn of them."""
+        mean, scale, kept = _spread(X)
+        used = [block[kept[block]] for block in columns]
+        n_nodes = max(sum(bool(len(block)) for block in used), 1)
+        n_each = max(n_landmarks // n_nodes, MIN_LANDMARKS) if n_landmarks else 0
+        own = X[some].astype(np.float64)
+        rows = [(own[:, block] - mean[block]) / scale[block] for block in used]
+        embeds = [
+            ColumnsAndLandmarks.of(block, n_each if block.shape[1] else 0, random_state)
+            for block in rows
+        ]
+        similar = Similarities.of(embeds, rows)
+        return cls(
+            X.shape[1], mean, scale, used, [block.astype(np.float32) for block in rows], similar
+        )
+
+    def over(self, X: np.ndarray, kind: str) -> Table:
+        """All rows of the table, as a kind of features needs them."""
+        rows = StandardizedBlocks(X, self._used, self._mean, self._scale)
+        similar = Similarities([], [np.empty((len(X), 0), np.float32)] * len(rows))
+        if kind in (LANDMARKS, WEIGHTED):
+            similar = Similarities.of(self._similar.embeds, rows)
+        again = (similar,) if kind == WEIGHTED else ()
+        return replace(self, _rows=rows, _similar=similar, _weighted=again, _whiteners={})
+
+    def weighted(self, nodes: Sequence[int], found: list[Known]) -> Table:
+        """Weigh the columns of some nodes by the slopes of regressions, in which these come."""
+        before = self._weighted or [self._similar] * len(found)
+        rows = [own.astype(np.float64) for own in self._rows]
+        again = []
+        for similar, (known, weights) in zip(before, found, strict=True):
+            embeds, some, starts = list(similar.embeds), subsample(known, WEIGHT_ROWS), [0, 0]
+            slopes = {}
+            for node in nodes:
+                embed, block = embeds[node], rows[node]
+                stops = [starts[0] + block.shape[1], starts[1] + embed.turn.shape[1]]
+                own, of_kernel = (
+                    part[slice(*ends)] for part, *ends in zip(weights, starts, stops, strict=True)
+                )
+                slopes[node] = embed.slopes(block[some], own, of_kernel)
+                starts = stops
+            largest = max((own.mean() for own in slopes.values() if len(own)), default=0.0)
+            for node, own in slopes.items():
+                if own.any():
+                    size = float(np.sqrt(own.mean() / largest))
+                    embeds[node] = embeds[node].weighted(own / own.mean(), size, rows[node][known])
+            again.append(Similarities.of(embeds, rows))
+        return replace(self, _weighted=tuple(again))
+
+    def of_kind(self, kind: str) -> Table:
+        """The same with the similarities that a kind of features takes."""
+        return replace(self, _similar=self._weighted[-1]) if kind == WEIGHTED else self
+
+    @cached_property
+    def lift(self) -> Lift:
+        """Columns of every node and its similarities, side by side."""
+        return Lift(
+            tuple(
+                NodeEmbedding(
+                    block,
+                    self._mean[block],
+                    self._scale[block],
+                    embed,
+                    len(block) + embed.turn.shape[1],
+                )
+                if len(block)
+                else NO_EMBEDDING
+                for block, embed in zip(self._used, self._similar.embeds, strict=True)
+            )
+        )
+
+    def features(self, nodes: Sequence[int], learner: ShrinkageLDA) -> Features:
+        """Features of some nodes together."""
+        similarities, *weighted = (
+            [own.values[node] for node in nodes] for own in (self._similar, *self._weighted)
+        )
+        widths = {node: len(self._used[node]) for node in nodes}
+        return Features(self._rows, widths, similarities, learner, weighted, self._whiteners)
+
+    def over_table(
+        self, nodes: Sequence[int], weights: tuple[np.ndarray, np.ndarray], lifted: bool
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Weights over the table or, lifted, over columns and similarities of all nodes.
+
+        `weights` are those of columns and of similarities, (n_columns, n_classes). Also returns
+        what intercepts lose by that: the logits of a row of means, (n_classes,).
+        """
+        own, similar = weights
+        n_columns = self.lift.n_columns if lifted else self._n_features
+        found, start, first = np.zeros((n_columns, own.shape[1])), 0, 0
+        for node in nodes:
+            block, n_similar = self._used[node], self._similar.values[node].shape[1]
+            part = own[start : start + len(block)]
+            if lifted:
+                places = self.lift.places[node]
+                found[places[: len(block)]] = part
+                if len(similar):
+                    found[places[len(block) :]] = similar[first : first + n_similar]
+            else:
+                found[block] = part / self._scale[block, None]
+            start, first = start + len(block), first + n_similar
+        moved = np.zeros(own.shape[1]) if lifted else self._mean @ found
+        return found, moved
+
+
+def _spread(X: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Means and deviations of the columns, (n_features,), and which of them vary."""
+    mean = sum(block.sum(axis=0) for _, block in row_blocks(X)) / len(X)
+    squares = sum(np.square(block - mean).sum(axis=0) for _, block in row_blocks(X))
+    scale = np.sqrt(squares / len(X))
+    largest = np.max([np.abs(block).max(axis=0) for _, block in row_blocks(X)], axis=0)
+    return mean, scale, scale > least_spread(largest, X.dtype)
