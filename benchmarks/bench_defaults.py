@@ -23,7 +23,6 @@ from _harness import (
     workers,
 )
 from _models import (
-    N_NEIGHBORS,
     accuracy_of_masks,
     describe,
     fill_missing,
@@ -233,7 +232,6 @@ def settings(patches: dict, results: dict[str, Any]) -> dict[str, Any]:
     """Return what has to be known to run it again."""
     return {
         **settings_of_folds(list(results)),
-        "n_neighbors": N_NEIGHBORS,
         "patches": patches,
         "n_explained_per_fold": N_EXPLAINED,
         "random_state": 0,

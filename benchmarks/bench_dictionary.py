@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 from _harness import Progress, parse_arguments, print_table, record, results_on_record, workers
-from _models import N_NEIGHBORS, accuracy_of_masks, fit_tree
+from _models import accuracy_of_masks, fit_tree
 from _training_photos import (
     CCP,
     EVERYWHERE,
@@ -79,7 +79,6 @@ def main(argv: Sequence[str] | None = None) -> None:
         print_table(rows_of_changes(results[name], milliseconds="milliseconds a photo"), name)
         settings = {
             **settings_of_folds(list(results)),
-            "n_neighbors": N_NEIGHBORS,
             "n_folds": {data: N_FOLDS.get(data, N_SPLITS) for data in results},
             "defaults": PatchDictionary(**params).get_params(),
             "random_state": SEED,

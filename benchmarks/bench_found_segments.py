@@ -24,7 +24,6 @@ from _harness import (
     workers,
 )
 from _models import (
-    N_NEIGHBORS,
     accuracy_of_masks,
     hog_features,
     predict_flat,
@@ -166,7 +165,6 @@ def settings(data: Bunch, n_parts: int) -> dict[str, Any]:
         "interval": "95%, t, variance corrected after Nadeau and Bengio (2003)",
         "descriptors": "default",
         "n_parts": n_parts,
-        "n_neighbors": N_NEIGHBORS,
         "hog": {"shape": HOG_SHAPE, "cell": HOG_CELL, "costs": HOG_COSTS},
     }
 
