@@ -131,7 +131,9 @@ class CondenseMixin:
         Columns are in an order that their names set, so that theirs does not matter.
         """
         rows, root_map, center = self._references, self._root_map, self._center
-        columns = self._by_name() if self._lift is None else slice(None)
+        columns = slice(None)
+        if self._lift is None and self._names() is not None:
+            columns = self._by_name()
         embedding = Embedding.of(root_map[:, columns], rows[:0, columns], center[columns])
         return np.concatenate(
             [

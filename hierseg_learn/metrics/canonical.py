@@ -6,8 +6,8 @@ steps are a fair sample. Rows with weights are drawn along the same order, befor
 
 References
 ----------
-.. [1] W. G. Madow. "On the Theory of Systematic Sampling, II". Annals of Mathematical Statistics 20,
-   1949.
+.. [1] W. G. Madow. "On the Theory of Systematic Sampling, II". Annals of Mathematical Statistics
+   20, 1949.
 """
 
 from __future__ import annotations
