@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import deepcopy
+from math import fsum
 from numbers import Integral
 from typing import Any, Self
 
@@ -264,10 +265,10 @@ def _as_copies(weights: np.ndarray, codes: np.ndarray, classes: np.ndarray) -> n
             f"sample_weight is above 0 for rows of 1 class, {classes.tolist()[0]!r}; a classifier "
             "needs at least 2."
         )
-    n_rows, total = len(weights), weights.sum()
+    n_rows, total = len(weights), fsum(weights)  # in any order of rows
     # one row cannot be fitted to, so these are shares
     if are_shares := total <= 1 + ROUNDING:
-        weights = weights * (n_rows / total)
+        weights = weights / total * n_rows
     elif total > MAX_COPIES * n_rows:
         raise ValueError(
             f"sample_weight asks for {total:.6g} copies of {n_rows} rows, expected at most "
