@@ -197,8 +197,9 @@ class HierarchicalMetricClassifier(
     prototypes_ : ndarray of shape (n_classes, n_features)
         Mean of the training rows of every class. Where node metrics are not linear, decisions
         compare with the means of the embedded rows instead.
-    sample_indices_ : ndarray of shape (n_kept,), int
-        Positions of the training rows that the model holds; only after `condense`.
+    sample_indices_ : ndarray of shape (n_held,), int
+        Positions, in the table that was fitted, of the rows that the model holds: once for every
+        copy where `fit` got `sample_weight`, and those that `condense` kept.
     agreement_ : float
         Share of other training rows to which the kept ones give the same class as all others do;
         only after `condense`, where neighbors vote.
@@ -249,8 +250,13 @@ class HierarchicalMetricClassifier(
     give. They also weigh the held-out rows that choose. Class means, and the covariance that the
     classes share, are those of all rows: every row is as good an estimate of them.
 
-    `fit` takes no `sample_weight`, since a neighbor is either there or not; rows are weighted by
-    sampling them again, as imbalanced-learn does.
+    With `sample_weight`, the model is that of a table in which every row occurs as many times as
+    its weight says, to the bit. The fractions of weights are drawn by systematic sampling [2]_,
+    seeded by `random_state`: every row, and every class, gets its weight rounded up or down, and in
+    the mean its weight. A class without a weight above 0 is dropped with its rows. Of shares, such
+    as the weights of :class:`~sklearn.ensemble.AdaBoostClassifier`, every class keeps a row or
+    more. Positions of training rows are those in the table that was given, and occur once for every
+    copy. `class_weight` and `priors` count copies.
 
     A table that is read block by block is never held in memory. ``combination="scatter"`` is then
     learned from sums over all rows, and so are the class means and the covariance of
@@ -270,6 +276,8 @@ class HierarchicalMetricClassifier(
     .. [1] E. Andrews, P. Mishra. "Explainable Metric Learning for Deflating Data Bias".
        arXiv:2407.04866, 2024. (The idea: local metrics, combined bottom-up. How parents are
        combined is this package's own design.)
+    .. [2] W. G. Madow. "On the Theory of Systematic Sampling, II". Annals of Mathematical
+       Statistics 20, 1949.
 
     Examples
     --------
@@ -336,7 +344,7 @@ class HierarchicalMetricClassifier(
         self.random_state = random_state
 
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X: Any, y: Any) -> Self:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Learn the node metrics and combine them.
 
         Parameters
@@ -347,6 +355,10 @@ class HierarchicalMetricClassifier(
             :class:`~hierseg_learn.table.RowBlocks`. See Notes.
         y : array-like of shape (n_samples,)
             The classes, also as a Series or Array of dask. None takes those of a stored table.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Numbers of copies of the rows, of fractions in the mean: 0 removes a row, and 2 is the
+            same as the row twice. Weights whose sum is at most 1 are shares, and are scaled to a
+            mean of 1. See Notes.
 
         Returns
         -------
@@ -356,16 +368,28 @@ class HierarchicalMetricClassifier(
         ------
         ValueError, TypeError
             If the table, the tree or a parameter is invalid, there is only one class, there are
-            fewer rows than neighbors, or `priors` are no probabilities of the classes.
+            fewer rows than neighbors, or `priors` are no probabilities of the classes; or if
+            `sample_weight` is negative, not finite or of another length, has a mean above 10 where
+            it is not 0, sums to less than 1 for a class that has any, or comes with a table that is
+            read block by block.
         """
         get_backend(self.device)  # raises at once if a GPU is asked for and missing
         sums, labels = None, y
+        if is_in_blocks(X) and sample_weight is not None:
+            raise ValueError(
+                "sample_weight needs a table in memory, got one that is read block by block; draw "
+                "its rows by their weights beforehand, or weigh classes by class_weight."
+            )
         if is_in_blocks(X):
             table = self._sum_blocks(X, y)
             X, y, labels, sums, remark = table.rows, table.y, table.labels, table.sums, table.remark
         else:
             remark = read_remark(X)
-        X, y = check_table(self, X, y, copy=True)
+        X, y = check_table(self, X, y, copy=sample_weight is None)
+        self._copied = self._n_given = None
+        if sample_weight is not None:
+            held = self._set_copies(X, y, sample_weight)
+            X, y = X[held], y[held]
         labels = y if sums is None else labels
         self.classes_, codes = np.unique(labels, return_inverse=True)
         counts = np.bincount(codes)
@@ -382,10 +406,8 @@ class HierarchicalMetricClassifier(
         self.column_nodes_ = self._layout.column_nodes
         backend = get_backend(self.device, n_values=X.size)
         self.device_ = backend.name
-        names, by_name = self._names(), np.arange(X.shape[1])
-        self._presence_columns = self._layout.presence_columns(names)
-        if names is not None:
-            by_name = np.array(sorted(by_name, key=names.__getitem__))
+        self._presence_columns = self._layout.presence_columns(self._names())
+        by_name = self._by_name()
         # learned from rows, columns and classes in an order that their contents and names set
         order, self._class_ranks = canonical_order(X, codes, by_name)
         self._row_ranks = np.argsort(order)
@@ -788,6 +810,11 @@ class HierarchicalMetricClassifier(
     def _names(self) -> list[str] | None:
         names = getattr(self, "feature_names_in_", None)
         return None if names is None else list(names)
+
+    def _by_name(self) -> np.ndarray:
+        """Columns in the order of their names, (n_features,) int."""
+        names, columns = self._names(), np.arange(self.n_features_in_)
+        return columns if names is None else np.array(sorted(columns, key=names.__getitem__))
 
     def _check_rows(self, X: Any) -> np.ndarray:
         check_is_fitted(self)

@@ -1,11 +1,12 @@
-"""Fewer training rows for a fitted model: prototypes of every class, and votes by them."""
+"""Other training rows than those given: copies by weights, or fewer, prototypes of every class."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import deepcopy
+from math import fsum
 from numbers import Integral
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from sklearn.cluster import kmeans_plusplus
@@ -17,7 +18,9 @@ from ..kernels.threads import single_blas_thread
 from ..metrics import VoteCalibration
 from ..metrics.base import BLOCK_ROWS
 from ..metrics.calibration import imitate_votes
+from ..metrics.canonical import draw_copies
 from ..metrics.ties import find_tied
+from ..table.checks import check_sample_weight
 from ._calibration import AUTO_NEIGHBORS
 from .votes import Embedding, vote_weights
 
@@ -27,10 +30,19 @@ TRIED_NEIGHBORS = (1, 2, 3, 7, *AUTO_NEIGHBORS)
 MAX_QUERIES = 4096
 # steps of k-means
 MAX_STEPS = 20
+# copies of a row in the mean: of more, too few rows differ for copies to be told from rows that are
+# alike by nature, and a model would rest on few rows
+MAX_COPIES = 10
+# weights that are as near to a whole number, or sums as near to 1, differ by rounding
+ROUNDING = 1e-9
 
 
 class CondenseMixin:
-    """Condensing of :class:`~hierseg_learn.HierarchicalMetricClassifier`."""
+    """The rows that :class:`~hierseg_learn.HierarchicalMetricClassifier` holds."""
+
+    # places of held rows in the table given to `fit`, (n_held,) int, where they are copies
+    _copied: np.ndarray | None = None
+    _n_given: int | None = None  # rows of that table, where rows are copies
 
     def condense(self, n_prototypes: int = 50) -> Self:
         """Keep a few training rows of every class, for a small model that predicts fast.
@@ -49,7 +61,7 @@ class CondenseMixin:
         -------
         condensed : HierarchicalMetricClassifier
             A fitted copy that holds the kept rows only. Its `sample_indices_` are their positions
-            among the training rows. This model stays as it is.
+            in the table that was fitted. This model stays as it is.
 
         Raises
         ------
@@ -120,10 +132,9 @@ class CondenseMixin:
         Columns are in an order that their names set, so that theirs does not matter.
         """
         rows, root_map, center = self._references, self._root_map, self._center
-        names = self._names()
         columns = slice(None)
-        if self._lift is None and names is not None:
-            columns = np.array(sorted(range(len(names)), key=names.__getitem__))
+        if self._lift is None and self._names() is not None:
+            columns = self._by_name()
         embedding = Embedding.of(root_map[:, columns], rows[:0, columns], center[columns])
         return np.concatenate(
             [
@@ -148,7 +159,37 @@ class CondenseMixin:
         found.sample_indices_ = kept
         if hasattr(self, "sample_indices_"):
             found.sample_indices_ = self.sample_indices_[kept]
+        # positions count the kept rows
+        found._copied = found._n_given = None
         return found
+
+    def _set_copies(self, X: np.ndarray, y: np.ndarray, sample_weight: Any) -> np.ndarray:
+        """Set which rows of a table are held, and how often, by their weights: (n_held,) int."""
+        weights = check_sample_weight(sample_weight, len(X))
+        kept = np.flatnonzero(weights)
+        classes, codes = np.unique(y[kept], return_inverse=True)
+        weights = _as_copies(weights[kept], codes, classes)
+        drawn = draw_copies(X[kept], codes, weights, self.random_state, self._by_name())
+        self._copied, self._n_given = np.repeat(kept, drawn), len(X)
+        self.sample_indices_ = self._copied.copy()
+        return self._copied
+
+    def _positions(self, held: np.ndarray) -> np.ndarray:
+        """Positions as a user counts them, of held rows, int in any shape; -1 is none and stays.
+
+        They are in the table that was fitted; of a condensed model among the rows that it keeps.
+        """
+        return held if self._copied is None else np.where(held < 0, held, self._copied[held])
+
+    def _held_rows(self, rows: np.ndarray, name: str) -> np.ndarray:
+        """Rows of samples as the model holds them, (n_held, n_features), of all that it is of."""
+        n_rows = len(self._X) if self._n_given is None else self._n_given
+        if len(rows) != n_rows:
+            raise ValueError(
+                f"{name} must be the {n_rows} that model was fitted on, in the same order, got "
+                f"{len(rows)}."
+            )
+        return rows if self._copied is None else rows[self._copied]
 
     def _imitated(
         self, points: np.ndarray, codes: np.ndarray, chosen: np.ndarray
@@ -205,7 +246,7 @@ class CondenseMixin:
     def _require_rows(self, what: str, *, all_of_them: bool = False) -> None:
         """Raise where `what` needs training rows, or all of them, that condensing has dropped."""
         kept = getattr(self, "sample_indices_", None)
-        if kept is None or (len(kept) and not all_of_them):
+        if kept is None or self._copied is not None or (len(kept) and not all_of_them):
             return
         needed = "all" if all_of_them else "the"
         held, otherwise = "none", ", or keep some with condense(n_prototypes)"
@@ -215,6 +256,39 @@ class CondenseMixin:
             f"{what} needs {needed} training rows, of which this condensed model holds {held}; ask "
             f"the model that was condensed{otherwise}."
         )
+
+
+def _as_copies(weights: np.ndarray, codes: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """Numbers of copies, (n_samples,) float64, that weights above 0 ask for in the mean."""
+    if len(classes) < 2:
+        raise ValueError(
+            f"sample_weight is above 0 for rows of 1 class, {classes.tolist()[0]!r}; a classifier "
+            "needs at least 2."
+        )
+    n_rows, total = len(weights), fsum(weights)  # in any order of rows
+    # one row cannot be fitted to, so these are shares
+    if are_shares := total <= 1 + ROUNDING:
+        weights = weights / total * n_rows
+    elif total > MAX_COPIES * n_rows:
+        raise ValueError(
+            f"sample_weight asks for {total:.6g} copies of {n_rows} rows, expected at most "
+            f"{MAX_COPIES} a row in the mean, since 1 is one copy; divide the weights, by "
+            f"{total / n_rows:.3g} to keep {n_rows} rows in all."
+        )
+    nearest = np.rint(weights)
+    is_whole = np.abs(weights - nearest) <= ROUNDING * np.maximum(nearest, 1)
+    weights = np.where(is_whole & (nearest > 0), nearest, weights)
+    by_class = np.bincount(codes, weights)
+    short = int(by_class.argmin())
+    if are_shares:
+        return weights / np.minimum(by_class, 1)[codes]
+    if by_class[short] < 1 - ROUNDING:
+        raise ValueError(
+            f"sample_weight sums to {by_class[short]:.3g} for class {classes.tolist()[short]!r}, "
+            f"expected at least 1, since a weight is a number of copies; multiply the weights, by "
+            f"{n_rows / total:.3g} to keep {n_rows} rows in all."
+        )
+    return weights
 
 
 def find_medoids(points: np.ndarray, n_clusters: int) -> np.ndarray:

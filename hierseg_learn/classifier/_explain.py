@@ -324,7 +324,7 @@ class ExplainMixin:
             attribution.layout.tree,
             engine.against_others(self._references[rows].astype(float), rows, code),
             label=plain(self.classes_[code]),
-            rows=rows,
+            rows=self._positions(rows),
             decision=self.decision_,
             by=attribution.by,
         )
@@ -426,6 +426,7 @@ class ExplainMixin:
             contrast = self._contrast(
                 engine, attribution, queries, labels, present, proba=votes.proba
             )
+        by_rows = self.decision_ == "neighbors"
         return unchecked(
             PredictionExplanation,
             tree=attribution.layout.tree,
@@ -434,7 +435,7 @@ class ExplainMixin:
             prediction=self.classes_[votes.proba.argmax(axis=1)],
             classes=self.classes_.copy(),
             proba=votes.proba,
-            neighbors=votes.indices,
+            neighbors=self._positions(votes.indices) if by_rows else votes.indices,
             neighbor_classes=self.classes_[votes.codes],
             vote_weights=votes.weights,
             present=present,
@@ -442,7 +443,7 @@ class ExplainMixin:
             decision=self.decision_,
             by=attribution.by,
             contrast=contrast,
-            calibration=replace(self._votes) if self.decision_ == "neighbors" else None,
+            calibration=replace(self._votes) if by_rows else None,
         )
 
     def _contrasts(
@@ -479,6 +480,12 @@ class ExplainMixin:
     ) -> ContrastExplanation:
         """Contrast rows of two classes given by their codes."""
         targets, foils = engine.choose(queries, target, foil, proba)
+        found = engine.explain(queries, targets, foils)
+        if self.decision_ == "neighbors":
+            found = found._replace(
+                target_neighbors=self._positions(found.target_neighbors),
+                foil_neighbors=self._positions(found.foil_neighbors),
+            )
         return unchecked(
             ContrastExplanation,
             tree=attribution.layout.tree,
@@ -489,7 +496,7 @@ class ExplainMixin:
             decision=self.decision_,
             by=attribution.by,
             temperature=self.temperature_ if self.decision_ == "prototypes" else 1.0,
-            **engine.explain(queries, targets, foils)._asdict(),
+            **found._asdict(),
         )
 
     def _engine(self, attribution: Attribution, n_neighbors: int | None = None) -> ContrastEngine:

@@ -61,7 +61,8 @@ class SimilarityMixin:
         Parameters
         ----------
         X : array-like of shape (n_queries, n_features), default=None
-            The queries; None takes all training rows, none of which is its own neighbor.
+            The queries; None takes all training rows, none of which is its own neighbor, in the
+            order of `sample_indices_` if there are any.
         n_neighbors : int, default=None
             How many; None takes that of the classifier.
         return_distance : bool, default=True
@@ -87,7 +88,8 @@ class SimilarityMixin:
             `explain_similarity`.
         indices : ndarray of shape (n_queries, n_neighbors)
             Positions of the training rows, nearest first. Where more rows tie for the last places,
-            some are left out; for a prediction all of them vote.
+            some are left out; for a prediction all of them vote. Where `fit` got `sample_weight`, a
+            row is found once for every copy.
 
         Raises
         ------
@@ -134,6 +136,7 @@ class SimilarityMixin:
         rows = None if X is None else space.lifted(self._check_rows(X))
         n_neighbors = self.n_neighbors_ if n_neighbors is None else n_neighbors
         squared, indices = space.neighbors.search(rows, n_neighbors, self._index(space, algorithm))
+        indices = self._positions(indices)
         return (np.sqrt(squared), indices) if return_distance else indices
 
     def pairwise(

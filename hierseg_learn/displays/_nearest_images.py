@@ -218,10 +218,8 @@ class NearestImagesDisplay(Display):
         check_integer(n_neighbors, "n_neighbors")
         table = steps.table(X)
         space = {"node": node, "weights": weights}
-        distances, indices = steps.classifier.kneighbors(table, n_neighbors=n_neighbors, **space)
-        neighbors = _explain_neighbors(
-            steps, table, X_train, labels, distances[0], indices[0], name, space
-        )
+        nearest = _nearest_photos(steps.classifier, table, n_neighbors, space)
+        neighbors = _explain_neighbors(steps, table, X_train, labels, *nearest, name, space)
         prediction = str(steps.classifier.predict(table)[0])
         photo, label_map = steps.photos(X)[0], steps.label_maps(X)[0]
         found = {"prediction": prediction, "neighbors": neighbors}
@@ -348,6 +346,22 @@ def _write(ax: Axes, x: float, blocks: list[tuple[list[str], dict[str, Any]]]) -
         for line in lines:
             write_beside(ax, line, (x, 1), (0, -down), **looks)
             down += _LINE * 72
+
+
+def _nearest_photos(
+    classifier: Any, table: Any, n_neighbors: int, space: dict[str, Any]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Distances and positions of the nearest training photos, each (n_neighbors,): copies once."""
+    copies = np.bincount(classifier._positions(np.arange(len(classifier._X))))
+    most = int(max(n_neighbors, min(n_neighbors * copies.max(), copies.sum())))
+    distances, indices = classifier.kneighbors(table, n_neighbors=most, **space)
+    firsts = np.sort(np.unique(indices[0], return_index=True)[1])[:n_neighbors]
+    if len(firsts) < n_neighbors:
+        raise ValueError(
+            f"n_neighbors={n_neighbors} must be at most {len(firsts)}, the number of training "
+            "photos with a sample_weight."
+        )
+    return distances[0][firsts], indices[0][firsts]
 
 
 def _explain_neighbors(

@@ -2,12 +2,20 @@
 
 Results must not depend on the order of rows in the table or on the names of classes. So learners
 get rows sorted by their contents, then shuffled in the same way every time, so that rows at equal
-steps are a fair sample.
+steps are a fair sample. Rows with weights are drawn along the same order, before it is shuffled.
+
+References
+----------
+.. [1] W. G. Madow. "On the Theory of Systematic Sampling, II". Annals of Mathematical Statistics
+   20, 1949.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from sklearn.utils import check_random_state
 
 FIRST_COLUMNS = 2
 # numbers that are compared at once: bounds memory
@@ -25,6 +33,38 @@ def canonical_order(
     Classes with the very same rows stay in their order. Columns with the same contents count in
     that of `columns`, (n_features,); None takes theirs.
     """
+    places, ranks = _rank(X, codes, columns)
+    order = np.lexsort((ranks[codes], places))
+    return order[np.random.RandomState(0).permutation(len(order))], ranks
+
+
+def draw_copies(
+    X: np.ndarray,
+    codes: np.ndarray,
+    weights: np.ndarray,
+    random_state: Any,
+    columns: np.ndarray | None = None,
+) -> np.ndarray:
+    """Draw numbers of copies of rows, (n_samples,) int, whose means are `weights`, (n_samples,).
+
+    Fractions are drawn by systematic sampling [1]_ along the rows, sorted by class and contents: a
+    row, a class, and rows that are equal get their weight, rounded up or down. Nothing is drawn if
+    all weights are whole. Other arguments are those of `canonical_order`.
+    """
+    whole = np.floor(weights)
+    fractions, copies = weights - whole, whole.astype(np.intp)
+    if fractions.any():
+        places, ranks = _rank(X, codes, columns)
+        order = np.lexsort((fractions, places, ranks[codes]))
+        ends = np.cumsum(fractions[order]) + check_random_state(random_state).uniform()
+        copies[order] += np.diff(np.floor(ends), prepend=0).astype(np.intp)
+    return copies
+
+
+def _rank(
+    X: np.ndarray, codes: np.ndarray, columns: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Places of rows, (n_samples,), and of classes, (n_classes,); equal rows share a place."""
     places = rank_rows(X, order_columns(X, columns))
     # big-endian numbers sort as their bytes do
     members = [
@@ -32,8 +72,7 @@ def canonical_order(
     ]
     ranks = np.empty(len(members), dtype=np.intp)
     ranks[sorted(range(len(members)), key=members.__getitem__)] = np.arange(len(members))
-    order = np.lexsort((ranks[codes], places))
-    return order[np.random.RandomState(0).permutation(len(order))], ranks
+    return places, ranks
 
 
 def order_columns(X: np.ndarray, columns: np.ndarray | None = None) -> np.ndarray:

@@ -45,6 +45,27 @@ def check_table(
     return X, check_classes(y, "y", len(X), warn_of_column=True)
 
 
+def check_sample_weight(sample_weight: Any, n_samples: int) -> np.ndarray:
+    """Check the weights of rows, (n_samples,): finite, none negative, and some above 0."""
+    if isinstance(sample_weight, Number):
+        sample_weight = np.full(n_samples, sample_weight)
+    wanted = f"sample_weight must hold one number of at least 0 for each of {n_samples} rows"
+    try:
+        weights = check_array(
+            sample_weight, dtype=np.float64, ensure_2d=False, ensure_all_finite=False, copy=True
+        )
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{wanted}, got {reprlib.repr(sample_weight)}: {error}") from error
+    if weights.shape != (n_samples,):
+        raise ValueError(f"{wanted}, got an array of shape {weights.shape}.")
+    wrong = np.flatnonzero(~(np.isfinite(weights) & (weights >= 0)))
+    if len(wrong):
+        raise ValueError(f"{wanted}, got {weights[wrong[0]]} for row {wrong[0]}.")
+    if not weights.any():
+        raise ValueError("sample_weight must hold a number above 0, got only zero weights.")
+    return weights
+
+
 def check_rows(estimator: Any, X: Any) -> np.ndarray:
     """Check rows of a table, (n_samples, n_features) float, against what `fit` saw."""
     X = as_pandas(X)

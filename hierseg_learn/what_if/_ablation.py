@@ -389,11 +389,7 @@ class AblatedClassifier(ClassifierMixin, Estimator):
                     "inpaint=True needs images, but estimator is a classifier on a table."
                 )
             rows = inpainted_rows(model, leaves, images, segments)
-            if len(rows) != len(model.codes):
-                raise ValueError(
-                    f"images must be the {len(model.codes)} that model was fitted on, in the same "
-                    f"order, got {len(rows)}."
-                )
+            rows = model.classifier._held_rows(rows, "images")
         else:
             unfilled = replace(editor, fill_values=np.full_like(editor.fill_values, np.nan))
             rows = unfilled.ablate(model.training_rows(), leaves)

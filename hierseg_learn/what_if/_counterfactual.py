@@ -456,12 +456,11 @@ def counterfactual(
     )
     if found is None:
         return result
-    donor = int(donors[found.donor])
     return replace(
         result,
         nodes=tuple(int(node) for node in nodes[found.players]),
-        donor=donor,
-        donor_class=classes[codes[donor]],
+        donor=int(fitted.classifier._positions(donors[found.donor])),
+        donor_class=classes[codes[donors[found.donor]]],
         new_proba=found.proba,
         row=fitted.to_table(swap(np.array([found.donor]), found.players[np.newaxis])),
     )

@@ -55,6 +55,32 @@ def test_a_classifier_with_a_transformer_takes_images_too():
     np.testing.assert_array_equal(found.rows(X), found.rows(TABLE))
 
 
+def test_weighted_classifiers_count_photos_as_they_were_given():
+    counts = np.arange(30) % 3
+    held = np.repeat(np.arange(30), counts)
+    params = {"combination": "projection", "decision": "neighbors", "n_neighbors": 3}
+    model = HierarchicalMetricClassifier(**params, random_state=0)
+    weighted = make_pipeline(TRANSFORMER, model.fit(TABLE, Y, sample_weight=counts))
+    repeated = HierarchicalMetricClassifier(**params, random_state=0)
+    repeated = make_pipeline(TRANSFORMER, repeated.fit(TABLE.iloc[held], Y[held]))
+    display = NearestImagesDisplay.from_estimator(weighted, X[:1], X, Y, n_neighbors=4)
+    names = [neighbor.name for neighbor in display.neighbors]
+    distances = [neighbor.explanation.distance for neighbor in display.neighbors]
+    assert len(set(names)) == 4
+    assert distances == sorted(distances)
+    with pytest.raises(ValueError, match="n_neighbors=21 must be at most 20, the number of"):
+        NearestImagesDisplay.from_estimator(weighted, X[:1], X, Y, n_neighbors=21)
+    found, other = counterfactual(weighted, X[1:2]), counterfactual(repeated, X[1:2])
+    assert (found.donor, found.donor_class) == (held[other.donor], Y[held[other.donor]])
+    ablated, expected = (
+        AblatedClassifier.from_estimator(model, "hair", images=images)
+        for model, images in ((weighted, X), (repeated, X[held]))
+    )
+    np.testing.assert_array_equal(ablated.predict_proba(X), expected.predict_proba(X))
+    with pytest.raises(ValueError, match="images must be the 30 that model was fitted on"):
+        AblatedClassifier.from_estimator(weighted, "hair", images=X[:20])
+
+
 def test_condensed_classifiers_say_which_rows_they_lack():
     votes, linear = (
         HierarchicalMetricClassifier(

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hierseg_learn.metrics import canonical
-from hierseg_learn.metrics.canonical import canonical_order, order_columns, rank_rows
+from hierseg_learn.metrics.canonical import canonical_order, draw_copies, order_columns, rank_rows
 
 
 @settings(max_examples=25, deadline=None)
@@ -43,3 +43,22 @@ def test_neither_units_nor_the_order_of_columns_count(units, monkeypatch):
     columns = rng.permutation(4)
     np.testing.assert_array_equal(canonical_order(X[:, columns], codes)[0], order)
     np.testing.assert_array_equal(columns[order_columns(X[:, columns])], order_columns(X))
+
+
+def test_fractions_are_drawn_without_bias_and_evenly():
+    rng, n_seeds = np.random.default_rng(1), 200
+    X, codes = rng.normal(size=(60, 3)), np.arange(60) % 3
+    weights = rng.choice([0.0, 0.25, 0.5, 1.6, 2.0], 60)
+    drawn = np.array([draw_copies(X, codes, weights, seed) for seed in range(n_seeds)])
+    share = weights % 1
+    errors = 4.5 * np.sqrt(share * (1 - share) / n_seeds)
+    assert (np.abs(drawn.mean(axis=0) - weights) <= errors + 1e-12).all()
+    for some in (np.arange(60), *(np.flatnonzero(codes == code) for code in range(3))):
+        assert (np.abs(drawn[:, some].sum(axis=1) - weights[some].sum()) < 1).all()
+    assert len(np.unique(drawn, axis=0)) > 10
+    order = rng.permutation(60)
+    moved = draw_copies(X[order], codes[order], weights[order], 7)
+    np.testing.assert_array_equal(moved, drawn[7][order])
+    whole = np.random.RandomState(0)
+    np.testing.assert_array_equal(draw_copies(X, codes, weights // 1, whole), weights // 1)
+    assert whole.uniform() == np.random.RandomState(0).uniform()
