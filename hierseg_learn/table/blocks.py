@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -40,6 +40,16 @@ def is_stored(X: Any) -> bool:
 def is_dask_frame(X: Any) -> bool:
     """Whether X is a dask DataFrame."""
     return hasattr(X, "__dask_graph__") and hasattr(X, "columns") and hasattr(X, "map_partitions")
+
+
+def refuse_rows(table: Any) -> NoReturn:
+    """Raise the error about some rows of a table that is read block by block."""
+    raise TypeError(
+        f"{type(table).__name__} is read block by block and gives no rows by their places, as "
+        "cross-validation and searches ask for. Pass them a table in memory (to_pandas() of a "
+        "stored one); or keep the rows to test with in a table of their own, and call fit and "
+        "score."
+    )
 
 
 class RowBlocks:
@@ -90,6 +100,12 @@ class RowBlocks:
     def shape(self) -> tuple[int, int]:
         """Number of rows and columns."""
         return sum(self._sizes), self._source.n_columns
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: Any) -> NoReturn:
+        refuse_rows(self)
 
     @property
     def _sizes(self) -> tuple[int, ...]:
