@@ -364,9 +364,7 @@ def test_describe_writes_a_table_and_goes_on(run, folder, model, tmp_path, monke
 
 
 @pytest.mark.parametrize("with_index", [True, False])
-def test_a_photo_without_its_mask_is_left_out_and_listed(
-    run, folder, model, tmp_path, with_index
-):
+def test_a_photo_without_its_mask_is_left_out_and_listed(run, folder, model, tmp_path, with_index):
     photos = tmp_path / "photos"
     shutil.copytree(folder, photos)
     data = load_segmented_folder(photos)
