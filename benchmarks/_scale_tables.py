@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from _cells import Row, met
+from bench_scale import fits
 
 # the plan: so many photos, workers of one core each, and nodes of the network that joins them
 N_PHOTOS, N_WORKERS = 100_000_000, 64
@@ -22,13 +23,10 @@ def tables_of_scale(results: dict[str, Any]) -> dict[str, list[Row]]:
     bars += [[row["bar"], row["measured"], met(row["met"])] for row in results["bars"]]
     tables = {"bars": bars}
     if {"fit", "growth"} <= set(results):
-        fit = results["fit"]
-        names = {"rows": "rows", "seconds": "fit_seconds", "cpu": "fit_cpu", "gib": "gib"}
-        of_all = {name: fit[of] for name, of in names.items()}
         rows: list[Row] = [["rows", "fit, s", "processor, s", "peak memory, GiB"]]
         rows += [
             [f"{r['rows']:,}", f"{r['seconds']:.1f}", f"{r['cpu']:.1f}", f"{r['gib']:.2f}"]
-            for r in [*results["growth"], of_all]
+            for r in fits(results)
         ]
         tables["growth"] = rows
     if "photos" in results:

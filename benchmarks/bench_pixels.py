@@ -28,6 +28,7 @@ from _versions import EARLIER, ROOT, ask, checkout, worker
 QUESTION = "How long does it take to describe a photo, and to classify and explain one?"
 N_PHOTOS, N_BLOCKS, N_TRAIN, N_SINGLE = 32, 15, 200, 8
 N_BINS, N_ORIENTATIONS = 8, 8
+N_REPEATS = 15
 # what the process of a version measures
 TASKS = (
     "described in a batch",
@@ -70,8 +71,10 @@ def main(argv: Sequence[str] | None = None) -> None:
             found["decoding"].append([seconds(decode, some)])
             found["scikit-image"].append([seconds(describe_plainly, some[: max(1, n_photos // 8)])])
             progress(f"block {block + 1} of {n_blocks}")
-    results = {"times": summarize(found), "bars": bars(found)}
+        steps = stages(folder, n_photos, n_repeats=1 if arguments.quick else N_REPEATS)
+    results = {"times": summarize(found), "stages": steps, "bars": bars(found)}
     print_table(results["times"])
+    print_table(results["stages"])
     print_table(results["bars"])
     record(
         arguments,
@@ -213,6 +216,104 @@ def bars(found: dict[str, list]) -> list[dict[str, Any]]:
         }
     )
     return rows
+
+
+def stages(folder: Path, n_photos: int, n_repeats: int) -> list[dict[str, Any]]:
+    """Milliseconds per photo of every step from files to rows, and without sums over regions.
+
+    What is left without the sums reads every pixel and computes its color, gradient and pattern;
+    decoding, and what has no such sums, counts as it is.
+    """
+    from numba import njit
+
+    from hierseg_learn import SegmentTreeTransformer
+    from hierseg_learn.datasets import load_segmented_folder
+    from hierseg_learn.descriptors._fixed import _profile
+    from hierseg_learn.kernels import _descriptor_loops as loops
+    from hierseg_learn.kernels import pixels
+
+    @njit(nogil=True)
+    def color_lines(levels: Any, planes: Any, gamma: Any, lines: Any) -> None:
+        light, xyz = np.empty_like(lines), np.empty_like(lines[0])
+        for row in range(planes.shape[1]):
+            loops.light_line(planes, levels, row, gamma, light)
+            loops.lab_line(light, xyz, lines)
+
+    @njit(nogil=True)
+    def gradient_lines(planes: Any, lines: Any) -> None:
+        for row in range(planes.shape[1]):
+            loops.gradient_line(planes, row, lines[0], lines[1], lines[2])
+            loops.orient_line(lines[0], lines[1], lines[2], lines[3], lines[4])
+
+    @njit(nogil=True)
+    def pattern_lines(gray: Any, signs: Any) -> None:
+        for row in range(1, len(gray) - 1):
+            loops.sign_line(gray[row - 1], gray[row], gray[row + 1], signs)
+
+    def gray_of(planes: np.ndarray, levels: np.ndarray) -> np.ndarray:
+        gray = np.empty(planes.shape[1:], dtype=np.int32)
+        loops.gray_levels(planes, levels, gray)
+        return gray
+
+    def milliseconds(function: Callable, *columns: Sequence) -> float:
+        found = []
+        for _ in range(n_repeats + 1):
+            start = time.process_time()
+            for one in zip(*columns, strict=True):
+                function(*one)
+            found.append(1e3 * (time.process_time() - start) / len(columns[0]))
+        return float(np.median(found[1:]))
+
+    data = load_segmented_folder(folder)
+    some = np.arange(min(n_photos, len(data.target)))
+    transformer = SegmentTreeTransformer(tree=data.tree).fit(data.images[some])
+    describer = transformer._describer()
+    batch = transformer._check_images(data.images[some], reset=False)
+    n_leaves = describer.tree.n_leaves
+    images, maps = zip(*((image, layers[0]) for image, layers in describer._leaf_maps(batch)))
+    planes = [pixels.split_planes(image) for image in images]
+    levels = [pixels.whole_levels(one) for one in planes]
+    grays = list(map(gray_of, planes, levels))
+    decoding = milliseconds(decode, *zip(*pairs_of_files(folder)[: len(some)]))
+    reading = milliseconds(lambda i: list(describer._leaf_maps(batch.subset([i]))), some)
+    per_pixel = [
+        (
+            "color",
+            lambda p, v, r, g: pixels.color_sums(p, v, r, n_leaves, N_BINS),
+            lambda p, v, r, g: color_lines(v, p, pixels.GAMMA, np.empty_like(p[:, 0])),
+        ),
+        (
+            "gradients",
+            lambda p, v, r, g: pixels.gradient_sums(p, r, n_leaves, N_ORIENTATIONS),
+            lambda p, v, r, g: gradient_lines(p, np.empty((5, p.shape[2]), np.float32)),
+        ),
+        (
+            "binary patterns",
+            lambda p, v, r, g: pixels.pattern_sums(p, v, r, n_leaves),
+            lambda p, v, r, g: (gray_of(p, v), pattern_lines(g, np.empty(g.shape[1], np.int32))),
+        ),
+    ]
+    outlines = milliseconds(
+        lambda r: (
+            pixels.outline_sums(r, n_leaves, _profile(len(r), 10)),
+            pixels.count_pixels(r, n_leaves),
+        ),
+        maps,
+    )
+    rows = [
+        ("decode photo and mask", decoding, decoding),
+        ("check them, floats and leaves", reading - decoding, reading - decoding),
+    ]
+    splitting = milliseconds(lambda image: pixels.whole_levels(pixels.split_planes(image)), images)
+    rows.append(("planes and levels of 8 bits", splitting, splitting))
+    for name, whole, lines in per_pixel:
+        args = planes, levels, maps, grays
+        rows.append((name, milliseconds(whole, *args), milliseconds(lines, *args)))
+    rows.append(("outlines and areas", outlines, 0.0))
+    total = milliseconds(lambda one: describer.rows(one), [batch]) / len(some)
+    rows.append(("up the tree, columns, calls", total - sum(row[1] for row in rows), 0.0))
+    rows.append(("all", total, sum(row[2] for row in rows)))
+    return [{"stage": name, "ms": whole, "without_sums": least} for name, whole, least in rows]
 
 
 def answer(given: Path) -> None:

@@ -23,7 +23,7 @@ import numpy as np
 QUESTION = "What do time and memory of describing, fitting and predicting grow with?"
 N_ROWS, N_PREDICTED, N_PART = 1_000_000, 100_000, 100_000
 ROWS_OF_FITS = (1_000, 10_000, 100_000, 1_000_000)
-PHOTOS = (1_000, 3_000, 10_000)
+PHOTOS = (1_000, 10_000, 100_000)
 BLOCK_ROWS, N_CLASSES, N_JOBS = 4096, 10, 2
 N_LEAVES, N_GROUPS, COLUMNS_OF_NODE = 16, 4, 44
 PHOTO_SIZE = 64
@@ -403,6 +403,13 @@ def bars(results: dict[str, Any]) -> list[dict[str, Any]]:
             f"fitting grows with n to the power of at most {MAX_EXPONENT}",
             f"{slope:.2f}; {last:.2f} between the two largest",
             max(slope, last) <= MAX_EXPONENT,
+        )
+        few, many = fits(results)[-2:]
+        growth = many["gib"] / few["gib"]
+        add(
+            f"memory of fitting is flat from {few['rows']:,} rows on",
+            f"{growth:.2f} times for {many['rows'] / few['rows']:.0f} times the rows",
+            growth <= MAX_GROWTH,
         )
     if "photos" in results:
         rows = results["photos"]

@@ -1,4 +1,4 @@
-"""Write the tables of docs/benchmarks from the JSON results of the last runs.
+"""Write the tables of docs/benchmarks, and a picture, from the JSON results of the last runs.
 
 Run it after the benchmarks: ``python benchmarks/make_tables.py``.
 """
@@ -17,6 +17,7 @@ from _cells import Row, as_rows, error, met, percent, points, share, signed, wit
 from _dense_tables import tables_of_dense
 from _explanation_tables import tables_of_explanations
 from _node_tables import tables_of_node_metrics
+from _scale_plot import plot as plot_scale
 from _scale_tables import tables_of_scale
 from _table_ranks import tables_of_tables
 
@@ -43,6 +44,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         tables = make(content["results"])
         for table, rows in tables.items():
             write_table(arguments.output / f"{name}_{table}.csv", rows)
+        if name in PLOTS:
+            PLOTS[name](content["results"], arguments.output.parent / f"{name}.png")
         run = arguments.output / f"{name}_run.txt"
         run.write_text(describe_run(content) + "\n", encoding="utf-8")
         print(f"{name}: {', '.join(tables)}")
@@ -520,14 +523,19 @@ def deep_explanations(result: dict[str, Any]) -> list[Row]:
 
 
 def tables_of_pixels(results: dict[str, Any]) -> dict[str, list[Row]]:
-    """Times per photo, and the bars."""
+    """Times per photo, those of every step, and the bars."""
     times: list[Row] = [["method", "task", "ms", "10 % to 90 %"]]
     for row in results["times"]:
         spread = f"{row['low']:.1f} to {row['high']:.1f}"
         times.append([row["method"], row["task"], f"{row['ms']:.1f}", spread])
     bars: list[Row] = [["bar", "found", "met"]]
     bars += [[row["bar"], row["measured"], met(row["met"])] for row in results["bars"]]
-    return {"times": times, "bars": bars}
+    stages: list[Row] = [["step", "ms per photo", "without sums over parts, ms"]]
+    stages += [
+        [row["stage"], f"{row['ms']:.2f}", f"{row['without_sums']:.2f}"]
+        for row in results["stages"]
+    ]
+    return {"times": times, "stages": stages, "bars": bars}
 
 
 def tables_of_condense(results: dict[str, Any]) -> dict[str, list[Row]]:
@@ -600,6 +608,8 @@ MAKERS = {
     "segments": tables_of_segments,
     "tables": tables_of_tables,
 }
+
+PLOTS: dict[str, Callable[[dict[str, Any], Path], None]] = {"scale": plot_scale}
 
 if __name__ == "__main__":
     main()

@@ -363,6 +363,28 @@ def test_describe_writes_a_table_and_goes_on(run, folder, model, tmp_path, monke
     assert table.y.tolist() == [data.target_names[data.target[i]] for i in good]
 
 
+@pytest.mark.parametrize("with_index", [True, False])
+def test_a_photo_without_its_mask_is_left_out_and_listed(run, folder, model, tmp_path, with_index):
+    photos = tmp_path / "photos"
+    shutil.copytree(folder, photos)
+    data = load_segmented_folder(photos)
+    given = [photos] if with_index else [*data.filenames[:6], "--masks", photos / "masks"]
+    for name in ("p00", "p03"):
+        (photos / "masks" / f"{name}.png").unlink()
+    arguments = ["describe", model, *given, "-o", tmp_path / "t", "--quiet"]
+    assert "mask" in run(*arguments, code=1).err
+    skip = [*arguments, "--on-error", "skip", "--json", "--max-errors"]
+    assert "max_errors=1 allows 1" in run(*skip, 1, code=1).err
+    found = json.loads(run(*skip, 2).out)
+    assert [one["position"] for one in found["skipped"]] == [0, 3]
+    assert all("p0" in one["error"] and "No such file" in one["error"] for one in found["skipped"])
+    kept = np.setdiff1d(np.arange(N_PHOTOS if with_index else 6), [0, 3])
+    assert open_table(tmp_path / "t").positions.tolist() == kept.tolist()
+    shutil.rmtree(photos / "masks")
+    (photos / "masks").mkdir()
+    run("describe", model, *given, "-o", tmp_path / "u", "--on-error", "skip", "--quiet", code=1)
+
+
 def test_describe_stores_the_classes_of_folders(run, classes, tmp_path):
     path = tmp_path / "model.skops"
     run("fit", classes, "-o", path, *FAST, "--segmenter", "grid")

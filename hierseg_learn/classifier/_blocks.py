@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..metrics.block_sums import BlockSums, RowSummer, SummedRows, with_every_class
 from ..table.blocks import RowBlocks, as_frame, is_dask_frame, is_in_blocks
+from ..table.checks import refuse_huge
 from ..utils.progress import ProgressBar
 
 
@@ -51,13 +52,28 @@ def sum_blocks(
     names = range(blocks.shape[1]) if blocks.columns is None else blocks.columns
     ranks = np.argsort(np.array(sorted(range(len(names)), key=names.__getitem__)))
     seed = int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
-    summer = RowSummer.of(blocks.first_rows(), ranks, np.bincount(codes), n_folds, seed)
+    first = blocks.first_rows()
+    refuse_huge(first, blocks.columns)
+    summer = RowSummer.of(first, ranks, np.bincount(codes), n_folds, seed)
+    checked = _Checked(summer, blocks.columns)
     with ProgressBar(blocks.n_blocks, "Reading blocks", verbose) as bar:
-        found = blocks.reduce(summer, codes, SummedRows.join, n_jobs=n_jobs, on_block=bar.advance)
+        found = blocks.reduce(checked, codes, SummedRows.join, n_jobs=n_jobs, on_block=bar.advance)
     found = with_every_class(found, codes, summer, blocks.take)
     sums = BlockSums(summer.origin, found.largest, found.folds, found.row_folds)
     rows = as_frame(found.rows, blocks.columns)
     return SummedTable(rows, labels[found.places], labels, blocks.remark, sums)
+
+
+@dataclass(frozen=True)
+class _Checked:
+    """Sums rows that a fit can sum; others are an error."""
+
+    summer: RowSummer
+    columns: list[str] | None
+
+    def __call__(self, rows: np.ndarray, start: int, codes: np.ndarray) -> SummedRows:
+        refuse_huge(rows, self.columns, start)
+        return self.summer(rows, start, codes)
 
 
 def by_blocks(method: Callable[..., np.ndarray]) -> Callable[..., Any]:

@@ -158,6 +158,8 @@ def _check_same_ids(model: FittedModel, data: Bunch) -> None:
 def _photos(options: argparse.Namespace, needs_masks: bool) -> tuple[list[str], Any]:
     """Names of photos, and a Bunch with their masks or else their files."""
     given = [Path(name) for name in options.photos]
+    # a photo whose mask is missing is then left out as one whose mask cannot be read
+    unmatched = "keep" if getattr(options, "on_error", "raise") == "skip" else "raise"
     if options.masks is not None and not Path(options.masks).is_dir():
         raise CommandError(f"--masks must be a folder, got {options.masks!r}.")
     if len(given) == 1 and given[0].is_dir():
@@ -165,7 +167,9 @@ def _photos(options: argparse.Namespace, needs_masks: bool) -> tuple[list[str], 
         if options.masks is None:
             if (folder / "index.csv").is_file() and (folder / "parts.json").is_file():
                 _refuse(options, "a folder with index.csv and parts.json", "max_side")
-                data = load_segmented_folder(folder, unlabeled=options.unlabeled)
+                data = load_segmented_folder(
+                    folder, unlabeled=options.unlabeled, unmatched=unmatched
+                )
                 return data.ids, data
             if needs_masks or (folder / "masks").is_dir():
                 try:
@@ -199,7 +203,7 @@ def _photos(options: argparse.Namespace, needs_masks: bool) -> tuple[list[str], 
     if options.masks is None:
         return files, files
     given = {"max_side": options.max_side, "unlabeled": options.unlabeled}
-    return files, pair_files(files, options.masks, **given)
+    return files, pair_files(files, options.masks, unmatched=unmatched, **given)
 
 
 def check_model_path(path: str) -> Path:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from sklearn.datasets import load_digits
 from sklearn.utils import Bunch
-from sklearn.utils._param_validation import validate_params
+from sklearn.utils._param_validation import StrOptions, validate_params
 
 from ..images import SegmentedImages
 from ..images.recipes import CachedItems, ItemRecipe
@@ -99,6 +99,7 @@ def load_digits_images(*, return_X_y: bool = False, as_frame: bool = False) -> B
         "path": [str, os.PathLike],
         "split": [str, None],
         "unlabeled": ["array-like", Integral, None],
+        "unmatched": [StrOptions({"raise", "keep"})],
         "return_X_y": ["boolean"],
         "as_frame": ["boolean"],
     },
@@ -109,6 +110,7 @@ def load_segmented_folder(
     *,
     split: str | None = None,
     unlabeled: Any = None,
+    unmatched: str = "raise",
     return_X_y: bool = False,
     as_frame: bool = False,
 ) -> Bunch | tuple:
@@ -134,6 +136,9 @@ def load_segmented_folder(
         all rows. The codes of the classes are the same for every split.
     unlabeled : int or list of int, default=None
         Ids in the masks that are no part; as in :class:`~hierseg_learn.SegmentedImages`.
+    unmatched : {"raise", "keep"}, default="raise"
+        Whether a missing mask is an error now, or when it is read: ``describe_to(on_error="skip")``
+        of :class:`~hierseg_learn.SegmentTreeTransformer` leaves out, and lists, such a photo.
     return_X_y : bool, default=False
         Return ``(images, target)`` instead of a Bunch.
     as_frame : bool, default=False
@@ -162,7 +167,8 @@ def load_segmented_folder(
     Raises
     ------
     FileNotFoundError
-        If the folder, one of its files, or the photo or mask of a row is missing.
+        If the folder, one of its files, or the photo or mask of a row is missing; with
+        ``unmatched="keep"`` a mask may be.
     ValueError
         If a column, a value or the tree is missing, an id is repeated or fits several files, no
         row belongs to `split`, or a file is not in UTF-8.
@@ -198,7 +204,7 @@ def load_segmented_folder(
             raise ValueError(f"split={split!r} has no image; index.csv has the splits {known}.")
     ids = [row["id"] for row in rows]
     filenames = _find_files(folder / "images", ids)
-    mask_filenames = _find_files(folder / "masks", ids)
+    mask_filenames = _find_files(folder / "masks", ids, may_lack=unmatched == "keep")
     codes = {name: code for code, name in enumerate(target_names)}
     readme = folder / "README.md"
     files = {"filenames": filenames, "mask_filenames": mask_filenames}
@@ -433,8 +439,8 @@ def _collect_leaves(node: dict, names: dict[int, str], file_name: str) -> None:
             names[part] = name
 
 
-def _find_files(folder: Path, ids: list[str]) -> list[str]:
-    """Find the file of every id in a folder, with any suffix."""
+def _find_files(folder: Path, ids: list[str], *, may_lack: bool = False) -> list[str]:
+    """Find the file of every id in a folder, with any suffix; some may not be there."""
     if not folder.is_dir():
         raise FileNotFoundError(f"path must hold a folder {folder.name!r}, but there is none.")
     by_stem: dict[str, list[str]] = {}
@@ -443,8 +449,8 @@ def _find_files(folder: Path, ids: list[str]) -> list[str]:
             by_stem.setdefault(entry.stem, []).append(str(entry))
     for position, name in enumerate(ids):
         found, image = by_stem.get(name, []), f"image {position} (id {name!r})"
-        if not found:
+        if not found and not may_lack:
             raise FileNotFoundError(f"{folder.name}/ holds no file for {image} of index.csv.")
         if len(found) > 1:
             raise ValueError(f"{folder.name}/ holds several files for {image}: {found}.")
-    return [by_stem[name][0] for name in ids]
+    return [by_stem.get(name, [str(folder / f"{name}.png")])[0] for name in ids]

@@ -30,6 +30,7 @@ def pair_files(
     *,
     max_side: int | None = None,
     unlabeled: Any = None,
+    unmatched: str = "raise",
 ) -> Bunch:
     """Pair some photos with their masks in a folder, as :func:`load_image_folder` would.
 
@@ -45,6 +46,9 @@ def pair_files(
         As in :func:`load_image_folder`.
     unlabeled : int, str, or list of them, default=None
         As in :func:`load_image_folder`.
+    unmatched : {"raise", "keep"}, default="raise"
+        Whether a photo without a mask is an error now, or when its mask is read. There must be one
+        for some photo.
 
     Returns
     -------
@@ -66,7 +70,7 @@ def pair_files(
             by_name.setdefault(name_of(stem.removesuffix(ending)), []).append(file)
     fits = {file: by_name.get(name_of(stem_of(file)), []) for file in files}
     alone = [file for file, known in fits.items() if not known]
-    if alone:
+    if alone and (unmatched == "raise" or len(alone) == len(fits)):
         raise ValueError(
             f"masks={str(folder)!r} holds no mask for {len(alone)} of {len(fits)} photos: "
             f"{named(alone)}; expected the names of the photos, or these and one of "
@@ -80,10 +84,11 @@ def pair_files(
             )
     places = dict.fromkeys([folder, *(Path(file).parent for file in files)])
     parts = find_parts(folder.parent, list(places), {}, None, None)
-    rows = [Row(None, file, file, f"{folder}/{fits[file][0]}") for file in files]
+    lacking = {file: [f"{Path(file).stem}{ending}.png"] for file in alone}
+    rows = [Row(None, file, file, f"{folder}/{(fits | lacking)[file][0]}") for file in files]
     mask_recipe = recipe_of([rows], parts, {})
     reading = Reading(
-        None, None, unlabeled, None, None, max_side, "RGB", "raise", False, 0, False, False
+        None, None, unlabeled, None, None, max_side, "RGB", unmatched, False, 0, False, False
     )
     return reading.finish(
         Collected(

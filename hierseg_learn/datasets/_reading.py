@@ -596,6 +596,8 @@ class Reading:
         if self.verify:
             verify(data, self.verbose)
             return
+        if self.unmatched == "keep":  # what cannot be used is left out where it is read
+            return
         # what is wrong with the first is wrong with most: formats, colors, missing packages
         images.images.read(0)
         check_ids(images.masks.read(0), data, 0)

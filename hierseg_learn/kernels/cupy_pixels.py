@@ -39,12 +39,11 @@ def color_sums(
     planes: cupy.ndarray, levels: cupy.ndarray, regions: cupy.ndarray, n_regions: int, n_bins: int
 ) -> cupy.ndarray:
     """As `pixels.color_sums`."""
-    roots, first_root = pixels.ROOTS
     n_channels, n_pixels = len(planes), planes[0].size
     args = _arrays(planes, levels) + (np.int64(levels.size > 0),)
-    args += _arrays(pixels.GAMMA, pixels.FROM_RGB, roots)
-    args += (np.int64(len(roots)), np.int64(first_root), np.int64(loops.LOW_BITS))
-    args += (np.float64(loops.KNEE), *_arrays(pixels.LOWEST, pixels.HIGHEST))
+    args += _arrays(pixels.GAMMA, pixels.FROM_RGB)
+    args += (np.int64(loops.ROOT_BITS), np.float64(loops.KNEE))
+    args += _arrays(pixels.LOWEST, pixels.HIGHEST)
     args += tuple(map(np.int64, (n_pixels, n_channels, n_bins)))
     return _sums("color_chunks", args, regions, n_regions, n_channels * (2 + n_bins))
 

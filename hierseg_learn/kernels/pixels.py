@@ -29,14 +29,6 @@ GAMMA = _LIGHT.astype(np.float32)
 FROM_RGB = np.array([loops.FROM_RED, loops.FROM_GREEN, loops.FROM_BLUE], dtype=np.float32).T
 
 
-def _table_of_roots() -> tuple[np.ndarray, int]:
-    """Cube roots of the float32 numbers from the knee to 2 whose lowest bits are 0."""
-    ends = np.array([loops.KNEE, 2.0], dtype=np.float32).view(np.int32) >> loops.LOW_BITS
-    entries = np.arange(ends[0], ends[1] + 1, dtype=np.int32)
-    numbers = (entries << loops.LOW_BITS).view(np.float32)
-    return np.cbrt(numbers.astype(np.float64)).astype(np.float32), int(ends[0])
-
-
 def _table_of_patterns() -> np.ndarray:
     """Uniform pattern of all signs of the neighbors: their number where they are contiguous."""
     signs = np.arange(2**N_SIGNS)[:, np.newaxis] >> np.arange(N_SIGNS) & 1
@@ -44,7 +36,6 @@ def _table_of_patterns() -> np.ndarray:
     return np.where(changes <= 2, signs.sum(axis=1), N_SIGNS + 1)
 
 
-ROOTS = _table_of_roots()
 PATTERNS = _table_of_patterns()
 
 
@@ -70,10 +61,9 @@ def color_sums(
 
     A pixel is shared out between the two bins of every channel that are nearest.
     """
-    sums = np.zeros((n_regions, len(planes) * (2 + n_bins)))
-    tables = GAMMA, *ROOTS
-    loops.add_colors(planes, levels, _int32(regions), *tables, LOWEST, HIGHEST, sums)
-    return sums
+    sums = np.zeros((n_regions, len(planes) * (2 + n_bins) + 1))
+    loops.add_colors(planes, levels, _int32(regions), GAMMA, LOWEST, HIGHEST, sums)
+    return sums[:, :-1]
 
 
 def gradient_sums(
@@ -105,6 +95,13 @@ def outline_sums(regions: np.ndarray, n_regions: int, profile: np.ndarray) -> np
     sums = np.zeros((n_regions, 5 + profile.shape[1]))
     loops.add_outlines(_int32(regions), profile, sums)
     return sums
+
+
+def count_pixels(regions: np.ndarray, n_regions: int) -> np.ndarray:
+    """Number of pixels of every region, (n_regions,) int64."""
+    counts = np.zeros(n_regions, dtype=np.int64)
+    loops.count_pixels(_int32(regions), counts)
+    return counts
 
 
 def depths(regions: np.ndarray, most: int) -> np.ndarray:

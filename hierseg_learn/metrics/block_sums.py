@@ -154,14 +154,16 @@ class RowSummer:
         return ((self._keys(rows) >> np.uint64(20)) % np.uint64(self.n_folds)).astype(np.intp)
 
     def _keys(self, rows: np.ndarray) -> np.ndarray:
-        """Keys of rows by their values in float32, (n_rows,) uint64; equal rows have equal keys."""
+        """Keys of rows by their values, (n_rows,) uint64; equal rows have equal keys."""
         keys = np.empty(len(rows), dtype=np.uint64)
         for start in range(0, len(rows), KEY_ROWS):
             block = slice(start, start + KEY_ROWS)
-            with np.errstate(over="ignore"):
-                # adding 0 makes -0 and 0 the same bits
-                values = rows[block].astype(np.float32) + np.float32(0)
-            keys[block] = values.view(np.uint32).astype(np.uint64) @ self.factors
+            # adding 0 makes -0 and 0 the same bits
+            values = rows[block] + rows.dtype.type(0)
+            bits = values.view(f"u{values.itemsize}").astype(np.uint64)
+            # the first bits of a float64, too, count in all bits of a product
+            bits ^= bits >> np.uint64(32)
+            keys[block] = bits @ self.factors
         return _mixed(keys)
 
     def _draw(self, keys: np.ndarray, codes: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -40,6 +40,16 @@ def is_stored(X: Any) -> bool:
 def is_dask_frame(X: Any) -> bool:
     """Whether X is a dask DataFrame."""
     return hasattr(X, "__dask_graph__") and hasattr(X, "columns") and hasattr(X, "map_partitions")
+
+
+def refuse_rows(table: Any) -> NoReturn:
+    """Raise the error about some rows of a table that is read block by block."""
+    raise TypeError(
+        f"{type(table).__name__} is read block by block and gives no rows by their places, as "
+        "cross-validation and searches ask for. Pass them a table in memory (to_pandas() of a "
+        "stored one); or keep the rows to test with in a table of their own, and call fit and "
+        "score."
+    )
 
 
 class RowBlocks:
@@ -90,6 +100,12 @@ class RowBlocks:
     def shape(self) -> tuple[int, int]:
         """Number of rows and columns."""
         return sum(self._sizes), self._source.n_columns
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: Any) -> NoReturn:
+        refuse_rows(self)
 
     @property
     def _sizes(self) -> tuple[int, ...]:
@@ -154,6 +170,7 @@ class RowBlocks:
     ) -> Any:
         """Join ``function(rows, start, values[start:stop])`` of all blocks, in a fixed order.
 
+        ``join([a, b, c])`` must be ``join([join([a, b]), c])``, and ``join([a])`` be `a`.
         dask computes it where X is a dask DataFrame, joblib otherwise.
         """
         if self._source.is_lazy:
@@ -227,31 +244,38 @@ def as_frame(rows: np.ndarray, columns: Sequence[str] | None, index: Any = None)
 
 
 class _Joined:
-    """Results that are joined as they come: the same groups as level by level."""
+    """Results that are joined as they come, in the same groups as level by level.
+
+    Of every level there is the open group alone, joined so far: memory hardly grows with the
+    number of results.
+    """
 
     def __init__(self, join: Callable[[list], Any]) -> None:
-        self._join, self._levels = join, [[]]
+        self._join = join
+        self._levels: list[list] = [[]]
+        self._sizes = [0]
 
     def add(self, found: Any, level: int = 0) -> None:
         """Add the next result."""
         if level == len(self._levels):
             self._levels.append([])
-        self._levels[level].append(found)
-        if len(self._levels[level]) == FAN_IN:
+            self._sizes.append(0)
+        self._levels[level] = [self._join([*self._levels[level], found])]
+        self._sizes[level] += 1
+        if self._sizes[level] == FAN_IN:
             self._close(level)
 
     def _close(self, level: int) -> None:
-        group, self._levels[level] = self._levels[level], []
-        self.add(self._join(group), level + 1)
+        [group], self._levels[level], self._sizes[level] = self._levels[level], [], 0
+        self.add(group, level + 1)
 
     def result(self) -> Any:
         """Join what is left."""
-        level = 0
-        while level + 1 < len(self._levels) or len(self._levels[level]) > 1:
+        for level in range(len(self._levels) - 1):
             if self._levels[level]:
                 self._close(level)
-            level += 1
-        return self._join(self._levels[level])
+        [found] = self._levels[-1]
+        return found
 
 
 def _own(values: np.ndarray, start: int) -> np.ndarray:

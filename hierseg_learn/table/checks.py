@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import reprlib
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from numbers import Number
 from typing import Any
@@ -17,6 +17,8 @@ from ..utils.labels import check_classes
 from ..utils.tables import as_pandas
 
 DTYPES = [np.float64, np.float32]
+# the squares of so large numbers in a hundred million rows still have a sum in float64
+LARGEST = 1e150
 _HINT_AT_IMAGES = (
     " A SegmentTreeTransformer makes a table of images: pipeline[:-1].transform(images[[i]]) "
     "is one row, make_pipeline(transformer, classifier) takes images, and "
@@ -42,6 +44,7 @@ def check_table(
             ensure_min_samples=2,
             **y_of_none,
         )
+        refuse_huge(X, getattr(estimator, "feature_names_in_", None))
     return X, check_classes(y, "y", len(X), warn_of_column=True)
 
 
@@ -64,6 +67,24 @@ def check_sample_weight(sample_weight: Any, n_samples: int) -> np.ndarray:
     if not weights.any():
         raise ValueError("sample_weight must hold a number above 0, got only zero weights.")
     return weights
+
+
+def refuse_huge(rows: np.ndarray, columns: Sequence[str] | None, first: int = 0) -> None:
+    """Refuse rows, (n_rows, n_columns), whose squares have no sum in float64.
+
+    `columns` are their names or None, `first` the place of the first row in its table.
+    """
+    if rows.dtype == np.float32 or not rows.size:  # it has no such numbers
+        return
+    if max(rows.max(), -rows.min()) <= LARGEST:
+        return
+    row, column = np.argwhere(~(np.abs(rows) <= LARGEST))[0].tolist()
+    label = column if columns is None else repr(str(columns[column]))
+    raise ValueError(
+        f"X holds {rows[row, column]:.3g} in row {first + row}, column {label}; expected absolute "
+        f"values of at most {LARGEST:g}, since a fit adds up their squares. Divide the column by "
+        "its scale."
+    )
 
 
 def check_rows(estimator: Any, X: Any) -> np.ndarray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -24,7 +25,7 @@ HEAD, RECORDS = "_table.json", "_blocks"
 PARQUET, NPY = "parquet", "npy"
 # columns of a Parquet file besides those of the table
 ID, POSITION, Y = "id", "position", "y"
-FORMAT = 1
+FORMAT = 2
 # a file that `written_whole` had not finished when its process was killed
 _UNFINISHED = re.compile(r"\.[0-9a-f]{16}(\.\w+)?")
 
@@ -83,6 +84,7 @@ class Record:
 
     n_rows: int
     n_bytes: int  # of its file
+    checksum: int  # CRC-32 of its file
     # (position of the input, its id, why it was left out)
     skipped: tuple[tuple[int, Any, str], ...] = ()
     # pixels that were dropped by default, and all pixels read
@@ -186,6 +188,10 @@ class TableFolder:
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
+    def is_whole(self, k: int, record: Record) -> bool:
+        """Whether the file of block `k` holds what was written; reads all of it."""
+        return _checksum(self.file(k)) == record.checksum
+
     def inputs(self, k: int) -> Inputs:
         """What finished block `k` was made from."""
         file = self._beside(k, "inputs.json")
@@ -220,9 +226,9 @@ class TableFolder:
                     np.save(stream, rows)
             else:
                 _write_parquet(beside, rows, self.head, k, inputs, skipped)
-            n_bytes = beside.stat().st_size
+            n_bytes, checksum = beside.stat().st_size, _checksum(beside)
         _write_text(self._beside(k, "inputs.json"), json.dumps(vars(inputs)))
-        record = Record(len(rows), n_bytes, tuple(skipped), drops)
+        record = Record(len(rows), n_bytes, checksum, tuple(skipped), drops)
         _write_text(self._beside(k, "json"), json.dumps(vars(record)))
 
     def _beside(self, k: int, suffix: str) -> Path:
@@ -287,6 +293,11 @@ def _differences(known: Head, head: Head) -> list[str]:
                 f"its {name} differs" if old == new else f"its {name} is {old}, here {new}"
             )
     return found or (["its columns differ"] if known.columns != head.columns else [])
+
+
+def _checksum(file: Path) -> int:
+    """CRC-32 of a file that is not empty."""
+    return zlib.crc32(np.memmap(file, mode="r"))
 
 
 def _write_text(file: Path, text: str) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 from numpy.lib.format import open_memmap
 
+from .blocks import refuse_rows
 from .folder import (
     ID,
     NPY,
@@ -135,6 +136,7 @@ class StoredTable:
 
     def __init__(self, folder: TableFolder, records: list[Record]) -> None:
         self._folder, self._records = folder, records
+        self._verified: set[int] = set()  # blocks that were whole when they were read first
         ends = np.cumsum([0, *(record.n_rows for record in records)]).tolist()
         self.block_slices = tuple(slice(*ends) for ends in pairwise(ends))
 
@@ -196,6 +198,9 @@ class StoredTable:
     def __len__(self) -> int:
         return self.block_slices[-1].stop
 
+    def __getitem__(self, rows: Any) -> NoReturn:
+        refuse_rows(self)
+
     def __repr__(self) -> str:
         n_rows, n_columns = self.shape
         return (
@@ -215,7 +220,7 @@ class StoredTable:
         self.__init__(**state)  # type: ignore[misc]
 
     def read_block(self, k: int) -> np.ndarray:
-        """Read the rows of one block.
+        """Read the rows of one block; the first time its checksum is verified.
 
         Parameters
         ----------
@@ -257,6 +262,13 @@ class StoredTable:
                 f"{str(file)!r} holds an array of shape {rows.shape} and dtype {rows.dtype}; "
                 f"expected {(n_rows, len(self.columns))} and {self.dtype}."
             )
+        if k not in self._verified:
+            if not self._folder.is_whole(k, self._records[k]):
+                raise ValueError(
+                    f"{str(file)!r} is damaged: its checksum is not the one recorded. Call "
+                    "describe_to again with the same images: it makes this block again."
+                )
+            self._verified.add(k)
         return rows
 
     def blocks(self) -> Iterator[np.ndarray]:

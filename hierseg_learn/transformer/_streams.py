@@ -226,7 +226,7 @@ class Describing:
     def _is_there(self, k: int) -> bool:
         """Whether block `k` is finished; ValueError if it was made from other images."""
         record = self.folder.record(k)
-        if record is None:
+        if record is None or not self.folder.is_whole(k, record):
             return False
         self.batch.drops[self.folder.head.inputs(k).start] = record.drops
         known, span = self.folder.inputs(k), self.folder.head.inputs(k)

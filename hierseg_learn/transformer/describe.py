@@ -295,7 +295,9 @@ def erode_leaves(
 
 
 def _count_pixels(leaves: np.ndarray, n_leaves: int) -> np.ndarray:
-    return np.bincount(leaves.ravel() + 1, minlength=n_leaves + 1)[1:]
+    from ..kernels.pixels import count_pixels
+
+    return count_pixels(leaves, n_leaves)
 
 
 def chunk_size(describer: TreeDescriber) -> int:

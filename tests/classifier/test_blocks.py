@@ -151,6 +151,22 @@ def test_wrong_tables(model):
     assert bits(model) == before
 
 
+@pytest.mark.parametrize("kind", ["in memory", "blocks", "dask"])
+def test_numbers_whose_squares_have_no_sum(kind):
+    rows, y = np.random.default_rng(0).normal(size=(40, 2)), np.arange(40) % 2
+    table = pd.DataFrame(rows, columns=["t/a|x", "t|x"])
+    given = {"in memory": lambda: table, "blocks": lambda: RowBlocks(table)}
+    if kind == "dask":
+        dd = pytest.importorskip("dask.dataframe", reason="dask is not installed")
+        given["dask"] = lambda: dd.from_pandas(table, npartitions=2)
+    model = HierarchicalMetricClassifier(combination="scatter", decision="linear", random_state=0)
+    table["t|x"] *= 1e149
+    assert np.isfinite(model.fit(given[kind](), y).components_).all()
+    table.iloc[31, 1] = -1e160
+    with pytest.raises(ValueError, match=r"X holds -1e\+160 in row 31, column 't\|x'; expected"):
+        model.fit(given[kind](), y)
+
+
 def test_a_class_that_many_blocks_lack(monkeypatch):
     order = np.argsort(y, kind="stable")
     found = make().fit(RowBlocks(X.iloc[order]), y[order])

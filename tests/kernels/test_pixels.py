@@ -5,6 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hierseg_learn.kernels import _descriptor_loops
+from hierseg_learn.kernels import pixels as host_pixels
 from tests.kernels import pixels_reference as reference
 
 N_REGIONS = 4
@@ -82,6 +84,32 @@ def test_floats_near_levels_have_the_color_of_levels(pixels):
     by_levels = pixels.color_sums(planes, pixels.whole_levels(planes), regions, 1, 8)
     by_values = pixels.color_sums(planes, np.empty((3, 0, 0), np.uint8), regions, 1, 8)
     np.testing.assert_allclose(by_values, by_levels, rtol=1e-5, atol=1e-4)
+
+
+def test_gray_levels_are_rounded_as_floats_are():
+    halves = [
+        (r, g, b)
+        for r in range(0, 256, 5)
+        for g in range(256)
+        for b in range(0, 256, 5)
+        if (2125 * r + 7154 * g + 721 * b) % 10_000 == 5_000
+    ]
+    assert len(halves) > 30
+    others = np.random.default_rng(0).integers(0, 256, (500, 3))
+    levels = np.concatenate([halves, others]).T[:, np.newaxis].astype(np.uint8)
+    found = np.empty(levels.shape[1:], dtype=np.int32)
+    _descriptor_loops.gray_levels(levels.astype(np.float32), levels, found)
+    expected = np.rint(np.tensordot([2125, 7154, 721], levels.astype(float), 1) / 10_000)
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_pixels_are_counted():
+    rng = np.random.default_rng(0)
+    for shape in [(1, 1), (1, 9), (9, 1), (30, 25)]:
+        regions = rng.integers(-1, N_REGIONS - 1, shape).astype(np.int32)
+        expected = np.bincount(regions.ravel() + 1, minlength=N_REGIONS + 1)[1:]
+        found = host_pixels.count_pixels(regions, N_REGIONS)
+        np.testing.assert_array_equal(found, expected)
 
 
 @pytest.mark.parametrize("most", [1, 2, 5])

@@ -71,6 +71,19 @@ def test_folds_and_drawn_rows_depend_on_neither_order_nor_cut(monkeypatch):
     assert_array_equal(moved.row_folds[np.argsort(order[moved.places])], one.row_folds)
 
 
+def test_float64_rows_that_are_alike_in_float32_are_in_all_folds():
+    rng = np.random.default_rng(0)
+    codes = rng.integers(3, size=400)
+    rows = 1 + 1e-12 * rng.normal(size=(400, 5))
+    assert len(np.unique(rows.astype(np.float32))) == 1
+    assert np.bincount(summed(rows, codes).row_folds, minlength=3).min() > 90
+    levels = rng.integers(0, 4, size=(400, 5)).astype(float)
+    folds = summed(levels, codes).row_folds
+    assert np.bincount(folds, minlength=3).min() > 90
+    levels[levels == 0] = -0.0
+    assert_array_equal(summed(levels, codes).row_folds, folds)
+
+
 def test_rare_classes_are_drawn(monkeypatch):
     monkeypatch.setattr(block_sums, "DRAWN_ROWS", 100)
     rows, _ = make_rows(6000)

@@ -1,10 +1,15 @@
 """Tables that are read block by block: where they are cut, and in what order results are joined."""
 
+import weakref
+from functools import reduce
+
 import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_array_equal
+from sklearn.model_selection import cross_val_score
 
+from hierseg_learn import HierarchicalMetricClassifier
 from hierseg_learn.table import RowBlocks, blocks
 from hierseg_learn.table.blocks import FAN_IN, is_in_blocks
 
@@ -59,15 +64,44 @@ def test_blocks_are_at_the_same_places_for_all_parts():
 def test_results_are_joined_level_by_level(n_blocks):
     level = [str(i) for i in range(n_blocks)]
     while len(level) > 1:
-        groups = [level[i : i + FAN_IN] for i in range(0, len(level), FAN_IN)]
-        level = [group[0] if len(group) == 1 else f"({' '.join(group)})" for group in groups]
+        level = [joined(level[i : i + FAN_IN]) for i in range(0, len(level), FAN_IN)]
     rows = np.zeros((4 * n_blocks, 1))
     found = RowBlocks(rows).reduce(
         lambda rows, start, own: str(start // 4),
         np.arange(len(rows)),
-        lambda group: group[0] if len(group) == 1 else f"({' '.join(group)})",
+        joined,
     )
     assert found == level[0]
+
+
+def joined(group):
+    """One after the other, with brackets for the order."""
+    return reduce(lambda one, other: f"({one} {other})", group)
+
+
+def test_of_every_level_one_result_is_held():
+    held, most = weakref.WeakSet(), 0
+
+    class Sum:
+        def __init__(self):
+            nonlocal most
+            held.add(self)
+            most = max(most, len(held))
+
+    n_blocks = FAN_IN**2 + 3
+    RowBlocks(np.zeros((4 * n_blocks, 1))).reduce(
+        lambda *block: Sum(), np.arange(4 * n_blocks), lambda group: Sum()
+    )
+    # joined, those two, and what joblib holds
+    assert most < FAN_IN
+
+
+def test_it_is_not_cut_by_rows():
+    y = np.arange(20) % 2
+    for table in (RowBlocks(X), RowBlocks(Stored(X, [20]))):
+        assert len(table) == 20
+        with pytest.raises(TypeError, match="RowBlocks is read block by block and gives no rows"):
+            cross_val_score(HierarchicalMetricClassifier(), table, y, cv=2)
 
 
 def test_rows_by_their_places():

@@ -7,7 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.decomposition import PCA
+from sklearn.model_selection import cross_val_score
 
+from hierseg_learn import HierarchicalMetricClassifier
 from hierseg_learn.table import StoredTable, open_table
 from hierseg_learn.table.folder import Head, Inputs, TableFolder
 
@@ -137,6 +139,8 @@ def test_it_is_not_in_memory(tmp_path):
         np.asarray(table)
     with pytest.raises(TypeError, match="not in memory"):
         PCA().fit(table)
+    with pytest.raises(TypeError, match=r"StoredTable is read block by block .*to_pandas\(\)"):
+        cross_val_score(HierarchicalMetricClassifier(), table, [0, 1, 0, 1], cv=2)
 
 
 def test_it_is_found_from_another_working_directory(tmp_path, monkeypatch):
@@ -232,3 +236,17 @@ def test_other_columns_are_said(tmp_path):
     other = Head(**vars(head) | {"columns": ("a", "b", "c")})
     with pytest.raises(ValueError, match="holds another table: its columns differ"):
         TableFolder.create(tmp_path / "t", other)
+
+
+def test_a_flipped_bit_is_seen(tmp_path, layout):
+    folder = write(tmp_path / "t", layout, None)
+    # the largest number, which no compression hides
+    content = bytearray(folder.file(0).read_bytes())
+    place = bytes(content).index(rows()[1, 2].tobytes())
+    content[place] ^= 1
+    folder.file(0).write_bytes(content)
+    table = open_table(tmp_path / "t")
+    assert table.read_block(1).shape == (1, 3)
+    for read in (lambda: table.read_block(0), table.to_pandas, lambda: list(table.blocks())):
+        with pytest.raises(ValueError, match=r"block-000000\..* is damaged|cannot be read"):
+            read()

@@ -383,6 +383,19 @@ def test_a_mended_photo_is_described(tmp_path, photos, transformer, monkeypatch)
     assert table.skipped.empty
 
 
+def test_a_block_with_a_flipped_bit_is_made_again(tmp_path, photos, transformer, layout):
+    place, options = tmp_path / "t", {"block_size": 4, "layout": layout}
+    transformer.describe_to(place, photos, **options)
+    before, file = content(place), place / f"block-000001.{layout}"
+    changed = bytearray(file.read_bytes())
+    changed[len(changed) // 2] ^= 1
+    file.write_bytes(changed)
+    with pytest.raises(ValueError, match="block-000001"):
+        open_table(place).to_pandas()
+    transformer.describe_to(place, photos, **options)
+    assert content(place) == before
+
+
 @pytest.mark.parametrize(("max_errors", "allowed"), [(0, 0), (2, 2), (0.1, 2), (0.0, 0), (1.0, 11)])
 def test_too_many_errors_stop_and_what_is_written_stays(
     tmp_path, photos, transformer, max_errors, allowed
