@@ -108,7 +108,8 @@ class PartLookup(PlainState):
         table[-1] = -1  # where -1 leads
         if label_map.min() < -1 or label_map.max() >= n_entries - 1:
             return None
-        leaves = table[label_map]
+        # -1 is the last; wrapping round is faster than checking
+        leaves = table.take(label_map, mode="wrap")
         return None if leaves.min() == _STRANGE else leaves
 
 
