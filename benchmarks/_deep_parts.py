@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,6 +20,7 @@ from _deep_data import (
     unpacked,
 )
 from sklearn.decomposition import NMF, PCA
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import accuracy_score
 
 from hierseg_learn import SegmentedImages
@@ -193,7 +195,10 @@ def parts_by_factors(regions: Regions, train: np.ndarray) -> np.ndarray:
     After Collins et al., "Deep Feature Factorization for Concept Discovery", ECCV 2018.
     """
     known = np.random.default_rng(0).permutation(np.flatnonzero(regions.of(train)))
-    factors = NMF(N_PARTS, random_state=0).fit(regions.head[np.sort(known[:N_FACTORED])])
+    with warnings.catch_warnings():
+        # its 200 iterations do
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        factors = NMF(N_PARTS, random_state=0).fit(regions.head[np.sort(known[:N_FACTORED])])
     # factors have any scale, so that the share in the sum of channels decides
     strength = factors.transform(regions.head) * factors.components_.sum(axis=1)
     return strength.argmax(axis=1)

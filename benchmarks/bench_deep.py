@@ -16,6 +16,7 @@ import argparse
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -337,7 +338,7 @@ def learn_vocabulary(tables: Tables, arguments: argparse.Namespace, say: Progres
     """Accuracies of parts that are learned in every fold, from its training photos alone."""
     regions = photo_regions(tables, load_ccp_parts().images.images, PHOTO_SIZE)
     say("described regions")
-    return compare(arguments, say, SEED, run_learned, regions)
+    return compare(arguments, say, SEED, run_learned, regions, n_folds=N_SPLITS)
 
 
 def whole_and_masks(tables: Tables, say: Progress) -> tuple[pd.DataFrame, dict[str, pd.DataFrame]]:
@@ -346,14 +347,21 @@ def whole_and_masks(tables: Tables, say: Progress) -> tuple[pd.DataFrame, dict[s
     return masks, whole_tables(tables, say)
 
 
-def compare(arguments: argparse.Namespace, say: Progress, seed: int, run: Any, *given: Any) -> Any:
-    """Accuracies by name, one a fold; the folds of a seed are the same for all steps."""
+def compare(
+    arguments: argparse.Namespace,
+    say: Progress,
+    seed: int,
+    run: Any,
+    *given: Any,
+    n_folds: int | None = None,
+) -> Any:
+    """Accuracies by name, one a fold; the folds of a seed, or the first, are the same for all."""
     y = load_ccp_parts().target
     splits = RepeatedStratifiedKFold(
         n_splits=N_SPLITS, n_repeats=N_REPEATS, random_state=seed
     ).split(np.zeros(len(y)), y)
     scores: dict[str, list[float]] = {}
-    tasks = (delayed(run)(*given, y, *split) for split in splits)
+    tasks = (delayed(run)(*given, y, *split) for split in islice(splits, n_folds))
     for number, found in enumerate(workers(arguments.jobs)(tasks), start=1):
         for name, accuracy in found.items():
             scores.setdefault(name, []).append(accuracy)
@@ -431,7 +439,7 @@ def summarize_photos(results: dict[str, Any], folds: str) -> dict[str, Any]:
         "scores": {name: repeated_cv_interval(values, *sizes) for name, values in scores.items()},
         "differences": {
             kind: {
-                name: repeated_cv_interval(np.subtract(scores[best], values), *sizes)
+                name: repeated_cv_interval(np.subtract(scores[best][: len(values)], values), *sizes)
                 for name, values in scores.items()
             }
             for kind, headline in HEADLINES.items()
