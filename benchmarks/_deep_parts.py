@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+import warnings
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from _deep_data import (
+    HEAD,
     LAST,
     Tables,
     deep_columns,
@@ -17,16 +19,28 @@ from _deep_data import (
     reduce_parts,
     unpacked,
 )
+from sklearn.decomposition import NMF, PCA
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import accuracy_score
 
 from hierseg_learn import SegmentedImages
 from hierseg_learn.descriptors import DeepDescriptor
+from hierseg_learn.images import check_images
+from hierseg_learn.parts import PartAgglomeration, PartStatistics, PartVocabulary
+from hierseg_learn.parts.vocabulary import (
+    RegionTable,
+    described_features,
+    feature_weights,
+    region_table,
+)
 from hierseg_learn.segmentation import RegionMerging, VocabularySegmenter
 from hierseg_learn.tree import SegmentTree
 
 N_REGIONS, N_PARTS, N_FEATURES = 100, 16, 64
 # of the columns of a part, and of those of a half
 COMPONENTS, HALF_COMPONENTS, HALF_SIZES = 16, 64, (224, 320)
+# regions that are factorized: 8 million numbers
+N_FACTORED = 6250
 
 
 def vocabulary_parts(tables: Tables, photos: Any, size: int) -> tuple[SegmentedImages, SegmentTree]:
@@ -104,4 +118,133 @@ def run_vocabulary(
         for name, predict in (("flat LDA", predict_lda), ("tree, defaults", predict_defaults)):
             predicted = predict(known, y[train], asked)
             found[f"vocabulary | {name} | {columns}"] = accuracy_score(y[test], predicted)
+    return found
+
+
+# --- vocabularies of the training photos alone ----------------------------------------------------
+
+
+class Regions(NamedTuple):
+    """Regions of all photos, one after the other, and what two maps of the network say of them."""
+
+    tables: list[RegionTable]  # by photo; the last columns are positions
+    head: np.ndarray  # (n_regions, n_channels) float32, not negative
+    photo: np.ndarray  # (n_regions,) int
+
+    def of(self, photos: np.ndarray) -> np.ndarray:
+        """Which regions are of these photos, (n_regions,) bool."""
+        return np.isin(self.photo, photos)
+
+
+def photo_regions(tables: Tables, photos: Any, size: int) -> Regions:
+    """Merged regions of all photos; nothing of them is learned."""
+
+    def describe() -> dict[str, np.ndarray]:
+        layers = [
+            DeepDescriptor(
+                open_exported(tables.folder, layer), mask=None, size=size, n_components=None
+            ).fit(list(photos[:1]))
+            for layer in (LAST, HEAD)
+        ]
+        cutter, batch = RegionMerging(N_REGIONS), check_images(photos)
+        maps, last, head = [], [], []
+        for i in range(len(batch)):
+            image = batch.image(i)
+            maps.append(cutter.regions(image))
+            for layer, found in zip(layers, (last, head), strict=True):
+                [(features, _)] = described_features([image], maps[-1:], layer)
+                found.append(features.astype(np.float32))
+        return {
+            **packed(maps),
+            "last": np.concatenate(last),
+            "head": np.concatenate(head)[:, :-2],
+        }
+
+    kept = tables.kept("vocabulary_regions", describe)
+    maps = unpacked(kept)
+    counts = np.array([labels.max() + 1 for labels in maps])
+    last = np.split(kept["last"].astype(np.float64), counts.cumsum()[:-1])
+    described = [
+        region_table(features, np.bincount(labels.ravel()) / labels.size, labels)
+        for features, labels in zip(last, maps, strict=True)
+    ]
+    return Regions(described, kept["head"], np.repeat(np.arange(len(maps)), counts))
+
+
+def parts_by_kmeans(regions: Regions, train: np.ndarray) -> np.ndarray:
+    """Clusters of what the last map says of regions, and of where they lie, as in the segmenter."""
+    known = regions.of(train)
+    last = np.concatenate([table.features for table in regions.tables])
+    area = np.concatenate([table.area for table in regions.tables])
+    reduce = PCA(N_FEATURES, random_state=0).fit(last[known, :-2])
+    features = np.column_stack([reduce.transform(last[:, :-2]), last[:, -2:]])
+    vocabulary = PartVocabulary.learn(
+        features[known],
+        area[known],
+        N_PARTS,
+        weights=feature_weights(3, 1.0, N_FEATURES),
+        seed=0,
+        n_joint=N_FEATURES,
+    )
+    return vocabulary.assign(features)
+
+
+def parts_by_factors(regions: Regions, train: np.ndarray) -> np.ndarray:
+    """Factors of the map that is not negative, as many as clusters: the largest takes the region.
+
+    After Collins et al., "Deep Feature Factorization for Concept Discovery", ECCV 2018.
+    """
+    known = np.random.default_rng(0).permutation(np.flatnonzero(regions.of(train)))
+    with warnings.catch_warnings():
+        # its 200 iterations do
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        factors = NMF(N_PARTS, random_state=0).fit(regions.head[np.sort(known[:N_FACTORED])])
+    # factors have any scale, so that the share in the sum of channels decides
+    strength = factors.transform(regions.head) * factors.components_.sum(axis=1)
+    return strength.argmax(axis=1)
+
+
+def tabulate_parts(regions: Regions, parts: np.ndarray, train: np.ndarray) -> pd.DataFrame:
+    """Columns of parts, summed over their regions, in the tree that the training photos give."""
+    n_parts = int(parts.max()) + 1
+    of_photo = np.split(parts, np.flatnonzero(np.diff(regions.photo)) + 1)
+    n_described = regions.tables[0].features.shape[1] - 2
+    statistics = PartStatistics.from_regions(
+        ((regions.tables[i], of_photo[i]) for i in train), n_parts, n_described
+    )
+    tree = PartAgglomeration().build(statistics)
+    area = np.zeros((len(of_photo), tree.n_leaves))
+    sums = np.zeros((*area.shape, n_described))
+    # from ids to positions among the leaves
+    places = np.argsort(tree.leaf_values)
+    for i, (table, own) in enumerate(zip(regions.tables, of_photo, strict=True)):
+        leaves = places[own]
+        np.add.at(area[i], leaves, table.area)
+        np.add.at(sums[i], leaves, table.area[:, np.newaxis] * table.features[:, :-2])
+    areas = tree.sum_up(area, axis=-1)
+    means = sums / np.where(area > 0, area, np.nan)[..., np.newaxis]
+    blocks = []
+    for v, path in enumerate(tree.paths):
+        values = [areas[:, v] > 0, areas[:, v]]
+        names = [f"{path}|presence", f"{path}|area"]
+        if tree.is_leaf[v]:
+            values += list(means[:, np.flatnonzero(tree.leaves == v)[0]].T)
+            names += [f"{path}|deep_{k:03d}" for k in range(n_described)]
+        blocks.append(pd.DataFrame(np.column_stack(values), columns=names))
+    return pd.concat(blocks, axis=1)
+
+
+def run_learned(
+    regions: Regions, y: np.ndarray, train: np.ndarray, test: np.ndarray
+) -> dict[str, float]:
+    """Accuracies on one fold of parts that are learned from its training photos."""
+    found = {}
+    for method, cut in (("k-means", parts_by_kmeans), ("factors", parts_by_factors)):
+        table = reduce_parts(tabulate_parts(regions, cut(regions, train), train), train, COMPONENTS)
+        known, asked = table.iloc[train], table.iloc[test]
+        for name, predict in (("flat LDA", predict_lda), ("tree, defaults", predict_defaults)):
+            predicted = predict(known, y[train], asked)
+            found[f"vocabulary of the fold, {method} | {name} | leaking"] = accuracy_score(
+                y[test], predicted
+            )
     return found

@@ -27,7 +27,7 @@ def draw_explanations(cases: Sequence[Bunch], file: Path, legend: str = LEGEND) 
     from matplotlib.figure import Figure
 
     n_rows = -(-len(cases) // N_COLUMNS)
-    figure = Figure(figsize=(4.4 * N_COLUMNS, 4.0 * n_rows), dpi=100, layout="constrained")
+    figure = Figure(figsize=(4.4 * N_COLUMNS, 3.2 * n_rows), dpi=100, layout="constrained")
     figure.get_layout_engine().set(w_pad=0.12, h_pad=0.12)
     grid = figure.subplots(n_rows, N_COLUMNS, squeeze=False).ravel()
     for ax, case in zip(grid, cases):

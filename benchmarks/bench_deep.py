@@ -16,8 +16,8 @@ import argparse
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
-from time import process_time
 from typing import Any
 
 import numpy as np
@@ -56,10 +56,17 @@ from _deep_data import (
     reduce_parts,
     unpacked,
 )
-from _deep_parts import N_PARTS, N_REGIONS, run_vocabulary, vocabulary_tables
+from _deep_explained import time_explanations
+from _deep_parts import (
+    N_PARTS,
+    N_REGIONS,
+    photo_regions,
+    run_learned,
+    run_vocabulary,
+    vocabulary_tables,
+)
 from _explained import Fitted, draw_donors, fit_model, tabulated_worth
 from _explainers import explain_by_contrast, explain_lime, explain_shap
-from _explanation_times import image_worth
 from _harness import (
     Progress,
     load_ccp_parts,
@@ -99,7 +106,7 @@ LARGE_PART_SIZE, PERSON_SIZES, PERSON_COMPONENTS = 224, (224, 320), 64
 CLASSIC = ("color", "gradients", "lbp", "shape")
 # its id among the parts of BodyPix
 BACKGROUND = 0
-N_EXPLAINED, N_TIMED_EXPLANATIONS = 20, 1
+N_EXPLAINED = 20
 N_SHOWN, N_FAILURES = 8, 2
 
 
@@ -327,20 +334,34 @@ def repeat_vocabulary(tables: Tables, arguments: argparse.Namespace, say: Progre
     return compare(arguments, say, OTHER_SEED, run_vocabulary, own)
 
 
+def learn_vocabulary(tables: Tables, arguments: argparse.Namespace, say: Progress) -> Any:
+    """Accuracies of parts that are learned in every fold, from its training photos alone."""
+    regions = photo_regions(tables, load_ccp_parts().images.images, PHOTO_SIZE)
+    say("described regions")
+    return compare(arguments, say, SEED, run_learned, regions, n_folds=N_SPLITS)
+
+
 def whole_and_masks(tables: Tables, say: Progress) -> tuple[pd.DataFrame, dict[str, pd.DataFrame]]:
     """Presence and area of given masks, and columns of whole photos."""
     masks = mask_columns(part_tables(tables, "given", say)["classic"])
     return masks, whole_tables(tables, say)
 
 
-def compare(arguments: argparse.Namespace, say: Progress, seed: int, run: Any, *given: Any) -> Any:
-    """Accuracies by name, one a fold; the folds of a seed are the same for all steps."""
+def compare(
+    arguments: argparse.Namespace,
+    say: Progress,
+    seed: int,
+    run: Any,
+    *given: Any,
+    n_folds: int | None = None,
+) -> Any:
+    """Accuracies by name, one a fold; the folds of a seed, or the first, are the same for all."""
     y = load_ccp_parts().target
     splits = RepeatedStratifiedKFold(
         n_splits=N_SPLITS, n_repeats=N_REPEATS, random_state=seed
     ).split(np.zeros(len(y)), y)
     scores: dict[str, list[float]] = {}
-    tasks = (delayed(run)(*given, y, *split) for split in splits)
+    tasks = (delayed(run)(*given, y, *split) for split in islice(splits, n_folds))
     for number, found in enumerate(workers(arguments.jobs)(tasks), start=1):
         for name, accuracy in found.items():
             scores.setdefault(name, []).append(accuracy)
@@ -410,7 +431,7 @@ def run_whole(
 def summarize_photos(results: dict[str, Any], folds: str) -> dict[str, Any]:
     """Means of all that was run, and paired differences to the tree of each kind of parts."""
     scores = {}
-    for step in ("given", "found", "vocabulary", "whole"):
+    for step in ("given", "found", "vocabulary", "vocabulary of the fold", "whole"):
         scores |= results.get(step + folds, {})
     n_photos = len(load_ccp_parts().target)
     sizes = n_photos * (N_SPLITS - 1) / N_SPLITS, n_photos / N_SPLITS
@@ -418,7 +439,7 @@ def summarize_photos(results: dict[str, Any], folds: str) -> dict[str, Any]:
         "scores": {name: repeated_cv_interval(values, *sizes) for name, values in scores.items()},
         "differences": {
             kind: {
-                name: repeated_cv_interval(np.subtract(scores[best], values), *sizes)
+                name: repeated_cv_interval(np.subtract(scores[best][: len(values)], values), *sizes)
                 for name, values in scores.items()
             }
             for kind, headline in HEADLINES.items()
@@ -484,7 +505,7 @@ def picture(tables: Tables, arguments: argparse.Namespace, say: Progress) -> lis
 
 
 def explain(tables: Tables, arguments: argparse.Namespace, say: Progress) -> dict[str, Any]:
-    """Completeness, deletion and insertion, and time, of one model with masked deep columns."""
+    """Completeness, deletion and insertion of one model with masked deep columns."""
     fitted = fit_explained(tables, "given", say)
     model, table = fitted.model, fitted.table
     rows = fitted.right("test")[:N_EXPLAINED]
@@ -507,7 +528,6 @@ def explain(tables: Tables, arguments: argparse.Namespace, say: Progress) -> dic
             curves = deletion_curve(judge, values), insertion_curve(judge, values)
             found.setdefault(name, []).append([curve_area(curve) for curve in curves])
     say("deletion and insertion")
-    seconds = time_explanations(fitted, rows[:N_TIMED_EXPLANATIONS])
     areas = {name: np.array(values) for name, values in found.items()}
     return {
         "accuracy": fitted.accuracy("test"),
@@ -527,8 +547,14 @@ def explain(tables: Tables, arguments: argparse.Namespace, say: Progress) -> dic
             }
             for name, values in areas.items()
         ],
-        "cpu seconds": seconds,
     }
+
+
+def check_explanation_times(
+    tables: Tables, arguments: argparse.Namespace, say: Progress
+) -> dict[str, Any]:
+    """Time from the photo to the explanation of such a model."""
+    return time_explanations(fit_explained(tables, "given", say), say)
 
 
 def paired(values: np.ndarray, peer: np.ndarray) -> dict[str, float]:
@@ -536,25 +562,6 @@ def paired(values: np.ndarray, peer: np.ndarray) -> dict[str, float]:
     difference = (values - peer) @ np.array([-1.0, 1.0])
     error = difference.std(ddof=1) / np.sqrt(len(difference))
     return {"mean": float(difference.mean()), "se": float(error)}
-
-
-def time_explanations(fitted: Fitted, rows: np.ndarray) -> dict[str, float]:
-    """From the photo to the explanation, with the network, in seconds of the processor."""
-
-    def contrast(i: int) -> None:
-        row = fitted.transformer.transform(fitted.images[[i]])
-        fitted.model.explain_contrast(row)
-
-    def shap(i: int) -> None:
-        explain_shap(image_worth(fitted, i), len(fitted.players(i)))
-
-    found = {}
-    for name, ask in (("contrast", contrast), ("SHAP", shap)):
-        start = process_time()
-        for i in rows:
-            ask(i)
-        found[name] = (process_time() - start) / len(rows)
-    return {**found, "SHAP / contrast": found["SHAP"] / found["contrast"]}
 
 
 # --- steps ----------------------------------------------------------------------------------------
@@ -614,6 +621,7 @@ STEPS = {
     "given": compare_given,
     "found": compare_found,
     "vocabulary": compare_vocabulary,
+    "vocabulary of the fold": learn_vocabulary,
     "whole": compare_whole,
     f"given{OTHER}": repeat_given,
     f"found{OTHER}": repeat_found,
@@ -625,6 +633,7 @@ STEPS = {
     "time": check_time,
     "shortcut": check_shortcut,
     "explanations": explain,
+    "explanation times": check_explanation_times,
     "pictures": picture,
 }
 

@@ -464,6 +464,7 @@ def tables_of_deep(results: dict[str, Any]) -> dict[str, list[Row]]:
         "time": lambda found: [list(found["photos"][0]), *map(deep_row, found["photos"])],
         "shortcut": lambda rows: [list(rows[0])[:-1], *[deep_row(row)[:-1] for row in rows]],
         "explanations": deep_explanations,
+        "explanation times": deep_explanation_times,
     }
     return {
         step.replace(" ", "_"): make(results[step])
@@ -500,6 +501,24 @@ def deep_small(result: dict[str, Any]) -> list[Row]:
     for name, accuracy in result["accuracy"].items():
         found = [points(d) for d in result["differences"] if d["learner"] == name]
         rows.append([name, share(accuracy), *(found or ["", ""])])
+    return rows
+
+
+def deep_explanation_times(result: dict[str, Any]) -> list[Row]:
+    rows: list[Row] = [
+        ["explanation", "photos", "evaluations", "CPU seconds", "times the contrast", "range"]
+    ]
+    for row in result["summary"]:
+        rows.append(
+            [
+                row["explainer"],
+                str(row["photos"]),
+                f"{row['evaluations']:.0f}",
+                f"{row['cpu seconds']:.3f}",
+                f"{row['times the contrast']:.3g}",
+                f"{row['least']:.3g} to {row['most']:.3g}",
+            ]
+        )
     return rows
 
 

@@ -247,15 +247,14 @@ class DeepDescriptor(Descriptor):
         # inputs of one shape go together
         views = sorted(self._views(regions, boxes), key=lambda view: view.shape)
         masks = [None] * len(photos) if self.mask is None else regions
-        for view, values in zip(views, self._maps(photos, masks, views, device), strict=True):
-            flat = values.reshape(len(values), -1).T.astype(np.float64)
-            with single_blas_thread():
-                flat = self._reduced(flat)
-            by_row, by_col = _shares(self.trunk_, view, channels[view.photo].shape)
-            for region in view.regions:
-                rows, cols = boxes[view.photo][region]
-                inside = (regions[view.photo][rows, cols] == region).astype(np.float64)
-                with single_blas_thread():
+        maps = self._maps(photos, masks, views, device)
+        with single_blas_thread():
+            for view, values in zip(views, maps, strict=True):
+                flat = self._reduced(values.reshape(len(values), -1).T.astype(np.float64))
+                by_row, by_col = _shares(self.trunk_, view, channels[view.photo].shape)
+                for region in view.regions:
+                    rows, cols = boxes[view.photo][region]
+                    inside = (regions[view.photo][rows, cols] == region).astype(np.float64)
                     weights = by_row[:, rows] @ inside @ by_col[:, cols].T
                     sums[view.photo][region] = weights.ravel() @ flat
         return sums

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Integral
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..utils.numbers import check_integer
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 # filters by their numbers in Pillow
 INTERPOLATIONS = {"nearest": 0, "lanczos": 1, "bilinear": 2, "bicubic": 3, "box": 4, "hamming": 5}
@@ -148,13 +152,19 @@ def standardized(
     Of a `box` (left, upper, right and lower border in pixels), only that. Returns the input of a
     network, (3, height, width) float32, contiguous.
     """
+    rows = pixels.transpose(0, 2, 1)
     if size != pixels.shape[:2] or box is not None:
-        pixels = resized(pixels, size, INTERPOLATIONS[interpolation], box)
-    # of every byte, in every channel
-    values = np.arange(256, dtype=np.float32)[:, np.newaxis] / np.float32(255)
-    values = (values - np.asarray(mean, np.float32)) / np.asarray(std, np.float32)
-    values = np.broadcast_to(values, (256, 3))
-    return np.stack([values[:, k][pixels[..., k]] for k in range(3)])
+        photo = _resized(pixels, size, INTERPOLATIONS[interpolation], box)
+        # the channels of a row one after the other, which is faster to read than by pixel
+        values = np.frombuffer(photo.tobytes("raw", "RGB;L"), dtype=np.uint8)
+        rows = values.reshape(size[0], 3, size[1])
+    prepared = np.empty((3, *size), dtype=np.float32)
+    means, deviations = (np.broadcast_to(np.float32(given), 3) for given in (mean, std))
+    for k, channel in enumerate(prepared):
+        np.divide(rows[:, k], np.float32(255), out=channel)
+        channel -= means[k]
+        channel /= deviations[k]
+    return prepared
 
 
 def resized(
@@ -164,6 +174,15 @@ def resized(
     box: tuple[float, float, float, float] | None = None,
 ) -> np.ndarray:
     """Photo of uint8 values, (height, width, 3), or a box of it at another size, by Pillow."""
+    return np.array(_resized(pixels, size, resample, box))
+
+
+def _resized(
+    pixels: np.ndarray,
+    size: tuple[int, int],
+    resample: int,
+    box: tuple[float, float, float, float] | None,
+) -> Image.Image:
     from PIL import Image
 
-    return np.array(Image.fromarray(pixels).resize(size[::-1], resample, box))
+    return Image.fromarray(pixels).resize(size[::-1], resample, box)

@@ -108,7 +108,7 @@ class PartLookup(PlainState):
         table[-1] = -1  # where -1 leads
         if label_map.min() < -1 or label_map.max() >= n_entries - 1:
             return None
-        # in half the time of an index; -1 is the last
+        # -1 is the last; wrapping round is faster than checking
         leaves = table.take(label_map, mode="wrap")
         return None if leaves.min() == _STRANGE else leaves
 

@@ -68,6 +68,18 @@ def test_photos_are_resized_whole(interpolation):
         assert found[0, 0] < 0.01
 
 
+@pytest.mark.parametrize("size", [(5, 9), (7, 4)])
+def test_channels_keep_their_places(size):
+    """A color photo is three gray ones, each with its own scale, resized or not."""
+    image = np.random.default_rng(0).random((5, 9, 3), dtype=np.float32)
+    mean, std = (0.1, 0.5, 0.9), (1.0, 0.5, 2.0)
+    found = PhotoInput(size=size, mean=mean, std=std).prepare(image)
+    assert found.flags.c_contiguous
+    for k in range(3):
+        gray = PhotoInput(size=size, mean=mean[k], std=std[k]).prepare(image[..., k])
+        np.testing.assert_array_equal(found[k], gray[0])
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
