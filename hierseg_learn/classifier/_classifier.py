@@ -764,8 +764,8 @@ class HierarchicalMetricClassifier(
         layout, order = self._lifted_layout, self._order()
         priors = temper_priors(self.priors_, self._votes.shares, self.temperature_)
         if self.decision_ == "prototypes":
-            means = self._class_means
-            return Prototypes(self._root_map, layout, means, order, priors, self.temperature_)
+            given = self._root_map, layout, self._class_means, order, priors, self.temperature_
+            return Prototypes(*given, center=self._center)
         whitening = self._posteriors.whitening
         return Linear(
             whitening @ self._root_map,
