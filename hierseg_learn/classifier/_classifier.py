@@ -182,7 +182,8 @@ class HierarchicalMetricClassifier(
     decision_ : {"neighbors", "prototypes", "linear"}
         The decision that is used.
     n_neighbors_ : int
-        Number of neighbors that vote.
+        Number of neighbors that vote. For other decisions, how many rows `kneighbors` and
+        counterfactuals take by default; predictions do not depend on it.
     smoothing_ : float
         Number of votes that are added to those of the neighbors, spread like the classes of the
         training rows; 0 for other decisions.
@@ -408,7 +409,7 @@ class HierarchicalMetricClassifier(
         self._store_calibration(calibration)
         self._metric = replace(metric, held_out=(), unseen=None, head=None)
         self._set_references(X)
-        self._anchors, self._offsets = self._class_means, np.zeros(len(self.classes_))
+        self._anchors, self._offsets = None, np.zeros(len(self.classes_))
         if metric.head is not None:
             spread = rows.std(axis=0, dtype=np.float64)[places]
             head = metric.head.take(self._class_ranks)
@@ -770,7 +771,7 @@ class HierarchicalMetricClassifier(
         return Linear(
             whitening @ self._root_map,
             layout,
-            self._anchors,
+            self._class_means if self._anchors is None else self._anchors,
             order,
             priors + self._offsets,
             whitening=whitening,
