@@ -131,6 +131,31 @@ def explained(cases: list[dict[str, Any]]) -> list[Row]:
     return rows
 
 
+def tables_of_fit(results: dict[str, Any]) -> dict[str, list[Row]]:
+    """Seconds and memory of fits, and seconds of explanations."""
+    heads: Row = ["table", "model", "seconds", "times scatter", "MiB", "times the table"]
+    fits = [
+        [
+            f"{case}, {entry['n_rows']:,} × {entry['n_columns']}",
+            name,
+            f"{found['seconds']:.2f}",
+            f"{found['times_scatter']:.1f}",
+            f"{found['mib']:.0f}",
+            f"{found['times_table']:.1f}",
+        ]
+        for case, entry in results["tables"].items()
+        for name, found in entry["models"].items()
+    ]
+    explained = [
+        [row["decision"], row["by"], f"{row['predictions']:.2f}", f"{row['contrasts']:.2f}"]
+        for row in results["explained"]
+    ]
+    return {
+        "fits": [heads, *fits],
+        "explained": [["decision", "by", "predictions, s", "contrasts, s"], *explained],
+    }
+
+
 def tables_of_cifar10_dev(results: dict[str, Any]) -> dict[str, list[Row]]:
     """Accuracies and differences by the number of training photos, and the bar."""
     sizes = results["per_class"]
@@ -615,6 +640,7 @@ MAKERS = {
     "dense": tables_of_dense,
     "dictionary": tables_of_dictionary,
     "explanations": tables_of_explanations,
+    "fit": tables_of_fit,
     "found_segments": tables_of_found_segments,
     "node_metrics": tables_of_node_metrics,
     "novelty": tables_of_novelty,

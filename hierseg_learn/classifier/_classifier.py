@@ -182,7 +182,8 @@ class HierarchicalMetricClassifier(
     decision_ : {"neighbors", "prototypes", "linear"}
         The decision that is used.
     n_neighbors_ : int
-        Number of neighbors that vote.
+        Number of neighbors that vote. For other decisions, how many rows `kneighbors` and
+        counterfactuals take by default; predictions do not depend on it.
     smoothing_ : float
         Number of votes that are added to those of the neighbors, spread like the classes of the
         training rows; 0 for other decisions.
@@ -430,7 +431,7 @@ class HierarchicalMetricClassifier(
         self._store_calibration(calibration)
         self._metric = replace(metric, held_out=(), unseen=None, head=None)
         self._set_references(X)
-        self._anchors, self._offsets = self._class_means, np.zeros(len(self.classes_))
+        self._anchors, self._offsets = None, np.zeros(len(self.classes_))
         if metric.head is not None:
             spread = rows.std(axis=0, dtype=np.float64)[places]
             head = metric.head.take(self._class_ranks)
@@ -786,13 +787,13 @@ class HierarchicalMetricClassifier(
         layout, order = self._lifted_layout, self._order()
         priors = temper_priors(self.priors_, self._votes.shares, self.temperature_)
         if self.decision_ == "prototypes":
-            means = self._class_means
-            return Prototypes(self._root_map, layout, means, order, priors, self.temperature_)
+            given = self._root_map, layout, self._class_means, order, priors, self.temperature_
+            return Prototypes(*given, center=self._center)
         whitening = self._posteriors.whitening
         return Linear(
             whitening @ self._root_map,
             layout,
-            self._anchors,
+            self._class_means if self._anchors is None else self._anchors,
             order,
             priors + self._offsets,
             whitening=whitening,

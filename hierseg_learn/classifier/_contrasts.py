@@ -12,7 +12,7 @@ import numpy as np
 from ..metrics.ties import SAME_VOTES, TiedNeighbors
 from ..table.layout import TableLayout
 from ._linear import Linear
-from .votes import Neighbors, Prototypes, Queries, mean_contributions, pair_contributions
+from .votes import Neighbors, Prototypes, Queries, mean_contributions
 
 
 class ContrastResult(NamedTuple):
@@ -69,27 +69,28 @@ class ContrastEngine:
         """Compare every row with its nearest ones of two classes, (n_queries,) int."""
         n_queries = len(queries)
         if self.decision.is_linear:
-            found = self.explained.log_odds(queries.rows, targets, foils, self.split)
+            found = self.explained.log_odds(queries, targets, foils, self.split)
             sides = targets[:, None], foils[:, None]
             return ContrastResult(found.direct, found.squared_distances, *sides, found.of_priors)
-        rows, direct = self.compare(queries, np.concatenate([targets, foils]))
-        squared = squared_distances(direct).reshape(2, n_queries).T
+        everyone = np.arange(n_queries)
+        mine, theirs = (self._voters(queries, everyone, codes) for codes in (targets, foils))
+        squared = [self._squared(queries, everyone, *side) for side in (mine, theirs)]
         of_priors = None
         if self.decision.by_prototypes:
             of_priors = self.decision.log_priors[targets] - self.decision.log_priors[foils]
-        apart = direct[n_queries:] - direct[:n_queries]
-        return ContrastResult(apart, squared, rows[:n_queries], rows[n_queries:], of_priors)
+        apart = self._apart(queries, mine, theirs)
+        return ContrastResult(apart, np.stack(squared, axis=1), mine[0], theirs[0], of_priors)
 
-    def compare(self, queries: Queries, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Compare rows with their nearest training rows of a class each, or with its prototype.
+    def _voters(
+        self, queries: Queries, which: np.ndarray, codes: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Find the nearest training rows of a class each, or its prototype, for chosen queries.
 
-        `codes` may be several times as long as the queries, which are then taken in turn. Returns
-        the rows, (n_codes, n_rows) int, padded with -1, and contributions to the mean squared
-        distance to them, (n_codes, n_nodes).
+        `which` and `codes` are (n_chosen,) int. Returns the rows, (n_chosen, n_rows) int, padded
+        with -1, and the weights of their votes.
         """
-        turn = np.arange(len(codes)) % max(1, len(queries))
         if self.decision.by_prototypes:
-            return self._prototype_side(queries.rows[turn], codes)
+            return _prototype_side(codes)
         members = {code: (self.codes == code).nonzero()[0] for code in set(codes.tolist())}
         n_found = {code: min(self.n_neighbors, len(rows)) for code, rows in members.items()}
         for code, n in n_found.items():
@@ -100,23 +101,24 @@ class ContrastEngine:
                 )
         sides = []
         for size in set(n_found.values()):
-            # classes of as many rows are searched one by one, and measured together
+            # classes of as many rows are searched one by one, and weighed together
             places, found = [], []
             for code in (code for code, n in n_found.items() if n == size):
                 places.append((codes == code).nonzero()[0])
-                some = turn[places[-1]]
+                some = which[places[-1]]
                 points = queries.points[some], queries.sizes[some]
                 found.append(self.decision.nearest_members(*points, members[code], size))
             place = np.concatenate(places)
             several = [members[code] for code in codes[place].tolist()]
             found = TiedNeighbors.concatenate(found)
-            sides.append((place, *self._weigh(queries[turn[place]], found, several.__getitem__)))
+            weighed = self.decision.weigh(queries, which[place], found, several.__getitem__)
+            sides.append((place, *weighed))
         width = max((rows.shape[1] for _, rows, _ in sides), default=0)
         indices = np.full((len(codes), max(width, self.n_neighbors)), -1)
-        direct = np.empty((len(codes), self.explained.layout.tree.n_nodes))
-        for place, rows, mean in sides:
-            indices[place, : rows.shape[1]], direct[place] = rows, mean
-        return indices, direct
+        weights = np.zeros(indices.shape)
+        for place, rows, votes in sides:
+            indices[place, : rows.shape[1]], weights[place, : rows.shape[1]] = rows, votes
+        return indices, weights
 
     def against_others(self, rows: np.ndarray, positions: np.ndarray, code: int) -> np.ndarray:
         """Compare training rows of one class with the nearest of all others, and of their own.
@@ -125,57 +127,59 @@ class ContrastEngine:
         n_nodes), to the mean squared distance to the others minus the one to their own; of a linear
         decision, to the log-likelihood ratio of their class and the most probable other one.
         """
+        queries, codes = self.decision.queries(rows), np.full(len(rows), code)
         if self.decision.is_linear:
-            codes = np.full(len(rows), code)
-            others = self.decision.runners_up(rows, codes)
-            return self.explained.log_odds(rows, codes, others, self.split).direct
-        queries = self.decision.queries(rows)
+            others = self.decision.runners_up(queries, codes)
+            return self.explained.log_odds(queries, codes, others, self.split).direct
         if self.decision.by_prototypes:
-            codes = np.full(len(rows), code)
-            mine = self._prototype_side(queries.rows, codes)
-            theirs = self._prototype_side(queries.rows, self._nearest_prototypes(rows, codes))
+            mine = _prototype_side(codes)
+            theirs = _prototype_side(self._nearest_prototypes(queries, codes))
         else:
             members = np.flatnonzero(self.codes == code)
             others = np.flatnonzero(self.codes != code)
             n_mine, n_theirs = (min(self.n_neighbors, n) for n in (len(members) - 1, len(others)))
             mine = self._nearest_side(queries, members, n_mine, itself=positions)
             theirs = self._nearest_side(queries, others, n_theirs)
-        return theirs[1] - mine[1]
-
-    def _prototype_side(self, rows: np.ndarray, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        direct = pair_contributions(self.explained, rows, codes[:, None], self.split)
-        return codes[:, None], direct[:, 0]
+        return self._apart(queries, mine, theirs)
 
     def _nearest_side(
         self, queries: Queries, members: np.ndarray, n_found: int, itself: np.ndarray | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        points = queries.points, queries.sizes
+        points, everyone = (queries.points, queries.sizes), np.arange(len(queries))
         found = self.decision.nearest_members(*points, members, n_found, itself)
-        return self._weigh(queries, found, lambda i: members, itself)
+        return self.decision.weigh(queries, everyone, found, lambda i: members, itself)
 
-    def _weigh(
+    def _apart(
         self,
         queries: Queries,
-        found: TiedNeighbors,
-        members: Callable[[int], np.ndarray],
-        itself: np.ndarray | None = None,
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Rows that would vote, and contributions to the mean squared distance to them."""
-        indices, weights = self.decision.weigh(queries, found, members, itself)
-        explained = self.explained if self.split is None else self.decision
-        return indices, mean_contributions(explained, queries.rows, indices, weights, self.split)
+        mine: tuple[np.ndarray, np.ndarray],
+        theirs: tuple[np.ndarray, np.ndarray],
+    ) -> np.ndarray:
+        """Contributions to the mean squared distance to some rows minus the one to others.
 
-    def _nearest_prototypes(self, rows: np.ndarray, codes: np.ndarray) -> np.ndarray:
+        Both sides are rows, (n_queries, n_rows) int, and weights of their votes.
+        """
+        explained = self.explained if self.split is None else self.decision
+        rows, weights = np.hstack([theirs[0], mine[0]]), np.hstack([theirs[1], -mine[1]])
+        return mean_contributions(explained, queries, rows, weights, self.split)
+
+    def _nearest_prototypes(self, queries: Queries, codes: np.ndarray) -> np.ndarray:
         """Nearest prototype of another class than the row's, (n_queries,) int."""
-        everyone = np.tile(np.arange(len(self.classes)), (len(rows), 1))
-        squared = squared_distances(pair_contributions(self.decision, rows, everyone))
-        squared[np.arange(len(rows)), codes] = np.inf
+        everyone = np.tile(np.arange(len(self.classes)), (len(queries), 1))
+        squared = self.decision.squared_distances(queries, everyone)
+        squared[np.arange(len(queries)), codes] = np.inf
         return squared.argmin(axis=1)
+
+    def _squared(
+        self, queries: Queries, which: np.ndarray, rows: np.ndarray, weights: np.ndarray
+    ) -> np.ndarray:
+        """Weighted means of squared distances of chosen queries to their voters, (n_chosen,)."""
+        return np.einsum("qr,qr->q", weights, self.decision.squared_distances(queries, rows, which))
 
     def _runners_up(self, queries: Queries, proba: np.ndarray, targets: np.ndarray) -> np.ndarray:
         """Most probable other class, (n_queries,) int; of equally probable ones the nearest."""
         if self.decision.is_linear:
-            return self.decision.runners_up(queries.rows, targets)
+            return self.decision.runners_up(queries, targets)
         others = proba.copy()
         others[np.arange(len(queries)), targets] = -np.inf
         tied = others >= others.max(axis=1, keepdims=True) - SAME_VOTES
@@ -185,11 +189,10 @@ class ContrastEngine:
             for code in range(len(self.classes)):
                 chosen = np.flatnonzero(unclear & tied[:, code])
                 if len(chosen):
-                    direct = self.compare(queries[chosen], np.full(len(chosen), code))[1]
-                    squared[chosen, code] = squared_distances(direct)
+                    voters = self._voters(queries, chosen, np.full(len(chosen), code))
+                    squared[chosen, code] = self._squared(queries, chosen, *voters)
         return squared.argmin(axis=1)
 
 
-def squared_distances(direct: np.ndarray) -> np.ndarray:
-    """Sums of contributions over the nodes; one below zero is a rounding error."""
-    return np.maximum(direct.sum(axis=-1), 0.0)
+def _prototype_side(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return codes[:, np.newaxis], np.ones((len(codes), 1))

@@ -24,7 +24,7 @@ from ..explain.pair import LeafSplit
 from ..kernels.threads import single_blas_thread
 from ..metrics import node_contributions
 from ..metrics.base import map_rows
-from ..metrics.contributions import column_contributions, pair_squared_distances
+from ..metrics.contributions import column_contributions
 from ..table.checks import check_row
 from ..table.layout import TableLayout, split_column
 from ..utils.labels import check_known, check_labels, class_code
@@ -418,10 +418,8 @@ class ExplainMixin:
             engine = self._engine(attribution)
             queries = engine.decision.queries(self._lifted(rows))
             votes = engine.decision.votes(queries)
-            decision, asked = engine.explained, (queries.rows, votes.indices)
-            direct = mean_contributions(decision, *asked, votes.weights)
-            references = decision.references
-            squared = pair_squared_distances(decision.components, asked[0], references, asked[1])
+            direct = mean_contributions(engine.explained, queries, votes.indices, votes.weights)
+            squared = engine.decision.squared_distances(queries, votes.indices)
             present = attribution.presence(self._presence(rows))
             contrast = self._contrast(
                 engine, attribution, queries, labels, present, proba=votes.proba

@@ -36,7 +36,7 @@ import numpy as np
 
 from ..kernels.threads import single_blas_thread
 from ..metrics.contributions import sum_by_node
-from .votes import Embedding, Prototypes, Queries, block_rows, to_proba
+from .votes import Prototypes, Queries, block_rows, to_proba
 
 
 class LogOdds(NamedTuple):
@@ -53,53 +53,45 @@ class Linear(Prototypes):
 
     # (n_directions, n_components): makes `components` of the root's map
     whitening: np.ndarray = field(kw_only=True)
-    # (n_features,): rows are moved by it, since rounding is small near 0
-    center: np.ndarray = field(kw_only=True)
 
     is_linear = True
 
     def scores_of(self, queries: Queries) -> np.ndarray:
         """Log posteriors but for one constant a row, (n_rows, n_classes)."""
-        return self._scores(self._embed(queries.rows))
+        return self._scores(queries.points)
 
     def proba_of_mapped(self, mapped: np.ndarray) -> np.ndarray:
         """Posteriors for rows that are mapped by the root's map, (n_rows, n_components)."""
         points = mapped @ self.whitening.T - self.components @ self.center
         return to_proba(self._scores(points))
 
-    def runners_up(self, rows: np.ndarray, codes: np.ndarray) -> np.ndarray:
-        """Most probable class besides that of `codes`, (n_rows,) int."""
-        scores = self.scores(rows)
-        scores[np.arange(len(rows)), codes] = -np.inf
+    def runners_up(self, queries: Queries, codes: np.ndarray) -> np.ndarray:
+        """Most probable class besides that of `codes`, (n_queries,) int."""
+        scores = self.scores_of(queries)
+        scores[np.arange(len(queries)), codes] = -np.inf
         leads = scores >= scores.max(axis=1, keepdims=True)
         return np.where(leads, self.order.classes, np.inf).argmin(axis=1)
 
     def log_odds(
         self,
-        rows: np.ndarray,
+        queries: Queries,
         targets: np.ndarray,
         foils: np.ndarray,
         split: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray] | None = None,
     ) -> LogOdds:
-        """Log-odds of one class each against another, (n_rows,) int.
+        """Log-odds of one class each against another, (n_queries,) int.
 
         ``split(rows, means, weights)`` replaces what the nodes' own columns contribute to weighted
         sums of the differences of rows and means.
         """
-        tree, columns = self.layout.tree, self.layout.column_nodes
-        direct = np.empty((len(rows), tree.n_nodes))
-        squared = np.empty((len(rows), 2))
-        means = self._embed(self.prototypes)
+        tree, columns, rows = self.layout.tree, self.layout.column_nodes, queries.rows
+        direct, means = np.empty((len(rows), tree.n_nodes)), self.embedding.points
         size = block_rows(rows.shape[1], tree.n_nodes, split)
         for start in range(0, len(rows), size):
             block = slice(start, start + size)
-            points = self._embed(rows[block])
-            apart = [points - means[codes[block]] for codes in (targets, foils)]
-            squared[block] = np.stack([np.einsum("ij,ij->i", a, a) for a in apart], axis=1)
             pairs, which = np.unique(
                 np.stack([targets[block], foils[block]]), axis=1, return_inverse=True
             )
-            # not of `apart`: far from both means, rows are rounded by more than these differ
             with single_blas_thread():
                 weights = (means[pairs[0]] - means[pairs[1]]) @ self.components
             middles = (self.prototypes[pairs[0]] + self.prototypes[pairs[1]]) / 2
@@ -108,14 +100,11 @@ class Linear(Prototypes):
                 direct[block] = sum_by_node(shares, columns, tree.n_nodes)
             else:
                 direct[block] = split(rows[block], middles[which], weights[which])
+        squared = self.squared_distances(queries, np.stack([targets, foils], axis=1))
         return LogOdds(direct, squared, self.log_priors[targets] - self.log_priors[foils])
 
-    def _embed(self, rows: np.ndarray) -> np.ndarray:
-        empty = np.empty((0, len(self.components)))
-        return Embedding(self.components, self.center, empty).embed(rows)[0]
-
     def _scores(self, points: np.ndarray) -> np.ndarray:
-        means = self._embed(self.prototypes)
+        means = self.embedding.points
         with single_blas_thread():
             products = points @ means.T
         scores = products - np.einsum("ij,ij->i", means, means) / 2 + self.log_priors

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from numbers import Integral
 from typing import Any
 
@@ -16,9 +17,8 @@ from ..metrics import VoteCalibration, node_contributions
 from ..metrics.base import BLOCK_ROWS, map_rows
 from ..metrics.contributions import (
     BLOCK_VALUES,
-    mean_column_contributions,
+    mean_node_contributions,
     pair_squared_distances,
-    sum_by_node,
 )
 from ..metrics.ties import SAME_VOTES, TiedNeighbors, find_tied
 from ..table.layout import TableLayout
@@ -31,6 +31,9 @@ MAX_LISTED = 100
 SPLIT_VALUES = 2**22
 # rows from which on means of contributions are computed without the pairs
 MANY_ROWS = 100
+# share of the size of a row that two points are apart at least, or their rounding is seen; and the
+# share of its square that must be left of products
+LEAST_APART, LEAST_LEFT = 1e-5, 1e-6
 
 
 @dataclass(frozen=True)
@@ -127,9 +130,37 @@ class Embedding:
 class Decision(ABC):
     """Decides by log posteriors, of which one is the largest: so everyone finds the same class."""
 
-    @abstractmethod
+    components: np.ndarray  # (n_components, n_features): the map whose distances are explained
+    references: np.ndarray  # (n_references, n_features): rows that queries are compared with
+    embedding: Embedding  # the same through the map
+
     def queries(self, rows: np.ndarray) -> Queries:
-        """Rows, (n_rows, n_features), and their points."""
+        """Embed rows, (n_rows, n_features)."""
+        return Queries(rows, *self.embedding.embed(rows))
+
+    def squared_distances(
+        self, queries: Queries, indices: np.ndarray, which: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Squared distances to references, of the shape of `indices`, (n_chosen, n_references).
+
+        `which`, (n_chosen,) int, chooses the queries. Distances are those of the points, or of the
+        rows where the points are too near.
+        """
+        which = np.arange(len(queries)) if which is None else which
+        squared, points = np.empty(indices.shape), self.embedding.points
+        size = max(1, BLOCK_VALUES // max(1, indices.shape[1] * points.shape[1]))
+        for start in range(0, len(which), size):
+            block = slice(start, start + size)
+            delta = queries.points[which[block], np.newaxis] - points[indices[block]]
+            squared[block] = np.einsum("ijk,ijk->ij", delta, delta)
+        least = (LEAST_APART * queries.sizes[which]) ** 2
+        near = np.argwhere(squared < least[:, np.newaxis])
+        size = max(1, BLOCK_VALUES // max(1, queries.rows.shape[1]))
+        for start in range(0, len(near), size):
+            row, place = near[start : start + size].T
+            pairs = queries.rows[which[row]], self.references, indices[row, place][:, np.newaxis]
+            squared[row, place] = pair_squared_distances(self.components, *pairs)[:, 0]
+        return squared
 
     @abstractmethod
     def scores_of(self, queries: Queries) -> np.ndarray:
@@ -177,10 +208,6 @@ class Neighbors(Decision):
     def references(self) -> np.ndarray:
         """Rows that queries are compared with, (n_samples, n_features)."""
         return self.X
-
-    def queries(self, rows: np.ndarray) -> Queries:
-        """Embed rows, (n_rows, n_features)."""
-        return Queries(rows, *self.embedding.embed(rows))
 
     def search(
         self,
@@ -258,7 +285,7 @@ class Neighbors(Decision):
         """
         found, weights, scores = self._vote(queries)
         everyone = np.arange(len(self.X))
-        indices, listed = self._list_voters(queries, found, weights, lambda i: everyone)
+        indices, listed = self._list_voters(queries.points, found, weights, lambda i: everyone)
         return NeighborVotes(indices, self.codes[indices], listed, to_proba(scores))
 
     def nearest_members(
@@ -289,23 +316,25 @@ class Neighbors(Decision):
     def weigh(
         self,
         queries: Queries,
+        which: np.ndarray,
         found: TiedNeighbors,
         members: Callable[[int], np.ndarray],
         itself: np.ndarray | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Weights that the votes of neighbors would have.
+        """Weights that the votes of neighbors would have, for chosen queries, (n_chosen,) int.
 
-        ``members(i)`` are the rows that query i was compared with. Returns the training rows,
-        (n_rows, n_voters) int, nearest first and padded with -1; and the weights, which sum to 1.
+        ``members(i)`` are the rows that the ith was compared with. Returns the training rows,
+        (n_chosen, n_voters) int, nearest first and padded with -1; and the weights, which sum to 1.
         """
         if self.weights not in (None, "uniform"):
-            found = found.measured(np.sqrt(self._measure(queries.rows, found.indices)))
+            squared = self.squared_distances(queries, found.indices, which)
+            found = found.measured(np.sqrt(squared))
         weights = vote_weights(self.weights, found.distances)
-        return self._list_voters(queries, found, weights, members, itself)
+        return self._list_voters(queries.points[which], found, weights, members, itself)
 
     def _list_voters(
         self,
-        queries: Queries,
+        points: np.ndarray,
         found: TiedNeighbors,
         weights: np.ndarray,
         members: Callable[[int], np.ndarray],
@@ -320,15 +349,15 @@ class Neighbors(Decision):
             tied = near[n_nearer:]
             if found.n_tied[i] > len(tied):
                 reach = found.distances[i, -1], found.tolerance[i]
-                tied = self._all_tied(queries.points[i], members(i), *reach)
+                tied = self._all_tied(points[i], members(i), *reach)
                 if itself is not None:
                     tied = tied[tied != itself[i]]
             chosen, shares = self._represent(tied)
             near = np.concatenate([near[:n_nearer], chosen])
             lists.append((near, np.concatenate([vote[:n_nearer], vote[n_nearer:].sum() * shares])))
         width = max((len(near) for near, _ in lists), default=found.indices.shape[1])
-        indices = np.full((len(queries), width), -1, dtype=np.int64)
-        listed = np.zeros((len(queries), width))
+        indices = np.full((len(points), width), -1, dtype=np.int64)
+        listed = np.zeros((len(points), width))
         for i, (near, vote) in enumerate(lists):
             indices[i, : len(near)], listed[i, : len(near)] = near, vote
         return indices, listed
@@ -434,6 +463,8 @@ class Prototypes(Decision):
     order: Order  # breaks ties
     log_priors: np.ndarray  # (n_classes,): tempered
     temperature: float = 1.0  # what half the squared distances are divided by
+    # (n_features,): rows are moved by it, since rounding is small near 0
+    center: np.ndarray = field(kw_only=True)
 
     by_prototypes = True
     is_linear = False
@@ -443,15 +474,14 @@ class Prototypes(Decision):
         """Rows that queries are compared with, (n_classes, n_features)."""
         return self.prototypes
 
-    def queries(self, rows: np.ndarray) -> Queries:
-        """Rows, (n_rows, n_features), which need no embedding."""
-        return Queries(rows, rows, rows)
+    @cached_property
+    def embedding(self) -> Embedding:
+        """The prototypes through the map."""
+        return Embedding.of(self.components, self.prototypes, self.center)
 
     def scores_of(self, queries: Queries) -> np.ndarray:
         """Log posteriors but for one constant a row, (n_rows, n_classes)."""
-        everyone = np.tile(np.arange(len(self.prototypes)), (len(queries), 1))
-        squared = pair_squared_distances(self.components, queries.rows, self.prototypes, everyone)
-        return self._of_distances(squared)
+        return self._of_distances(self.squared_distances(queries, self._everyone(queries)))
 
     def proba_of_mapped(self, mapped: np.ndarray) -> np.ndarray:
         """Probabilities for rows that are mapped already, (n_rows, n_components)."""
@@ -461,10 +491,12 @@ class Prototypes(Decision):
 
     def votes(self, queries: Queries) -> NeighborVotes:
         """All prototypes for every row, with the whole vote for the most probable."""
-        proba = self.proba_of(queries)
-        codes = np.tile(np.arange(len(self.prototypes)), (len(queries), 1))
+        proba, codes = self.proba_of(queries), self._everyone(queries)
         weights = (codes == proba.argmax(axis=1)[:, None]).astype(np.float64)
         return NeighborVotes(codes, codes, weights, proba)
+
+    def _everyone(self, queries: Queries) -> np.ndarray:
+        return np.tile(np.arange(len(self.prototypes)), (len(queries), 1))
 
     def _of_distances(self, squared: np.ndarray) -> np.ndarray:
         return self._settled(self.log_priors - squared / (2 * self.temperature))
@@ -516,23 +548,29 @@ def block_rows(n_values: int, n_nodes: int, split: Callable[..., np.ndarray] | N
 
 def mean_contributions(
     decision: Neighbors | Prototypes,
-    rows: np.ndarray,
+    queries: Queries,
     indices: np.ndarray,
     weights: np.ndarray,
     split: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None,
 ) -> np.ndarray:
-    """Weighted means of `pair_contributions` over the references, (n_rows, n_nodes).
+    """Weighted sums of `pair_contributions` over the references, (n_queries, n_nodes).
 
     `weights` are of the shape of `indices`.
     """
-    n_nodes, left = decision.layout.tree.n_nodes, np.arange(len(rows))
-    direct = np.empty((len(rows), n_nodes))
+    rows, n_nodes, left = queries.rows, decision.layout.tree.n_nodes, np.arange(len(queries))
     if split is None and len(rows) >= MANY_ROWS:
-        shares = mean_column_contributions(
-            decision.components, rows, decision.references, indices, weights
+        direct, sizes = mean_node_contributions(
+            decision.components,
+            (rows, queries.points),
+            (decision.references, decision.embedding.points),
+            indices,
+            weights,
+            decision.layout.column_nodes,
+            n_nodes,
         )
-        direct = sum_by_node(shares, decision.layout.column_nodes, n_nodes)
-        left = np.flatnonzero(np.isnan(shares[:, :1]).any(axis=1))
+        left = (sizes <= LEAST_LEFT * queries.sizes**2).nonzero()[0]
+    else:
+        direct = np.empty((len(rows), n_nodes))
     size = block_rows(indices.shape[1] * max(n_nodes, rows.shape[1]), n_nodes, split)
     for start in range(0, len(left), size):
         some = left[start : start + size]

@@ -31,6 +31,30 @@ def sum_rows(values, regions, start, stop, sums):
 
 
 @jit
+def add_products(weights, places, queries, mapped, points, mapped_points, nodes, sums, sizes):
+    """Add weighted products of the differences between queries and points, column by column.
+
+    Those of a column go to the column of `sums` that `nodes` names, and their sizes to `sizes`.
+    """
+    n_columns = queries.shape[1]
+    products = np.empty(n_columns)
+    for row in range(queries.shape[0]):
+        query, mapped_query = queries[row], mapped[row]
+        products[:] = 0.0
+        for place in range(places.shape[1]):
+            weight = weights[row, place]
+            if weight == 0:
+                continue
+            point, mapped_point = points[places[row, place]], mapped_points[places[row, place]]
+            for column in range(n_columns):
+                apart = query[column] - point[column]
+                products[column] += weight * apart * (mapped_query[column] - mapped_point[column])
+        for column in range(n_columns):
+            sums[row, nodes[column]] += products[column]
+            sizes[row] += abs(products[column])
+
+
+@jit
 def scan_points(products, Q, X, query_norms, norms, first, slack, exclude, indices, distances):
     """Insert the points ``first:`` of one block into the sorted neighbor lists of the queries.
 

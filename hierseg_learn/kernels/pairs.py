@@ -1,4 +1,4 @@
-"""Sums over all pairs of some rows, on the CPU, where a softmax of distances is optimized.
+"""Sums over pairs of rows, on the CPU: where a softmax of distances is optimized, or explained.
 
 Plain functions on arrays around compiled loops, on one thread: node by node, the rows are few.
 """
@@ -11,6 +11,31 @@ from . import _numba_loops as loops
 
 # probability that a row's neighbor is any other row
 ANY_ROW = 0.05
+
+
+def add_products(
+    weights: np.ndarray,
+    places: np.ndarray,
+    queries: np.ndarray,
+    mapped: np.ndarray,
+    points: np.ndarray,
+    mapped_points: np.ndarray,
+    nodes: np.ndarray,
+    sums: np.ndarray,
+) -> np.ndarray:
+    r"""Add weighted products of differences, :math:`w (q - p)_j (\hat q - \hat p)_j`, to `sums`.
+
+    `places` says which points a query is compared with, `nodes` which column of `sums` a column j
+    goes to. Returns the sum of the sizes of what each query adds, (n_queries,).
+
+    Shapes: `weights`, `places` (n_queries, n_places), int the latter, `queries`, `mapped`
+    (n_queries, n_features), `points`, `mapped_points` (n_points, n_features), `nodes` (n_features,)
+    int, `sums` (n_queries, n_nodes) float64. No pair takes memory.
+    """
+    sizes = np.zeros(len(queries))
+    rows = np.ascontiguousarray(queries, dtype=np.float64), np.ascontiguousarray(mapped)
+    loops.add_products(weights, places, *rows, points, mapped_points, nodes, sums, sizes)
+    return sizes
 
 
 class NeighborShares:

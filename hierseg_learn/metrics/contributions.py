@@ -24,19 +24,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.sparse import csr_array
 
-from ..kernels.threads import single_blas_thread
+from ..kernels.threads import map_blocks, single_blas_thread
 
 if TYPE_CHECKING:
     from ..tree import SegmentTree
 
 # values of a difference block held at once, which stay in the caches
 BLOCK_VALUES = 2**17
-# values of a block of rows whose means are computed at once
-MEAN_VALUES = 2**20
-# share of sums of products that must be left of them, or their rounding is seen
-LEAST_LEFT = 1e-6
+# values of references that are mapped at once: bounds memory at 128 MB
+KNOWN_VALUES = 2**24
 
 
 def node_contributions(
@@ -87,17 +84,18 @@ def sum_by_node(shares: np.ndarray, column_nodes: np.ndarray, n_nodes: int) -> n
     if shares.size:
         # columns of a node side by side: one sum per node, the same bits for any number of rows
         nodes = column_nodes
-        if len(nodes) < n_nodes and (np.diff(nodes) == 1).all():
-            direct[:, nodes[0] : nodes[0] + len(nodes)] = shares
-            return direct
-        if len(np.unique(nodes)) == len(nodes):  # each column is a node
-            direct[:, nodes] = shares
-            return direct
         if (nodes[1:] < nodes[:-1]).any():
             order = np.argsort(nodes, kind="stable")
             nodes, shares = nodes[order], shares.take(order, axis=1)
-        starts = np.concatenate([[0], (nodes[1:] != nodes[:-1]).nonzero()[0] + 1])
-        direct[:, nodes[starts]] = np.add.reduceat(shares, starts, axis=1)
+        steps = nodes[1:] - nodes[:-1]
+        if steps.all():  # each column is a node: those side by side are copied together
+            ends = [*((steps != 1).nonzero()[0] + 1).tolist(), len(nodes)]
+            for start, end in zip([0, *ends], ends):
+                node = nodes[start]
+                direct[:, node : node + end - start] = shares[:, start:end]
+        else:
+            starts = np.concatenate([[0], steps.nonzero()[0] + 1])
+            direct[:, nodes[starts]] = np.add.reduceat(shares, starts, axis=1)
     return direct
 
 
@@ -151,48 +149,70 @@ def pair_squared_distances(
     return squared
 
 
-def mean_column_contributions(
+def mean_node_contributions(
     components: np.ndarray,
-    queries: np.ndarray,
-    references: np.ndarray,
+    queries: tuple[np.ndarray, np.ndarray],
+    references: tuple[np.ndarray, np.ndarray],
     indices: np.ndarray,
     weights: np.ndarray,
-) -> np.ndarray:
-    r"""Weighted means over references of what columns contribute, (n_queries, n_features).
+    column_nodes: np.ndarray,
+    n_nodes: int,
+) -> tuple[np.ndarray, np.ndarray]:
+    r"""Weighted sums over references of what nodes contribute, (n_queries, n_nodes).
 
-    With means :math:`\bar r` of the references of a query q, about any center,
+    With :math:`\hat q = M q` and :math:`\hat r = M r`, about any center, column j contributes
+    :math:`(q - r)_j (\hat q - \hat r)_j`: each row goes through M once, and no pair takes memory.
+    Also returns the sums of the sizes of what the columns contribute, (n_queries,): the second
+    difference is rounded relative to its terms, which is seen where little is left of them.
 
-    .. math:: \overline{\Delta_j (M \Delta)_j}
-        = q_j (M q)_j - q_j (M \bar r)_j - \bar r_j (M q)_j + \overline{r_j (M r)_j},
-
-    so there are no pairs. Rows for which this cancels to little are NaN. Shapes: `indices` and
-    `weights` (n_queries, n_references), weights of a row sum to 1.
+    Queries and references are rows, (n_rows, n_features), with their points, (n_rows,
+    n_components), about one center. Shapes: `indices`, `weights` (n_queries, n_references).
     """
-    used, places = np.unique(indices, return_inverse=True)
-    known = references[used].astype(np.float64)
-    center = known.mean(axis=0)
-    known -= center
+    (rows, points), (known, known_points) = queries, references
+    # copies, since Numba compiles read-only arrays apart
+    nodes, weights = column_nodes.astype(np.int64), np.array(weights, dtype=np.float64)
+    direct, sizes = np.zeros((len(rows), n_nodes)), np.empty(len(rows))
+    size = len(rows)
+    if known.size > KNOWN_VALUES:
+        size = max(1, KNOWN_VALUES // (known.shape[1] * max(1, indices.shape[1])))
+    for start in range(0, len(rows), size):
+        some = slice(start, start + size)
+        used, places = _number(indices[some], len(known))
+        with single_blas_thread():
+            mapped_used = known_points[used] @ components
+            sizes[some] = _add_by_blocks(
+                (rows[some], points[some], components),
+                (known[used], mapped_used),
+                (weights[some], places, nodes),
+                direct[some],
+            )
+    return direct, sizes
 
-    def through(rows: np.ndarray) -> np.ndarray:
-        return (rows @ components.T) @ components
 
-    found = np.empty((len(queries), queries.shape[1]))
-    places, n_each = places.reshape(indices.shape), indices.shape[1]
-    size = max(1, MEAN_VALUES // max(1, queries.shape[1]))
-    with single_blas_thread():
-        of_known = known * through(known)
-        for start in range(0, len(queries), size):
-            block = slice(start, min(start + size, len(queries)))
-            ends = np.arange(block.stop - start + 1) * n_each
-            entries = weights[block].ravel(), places[block].ravel(), ends
-            average = csr_array(entries, shape=(len(ends) - 1, len(used)))
-            rows = np.subtract(queries[block], center, dtype=np.float64)
-            means, squares, of_rows = average @ known, average @ of_known, through(rows)
-            own = rows * of_rows
-            rows *= through(means)
-            means *= of_rows
-            found[block] = own + squares - rows - means
-            sizes = np.abs(own).sum(axis=1) + np.abs(squares).sum(axis=1)
-            cancels = np.abs(found[block]).sum(axis=1) <= LEAST_LEFT * sizes
-            found[block][cancels] = np.nan
-    return found
+def _number(indices: np.ndarray, n_references: int) -> tuple[np.ndarray, np.ndarray]:
+    """References that are named, (n_used,) int, and their places among these for all names."""
+    places = np.zeros(n_references, dtype=np.int64)
+    places[indices] = 1
+    used = places.nonzero()[0]
+    places[used] = np.arange(len(used))
+    return used, places[indices]
+
+
+def _add_by_blocks(
+    queries: tuple[np.ndarray, np.ndarray, np.ndarray],
+    references: tuple[np.ndarray, np.ndarray],
+    pairs: tuple[np.ndarray, np.ndarray, np.ndarray],
+    direct: np.ndarray,
+) -> np.ndarray:
+    """Add contributions to `direct`, a block of queries at a time; returns their sizes."""
+    from ..kernels.pairs import add_products
+
+    (rows, points, components), (weights, places, nodes) = queries, pairs
+
+    def block(start: int, stop: int) -> np.ndarray:
+        some = slice(start, stop)
+        asked = weights[some], places[some], rows[some], points[some] @ components
+        return add_products(*asked, *references, nodes, direct[some])
+
+    size = max(1, BLOCK_VALUES // max(1, rows.shape[1]))
+    return np.concatenate(map_blocks(block, 0, len(rows), size))

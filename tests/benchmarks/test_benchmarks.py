@@ -19,6 +19,7 @@ NAMES = [
     "defaults",
     "dense",
     "dictionary",
+    "fit",
     "found_segments",
     "nulls",
     "parts",

@@ -14,6 +14,7 @@ from hierseg_learn.classifier.votes import (
     NeighborScore,
     Order,
     Prototypes,
+    mean_contributions,
 )
 from hierseg_learn.kernels import get_backend
 from hierseg_learn.metrics import VoteCalibration
@@ -114,15 +115,39 @@ def test_the_weights_of_one_row_are_those_of_many():
 def test_prototypes_by_hand():
     prototypes = np.array([[0.5, 0, 0], [3, 0, 0], [0, 1, 0]])
     order = Order(np.arange(3), np.arange(3))
-    decision = Prototypes(L, LAYOUT, prototypes, order, np.zeros(3))
+    decision = Prototypes(L, LAYOUT, prototypes, order, np.zeros(3), center=np.ones(3))
     query = np.array([[1.5, 0.0, 0.0]])
     scores = np.array([[-0.5, -1.125, -5.625]])
     assert_allclose(decision.proba(query), softmax(scores, axis=1))
-    tempered = Prototypes(L, LAYOUT, prototypes, order, np.arange(3.0), 2.0)
+    tempered = Prototypes(L, LAYOUT, prototypes, order, np.arange(3.0), 2.0, center=np.ones(3))
     assert_allclose(tempered.proba(query), softmax(scores / 2 + np.arange(3), axis=1))
     votes = votes_of(decision, query)
     assert votes.indices.tolist() == votes.codes.tolist() == [[0, 1, 2]]
     assert votes.weights.tolist() == [[1, 0, 0]]
+
+
+@pytest.mark.parametrize("apart", [0.0, 1e-9, 1e-4, 1.0])
+def test_distances_are_exact_however_near_rows_are(apart):
+    rng = np.random.default_rng(0)
+    rows = 1e3 * rng.standard_normal((200, 3))
+    decision = neighbors(rows=rows, codes=np.zeros(200, dtype=int))
+    queries = rows[:150] + apart * rng.standard_normal((150, 3))
+    indices = np.stack([np.arange(150), np.arange(20, 170)], axis=1)
+    which = np.array([149, 3, 3])
+    expected = (((queries[:, None] - rows[indices]) @ L.T) ** 2).sum(axis=-1)
+    asked = decision.queries(queries)
+    found = decision.squared_distances(asked, indices)
+    assert_allclose(found, expected, rtol=1e-9)
+    chosen = decision.squared_distances(asked, indices[which], which)
+    assert_allclose(chosen, expected[which], rtol=1e-9)
+    weights = np.array([[1.0, 0.0], [0.3, 0.7], [-1.0, 1.0]] * 50)
+    # many rows are summed without their pairs, few with them
+    many = mean_contributions(decision, asked, indices, weights)
+    sides = [[asked[i : i + 50], indices[i : i + 50], weights[i : i + 50]] for i in (0, 50, 100)]
+    few = np.concatenate([mean_contributions(decision, *side) for side in sides])
+    size = np.abs(few).sum(axis=1, keepdims=True)
+    assert (np.abs(many - few) <= 1e-9 * size).all()
+    assert_allclose(few.sum(axis=1), (weights * expected).sum(axis=1), rtol=1e-6)
 
 
 @pytest.mark.parametrize("n_references", [40, 7])

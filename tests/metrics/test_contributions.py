@@ -12,8 +12,9 @@ from numpy.testing import assert_allclose
 from hierseg_learn.metrics import contributions as module
 from hierseg_learn.metrics import node_contributions, sum_below
 from hierseg_learn.metrics.contributions import (
-    mean_column_contributions,
+    mean_node_contributions,
     pair_squared_distances,
+    sum_by_node,
 )
 from tests.strategies import segment_trees
 
@@ -107,20 +108,41 @@ def test_distances_do_not_depend_on_blocks(block_values, dtype, monkeypatch):
     assert_allclose(found, ((delta @ components.T) ** 2).sum(axis=-1), rtol=1e-10)
 
 
-@pytest.mark.parametrize("mean_values", [1, 20, 2**20])
-def test_means_over_references_need_no_pairs(mean_values, monkeypatch):
-    monkeypatch.setattr(module, "MEAN_VALUES", mean_values)
+@pytest.mark.parametrize("block_values", [1, 20, 2**17])
+@pytest.mark.parametrize("known_values", [1, 40, 2**24])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_means_over_references_take_no_pairs(block_values, known_values, dtype, monkeypatch):
+    monkeypatch.setattr(module, "BLOCK_VALUES", block_values)
+    monkeypatch.setattr(module, "KNOWN_VALUES", known_values)
     rng = np.random.default_rng(0)
     components, queries, references = (rng.standard_normal((n, 6)) + 3.0 for n in (4, 7, 9))
-    indices, weights = rng.integers(0, 9, (7, 3)), rng.dirichlet(np.ones(3), 7)
-    # one is among its references, and one has no other
+    references, nodes = references.astype(dtype), np.array([4, 1, 1, 2, 0, 2])
+    indices, weights = rng.integers(0, 9, (7, 3)), rng.standard_normal((7, 3))
+    # one is among its references, one has no other, and one has fewer
     queries[:2] = references[indices[:2, 0]]
-    weights[1] = [1.0, 0.0, 0.0]
-    found = mean_column_contributions(components, queries, references, indices, weights)
+    weights[1], weights[2, 1:], indices[2, 1:] = [1.0, 0.0, 0.0], 0.0, -1
+    for values in (references, nodes, weights):
+        values.flags.writeable = False
+    points = [(rows - 3.0) @ components.T for rows in (queries, references)]
+    found, sizes = mean_node_contributions(
+        components, (queries, points[0]), (references, points[1]), indices, weights, nodes, 5
+    )
     delta = queries[:, None] - references[indices]
-    expected = np.einsum("qr,qrj->qj", weights, delta * (delta @ components.T @ components))
-    assert np.isnan(found[1]).all()
-    assert_allclose(np.delete(found, 1, axis=0), np.delete(expected, 1, axis=0), rtol=1e-9)
+    shares = np.einsum("qr,qrj->qj", weights, delta * (delta @ components.T @ components))
+    expected = shares @ np.eye(5)[nodes]
+    assert_allclose(found, expected, rtol=1e-9, atol=1e-12)
+    assert_allclose(sizes, np.abs(shares).sum(axis=1), rtol=1e-9, atol=1e-12)
+    assert not found[1].any()
+    assert (indices[2, 1:] == -1).all()
+
+
+@pytest.mark.parametrize(
+    "nodes", [[0, 1, 2, 3], [1, 2, 5, 6], [6, 5, 2, 1], [3, 3, 3, 3], [0, 0, 4, 2], [2, 0, 2, 0]]
+)
+def test_sums_by_node_are_over_its_columns_wherever_they_are(nodes):
+    shares = np.random.default_rng(0).standard_normal((3, 4))
+    found = sum_by_node(shares, np.array(nodes), 7)
+    assert_allclose(found, shares @ np.eye(7)[nodes], rtol=1e-12)
 
 
 def test_no_pairs_and_no_components():

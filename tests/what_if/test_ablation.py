@@ -77,6 +77,23 @@ def test_nothing_of_a_ablated_part_reaches_a_prediction(portraits, train, test, 
         assert not np.allclose(model.predict_proba(repaint(test[0], rng)), expected)
 
 
+@pytest.mark.parametrize("decision", ["neighbors", "prototypes", "linear"])
+def test_an_ablated_part_contributes_nothing(portraits, train, test, decision):
+    params = {"combination": "projection", "decision": decision}
+    model = make_model(portraits.tree, ("color", "shape"), **params).fit(*train)
+    ablated = ablate(model, "hair")
+    hair = [path.endswith("/hair") for path in ablated.tree_.paths]
+    shares = []
+    for classifier, table in (
+        (model[-1], model[0].transform(test[0])),
+        (ablated.classifier_, ablated.table(test[0])),
+    ):
+        direct = np.abs(classifier.explain_contrasts(table, by="nodes").direct)
+        shares.append((direct[:, hair].sum(axis=1) / direct.sum(axis=1)).max())
+    assert shares[0] > 0.05
+    assert shares[1] < 1e-6
+
+
 def test_without_images_neighbors_still_see_the_part(portraits, train, test):
     # the reason for `images`: binary patterns reach across borders
     model = make_model(portraits.tree, ["lbp"]).fit(*train)
