@@ -3,7 +3,7 @@
 Every model is fitted in a process of its own, and its seconds are paired with those of the scatter
 combination there: a busy machine slows down both. Memory is the most that the first fit held beyond
 the table. Explanations of many rows at once are timed for the decisions by votes and by linear
-discriminants.
+discriminants. Fits that differ in `random_state` alone show how much of an accuracy hangs on it.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils import Bunch
 
 from hierseg_learn import HierarchicalMetricClassifier, SegmentTreeTransformer
 
@@ -53,13 +54,18 @@ PEERS: dict[str, Callable[[], Any]] = {
     "gradient boosting": lambda: HistGradientBoostingClassifier(random_state=SEED),
 }
 MODELS = (*OURS, *PEERS)
-PHOTOS, LONG, EXPLAINED = CASES = ["street photos", "generated, long", "generated, explained"]
+PHOTOS, LONG, EXPLAINED, SEEDS = CASES = [
+    "street photos",
+    "generated, long",
+    "generated, explained",
+    "street photos, seeds",
+]
 # rows, columns, nodes, classes of generated tables
 SIZES = {LONG: (100_000, 100, 10, 5), EXPLAINED: (1_000, 900, 30, 5)}
 QUICK_SIZE, QUICK_EXPLAINED = (60, 20, 4, 3), (300, 20, 4, 3)
 QUICK_MODELS = (SCATTER, "LDA, shrinkage")
 # votes of 15 neighbors, and the linear decision
-N_EXPLAINED = 10_000
+N_EXPLAINED, N_SEEDS = 10_000, 20
 DECISIONS: dict[str, dict[str, Any]] = {
     "votes": {"combination": "scatter", "decision": "neighbors", "n_neighbors": 15},
     "linear": {"combination": "logistic", "decision": "linear"},
@@ -74,12 +80,14 @@ def main(argv: Sequence[str] | None = None) -> None:
         cases = [LONG, EXPLAINED]
     results = results_on_record(arguments, "fit")
     tables, explained = dict(results.get("tables", {})), results.get("explained", [])
+    seeds = results.get("seeds", [])
     settings = {
         "repeats": 1 if arguments.quick else N_REPEATS,
         "random_state": SEED,
         "ours": OURS,
         "sizes": SIZES,
         "explained": {"rows": N_EXPLAINED, "decisions": DECISIONS},
+        "seeds": N_SEEDS,
     }
     for case in cases:
         if case == EXPLAINED:
@@ -88,6 +96,11 @@ def main(argv: Sequence[str] | None = None) -> None:
                 explained += alone(measure_explanations, decision, arguments.quick)
                 progress(f"explained, {decision}")
             print_table(explained, f"explanations of {explained[0]['rows']} rows, seconds")
+            continue
+        if case == SEEDS:
+            seeds = alone(measure_seeds)
+            print_table(seeds, case)
+            progress(case)
             continue
         X, y = make_case(case, arguments.quick, arguments.jobs)
         models = dict(tables.get(case, {}).get("models", {}))
@@ -102,7 +115,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         }
         rows = [{"model": name, **found} for name, found in tables[case]["models"].items()]
         print_table(rows, f"{case}, {X.shape[0]} x {X.shape[1]}")
-    record(arguments, "fit", QUESTION, settings, {"tables": tables, "explained": explained})
+    found = {"tables": tables, "explained": explained, "seeds": seeds}
+    record(arguments, "fit", QUESTION, settings, found)
 
 
 def add_options(parser: ArgumentParser) -> None:
@@ -116,9 +130,13 @@ def make_case(case: str, quick: bool, jobs: int) -> tuple[pd.DataFrame, np.ndarr
     if case != PHOTOS:
         return generate(*(QUICK_SIZE if quick else SIZES[case]))
     data = load_ccp_parts()
+    return describe_photos(data, np.arange(len(data.target)), jobs), data.target
+
+
+def describe_photos(data: Bunch, known: np.ndarray, jobs: int = 1) -> pd.DataFrame:
+    """Table of street photos; parts that are missing have the means of some known ones."""
     transformer = SegmentTreeTransformer(tree=data.tree, n_jobs=jobs)
-    table = describe(transformer, data.images)
-    return fill_missing(table, np.arange(len(table))).astype(np.float32), data.target
+    return fill_missing(describe(transformer, data.images), known).astype(np.float32)
 
 
 def generate(
@@ -170,6 +188,30 @@ def fit(name: str, X: pd.DataFrame, y: np.ndarray) -> float:
         started = time.process_time()
         model.fit(X if name in OURS else X.to_numpy(), y)
         return time.process_time() - started
+
+
+def measure_seeds() -> list[dict[str, Any]]:
+    """Accuracy on test photos of fits that differ in `random_state` alone."""
+    data = load_ccp_parts()
+    X, found = describe_photos(data, data.train), []
+    for name, params in OURS.items():
+        codes = np.empty((N_SEEDS, len(data.test)), dtype=data.target.dtype)
+        for seed, own in enumerate(codes):
+            model = HierarchicalMetricClassifier(random_state=seed, device="cpu", **params)
+            model.fit(X.iloc[data.train], data.target[data.train])
+            own[:] = model.predict(X.iloc[data.test])
+        right = (codes == data.target[data.test]).mean(axis=1)
+        found.append(
+            {
+                "model": name,
+                "mean": right.mean(),
+                "deviation": right.std(ddof=1),
+                "least": right.min(),
+                "most": right.max(),
+                "photos that all agree on": (codes == codes[0]).all(axis=0).mean(),
+            }
+        )
+    return found
 
 
 def measure_explanations(decision: str, quick: bool) -> list[dict[str, Any]]:

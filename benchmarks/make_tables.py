@@ -150,9 +150,14 @@ def tables_of_fit(results: dict[str, Any]) -> dict[str, list[Row]]:
         [row["decision"], row["by"], f"{row['predictions']:.2f}", f"{row['contrasts']:.2f}"]
         for row in results["explained"]
     ]
+    seeds = [row.values() for row in results["seeds"]]
     return {
         "fits": [heads, *fits],
         "explained": [["decision", "by", "predictions, s", "contrasts, s"], *explained],
+        "seeds": [
+            ["model", "mean accuracy", "deviation", "least", "most", "photos that all agree on"],
+            *([name, *(f"{value:.3f}" for value in row)] for name, *row in seeds),
+        ],
     }
 
 
