@@ -380,6 +380,16 @@ def test_a_photo_without_its_mask_is_left_out_and_listed(run, folder, model, tmp
     assert all("p0" in one["error"] and "No such file" in one["error"] for one in found["skipped"])
     kept = np.setdiff1d(np.arange(N_PHOTOS if with_index else 6), [0, 3])
     assert open_table(tmp_path / "t").positions.tolist() == kept.tolist()
+    if with_index:  # without it, where the masks are has to be said
+        (photos / "index.csv").unlink()
+        rest = ["-o", tmp_path / "v", "--on-error", "skip", "--quiet", "--max-errors", 2]
+        assert (
+            "Or pass --masks DIR, and --on-error"
+            in run("describe", model, photos, *rest, code=1).err
+        )
+        run("describe", model, photos, "--masks", photos / "masks", *rest)
+        assert open_table(tmp_path / "v").positions.tolist() == kept.tolist()
+        shutil.copy(folder / "index.csv", photos)
     shutil.rmtree(photos / "masks")
     (photos / "masks").mkdir()
     run("describe", model, *given, "-o", tmp_path / "u", "--on-error", "skip", "--quiet", code=1)

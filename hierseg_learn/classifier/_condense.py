@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import deepcopy
-from math import fsum
+from math import ceil, fsum
 from numbers import Integral
 from typing import Any, Self
 
@@ -283,10 +283,13 @@ def _as_copies(weights: np.ndarray, codes: np.ndarray, classes: np.ndarray) -> n
     if are_shares:
         return weights / np.minimum(by_class, 1)[codes]
     if by_class[short] < 1 - ROUNDING:
+        factor, why = n_rows / total, f"to keep {n_rows} rows in all"
+        if factor * by_class[short] < 1:
+            factor, why = ceil(100 / by_class[short]) / 100, "or leave the class out by zeros"
         raise ValueError(
             f"sample_weight sums to {by_class[short]:.3g} for class {classes.tolist()[short]!r}, "
             f"expected at least 1, since a weight is a number of copies; multiply the weights, by "
-            f"{n_rows / total:.3g} to keep {n_rows} rows in all."
+            f"{factor:.6g} {why}."
         )
     return weights
 

@@ -181,7 +181,10 @@ def _photos(options: argparse.Namespace, needs_masks: bool) -> tuple[list[str], 
                     )
                 except ValueError as error:
                     why = "the model was fitted on photos with masks: " if needs_masks else ""
-                    raise CommandError(f"{why}{error} Or pass --masks DIR.") from error
+                    hint = " Or pass --masks DIR"
+                    if unmatched == "keep":
+                        hint += ", and --on-error skip leaves out photos without a mask"
+                    raise CommandError(f"{why}{error}{hint}.") from error
                 return data.ids, data
         files = [str(folder / file) for file in scan(folder, folder)]
         if options.masks is not None and not folder.samefile(options.masks):

@@ -572,7 +572,7 @@ def _labeled(options: argparse.Namespace) -> Bunch:
     if data.y is None:
         raise CommandError(
             f"the photos in {options.folder!r} have no classes; expected a folder per class, or "
-            "index.csv with a column label."
+            "index.csv with the columns id and label, beside images/, masks/ and parts.json."
         )
     return data
 
