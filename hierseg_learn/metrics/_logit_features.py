@@ -138,7 +138,9 @@ def _few_directions(across: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
     """
     if len(across) <= across.shape[1]:
         return across, None
-    factor, order, rank, _ = dpstrf((across.T @ across).astype(np.float64), tol=-1.0)
+    # in float64: of products in float32, rounding would be a direction
+    products = sum(block.T @ block for _, block in row_blocks(across))
+    factor, order, rank, _ = dpstrf(products, tol=-1.0)
     # what is left of a row after those before it, along no direction of theirs
     left = np.square(np.diag(factor)[:rank])
     rank = int(np.count_nonzero(left > RANK**2 * left.max(initial=0.0)))

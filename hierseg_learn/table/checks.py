@@ -49,7 +49,10 @@ def check_table(
 
 
 def check_sample_weight(sample_weight: Any, n_samples: int) -> np.ndarray:
-    """Check the weights of rows, (n_samples,): finite, none negative, and some above 0."""
+    """Check the weights of rows, (n_samples,): finite, none negative, and some above 0.
+
+    Their sum is finite, too.
+    """
     if isinstance(sample_weight, Number):
         sample_weight = np.full(n_samples, sample_weight)
     wanted = f"sample_weight must hold one number of at least 0 for each of {n_samples} rows"
@@ -61,9 +64,10 @@ def check_sample_weight(sample_weight: Any, n_samples: int) -> np.ndarray:
         raise ValueError(f"{wanted}, got {reprlib.repr(sample_weight)}: {error}") from error
     if weights.shape != (n_samples,):
         raise ValueError(f"{wanted}, got an array of shape {weights.shape}.")
-    wrong = np.flatnonzero(~(np.isfinite(weights) & (weights >= 0)))
+    wrong = np.flatnonzero(~((weights >= 0) & (weights <= LARGEST)))
     if len(wrong):
-        raise ValueError(f"{wanted}, got {weights[wrong[0]]} for row {wrong[0]}.")
+        most = f"; expected at most {LARGEST:g}" if weights[wrong[0]] > LARGEST else ""
+        raise ValueError(f"{wanted}, got {weights[wrong[0]]} for row {wrong[0]}{most}.")
     if not weights.any():
         raise ValueError("sample_weight must hold a number above 0, got only zero weights.")
     return weights

@@ -65,7 +65,10 @@ class Head:
         try:
             state = json.loads(file.read_text(encoding="utf-8"))
             if state.pop("format") != FORMAT:
-                raise ValueError("another version of hierseg_learn wrote it")
+                raise ValueError(
+                    "another version of hierseg_learn wrote it; describe the images again, into "
+                    "another folder"
+                )
             state["columns"] = tuple(state["columns"])
             state["settings"] = {name: tuple(pair) for name, pair in state["settings"].items()}
             return cls(**state)
@@ -85,6 +88,7 @@ class Record:
     n_rows: int
     n_bytes: int  # of its file
     checksum: int  # CRC-32 of its file
+    inputs_checksum: int  # of what it was made from
     # (position of the input, its id, why it was left out)
     skipped: tuple[tuple[int, Any, str], ...] = ()
     # pixels that were dropped by default, and all pixels read
@@ -189,21 +193,23 @@ class TableFolder:
             return None
 
     def is_whole(self, k: int, record: Record) -> bool:
-        """Whether the file of block `k` holds what was written; reads all of it."""
-        return _checksum(self.file(k)) == record.checksum
+        """Whether the files of block `k` hold what was written; reads all of them."""
+        inputs = self._beside(k, "inputs.json").read_bytes()
+        checksums = _checksum(self.file(k)), zlib.crc32(inputs)
+        return checksums == (record.checksum, record.inputs_checksum)
 
-    def inputs(self, k: int) -> Inputs:
+    def inputs(self, k: int, record: Record) -> Inputs:
         """What finished block `k` was made from."""
         file = self._beside(k, "inputs.json")
         try:
-            found = Inputs(**json.loads(file.read_text(encoding="utf-8")))
-            span = self.head.inputs(k)
-            if len(found.ids) != span.stop - span.start:
-                raise ValueError(f"it holds {len(found.ids)} ids")
-            return found
-        except (OSError, ValueError, TypeError) as error:
+            text = file.read_bytes()
+            if zlib.crc32(text) != record.inputs_checksum:
+                raise ValueError("its checksum is not the one recorded")
+            return Inputs(**json.loads(text))
+        except (OSError, ValueError) as error:
             raise ValueError(
-                f"{str(file)!r} is damaged: {error}. Delete it, and call describe_to again."
+                f"{str(file)!r} is damaged: {error}; call describe_to again with the same images: "
+                "it makes this block again."
             ) from error
 
     def write(
@@ -227,8 +233,10 @@ class TableFolder:
             else:
                 _write_parquet(beside, rows, self.head, k, inputs, skipped)
             n_bytes, checksum = beside.stat().st_size, _checksum(beside)
-        _write_text(self._beside(k, "inputs.json"), json.dumps(vars(inputs)))
-        record = Record(len(rows), n_bytes, checksum, tuple(skipped), drops)
+        text = json.dumps(vars(inputs))
+        _write_text(self._beside(k, "inputs.json"), text)
+        checksums = checksum, zlib.crc32(text.encode())
+        record = Record(len(rows), n_bytes, *checksums, tuple(skipped), drops)
         _write_text(self._beside(k, "json"), json.dumps(vars(record)))
 
     def _beside(self, k: int, suffix: str) -> Path:

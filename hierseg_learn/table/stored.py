@@ -366,7 +366,7 @@ class StoredTable:
         return positions_of(self._folder.head, k, self._records[k].skipped)
 
     def _ids_and_y(self, k: int) -> tuple[np.ndarray, np.ndarray | None]:
-        head, inputs = self._folder.head, self._folder.inputs(k)
+        head, inputs = self._folder.head, self._folder.inputs(k, self._records[k])
         here = self._positions(k) - head.inputs(k).start
         ids = as_column(inputs.ids, head.id_kind)[here]
         if head.y_kind is None or inputs.y is None:

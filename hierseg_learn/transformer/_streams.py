@@ -229,7 +229,7 @@ class Describing:
         if record is None or not self.folder.is_whole(k, record):
             return False
         self.batch.drops[self.folder.head.inputs(k).start] = record.drops
-        known, span = self.folder.inputs(k), self.folder.head.inputs(k)
+        known, span = self.folder.inputs(k, record), self.folder.head.inputs(k)
         left_out = {position for position, *_ in record.skipped}
         for place, i in enumerate(range(span.start, span.stop)):
             if known.ids[place] != self.ids[i]:

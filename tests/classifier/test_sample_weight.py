@@ -202,6 +202,8 @@ RULE = "sample_weight must hold one number of at least 0 for each of 60 rows, go
         (np.where(np.arange(60) == 7, -0.5, 1.0), f"{RULE}-0.5 for row 7"),
         (np.where(np.arange(60) == 7, np.nan, 1.0), f"{RULE}nan for row 7"),
         (np.where(np.arange(60) == 7, np.inf, 1.0), f"{RULE}inf for row 7"),
+        # their sum is no float
+        (1e308 * ONES, rf"{RULE}1e\+308 for row 0; expected at most 1e\+150"),
         (ONES[1:], rf"{RULE}an array of shape \(59,\)"),
         (ONES[:, None], rf"{RULE}an array of shape \(60, 1\)"),
         (["a"] * 60, rf"{RULE}\['a', 'a', .*could not convert"),

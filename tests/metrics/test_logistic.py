@@ -12,7 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from hierseg_learn import HierarchicalMetricClassifier
 from hierseg_learn.metrics import NCA, LogisticCombination, ShrinkageLDA, _logistic
 from hierseg_learn.metrics._logistic import SCALES
-from hierseg_learn.metrics._logit_features import Features
+from hierseg_learn.metrics._logit_features import Features, _few_directions
 from hierseg_learn.metrics._training import fit_softmax
 from hierseg_learn.metrics.posteriors import LogitSpace
 from tests.tables import named_table
@@ -60,6 +60,16 @@ def test_more_columns_than_rows_change_no_regression():
     fits = [next(fit_softmax(across, y, 2, [0.1])) for across in (X.T, few.across)]
     assert_allclose(fits[1].products(few.across), fits[0].products(X.T), atol=2e-3)
     assert_allclose(few.back(fits[1].weights)[0], fits[0].weights, atol=2e-3)
+
+
+@pytest.mark.parametrize("rank", [0, 1, 20])
+def test_dependent_columns_have_no_directions_of_rounding(rank):
+    rng = np.random.default_rng(0)
+    columns = rng.standard_normal((300, rank)) @ rng.standard_normal((rank, 60))
+    few, turn = _few_directions(columns.astype(np.float32))
+    assert few.shape == (rank, 60)
+    assert_allclose(turn.T @ turn, np.eye(rank), atol=1e-5)
+    assert_allclose(turn @ few, columns, atol=1e-4)
 
 
 @pytest.mark.parametrize("n_columns", [2, 9])

@@ -496,6 +496,17 @@ def test_a_damaged_block_is_made_again(tmp_path, photos, transformer, layout):
     assert content(tmp_path / "t") == before
 
 
+@pytest.mark.parametrize("change", [lambda text: text[:-7], lambda text: text.replace("01", "07")])
+def test_a_block_with_damaged_inputs_is_made_again(tmp_path, photos, transformer, change):
+    transformer.describe_to(tmp_path / "t", photos, block_size=4)
+    before = content(tmp_path / "t")
+    file = tmp_path / "t" / "_blocks" / "000000.inputs.json"
+    file.write_text(change(file.read_text()))
+    assert content(tmp_path / "t") != before
+    transformer.describe_to(tmp_path / "t", photos, block_size=4)
+    assert content(tmp_path / "t") == before
+
+
 # wrong input
 
 
