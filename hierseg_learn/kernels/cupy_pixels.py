@@ -79,6 +79,12 @@ def outline_sums(regions: cupy.ndarray, n_regions: int, profile: np.ndarray) -> 
     return _sums("outline_chunks", args, regions, n_regions, 5 + profile.shape[1])
 
 
+def count_pixels(regions: cupy.ndarray, n_regions: int) -> cupy.ndarray:
+    """As `pixels.count_pixels`."""
+    # what belongs to no region comes first
+    return cupy.bincount(cupy.asarray(regions).ravel() + 1, minlength=n_regions + 1)[1:]
+
+
 def depths(regions: cupy.ndarray, most: int) -> cupy.ndarray:
     """As `pixels.depths`."""
     regions = cupy.ascontiguousarray(cupy.asarray(regions), dtype=cupy.int32)

@@ -31,6 +31,7 @@ PIXEL_KERNELS = (
     "gradient_sums",
     "pattern_sums",
     "outline_sums",
+    "count_pixels",
     "depths",
 )
 

@@ -6,7 +6,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hierseg_learn.kernels import _descriptor_loops
-from hierseg_learn.kernels import pixels as host_pixels
 from tests.kernels import pixels_reference as reference
 
 N_REGIONS = 4
@@ -103,12 +102,12 @@ def test_gray_levels_are_rounded_as_floats_are():
     np.testing.assert_array_equal(found, expected)
 
 
-def test_pixels_are_counted():
+def test_pixels_are_counted(pixels):
     rng = np.random.default_rng(0)
     for shape in [(1, 1), (1, 9), (9, 1), (30, 25)]:
         regions = rng.integers(-1, N_REGIONS - 1, shape).astype(np.int32)
         expected = np.bincount(regions.ravel() + 1, minlength=N_REGIONS + 1)[1:]
-        found = host_pixels.count_pixels(regions, N_REGIONS)
+        found = pixels.count_pixels(regions, N_REGIONS)
         np.testing.assert_array_equal(found, expected)
 
 
