@@ -144,6 +144,8 @@ def _few_directions(across: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
     # what is left of a row after those before it, along no direction of theirs
     left = np.square(np.diag(factor)[:rank])
     rank = int(np.count_nonzero(left > RANK**2 * left.max(initial=0.0)))
+    if not rank:  # SciPy 1.13 solves nothing of size 0
+        return across[:0], np.zeros((len(across), 0), dtype=np.float32)
     kept = order[:rank] - 1
     turn = solve_triangular(factor[:rank, :rank], across[:, kept].T.astype(np.float64), trans="T")
     turn = turn.astype(np.float32)
