@@ -12,7 +12,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from ..kernels.threads import single_blas_thread
-from ._lda import ShrinkageLDA
+from ._lda import ShrinkageLDA, row_blocks
 from ._training import Rows
 from .base import NonlinearMetric
 
@@ -132,7 +132,8 @@ class ColumnsAndLandmarks:
         kept = sizes > RANK * sizes.max(initial=0.0)
         turn = turn[:, kept] / np.sqrt(sizes[kept])
         plain = cls(landmarks, roots, width, turn, np.zeros(turn.shape[1]))
-        return replace(plain, center=plain.similarities(rows).mean(axis=0))
+        total = sum(plain.similarities(block).sum(axis=0) for _, block in row_blocks(rows))
+        return replace(plain, center=total / len(rows))
 
     def _kernel(self, rows: np.ndarray) -> np.ndarray:
         apart = squared_distances(rows * self.roots, self.landmarks * self.roots)

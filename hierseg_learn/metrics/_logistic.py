@@ -75,7 +75,6 @@ class Found:
     """What was found best for the root."""
 
     table: Table
-    features: Features
     tried: Tried
     scale: int
     score: float  # share of the held-out rows that are right, every fold with what others choose
@@ -107,7 +106,7 @@ class Regressions:
         features = table.features(nodes, learner)
         if not (self._folds and features.n_columns):
             tried = Tried("columns", PLAIN_PENALTY, NO_SCORES, NO_SCORES, ())
-            return Found(table, features, tried, 0, float("nan"))
+            return Found(table.of_kind("columns"), tried, 0, float("nan"))
         tried = [one for kind in features.kinds for one in self._follow(features, kind, PENALTIES)]
         chosen, scale, score = self._choose(tried)
         plain = [one for one in tried if one.kind != LANDMARKS]
@@ -125,7 +124,7 @@ class Regressions:
             path = [one for one in PENALTIES if one < 100 * chosen.penalty]
             tried += self._follow(features, WEIGHTED, path)
             chosen, scale, score = self._choose(tried)
-        return Found(table.of_kind(chosen.kind), features, chosen, scale, score)
+        return Found(table.of_kind(chosen.kind), chosen, scale, score)
 
     def _choose(self, tried: list[Tried]) -> tuple[Tried, int, float]:
         """What is best, its scale, and the share of right rows, by what the other folds choose."""
@@ -177,9 +176,10 @@ class Regressions:
         self, offered: Offered, codes: np.ndarray, tried: Tried, n_steps: int = MAX_STEPS
     ) -> Softmax:
         """Regression on rows with a penalty, which follows a stronger one if there is time."""
-        path = [tried.penalty] if n_steps < MAX_STEPS else [10 * tried.penalty, tried.penalty]
-        *_, model = fit_softmax(offered.across, codes, self._n_classes, path, n_steps)
-        return model
+        given, start = (offered.across, codes, self._n_classes), None
+        if n_steps == MAX_STEPS:
+            start = fit_softmax(*given, 10 * tried.penalty)
+        return fit_softmax(*given, tried.penalty, start, n_steps)
 
     def held_out(self, tried: Tried, scale: int) -> tuple[HeldOut, ...]:
         """Rows of every fold, and the others, in the space that was learned without the fold."""
@@ -228,6 +228,8 @@ class Regressions:
             lowest = min(loss, lowest)
             if loss > GIVE_UP * lowest:
                 break
+        for path in paths:  # joblib goes on to hold them, and they their features
+            path.close()
         return found
 
     def _path(
@@ -242,8 +244,12 @@ class Regressions:
         """Regressions on the rows without a fold, and what they make of all rows."""
         rows = self._known[fold]
         across = (offered or features.offer(kind, self._codes, rows, fold)).across
-        known = np.take(across, rows, axis=1), self._codes[rows], self._n_classes
-        for model in fit_softmax(*known, penalties, n_steps, ROUGH):
+        codes, model = self._codes[rows], None
+        for penalty in penalties:
+            # taken again, since all folds at once would be a table and a half
+            known = np.take(across, rows, axis=1), codes, self._n_classes
+            model = fit_softmax(*known, penalty, model, n_steps, ROUGH)
+            del known
             yield model, model.products(across).T
 
     def _score(self, place: int, fit: tuple[Softmax, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
@@ -409,9 +415,8 @@ class LogisticCombination(Combination):
         whole = table if len(some) == len(X) else table.over(X, tried.kind)
         nodes = []
         for node in tree.bottom_up():
-            below, features = tree.subtree(node), found.features
-            if node != tree.root:
-                features = table.features(below, learners[node])
+            below = tree.subtree(node)
+            features = table.features(below, learners[node])
             if not features.n_columns:
                 empty = np.zeros((0, X.shape[1]))
                 nodes.append(FittedNode(empty, float("nan"), NodeOutcome("constant")))

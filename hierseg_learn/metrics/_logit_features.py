@@ -13,8 +13,10 @@ from scipy.linalg.lapack import dpstrf
 from ..utils.spread import least_spread
 from ._combination import subsample
 from ._landmarks import RANK, ColumnsAndLandmarks
-from ._lda import BLOCK_ROWS, ClassScatter, ShrinkageLDA, row_blocks, whitener
+from ._lda import BLOCK_ROWS, ColumnSums, ShrinkageLDA, row_blocks, whitener
+from .block_sums import mean_and_spread
 from .lift import NO_EMBEDDING, Lift, NodeEmbedding
+from .node import take_columns
 
 # kinds of features that are not linear in the table
 LANDMARKS, WEIGHTED = "landmarks", "weighted landmarks"
@@ -46,7 +48,8 @@ class Features:
     Shapes: `blocks` by node, (n_samples, n_columns) float32: standardized columns, so many as
     `widths` says of the nodes that are offered; `similarities` of these nodes to landmarks.
     `weighted` are similarities under weights of the columns, if there are any, without each fold
-    and of all rows. `whiteners` keeps those of nodes, which parents need again.
+    and of all rows. `whiteners` keeps those of nodes, which parents need again. What is offered
+    `once` may be made in the place of the columns.
     """
 
     def __init__(
@@ -57,24 +60,26 @@ class Features:
         learner: ShrinkageLDA,
         weighted: Sequence[list[np.ndarray]] = (),
         whiteners: dict[tuple, np.ndarray] | None = None,
+        *,
+        once: bool = False,
     ) -> None:
         self._blocks = blocks
         self._widths = {node: width for node, width in widths.items() if width}
         self._whiteners = {} if whiteners is None else whiteners
-        self._learner = learner
-        self._similarities = np.concatenate(similarities, axis=1)
-        self._weighted = [np.concatenate(own, axis=1) for own in weighted]
+        self._learner, self._once = learner, once
+        self._similarities, self._weighted = similarities, weighted
+        self._n_rows = len(similarities[0])
         self.n_columns = sum(self._widths.values())
 
     @property
     def kinds(self) -> list[str]:
         """The kinds that are tried for any data."""
-        n_directions = min(self.n_columns, len(self._similarities))
+        n_directions = min(self.n_columns, self._n_rows)
         return [
             "columns",
             *(["whitened"] if n_directions <= MAX_WHITENED else []),
             *(["whitened by node"] if len(self._widths) > 1 else []),
-            *([LANDMARKS] if self._similarities.shape[1] else []),
+            *([LANDMARKS] if _width(self._similarities) else []),
         ]
 
     def offer(self, kind: str, codes: np.ndarray, known: np.ndarray, fold: int = -1) -> Offered:
@@ -89,12 +94,19 @@ class Features:
             return Offered(across, partial(_back, turn, None))
         if kind == "whitened":
             whitener = self._whitener(across.T, codes, known)
-            return Offered(whitener.T @ across, partial(_back, turn, whitener))
+            whitened = across if self._once else np.empty_like(across)
+            for start in range(0, self._n_rows, BLOCK_ROWS):
+                place = slice(start, start + BLOCK_ROWS)
+                whitened[:, place] = whitener.T @ across[:, place]
+            return Offered(whitened, partial(_back, turn, whitener))
         size = SIZE / np.sqrt(self.n_columns)
         similarities = self._similarities if kind == LANDMARKS else self._weighted[fold]
-        beside = np.empty((len(across) + similarities.shape[1], across.shape[1]), across.dtype)
-        np.multiply(size, across, out=beside[: len(across)])
-        np.multiply(SIZE, similarities.T, out=beside[len(across) :])
+        start = len(across)
+        beside = np.empty((start + _width(similarities), self._n_rows), across.dtype)
+        np.multiply(size, across, out=beside[:start])
+        for own in similarities:
+            np.multiply(SIZE, own.T, out=beside[start : start + own.shape[1]])
+            start += own.shape[1]
         return Offered(beside, partial(_back_beside, turn, size, len(across)))
 
     @cached_property
@@ -103,7 +115,7 @@ class Features:
 
     def _side_by_side(self, maps: Sequence[np.ndarray] | None = None) -> np.ndarray:
         """Columns of all nodes, (n_columns, n_samples), or what maps make of them."""
-        found, start = np.empty((self.n_columns, len(self._similarities)), dtype=np.float32), 0
+        found, start = np.empty((self.n_columns, self._n_rows), dtype=np.float32), 0
         for place, (node, width) in enumerate(self._widths.items()):
             own = found[start : start + width]
             if maps is None:
@@ -123,11 +135,15 @@ class Features:
 
     def _whitener(self, rows: np.ndarray, codes: np.ndarray, known: np.ndarray) -> np.ndarray:
         """Map under which the shrunk scatter of some rows within classes is the identity."""
-        rows = rows[known].astype(np.float64)
-        rows -= rows.mean(axis=0)
-        scatter = ClassScatter.of(rows, codes[known], int(codes.max()) + 1)
-        shrinkage = self._learner.choose_shrinkage([(slice(None), rows)], codes[known], scatter)
-        return whitener(scatter, shrinkage).T.astype(np.float32)
+        rows, codes = (rows if len(known) == len(rows) else rows[known]), codes[known]
+        sums = ColumnSums.of(rows, codes, int(codes.max()) + 1)
+        blocks = ((place, block - sums.center) for place, block in row_blocks(rows))
+        shrinkage = self._learner.choose_shrinkage(blocks, codes, sums.scatter)
+        return whitener(sums.scatter, shrinkage).T.astype(np.float32)
+
+
+def _width(similarities: Sequence[np.ndarray]) -> int:
+    return sum(own.shape[1] for own in similarities)
 
 
 def _few_directions(across: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
@@ -188,12 +204,18 @@ class Similarities:
             [_by_blocks(e.similarities, r, e.turn.shape[1]) for e, r in zip(embeds, rows)],
         )
 
+    @classmethod
+    def none(cls, n_nodes: int, n_rows: int) -> Similarities:
+        """To no landmarks."""
+        return cls([], [np.empty((n_rows, 0), np.float32)] * n_nodes)
+
 
 @dataclass(frozen=True)
 class StandardizedBlocks(Sequence[np.ndarray]):
-    """Columns of every node, (n_samples, n_columns) float32: standardized when they are taken."""
+    """Columns of every node, (n_rows, n_columns) float32: standardized when they are taken."""
 
     _X: np.ndarray  # (n_samples, n_features)
+    _some: np.ndarray  # (n_rows,) int: the rows
     _used: list[np.ndarray]  # columns of every node
     _mean: np.ndarray  # (n_features,)
     _scale: np.ndarray  # (n_features,)
@@ -204,10 +226,10 @@ class StandardizedBlocks(Sequence[np.ndarray]):
     def __getitem__(self, node: int) -> np.ndarray:
         own = self._used[node]
         mean, scale = self._mean[own], self._scale[own]
-        found = np.empty((len(self._X), len(own)), dtype=np.float32)
+        found = np.empty((len(self._some), len(own)), dtype=np.float32)
         for start in range(0, len(found), BLOCK_ROWS):
             block = slice(start, start + BLOCK_ROWS)
-            found[block] = (self._X[block, own] - mean) / scale
+            found[block] = (take_columns(self._X, self._some[block], own) - mean) / scale
         return found
 
 
@@ -235,6 +257,7 @@ class Table:
     _weighted: tuple[Similarities, ...] = ()
     # whiteners of nodes, which several regressions need
     _whiteners: dict[tuple, np.ndarray] = field(default_factory=dict)
+    _once: bool = False  # whether features of these rows are asked for once
 
     @classmethod
     def of(
@@ -250,30 +273,30 @@ class Table:
         used = [block[kept[block]] for block in columns]
         n_nodes = max(sum(bool(len(block)) for block in used), 1)
         n_each = max(n_landmarks // n_nodes, MIN_LANDMARKS) if n_landmarks else 0
-        own = X[some].astype(np.float64)
-        rows = [(own[:, block] - mean[block]) / scale[block] for block in used]
-        embeds = [
-            ColumnsAndLandmarks.of(block, n_each if block.shape[1] else 0, random_state)
-            for block in rows
-        ]
-        similar = Similarities.of(embeds, rows)
-        return cls(
-            X.shape[1], mean, scale, used, [block.astype(np.float32) for block in rows], similar
-        )
+        embeds, values = [], []
+        for block in used:
+            own = (take_columns(X, some, block) - mean[block]) / scale[block]
+            embed = ColumnsAndLandmarks.of(own, n_each if len(block) else 0, random_state)
+            embeds.append(embed)
+            values.append(_by_blocks(embed.similarities, own, embed.turn.shape[1]))
+        rows = StandardizedBlocks(X, some, used, mean, scale)
+        return cls(X.shape[1], mean, scale, used, rows, Similarities(embeds, values))
 
     def over(self, X: np.ndarray, kind: str) -> Table:
         """All rows of the table, as a kind of features needs them."""
-        rows = StandardizedBlocks(X, self._used, self._mean, self._scale)
-        similar = Similarities([], [np.empty((len(X), 0), np.float32)] * len(rows))
+        everyone = np.arange(len(X))
+        rows = StandardizedBlocks(X, everyone, self._used, self._mean, self._scale)
+        similar = Similarities.none(len(rows), len(X))
         if kind in (LANDMARKS, WEIGHTED):
             similar = Similarities.of(self._similar.embeds, rows)
         again = (similar,) if kind == WEIGHTED else ()
-        return replace(self, _rows=rows, _similar=similar, _weighted=again, _whiteners={})
+        whole = replace(self, _rows=rows, _similar=similar, _weighted=again)
+        return replace(whole, _whiteners={}, _once=True)
 
     def weighted(self, nodes: Sequence[int], found: list[Known]) -> Table:
         """Weigh the columns of some nodes by the slopes of regressions, in which these come."""
         before = self._weighted or [self._similar] * len(found)
-        rows = [own.astype(np.float64) for own in self._rows]
+        rows = [*self._rows]
         again = []
         for similar, (known, weights) in zip(before, found, strict=True):
             embeds, some, starts = list(similar.embeds), subsample(known, WEIGHT_ROWS), [0, 0]
@@ -284,19 +307,23 @@ class Table:
                 own, of_kernel = (
                     part[slice(*ends)] for part, *ends in zip(weights, starts, stops, strict=True)
                 )
-                slopes[node] = embed.slopes(block[some], own, of_kernel)
+                slopes[node] = embed.slopes(block[some].astype(np.float64), own, of_kernel)
                 starts = stops
             largest = max((own.mean() for own in slopes.values() if len(own)), default=0.0)
             for node, own in slopes.items():
                 if own.any():
                     size = float(np.sqrt(own.mean() / largest))
-                    embeds[node] = embeds[node].weighted(own / own.mean(), size, rows[node][known])
+                    known_rows = rows[node][known].astype(np.float64)
+                    embeds[node] = embeds[node].weighted(own / own.mean(), size, known_rows)
             again.append(Similarities.of(embeds, rows))
         return replace(self, _weighted=tuple(again))
 
     def of_kind(self, kind: str) -> Table:
-        """The same with the similarities that a kind of features takes."""
-        return replace(self, _similar=self._weighted[-1]) if kind == WEIGHTED else self
+        """The same with no similarities but those that a kind of features takes."""
+        if kind == WEIGHTED:
+            return replace(self, _similar=self._weighted[-1])
+        none = Similarities.none(len(self._rows), len(self._similar.values[0]))
+        return replace(self, _similar=self._similar if kind == LANDMARKS else none, _weighted=())
 
     @cached_property
     def lift(self) -> Lift:
@@ -322,7 +349,8 @@ class Table:
             [own.values[node] for node in nodes] for own in (self._similar, *self._weighted)
         )
         widths = {node: len(self._used[node]) for node in nodes}
-        return Features(self._rows, widths, similarities, learner, weighted, self._whiteners)
+        given = self._rows, widths, similarities, learner, weighted, self._whiteners
+        return Features(*given, once=self._once)
 
     def over_table(
         self, nodes: Sequence[int], weights: tuple[np.ndarray, np.ndarray], lifted: bool
@@ -352,8 +380,6 @@ class Table:
 
 def _spread(X: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Means and deviations of the columns, (n_features,), and which of them vary."""
-    mean = sum(block.sum(axis=0) for _, block in row_blocks(X)) / len(X)
-    squares = sum(np.square(block - mean).sum(axis=0) for _, block in row_blocks(X))
-    scale = np.sqrt(squares / len(X))
+    mean, scale = mean_and_spread(X)
     largest = np.max([np.abs(block).max(axis=0) for _, block in row_blocks(X)], axis=0)
     return mean, scale, scale > least_spread(largest, X.dtype)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -436,11 +435,12 @@ def fit_softmax(
     across: np.ndarray,
     codes: np.ndarray,
     n_classes: int,
-    penalties: Sequence[float],
+    penalty: float,
+    start: Softmax | None = None,
     n_steps: int = MAX_STEPS,
     tolerance: float = TOLERANCE,
-) -> Iterator[Softmax]:
-    """Fit a softmax regression for every penalty, each from the weights of the last.
+) -> Softmax:
+    """Fit a softmax regression, from the weights of another of the same classes if there is one.
 
     The mean log loss plus half the penalty times the squared weights is least; intercepts are free.
     Shapes: `across` (n_features, n_samples) float32, so that sums over the classes are over long
@@ -450,7 +450,7 @@ def fit_softmax(
     (n_features, n_rows), n_seen = across.shape, len(seen)
     own = places * n_rows + np.arange(n_rows)
 
-    def loss_grad(penalty: float, flat: np.ndarray) -> tuple[float, np.ndarray]:
+    def loss_grad(flat: np.ndarray) -> tuple[float, np.ndarray]:
         both = flat.reshape(n_features + 1, n_seen)
         weights, intercepts = both[:-1], both[-1]
         logits = Softmax(weights, intercepts).products(across)
@@ -469,14 +469,16 @@ def fit_softmax(
         grad[-1] = excess.sum(axis=1)
         return loss, grad.reshape(-1)
 
-    flat = np.zeros((n_features + 1) * n_seen)
-    flat[-n_seen:] = np.log(np.bincount(places) / n_rows)
-    for penalty in penalties:
-        flat = minimize_convex(partial(loss_grad, penalty), flat, n_steps, tolerance)
-        weights, intercepts = np.zeros((n_features, n_classes)), np.full(n_classes, -np.inf)
-        weights[:, seen] = flat[:-n_seen].reshape(n_features, n_seen)
-        intercepts[seen] = flat[-n_seen:]
-        yield Softmax(weights, intercepts)
+    if start is None:
+        priors = np.full(n_classes, -np.inf)
+        priors[seen] = np.log(np.bincount(places) / n_rows)
+        start = Softmax(np.zeros((n_features, n_classes)), priors)
+    begun = np.vstack([start.weights, start.intercepts])[:, seen]
+    found = minimize_convex(loss_grad, begun.reshape(-1), n_steps, tolerance)
+    both = np.zeros((n_features + 1, n_classes))
+    both[-1] = -np.inf
+    both[:, seen] = found.reshape(n_features + 1, n_seen)
+    return Softmax(both[:-1], both[-1])
 
 
 # steps that the search for a minimum remembers

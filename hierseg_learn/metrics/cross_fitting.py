@@ -691,7 +691,7 @@ def find_copies(
     for leaf, columns in enumerate(leaves):
         known = np.arange(n_rows) if present is None else np.flatnonzero(present[:, leaf])
         if len(columns) and len(known):
-            found = _first_equal(take_columns(X, known, columns), codes[known])
+            found = _first_equal(X, known, columns, codes[known])
             if np.count_nonzero(found == np.arange(len(known))) >= MIN_DISTINCT * len(known):
                 firsts[known, leaf] = known[found]
     groups = np.arange(n_rows)
@@ -706,23 +706,42 @@ def find_copies(
     return groups
 
 
-def _first_equal(block: np.ndarray, codes: np.ndarray) -> np.ndarray:
-    """First row of the same class and the same values, for every row."""
-    # adding 0 makes -0 and 0 the same bits
-    bits = (np.ascontiguousarray(block, dtype=np.float64) + 0.0).view(np.uint64)
+def _first_equal(
+    X: np.ndarray, rows: np.ndarray, columns: np.ndarray, codes: np.ndarray
+) -> np.ndarray:
+    """First row, by place, of the same class and the same values in some columns, for every row."""
     # equal rows have equal keys, and others rarely do
-    factors = np.random.RandomState(0).randint(2**62, size=bits.shape[1], dtype=np.uint64)
-    mixed = (bits ^ (bits >> np.uint64(29))) * (2 * factors + np.uint64(1))
-    keys = (mixed ^ (mixed >> np.uint64(32))).sum(axis=1) + codes.astype(np.uint64)
+    factors = np.random.RandomState(0).randint(2**62, size=len(columns), dtype=np.uint64)
+    blocks = [slice(start, start + BLOCK_ROWS) for start in range(0, len(rows), BLOCK_ROWS)]
+    keys = codes.astype(np.uint64)
+    for block in blocks:
+        # adding 0 makes -0 and 0 the same bits
+        values = take_columns(X, rows[block], columns).astype(np.float64, order="C") + 0.0
+        bits = values.view(np.uint64)
+        mixed = (bits ^ (bits >> np.uint64(29))) * (2 * factors + np.uint64(1))
+        keys[block] += (mixed ^ (mixed >> np.uint64(32))).sum(axis=1)
     order = np.argsort(keys, kind="stable")
     is_first = np.append(True, keys[order][1:] != keys[order][:-1])
     firsts = np.empty(len(keys), dtype=np.intp)
     firsts[order] = order[is_first][np.cumsum(is_first) - 1]
-    same = (bits == bits[firsts]).all(axis=1) & (codes == codes[firsts])
+    same = codes == codes[firsts]
+    moved = np.flatnonzero(firsts != np.arange(len(rows)))
+    same[moved] &= _equal(X, rows[moved], rows[firsts[moved]], columns)
     for row in np.flatnonzero(~same):  # keys that are equal by chance
-        like = (bits[: row + 1] == bits[row]).all(axis=1) & (codes[: row + 1] == codes[row])
-        firsts[row] = like.argmax()
+        before = np.arange(row + 1)
+        like = _equal(X, rows[before], rows[np.full(row + 1, row)], columns)
+        firsts[row] = (like & (codes[before] == codes[row])).argmax()
     return firsts
+
+
+def _equal(X: np.ndarray, rows: np.ndarray, others: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Whether rows have the values of as many others in some columns, (n_rows,) bool."""
+    found = np.empty(len(rows), dtype=bool)
+    for start in range(0, len(rows), BLOCK_ROWS):
+        block = slice(start, start + BLOCK_ROWS)
+        one, two = (take_columns(X, some[block], columns) for some in (rows, others))
+        found[block] = (one == two).all(axis=1)
+    return found
 
 
 def _most_shared(firsts: np.ndarray, own: np.ndarray) -> np.ndarray:

@@ -44,7 +44,9 @@ def curved():
 def test_weights_are_those_of_logistic_regression(n_classes):
     X, y = named_table(200, n_classes=n_classes, signal=1.0)
     X, penalty = X.to_numpy(), 0.01
-    *_, ours = fit_softmax(X.T.astype(np.float32), y, n_classes, [1.0, 0.1, penalty], 500, 1e-8)
+    ours = None
+    for one in (1.0, 0.1, penalty):
+        ours = fit_softmax(X.T.astype(np.float32), y, n_classes, one, ours, 500, 1e-8)
     # for two classes, scikit-learn has one weight, the difference of ours, and half the penalty
     C = 1 / (len(X) * penalty) * (2 if n_classes == 2 else 1)
     theirs = LogisticRegression(C=C, tol=1e-8, max_iter=1000).fit(X, y)
@@ -57,7 +59,7 @@ def test_more_columns_than_rows_change_no_regression():
     X, y = rng.standard_normal((20, 50)).astype(np.float32), np.arange(20) % 2
     few = Features([X], {0: 50}, [X[:, :0]], ShrinkageLDA()).offer("columns", y, np.arange(20))
     assert few.across.shape == (20, 20)
-    fits = [next(fit_softmax(across, y, 2, [0.1])) for across in (X.T, few.across)]
+    fits = [fit_softmax(across, y, 2, 0.1) for across in (X.T, few.across)]
     assert_allclose(fits[1].products(few.across), fits[0].products(X.T), atol=2e-3)
     assert_allclose(few.back(fits[1].weights)[0], fits[0].weights, atol=2e-3)
 
