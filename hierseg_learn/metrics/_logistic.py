@@ -61,7 +61,8 @@ class Tried:
     penalty: float
     losses: np.ndarray  # (n_folds, n_scales): sums of log losses
     right: np.ndarray  # (n_folds, n_scales): rows whose class is found
-    # by fold the regression, and what it makes of all rows, (n_samples, n_classes), less intercepts
+    # by fold the regression, and what it makes of all rows, less intercepts: (n_samples, n_classes)
+    # float32
     fits: tuple[tuple[Softmax, np.ndarray], ...]
 
     @property
@@ -163,7 +164,8 @@ class Regressions:
         offered = features.offer(tried.kind, codes, np.arange(len(codes)))
         model = self._last(offered, codes, tried, n_steps).scaled(SCALES[scale], self.log_priors)
         if not tried.fits:
-            space = LogitSpace.of(model.weights, model.products(offered.across).T, codes)
+            products = model.products(offered.across).T.astype(np.float64)
+            space = LogitSpace.of(model.weights, products, codes)
             return offered.back(model.weights), model.intercepts, space
         logits = np.empty((len(self._codes), self._n_classes))
         for fold, (_, products) in zip(self._folds, tried.fits, strict=True):
@@ -247,7 +249,7 @@ class Regressions:
         codes, model = self._codes[rows], None
         for penalty in penalties:
             # taken again, since all folds at once would be a table and a half
-            known = np.take(across, rows, axis=1), codes, self._n_classes
+            known = np.take(across, rows, axis=1, mode="clip"), codes, self._n_classes
             model = fit_softmax(*known, penalty, model, n_steps, ROUGH)
             del known
             yield model, model.products(across).T

@@ -46,19 +46,20 @@ class Features:
     """What is offered to the regression of one node: everything below it, in several kinds.
 
     Shapes: `blocks` by node, (n_samples, n_columns) float32: standardized columns, so many as
-    `widths` says of the nodes that are offered; `similarities` of these nodes to landmarks.
-    `weighted` are similarities under weights of the columns, if there are any, without each fold
-    and of all rows. `whiteners` keeps those of nodes, which parents need again. What is offered
-    `once` may be made in the place of the columns.
+    `widths` says of the nodes that are offered; `similar` are similarities of all nodes.
+    `weighted` are those under weights of the columns, if there are any, without each fold and of
+    all rows. `whiteners` keeps those of nodes, which parents need again. What is offered `once` may
+    be made in the place of the columns.
     """
 
     def __init__(
         self,
+        n_samples: int,
         blocks: Sequence[np.ndarray],
         widths: dict[int, int],
-        similarities: list[np.ndarray],
+        similar: Similarities,
         learner: ShrinkageLDA,
-        weighted: Sequence[list[np.ndarray]] = (),
+        weighted: Sequence[Similarities] = (),
         whiteners: dict[tuple, np.ndarray] | None = None,
         *,
         once: bool = False,
@@ -67,8 +68,8 @@ class Features:
         self._widths = {node: width for node, width in widths.items() if width}
         self._whiteners = {} if whiteners is None else whiteners
         self._learner, self._once = learner, once
-        self._similarities, self._weighted = similarities, weighted
-        self._n_rows = len(similarities[0])
+        self._similar, self._weighted = similar, weighted
+        self._nodes, self._n_rows = [*widths], n_samples
         self.n_columns = sum(self._widths.values())
 
     @property
@@ -79,7 +80,7 @@ class Features:
             "columns",
             *(["whitened"] if n_directions <= MAX_WHITENED else []),
             *(["whitened by node"] if len(self._widths) > 1 else []),
-            *([LANDMARKS] if _width(self._similarities) else []),
+            *([LANDMARKS] if any(map(self._similar.width, self._nodes)) else []),
         ]
 
     def offer(self, kind: str, codes: np.ndarray, known: np.ndarray, fold: int = -1) -> Offered:
@@ -99,19 +100,32 @@ class Features:
                 place = slice(start, start + BLOCK_ROWS)
                 whitened[:, place] = whitener.T @ across[:, place]
             return Offered(whitened, partial(_back, turn, whitener))
-        size = SIZE / np.sqrt(self.n_columns)
-        similarities = self._similarities if kind == LANDMARKS else self._weighted[fold]
-        start = len(across)
-        beside = np.empty((start + _width(similarities), self._n_rows), across.dtype)
-        np.multiply(size, across, out=beside[:start])
-        for own in similarities:
-            np.multiply(SIZE, own.T, out=beside[start : start + own.shape[1]])
-            start += own.shape[1]
-        return Offered(beside, partial(_back_beside, turn, size, len(across)))
+        beside = self._landmarks if kind == LANDMARKS else self._beside(self._weighted[fold])
+        return Offered(beside, partial(_back_beside, turn, self._size, len(across)))
 
     @cached_property
     def _directions(self) -> tuple[np.ndarray, np.ndarray | None]:
         return _few_directions(self._side_by_side())
+
+    @cached_property
+    def _landmarks(self) -> np.ndarray:
+        return self._beside(self._similar)
+
+    def _beside(self, similar: Similarities) -> np.ndarray:
+        """Columns and, below them, similarities: (n_features, n_samples)."""
+        across, _ = self._directions
+        widths = [similar.width(node) for node in self._nodes]
+        beside, start = np.empty((len(across) + sum(widths), self._n_rows), np.float32), len(across)
+        np.multiply(self._size, across, out=beside[:start])
+        for node, width in zip(self._nodes, widths, strict=True):
+            if width:
+                np.multiply(SIZE, similar[node].T, out=beside[start : start + width])
+            start += width
+        return beside
+
+    @property
+    def _size(self) -> float:
+        return SIZE / np.sqrt(self.n_columns)
 
     def _side_by_side(self, maps: Sequence[np.ndarray] | None = None) -> np.ndarray:
         """Columns of all nodes, (n_columns, n_samples), or what maps make of them."""
@@ -140,10 +154,6 @@ class Features:
         blocks = ((place, block - sums.center) for place, block in row_blocks(rows))
         shrinkage = self._learner.choose_shrinkage(blocks, codes, sums.scatter)
         return whitener(sums.scatter, shrinkage).T.astype(np.float32)
-
-
-def _width(similarities: Sequence[np.ndarray]) -> int:
-    return sum(own.shape[1] for own in similarities)
 
 
 def _few_directions(across: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
@@ -191,23 +201,29 @@ def _back_beside(
 
 @dataclass(frozen=True)
 class Similarities:
-    """Similarities of all rows to the landmarks of every node."""
+    """Similarities of rows to the landmarks of every node: computed when they are taken."""
 
-    embeds: list[ColumnsAndLandmarks]
-    values: list[np.ndarray]  # (n_samples, n_similar) float32
+    embeds: Sequence[ColumnsAndLandmarks] = ()  # of every node; none at all for no landmarks
+    _rows: Sequence[np.ndarray] = ()  # (n_rows, n_columns) for every node: standardized
+    _kept: Sequence[np.ndarray] = ()  # what was computed, to be taken often
 
-    @classmethod
-    def of(cls, embeds: list[ColumnsAndLandmarks], rows: Sequence[np.ndarray]) -> Similarities:
-        """Of standardized rows, (n_samples, n_columns) for every node."""
-        return cls(
-            embeds,
-            [_by_blocks(e.similarities, r, e.turn.shape[1]) for e, r in zip(embeds, rows)],
-        )
+    def width(self, node: int) -> int:
+        """Number of similarities of a node."""
+        return self.embeds[node].turn.shape[1] if self.embeds else 0
 
-    @classmethod
-    def none(cls, n_nodes: int, n_rows: int) -> Similarities:
-        """To no landmarks."""
-        return cls([], [np.empty((n_rows, 0), np.float32)] * n_nodes)
+    def __getitem__(self, node: int) -> np.ndarray:
+        """Similarities of a node, (n_rows, n_similar) float32."""
+        if self._kept:
+            return self._kept[node]
+        rows = self._rows[node]
+        found = np.empty((len(rows), self.width(node)), dtype=np.float32)
+        for place, block in row_blocks(rows):
+            found[place] = self.embeds[node].similarities(block)
+        return found
+
+    def kept(self) -> Similarities:
+        """The same, computed once."""
+        return replace(self, _kept=[self[node] for node in range(len(self.embeds))])
 
 
 @dataclass(frozen=True)
@@ -215,7 +231,7 @@ class StandardizedBlocks(Sequence[np.ndarray]):
     """Columns of every node, (n_rows, n_columns) float32: standardized when they are taken."""
 
     _X: np.ndarray  # (n_samples, n_features)
-    _some: np.ndarray  # (n_rows,) int: the rows
+    some: np.ndarray  # (n_rows,) int: the rows
     _used: list[np.ndarray]  # columns of every node
     _mean: np.ndarray  # (n_features,)
     _scale: np.ndarray  # (n_features,)
@@ -226,21 +242,11 @@ class StandardizedBlocks(Sequence[np.ndarray]):
     def __getitem__(self, node: int) -> np.ndarray:
         own = self._used[node]
         mean, scale = self._mean[own], self._scale[own]
-        found = np.empty((len(self._some), len(own)), dtype=np.float32)
+        found = np.empty((len(self.some), len(own)), dtype=np.float32)
         for start in range(0, len(found), BLOCK_ROWS):
             block = slice(start, start + BLOCK_ROWS)
-            found[block] = (take_columns(self._X, self._some[block], own) - mean) / scale
+            found[block] = (take_columns(self._X, self.some[block], own) - mean) / scale
         return found
-
-
-def _by_blocks(
-    function: Callable[[np.ndarray], np.ndarray], rows: np.ndarray, n_columns: int
-) -> np.ndarray:
-    """What a function of rows in float64 makes of all of them: (n_rows, n_columns) float32."""
-    found = np.empty((len(rows), n_columns), dtype=np.float32)
-    for place, block in row_blocks(rows):
-        found[place] = function(block)
-    return found
 
 
 @dataclass(frozen=True)
@@ -251,7 +257,7 @@ class Table:
     _mean: np.ndarray  # (n_features,)
     _scale: np.ndarray  # (n_features,)
     _used: list[np.ndarray]  # columns of every node that vary
-    _rows: Sequence[np.ndarray]  # (n_samples, n_columns) float32: these, standardized
+    _rows: StandardizedBlocks
     _similar: Similarities
     # under weights of the columns, without each fold and of all rows; empty until they are weighted
     _weighted: tuple[Similarities, ...] = ()
@@ -273,22 +279,19 @@ class Table:
         used = [block[kept[block]] for block in columns]
         n_nodes = max(sum(bool(len(block)) for block in used), 1)
         n_each = max(n_landmarks // n_nodes, MIN_LANDMARKS) if n_landmarks else 0
-        embeds, values = [], []
+        embeds = []
         for block in used:
             own = (take_columns(X, some, block) - mean[block]) / scale[block]
-            embed = ColumnsAndLandmarks.of(own, n_each if len(block) else 0, random_state)
-            embeds.append(embed)
-            values.append(_by_blocks(embed.similarities, own, embed.turn.shape[1]))
+            n_own = n_each if len(block) else 0
+            embeds.append(ColumnsAndLandmarks.of(own, n_own, random_state))
         rows = StandardizedBlocks(X, some, used, mean, scale)
-        return cls(X.shape[1], mean, scale, used, rows, Similarities(embeds, values))
+        return cls(X.shape[1], mean, scale, used, rows, Similarities(embeds, rows))
 
     def over(self, X: np.ndarray, kind: str) -> Table:
         """All rows of the table, as a kind of features needs them."""
         everyone = np.arange(len(X))
         rows = StandardizedBlocks(X, everyone, self._used, self._mean, self._scale)
-        similar = Similarities.none(len(rows), len(X))
-        if kind in (LANDMARKS, WEIGHTED):
-            similar = Similarities.of(self._similar.embeds, rows)
+        similar = Similarities(self._similar.embeds, rows)
         again = (similar,) if kind == WEIGHTED else ()
         whole = replace(self, _rows=rows, _similar=similar, _weighted=again)
         return replace(whole, _whiteners={}, _once=True)
@@ -315,15 +318,15 @@ class Table:
                     size = float(np.sqrt(own.mean() / largest))
                     known_rows = rows[node][known].astype(np.float64)
                     embeds[node] = embeds[node].weighted(own / own.mean(), size, known_rows)
-            again.append(Similarities.of(embeds, rows))
+            again.append(Similarities(embeds, rows).kept())
         return replace(self, _weighted=tuple(again))
 
     def of_kind(self, kind: str) -> Table:
         """The same with no similarities but those that a kind of features takes."""
         if kind == WEIGHTED:
             return replace(self, _similar=self._weighted[-1])
-        none = Similarities.none(len(self._rows), len(self._similar.values[0]))
-        return replace(self, _similar=self._similar if kind == LANDMARKS else none, _weighted=())
+        similar = self._similar if kind == LANDMARKS else Similarities()
+        return replace(self, _similar=similar, _weighted=())
 
     @cached_property
     def lift(self) -> Lift:
@@ -345,12 +348,9 @@ class Table:
 
     def features(self, nodes: Sequence[int], learner: ShrinkageLDA) -> Features:
         """Features of some nodes together."""
-        similarities, *weighted = (
-            [own.values[node] for node in nodes] for own in (self._similar, *self._weighted)
-        )
         widths = {node: len(self._used[node]) for node in nodes}
-        given = self._rows, widths, similarities, learner, weighted, self._whiteners
-        return Features(*given, once=self._once)
+        given = widths, self._similar, learner, self._weighted, self._whiteners
+        return Features(len(self._rows.some), self._rows, *given, once=self._once)
 
     def over_table(
         self, nodes: Sequence[int], weights: tuple[np.ndarray, np.ndarray], lifted: bool
@@ -364,7 +364,7 @@ class Table:
         n_columns = self.lift.n_columns if lifted else self._n_features
         found, start, first = np.zeros((n_columns, own.shape[1])), 0, 0
         for node in nodes:
-            block, n_similar = self._used[node], self._similar.values[node].shape[1]
+            block, n_similar = self._used[node], self._similar.width(node)
             part = own[start : start + len(block)]
             if lifted:
                 places = self.lift.places[node]

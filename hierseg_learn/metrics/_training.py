@@ -420,8 +420,8 @@ class Softmax:
     intercepts: np.ndarray  # (n_classes,)
 
     def products(self, across: np.ndarray) -> np.ndarray:
-        """Logits less intercepts of rows, (n_features, n_rows): (n_classes, n_rows) float64."""
-        return (self.weights.T.astype(across.dtype) @ across).astype(np.float64)
+        """Logits less intercepts of rows, (n_features, n_rows): (n_classes, n_rows)."""
+        return self.weights.T.astype(across.dtype) @ across
 
     def scaled(self, scale: float, log_priors: np.ndarray) -> Softmax:
         """Multiply log-odds, less those of the priors, (n_classes,)."""
@@ -453,7 +453,7 @@ def fit_softmax(
     def loss_grad(flat: np.ndarray) -> tuple[float, np.ndarray]:
         both = flat.reshape(n_features + 1, n_seen)
         weights, intercepts = both[:-1], both[-1]
-        logits = Softmax(weights, intercepts).products(across)
+        logits = Softmax(weights, intercepts).products(across).astype(np.float64)
         logits += intercepts[:, None]
         logits -= logits.max(axis=0)
         told = float(logits.take(own).sum())

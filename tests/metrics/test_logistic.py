@@ -12,7 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from hierseg_learn import HierarchicalMetricClassifier
 from hierseg_learn.metrics import NCA, LogisticCombination, ShrinkageLDA, _logistic
 from hierseg_learn.metrics._logistic import SCALES
-from hierseg_learn.metrics._logit_features import Features, _few_directions
+from hierseg_learn.metrics._logit_features import Features, Similarities, _few_directions
 from hierseg_learn.metrics._training import fit_softmax
 from hierseg_learn.metrics.posteriors import LogitSpace
 from tests.tables import named_table
@@ -57,7 +57,9 @@ def test_weights_are_those_of_logistic_regression(n_classes):
 def test_more_columns_than_rows_change_no_regression():
     rng = np.random.default_rng(0)
     X, y = rng.standard_normal((20, 50)).astype(np.float32), np.arange(20) % 2
-    few = Features([X], {0: 50}, [X[:, :0]], ShrinkageLDA()).offer("columns", y, np.arange(20))
+    few = Features(20, [X], {0: 50}, Similarities(), ShrinkageLDA()).offer(
+        "columns", y, np.arange(20)
+    )
     assert few.across.shape == (20, 20)
     fits = [fit_softmax(across, y, 2, 0.1) for across in (X.T, few.across)]
     assert_allclose(fits[1].products(few.across), fits[0].products(X.T), atol=2e-3)
