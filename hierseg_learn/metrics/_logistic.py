@@ -164,8 +164,8 @@ class Regressions:
         offered = features.offer(tried.kind, codes, np.arange(len(codes)))
         model = self._last(offered, codes, tried, n_steps).scaled(SCALES[scale], self.log_priors)
         if not tried.fits:
-            products = model.products(offered.across).T.astype(np.float64)
-            space = LogitSpace.of(model.weights, products, codes)
+            products = [model.products(block).T.astype(np.float64) for block in offered.blocks]
+            space = LogitSpace.of(model.weights, np.concatenate(products), codes)
             return offered.back(model.weights), model.intercepts, space
         logits = np.empty((len(self._codes), self._n_classes))
         for fold, (_, products) in zip(self._folds, tried.fits, strict=True):
@@ -178,7 +178,7 @@ class Regressions:
         self, offered: Offered, codes: np.ndarray, tried: Tried, n_steps: int = MAX_STEPS
     ) -> Softmax:
         """Regression on rows with a penalty, which follows a stronger one if there is time."""
-        given, start = (offered.across, codes, self._n_classes), None
+        given, start = (offered.blocks, codes, self._n_classes), None
         if n_steps == MAX_STEPS:
             start = fit_softmax(*given, 10 * tried.penalty)
         return fit_softmax(*given, tried.penalty, start, n_steps)
@@ -245,11 +245,11 @@ class Regressions:
     ) -> Iterator[tuple[Softmax, np.ndarray]]:
         """Regressions on the rows without a fold, and what they make of all rows."""
         rows = self._known[fold]
-        across = (offered or features.offer(kind, self._codes, rows, fold)).across
+        (across,) = (offered or features.offer(kind, self._codes, rows, fold)).blocks
         codes, model = self._codes[rows], None
         for penalty in penalties:
             # taken again, since all folds at once would be a table and a half
-            known = np.take(across, rows, axis=1, mode="clip"), codes, self._n_classes
+            known = [np.take(across, rows, axis=1, mode="clip")], codes, self._n_classes
             model = fit_softmax(*known, penalty, model, n_steps, ROUGH)
             del known
             yield model, model.products(across).T

@@ -9,6 +9,7 @@ from functools import cached_property, partial
 import numpy as np
 from scipy.linalg import solve_triangular
 from scipy.linalg.lapack import dpstrf
+from sklearn.utils import gen_batches
 
 from ..utils.spread import least_spread
 from ._combination import subsample
@@ -26,6 +27,8 @@ MAX_WHITENED = 1000
 MIN_LANDMARKS = 15
 # size of similarities, and of columns beside them, that the penalties are made for
 SIZE = 3.0
+# rows of a block of features: the rows that choose are rarely more
+ROWS_AT_ONCE = 2**15
 # rows that the weights are computed from
 WEIGHT_ROWS = 1000
 
@@ -37,7 +40,7 @@ Known = tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]
 class Offered:
     """Features of all rows, and the way back from their weights."""
 
-    across: np.ndarray  # (n_features, n_samples) float32
+    blocks: list[np.ndarray]  # (n_features, n_rows) float32: of one row after the other
     # weights (n_features, n_classes) -> of columns (n_columns, n_classes) and of similarities
     back: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 
@@ -48,8 +51,8 @@ class Features:
     Shapes: `blocks` by node, (n_samples, n_columns) float32: standardized columns, so many as
     `widths` says of the nodes that are offered; `similar` are similarities of all nodes.
     `weighted` are those under weights of the columns, if there are any, without each fold and of
-    all rows. `whiteners` keeps those of nodes, which parents need again. What is offered `once` may
-    be made in the place of the columns.
+    all rows. `whiteners` keeps those of nodes, which parents need again. What is offered `once`
+    comes in blocks of rows, and may take the place of the columns; otherwise it is one block.
     """
 
     def __init__(
@@ -70,6 +73,7 @@ class Features:
         self._learner, self._once = learner, once
         self._similar, self._weighted = similar, weighted
         self._nodes, self._n_rows = [*widths], n_samples
+        self._places = [*gen_batches(n_samples, ROWS_AT_ONCE if once else n_samples)]
         self.n_columns = sum(self._widths.values())
 
     @property
@@ -87,55 +91,60 @@ class Features:
         """Features of a kind, which may be learned from known rows, those without a fold."""
         if kind == "whitened by node":
             maps = [self._whitener_of(node, codes, known, fold) for node in self._widths]
-            across, turn = _few_directions(self._side_by_side(maps))
+            blocks, turn = _few_directions(self._side_by_side(maps))
             stops = np.cumsum([len(own) for own in maps])[:-1]
-            return Offered(across, partial(_back_by_node, maps, stops, turn))
-        across, turn = self._directions
+            return Offered(blocks, partial(_back_by_node, maps, stops, turn))
+        blocks, turn = self._directions
         if kind == "columns":
-            return Offered(across, partial(_back, turn, None))
+            return Offered(blocks, partial(_back, turn, None))
         if kind == "whitened":
-            whitener = self._whitener(across.T, codes, known)
-            whitened = across if self._once else np.empty_like(across)
-            for start in range(0, self._n_rows, BLOCK_ROWS):
-                place = slice(start, start + BLOCK_ROWS)
-                whitened[:, place] = whitener.T @ across[:, place]
+            whitener = self._whitener([block.T for block in blocks], codes, known)
+            whitened = blocks if self._once else [*blocks]
+            for place, block in enumerate(whitened):
+                whitened[place] = whitener.T @ block
             return Offered(whitened, partial(_back, turn, whitener))
         beside = self._landmarks if kind == LANDMARKS else self._beside(self._weighted[fold])
-        return Offered(beside, partial(_back_beside, turn, self._size, len(across)))
+        return Offered(beside, partial(_back_beside, turn, self._size, len(blocks[0])))
 
     @cached_property
-    def _directions(self) -> tuple[np.ndarray, np.ndarray | None]:
+    def _directions(self) -> tuple[list[np.ndarray], np.ndarray | None]:
         return _few_directions(self._side_by_side())
 
     @cached_property
-    def _landmarks(self) -> np.ndarray:
+    def _landmarks(self) -> list[np.ndarray]:
         return self._beside(self._similar)
 
-    def _beside(self, similar: Similarities) -> np.ndarray:
-        """Columns and, below them, similarities: (n_features, n_samples)."""
-        across, _ = self._directions
-        widths = [similar.width(node) for node in self._nodes]
-        beside, start = np.empty((len(across) + sum(widths), self._n_rows), np.float32), len(across)
-        np.multiply(self._size, across, out=beside[:start])
+    def _beside(self, similar: Similarities) -> list[np.ndarray]:
+        """Columns and, below them, similarities: blocks of (n_features, n_rows)."""
+        blocks, _ = self._directions
+        widths, start = [similar.width(node) for node in self._nodes], len(blocks[0])
+        found = [np.empty((start + sum(widths), own.shape[1]), np.float32) for own in blocks]
+        for beside, own in zip(found, blocks, strict=True):
+            np.multiply(self._size, own, out=beside[:start])
         for node, width in zip(self._nodes, widths, strict=True):
             if width:
-                np.multiply(SIZE, similar[node].T, out=beside[start : start + width])
+                values = similar[node]
+                for beside, place in zip(found, self._places, strict=True):
+                    np.multiply(SIZE, values[place].T, out=beside[start : start + width])
             start += width
-        return beside
+        return found
 
     @property
     def _size(self) -> float:
         return SIZE / np.sqrt(self.n_columns)
 
-    def _side_by_side(self, maps: Sequence[np.ndarray] | None = None) -> np.ndarray:
-        """Columns of all nodes, (n_columns, n_samples), or what maps make of them."""
-        found, start = np.empty((self.n_columns, self._n_rows), dtype=np.float32), 0
-        for place, (node, width) in enumerate(self._widths.items()):
-            own = found[start : start + width]
-            if maps is None:
-                own[:] = self._blocks[node].T
-            else:
-                np.matmul(maps[place].T, self._blocks[node].T, out=own)
+    def _side_by_side(self, maps: Sequence[np.ndarray] | None = None) -> list[np.ndarray]:
+        """Columns of all nodes, or what maps make of them: blocks of (n_columns, n_rows)."""
+        sizes, start = [place.stop - place.start for place in self._places], 0
+        found = [np.empty((self.n_columns, n_rows), dtype=np.float32) for n_rows in sizes]
+        for number, (node, width) in enumerate(self._widths.items()):
+            rows = self._blocks[node]
+            for block, place in zip(found, self._places, strict=True):
+                own = block[start : start + width]
+                if maps is None:
+                    own[:] = rows[place].T
+                else:
+                    np.matmul(maps[number].T, rows[place].T, out=own)
             start += width
         return found
 
@@ -144,26 +153,41 @@ class Features:
     ) -> np.ndarray:
         key = node, fold, self._learner.shrinkage
         if key not in self._whiteners:
-            self._whiteners[key] = self._whitener(self._blocks[node], codes, known)
+            self._whiteners[key] = self._whitener([self._blocks[node]], codes, known)
         return self._whiteners[key]
 
-    def _whitener(self, rows: np.ndarray, codes: np.ndarray, known: np.ndarray) -> np.ndarray:
-        """Map under which the shrunk scatter of some rows within classes is the identity."""
-        rows, codes = (rows if len(known) == len(rows) else rows[known]), codes[known]
-        sums = ColumnSums.of(rows, codes, int(codes.max()) + 1)
-        blocks = ((place, block - sums.center) for place, block in row_blocks(rows))
+    def _whitener(
+        self, parts: Sequence[np.ndarray], codes: np.ndarray, known: np.ndarray
+    ) -> np.ndarray:
+        """Map under which the shrunk scatter of some rows within classes is the identity.
+
+        The rows, (n_rows, n_columns), come in several parts only if all are known.
+        """
+        if len(known) < self._n_rows:
+            parts, codes = [parts[0][known]], codes[known]
+        starts, n_classes = np.cumsum([0, *map(len, parts)]), int(codes.max()) + 1
+        labels = np.split(codes, starts[1:-1])
+        sums = ColumnSums.join(
+            [ColumnSums.of(*part, n_classes) for part in zip(parts, labels, strict=True)]
+        )
+        blocks = (
+            (slice(start + place.start, start + place.start + len(block)), block - sums.center)
+            for start, rows in zip(starts, parts)
+            for place, block in row_blocks(rows)
+        )
         shrinkage = self._learner.choose_shrinkage(blocks, codes, sums.scatter)
         return whitener(sums.scatter, shrinkage).T.astype(np.float32)
 
 
-def _few_directions(across: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-    """Rows, (n_columns, n_samples), along no more directions than there are rows.
+def _few_directions(blocks: list[np.ndarray]) -> tuple[list[np.ndarray], np.ndarray | None]:
+    """Rows, (n_columns, n_rows) in blocks, along no more directions than there are rows.
 
     That changes no regression. Also returns the directions, (n_columns, n_directions); None where
-    rows stay as they are.
+    rows stay as they are: also where they are many.
     """
-    if len(across) <= across.shape[1]:
-        return across, None
+    across = blocks[0]
+    if len(blocks) > 1 or len(across) <= across.shape[1]:
+        return blocks, None
     # in float64: of products in float32, rounding would be a direction
     products = sum(block.T @ block for _, block in row_blocks(across))
     factor, order, rank, _ = dpstrf(products, tol=-1.0)
@@ -171,11 +195,11 @@ def _few_directions(across: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
     left = np.square(np.diag(factor)[:rank])
     rank = int(np.count_nonzero(left > RANK**2 * left.max(initial=0.0)))
     if not rank:  # SciPy 1.13 solves nothing of size 0
-        return across[:0], np.zeros((len(across), 0), dtype=np.float32)
+        return [across[:0]], np.zeros((len(across), 0), dtype=np.float32)
     kept = order[:rank] - 1
     turn = solve_triangular(factor[:rank, :rank], across[:, kept].T.astype(np.float64), trans="T")
     turn = turn.astype(np.float32)
-    return turn @ across, turn.T
+    return [turn @ across], turn.T
 
 
 def _back(

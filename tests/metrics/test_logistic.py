@@ -46,7 +46,7 @@ def test_weights_are_those_of_logistic_regression(n_classes):
     X, penalty = X.to_numpy(), 0.01
     ours = None
     for one in (1.0, 0.1, penalty):
-        ours = fit_softmax(X.T.astype(np.float32), y, n_classes, one, ours, 500, 1e-8)
+        ours = fit_softmax([X.T.astype(np.float32)], y, n_classes, one, ours, 500, 1e-8)
     # for two classes, scikit-learn has one weight, the difference of ours, and half the penalty
     C = 1 / (len(X) * penalty) * (2 if n_classes == 2 else 1)
     theirs = LogisticRegression(C=C, tol=1e-8, max_iter=1000).fit(X, y)
@@ -60,9 +60,10 @@ def test_more_columns_than_rows_change_no_regression():
     few = Features(20, [X], {0: 50}, Similarities(), ShrinkageLDA()).offer(
         "columns", y, np.arange(20)
     )
-    assert few.across.shape == (20, 20)
-    fits = [fit_softmax(across, y, 2, 0.1) for across in (X.T, few.across)]
-    assert_allclose(fits[1].products(few.across), fits[0].products(X.T), atol=2e-3)
+    (across,) = few.blocks
+    assert across.shape == (20, 20)
+    fits = [fit_softmax([rows], y, 2, 0.1) for rows in (X.T, across)]
+    assert_allclose(fits[1].products(across), fits[0].products(X.T), atol=2e-3)
     assert_allclose(few.back(fits[1].weights)[0], fits[0].weights, atol=2e-3)
 
 
@@ -70,7 +71,7 @@ def test_more_columns_than_rows_change_no_regression():
 def test_dependent_columns_have_no_directions_of_rounding(rank):
     rng = np.random.default_rng(0)
     columns = rng.standard_normal((300, rank)) @ rng.standard_normal((rank, 60))
-    few, turn = _few_directions(columns.astype(np.float32))
+    (few,), turn = _few_directions([columns.astype(np.float32)])
     assert few.shape == (rank, 60)
     assert_allclose(turn.T @ turn, np.eye(rank), atol=1e-5)
     assert_allclose(turn @ few, columns, atol=1e-4)
