@@ -140,12 +140,12 @@ class Regressions:
 
     def _weights(self, features: Features, tried: Tried) -> list[Known]:
         """Rows that a regression knew, and its weights, without each fold and of all rows."""
-        found = []
+        found, everyone = [], np.arange(len(self._codes))
+        shared = self._shared(features, tried.kind)
         for fold, (known, (model, _)) in enumerate(zip(self._known, tried.fits, strict=True)):
-            back = features.offer(tried.kind, self._codes, known, fold).back
-            found.append((known, back(model.weights)))
-        everyone = np.arange(len(self._codes))
-        offered = features.offer(tried.kind, self._codes, everyone)
+            offered = shared or features.offer(tried.kind, self._codes, known, fold)
+            found.append((known, offered.back(model.weights)))
+        offered = shared or features.offer(tried.kind, self._codes, everyone)
         model = self._last(offered, self._codes, tried)
         return [*found, (everyone, offered.back(model.weights))]
 
@@ -202,6 +202,10 @@ class Regressions:
     def _n_asked(self) -> int:
         return sum(map(len, self._folds))
 
+    def _shared(self, features: Features, kind: str) -> Offered | None:
+        """What is offered of a kind that is the same without any fold."""
+        return features.offer(kind, self._codes, NO_ROWS) if kind in SHARED else None
+
     def _follow(
         self,
         features: Features,
@@ -214,7 +218,7 @@ class Regressions:
         Only of the best are the fits kept.
         """
         folds = range(len(self._folds))
-        shared = features.offer(kind, self._codes, NO_ROWS) if kind in SHARED else None
+        shared = self._shared(features, kind)
         paths = [self._path(features, kind, fold, penalties, n_steps, shared) for fold in folds]
         found: list[Tried] = []
         lowest = np.inf

@@ -78,13 +78,13 @@ class Features:
 
     @property
     def kinds(self) -> list[str]:
-        """The kinds that are tried for any data."""
+        """The kinds that are tried for any data: the largest early, before memory is in pieces."""
         n_directions = min(self.n_columns, self._n_rows)
         return [
             "columns",
+            *([LANDMARKS] if any(map(self._similar.width, self._nodes)) else []),
             *(["whitened"] if n_directions <= MAX_WHITENED else []),
             *(["whitened by node"] if len(self._widths) > 1 else []),
-            *([LANDMARKS] if any(map(self._similar.width, self._nodes)) else []),
         ]
 
     def offer(self, kind: str, codes: np.ndarray, known: np.ndarray, fold: int = -1) -> Offered:
@@ -103,16 +103,12 @@ class Features:
             for place, block in enumerate(whitened):
                 whitened[place] = whitener.T @ block
             return Offered(whitened, partial(_back, turn, whitener))
-        beside = self._landmarks if kind == LANDMARKS else self._beside(self._weighted[fold])
+        beside = self._beside(self._similar if kind == LANDMARKS else self._weighted[fold])
         return Offered(beside, partial(_back_beside, turn, self._size, len(blocks[0])))
 
     @cached_property
     def _directions(self) -> tuple[list[np.ndarray], np.ndarray | None]:
         return _few_directions(self._side_by_side())
-
-    @cached_property
-    def _landmarks(self) -> list[np.ndarray]:
-        return self._beside(self._similar)
 
     def _beside(self, similar: Similarities) -> list[np.ndarray]:
         """Columns and, below them, similarities: blocks of (n_features, n_rows)."""
