@@ -27,8 +27,8 @@ MAX_WHITENED = 1000
 MIN_LANDMARKS = 15
 # size of similarities, and of columns beside them, that the penalties are made for
 SIZE = 3.0
-# rows of a block of features: the rows that choose are rarely more
-ROWS_AT_ONCE = 2**15
+# rows of a block of features
+ROWS_AT_ONCE = 2**13
 # rows that the weights are computed from
 WEIGHT_ROWS = 1000
 
@@ -248,10 +248,9 @@ class Similarities:
 
 @dataclass(frozen=True)
 class StandardizedBlocks(Sequence[np.ndarray]):
-    """Columns of every node, (n_rows, n_columns) float32: standardized when they are taken."""
+    """Columns of every node, (n_samples, n_columns) float32: standardized when they are taken."""
 
     _X: np.ndarray  # (n_samples, n_features)
-    some: np.ndarray  # (n_rows,) int: the rows
     _used: list[np.ndarray]  # columns of every node
     _mean: np.ndarray  # (n_features,)
     _scale: np.ndarray  # (n_features,)
@@ -262,10 +261,9 @@ class StandardizedBlocks(Sequence[np.ndarray]):
     def __getitem__(self, node: int) -> np.ndarray:
         own = self._used[node]
         mean, scale = self._mean[own], self._scale[own]
-        found = np.empty((len(self.some), len(own)), dtype=np.float32)
-        for start in range(0, len(found), BLOCK_ROWS):
-            block = slice(start, start + BLOCK_ROWS)
-            found[block] = (take_columns(self._X, self.some[block], own) - mean) / scale
+        found = np.empty((len(self._X), len(own)), dtype=np.float32)
+        for place in gen_batches(len(found), BLOCK_ROWS):
+            found[place] = (take_columns(self._X, place, own) - mean) / scale
         return found
 
 
@@ -277,7 +275,8 @@ class Table:
     _mean: np.ndarray  # (n_features,)
     _scale: np.ndarray  # (n_features,)
     _used: list[np.ndarray]  # columns of every node that vary
-    _rows: StandardizedBlocks
+    _n_samples: int
+    _rows: Sequence[np.ndarray]  # (n_samples, n_columns) float32: these, standardized
     _similar: Similarities
     # under weights of the columns, without each fold and of all rows; empty until they are weighted
     _weighted: tuple[Similarities, ...] = ()
@@ -299,28 +298,27 @@ class Table:
         used = [block[kept[block]] for block in columns]
         n_nodes = max(sum(bool(len(block)) for block in used), 1)
         n_each = max(n_landmarks // n_nodes, MIN_LANDMARKS) if n_landmarks else 0
-        embeds = []
+        embeds, rows = [], []
         for block in used:
             own = (take_columns(X, some, block) - mean[block]) / scale[block]
             n_own = n_each if len(block) else 0
             embeds.append(ColumnsAndLandmarks.of(own, n_own, random_state))
-        rows = StandardizedBlocks(X, some, used, mean, scale)
-        return cls(X.shape[1], mean, scale, used, rows, Similarities(embeds, rows))
+            rows.append(own.astype(np.float32))
+        similar = Similarities(embeds, rows)
+        return cls(X.shape[1], mean, scale, used, len(some), rows, similar)
 
     def over(self, X: np.ndarray, kind: str) -> Table:
         """All rows of the table, as a kind of features needs them."""
-        everyone = np.arange(len(X))
-        rows = StandardizedBlocks(X, everyone, self._used, self._mean, self._scale)
+        rows = StandardizedBlocks(X, self._used, self._mean, self._scale)
         similar = Similarities(self._similar.embeds, rows)
         again = (similar,) if kind == WEIGHTED else ()
-        whole = replace(self, _rows=rows, _similar=similar, _weighted=again)
+        whole = replace(self, _n_samples=len(X), _rows=rows, _similar=similar, _weighted=again)
         return replace(whole, _whiteners={}, _once=True)
 
     def weighted(self, nodes: Sequence[int], found: list[Known]) -> Table:
         """Weigh the columns of some nodes by the slopes of regressions, in which these come."""
         before = self._weighted or [self._similar] * len(found)
-        rows = [*self._rows]
-        again = []
+        rows, again = self._rows, []
         for similar, (known, weights) in zip(before, found, strict=True):
             embeds, some, starts = list(similar.embeds), subsample(known, WEIGHT_ROWS), [0, 0]
             slopes = {}
@@ -370,7 +368,7 @@ class Table:
         """Features of some nodes together."""
         widths = {node: len(self._used[node]) for node in nodes}
         given = widths, self._similar, learner, self._weighted, self._whiteners
-        return Features(len(self._rows.some), self._rows, *given, once=self._once)
+        return Features(self._n_samples, self._rows, *given, once=self._once)
 
     def over_table(
         self, nodes: Sequence[int], weights: tuple[np.ndarray, np.ndarray], lifted: bool

@@ -21,8 +21,6 @@ FIRST_COLUMNS = 2
 # numbers that are compared at once: bounds memory
 BLOCK_VALUES = 2**17
 BLOCK_ROWS = 4096
-# columns whose rows move at once: about a line of the cache
-BLOCK_COLUMNS = 16
 # where values are rarely found exactly
 PLACES = tuple(float(place) for place in np.sqrt(np.arange(2, 10)) * 0.3149)
 
@@ -97,7 +95,7 @@ def order_columns(X: np.ndarray, columns: np.ndarray | None = None) -> np.ndarra
 
 def reorder(X: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> None:
     """Put the rows and columns of a table in some order, in place: never a copy of all of it."""
-    width = max(1, min(BLOCK_COLUMNS, X.shape[1] // 8))
+    width = max(1, X.shape[1] // 4)
     for start in range(0, X.shape[1], width):
         block = X[:, start : start + width]
         block[:] = block[rows]
