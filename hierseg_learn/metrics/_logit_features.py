@@ -224,7 +224,8 @@ class Similarities:
     """Similarities of rows to the landmarks of every node: computed when they are taken."""
 
     embeds: Sequence[ColumnsAndLandmarks] = ()  # of every node; none at all for no landmarks
-    _rows: Sequence[np.ndarray] = ()  # (n_rows, n_columns) for every node: standardized
+    # node -> (n_rows, n_columns): its standardized rows
+    _rows: Callable[[int], np.ndarray] | None = None
     _kept: Sequence[np.ndarray] = ()  # what was computed, to be taken often
 
     def width(self, node: int) -> int:
@@ -235,7 +236,7 @@ class Similarities:
         """Similarities of a node, (n_rows, n_similar) float32."""
         if self._kept:
             return self._kept[node]
-        rows = self._rows[node]
+        rows = self._rows(node)
         found = np.empty((len(rows), self.width(node)), dtype=np.float32)
         for place, block in row_blocks(rows):
             found[place] = self.embeds[node].similarities(block)
@@ -298,19 +299,23 @@ class Table:
         used = [block[kept[block]] for block in columns]
         n_nodes = max(sum(bool(len(block)) for block in used), 1)
         n_each = max(n_landmarks // n_nodes, MIN_LANDMARKS) if n_landmarks else 0
+
+        def exact(node: int) -> np.ndarray:
+            own = used[node]
+            return (take_columns(X, some, own) - mean[own]) / scale[own]
+
         embeds, rows = [], []
-        for block in used:
-            own = (take_columns(X, some, block) - mean[block]) / scale[block]
-            n_own = n_each if len(block) else 0
+        for node, block in enumerate(used):
+            own, n_own = exact(node), n_each if len(block) else 0
             embeds.append(ColumnsAndLandmarks.of(own, n_own, random_state))
             rows.append(own.astype(np.float32))
-        similar = Similarities(embeds, rows)
+        similar = Similarities(embeds, exact)
         return cls(X.shape[1], mean, scale, used, len(some), rows, similar)
 
     def over(self, X: np.ndarray, kind: str) -> Table:
         """All rows of the table, as a kind of features needs them."""
         rows = StandardizedBlocks(X, self._used, self._mean, self._scale)
-        similar = Similarities(self._similar.embeds, rows)
+        similar = Similarities(self._similar.embeds, rows.__getitem__)
         again = (similar,) if kind == WEIGHTED else ()
         whole = replace(self, _n_samples=len(X), _rows=rows, _similar=similar, _weighted=again)
         return replace(whole, _whiteners={}, _once=True)
@@ -336,7 +341,7 @@ class Table:
                     size = float(np.sqrt(own.mean() / largest))
                     known_rows = rows[node][known].astype(np.float64)
                     embeds[node] = embeds[node].weighted(own / own.mean(), size, known_rows)
-            again.append(Similarities(embeds, rows).kept())
+            again.append(Similarities(embeds, rows.__getitem__).kept())
         return replace(self, _weighted=tuple(again))
 
     def of_kind(self, kind: str) -> Table:
