@@ -137,7 +137,8 @@ class ColumnsAndLandmarks:
 
     def _kernel(self, rows: np.ndarray) -> np.ndarray:
         apart = squared_distances(rows * self.roots, self.landmarks * self.roots)
-        return np.exp(-apart / self.width)
+        apart /= -self.width
+        return np.exp(apart, out=apart)
 
 
 @dataclass(frozen=True)
@@ -304,8 +305,9 @@ class KernelDiscriminant(NonlinearMetric):
 def squared_distances(rows: np.ndarray, others: np.ndarray) -> np.ndarray:
     """Squared distances of rows and others, (n_rows, n_others)."""
     lengths = np.einsum("ij,ij->i", rows, rows)[:, np.newaxis]
-    lengths = lengths + np.einsum("ij,ij->i", others, others)
-    return np.maximum(lengths - 2 * rows @ others.T, 0.0)
+    found = lengths + np.einsum("ij,ij->i", others, others)
+    found -= 2 * rows @ others.T
+    return np.maximum(found, 0.0, out=found)
 
 
 def median_squared_distance(rows: np.ndarray) -> float:

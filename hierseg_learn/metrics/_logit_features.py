@@ -14,7 +14,7 @@ from sklearn.utils import gen_batches
 from ..utils.spread import least_spread
 from ._combination import subsample
 from ._landmarks import RANK, ColumnsAndLandmarks
-from ._lda import BLOCK_ROWS, ColumnSums, ShrinkageLDA, row_blocks, whitener
+from ._lda import ColumnSums, ShrinkageLDA, row_blocks, whitener
 from .block_sums import mean_and_spread
 from .lift import NO_EMBEDDING, Lift, NodeEmbedding
 from .node import take_columns
@@ -58,7 +58,7 @@ class Features:
     def __init__(
         self,
         n_samples: int,
-        blocks: Sequence[np.ndarray],
+        blocks: Sequence[np.ndarray | StandardizedRows],
         widths: dict[int, int],
         similar: Similarities,
         learner: ShrinkageLDA,
@@ -153,7 +153,10 @@ class Features:
         return self._whiteners[key]
 
     def _whitener(
-        self, parts: Sequence[np.ndarray], codes: np.ndarray, known: np.ndarray
+        self,
+        parts: Sequence[np.ndarray | StandardizedRows],
+        codes: np.ndarray,
+        known: np.ndarray,
     ) -> np.ndarray:
         """Map under which the shrunk scatter of some rows within classes is the identity.
 
@@ -225,7 +228,7 @@ class Similarities:
 
     embeds: Sequence[ColumnsAndLandmarks] = ()  # of every node; none at all for no landmarks
     # node -> (n_rows, n_columns): its standardized rows
-    _rows: Callable[[int], np.ndarray] | None = None
+    _rows: Callable[[int], np.ndarray | StandardizedRows] | None = None
     _kept: Sequence[np.ndarray] = ()  # what was computed, to be taken often
 
     def width(self, node: int) -> int:
@@ -248,24 +251,26 @@ class Similarities:
 
 
 @dataclass(frozen=True)
-class StandardizedBlocks(Sequence[np.ndarray]):
-    """Columns of every node, (n_samples, n_columns) float32: standardized when they are taken."""
+class StandardizedRows:
+    """Rows of the columns of a node, standardized when some of them are taken."""
 
     _X: np.ndarray  # (n_samples, n_features)
-    _used: list[np.ndarray]  # columns of every node
-    _mean: np.ndarray  # (n_features,)
-    _scale: np.ndarray  # (n_features,)
+    _columns: np.ndarray  # (n_columns,) int
+    _mean: np.ndarray  # (n_columns,)
+    _scale: np.ndarray  # (n_columns,)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Number of rows and of columns."""
+        return len(self._X), len(self._columns)
 
     def __len__(self) -> int:
-        return len(self._used)
+        return len(self._X)
 
-    def __getitem__(self, node: int) -> np.ndarray:
-        own = self._used[node]
-        mean, scale = self._mean[own], self._scale[own]
-        found = np.empty((len(self._X), len(own)), dtype=np.float32)
-        for place in gen_batches(len(found), BLOCK_ROWS):
-            found[place] = (take_columns(self._X, place, own) - mean) / scale
-        return found
+    def __getitem__(self, rows: slice) -> np.ndarray:
+        """Take some rows, (n_rows, n_columns) float32."""
+        own = take_columns(self._X, rows, self._columns)
+        return ((own - self._mean) / self._scale).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -277,7 +282,8 @@ class Table:
     _scale: np.ndarray  # (n_features,)
     _used: list[np.ndarray]  # columns of every node that vary
     _n_samples: int
-    _rows: Sequence[np.ndarray]  # (n_samples, n_columns) float32: these, standardized
+    # (n_samples, n_columns) float32: these, standardized
+    _rows: Sequence[np.ndarray | StandardizedRows]
     _similar: Similarities
     # under weights of the columns, without each fold and of all rows; empty until they are weighted
     _weighted: tuple[Similarities, ...] = ()
@@ -314,7 +320,7 @@ class Table:
 
     def over(self, X: np.ndarray, kind: str) -> Table:
         """All rows of the table, as a kind of features needs them."""
-        rows = StandardizedBlocks(X, self._used, self._mean, self._scale)
+        rows = [StandardizedRows(X, own, self._mean[own], self._scale[own]) for own in self._used]
         similar = Similarities(self._similar.embeds, rows.__getitem__)
         again = (similar,) if kind == WEIGHTED else ()
         whole = replace(self, _n_samples=len(X), _rows=rows, _similar=similar, _weighted=again)
