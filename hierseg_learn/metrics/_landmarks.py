@@ -114,7 +114,7 @@ class ColumnsAndLandmarks:
 
     @classmethod
     def of(cls, rows: np.ndarray, n_landmarks: int, seed: int) -> ColumnsAndLandmarks:
-        """Draw landmarks from standardized rows, (n_rows, n_columns)."""
+        """Draw landmarks from standardized rows, (n_rows, n_columns), or what makes them."""
         order = np.random.default_rng(seed).permutation(len(rows))
         roots = np.ones(rows.shape[1])
         return cls._at(rows[order[:n_landmarks]], roots, rows[order[:BANDWIDTH_ROWS]], rows)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 
@@ -27,7 +27,7 @@ MAX_WHITENED = 1000
 MIN_LANDMARKS = 15
 # size of similarities, and of columns beside them, that the penalties are made for
 SIZE = 3.0
-# rows of a block of features
+# rows of a block of features: those of some blocks of rows
 ROWS_AT_ONCE = 2**13
 # rows that the weights are computed from
 WEIGHT_ROWS = 1000
@@ -118,10 +118,10 @@ class Features:
         for beside, own in zip(found, blocks, strict=True):
             np.multiply(self._size, own, out=beside[:start])
         for node, width in zip(self._nodes, widths, strict=True):
-            if width:
-                values = similar[node]
-                for beside, place in zip(found, self._places, strict=True):
-                    np.multiply(SIZE, values[place].T, out=beside[start : start + width])
+            for place, values in similar.blocks(node):
+                number, first = divmod(place.start, self._places[0].stop)
+                own = found[number][start : start + width, first : first + len(values)]
+                np.multiply(SIZE, values.T, out=own)
             start += width
         return found
 
@@ -227,27 +227,29 @@ class Similarities:
     """Similarities of rows to the landmarks of every node: computed when they are taken."""
 
     embeds: Sequence[ColumnsAndLandmarks] = ()  # of every node; none at all for no landmarks
-    # node -> (n_rows, n_columns): its standardized rows
-    _rows: Callable[[int], np.ndarray | StandardizedRows] | None = None
+    _rows: Sequence[np.ndarray | StandardizedRows] = ()  # of every node
     _kept: Sequence[np.ndarray] = ()  # what was computed, to be taken often
 
     def width(self, node: int) -> int:
         """Number of similarities of a node."""
         return self.embeds[node].turn.shape[1] if self.embeds else 0
 
-    def __getitem__(self, node: int) -> np.ndarray:
-        """Similarities of a node, (n_rows, n_similar) float32."""
+    def blocks(self, node: int) -> Iterator[tuple[slice, np.ndarray]]:
+        """Yield (places, similarities of a node to all rows, (n_rows, n_similar) float32)."""
         if self._kept:
-            return self._kept[node]
-        rows = self._rows(node)
-        found = np.empty((len(rows), self.width(node)), dtype=np.float32)
-        for place, block in row_blocks(rows):
-            found[place] = self.embeds[node].similarities(block)
-        return found
+            yield slice(0, None), self._kept[node]
+        elif self.width(node):
+            for place, block in row_blocks(self._rows[node]):
+                yield place, self.embeds[node].similarities(block).astype(np.float32)
 
     def kept(self) -> Similarities:
         """The same, computed once."""
-        return replace(self, _kept=[self[node] for node in range(len(self.embeds))])
+        kept = []
+        for node, rows in enumerate(self._rows):
+            kept.append(np.empty((len(rows), self.width(node)), np.float32))
+            for place, values in self.blocks(node):
+                kept[-1][place] = values
+        return replace(self, _kept=kept)
 
 
 @dataclass(frozen=True)
@@ -258,19 +260,23 @@ class StandardizedRows:
     _columns: np.ndarray  # (n_columns,) int
     _mean: np.ndarray  # (n_columns,)
     _scale: np.ndarray  # (n_columns,)
+    _some: np.ndarray | None = None  # which rows of the table they are; None for all
+    _dtype: type = np.float32
 
     @property
     def shape(self) -> tuple[int, int]:
         """Number of rows and of columns."""
-        return len(self._X), len(self._columns)
+        return len(self), len(self._columns)
 
     def __len__(self) -> int:
-        return len(self._X)
+        return len(self._X if self._some is None else self._some)
 
-    def __getitem__(self, rows: slice) -> np.ndarray:
-        """Take some rows, (n_rows, n_columns) float32."""
-        own = take_columns(self._X, rows, self._columns)
-        return ((own - self._mean) / self._scale).astype(np.float32)
+    def __getitem__(self, rows: np.ndarray | slice) -> np.ndarray:
+        """Take some rows, (n_rows, n_columns)."""
+        rows = rows if self._some is None else self._some[rows]
+        own = take_columns(self._X, rows, self._columns) - self._mean
+        own /= self._scale
+        return own.astype(self._dtype, copy=False)
 
 
 @dataclass(frozen=True)
@@ -305,23 +311,20 @@ class Table:
         used = [block[kept[block]] for block in columns]
         n_nodes = max(sum(bool(len(block)) for block in used), 1)
         n_each = max(n_landmarks // n_nodes, MIN_LANDMARKS) if n_landmarks else 0
-
-        def exact(node: int) -> np.ndarray:
-            own = used[node]
-            return (take_columns(X, some, own) - mean[own]) / scale[own]
-
-        embeds, rows = [], []
-        for node, block in enumerate(used):
-            own, n_own = exact(node), n_each if len(block) else 0
-            embeds.append(ColumnsAndLandmarks.of(own, n_own, random_state))
-            rows.append(own.astype(np.float32))
+        some_of = [(X, own, mean[own], scale[own], some) for own in used]
+        exact = [StandardizedRows(*own, np.float64) for own in some_of]
+        embeds = [
+            ColumnsAndLandmarks.of(own, n_each if own.shape[1] else 0, random_state)
+            for own in exact
+        ]
+        rows = [StandardizedRows(*own)[:] for own in some_of]
         similar = Similarities(embeds, exact)
         return cls(X.shape[1], mean, scale, used, len(some), rows, similar)
 
     def over(self, X: np.ndarray, kind: str) -> Table:
         """All rows of the table, as a kind of features needs them."""
         rows = [StandardizedRows(X, own, self._mean[own], self._scale[own]) for own in self._used]
-        similar = Similarities(self._similar.embeds, rows.__getitem__)
+        similar = Similarities(self._similar.embeds, rows)
         again = (similar,) if kind == WEIGHTED else ()
         whole = replace(self, _n_samples=len(X), _rows=rows, _similar=similar, _weighted=again)
         return replace(whole, _whiteners={}, _once=True)
@@ -347,7 +350,7 @@ class Table:
                     size = float(np.sqrt(own.mean() / largest))
                     known_rows = rows[node][known].astype(np.float64)
                     embeds[node] = embeds[node].weighted(own / own.mean(), size, known_rows)
-            again.append(Similarities(embeds, rows.__getitem__).kept())
+            again.append(Similarities(embeds, rows).kept())
         return replace(self, _weighted=tuple(again))
 
     def of_kind(self, kind: str) -> Table:
