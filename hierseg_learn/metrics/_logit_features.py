@@ -94,29 +94,41 @@ class Features:
             blocks, turn = _few_directions(self._side_by_side(maps))
             stops = np.cumsum([len(own) for own in maps])[:-1]
             return Offered(blocks, partial(_back_by_node, maps, stops, turn))
-        blocks, turn = self._directions
+        blocks, turn = self._directions()
         if kind == "columns":
             return Offered(blocks, partial(_back, turn, None))
         if kind == "whitened":
             whitener = self._whitener([block.T for block in blocks], codes, known)
-            whitened = blocks if self._once else [*blocks]
-            for place, block in enumerate(whitened):
-                whitened[place] = whitener.T @ block
-            return Offered(whitened, partial(_back, turn, whitener))
-        beside = self._beside(self._similar if kind == LANDMARKS else self._weighted[fold])
-        return Offered(beside, partial(_back_beside, turn, self._size, len(blocks[0])))
+            for place, block in enumerate(blocks):
+                blocks[place] = whitener.T @ block
+            return Offered(blocks, partial(_back, turn, whitener))
+        size, n_own = SIZE / np.sqrt(self.n_columns), len(blocks[0])
+        similar = self._similar if kind == LANDMARKS else self._weighted[fold]
+        return Offered(
+            self._beside(blocks, size, similar), partial(_back_beside, turn, size, n_own)
+        )
+
+    def _directions(self) -> tuple[list[np.ndarray], np.ndarray | None]:
+        """Columns of all nodes side by side, along few directions."""
+        if self.n_columns <= self._n_rows:
+            return self._side_by_side(), None
+        blocks, turn = self._turned
+        return [*blocks], turn
 
     @cached_property
-    def _directions(self) -> tuple[list[np.ndarray], np.ndarray | None]:
+    def _turned(self) -> tuple[list[np.ndarray], np.ndarray | None]:
         return _few_directions(self._side_by_side())
 
-    def _beside(self, similar: Similarities) -> list[np.ndarray]:
-        """Columns and, below them, similarities: blocks of (n_features, n_rows)."""
-        blocks, _ = self._directions
-        widths, start = [similar.width(node) for node in self._nodes], len(blocks[0])
-        found = [np.empty((start + sum(widths), own.shape[1]), np.float32) for own in blocks]
-        for beside, own in zip(found, blocks, strict=True):
-            np.multiply(self._size, own, out=beside[:start])
+    def _beside(
+        self, blocks: list[np.ndarray], size: float, similar: Similarities
+    ) -> list[np.ndarray]:
+        """Columns, of which none are left, and below them similarities."""
+        widths, start, found = [similar.width(node) for node in self._nodes], len(blocks[0]), []
+        while blocks:
+            own = blocks.pop(0)
+            found.append(np.empty((start + sum(widths), own.shape[1]), own.dtype))
+            np.multiply(size, own, out=found[-1][:start])
+            del own
         for node, width in zip(self._nodes, widths, strict=True):
             for place, values in similar.blocks(node):
                 number, first = divmod(place.start, self._places[0].stop)
@@ -124,10 +136,6 @@ class Features:
                 np.multiply(SIZE, values.T, out=own)
             start += width
         return found
-
-    @property
-    def _size(self) -> float:
-        return SIZE / np.sqrt(self.n_columns)
 
     def _side_by_side(self, maps: Sequence[np.ndarray] | None = None) -> list[np.ndarray]:
         """Columns of all nodes, or what maps make of them: blocks of (n_columns, n_rows)."""
