@@ -51,8 +51,8 @@ class Features:
     Shapes: `blocks` by node, (n_samples, n_columns) float32: standardized columns, so many as
     `widths` says of the nodes that are offered; `similar` are similarities of all nodes.
     `weighted` are those under weights of the columns, if there are any, without each fold and of
-    all rows. `whiteners` keeps those of nodes, which parents need again. What is offered `once`
-    comes in blocks of rows, and may take the place of the columns; otherwise it is one block.
+    all rows. `whiteners` keeps those of nodes, which parents need again. With
+    `in_blocks`, features come in blocks of rows; otherwise they are one.
     """
 
     def __init__(
@@ -65,15 +65,15 @@ class Features:
         weighted: Sequence[Similarities] = (),
         whiteners: dict[tuple, np.ndarray] | None = None,
         *,
-        once: bool = False,
+        in_blocks: bool = False,
     ) -> None:
         self._blocks = blocks
         self._widths = {node: width for node, width in widths.items() if width}
         self._whiteners = {} if whiteners is None else whiteners
-        self._learner, self._once = learner, once
+        self._learner = learner
         self._similar, self._weighted = similar, weighted
         self._nodes, self._n_rows = [*widths], n_samples
-        self._places = [*gen_batches(n_samples, ROWS_AT_ONCE if once else n_samples)]
+        self._places = [*gen_batches(n_samples, ROWS_AT_ONCE if in_blocks else n_samples)]
         self.n_columns = sum(self._widths.values())
 
     @property
@@ -303,7 +303,7 @@ class Table:
     _weighted: tuple[Similarities, ...] = ()
     # whiteners of nodes, which several regressions need
     _whiteners: dict[tuple, np.ndarray] = field(default_factory=dict)
-    _once: bool = False  # whether features of these rows are asked for once
+    _in_blocks: bool = False  # whether features come in blocks of rows
 
     @classmethod
     def of(
@@ -335,7 +335,7 @@ class Table:
         similar = Similarities(self._similar.embeds, rows)
         again = (similar,) if kind == WEIGHTED else ()
         whole = replace(self, _n_samples=len(X), _rows=rows, _similar=similar, _weighted=again)
-        return replace(whole, _whiteners={}, _once=True)
+        return replace(whole, _whiteners={}, _in_blocks=True)
 
     def weighted(self, nodes: Sequence[int], found: list[Known]) -> Table:
         """Weigh the columns of some nodes by the slopes of regressions, in which these come."""
@@ -390,7 +390,7 @@ class Table:
         """Features of some nodes together."""
         widths = {node: len(self._used[node]) for node in nodes}
         given = widths, self._similar, learner, self._weighted, self._whiteners
-        return Features(self._n_samples, self._rows, *given, once=self._once)
+        return Features(self._n_samples, self._rows, *given, in_blocks=self._in_blocks)
 
     def over_table(
         self, nodes: Sequence[int], weights: tuple[np.ndarray, np.ndarray], lifted: bool

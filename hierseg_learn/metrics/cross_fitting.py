@@ -684,17 +684,16 @@ def find_copies(
     bool. Returns `groups` (n_samples,) intp: the first row of the group that a row is in; itself if
     it is no copy.
     """
-    n_rows = len(X)
+    groups = np.arange(len(X))
     if not len(leaves):
-        return np.arange(n_rows)
-    firsts = np.full((n_rows, len(leaves)), -1, dtype=np.intp)
+        return groups
+    firsts = np.full((len(X), len(leaves)), -1, dtype=np.intp)
     for leaf, columns in enumerate(leaves):
-        known = np.arange(n_rows) if present is None else np.flatnonzero(present[:, leaf])
+        known = groups if present is None else np.flatnonzero(present[:, leaf])
         if len(columns) and len(known):
             found = _first_equal(X, known, columns, codes[known])
             if np.count_nonzero(found == np.arange(len(known))) >= MIN_DISTINCT * len(known):
                 firsts[known, leaf] = known[found]
-    groups = np.arange(n_rows)
     # all others share with themselves alone
     sharing = np.flatnonzero(((firsts >= 0) & (firsts != groups[:, np.newaxis])).any(axis=1))
     block_rows = max(1, BLOCK_PAIRS // len(leaves) ** 2)
@@ -716,32 +715,21 @@ def _first_equal(
     keys = codes.astype(np.uint64)
     for block in blocks:
         # adding 0 makes -0 and 0 the same bits
-        values = take_columns(X, rows[block], columns).astype(np.float64, order="C") + 0.0
-        bits = values.view(np.uint64)
+        bits = (take_columns(X, rows[block], columns).astype(np.float64) + 0.0).view(np.uint64)
         mixed = (bits ^ (bits >> np.uint64(29))) * (2 * factors + np.uint64(1))
         keys[block] += (mixed ^ (mixed >> np.uint64(32))).sum(axis=1)
     order = np.argsort(keys, kind="stable")
     is_first = np.append(True, keys[order][1:] != keys[order][:-1])
     firsts = np.empty(len(keys), dtype=np.intp)
     firsts[order] = order[is_first][np.cumsum(is_first) - 1]
-    same = codes == codes[firsts]
-    moved = np.flatnonzero(firsts != np.arange(len(rows)))
-    same[moved] &= _equal(X, rows[moved], rows[firsts[moved]], columns)
+    same, moved = codes == codes[firsts], np.flatnonzero(firsts != np.arange(len(rows)))
+    for some in (moved[block] for block in blocks):
+        one, two = (take_columns(X, rows[own], columns) for own in (some, firsts[some]))
+        same[some] &= (one == two).all(axis=1)
     for row in np.flatnonzero(~same):  # keys that are equal by chance
-        before = np.arange(row + 1)
-        like = _equal(X, rows[before], rows[np.full(row + 1, row)], columns)
-        firsts[row] = (like & (codes[before] == codes[row])).argmax()
+        like = take_columns(X, rows[: row + 1], columns) == X[rows[row], columns]
+        firsts[row] = (like.all(axis=1) & (codes[: row + 1] == codes[row])).argmax()
     return firsts
-
-
-def _equal(X: np.ndarray, rows: np.ndarray, others: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """Whether rows have the values of as many others in some columns, (n_rows,) bool."""
-    found = np.empty(len(rows), dtype=bool)
-    for start in range(0, len(rows), BLOCK_ROWS):
-        block = slice(start, start + BLOCK_ROWS)
-        one, two = (take_columns(X, some[block], columns) for some in (rows, others))
-        found[block] = (one == two).all(axis=1)
-    return found
 
 
 def _most_shared(firsts: np.ndarray, own: np.ndarray) -> np.ndarray:

@@ -1,6 +1,7 @@
 """Parents by softmax regression: the optimum, what is exact, and what held-out rows choose."""
 
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -10,9 +11,16 @@ from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression
 
 from hierseg_learn import HierarchicalMetricClassifier
-from hierseg_learn.metrics import NCA, LogisticCombination, ShrinkageLDA, _logistic
+from hierseg_learn.metrics import (
+    NCA,
+    LogisticCombination,
+    ShrinkageLDA,
+    _lda,
+    _logistic,
+    _logit_features,
+)
 from hierseg_learn.metrics._logistic import SCALES
-from hierseg_learn.metrics._logit_features import Features, Similarities, _few_directions
+from hierseg_learn.metrics._logit_features import Features, Similarities, Table, _few_directions
 from hierseg_learn.metrics._training import fit_softmax
 from hierseg_learn.metrics.posteriors import LogitSpace
 from tests.tables import named_table
@@ -52,6 +60,27 @@ def test_weights_are_those_of_logistic_regression(n_classes):
     theirs = LogisticRegression(C=C, tol=1e-8, max_iter=1000).fit(X, y)
     proba = softmax(ours.products(X.T).T + ours.intercepts, axis=1)
     assert_allclose(proba, theirs.predict_proba(X), atol=0.01)
+
+
+@pytest.mark.parametrize("kind", ["columns", "whitened", "whitened by node", "landmarks"])
+def test_blocks_of_rows_change_nothing_but_rounding(kind, monkeypatch):
+    monkeypatch.setattr(_lda, "BLOCK_ROWS", 32)
+    monkeypatch.setattr(_logit_features, "ROWS_AT_ONCE", 64)
+    X, y = named_table(150, signal=1.0)
+    X = X.to_numpy(dtype=np.float32)
+    columns = tuple(np.split(np.arange(X.shape[1]), 2))
+    some = np.arange(0, 150, 2)
+    table = Table.of(X, some, columns, 20, 0)
+    everyone = np.arange(150)
+    weights, fits = [], []
+    for rows in (Table.of(X, everyone, columns, 20, 0), table.over(X, kind)):
+        rows = replace(rows, _similar=replace(rows._similar, embeds=table._similar.embeds))
+        offered = rows.features([0, 1], ShrinkageLDA()).offer(kind, y, everyone)
+        fits.append(fit_softmax(offered.blocks, y, 3, 0.1, n_steps=200, tolerance=1e-10))
+        weights.append(np.concatenate(offered.back(fits[-1].weights)))
+        sizes = [block.shape[1] for block in offered.blocks]
+    assert sizes == [64, 64, 22]
+    assert_allclose(weights[1], weights[0], atol=1e-3)
 
 
 def test_more_columns_than_rows_change_no_regression():
