@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
+from typing import Any
 
 import numpy as np
 from scipy.linalg import solve_triangular
@@ -157,7 +158,7 @@ class Features:
     ) -> np.ndarray:
         key = node, fold, self._learner.shrinkage
         if key not in self._whiteners:
-            self._whiteners[key] = self._whitener([self._blocks[node]], codes, known)
+            self._whiteners[key] = self._whitener([np.asarray(self._blocks[node])], codes, known)
         return self._whiteners[key]
 
     def _whitener(
@@ -279,6 +280,13 @@ class StandardizedRows:
     def __len__(self) -> int:
         return len(self._X if self._some is None else self._some)
 
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        """Take all rows, (n_rows, n_columns)."""
+        found = np.empty(self.shape, self._dtype if dtype is None else dtype)
+        for place in gen_batches(len(found), ROWS_AT_ONCE):
+            found[place] = self[place]
+        return found
+
     def __getitem__(self, rows: np.ndarray | slice) -> np.ndarray:
         """Take some rows, (n_rows, n_columns)."""
         rows = rows if self._some is None else self._some[rows]
@@ -325,7 +333,7 @@ class Table:
             ColumnsAndLandmarks.of(own, n_each if own.shape[1] else 0, random_state)
             for own in exact
         ]
-        rows = [StandardizedRows(*own)[:] for own in some_of]
+        rows = [np.asarray(StandardizedRows(*own)) for own in some_of]
         similar = Similarities(embeds, exact)
         return cls(X.shape[1], mean, scale, used, len(some), rows, similar)
 
