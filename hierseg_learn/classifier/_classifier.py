@@ -30,7 +30,7 @@ from ..metrics.base import (
     embedded_distance,
     pair_differences,
 )
-from ..metrics.block_sums import BlockSums
+from ..metrics.block_sums import BlockSums, class_means, mean_and_spread
 from ..metrics.canonical import canonical_order, reorder
 from ..metrics.cross_fitting import find_copies
 from ..metrics.lift import Lift, LiftedMap
@@ -412,28 +412,29 @@ class HierarchicalMetricClassifier(
         # learned from rows, columns and classes in an order that their contents and names set
         order, self._class_ranks = canonical_order(X, codes, by_name)
         self._row_ranks = np.argsort(order)
-        table, table_codes = reorder(X, order, by_name), self._class_ranks[codes[order]]
+        reorder(X, order, by_name)
+        ranked_codes = self._class_ranks[codes[order]]
         # by the ranks of the classes
         ranked = classes.take(np.argsort(self._class_ranks))
         if sums is not None:
             self.prototypes_ = sums.class_means()
             sums = sums.take(order, by_name, np.argsort(self._class_ranks))
-        metric, calibration, rows = self._learn(X, table, table_codes, order, by_name, ranked, sums)
+        metric, calibration, rows = self._learn(X, ranked_codes, by_name, ranked, sums)
         self._store_metric(metric)
+        back = np.argsort(by_name)
         if sums is None:
-            self.prototypes_ = np.empty((len(self.classes_), X.shape[1]))
-            for code, rank in enumerate(self._class_ranks):
-                members = table[table_codes == rank]
-                self.prototypes_[code, by_name] = members.mean(axis=0, dtype=np.float64)
-        places = np.argsort(by_name) if self._lift is None else slice(None)
-        self._center = rows.mean(axis=0, dtype=np.float64)[places]
+            self.prototypes_ = class_means(X, ranked_codes)[self._class_ranks][:, back]
+        self._center, spread = mean_and_spread(rows)
+        if self._lift is None:
+            self._center, spread = self._center[back], spread[back]
+        del rows  # lifted ones may be larger than the table
+        reorder(X, self._row_ranks, back)
         self._codes = codes
         self._store_calibration(calibration)
         self._metric = replace(metric, held_out=(), unseen=None, head=None)
         self._set_references(X)
         self._anchors, self._offsets = None, np.zeros(len(self.classes_))
         if metric.head is not None:
-            spread = rows.std(axis=0, dtype=np.float64)[places]
             head = metric.head.take(self._class_ranks)
             self._anchors = head.prototypes(self._class_means, spread, self._root_map)
             self._offsets = head.offsets
@@ -629,25 +630,23 @@ class HierarchicalMetricClassifier(
 
     def _learn(
         self,
-        X: np.ndarray,
         table: np.ndarray,
         codes: np.ndarray,
-        order: np.ndarray,
         by_name: np.ndarray,
         classes: Classes,
         sums: BlockSums | None,
     ) -> tuple[TreeMetric, Calibration, np.ndarray]:
-        """Learn the metric of a table, that of X by the order of rows and columns.
+        """Learn the metric of a table whose rows and columns are in order.
 
         Of several combinations, that with the lowest loss on held-out rows is kept. Also returns
         the table, lifted. With `sums`, the table has some of the rows that they are over.
         """
-        backend = get_backend(self.device, n_values=X.size)
+        backend = get_backend(self.device, n_values=table.size)
         names = None if self._names() is None else [self._names()[i] for i in by_name]
         layout = self._layout.take(by_name)
         if isinstance(self.tree, str):
-            layout = read_layout(self.tree, names, X.shape[1])
-        tree = layout.tree
+            layout = read_layout(self.tree, names, table.shape[1])
+        tree, root = layout.tree, self.tree_.root
         score = NeighborScore(backend, classes.weights)
         if self.decision == "linear":
             score = PosteriorScore(classes.weights)
@@ -661,7 +660,7 @@ class HierarchicalMetricClassifier(
         n_steps = sum(1 if alone[name] else c.n_steps(tree.n_nodes) for name, c in tried.items())
         with ProgressBar(n_steps, "Fitting nodes", self.verbose) as bar:
             for (name, combination), state in zip(tried.items(), states, strict=True):
-                metric = fit_tree_metric(
+                ordered = fit_tree_metric(
                     table,
                     codes,
                     tree,
@@ -675,13 +674,10 @@ class HierarchicalMetricClassifier(
                     on_step=bar.advance,
                     groups=groups,
                     sums=sums,
-                ).take([tree.index(path) for path in self.tree_.paths], by_name)
-                root, lift = self.tree_.root, metric.lifts[self.tree_.root]
-                rows, root_map = table, metric.components(root)
-                if lift is None:
-                    root_map = root_map[:, by_name]
-                else:
-                    rows = lift(X)[order]
+                ).take([tree.index(path) for path in self.tree_.paths], np.arange(len(by_name)))
+                metric = ordered.take([*range(tree.n_nodes)], by_name)
+                lift, root_map = ordered.lifts[root], ordered.components(root)
+                rows = table if lift is None else lift(table)
                 center, whole = rows.mean(axis=0, dtype=np.float64), None
                 if sums is not None and lift is None and metric.unseen is None:
                     center, scatter = sums.without(None)

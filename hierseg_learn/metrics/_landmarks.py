@@ -12,7 +12,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from ..kernels.threads import single_blas_thread
-from ._lda import ShrinkageLDA
+from ._lda import ShrinkageLDA, row_blocks
 from ._training import Rows
 from .base import NonlinearMetric
 
@@ -114,7 +114,7 @@ class ColumnsAndLandmarks:
 
     @classmethod
     def of(cls, rows: np.ndarray, n_landmarks: int, seed: int) -> ColumnsAndLandmarks:
-        """Draw landmarks from standardized rows, (n_rows, n_columns)."""
+        """Draw landmarks from standardized rows, (n_rows, n_columns), or what makes them."""
         order = np.random.default_rng(seed).permutation(len(rows))
         roots = np.ones(rows.shape[1])
         return cls._at(rows[order[:n_landmarks]], roots, rows[order[:BANDWIDTH_ROWS]], rows)
@@ -132,11 +132,13 @@ class ColumnsAndLandmarks:
         kept = sizes > RANK * sizes.max(initial=0.0)
         turn = turn[:, kept] / np.sqrt(sizes[kept])
         plain = cls(landmarks, roots, width, turn, np.zeros(turn.shape[1]))
-        return replace(plain, center=plain.similarities(rows).mean(axis=0))
+        total = sum(plain.similarities(block).sum(axis=0) for _, block in row_blocks(rows))
+        return replace(plain, center=total / len(rows))
 
     def _kernel(self, rows: np.ndarray) -> np.ndarray:
         apart = squared_distances(rows * self.roots, self.landmarks * self.roots)
-        return np.exp(-apart / self.width)
+        apart /= -self.width
+        return np.exp(apart, out=apart)
 
 
 @dataclass(frozen=True)
@@ -303,8 +305,9 @@ class KernelDiscriminant(NonlinearMetric):
 def squared_distances(rows: np.ndarray, others: np.ndarray) -> np.ndarray:
     """Squared distances of rows and others, (n_rows, n_others)."""
     lengths = np.einsum("ij,ij->i", rows, rows)[:, np.newaxis]
-    lengths = lengths + np.einsum("ij,ij->i", others, others)
-    return np.maximum(lengths - 2 * rows @ others.T, 0.0)
+    found = lengths + np.einsum("ij,ij->i", others, others)
+    found -= 2 * rows @ others.T
+    return np.maximum(found, 0.0, out=found)
 
 
 def median_squared_distance(rows: np.ndarray) -> float:

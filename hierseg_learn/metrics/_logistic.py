@@ -61,7 +61,8 @@ class Tried:
     penalty: float
     losses: np.ndarray  # (n_folds, n_scales): sums of log losses
     right: np.ndarray  # (n_folds, n_scales): rows whose class is found
-    # by fold the regression, and what it makes of all rows, (n_samples, n_classes), less intercepts
+    # by fold the regression, and what it makes of all rows, less intercepts: (n_samples, n_classes)
+    # float32
     fits: tuple[tuple[Softmax, np.ndarray], ...]
 
     @property
@@ -75,7 +76,6 @@ class Found:
     """What was found best for the root."""
 
     table: Table
-    features: Features
     tried: Tried
     scale: int
     score: float  # share of the held-out rows that are right, every fold with what others choose
@@ -107,7 +107,7 @@ class Regressions:
         features = table.features(nodes, learner)
         if not (self._folds and features.n_columns):
             tried = Tried("columns", PLAIN_PENALTY, NO_SCORES, NO_SCORES, ())
-            return Found(table, features, tried, 0, float("nan"))
+            return Found(table.of_kind("columns"), tried, 0, float("nan"))
         tried = [one for kind in features.kinds for one in self._follow(features, kind, PENALTIES)]
         chosen, scale, score = self._choose(tried)
         plain = [one for one in tried if one.kind != LANDMARKS]
@@ -125,7 +125,7 @@ class Regressions:
             path = [one for one in PENALTIES if one < 100 * chosen.penalty]
             tried += self._follow(features, WEIGHTED, path)
             chosen, scale, score = self._choose(tried)
-        return Found(table.of_kind(chosen.kind), features, chosen, scale, score)
+        return Found(table.of_kind(chosen.kind), chosen, scale, score)
 
     def _choose(self, tried: list[Tried]) -> tuple[Tried, int, float]:
         """What is best, its scale, and the share of right rows, by what the other folds choose."""
@@ -140,12 +140,12 @@ class Regressions:
 
     def _weights(self, features: Features, tried: Tried) -> list[Known]:
         """Rows that a regression knew, and its weights, without each fold and of all rows."""
-        found = []
+        found, everyone = [], np.arange(len(self._codes))
+        shared = self._shared(features, tried.kind)
         for fold, (known, (model, _)) in enumerate(zip(self._known, tried.fits, strict=True)):
-            back = features.offer(tried.kind, self._codes, known, fold).back
-            found.append((known, back(model.weights)))
-        everyone = np.arange(len(self._codes))
-        offered = features.offer(tried.kind, self._codes, everyone)
+            offered = shared or features.offer(tried.kind, self._codes, known, fold)
+            found.append((known, offered.back(model.weights)))
+        offered = shared or features.offer(tried.kind, self._codes, everyone)
         model = self._last(offered, self._codes, tried)
         return [*found, (everyone, offered.back(model.weights))]
 
@@ -164,7 +164,8 @@ class Regressions:
         offered = features.offer(tried.kind, codes, np.arange(len(codes)))
         model = self._last(offered, codes, tried, n_steps).scaled(SCALES[scale], self.log_priors)
         if not tried.fits:
-            space = LogitSpace.of(model.weights, model.products(offered.across).T, codes)
+            products = [model.products(block).T.astype(np.float64) for block in offered.blocks]
+            space = LogitSpace.of(model.weights, np.concatenate(products), codes)
             return offered.back(model.weights), model.intercepts, space
         logits = np.empty((len(self._codes), self._n_classes))
         for fold, (_, products) in zip(self._folds, tried.fits, strict=True):
@@ -177,9 +178,10 @@ class Regressions:
         self, offered: Offered, codes: np.ndarray, tried: Tried, n_steps: int = MAX_STEPS
     ) -> Softmax:
         """Regression on rows with a penalty, which follows a stronger one if there is time."""
-        path = [tried.penalty] if n_steps < MAX_STEPS else [10 * tried.penalty, tried.penalty]
-        *_, model = fit_softmax(offered.across, codes, self._n_classes, path, n_steps)
-        return model
+        given, start = (offered.blocks, codes, self._n_classes), None
+        if n_steps == MAX_STEPS:
+            start = fit_softmax(*given, 10 * tried.penalty)
+        return fit_softmax(*given, tried.penalty, start, n_steps)
 
     def held_out(self, tried: Tried, scale: int) -> tuple[HeldOut, ...]:
         """Rows of every fold, and the others, in the space that was learned without the fold."""
@@ -200,6 +202,10 @@ class Regressions:
     def _n_asked(self) -> int:
         return sum(map(len, self._folds))
 
+    def _shared(self, features: Features, kind: str) -> Offered | None:
+        """What is offered of a kind that is the same without any fold."""
+        return features.offer(kind, self._codes, NO_ROWS) if kind in SHARED else None
+
     def _follow(
         self,
         features: Features,
@@ -212,7 +218,7 @@ class Regressions:
         Only of the best are the fits kept.
         """
         folds = range(len(self._folds))
-        shared = features.offer(kind, self._codes, NO_ROWS) if kind in SHARED else None
+        shared = self._shared(features, kind)
         paths = [self._path(features, kind, fold, penalties, n_steps, shared) for fold in folds]
         found: list[Tried] = []
         lowest = np.inf
@@ -228,6 +234,8 @@ class Regressions:
             lowest = min(loss, lowest)
             if loss > GIVE_UP * lowest:
                 break
+        for path in paths:  # joblib goes on to hold them, and they their features
+            path.close()
         return found
 
     def _path(
@@ -241,9 +249,13 @@ class Regressions:
     ) -> Iterator[tuple[Softmax, np.ndarray]]:
         """Regressions on the rows without a fold, and what they make of all rows."""
         rows = self._known[fold]
-        across = (offered or features.offer(kind, self._codes, rows, fold)).across
-        known = np.take(across, rows, axis=1), self._codes[rows], self._n_classes
-        for model in fit_softmax(*known, penalties, n_steps, ROUGH):
+        (across,) = (offered or features.offer(kind, self._codes, rows, fold)).blocks
+        codes, model = self._codes[rows], None
+        for penalty in penalties:
+            # taken again, since all folds at once would be a table and a half
+            known = [np.take(across, rows, axis=1, mode="clip")], codes, self._n_classes
+            model = fit_softmax(*known, penalty, model, n_steps, ROUGH)
+            del known
             yield model, model.products(across).T
 
     def _score(self, place: int, fit: tuple[Softmax, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
@@ -409,9 +421,8 @@ class LogisticCombination(Combination):
         whole = table if len(some) == len(X) else table.over(X, tried.kind)
         nodes = []
         for node in tree.bottom_up():
-            below, features = tree.subtree(node), found.features
-            if node != tree.root:
-                features = table.features(below, learners[node])
+            below = tree.subtree(node)
+            features = table.features(below, learners[node])
             if not features.n_columns:
                 empty = np.zeros((0, X.shape[1]))
                 nodes.append(FittedNode(empty, float("nan"), NodeOutcome("constant")))

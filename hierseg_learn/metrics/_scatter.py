@@ -22,7 +22,7 @@ from ._combination import (
     reported,
     subsample,
 )
-from ._lda import FLOOR, ClassScatter, Discriminants, ShrinkageLDA, fix_signs
+from ._lda import FLOOR, ClassScatter, Discriminants, ShrinkageLDA, fix_signs, row_blocks
 from .block_sums import BlockSums
 from .cross_fitting import held_out_folds
 from .posteriors import HeldOut
@@ -337,7 +337,7 @@ def _whitener_of(
     """As `_own_whitener`, with a scatter of these rows, or of all that they are drawn from."""
     if not rows.shape[1]:
         return np.zeros((0, 0))
-    shrinkage = learner.choose_shrinkage([(slice(None), rows)], codes, scatter)
+    shrinkage = learner.choose_shrinkage(row_blocks(rows), codes, scatter)
     return Discriminants(scatter).whitener(shrinkage)
 
 
@@ -491,7 +491,7 @@ def _score_shrinkages(
         on_step()
     known, asked = climb.along(climb.tree.root, learned.axes)
     rows, codes = subsample(np.arange(len(known)), MAX_REFERENCES), climb.codes
-    known, codes = known[rows], codes[rows]
+    known, codes, asked = known[rows], codes[rows], asked.copy()  # all others are let go
 
     def at_root(shrinkage: float) -> HeldOut:
         down = _down(learned, shrinkage)

@@ -6,7 +6,6 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -421,8 +420,8 @@ class Softmax:
     intercepts: np.ndarray  # (n_classes,)
 
     def products(self, across: np.ndarray) -> np.ndarray:
-        """Logits less intercepts of rows, (n_features, n_rows): (n_classes, n_rows) float64."""
-        return (self.weights.T.astype(across.dtype) @ across).astype(np.float64)
+        """Logits less intercepts of rows, (n_features, n_rows): (n_classes, n_rows)."""
+        return self.weights.T.astype(across.dtype) @ across
 
     def scaled(self, scale: float, log_priors: np.ndarray) -> Softmax:
         """Multiply log-odds, less those of the priors, (n_classes,)."""
@@ -433,50 +432,55 @@ class Softmax:
 
 
 def fit_softmax(
-    across: np.ndarray,
+    blocks: Sequence[np.ndarray],
     codes: np.ndarray,
     n_classes: int,
-    penalties: Sequence[float],
+    penalty: float,
+    start: Softmax | None = None,
     n_steps: int = MAX_STEPS,
     tolerance: float = TOLERANCE,
-) -> Iterator[Softmax]:
-    """Fit a softmax regression for every penalty, each from the weights of the last.
+) -> Softmax:
+    """Fit a softmax regression, from the weights of another of the same classes if there is one.
 
     The mean log loss plus half the penalty times the squared weights is least; intercepts are free.
-    Shapes: `across` (n_features, n_samples) float32, so that sums over the classes are over long
-    runs; `codes` (n_samples,) int.
+    Shapes: `blocks` of rows, (n_features, n_rows) float32, so that sums over the classes are over
+    long runs; `codes` (n_samples,) int.
     """
     seen, places = np.unique(codes, return_inverse=True)
-    (n_features, n_rows), n_seen = across.shape, len(seen)
-    own = places * n_rows + np.arange(n_rows)
+    n_features, n_rows, n_seen = len(blocks[0]), len(codes), len(seen)
+    stops = np.cumsum([block.shape[1] for block in blocks])[:-1]
+    # places of the classes in the logits of every block
+    owns = [own * len(own) + np.arange(len(own)) for own in np.split(places, stops)]
 
-    def loss_grad(penalty: float, flat: np.ndarray) -> tuple[float, np.ndarray]:
-        both = flat.reshape(n_features + 1, n_seen)
+    def loss_grad(flat: np.ndarray) -> tuple[float, np.ndarray]:
+        both, loss = flat.reshape(n_features + 1, n_seen), 0.0
         weights, intercepts = both[:-1], both[-1]
-        logits = Softmax(weights, intercepts).products(across)
-        logits += intercepts[:, None]
-        logits -= logits.max(axis=0)
-        told = float(logits.take(own).sum())
-        excess = np.exp(logits, out=logits)
-        sums = excess.sum(axis=0)
-        squares = float(np.vdot(weights, weights))
-        loss = (float(np.log(sums).sum()) - told) / n_rows + penalty / 2 * squares
-        excess /= n_rows * sums
-        excess.reshape(-1)[own] -= 1 / n_rows
-        grad = np.empty_like(both)
-        grad[:-1] = across @ excess.T.astype(across.dtype, order="C")
+        grad = np.zeros_like(both)
+        for across, own in zip(blocks, owns, strict=True):
+            logits = Softmax(weights, intercepts).products(across).astype(np.float64)
+            logits += intercepts[:, None]
+            logits -= logits.max(axis=0)
+            told = float(logits.take(own).sum())
+            excess = np.exp(logits, out=logits)
+            sums = excess.sum(axis=0)
+            loss += (float(np.log(sums).sum()) - told) / n_rows
+            excess /= n_rows * sums
+            excess.reshape(-1)[own] -= 1 / n_rows
+            grad[:-1] += across @ excess.T.astype(across.dtype, order="C")
+            grad[-1] += excess.sum(axis=1)
         grad[:-1] += penalty * weights
-        grad[-1] = excess.sum(axis=1)
-        return loss, grad.reshape(-1)
+        return loss + penalty / 2 * float(np.vdot(weights, weights)), grad.reshape(-1)
 
-    flat = np.zeros((n_features + 1) * n_seen)
-    flat[-n_seen:] = np.log(np.bincount(places) / n_rows)
-    for penalty in penalties:
-        flat = minimize_convex(partial(loss_grad, penalty), flat, n_steps, tolerance)
-        weights, intercepts = np.zeros((n_features, n_classes)), np.full(n_classes, -np.inf)
-        weights[:, seen] = flat[:-n_seen].reshape(n_features, n_seen)
-        intercepts[seen] = flat[-n_seen:]
-        yield Softmax(weights, intercepts)
+    if start is None:
+        priors = np.full(n_classes, -np.inf)
+        priors[seen] = np.log(np.bincount(places) / n_rows)
+        start = Softmax(np.zeros((n_features, n_classes)), priors)
+    begun = np.vstack([start.weights, start.intercepts])[:, seen]
+    found = minimize_convex(loss_grad, begun.reshape(-1), n_steps, tolerance)
+    both = np.zeros((n_features + 1, n_classes))
+    both[-1] = -np.inf
+    both[:, seen] = found.reshape(n_features + 1, n_seen)
+    return Softmax(both[:-1], both[-1])
 
 
 # steps that the search for a minimum remembers

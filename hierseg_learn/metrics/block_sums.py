@@ -17,7 +17,7 @@ from operator import add
 import numpy as np
 
 from ..kernels.threads import single_blas_thread
-from ._lda import ClassScatter
+from ._lda import ClassScatter, row_blocks
 
 # about as many rows are drawn, and of every class about so many at least
 DRAWN_ROWS = 20_000
@@ -26,6 +26,22 @@ LEAST_OF_CLASS = 30
 MOST_TIMES = 4
 # rows whose keys are computed at once
 KEY_ROWS = 1024
+
+
+def mean_and_spread(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Means and standard deviations of columns, (n_columns,) float64 each, block by block."""
+    mean = sum(block.sum(axis=0) for _, block in row_blocks(rows)) / len(rows)
+    squares = sum(np.square(block - mean).sum(axis=0) for _, block in row_blocks(rows))
+    return mean, np.sqrt(squares / len(rows))
+
+
+def class_means(rows: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """Mean of the rows of every class, (n_classes, n_columns) float64, block by block."""
+    sums = np.zeros((int(codes.max()) + 1, rows.shape[1]))
+    for place, block in row_blocks(rows):
+        for code in np.unique(codes[place]):
+            sums[code] += block[codes[place] == code].sum(axis=0)
+    return sums / np.bincount(codes)[:, None]
 
 
 @dataclass(frozen=True)

@@ -93,13 +93,17 @@ def order_columns(X: np.ndarray, columns: np.ndarray | None = None) -> np.ndarra
     return order[low[order] < high[order]]
 
 
-def reorder(X: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """Take all rows and columns of a table in some order, without a copy in between."""
-    found = np.empty(X.shape, X.dtype)
+def reorder(X: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> None:
+    """Put the rows and columns of a table in some order, in place: never a copy of all of it."""
+    width = max(1, X.shape[1] // 4)
+    for start in range(0, X.shape[1], width):
+        block = X[:, start : start + width]
+        block[:] = block[rows]
+    if (np.diff(columns) == 1).all():
+        return
     for start in range(0, len(X), BLOCK_ROWS):
-        block = slice(start, start + BLOCK_ROWS)
-        found[block] = X[rows[block]][:, columns]
-    return found
+        block = X[start : start + BLOCK_ROWS]
+        block[:] = block[:, columns]
 
 
 def rank_rows(X: np.ndarray, columns: np.ndarray) -> np.ndarray:

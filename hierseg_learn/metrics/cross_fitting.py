@@ -684,17 +684,16 @@ def find_copies(
     bool. Returns `groups` (n_samples,) intp: the first row of the group that a row is in; itself if
     it is no copy.
     """
-    n_rows = len(X)
+    groups = np.arange(len(X))
     if not len(leaves):
-        return np.arange(n_rows)
-    firsts = np.full((n_rows, len(leaves)), -1, dtype=np.intp)
+        return groups
+    firsts = np.full((len(X), len(leaves)), -1, dtype=np.intp)
     for leaf, columns in enumerate(leaves):
-        known = np.arange(n_rows) if present is None else np.flatnonzero(present[:, leaf])
+        known = groups if present is None else np.flatnonzero(present[:, leaf])
         if len(columns) and len(known):
-            found = _first_equal(take_columns(X, known, columns), codes[known])
+            found = _first_equal(X, known, columns, codes[known])
             if np.count_nonzero(found == np.arange(len(known))) >= MIN_DISTINCT * len(known):
                 firsts[known, leaf] = known[found]
-    groups = np.arange(n_rows)
     # all others share with themselves alone
     sharing = np.flatnonzero(((firsts >= 0) & (firsts != groups[:, np.newaxis])).any(axis=1))
     block_rows = max(1, BLOCK_PAIRS // len(leaves) ** 2)
@@ -706,22 +705,30 @@ def find_copies(
     return groups
 
 
-def _first_equal(block: np.ndarray, codes: np.ndarray) -> np.ndarray:
-    """First row of the same class and the same values, for every row."""
-    # adding 0 makes -0 and 0 the same bits
-    bits = (np.ascontiguousarray(block, dtype=np.float64) + 0.0).view(np.uint64)
+def _first_equal(
+    X: np.ndarray, rows: np.ndarray, columns: np.ndarray, codes: np.ndarray
+) -> np.ndarray:
+    """First row, by place, of the same class and the same values in some columns, for every row."""
     # equal rows have equal keys, and others rarely do
-    factors = np.random.RandomState(0).randint(2**62, size=bits.shape[1], dtype=np.uint64)
-    mixed = (bits ^ (bits >> np.uint64(29))) * (2 * factors + np.uint64(1))
-    keys = (mixed ^ (mixed >> np.uint64(32))).sum(axis=1) + codes.astype(np.uint64)
+    factors = np.random.RandomState(0).randint(2**62, size=len(columns), dtype=np.uint64)
+    blocks = [slice(start, start + BLOCK_ROWS) for start in range(0, len(rows), BLOCK_ROWS)]
+    keys = codes.astype(np.uint64)
+    for block in blocks:
+        # adding 0 makes -0 and 0 the same bits
+        bits = (take_columns(X, rows[block], columns).astype(np.float64) + 0.0).view(np.uint64)
+        mixed = (bits ^ (bits >> np.uint64(29))) * (2 * factors + np.uint64(1))
+        keys[block] += (mixed ^ (mixed >> np.uint64(32))).sum(axis=1)
     order = np.argsort(keys, kind="stable")
     is_first = np.append(True, keys[order][1:] != keys[order][:-1])
     firsts = np.empty(len(keys), dtype=np.intp)
     firsts[order] = order[is_first][np.cumsum(is_first) - 1]
-    same = (bits == bits[firsts]).all(axis=1) & (codes == codes[firsts])
+    same, moved = codes == codes[firsts], np.flatnonzero(firsts != np.arange(len(rows)))
+    for some in (moved[block] for block in blocks):
+        one, two = (take_columns(X, rows[own], columns) for own in (some, firsts[some]))
+        same[some] &= (one == two).all(axis=1)
     for row in np.flatnonzero(~same):  # keys that are equal by chance
-        like = (bits[: row + 1] == bits[row]).all(axis=1) & (codes[: row + 1] == codes[row])
-        firsts[row] = like.argmax()
+        like = take_columns(X, rows[: row + 1], columns) == X[rows[row], columns]
+        firsts[row] = (like.all(axis=1) & (codes[: row + 1] == codes[row])).argmax()
     return firsts
 
 

@@ -79,7 +79,10 @@ class Lift:
 
     def __call__(self, rows: np.ndarray) -> np.ndarray:
         """Lift rows, (n_rows, n_features): (n_rows, n_columns) float64."""
-        return np.concatenate([node(rows) for node in self.nodes], axis=1)
+        found = np.empty((len(rows), self.n_columns))
+        for node, place in zip(self.nodes, self.places, strict=True):
+            found[:, place] = node(rows)
+        return found
 
     def take(self, nodes: list[int], columns: np.ndarray) -> tuple[Lift, np.ndarray]:
         """Lift of a table with nodes and columns (n_features,) in another order.

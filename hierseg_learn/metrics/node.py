@@ -199,11 +199,11 @@ def learns_from_scatter(learner: Any) -> bool:
     return False
 
 
-def take_columns(X: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """Take some rows of some columns of a table: (n_rows, n_columns), in one piece."""
+def take_columns(X: np.ndarray, rows: np.ndarray | slice, columns: np.ndarray) -> np.ndarray:
+    """Take some rows of some columns of a table: (n_rows, n_columns)."""
     if len(columns) and (np.diff(columns) == 1).all():
         return X[:, columns[0] : columns[-1] + 1][rows]
-    return X[np.ix_(rows, columns)]
+    return X[rows, columns] if isinstance(rows, slice) else X[np.ix_(rows, columns)]
 
 
 def _learn_from_sums(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from .base import map_rows
 from .block_sums import BlockSums
 from .cross_fitting import held_out_folds
 from .lift import Lift, lift_of
-from .node import fit_node_map
+from .node import fit_node_maps
 from .posteriors import Head, HeldOut
 from .registry import seeded_learners
 
@@ -107,13 +107,8 @@ def fit_tree_metric(
     with single_blas_thread():
         from_sums = sums is not None and learns_from_sums(learner, combination, tree.n_nodes)
         if tree.n_nodes == 1 and not combination.takes_one_node and not from_sums:
-            nodes = [_fit_alone(learners[0], X, codes, columns[0], tree.paths[0])]
             folds = held_out_folds(codes, combination.cv, seed, groups)
-            without = [
-                _fit_without(fold, learners[0], X, codes, columns[0], tree.paths[0])
-                for fold in folds
-            ]
-            nodes = [replace(nodes[0], held_out=tuple(without))]
+            nodes = [_fit_alone(learners[0], X, codes, columns[0], tree.paths[0], folds)]
             on_step()
         else:
             given: dict[str, Any] = {"groups": groups}
@@ -175,35 +170,33 @@ def _places(node: FittedNode, columns: tuple[np.ndarray, ...]) -> tuple[np.ndarr
 
 
 def _fit_alone(
-    learner: Any, X: np.ndarray, codes: np.ndarray, columns: np.ndarray, path: str
-) -> FittedNode:
-    """Fit a tree of one node, which is a flat metric learner."""
-    node_map = fit_node_map(learner, X[:, columns], codes, name=path)
-    outcome = NodeOutcome("leaf" if len(node_map.components) else "constant")
-    lift = lift_of([node_map.embedding], (columns,))
-    if lift is not None:
-        leading = node_map.components[: node_map.n_leading]
-        return FittedNode(leading, float("nan"), outcome, lift)
-    components = np.zeros((node_map.n_leading, X.shape[1]))
-    components[:, columns] = node_map.components[: node_map.n_leading]
-    return FittedNode(components, float("nan"), outcome)
-
-
-def _fit_without(
-    fold: np.ndarray,
     learner: Any,
     X: np.ndarray,
     codes: np.ndarray,
     columns: np.ndarray,
     path: str,
-) -> HeldOut:
-    """Rows in the space of a single node, which is learned again without some of them."""
-    rest = np.delete(np.arange(len(X)), fold)
-    known, asked = subsample(rest, MAX_REFERENCES), subsample(fold, MAX_QUERIES)
-    node_map = fit_node_map(learner, X[np.ix_(rest, columns)], codes[rest], name=path)
-    leading = slice(node_map.n_leading)
-    points = [node_map.embed(X[np.ix_(rows, columns)])[:, leading] for rows in (known, asked)]
-    return HeldOut(points[0], codes[known], points[1], codes[asked])
+    folds: list[np.ndarray],
+) -> FittedNode:
+    """Fit a tree of one node, which is a flat metric learner, and again without every fold."""
+    parts, numbers = folds or [np.arange(len(X))], range(len(folds))
+    without = [tuple(other for other in numbers if other != fold) for fold in numbers]
+    sets = [tuple(range(len(parts))), *without]
+    node_map, *others = fit_node_maps(learner, X, codes, columns, parts, sets, name=path).maps
+    held_out = []
+    for fold, other in zip(folds, others, strict=True):
+        rest = np.delete(np.arange(len(X)), fold)
+        known, asked = subsample(rest, MAX_REFERENCES), subsample(fold, MAX_QUERIES)
+        leading = slice(other.n_leading)
+        points = [other.embed(X[np.ix_(rows, columns)])[:, leading] for rows in (known, asked)]
+        held_out.append(HeldOut(points[0], codes[known], points[1], codes[asked]))
+    outcome = NodeOutcome("leaf" if len(node_map.components) else "constant")
+    lift = lift_of([node_map.embedding], (columns,))
+    components = node_map.components[: node_map.n_leading]
+    if lift is None:
+        over_table = np.zeros((len(components), X.shape[1]))
+        over_table[:, columns] = components
+        components = over_table
+    return FittedNode(components, float("nan"), outcome, lift, tuple(held_out))
 
 
 def _principal_axes(rows: np.ndarray, n_components: int) -> np.ndarray:

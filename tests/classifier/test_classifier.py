@@ -1,5 +1,7 @@
 """The classifier: scikit-learn's contract, any table with any tree, wrong input."""
 
+import tracemalloc
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -37,6 +39,28 @@ def table():
 @pytest.fixture(scope="module")
 def model(table):
     return HierarchicalMetricClassifier(random_state=0).fit(*table)
+
+
+# Memory
+
+
+@pytest.mark.parametrize("named", [True, False])
+@pytest.mark.parametrize("combination", ["auto", "scatter"])
+def test_a_fit_takes_three_times_the_table_at_most(named, combination, monkeypatch):
+    # blocks of a fixed size are small beside a table of many rows
+    monkeypatch.setattr("hierseg_learn.metrics._lda.BLOCK_ROWS", 512)
+    monkeypatch.setattr("hierseg_learn.metrics._logit_features.ROWS_AT_ONCE", 1024)
+    for drawn in ("_logistic.DRAWN_ROWS", "_scatter.MAX_REFERENCES", "tree_metric.MAX_REFERENCES"):
+        monkeypatch.setattr(f"hierseg_learn.metrics.{drawn}", 1000)
+    X, y = named_table(20_000, paths=[f"t/{i}" for i in range(12)], n_columns=5, signal=0.5)
+    X = X.astype(np.float32) if named else X.to_numpy(dtype=np.float32)
+    model = HierarchicalMetricClassifier(random_state=0, combination=combination, device="cpu")
+    model.fit(X[:100], y[:100])
+    tracemalloc.start()
+    model.fit(X, y)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak <= 3 * 4 * X.size
 
 
 # Any table

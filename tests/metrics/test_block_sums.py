@@ -9,7 +9,14 @@ from numpy.testing import assert_allclose, assert_array_equal
 from hierseg_learn.metrics import ShrinkageLDA, block_sums
 from hierseg_learn.metrics._lda import ClassScatter
 from hierseg_learn.metrics._scatter import BottomUpWhitening, SummedWhitening
-from hierseg_learn.metrics.block_sums import BlockSums, RowSummer, SummedRows, with_every_class
+from hierseg_learn.metrics.block_sums import (
+    BlockSums,
+    RowSummer,
+    SummedRows,
+    class_means,
+    mean_and_spread,
+    with_every_class,
+)
 from hierseg_learn.tree import SegmentTree
 
 
@@ -18,6 +25,15 @@ def make_rows(n_rows=400, n_columns=5, n_classes=3, seed=0):
     codes = rng.integers(n_classes, size=n_rows)
     rows = rng.normal(size=(n_rows, n_columns)) + 2 * rng.normal(size=(n_classes, n_columns))[codes]
     return (rows + 100).astype(np.float32), codes
+
+
+def test_means_and_deviations_block_by_block():
+    rows, codes = make_rows(9000)
+    mean, spread = mean_and_spread(rows)
+    assert_allclose(mean, rows.mean(axis=0, dtype=np.float64), rtol=1e-12)
+    assert_allclose(spread, rows.std(axis=0, dtype=np.float64), rtol=1e-12)
+    expected = [rows[codes == code].mean(axis=0, dtype=np.float64) for code in range(3)]
+    assert_allclose(class_means(rows, codes), expected, rtol=1e-12)
 
 
 def summer_of(rows, codes, n_folds=3):

@@ -6,7 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hierseg_learn.metrics import canonical
-from hierseg_learn.metrics.canonical import canonical_order, draw_copies, order_columns, rank_rows
+from hierseg_learn.metrics.canonical import (
+    canonical_order,
+    draw_copies,
+    order_columns,
+    rank_rows,
+    reorder,
+)
 
 
 @settings(max_examples=25, deadline=None)
@@ -43,6 +49,17 @@ def test_neither_units_nor_the_order_of_columns_count(units, monkeypatch):
     columns = rng.permutation(4)
     np.testing.assert_array_equal(canonical_order(X[:, columns], codes)[0], order)
     np.testing.assert_array_equal(columns[order_columns(X[:, columns])], order_columns(X))
+
+
+def test_a_table_is_put_in_order_in_place_and_back():
+    rng = np.random.default_rng(0)
+    for n_rows, n_columns in ((1, 1), (7, 3), (5000, 9)):
+        X = rng.normal(size=(n_rows, n_columns)).astype(np.float32)
+        rows, columns, moved = rng.permutation(n_rows), rng.permutation(n_columns), X.copy()
+        reorder(moved, rows, columns)
+        np.testing.assert_array_equal(moved, X[np.ix_(rows, columns)])
+        reorder(moved, np.argsort(rows), np.argsort(columns))
+        np.testing.assert_array_equal(moved, X)
 
 
 def test_fractions_are_drawn_without_bias_and_evenly():

@@ -1,5 +1,7 @@
 """Copies are found, however they were made; rows that share values by nature are none."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -103,8 +105,20 @@ def test_without_copies_folds_are_as_ever():
     assert held_out_folds(codes % 2, 3, 0, codes % 2) == []
 
 
+def test_rows_whose_keys_are_equal_by_chance_are_no_copies(monkeypatch):
+    X = draw(20, 3)
+    X = np.concatenate([X, X[:, ::-1], X])
+    expected = np.append(np.arange(40), np.arange(20))
+    np.testing.assert_array_equal(find_copies(X, np.zeros(60, int), [np.arange(7)]), expected)
+    # keys that do not tell columns apart
+    draws = SimpleNamespace(randint=lambda *args, size, dtype: np.zeros(size, dtype))
+    monkeypatch.setattr(np.random, "RandomState", lambda seed: draws)
+    np.testing.assert_array_equal(find_copies(X, np.zeros(60, int), [np.arange(7)]), expected)
+
+
 def test_blocks_of_rows_change_nothing(monkeypatch):
     X, codes = np.tile(draw(15, 2), (3, 1)), np.tile(np.arange(15) % 3, 3)
     expected = find_copies(X, codes, LEAVES)
     monkeypatch.setattr("hierseg_learn.metrics.cross_fitting.BLOCK_PAIRS", 40)
+    monkeypatch.setattr("hierseg_learn.metrics.cross_fitting.BLOCK_ROWS", 7)
     np.testing.assert_array_equal(find_copies(X, codes, LEAVES), expected)

@@ -1,6 +1,7 @@
 """Parents by softmax regression: the optimum, what is exact, and what held-out rows choose."""
 
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -10,9 +11,16 @@ from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression
 
 from hierseg_learn import HierarchicalMetricClassifier
-from hierseg_learn.metrics import NCA, LogisticCombination, ShrinkageLDA, _logistic
+from hierseg_learn.metrics import (
+    NCA,
+    LogisticCombination,
+    ShrinkageLDA,
+    _lda,
+    _logistic,
+    _logit_features,
+)
 from hierseg_learn.metrics._logistic import SCALES
-from hierseg_learn.metrics._logit_features import Features, _few_directions
+from hierseg_learn.metrics._logit_features import Features, Similarities, Table, _few_directions
 from hierseg_learn.metrics._training import fit_softmax
 from hierseg_learn.metrics.posteriors import LogitSpace
 from tests.tables import named_table
@@ -44,7 +52,9 @@ def curved():
 def test_weights_are_those_of_logistic_regression(n_classes):
     X, y = named_table(200, n_classes=n_classes, signal=1.0)
     X, penalty = X.to_numpy(), 0.01
-    *_, ours = fit_softmax(X.T.astype(np.float32), y, n_classes, [1.0, 0.1, penalty], 500, 1e-8)
+    ours = None
+    for one in (1.0, 0.1, penalty):
+        ours = fit_softmax([X.T.astype(np.float32)], y, n_classes, one, ours, 500, 1e-8)
     # for two classes, scikit-learn has one weight, the difference of ours, and half the penalty
     C = 1 / (len(X) * penalty) * (2 if n_classes == 2 else 1)
     theirs = LogisticRegression(C=C, tol=1e-8, max_iter=1000).fit(X, y)
@@ -52,13 +62,37 @@ def test_weights_are_those_of_logistic_regression(n_classes):
     assert_allclose(proba, theirs.predict_proba(X), atol=0.01)
 
 
+@pytest.mark.parametrize("kind", ["columns", "whitened", "whitened by node", "landmarks"])
+def test_blocks_of_rows_change_nothing_but_rounding(kind, monkeypatch):
+    monkeypatch.setattr(_lda, "BLOCK_ROWS", 32)
+    monkeypatch.setattr(_logit_features, "ROWS_AT_ONCE", 64)
+    X, y = named_table(150, signal=1.0)
+    X = X.to_numpy(dtype=np.float32)
+    columns = tuple(np.split(np.arange(X.shape[1]), 2))
+    some = np.arange(0, 150, 2)
+    table = Table.of(X, some, columns, 20, 0)
+    everyone = np.arange(150)
+    weights, fits = [], []
+    for rows in (Table.of(X, everyone, columns, 20, 0), table.over(X, kind)):
+        rows = replace(rows, _similar=replace(rows._similar, embeds=table._similar.embeds))
+        offered = rows.features([0, 1], ShrinkageLDA()).offer(kind, y, everyone)
+        fits.append(fit_softmax(offered.blocks, y, 3, 0.1, n_steps=200, tolerance=1e-10))
+        weights.append(np.concatenate(offered.back(fits[-1].weights)))
+        sizes = [block.shape[1] for block in offered.blocks]
+    assert sizes == [64, 64, 22]
+    assert_allclose(weights[1], weights[0], atol=1e-3)
+
+
 def test_more_columns_than_rows_change_no_regression():
     rng = np.random.default_rng(0)
     X, y = rng.standard_normal((20, 50)).astype(np.float32), np.arange(20) % 2
-    few = Features([X], {0: 50}, [X[:, :0]], ShrinkageLDA()).offer("columns", y, np.arange(20))
-    assert few.across.shape == (20, 20)
-    fits = [next(fit_softmax(across, y, 2, [0.1])) for across in (X.T, few.across)]
-    assert_allclose(fits[1].products(few.across), fits[0].products(X.T), atol=2e-3)
+    few = Features(20, [X], {0: 50}, Similarities(), ShrinkageLDA()).offer(
+        "columns", y, np.arange(20)
+    )
+    (across,) = few.blocks
+    assert across.shape == (20, 20)
+    fits = [fit_softmax([rows], y, 2, 0.1) for rows in (X.T, across)]
+    assert_allclose(fits[1].products(across), fits[0].products(X.T), atol=2e-3)
     assert_allclose(few.back(fits[1].weights)[0], fits[0].weights, atol=2e-3)
 
 
@@ -66,7 +100,7 @@ def test_more_columns_than_rows_change_no_regression():
 def test_dependent_columns_have_no_directions_of_rounding(rank):
     rng = np.random.default_rng(0)
     columns = rng.standard_normal((300, rank)) @ rng.standard_normal((rank, 60))
-    few, turn = _few_directions(columns.astype(np.float32))
+    (few,), turn = _few_directions([columns.astype(np.float32)])
     assert few.shape == (rank, 60)
     assert_allclose(turn.T @ turn, np.eye(rank), atol=1e-5)
     assert_allclose(turn @ few, columns, atol=1e-4)
