@@ -173,17 +173,16 @@ def _scores(
     score: Score,
 ) -> np.ndarray:
     """Score the nodes on every fold in what the other folds choose, the pass included."""
-    found = [
-        nested_scores(tree, fitted, kept, partial(_make, only), score)
-        for only, kept in zip(leading, passes, strict=True)
-    ]
-    scores = found[0].copy()
-    for fold in range(scores.shape[1] if len(found) > 1 else 0):
-        others = fold_sizes(fitted)
-        others[fold] = 0
-        roots = [kept[-1].tried_scores for kept in passes]
-        best = np.argmax([root.scores(root.choose(others)) @ others for root in roots])
-        scores[:, fold] = found[best][:, fold]
+    sizes, roots = fold_sizes(fitted), [kept[-1].tried_scores for kept in passes]
+    best = np.zeros(len(sizes), dtype=int)
+    for fold in range(len(sizes)):
+        others = np.where(np.arange(len(sizes)) == fold, 0, sizes)
+        best[fold] = np.argmax([root.scores(root.choose(others)) @ others for root in roots])
+    scores = np.empty((tree.n_nodes, len(sizes)))
+    for place, (only, kept) in enumerate(zip(leading, passes, strict=True)):
+        folds = np.flatnonzero(best == place)
+        make = partial(_make, only)
+        scores[:, folds] = nested_scores(tree, fitted, kept, make, score, folds)
     return scores
 
 

@@ -93,7 +93,7 @@ class WeightedCombination(CrossFitCombination):
             metric = stack_scaled(groups, scales_of(view, groups, choice[0]))
             return metric, metric
 
-        scores = nested_scores(tree, fitted, weighed, make, score)
+        scores = nested_scores(tree, fitted, weighed, make, score, range(len(fitted.folds)))
         return [
             CombinedNode(
                 weighed[node].metrics[0],
@@ -221,8 +221,10 @@ def _distances(view: View, groups: list[np.ndarray], draw: int) -> tuple[np.ndar
     distances = np.empty((len(groups), len(rows), len(rows)))
     for table, group in zip(distances, groups, strict=True):
         mapped = (points @ group[:, used].T).astype(np.float64)
-        norms = np.einsum("ij,ij->i", mapped, mapped)
-        np.matmul(-2 * mapped, mapped.T, out=table)
+        # half the work of a product of two matrices, since it is symmetric
+        np.matmul(mapped, mapped.T, out=table)
+        norms = table.diagonal().copy()
+        table *= -2
         table += norms
         table += norms[:, None]
         np.maximum(table, 0, out=table)

@@ -579,8 +579,9 @@ def nested_scores(
     kept: Sequence[Kept],
     make: Callable[..., tuple[np.ndarray, np.ndarray]],
     score: Score,
+    folds: Sequence[int],
 ) -> np.ndarray:
-    """Score every node on every fold with what the other folds choose, from the leaves up.
+    """Score every node on some folds with what the other folds choose, from the leaves up.
 
     The best of several scores of the same rows is optimistic [1]_, and so is that of a parent whose
     children were chosen by them. So every choice of a subtree is made again without the fold [2]_.
@@ -595,8 +596,9 @@ def nested_scores(
     .. [2] I. Tsamardinos, E. Greasidou, G. Borboudakis. "Bootstrapping the out-of-sample
        predictions for efficient and accurate cross-validation". Machine Learning 107, 2018.
     """
-    scores, report = np.empty((tree.n_nodes, len(fitted.folds))), reported(score)
-    for fold, view in enumerate(fitted.folds):
+    scores, report = np.empty((tree.n_nodes, len(folds))), reported(score)
+    for place, fold in enumerate(folds):
+        view = fitted.folds[fold]
         others = fold_sizes(fitted)
         others[fold] = 0
         maps: list[tuple[np.ndarray, np.ndarray]] = []
@@ -613,9 +615,9 @@ def nested_scores(
             # a refinement was scored only of the start that all folds chose
             tried = known and (choice[1] < 0 or choice[0] == before.choice[0])
             if tried and report is score:
-                scores[node, fold] = before.tried_scores.scores(choice)[fold]
+                scores[node, place] = before.tried_scores.scores(choice)[fold]
             else:
-                scores[node, fold] = _score_view(view, maps[-1][0], report)
+                scores[node, place] = _score_view(view, maps[-1][0], report)
     return scores
 
 
