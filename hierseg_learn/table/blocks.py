@@ -230,7 +230,12 @@ class RowBlocks:
             if size:
                 rows = self._source.load(self._sizes, start, [(part, 0, size)])
                 index = self._source.index(slice(start, start + size))
-                yield function(as_frame(rows, self.columns, index))
+                try:
+                    found = function(as_frame(rows, self.columns, index))
+                except ValueError as error:
+                    where = f"(In the part of X that starts at row {start}.)"
+                    raise ValueError(f"{error} {where}") from error
+                yield found
             start += size
 
 

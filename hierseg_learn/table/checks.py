@@ -73,7 +73,9 @@ def check_sample_weight(sample_weight: Any, n_samples: int) -> np.ndarray:
     return weights
 
 
-def refuse_huge(rows: np.ndarray, columns: Sequence[str] | None, first: int = 0) -> None:
+def refuse_huge(
+    rows: np.ndarray, columns: Sequence[str] | None, first: int = 0, name: str = "X"
+) -> None:
     """Refuse rows, (n_rows, n_columns), whose squares have no sum in float64.
 
     `columns` are their names or None, `first` the place of the first row in its table.
@@ -85,14 +87,21 @@ def refuse_huge(rows: np.ndarray, columns: Sequence[str] | None, first: int = 0)
     row, column = np.argwhere(~(np.abs(rows) <= LARGEST))[0].tolist()
     label = column if columns is None else repr(str(columns[column]))
     raise ValueError(
-        f"X holds {rows[row, column]:.3g} in row {first + row}, column {label}; expected absolute "
-        f"values of at most {LARGEST:g}, since a fit adds up their squares. Divide the column by "
-        "its scale."
+        f"{name} holds {rows[row, column]:.3g} in row {first + row}, column {label}; expected "
+        f"absolute values of at most {LARGEST:g}, since their squares are added up. Divide the "
+        "column by its scale."
     )
 
 
-def check_rows(estimator: Any, X: Any) -> np.ndarray:
+def check_rows(estimator: Any, X: Any, name: str = "X") -> np.ndarray:
     """Check rows of a table, (n_samples, n_features) float, against what `fit` saw."""
+    rows = _like_fit(estimator, X)
+    refuse_huge(rows, getattr(estimator, "feature_names_in_", None), name=name)
+    return rows
+
+
+def _like_fit(estimator: Any, X: Any) -> np.ndarray:
+    """Finite rows of a table, (n_samples, n_features) float, with the columns of `fit`."""
     X = as_pandas(X)
     _refuse_images(X, "X")
     _refuse_one_row(X)
@@ -127,11 +136,11 @@ def check_row(estimator: Any, row: Any, name: str) -> np.ndarray:
             f"{name} must be one row of a table, got {got}"
             f"{'.' if shape or is_image else f', {reprlib.repr(row)}.'}{hint}"
         )
-    return check_rows(estimator, row).astype(np.float64)
+    return check_rows(estimator, row, name).astype(np.float64)
 
 
 def _row_like_fit(estimator: Any, row: Any) -> np.ndarray | None:
-    """A row of finite floats with the columns of `fit`, (1, n_features); None for any other.
+    """A row of floats that a fit takes, with its columns, (1, n_features); None for any other.
 
     scikit-learn looks at every column of a data frame by itself, which takes longer than to
     explain a row.
@@ -151,9 +160,8 @@ def _row_like_fit(estimator: Any, row: Any) -> np.ndarray | None:
         )
     if not fits or row.dtype not in DTYPES:
         return None
-    # the sum of numbers that are not finite is not finite
     values = (row.to_numpy() if hasattr(row, "iloc") else row).astype(np.float64).reshape(1, -1)
-    return values if np.isfinite(values.sum()) else None
+    return values if (np.abs(values) <= LARGEST).all() else None
 
 
 # the last index of column names that was found to be equal to some `feature_names_in_`, by its id

@@ -1,5 +1,7 @@
 """Rows of a table are checked the same way, whether the quick way is taken or not."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -9,6 +11,7 @@ from sklearn.base import clone
 
 from hierseg_learn import HierarchicalMetricClassifier, SegmentedImages
 from hierseg_learn.metrics import ShrinkageLDA
+from hierseg_learn.table import RowBlocks
 from hierseg_learn.table.checks import _has_columns_of_fit
 from tests.toy_tables import toy_table
 
@@ -54,6 +57,38 @@ def test_both_ways_give_the_same(model):
 def test_wrong_tables(model, change, message):
     with pytest.raises(ValueError, match=message):
         model.predict(change(pd.DataFrame(X)))
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("value", [1e200, -1e151])
+def test_huge_numbers_are_refused_by_all_that_takes_rows(model, value):
+    column = X.columns[2]
+    table = X.astype(np.float64)
+    table.loc[table.index[3], column] = value
+    row = table.iloc[[3]]
+    calls = {
+        "X": [
+            lambda: clone(model).fit(table, Y),
+            *(
+                lambda name=name: getattr(model, name)(table)
+                for name in ("predict", "predict_proba", "transform", "explain_predictions")
+            ),
+            lambda: model.predict(table.astype({column: object})),
+            lambda: model.kneighbors(table),
+            lambda: model.novelty_score(table),
+            lambda: model.predict(RowBlocks(table)),
+        ],
+        "a": [lambda: model.explain_pair(row, X.iloc[0])],
+        "x": [lambda: model.explain_prediction(row), lambda: model.explain_contrast(row)],
+    }
+    for name, asked in calls.items():
+        said = rf"^{name} holds .*, column '{re.escape(column)}'; .* at most 1e\+150"
+        for call in asked:
+            with pytest.raises(ValueError, match=said):
+                call()
+    with pytest.raises(ValueError, match=r"in row 3, .*part of X that starts at row 0"):
+        model.predict(RowBlocks(table))
+    assert np.isfinite(model.predict_proba(table.replace(value, 1e150))).all()
 
 
 ONE_ROW = {
