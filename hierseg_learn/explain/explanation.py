@@ -355,7 +355,8 @@ class Explanation(ABC):
 
     def __repr__(self) -> str:
         if self.is_batch:
-            return f"{type(self).__name__}({len(self)} samples, {self.tree.n_nodes} nodes)"
+            n_units = self.tree.is_leaf.sum() if self._is_refined else self.tree.n_nodes
+            return f"{type(self).__name__}({len(self)} samples, {n_units} {self._unit}s)"
         return f"{type(self).__name__}({self._subject()}: {self._summary()})"
 
     def share_table(self) -> ShareTable:

@@ -82,6 +82,7 @@ def test_what_a_node_contributes_is_the_sum_of_its_columns(model, data, by, expl
 def test_columns_add_up_to_what_was_used(model, data):
     X = data[0].iloc[:7] + 0.1
     explained = model.explain_predictions(X, by="columns")
+    assert repr(explained) == f"PredictionExplanation(7 samples, {X.shape[1]} columns)"
     assert_array_equal(explained.proba, model.predict_proba(X))
     weights = explained.vote_weights / explained.vote_weights.sum(axis=1, keepdims=True)
     squared = (weights * explained.squared_distances).sum(axis=1)
