@@ -359,7 +359,7 @@ class HierarchicalMetricClassifier(
         sample_weight : array-like of shape (n_samples,), default=None
             Numbers of copies of the rows, of fractions in the mean: 0 removes a row, and 2 is the
             same as the row twice. Weights whose sum is at most 1 are shares, and are scaled to a
-            mean of 1. See Notes.
+            mean of 1. A warning says where small weights leave out many rows. See Notes.
 
         Returns
         -------

@@ -18,14 +18,17 @@ from ..kernels.threads import single_blas_thread
 from ..metrics import VoteCalibration
 from ..metrics.base import BLOCK_ROWS
 from ..metrics.calibration import imitate_votes
-from ..metrics.canonical import draw_copies
+from ..metrics.canonical import draw_copies, order_columns, rank_rows
 from ..metrics.ties import find_tied
 from ..table.checks import check_sample_weight
+from ..utils import warn_user
 from ._calibration import AUTO_NEIGHBORS
 from .votes import Embedding, vote_weights
 
 # numbers of neighbors that are tried: among few rows, few are near
 TRIED_NEIGHBORS = (1, 2, 3, 7, *AUTO_NEIGHBORS)
+# share of the rows with a weight that a fit may keep without a warning
+LEAST_LEFT = 2 / 3
 # other training rows whose votes are imitated: bounds time
 MAX_QUERIES = 4096
 # steps of k-means
@@ -170,6 +173,8 @@ class CondenseMixin:
         classes, codes = np.unique(y[kept], return_inverse=True)
         weights = _as_copies(weights[kept], codes, classes)
         drawn = draw_copies(X[kept], codes, weights, self.random_state, self._by_name())
+        if weights.sum() < len(kept) and not drawn.all():
+            _warn_of_few(X[kept], drawn, weights.sum())
         self._copied, self._n_given = np.repeat(kept, drawn), len(X)
         self.sample_indices_ = self._copied.copy()
         return self._copied
@@ -292,6 +297,18 @@ def _as_copies(weights: np.ndarray, codes: np.ndarray, classes: np.ndarray) -> n
             f"{factor:.6g} {why}."
         )
     return weights
+
+
+def _warn_of_few(rows: np.ndarray, drawn: np.ndarray, total: float) -> None:
+    """Warn if many of the rows with a weight have no copy among them, nor has an equal row."""
+    places = rank_rows(rows, order_columns(rows))
+    left, n_rows = (len(np.unique(found)) for found in (places[drawn > 0], places))
+    if left < LEAST_LEFT * n_rows:
+        warn_user(
+            f"sample_weight leaves {left} of {n_rows} different rows with a weight above 0 in the "
+            "fit, since a weight is a number of copies, and fractions of copies are drawn. To "
+            f"keep as many as there are, multiply the weights by {len(rows) / total:.6g}."
+        )
 
 
 def find_medoids(points: np.ndarray, n_clusters: int) -> np.ndarray:

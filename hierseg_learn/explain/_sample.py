@@ -498,19 +498,31 @@ class PredictionExplanation(OneSample, DistanceExplanation):
 
     @property
     def votes(self) -> pd.DataFrame:
-        """A new DataFrame with one row per neighbor of a single sample, by its number."""
+        """A new DataFrame with one row per neighbor of a single sample, by its number.
+
+        Copies of a training row are one neighbor, with the sum of their weights.
+        """
         import pandas as pd
 
         if self.is_batch:
             raise ValueError(f"votes are of one sample, got a batch of {len(self)}.")
+        firsts, shares, _ = self._voters()
         return pd.DataFrame(
             {
-                "neighbor_class": self.neighbor_classes,
-                "squared_distance": self.squared_distances,
-                "weight": self._vote_shares,
+                "neighbor_class": self.neighbor_classes[firsts],
+                "squared_distance": self.squared_distances[firsts],
+                "weight": shares,
             },
-            index=pd.Index(self.neighbors, name=_MEANS.get(self.decision, "neighbor")),
+            index=pd.Index(self.neighbors[firsts], name=_MEANS.get(self.decision, "neighbor")),
         )
+
+    def _voters(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The rows that vote, copies once: their first places, shares and numbers of copies."""
+        _, firsts, owners, copies = np.unique(
+            self.neighbors, return_index=True, return_inverse=True, return_counts=True
+        )
+        order = np.argsort(firsts)
+        return firsts[order], np.bincount(owners, self._vote_shares)[order], copies[order]
 
     @property
     def _vote_shares(self) -> np.ndarray:
@@ -671,17 +683,18 @@ class PredictionExplanation(OneSample, DistanceExplanation):
         return "mean squared distance" if self._is_mean else "squared distance"
 
     def _closing(self) -> str:
-        """One line per vote or class mean, nearest first."""
-        squared, by_rows = self.squared_distances, self.decision == "neighbors"
-        weights, of = self._vote_shares, " of the vote"
+        """One line per row that votes, or class mean, nearest first."""
+        firsts, weights, copies = self._voters()
+        squared, by_rows = self.squared_distances[firsts], self.decision == "neighbors"
+        labels, of = self.neighbor_classes[firsts], " of the vote"
         if not by_rows:
-            places = [self.classes.tolist().index(c) for c in self.neighbor_classes.tolist()]
+            places = [self.classes.tolist().index(c) for c in labels.tolist()]
             weights, of = self.proba[places], ""
         order = np.argsort(squared, kind="stable")[:_SHOWN_VOTES].tolist()
         rows = [
             (
-                self._neighbor_name(i),
-                class_name(self.neighbor_classes[i]) if by_rows else "",
+                self._neighbor_name(firsts[i]) + f" ({copies[i]} copies)" * bool(copies[i] > 1),
+                class_name(labels[i]) if by_rows else "",
                 f"squared distance {number(squared[i])}",
                 f"{'' if by_rows else 'probability '}{percent(weights[i])}{of}",
             )

@@ -1,6 +1,7 @@
 """Weights of rows: a model of copies, positions in the table that was given, what is refused."""
 
 import pickle
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -92,6 +93,32 @@ def test_equal_rows_share_their_weights():
     split = make().fit(X.iloc[rows], Y[rows], sample_weight=weights)
     assert_array_equal(np.sort(rows[split.sample_indices_]), np.arange(len(X)))
     assert bits(split) == bits(make().fit(X, Y))
+
+
+def test_small_weights_that_leave_rows_out_are_told():
+    said = r"leaves 30 of 60 different rows with a weight above 0 .* multiply the weights by 2\.$"
+    with pytest.warns(UserWarning, match=said):
+        make().fit(X, Y, sample_weight=np.full(len(X), 0.5))
+    with pytest.warns(UserWarning, match=r"leaves 20 of 40 different .* by 2\.$"):
+        make().fit(X, Y, sample_weight=np.where(np.arange(60) % 3, 0.5, 0))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for weights in (np.full(60, 0.7), np.where(np.arange(60) % 3, 0.1, 2.9)):
+            make().fit(X, Y, sample_weight=weights)
+
+
+def test_lists_of_neighbors_name_copies_once():
+    params = {"decision": "neighbors", "combination": "projection", "n_neighbors": 6}
+    model = make(**params).fit(X, Y, sample_weight=np.full(60, 3))
+    found = model.explain_prediction(QUERIES.iloc[[0]])
+    votes, neighbors = found.votes, found.neighbors
+    assert len(neighbors) > len(np.unique(neighbors))
+    assert votes.index.tolist() == list(dict.fromkeys(neighbors.tolist()))
+    shares = np.bincount(neighbors, found.vote_weights / found.vote_weights.sum())
+    assert_allclose(votes["weight"], shares[votes.index])
+    text = found.to_text()
+    assert sum(line.startswith("training row") for line in text.splitlines()) == len(votes)
+    assert f"training row {neighbors[0]} (3 copies)" in text
 
 
 def test_classes_count_copies():
