@@ -25,7 +25,7 @@ HEAD, RECORDS = "_table.json", "_blocks"
 PARQUET, NPY = "parquet", "npy"
 # columns of a Parquet file besides those of the table
 ID, POSITION, Y = "id", "position", "y"
-FORMAT = 2
+FORMAT = 3
 # a file that `written_whole` had not finished when its process was killed
 _UNFINISHED = re.compile(r"\.[0-9a-f]{16}(\.\w+)?")
 
@@ -55,8 +55,12 @@ class Head:
         return slice(k * self.block_size, min((k + 1) * self.block_size, self.n_inputs))
 
     def to_json(self) -> str:
-        """Write it as text."""
-        return json.dumps({"format": FORMAT, **vars(self)}, indent=1)
+        """Write it as text, with its checksum."""
+        return json.dumps({"format": FORMAT, **vars(self), "checksum": self._checksum()}, indent=1)
+
+    def _checksum(self) -> int:
+        """CRC-32 of what it holds, free of how that is laid out."""
+        return zlib.crc32(json.dumps(vars(self), sort_keys=True).encode())
 
     @classmethod
     def read(cls, path: Path) -> Head:
@@ -69,9 +73,16 @@ class Head:
                     "another version of hierseg_learn wrote it; describe the images again, into "
                     "another folder"
                 )
+            checksum = state.pop("checksum")
             state["columns"] = tuple(state["columns"])
             state["settings"] = {name: tuple(pair) for name, pair in state["settings"].items()}
-            return cls(**state)
+            head = cls(**state)
+            if head._checksum() != checksum:
+                raise ValueError(
+                    "its checksum is not the one recorded; delete the folder, and describe the "
+                    "images again"
+                )
+            return head
         except FileNotFoundError:
             raise ValueError(
                 f"path={str(path)!r} holds no table; expected a folder that "

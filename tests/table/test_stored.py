@@ -183,6 +183,10 @@ def edit(file, change):
         (lambda state: state.update(format=99), "another version of hierseg_learn wrote it"),
         (lambda state: state.pop("columns"), "columns"),
         (lambda state: state.update(taste="sweet"), "taste"),
+        (lambda state: state["columns"].reverse(), "its checksum is not the one recorded"),
+        (lambda state: state.update(n_inputs=state["n_inputs"] - 1), "its checksum is not the one"),
+        (lambda state: state.update(remark="x"), "its checksum is not the one recorded; delete"),
+        (lambda state: state.pop("checksum"), "checksum"),
     ],
 )
 def test_a_damaged_head_is_said(tmp_path, change, said):
