@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import joblib
 import numpy as np
@@ -380,19 +381,40 @@ def test_a_photo_without_its_mask_is_left_out_and_listed(run, folder, model, tmp
     assert all("p0" in one["error"] and "No such file" in one["error"] for one in found["skipped"])
     kept = np.setdiff1d(np.arange(N_PHOTOS if with_index else 6), [0, 3])
     assert open_table(tmp_path / "t").positions.tolist() == kept.tolist()
-    if with_index:  # without it, where the masks are has to be said
+    if with_index:  # and without it, wherever the masks are said to be
         (photos / "index.csv").unlink()
-        rest = ["-o", tmp_path / "v", "--on-error", "skip", "--quiet", "--max-errors", 2]
-        assert (
-            "Or pass --masks DIR, and --on-error"
-            in run("describe", model, photos, *rest, code=1).err
-        )
-        run("describe", model, photos, "--masks", photos / "masks", *rest)
-        assert open_table(tmp_path / "v").positions.tolist() == kept.tolist()
+        rest = ["--quiet", "--max-errors", 2]
+        said = run("describe", model, photos, "-o", tmp_path / "v", *rest, code=1).err
+        assert f"2 of {N_PHOTOS} photos have no mask" in said
+        assert "or --on-error skip to leave out" in said
+        for i, masks in enumerate([(), ("--masks", photos / "masks")]):
+            place = tmp_path / f"v{i}"
+            run("describe", model, photos, *masks, "-o", place, "--on-error", "skip", *rest)
+            assert open_table(place).positions.tolist() == kept.tolist()
         shutil.copy(folder / "index.csv", photos)
     shutil.rmtree(photos / "masks")
     (photos / "masks").mkdir()
     run("describe", model, *given, "-o", tmp_path / "u", "--on-error", "skip", "--quiet", code=1)
+
+
+@pytest.mark.parametrize("says_masks", [True, False])
+def test_describe_stores_the_classes_of_folders_with_masks(
+    run, folder, classes, model, tmp_path, says_masks
+):
+    photos = tmp_path / "photos"
+    shutil.copytree(classes, photos / "images")
+    for file in sorted((folder / "masks").iterdir())[1:]:
+        (photos / "masks").mkdir(exist_ok=True)
+        shutil.copy(file, photos / "masks" / f"{int(file.stem[1:])}.png")
+    shutil.copy(folder / "parts.json", photos)
+    given = [photos / "images", "--masks", photos / "masks"] if says_masks else [photos]
+    rest = ["-o", tmp_path / "t", "--quiet", "--on-error", "skip", "--max-errors", 1]
+    run("describe", model, *given, *rest)
+    table, data = open_table(tmp_path / "t"), load_segmented_folder(folder)
+    assert [Path(one).stem for one in table.skipped["id"]] == ["0"]
+    of_photo = [data.target_names[data.target[int(Path(one).stem)]] for one in table.ids]
+    assert table.y.tolist() == of_photo
+    assert len(of_photo) == N_PHOTOS - 1
 
 
 def test_describe_stores_the_classes_of_folders(run, classes, tmp_path):

@@ -130,16 +130,23 @@ def find_photos(options: argparse.Namespace, model: FittedModel) -> tuple[list[s
                 "the model was fitted on photos with masks, and PHOTOS have none; expected --masks "
                 "DIR, or a folder as for fit."
             )
-        y = [Path(name).parent.name for name in names]
-        known = set(map(str, model.classifier.classes_))
-        y = np.array(y) if known.issuperset(y) else None
+        y = _classes_of_folders(names, model)
         return names, Bunch(images=photo_files(data, options.max_side), y=y)
-    y = None if data.get("target") is None else np.array(data.target_names)[data.target]
+    if data.get("target") is not None:
+        y = np.array(data.target_names)[data.target]
+    else:  # of --masks, names are the paths of photos
+        y = None if options.masks is None else _classes_of_folders(names, model)
     if not needs_masks:
         return names, Bunch(images=data.images.images, y=y)
     _check_same_ids(model, data)
     data["y"] = y
     return names, data
+
+
+def _classes_of_folders(files: Sequence[str], model: FittedModel) -> np.ndarray | None:
+    """The folder of every photo, if all of them are classes of the model."""
+    y = [Path(file).parent.name for file in files]
+    return np.array(y) if set(map(str, model.classifier.classes_)).issuperset(y) else None
 
 
 def _check_same_ids(model: FittedModel, data: Bunch) -> None:
@@ -178,12 +185,13 @@ def _photos(options: argparse.Namespace, needs_masks: bool) -> tuple[list[str], 
                         max_side=options.max_side,
                         unlabeled=options.unlabeled,
                         verbose=not options.quiet,
+                        unmatched=unmatched,
                     )
                 except ValueError as error:
                     why = "the model was fitted on photos with masks: " if needs_masks else ""
                     hint = " Or pass --masks DIR"
-                    if unmatched == "keep":
-                        hint += ", and --on-error skip leaves out photos without a mask"
+                    if getattr(options, "on_error", None) == "raise":
+                        hint += ", or --on-error skip to leave out photos without a mask"
                     raise CommandError(f"{why}{error}{hint}.") from error
                 return data.ids, data
         files = [str(folder / file) for file in scan(folder, folder)]

@@ -31,6 +31,7 @@ from ._reading import (
     scan,
     shared_doc,
     stem_of,
+    usual_ending,
 )
 
 IMAGE_FOLDERS = ("images", "image", "imgs", "img", "photos", "JPEGImages")
@@ -67,6 +68,7 @@ MASK_SUFFIXES = (*SUFFIXES, ".npy")
         "one_per_part": ["boolean"],
         "background": [str, None],
         **COMMON_CONSTRAINTS,
+        "unmatched": [StrOptions({"raise", "drop", "keep"})],
     },
     prefer_skip_nested_validation=True,
 )
@@ -112,6 +114,11 @@ def load_image_folder(
     gray or palette files or ``.npy``; or colors, which `palette` names; or there is one binary file
     per part (`one_per_part`), named by photo and part (``7_hair.png``, ``7_eye_2.png``, or
     ``7/hair.png``).
+
+    With ``unmatched="keep"``, which `one_per_part` does not take, a missing mask is an error only
+    when it is read: ``describe_to(on_error="skip")`` of
+    :class:`~hierseg_learn.SegmentTreeTransformer` leaves out, and lists, such a photo. There must
+    be a mask for some photo.
 
     Names are read from the folder where it has them: ``labelmap.txt`` (of CVAT and datumaro),
     ``class_names.txt``, ``classes.txt`` or ``codes.txt`` (one name per line, from id 0), or
@@ -182,6 +189,11 @@ def load_image_folder(
     if one_per_part and (palette is not None or mask_suffix is not None):
         raise ValueError(
             "palette= and mask_suffix= have no use for one binary file per part; expected None."
+        )
+    if one_per_part and unmatched == "keep":
+        raise ValueError(
+            "unmatched='keep' needs one mask per photo, got one binary file per part; expected "
+            "'raise' or 'drop'."
         )
     places = _places(folder, preset, images, masks, split)
     search = Search(
@@ -302,7 +314,10 @@ class Search:
         hint += f", with names that end with {ending!r}." if ending else "."
         return [
             Row(
-                place.split, photos[key], f"{place.images}/{photos[key]}", f"{folder}/{by_key[key]}"
+                place.split,
+                photos[key],
+                f"{place.images}/{photos[key]}",
+                f"{folder}/{by_key.get(key, f'{key}{ending}.png')}",
             )
             for key in pair(photos, by_key, self.reading, self.left_out, hint=hint)
         ]
@@ -355,18 +370,6 @@ class Search:
 
     def _is_wanted(self, stem: str) -> bool:
         return self.wanted is None or bool({stem, name_of(stem)} & self.wanted)
-
-
-def usual_ending(photos: Sequence[str], masks: Sequence[str], endings: Sequence[str]) -> str:
-    """What the names of masks end with, of some endings; nothing where none fits."""
-    names = {name_of(stem_of(file)) for file in photos}
-    found = {name_of(stem_of(file)) for file in masks}
-    fits = {
-        ending: sum(name.endswith(ending) and name.removesuffix(ending) in names for name in found)
-        for ending in endings
-    }
-    best = max(fits, key=lambda ending: fits[ending])
-    return best if fits[best] else ""
 
 
 def _places(

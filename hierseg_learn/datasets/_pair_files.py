@@ -11,9 +11,19 @@ from sklearn.utils import Bunch
 
 from ..images import ImageFiles
 from ..images.recipes import FileRecipe, ResizedRecipe
-from ._image_folder import MASK_ENDINGS, MASK_SUFFIXES, Row, recipe_of, usual_ending
+from ._image_folder import MASK_ENDINGS, MASK_SUFFIXES, Row, recipe_of
 from ._parts import find_parts
-from ._reading import Collected, LeftOut, Reading, check_folder, name_of, named, scan, stem_of
+from ._reading import (
+    Collected,
+    LeftOut,
+    Reading,
+    check_folder,
+    name_of,
+    named,
+    scan,
+    stem_of,
+    usual_ending,
+)
 
 
 def photo_files(files: Sequence[str], max_side: int | None = None) -> Any:

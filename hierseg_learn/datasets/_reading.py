@@ -640,6 +640,18 @@ def _without(tree: Any, ids: set[int]) -> Any:
     return kept
 
 
+def usual_ending(photos: Sequence[str], masks: Sequence[str], endings: Sequence[str]) -> str:
+    """What the names of masks end with, of some endings; nothing where none fits."""
+    names = {name_of(stem_of(file)) for file in photos}
+    found = {name_of(stem_of(file)) for file in masks}
+    fits = {
+        ending: sum(name.endswith(ending) and name.removesuffix(ending) in names for name in found)
+        for ending in endings
+    }
+    best = max(fits, key=lambda ending: fits[ending])
+    return best if fits[best] else ""
+
+
 def pair(
     photos: Mapping[str, str],
     masks: Mapping[str, Any],
@@ -648,16 +660,20 @@ def pair(
     *,
     hint: str = "",
 ) -> Iterator[str]:
-    """Keys that photos and masks have in common, in order; others are an error or left out."""
+    """Keys that photos and masks have in common, in order; others are an error or left out.
+
+    Where they are kept, keys of photos without a mask are among them, if any photo has one.
+    """
     alone = [photos[key] for key in photos if key not in masks]
     orphans = [key for key in masks if key not in photos]
-    if (alone or orphans) and reading.unmatched == "raise":
+    keeps = reading.unmatched == "keep" and len(alone) < len(photos)
+    if (alone or orphans) and not keeps and reading.unmatched != "drop":
         names = [f" ({named(missing)})" if missing else "" for missing in (alone, orphans)]
         raise ValueError(
             f"{len(alone)} of {len(photos)} photos have no mask{names[0]}, and {len(orphans)} of "
             f"{len(masks)} masks have no photo{names[1]}; expected one mask for every photo.{hint} "
             "To leave out the others, pass unmatched='drop'."
         )
-    left_out.add("photos without a mask", alone)
+    left_out.add("photos without a mask", [] if keeps else alone)
     left_out.add("masks without a photo", orphans)
-    return (key for key in photos if key in masks)
+    return (key for key in photos if keeps or key in masks)

@@ -478,6 +478,22 @@ def test_modes(tmp_path, write, ids):
         load_image_folder(tmp_path).images[1]
 
 
+def test_a_missing_mask_may_be_an_error_when_it_is_read(tmp_path):
+    for name in ("images/a", "images/b", "masks/b"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.fromarray(np.zeros((4, 3), np.uint8)).save(tmp_path / f"{name}.png")
+    data = load_image_folder(tmp_path, unmatched="keep")
+    assert data.ids == ["a", "b"]
+    assert data.images[1].mask.shape == (4, 3)
+    with pytest.raises((ValueError, OSError), match=r"masks/a\.png"):
+        data.images[0]
+    with pytest.raises(ValueError, match="unmatched='keep' needs one mask per photo"):
+        load_image_folder(tmp_path, one_per_part=True, unmatched="keep")
+    (tmp_path / "masks" / "b.png").rename(tmp_path / "masks" / "c.png")
+    with pytest.raises(ValueError, match="2 of 2 photos have no mask"):
+        load_image_folder(tmp_path, unmatched="keep")
+
+
 def test_pairs_that_do_not_match(tmp_path, write, photo, ids):
     for k in range(15):
         write(f"images/{k:02d}.jpg", photo())
