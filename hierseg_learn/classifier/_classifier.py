@@ -31,8 +31,7 @@ from ..metrics.base import (
     pair_differences,
 )
 from ..metrics.block_sums import BlockSums, class_means, mean_and_spread
-from ..metrics.canonical import canonical_order, reorder
-from ..metrics.cross_fitting import find_copies
+from ..metrics.canonical import canonical_order, find_copies, reorder
 from ..metrics.lift import Lift, LiftedMap
 from ..metrics.posteriors import PosteriorScore
 from ..metrics.registry import (

@@ -17,8 +17,8 @@ from ._combination import subsample
 from ._landmarks import RANK, ColumnsAndLandmarks
 from ._lda import ColumnSums, ShrinkageLDA, row_blocks, whitener
 from .block_sums import mean_and_spread
+from .canonical import take_columns
 from .lift import NO_EMBEDDING, Lift, NodeEmbedding
-from .node import take_columns
 
 # kinds of features that are not linear in the table
 LANDMARKS, WEIGHTED = "landmarks", "weighted landmarks"

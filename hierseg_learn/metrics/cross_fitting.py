@@ -39,7 +39,7 @@ from ._combination import (
 )
 from ._lda import BLOCK_ROWS, ClassScatter
 from .lift import Lift, lift_of
-from .node import NodeFits, NodeMap, fit_node_maps, learns_from_scatter, quiet_fits, take_columns
+from .node import NodeFits, NodeMap, fit_node_maps, learns_from_scatter, quiet_fits
 from .posteriors import HeldOut
 
 if TYPE_CHECKING:
@@ -666,81 +666,3 @@ def held_out_points(view: View, projection: np.ndarray) -> HeldOut:
         points.query_codes,
         points.unseen[:, used] @ down,
     )
-
-
-# Where rows share values by nature, as in columns of zeros and ones, equality says nothing.
-MIN_DISTINCT = 0.1
-# pairs of leaves compared at once: bounds memory
-BLOCK_PAIRS = 2**22
-
-
-def find_copies(
-    X: np.ndarray,
-    codes: np.ndarray,
-    leaves: Sequence[np.ndarray],
-    present: np.ndarray | None = None,
-) -> np.ndarray:
-    """Find for every row the first one of its class that it shares half of its parts with.
-
-    Shapes: `X` (n_samples, n_features), `codes` (n_samples,) int, `present` (n_samples, n_leaves)
-    bool. Returns `groups` (n_samples,) intp: the first row of the group that a row is in; itself if
-    it is no copy.
-    """
-    groups = np.arange(len(X))
-    if not len(leaves):
-        return groups
-    firsts = np.full((len(X), len(leaves)), -1, dtype=np.intp)
-    for leaf, columns in enumerate(leaves):
-        known = groups if present is None else np.flatnonzero(present[:, leaf])
-        if len(columns) and len(known):
-            found = _first_equal(X, known, columns, codes[known])
-            if np.count_nonzero(found == np.arange(len(known))) >= MIN_DISTINCT * len(known):
-                firsts[known, leaf] = known[found]
-    # all others share with themselves alone
-    sharing = np.flatnonzero(((firsts >= 0) & (firsts != groups[:, np.newaxis])).any(axis=1))
-    block_rows = max(1, BLOCK_PAIRS // len(leaves) ** 2)
-    for start in range(0, len(sharing), block_rows):
-        rows = sharing[start : start + block_rows]
-        groups[rows] = _most_shared(firsts[rows], rows)
-    while (groups[groups] != groups).any():
-        groups = groups[groups]
-    return groups
-
-
-def _first_equal(
-    X: np.ndarray, rows: np.ndarray, columns: np.ndarray, codes: np.ndarray
-) -> np.ndarray:
-    """First row, by place, of the same class and the same values in some columns, for every row."""
-    # equal rows have equal keys, and others rarely do
-    factors = np.random.RandomState(0).randint(2**62, size=len(columns), dtype=np.uint64)
-    blocks = [slice(start, start + BLOCK_ROWS) for start in range(0, len(rows), BLOCK_ROWS)]
-    keys = codes.astype(np.uint64)
-    for block in blocks:
-        # adding 0 makes -0 and 0 the same bits
-        bits = (take_columns(X, rows[block], columns).astype(np.float64) + 0.0).view(np.uint64)
-        mixed = (bits ^ (bits >> np.uint64(29))) * (2 * factors + np.uint64(1))
-        keys[block] += (mixed ^ (mixed >> np.uint64(32))).sum(axis=1)
-    order = np.argsort(keys, kind="stable")
-    is_first = np.append(True, keys[order][1:] != keys[order][:-1])
-    firsts = np.empty(len(keys), dtype=np.intp)
-    firsts[order] = order[is_first][np.cumsum(is_first) - 1]
-    same, moved = codes == codes[firsts], np.flatnonzero(firsts != np.arange(len(rows)))
-    for some in (moved[block] for block in blocks):
-        one, two = (take_columns(X, rows[own], columns) for own in (some, firsts[some]))
-        same[some] &= (one == two).all(axis=1)
-    for row in np.flatnonzero(~same):  # keys that are equal by chance
-        like = take_columns(X, rows[: row + 1], columns) == X[rows[row], columns]
-        firsts[row] = (like.all(axis=1) & (codes[: row + 1] == codes[row])).argmax()
-    return firsts
-
-
-def _most_shared(firsts: np.ndarray, own: np.ndarray) -> np.ndarray:
-    """Row that shares most leaves with each of its own, if they are half of those it has."""
-    known = firsts >= 0
-    same = (firsts[:, :, np.newaxis] == firsts[:, np.newaxis]) & known[:, np.newaxis]
-    counts = np.where(known, same.sum(axis=2), 0)
-    # a row is the first of its values more often than not; what it shares with others counts
-    counts[firsts == own[:, np.newaxis]] = 0
-    places = np.arange(len(firsts)), counts.argmax(axis=1)
-    is_copy = (counts[places] > 0) & (2 * counts[places] >= known.sum(axis=1))
-    return np.where(is_copy, firsts[places], own)

@@ -23,6 +23,7 @@ from ..kernels.threads import single_blas_thread
 from ..utils.spread import least_spread, varies
 from ._lda import ColumnSums, row_blocks
 from .base import LinearMetric, NonlinearMetric
+from .canonical import take_columns
 from .lift import AffineFirst, NodeEmbedding
 
 # scikit-learn's function, an argument that was removed, and the argument's new name. `cov_init` has
@@ -197,13 +198,6 @@ def learns_from_scatter(learner: Any) -> bool:
         if vars(base).keys() & {"fit", "transform", "_fit", "_fit_rows", "learn_from_scatter"}:
             return "learn_from_scatter" in vars(base)
     return False
-
-
-def take_columns(X: np.ndarray, rows: np.ndarray | slice, columns: np.ndarray) -> np.ndarray:
-    """Take some rows of some columns of a table: (n_rows, n_columns)."""
-    if len(columns) and (np.diff(columns) == 1).all():
-        return X[:, columns[0] : columns[-1] + 1][rows]
-    return X[rows, columns] if isinstance(rows, slice) else X[np.ix_(rows, columns)]
 
 
 def _learn_from_sums(

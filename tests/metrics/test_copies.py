@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hierseg_learn.metrics.cross_fitting import find_copies, held_out_folds
+from hierseg_learn.metrics.canonical import find_copies
+from hierseg_learn.metrics.cross_fitting import held_out_folds
 
 LEAVES = [np.array([0, 1]), np.array([2]), np.array([3, 4, 5]), np.array([6])]
 
@@ -119,6 +120,6 @@ def test_rows_whose_keys_are_equal_by_chance_are_no_copies(monkeypatch):
 def test_blocks_of_rows_change_nothing(monkeypatch):
     X, codes = np.tile(draw(15, 2), (3, 1)), np.tile(np.arange(15) % 3, 3)
     expected = find_copies(X, codes, LEAVES)
-    monkeypatch.setattr("hierseg_learn.metrics.cross_fitting.BLOCK_PAIRS", 40)
+    monkeypatch.setattr("hierseg_learn.metrics.canonical.BLOCK_PAIRS", 40)
     monkeypatch.setattr("hierseg_learn.metrics.cross_fitting.BLOCK_ROWS", 7)
     np.testing.assert_array_equal(find_copies(X, codes, LEAVES), expected)
