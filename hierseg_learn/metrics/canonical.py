@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from sklearn.utils import check_random_state
+from sklearn.utils import check_random_state, gen_batches
 
 FIRST_COLUMNS = 2
 # numbers that are compared at once: bounds memory
@@ -190,7 +190,7 @@ def _first_equal(
     """First row, by place, of the same class and the same values in some columns, for every row."""
     # equal rows have equal keys, and others rarely do
     factors = np.random.RandomState(0).randint(2**62, size=len(columns), dtype=np.uint64)
-    blocks = [slice(start, start + BLOCK_ROWS) for start in range(0, len(rows), BLOCK_ROWS)]
+    blocks = [*gen_batches(len(rows), BLOCK_ROWS)]
     keys = codes.astype(np.uint64)
     for block in blocks:
         # adding 0 makes -0 and 0 the same bits

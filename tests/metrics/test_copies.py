@@ -121,5 +121,5 @@ def test_blocks_of_rows_change_nothing(monkeypatch):
     X, codes = np.tile(draw(15, 2), (3, 1)), np.tile(np.arange(15) % 3, 3)
     expected = find_copies(X, codes, LEAVES)
     monkeypatch.setattr("hierseg_learn.metrics.canonical.BLOCK_PAIRS", 40)
-    monkeypatch.setattr("hierseg_learn.metrics.cross_fitting.BLOCK_ROWS", 7)
+    monkeypatch.setattr("hierseg_learn.metrics.canonical.BLOCK_ROWS", 7)
     np.testing.assert_array_equal(find_copies(X, codes, LEAVES), expected)
