@@ -15,10 +15,13 @@ from sklearn.utils.validation import NotFittedError, check_is_fitted
 from ..classifier import HierarchicalMetricClassifier
 from ..explain.explanation import NAMELESS, Explanation, check_choice
 from ..images import SegmentedImage, check_images, is_pillow, is_table, join_items
+from ..metrics.block_sums import mean_and_spread
+from ..metrics.posteriors import Head
 from ..transformer import SegmentTreeTransformer
 from ..transformer.part_editor import PartEditor
 from ..tree import SegmentTree
 from ..utils.labels import check_known, check_labels
+from ..utils.spread import varies
 from ..utils.tables import as_pandas, check_in_memory, order_columns
 
 
@@ -339,7 +342,11 @@ class FittedModel:
         return self.classifier._decide().proba_of_mapped(mapped)
 
     def with_training_rows(self, rows: np.ndarray) -> HierarchicalMetricClassifier:
-        """Copy the classifier: the same metric, over other rows of the same samples."""
+        """Copy the classifier: the same metric, over other rows of the same samples.
+
+        Class means are those of these rows. Regressions say of a row what they said of one as far
+        from the mean of the training rows: columns that are constant now say nothing.
+        """
         classifier = copy.copy(self.classifier)
         if classifier.decision_ != "neighbors":  # the class means are those of all rows
             classifier._require_rows("ablation", all_of_them=True)
@@ -351,6 +358,16 @@ class FittedModel:
             ]
         )
         classifier._set_references(X)
+        if classifier._anchors is not None:
+            root_map, references = classifier._root_map, classifier._references
+            center, spread = mean_and_spread(references)
+            spread = np.where(varies(references, spread, X.dtype), spread, 0.0)
+            moved = (classifier._anchors + center - classifier._center) @ root_map.T
+            head = Head(moved, classifier._offsets)
+            classifier._anchors = head.prototypes(classifier._class_means, spread, root_map)
+            # along directions in which no rows differ any more, distances to anchors are constants
+            left = moved - classifier._anchors @ root_map.T
+            classifier._offsets = head.offsets - np.einsum("ij,ij->i", left, left) / 2
         return classifier
 
 

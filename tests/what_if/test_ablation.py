@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.testing import assert_allclose
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
@@ -14,6 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from hierseg_learn import HierarchicalMetricClassifier, SegmentedImages, SegmentTreeTransformer
+from hierseg_learn.datasets import make_portraits
 from hierseg_learn.what_if import AblatedClassifier, explain_votes
 from tests.random_features import RandomFeatures
 
@@ -51,10 +53,11 @@ def with_rows_of(model, images):
         {},
         {"decision": "prototypes"},
         {"decision": "linear"},
+        {"decision": "linear", "combination": "logistic"},
         {"node_metric": RandomFeatures()},
         {"node_metric": RandomFeatures(), "decision": "linear"},
     ],
-    ids=["neighbors", "prototypes", "linear", "waves", "linear waves"],
+    ids=["neighbors", "prototypes", "linear", "regression", "waves", "linear waves"],
 )
 def test_nothing_of_a_ablated_part_reaches_a_prediction(portraits, train, test, params):
     # With descriptors of single pixels the table is enough; with others, pixels are
@@ -77,9 +80,17 @@ def test_nothing_of_a_ablated_part_reaches_a_prediction(portraits, train, test, 
         assert not np.allclose(model.predict_proba(repaint(test[0], rng)), expected)
 
 
-@pytest.mark.parametrize("decision", ["neighbors", "prototypes", "linear"])
-def test_an_ablated_part_contributes_nothing(portraits, train, test, decision):
-    params = {"combination": "projection", "decision": decision}
+@pytest.mark.parametrize(
+    ("decision", "combination"),
+    [
+        ("neighbors", "projection"),
+        ("prototypes", "projection"),
+        ("linear", "projection"),
+        ("linear", "logistic"),
+    ],
+)
+def test_an_ablated_part_contributes_nothing(portraits, train, test, decision, combination):
+    params = {"combination": combination, "decision": decision}
     model = make_model(portraits.tree, ("color", "shape"), **params).fit(*train)
     ablated = ablate(model, "hair")
     hair = [path.endswith("/hair") for path in ablated.tree_.paths]
@@ -92,6 +103,28 @@ def test_an_ablated_part_contributes_nothing(portraits, train, test, decision):
         shares.append((direct[:, hair].sum(axis=1) / direct.sum(axis=1)).max())
     assert shares[0] > 0.05
     assert shares[1] < 1e-6
+
+
+@pytest.mark.parametrize("all_but_one", [False, True])
+def test_a_regression_without_a_part_is_that_of_the_mean_of_the_part(all_but_one):
+    data = make_portraits(
+        120, signal=("hair", "clothes"), strength=0.4, n_classes=3, random_state=0
+    )
+    images, y = data.images, data.target
+    params = {"combination": "logistic", "decision": "linear"}
+    model = make_model(data.tree, ("color", "shape"), **params).fit(images[:80], y[:80])
+    tree = model[0].tree_
+    leaves = [tree.paths[leaf] for leaf in tree.leaves]
+    ablated = ablate(model, leaves[1:] if all_but_one else "clothes")
+    table, before = ablated.table(images[80:]), ablated.classifier_._X.mean(axis=0, dtype=float)
+    moved = table + (model[-1]._X.mean(axis=0, dtype=float) - before)
+    expected = model[-1].predict_log_proba(moved)
+    assert_allclose(ablated.classifier_.predict_log_proba(table), expected, atol=1e-5)
+    gone = [path in ablated.ablated_ for path in ablated.tree_.paths]
+    explained = ablated.classifier_.explain_contrasts(table, by="nodes")
+    assert_allclose(explained.direct[:, gone], 0, atol=1e-6)
+    if not all_but_one:  # hair is left
+        assert ablated.score(images[80:], y[80:]) > 0.8
 
 
 def test_without_images_neighbors_still_see_the_part(portraits, train, test):
