@@ -383,7 +383,7 @@ class ExplainMixin:
             mine = self._references[taken].astype(np.float64)
             direct[chosen] = engine.against_others(mine, taken, code)
         if X is None:
-            return ModelExplanation(tree, direct, by=attribution.by)
+            return ModelExplanation(tree, direct, by=attribution.by, rows=self._positions(rows))
         decision, table = engine.decision, self._check_rows(X)
         y = check_labels(y, "y", len(table))
         check_known(y, "y", self.classes_)
@@ -403,6 +403,7 @@ class ExplainMixin:
             drops_direct=drops[1],
             drops_below=drops[2],
             by=attribution.by,
+            rows=self._positions(rows),
         )
 
     def _spread(self, rows: np.ndarray) -> np.ndarray:

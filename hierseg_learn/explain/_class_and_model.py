@@ -30,6 +30,7 @@ class _OverRows(SignedExplanation):
     """Means over training rows, with their standard errors."""
 
     direct_by_row: np.ndarray
+    rows: np.ndarray | None
 
     _frame_names: ClassVar[tuple[str, ...]]
 
@@ -45,13 +46,16 @@ class _OverRows(SignedExplanation):
 
     @cached_property
     def direct_error(self) -> np.ndarray:
-        """Standard error of `direct`, (n_nodes,); slightly too small, as rows share neighbors."""
-        return read_only(standard_error(self._by_row))
+        """Standard error of `direct`, (n_nodes,); slightly too small, as rows share neighbors.
+
+        Copies of a row, which have its number in `rows`, come and go together.
+        """
+        return read_only(standard_error(self._by_row, self.rows))
 
     @cached_property
     def total_error(self) -> np.ndarray:
         """Standard error of `total`: array of shape (n_nodes,)."""
-        return read_only(standard_error(sum_below(self.tree, self._by_row)))
+        return read_only(standard_error(sum_below(self.tree, self._by_row), self.rows))
 
     def _frame_columns(self) -> dict[str, np.ndarray | None]:
         return {name: getattr(self, name) for name in self._frame_names}
@@ -79,7 +83,7 @@ class ClassExplanation(_OverRows):
     label : object
         The class.
     rows : array-like of int, shape (n_rows,)
-        Numbers of the training rows.
+        Numbers of the training rows; copies have the same.
     decision : {"neighbors", "prototypes", "linear"}, default="neighbors"
         Whether rows are compared with training rows, prototypes, or the means of linear
         discriminants.
@@ -173,11 +177,20 @@ class ClassExplanation(_OverRows):
         return {**about, "decision": self.decision, "by": self.by}
 
 
-def standard_error(values: np.ndarray) -> np.ndarray:
-    """Standard error of the mean over the first axis; NaN for a single row."""
-    if len(values) < 2:
+def standard_error(values: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
+    """Standard error of the mean over the first axis; NaN for a single row.
+
+    Values of equal `rows`, (n_values,) int, are copies of one.
+    """
+    _, owners = np.unique(np.arange(len(values)) if rows is None else rows, return_inverse=True)
+    n_rows = int(owners.max()) + 1
+    if n_rows < 2:
         return np.full(values.shape[1:], np.nan)
-    return values.std(axis=0, ddof=1) / np.sqrt(len(values))
+    if n_rows == len(values):
+        return values.std(axis=0, ddof=1) / np.sqrt(n_rows)
+    sums = np.zeros((n_rows, *values.shape[1:]))
+    np.add.at(sums, owners, values - values.mean(axis=0))
+    return np.sqrt(np.square(sums).sum(axis=0) * n_rows / (n_rows - 1)) / len(values)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -207,6 +220,8 @@ class ModelExplanation(_OverRows):
         Accuracy lost by permuting a node's own columns, and the columns of its whole subtree.
     by : {"nodes", "descriptors", "columns"}, default="nodes"
         What the leaves of the tree are, as for :class:`PairExplanation`.
+    rows : array-like of int, shape (n_rows,), default=None
+        Numbers of the training rows; copies have the same. None is no copies.
 
     See Also
     --------
@@ -246,6 +261,7 @@ class ModelExplanation(_OverRows):
     drops_direct: np.ndarray | None = None
     drops_below: np.ndarray | None = None
     by: str = "nodes"
+    rows: np.ndarray | None = None
 
     _type = "model"
     _value_name = "mean net share"
@@ -256,6 +272,8 @@ class ModelExplanation(_OverRows):
         check_by(self.by)
         direct = check_numbers(self.direct_by_row, "direct_by_row", ("n_rows", n_nodes))
         vars(self)["direct_by_row"] = direct
+        if self.rows is not None:
+            vars(self)["rows"] = check_items(self.rows, "rows", (len(direct),))
         given = [v is not None for v in (self.accuracy, self.drops_direct, self.drops_below)]
         if any(given) != all(given):
             raise ValueError(

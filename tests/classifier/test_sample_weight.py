@@ -121,6 +121,16 @@ def test_lists_of_neighbors_name_copies_once():
     assert f"training row {neighbors[0]} (3 copies)" in text
 
 
+def test_standard_errors_do_not_count_copies():
+    model = make().fit(X, Y, sample_weight=np.full(len(X), 3))
+    label = model.classes_[0]
+    for found in (model.explain_class(label), model.explain_model()):
+        assert_array_equal(np.bincount(found.rows)[np.unique(found.rows)], 3)
+        once = found._by_row[np.unique(found.rows, return_index=True)[1]]
+        assert_allclose(found.direct, once.mean(axis=0))
+        assert_allclose(found.direct_error, once.std(axis=0, ddof=1) / np.sqrt(len(once)))
+
+
 def test_classes_count_copies():
     weighted = make(class_weight="balanced").fit(X, Y, sample_weight=COUNTS)
     of_class = np.bincount(np.unique(Y, return_inverse=True)[1], COUNTS)

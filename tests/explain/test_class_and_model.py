@@ -30,6 +30,19 @@ def test_class_means_and_errors(tree):
     assert "&#x27;cat&#x27;" in explanation._repr_html_()
 
 
+def test_copies_of_a_row_are_no_more_rows(tree):
+    for kind, params in ((ClassExplanation, {"label": 1}), (ModelExplanation, {})):
+        one = kind(tree, ROWS, rows=[3, 5, 8], **params)
+        three = kind(tree, np.repeat(ROWS, 3, axis=0), rows=np.repeat([3, 5, 8], 3), **params)
+        assert_allclose(three.direct_error, one.direct_error)
+        assert_allclose(three.total_error, one.total_error)
+    unequal = ClassExplanation(tree, ROWS[[0, 0, 1, 2]], label=1, rows=[3, 3, 5, 8])
+    left = ROWS - ROWS[[0, 0, 1, 2]].mean(axis=0)
+    squares = np.square(left * np.array([[2], [1], [1]])).sum(axis=0)
+    assert_allclose(unequal.direct_error, np.sqrt(squares * 3 / 2) / 4)
+    assert np.isnan(ClassExplanation(tree, ROWS, label=1, rows=[3, 3, 3]).direct_error).all()
+
+
 def test_a_single_row_has_no_error(tree):
     explanation = ClassExplanation(tree, ROWS[:1], label=1, rows=[3])
     assert np.isnan(explanation.direct_error).all()
