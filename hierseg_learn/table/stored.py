@@ -321,7 +321,8 @@ class StoredTable:
         Returns
         -------
         frame : dask.dataframe.DataFrame, or a tuple of it and of a dask.dataframe.Series
-            One partition per block; the index are the ids. The Series holds the classes.
+            One partition per block; the index are the ids. The Series holds the classes. Dask
+            reads blocks of Parquet itself, without verifying their checksums.
 
         Raises
         ------
