@@ -94,8 +94,9 @@ class AblatedClassifier(ClassifierMixin, Estimator):
     Ablated parts are absent from training rows and queries alike, and every node above them is
     recomputed from the parts that are left. The metric is the one learned with all parts, and
     softmax regressions keep their weights, of rows about the mean of the training rows: what an
-    ablated part holds adds nothing to distances and log-odds. `fit` fits the model first, as
-    cross-validation needs it; `from_estimator` takes a fitted model.
+    ablated part holds adds nothing to distances and log-odds. Probabilities are not calibrated
+    again: without the parts that tell classes apart they are too sure, so compare accuracies. `fit`
+    fits the model first, as cross-validation needs it; `from_estimator` takes a fitted model.
 
     Parameters
     ----------

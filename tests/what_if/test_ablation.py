@@ -127,6 +127,25 @@ def test_a_regression_without_a_part_is_that_of_the_mean_of_the_part(all_but_one
         assert ablated.score(images[80:], y[80:]) > 0.8
 
 
+def test_a_part_compared_with_landmarks_contributes_nothing_once_ablated():
+    data = make_portraits(200, signal=("clothes",), strength=0.15, random_state=0)
+    pixels, masks = np.array(list(data.images.images)), np.array(list(data.images.masks))
+    rng = np.random.default_rng(0)
+    red, blue = rng.integers(0, 2, (2, 200))
+    for image, mask, up, right in zip(pixels, masks, red, blue, strict=True):
+        image[mask == HAIR] = [70 + 80 * up, 110, 70 + 80 * right] + rng.integers(-15, 16, 3)
+    images, y = SegmentedImages(pixels, masks), red ^ blue
+    params = {"combination": "logistic", "decision": "linear"}
+    model = make_model(data.tree, ["color"], **params).fit(images[:133], y[:133])
+    assert model[-1]._lift is not None
+    assert ablate(model, "clothes").score(images[133:], y[133:]) > 0.9
+    bald = ablate(model, "hair")
+    table, hair = bald.table(images[133:]), [path in bald.ablated_ for path in bald.tree_.paths]
+    direct = bald.classifier_.explain_contrasts(table, by="nodes").direct
+    assert_allclose(direct[:, hair], 0, atol=1e-6)
+    assert np.abs(direct).max() > 0.01
+
+
 def test_without_images_neighbors_still_see_the_part(portraits, train, test):
     # the reason for `images`: binary patterns reach across borders
     model = make_model(portraits.tree, ["lbp"]).fit(*train)
