@@ -14,13 +14,14 @@ import tempfile
 import time
 from itertools import count
 from pathlib import Path
-from xml.etree import ElementTree
 
 TESTS = Path(__file__).resolve().parent
 INVARIANCE = TESTS / "test_invariance.py"
 STOPPED = -1
-# for pytest to write down what has failed once the time is up
+# for pytest to end once the time is up
 GRACE_SECONDS = 60
+# where a round writes what has failed
+FAILURES = "HIERSEG_LEARN_FUZZ_FAILURES"
 
 
 def main(argv=None):
@@ -54,25 +55,27 @@ def run_round(paths, seed, seconds):
     if seconds <= 0:
         return STOPPED
     with tempfile.TemporaryDirectory() as folder:
-        report = Path(folder) / "report.xml"
-        code = run_pytest([*paths, f"--junitxml={report}"], seed, seconds)
-        # the time may be up while a case that fails is being made smaller
-        return 1 if code == STOPPED and has_failures(report) else code
+        failures = Path(folder) / "failures.txt"
+        code = run_pytest(paths, seed, seconds, failures)
+        if not failures.exists():
+            return code
+        print(failures.read_text(encoding="utf-8"), flush=True)
+        return 1
 
 
-def has_failures(report):
-    """Whether a report of pytest, if it was written, holds a failure."""
-    if not report.is_file():
-        return False
-    cases = ElementTree.parse(report).iter("testcase")
-    return any(case.find("failure") is not None for case in cases)
+def pytest_runtest_logreport(report):
+    """Write a failure down at once: the time may be up before pytest does, as other tests go on."""
+    if report.failed and FAILURES in os.environ and "PYTEST_XDIST_WORKER" not in os.environ:
+        with open(os.environ[FAILURES], "a", encoding="utf-8") as file:
+            file.write(f"\nfuzz: {report.nodeid} failed\n{report.longreprtext}\n")
 
 
-def run_pytest(arguments, seed, seconds):
+def run_pytest(paths, seed, seconds, failures):
     """Run pytest; return its exit code, or STOPPED if the time was up before it ended."""
-    command = [sys.executable, "-m", "pytest", "-m", "hypothesis", "-x", "-q", "--no-header"]
-    command += ["--numprocesses=auto", "--dist=worksteal", f"--hypothesis-seed={seed}", *arguments]
-    environment = {**os.environ, "HYPOTHESIS_PROFILE": "fuzz"}
+    command = [sys.executable, "-m", "pytest", "-p", "tests.fuzz", "-m", "hypothesis", "-x", "-q"]
+    command += ["--no-header", "--numprocesses=auto", "--dist=worksteal"]
+    command += [f"--hypothesis-seed={seed}", *paths]
+    environment = {**os.environ, "HYPOTHESIS_PROFILE": "fuzz", FAILURES: str(failures)}
     with subprocess.Popen(command, env=environment, start_new_session=True) as process:
         try:
             return process.wait(seconds)
