@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 from _cells import Row, met, share
+from _harness import repeated_cv_interval
 from scipy.stats import rankdata
 
-OURS = ("defaults", "projection, neighbors", "logistic, linear", "scatter, 5 neighbors")
+DEFAULT = "defaults"
+OURS = (DEFAULT, "projection, neighbors", "logistic, linear", "scatter, 5 neighbors")
 LINEAR = ("logistic regression", "LDA, shrinkage", "linear SVC, calibrated")
 LOGISTIC, BOOSTING = "logistic regression", "gradient boosting"
 TIMED = "scatter, 5 neighbors"
@@ -32,7 +34,8 @@ def tables_of_tables(results: dict[str, Any]) -> dict[str, list[Row]]:
         "bars": bars(tables),
         "accuracy": scores(tables, "accuracy"),
         "log_loss": scores(tables, "log_loss"),
-        "calibration": scores(tables, "calibration_error"),
+        "against_logistic": against_logistic(tables),
+        "calibration": calibration(tables),
         "seconds": scores(tables, "fit_seconds"),
     }
 
@@ -124,22 +127,66 @@ def majority_bar(tables: Tables, model: str) -> str:
     return worst(below, ROUNDING, 4).replace("at most", "below by")
 
 
+def where_logistic_is_best(tables: Tables) -> Tables:
+    """Tables on which logistic regression has the lowest log loss of the linear models."""
+    losses = {
+        name: {model: entry["models"][model]["log_loss"] for model in LINEAR}
+        for name, entry in tables.items()
+    }
+    return {
+        name: entry
+        for name, entry in tables.items()
+        if losses[name][LOGISTIC] <= min(losses[name].values())
+    }
+
+
+def loss_ratio(entry: dict[str, Any], model: str) -> float:
+    return entry["models"][model]["log_loss"] / entry["models"][LOGISTIC]["log_loss"]
+
+
 def loss_bar(tables: Tables, model: str) -> str:
-    ratios = {}
-    for name, entry in tables.items():
-        losses = {other: found["log_loss"] for other, found in entry["models"].items()}
-        if losses[LOGISTIC] <= min(losses[other] for other in LINEAR):
-            ratios[name] = losses[model] / losses[LOGISTIC]
+    chosen = where_logistic_is_best(tables)
+    ratios = {name: loss_ratio(entry, model) for name, entry in chosen.items()}
     return worst(ratios, MAX_LOSS_RATIO)
 
 
+def against_logistic(tables: Tables) -> list[Row]:
+    """Log loss of the defaults less that of logistic regression, where that is the best linear."""
+    rows: list[Row] = [["table", "half", DEFAULT, LOGISTIC, "ratio", "difference", "low", "high"]]
+    for name, entry in where_logistic_is_best(tables).items():
+        ours, theirs = (entry["models"][model] for model in (DEFAULT, LOGISTIC))
+        by_fold = [np.array(found["by_fold"]["log_loss"]) for found in (ours, theirs)]
+        half = entry["n_rows"] / 2
+        found = repeated_cv_interval(by_fold[0] - by_fold[1], half, half)
+        losses = [share(ours["log_loss"]), share(theirs["log_loss"])]
+        ratio = f"{loss_ratio(entry, DEFAULT):.2f}"
+        apart = [f"{found[key]:+.3f}".replace("-", "−") for key in ("mean", "low", "high")]
+        rows.append([name, entry["half"], *losses, ratio, *apart])
+    return rows
+
+
+def calibration(tables: Tables) -> list[Row]:
+    """Calibration errors, after what chance alone gives a model as sure as the defaults."""
+    head, *rows = scores(tables, "calibration_error")
+    chance = [share(entry["models"][DEFAULT]["calibration_floor"]) for entry in tables.values()]
+    return [
+        [*head[:2], "chance", *head[2:]],
+        *[[*row[:2], cell, *row[2:]] for row, cell in zip(rows, chance, strict=True)],
+    ]
+
+
 def calibration_bar(tables: Tables, model: str) -> str:
-    errors = {
-        name: entry["models"][model]["calibration_error"]
+    many = {
+        name: entry["models"][model]
         for name, entry in tables.items()
         if entry["n_rows"] >= MANY_ROWS
     }
-    return worst(errors, MAX_ERROR, 3)
+    errors = {name: found["calibration_error"] for name, found in many.items()}
+    text = worst(errors, MAX_ERROR, 3)
+    if errors:
+        floor = many[max(errors, key=errors.__getitem__)]["calibration_floor"]
+        text = text.replace("):", f", {floor:.3f} by chance alone):", 1)
+    return text
 
 
 def time_bar(tables: Tables, model: str) -> str:

@@ -39,6 +39,8 @@ from hierseg_learn import HierarchicalMetricClassifier
 
 QUESTION = "How good are classes and probabilities on tables, and how long does a fit take?"
 N_REPEATS, SEED, N_BINS = 5, 0, 15
+# how often the classes of all rows are drawn from the confidences of a model
+N_DRAWS = 100
 # of neighborhood components, whose fit grows with the square of the rows
 NCA_ROWS, NCA_STEPS, NCA_COMPONENTS = 600, 20, 8
 QUICK_TABLES = ("wine",)
@@ -101,6 +103,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         "max_rows": MAX_ROWS,
         "nca": {"rows": NCA_ROWS, "max_iter": NCA_STEPS, "n_components": NCA_COMPONENTS},
         "calibration_bins": N_BINS,
+        "calibration_draws": N_DRAWS,
         "ours": OURS,
         "development": DEVELOPMENT,
         "data": table_versions(),
@@ -220,17 +223,20 @@ def summary(found: list[dict[str, Any]]) -> dict[str, Any]:
     """Means over the folds, the median time, and the scores of every fold.
 
     The calibration error is that of both folds of a repeat together, which hold all rows once.
+    Chance gives it even to a model that is right as often as it says: `calibration_floor`.
     """
-    errors = [
-        calibration_error(
-            *(np.concatenate([part[key] for part in pair]) for key in ("confidence", "right"))
+    errors, floors = [], []
+    for pair in zip(found[::2], found[1::2], strict=True):
+        confidence, right = (
+            np.concatenate([part[key] for part in pair]) for key in ("confidence", "right")
         )
-        for pair in zip(found[::2], found[1::2], strict=True)
-    ]
+        errors.append(calibration_error(confidence, right))
+        floors.append(calibration_floor(confidence))
     return {
         "accuracy": float(np.mean([part["accuracy"] for part in found])),
         "log_loss": float(np.mean([part["log_loss"] for part in found])),
         "calibration_error": float(np.mean(errors)),
+        "calibration_floor": float(np.mean(floors)),
         "fit_seconds": float(np.median([part["fit_seconds"] for part in found])),
         "by_fold": {
             key: [part[key] for part in found] for key in ("accuracy", "log_loss", "fit_seconds")
@@ -243,6 +249,13 @@ def calibration_error(confidence: np.ndarray, right: np.ndarray) -> float:
     bins = np.minimum((confidence * N_BINS).astype(int), N_BINS - 1)
     gaps = np.bincount(bins, weights=right - confidence, minlength=N_BINS)
     return float(np.abs(gaps).sum() / len(right))
+
+
+def calibration_floor(confidence: np.ndarray) -> float:
+    """Mean calibration error of a model that is right exactly as often as it says."""
+    rng = np.random.default_rng(SEED)
+    drawn = rng.random((N_DRAWS, len(confidence))) < confidence
+    return float(np.mean([calibration_error(confidence, right) for right in drawn]))
 
 
 if __name__ == "__main__":

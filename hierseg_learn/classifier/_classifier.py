@@ -641,7 +641,8 @@ class HierarchicalMetricClassifier(
         the table, lifted. With `sums`, the table has some of the rows that they are over.
         """
         backend = get_backend(self.device, n_values=table.size)
-        names = None if self._names() is None else [self._names()[i] for i in by_name]
+        names = self._names()
+        names = None if names is None else [names[i] for i in by_name]
         layout = self._layout.take(by_name)
         if isinstance(self.tree, str):
             layout = read_layout(self.tree, names, table.shape[1])

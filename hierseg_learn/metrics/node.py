@@ -248,12 +248,12 @@ def quiet_fits() -> Iterator[None]:
 
 def _limit_components(learner: Any, n_columns: int, n_classes: int) -> None:
     """Limit `n_components` of this package's learners to what the node and the rows allow."""
-    params = learner.get_params(deep=False) if isinstance(learner, LinearMetric) else {}
+    asked = getattr(learner, "n_components", None) if isinstance(learner, LinearMetric) else None
     # an array as start has its own number of rows
-    if params.get("n_components") is not None and isinstance(params.get("init", ""), str):
+    if asked is not None and isinstance(getattr(learner, "init", ""), str):
         learner._validate_params()
         most = max(learner._most_components(n_columns, n_classes), 1)
-        learner.set_params(n_components=min(learner.n_components, most))
+        learner.set_params(n_components=min(asked, most))
 
 
 def _fit(learner: Any, rows: np.ndarray, codes: np.ndarray, name: str) -> Any:
