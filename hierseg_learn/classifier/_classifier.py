@@ -790,8 +790,9 @@ class HierarchicalMetricClassifier(
             layout,
             self._class_means if self._anchors is None else self._anchors,
             order,
-            priors + self._offsets,
+            priors,
             whitening=whitening,
+            offsets=self._offsets,
             center=self._center,
         )
 
