@@ -24,6 +24,7 @@ class SummedTable:
 
     rows: Any  # DataFrame or ndarray of shape (n_drawn, n_features): the drawn rows
     y: np.ndarray  # (n_drawn,): their classes
+    places: np.ndarray  # (n_drawn,) int: where they are in the whole table
     labels: np.ndarray  # (n_samples,): the classes of all rows
     remark: str  # what whoever reads an explanation by the table should know
     sums: BlockSums
@@ -61,7 +62,8 @@ def sum_blocks(
     found = with_every_class(found, codes, summer, blocks.take)
     sums = BlockSums(summer.origin, found.largest, found.folds, found.row_folds)
     rows = as_frame(found.rows, blocks.columns)
-    return SummedTable(rows, labels[found.places], labels, blocks.remark, sums)
+    drawn = rows, labels[found.places], found.places.astype(np.intp)
+    return SummedTable(*drawn, labels, blocks.remark, sums)
 
 
 @dataclass(frozen=True)

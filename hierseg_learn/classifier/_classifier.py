@@ -199,7 +199,8 @@ class HierarchicalMetricClassifier(
         compare with the means of the embedded rows instead.
     sample_indices_ : ndarray of shape (n_held,), int
         Positions, in the table that was fitted, of the rows that the model holds: once for every
-        copy where `fit` got `sample_weight`, and those that `condense` kept.
+        copy where `fit` got `sample_weight`, those that were drawn from a table that is read block
+        by block, and those that `condense` kept.
     agreement_ : float
         Share of other training rows to which the kept ones give the same class as all others do;
         only after `condense`, where neighbors vote.
@@ -383,6 +384,7 @@ class HierarchicalMetricClassifier(
         if is_in_blocks(X):
             table = self._sum_blocks(X, y)
             X, y, labels, sums, remark = table.rows, table.y, table.labels, table.sums, table.remark
+            places = table.places
         else:
             remark = read_remark(X)
         X, y = check_table(self, X, y, copy=sample_weight is None)
@@ -390,6 +392,8 @@ class HierarchicalMetricClassifier(
         if sample_weight is not None:
             held = self._set_copies(X, y, sample_weight)
             X, y = X[held], y[held]
+        if sums is not None:
+            self._set_places(places, len(labels))
         labels = y if sums is None else labels
         self.classes_, codes = np.unique(labels, return_inverse=True)
         counts = np.bincount(codes)
@@ -791,8 +795,9 @@ class HierarchicalMetricClassifier(
             layout,
             self._class_means if self._anchors is None else self._anchors,
             order,
-            priors + self._offsets,
+            priors,
             whitening=whitening,
+            offsets=self._offsets,
             center=self._center,
         )
 

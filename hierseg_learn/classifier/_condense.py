@@ -43,9 +43,9 @@ ROUNDING = 1e-9
 class CondenseMixin:
     """The rows that :class:`~hierseg_learn.HierarchicalMetricClassifier` holds."""
 
-    # places of held rows in the table given to `fit`, (n_held,) int, where they are copies
+    # places of held rows in the table given to `fit`, (n_held,) int, where copied or drawn
     _copied: np.ndarray | None = None
-    _n_given: int | None = None  # rows of that table, where rows are copies
+    _n_given: int | None = None  # rows of that table, where rows are copied or drawn
 
     def condense(self, n_prototypes: int = 50) -> Self:
         """Keep a few training rows of every class, for a small model that predicts fast.
@@ -175,9 +175,13 @@ class CondenseMixin:
         drawn = draw_copies(X[kept], codes, weights, self.random_state, self._by_name())
         if weights.sum() < len(kept) and not drawn.all():
             _warn_of_few(X[kept], drawn, weights.sum())
-        self._copied, self._n_given = np.repeat(kept, drawn), len(X)
-        self.sample_indices_ = self._copied.copy()
+        self._set_places(np.repeat(kept, drawn), len(X))
         return self._copied
+
+    def _set_places(self, places: np.ndarray, n_rows: int) -> None:
+        """Set which of the rows of the table given to `fit` are held, (n_held,) int."""
+        self._copied, self._n_given = places, n_rows
+        self.sample_indices_ = places.copy()
 
     def _positions(self, held: np.ndarray) -> np.ndarray:
         """Positions as a user counts them, of held rows, int in any shape; -1 is none and stays.

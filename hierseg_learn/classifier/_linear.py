@@ -20,6 +20,10 @@ The temperature that held-out rows choose (see `posteriors`) divides both terms:
 multiplied by it, and the logarithms of the classes' shares of the training rows are divided by it.
 Priors that differ from these shares add the logarithms of their ratios, by Bayes' rule.
 
+A softmax regression may have offsets, constants of its classes that are no priors, where its space
+has too few dimensions for anchors that do without them. Then m is where the likelihoods of the two
+classes are equal on the line through their anchors, so that offsets are never taken for priors.
+
 References
 ----------
 .. [1] R. A. Fisher. "The Use of Multiple Measurements in Taxonomic Problems". Annals of Eugenics 7,
@@ -38,12 +42,16 @@ from ..kernels.threads import single_blas_thread
 from ..metrics.contributions import sum_by_node
 from .votes import Prototypes, Queries, block_rows, to_proba
 
+# share of the largest squared length of a mean, below which those of two classes are the same
+SAME_MEANS = 1e-12
+
 
 class LogOdds(NamedTuple):
     """Log-odds of two classes each for rows, less those of the priors, and where they come from."""
 
     direct: np.ndarray  # (n_rows, n_nodes): contributions to the log-likelihood ratio
-    squared_distances: np.ndarray  # (n_rows, 2): to the means of the two classes
+    # (n_rows, 2): to the means of the two classes, moved together to where offsets say nothing
+    squared_distances: np.ndarray
     of_priors: np.ndarray  # (n_rows,): log-odds of the priors
 
 
@@ -53,6 +61,8 @@ class Linear(Prototypes):
 
     # (n_directions, n_components): makes `components` of the root's map
     whitening: np.ndarray = field(kw_only=True)
+    # (n_classes,): constants of the log-likelihoods of the classes
+    offsets: np.ndarray = field(kw_only=True)
 
     is_linear = True
 
@@ -86,28 +96,42 @@ class Linear(Prototypes):
         """
         tree, columns, rows = self.layout.tree, self.layout.column_nodes, queries.rows
         direct, means = np.empty((len(rows), tree.n_nodes)), self.embedding.points
+        squared = self.squared_distances(queries, np.stack([targets, foils], axis=1))
+        of_priors = self.log_priors[targets] - self.log_priors[foils]
         size = block_rows(rows.shape[1], tree.n_nodes, split)
         for start in range(0, len(rows), size):
             block = slice(start, start + size)
             pairs, which = np.unique(
                 np.stack([targets[block], foils[block]]), axis=1, return_inverse=True
             )
+            apart = means[pairs[0]] - means[pairs[1]]
             with single_blas_thread():
-                weights = (means[pairs[0]] - means[pairs[1]]) @ self.components
-            middles = (self.prototypes[pairs[0]] + self.prototypes[pairs[1]]) / 2
+                weights = apart @ self.components
+            mine, theirs = self.prototypes[pairs[0]], self.prototypes[pairs[1]]
+            # along the line through the two means, from their middle to where likelihoods are equal
+            heights, lengths = self.offsets[pairs[0]] - self.offsets[pairs[1]], (apart**2).sum(1)
+            differ = lengths > SAME_MEANS * np.einsum("ij,ij->i", means, means).max()
+            slide = np.divide(heights, lengths, out=np.zeros_like(lengths), where=differ)
+            middles = (mine + theirs) / 2 - slide[:, None] * (mine - theirs)
+            # where the means are the same, nothing but the class tells the two apart
+            of_priors[block] += np.where(differ, 0.0, heights)[which]
+            for side, codes in enumerate((targets[block], foils[block])):
+                along = ((queries.points[block] - means[codes]) * apart[which]).sum(axis=1)
+                moved = 2 * along + (slide * lengths)[which]
+                squared[block, side] += slide[which] * moved
             if split is None:
                 shares = (rows[block] - middles[which]) * weights[which]
                 direct[block] = sum_by_node(shares, columns, tree.n_nodes)
             else:
                 direct[block] = split(rows[block], middles[which], weights[which])
-        squared = self.squared_distances(queries, np.stack([targets, foils], axis=1))
-        return LogOdds(direct, squared, self.log_priors[targets] - self.log_priors[foils])
+        return LogOdds(direct, squared, of_priors)
 
     def _scores(self, points: np.ndarray) -> np.ndarray:
         means = self.embedding.points
         with single_blas_thread():
             products = points @ means.T
-        scores = products - np.einsum("ij,ij->i", means, means) / 2 + self.log_priors
+        scores = products - np.einsum("ij,ij->i", means, means) / 2
+        scores += self.log_priors + self.offsets
         return self._settled(scores)
 
 

@@ -13,6 +13,7 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import NotFittedError, check_is_fitted
 
 from ..classifier import HierarchicalMetricClassifier
+from ..classifier.votes import Embedding
 from ..explain.explanation import NAMELESS, Explanation, check_choice
 from ..images import SegmentedImage, check_images, is_pillow, is_table, join_items
 from ..metrics.block_sums import mean_and_spread
@@ -362,12 +363,15 @@ class FittedModel:
             root_map, references = classifier._root_map, classifier._references
             center, spread = mean_and_spread(references)
             spread = np.where(varies(references, spread, X.dtype), spread, 0.0)
-            moved = (classifier._anchors + center - classifier._center) @ root_map.T
+            moved = (classifier._anchors + center - self.classifier._center) @ root_map.T
             head = Head(moved, classifier._offsets)
             classifier._anchors = head.prototypes(classifier._class_means, spread, root_map)
             # along directions in which no rows differ any more, distances to anchors are constants
             left = moved - classifier._anchors @ root_map.T
             classifier._offsets = head.offsets - np.einsum("ij,ij->i", left, left) / 2
+            # what the anchors are about now, as further parts may be ablated
+            classifier._center = center
+            classifier._embedding = Embedding.of(root_map, references, center).points
         return classifier
 
 

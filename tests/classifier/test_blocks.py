@@ -82,6 +82,24 @@ def test_all_rows_are_learned_from_though_few_are_drawn(monkeypatch):
     assert drawn.score(X_TEST, Y_TEST) >= few.score(X_TEST, Y_TEST)
 
 
+@pytest.mark.parametrize("decision", ["linear", "neighbors"])
+def test_positions_are_those_in_the_whole_table(monkeypatch, decision):
+    monkeypatch.setattr(block_sums, "DRAWN_ROWS", 90)
+    drawn = make(decision=decision).fit(RowBlocks(X), y)
+    held = drawn.sample_indices_
+    assert len(held) < 150 < held.max()
+    assert_array_equal(drawn._X, X.iloc[held])
+    distances, found = drawn.kneighbors(X_TEST, 3)
+    expected = np.take_along_axis(drawn.pairwise(X_TEST, X), found, axis=1)
+    assert_allclose(distances, expected, atol=1e-9)
+    assert set(found.ravel()) <= set(held)
+    if decision == "neighbors":
+        explained = drawn.explain_prediction(X_TEST[:1])
+        assert_array_equal(y[explained.neighbors], explained.neighbor_classes)
+    kept = drawn.condense(4).sample_indices_
+    assert set(kept) <= set(held)
+
+
 class Spread(LinearMetric):
     def _fit(self, X, codes):
         return np.diag(1 / X.std(axis=0))

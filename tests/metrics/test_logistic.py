@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import softmax
+from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
 
 from hierseg_learn import HierarchicalMetricClassifier
@@ -176,6 +177,23 @@ def test_log_odds_are_sums_over_nodes(curved):
     contrast = model.explain_contrasts(X, 1, 0)
     expected = model.decision_function(X)
     assert_allclose(contrast.direct.sum(axis=1) + contrast.log_prior_odds, expected, atol=1e-9)
+
+
+@pytest.mark.parametrize("columns", [[0], [1], [0, 1], [2, 2]])
+def test_equal_priors_add_nothing_to_log_odds(columns):
+    # with one column, anchors of three classes cannot stand for all intercepts
+    X, y = load_iris(return_X_y=True)
+    X, y = X[:, columns], y
+    model = fit(X, y)
+    log_proba = model.predict_log_proba(X)
+    for target, foil in [(0, 1), (1, 2), (2, 0)]:
+        found = model.explain_contrasts(X, target, foil)
+        assert_array_equal(found.log_prior_odds, 0)
+        odds = log_proba[:, target] - log_proba[:, foil]
+        assert_allclose(found.direct.sum(axis=1), odds, atol=1e-9)
+        assert_allclose(found.squared_distances @ [-0.5, 0.5], odds, atol=1e-9)
+        assert "priors" not in found[0].to_text()
+        assert_allclose(replace(found).log_odds, odds, atol=1e-9)  # numbers that are checked
 
 
 def test_a_node_contributes_by_its_own_columns(curved):

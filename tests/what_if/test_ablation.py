@@ -127,6 +127,22 @@ def test_a_regression_without_a_part_is_that_of_the_mean_of_the_part(all_but_one
         assert ablated.score(images[80:], y[80:]) > 0.8
 
 
+@pytest.mark.parametrize("combination", ["logistic", "projection"])
+def test_parts_ablated_in_turn_are_ablated_together(combination):
+    data = make_portraits(
+        120, signal=("hair", "clothes"), strength=0.4, n_classes=3, random_state=0
+    )
+    images, y = data.images, data.target
+    params = {"combination": combination, "decision": "linear"}
+    model = make_model(data.tree, ("color", "shape"), **params).fit(images[:80], y[:80])
+    together, first = ablate(model, ["clothes", "eyes"]), ablate(model, "clothes")
+    second = AblatedClassifier.from_estimator(
+        first.classifier_, "eyes", transformer=first.transformer_
+    )
+    expected = together.predict_proba(images[80:])
+    assert_allclose(second.predict_proba(first.table(images[80:])), expected, atol=1e-6)
+
+
 def test_a_part_compared_with_landmarks_contributes_nothing_once_ablated():
     data = make_portraits(200, signal=("clothes",), strength=0.15, random_state=0)
     pixels, masks = np.array(list(data.images.images)), np.array(list(data.images.masks))
