@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import subprocess
 import sys
 import time
@@ -29,6 +28,7 @@ from _deep_data import (
 )
 from _harness import load_ccp_parts, load_cifar10_dev, paired_test_interval
 from _models import inner_columns, root_columns
+from _node_memory import peak_memory
 from sklearn.metrics import accuracy_score
 from sklearn.model_selection import StratifiedKFold
 
@@ -243,7 +243,7 @@ def describe_some(folder: str, n_photos: str) -> None:
     descriptor = DeepDescriptor(network, mask=None, size=LEAK_SIZE, n_components=None)
     images = data.images[np.arange(int(n_photos))]
     SegmentTreeTransformer(tree=data.tree, descriptors=[("deep", descriptor)]).fit_transform(images)
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10)
+    print(peak_memory() / 2**20)
 
 
 # --- a planted shortcut ---------------------------------------------------------------------------

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import multiprocessing
 import os
-import resource
 import signal
 import tempfile
 import threading
@@ -19,16 +18,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from _node_memory import peak_memory
 
 QUESTION = "What do time and memory of describing, fitting and predicting grow with?"
 N_ROWS, N_PREDICTED, N_PART = 1_000_000, 100_000, 100_000
 ROWS_OF_FITS = (1_000, 10_000, 100_000, 1_000_000)
 PHOTOS = (1_000, 10_000, 100_000)
+# what is described and killed, in blocks of so many photos
+N_KILLED, PHOTOS_OF_BLOCK = 20_000, 512
 BLOCK_ROWS, N_CLASSES, N_JOBS = 4096, 10, 2
 N_LEAVES, N_GROUPS, COLUMNS_OF_NODE = 16, 4, 44
 PHOTO_SIZE = 64
 MAX_GIB, MAX_TIMES_READING, MAX_EXPONENT, MAX_GROWTH = 2.0, 3.0, 1.05, 1.1
-STEPS = ("fit", "growth", "cluster", "photos")
+STEPS = ("fit", "growth", "cluster", "photos", "resume")
 PARAMS = {"combination": "scatter", "decision": "linear", "random_state": 0}
 
 
@@ -43,6 +45,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     # that of all rows is known from `fit_and_predict`
     sizes = (500, 1_500) if quick else [n for n in ROWS_OF_FITS if n < N_ROWS and n <= n_rows]
     photos = (20, 60) if quick else arguments.photos
+    n_killed = 1_100 if quick else N_KILLED
     wanted = set(arguments.only or STEPS) - ({"cluster"} if quick else set())
     progress = Progress()
     results = {} if quick else results_on_record(arguments, "scale")
@@ -83,6 +86,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         if "photos" in wanted:
             results["photos"] = [run(describe, folder / f"photos{n}", n) for n in photos]
             keep("photos")
+        if "resume" in wanted:
+            results["resume"] = run(describe_and_kill, folder / "killed", n_killed)
+            keep("resume")
         if "cluster" in wanted:
             n_cluster = min(n_rows, arguments.cluster_rows)
             write_table(on_cluster, n_cluster, *shape)
@@ -139,7 +145,7 @@ def _send(writer: Any, task: Callable[..., Any], arguments: tuple) -> None:
 
 def peak_gib() -> float:
     """Most memory that this process has held so far."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    return peak_memory() / 2**30
 
 
 class Stopwatch:
@@ -318,19 +324,73 @@ def fit_on_cluster(folder: Path, kill_after: float | None) -> dict[str, Any]:
         }
 
 
-def describe(folder: Path, n_photos: int) -> dict[str, float]:
-    """Seconds and memory of describing photos in files into a folder."""
+def make_transformer(paths: Sequence[str]) -> Any:
+    """Fit what describes photos, and describe some, so that loops are compiled."""
     from hierseg_learn import SegmentTreeTransformer
     from hierseg_learn.segmentation import GridSegmenter
 
-    paths = write_photos(folder, n_photos)
     transformer = SegmentTreeTransformer(GridSegmenter()).fit(paths[:16])
     transformer.transform(paths[:4])
+    return transformer
+
+
+def describe_into(folder: Path, paths: Sequence[str]) -> Any:
+    return make_transformer(paths).describe_to(folder, paths, block_size=PHOTOS_OF_BLOCK)
+
+
+def describe(folder: Path, n_photos: int) -> dict[str, float]:
+    """Seconds and memory of describing photos in files into a folder."""
+    paths = write_photos(folder, n_photos)
+    transformer = make_transformer(paths)
     before, watch = peak_gib(), Stopwatch()
-    table = transformer.describe_to(folder / "table", paths, block_size=512)
+    table = transformer.describe_to(folder / "table", paths, block_size=PHOTOS_OF_BLOCK)
     seconds, cpu = watch.read()
     found = {"photos": n_photos, "seconds": seconds, "cpu": cpu, "gib_before": before}
     return found | {"gib": peak_gib(), "columns": table.shape[1]}
+
+
+def describe_and_kill(folder: Path, n_photos: int) -> dict[str, Any]:
+    """Describe photos at once, and with a kill in the middle; compare the files, byte by byte."""
+    paths = write_photos(folder, n_photos)
+    transformer = make_transformer(paths)
+    whole, killed = folder / "whole", folder / "killed"
+    watch = Stopwatch()
+    transformer.describe_to(whole, paths, block_size=PHOTOS_OF_BLOCK)
+    seconds = watch.read()[0]
+    n_blocks = len(blocks_on_record(whole))
+    process = multiprocessing.get_context("spawn").Process(
+        target=describe_into, args=(killed, paths)
+    )
+    process.start()
+    while len(blocks_on_record(killed)) < n_blocks / 2 and process.is_alive():
+        time.sleep(0.01)
+    process.kill()
+    process.join()
+    kept = {name: (killed / name).stat().st_mtime_ns for name in blocks_on_record(killed)}
+    watch = Stopwatch()
+    transformer.describe_to(killed, paths, block_size=PHOTOS_OF_BLOCK)
+    rest = watch.read()[0]
+    made_again = [name for name, when in kept.items() if (killed / name).stat().st_mtime_ns != when]
+    files = [
+        {str(file.relative_to(root)): file.read_bytes() for file in root.rglob("*.*")}
+        for root in (whole, killed)
+    ]
+    return {
+        "photos": n_photos,
+        "blocks": n_blocks,
+        "kept": len(kept),
+        "made_again": len(made_again),
+        "seconds": seconds,
+        "seconds_of_rest": rest,
+        "files": len(files[0]),
+        "same_bytes": files[0] == files[1],
+    }
+
+
+def blocks_on_record(folder: Path) -> list[str]:
+    """Names of the blocks that are done; their files are written before that."""
+    records = [path.stem for path in folder.glob("_blocks/*.json")]
+    return [f"block-{stem}.parquet" for stem in records if stem.isdigit()]
 
 
 def write_photos(folder: Path, n_photos: int) -> list[str]:
@@ -386,6 +446,16 @@ def bars(results: dict[str, Any]) -> list[dict[str, Any]]:
             f"the same bits from {n_rows:,} rows in memory",
             str(len(digests) == 1),
             len(digests) == 1,
+        )
+    if "resume" in results:
+        row = results["resume"]
+        add(
+            f"{row['photos']:,} photos described, killed and resumed: the same bytes, no finished "
+            "block made again",
+            f"{row['same_bytes']} ({row['files']} files); {row['made_again']} of {row['kept']} of "
+            f"{row['blocks']} blocks; the rest {row['seconds_of_rest']:.0f} s, all "
+            f"{row['seconds']:.0f} s",
+            row["same_bytes"] and not row["made_again"] and 0 < row["kept"] < row["blocks"],
         )
     if "cluster" in results:
         row = results["cluster"]
