@@ -22,6 +22,8 @@ STOPPED = -1
 GRACE_SECONDS = 60
 # where a round writes what has failed
 FAILURES = "HIERSEG_LEARN_FUZZ_FAILURES"
+# set in the processes that run tests, which report to another one
+WORKER = "PYTEST_XDIST_WORKER"
 
 
 def main(argv=None):
@@ -65,7 +67,7 @@ def run_round(paths, seed, seconds):
 
 def pytest_runtest_logreport(report):
     """Write a failure down at once: the time may be up before pytest does, as other tests go on."""
-    if report.failed and FAILURES in os.environ and "PYTEST_XDIST_WORKER" not in os.environ:
+    if report.failed and FAILURES in os.environ and WORKER not in os.environ:
         with open(os.environ[FAILURES], "a", encoding="utf-8") as file:
             file.write(f"\nfuzz: {report.nodeid} failed\n{report.longreprtext}\n")
 
@@ -76,6 +78,7 @@ def run_pytest(paths, seed, seconds, failures):
     command += ["--no-header", "--numprocesses=auto", "--dist=worksteal"]
     command += [f"--hypothesis-seed={seed}", *paths]
     environment = {**os.environ, "HYPOTHESIS_PROFILE": "fuzz", FAILURES: str(failures)}
+    environment.pop(WORKER, None)  # where a test of this file runs in one
     with subprocess.Popen(command, env=environment, start_new_session=True) as process:
         try:
             return process.wait(seconds)
