@@ -275,6 +275,18 @@ def test_networks_of_one_size_get_the_whole_photo(tmp_path):
     np.testing.assert_array_equal(leaks, 0)
 
 
+@MASKS
+def test_photos_smaller_than_a_cell_are_described(mask):
+    images = [photo(seed, (3, 2, 3)) for seed in range(4)]
+    regions = np.array([[0, 0], [0, 1], [1, 1]])
+    deep = DeepDescriptor(TRUNK, mask=mask, n_components=None).fit(images)
+    sums = deep.pool(ImageChannels(images[0]), regions, 2)
+    assert np.isfinite(sums).all()
+    assert (np.abs(sums).sum(axis=1) > 0).all()
+    other = deep.pool(ImageChannels(images[1]), regions, 2)
+    assert not np.allclose(sums, other)
+
+
 def test_what_is_wrong_is_said():
     with pytest.raises(TypeError, match=r"network must be a torch\.nn\.Module, the name of a timm"):
         DeepDescriptor().fit([photo()])
