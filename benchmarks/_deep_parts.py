@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from _boundaries import boundary_scores, region_scores
 from _deep_data import (
     HEAD,
     LAST,
@@ -19,6 +20,9 @@ from _deep_data import (
     reduce_parts,
     unpacked,
 )
+from _harness import paired_test_interval
+from _segmenters import felzenszwalb, merge_tree, slic_merged
+from skimage.measure import label
 from sklearn.decomposition import NMF, PCA
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import accuracy_score
@@ -119,6 +123,60 @@ def run_vocabulary(
             predicted = predict(known, y[train], asked)
             found[f"vocabulary | {name} | {columns}"] = accuracy_score(y[test], predicted)
     return found
+
+
+# --- borders -------------------------------------------------------------------------------------
+
+BORDER_SCORES = ("boundary_recall", "boundary_precision", "boundary_f", "covering")
+DEEP_PARTS = "parts by the network's map"
+
+
+def part_borders(
+    tables: Tables, given: SegmentedImages, chosen: np.ndarray, size: int
+) -> list[dict[str, Any]]:
+    """Borders of the connected pieces of found parts against those of given ones.
+
+    The segmentations of single photos have as many regions there as the network's map has pieces.
+    The differences of F are those to them, with intervals over the photos.
+    """
+    images, _ = vocabulary_parts(tables, given.images, size)
+    classic = VocabularySegmenter(RegionMerging(N_REGIONS), n_parts=N_PARTS, random_state=0)
+    of_colors = classic.fit(given.images).segment_images(given.images[chosen])
+    scores: dict[str, list[list[float]]] = {}
+    n_pieces: dict[str, list[int]] = {}
+    for place, photo in enumerate(chosen):
+        item = given[int(photo)]
+        # 0 would be a background without pieces
+        truth = pieces(np.asarray(item.mask).astype(np.int64) + 2)
+        image = np.asarray(item.image) / 255
+        deep = pieces(images.masks[photo] + 1)
+        count = int(deep.max())
+        cuts = {
+            DEEP_PARTS: deep,
+            "parts by color and texture": pieces(of_colors[place] + 1),
+            "merge tree": merge_tree(image, [count])[count],
+            "SLIC + merge_hierarchical": slic_merged(image, [count])[count],
+            "Felzenszwalb": felzenszwalb(image, [count])[count],
+        }
+        for name, labels in cuts.items():
+            found = boundary_scores(labels, truth) | region_scores(labels, truth)
+            scores.setdefault(name, []).append([found[score] for score in BORDER_SCORES])
+            n_pieces.setdefault(name, []).append(len(np.unique(labels)))
+    of_f = BORDER_SCORES.index("boundary_f")
+    ours = np.array(scores[DEEP_PARTS])[:, of_f]
+    rows = []
+    for name, found in scores.items():
+        means = dict(zip(BORDER_SCORES, np.mean(found, axis=0).tolist(), strict=True))
+        row = {"regions": name, "pieces": float(np.mean(n_pieces[name])), **means}
+        if name != DEEP_PARTS:
+            row["f_ahead"] = paired_test_interval(ours, np.array(found)[:, of_f])
+        rows.append(row)
+    return rows
+
+
+def pieces(labels: np.ndarray) -> np.ndarray:
+    """Connected pieces of regions, numbered from 1; labels are not 0."""
+    return label(labels, background=0, connectivity=1)
 
 
 # --- vocabularies of the training photos alone ----------------------------------------------------

@@ -60,6 +60,7 @@ from _deep_explained import time_explanations
 from _deep_parts import (
     N_PARTS,
     N_REGIONS,
+    part_borders,
     photo_regions,
     run_learned,
     run_vocabulary,
@@ -577,6 +578,12 @@ def check_all(tables: Tables, arguments: argparse.Namespace, say: Progress) -> A
     return small_photos(tables, None, say)
 
 
+def check_borders(tables: Tables, arguments: argparse.Namespace, say: Progress) -> Any:
+    """Borders of parts from the network's map."""
+    data = load_ccp_parts()
+    return part_borders(tables, data.images, data.test, PHOTO_SIZE)
+
+
 def check_leak(tables: Tables, arguments: argparse.Namespace, say: Progress) -> Any:
     """Accuracy against leak, and its picture."""
     found = leak_by_layer(tables, say)
@@ -629,6 +636,7 @@ STEPS = {
     f"whole{OTHER}": repeat_whole,
     "few small photos": check_few,
     "all small photos": check_all,
+    "borders": check_borders,
     "leak": check_leak,
     "time": check_time,
     "shortcut": check_shortcut,

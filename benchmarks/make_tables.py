@@ -490,6 +490,7 @@ def tables_of_deep(results: dict[str, Any]) -> dict[str, list[Row]]:
         "photos other folds": deep_photos,
         "few small photos": deep_small,
         "all small photos": deep_small,
+        "borders": deep_borders,
         "leak": lambda rows: [["layer", *list(rows[0])[1:]], *[deep_row(row) for row in rows]],
         "time": lambda found: [list(found["photos"][0]), *map(deep_row, found["photos"])],
         "shortcut": lambda rows: [list(rows[0])[:-1], *[deep_row(row)[:-1] for row in rows]],
@@ -506,6 +507,25 @@ def tables_of_deep(results: dict[str, Any]) -> dict[str, list[Row]]:
 def deep_row(row: dict[str, Any]) -> Row:
     """Cells of a record."""
     return [f"{v:.3f}" if isinstance(v, float) else str(v) for v in row.values()]
+
+
+def deep_borders(rows: list[dict[str, Any]]) -> list[Row]:
+    head = ["regions", "pieces", "recall", "precision", "F", "covering", "the map's F less this"]
+    return [
+        head,
+        *[
+            [
+                row["regions"],
+                f"{row['pieces']:.1f}",
+                *[
+                    share(row[score])
+                    for score in ("boundary_recall", "boundary_precision", "boundary_f", "covering")
+                ],
+                points(row["f_ahead"]) if "f_ahead" in row else "",
+            ]
+            for row in rows
+        ],
+    ]
 
 
 def deep_photos(summary: dict[str, Any]) -> list[Row]:
