@@ -44,6 +44,7 @@ from _deep_data import (
     Tables,
     body_segmenter,
     deep_columns,
+    fit_tree,
     join,
     open_exported,
     packed,
@@ -86,6 +87,7 @@ from sklearn.utils import Bunch
 from hierseg_learn import SegmentedImages, SegmentTreeTransformer
 from hierseg_learn.descriptors import DeepDescriptor
 from hierseg_learn.explain import completeness_error, curve_area, deletion_curve, insertion_curve
+from hierseg_learn.metrics import MLPCombination
 from hierseg_learn.segmentation import PyramidSegmenter
 
 NAME = "deep"
@@ -123,6 +125,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         results = {**results_on_record(arguments, NAME), step: found}
         results["photos"] = summarize_photos(results, "")
         results["photos other folds"] = summarize_photos(results, OTHER)
+        if "embedders" in results:
+            results["embedders summary"] = summarize_embedders(results["embedders"])
         say(step)
         record(arguments, NAME, __doc__.partition("\n")[0], settings(), results)
 
@@ -286,6 +290,8 @@ HEADLINES = {
     "given": "tree, defaults | classic + masked",
     "found": "tree, defaults | masked, with person",
 }
+FROM_CHILDREN = "perceptrons, from those of the children"
+FROM_RANDOM = "perceptrons, from random weights"
 # what the steps on the folds of the second seed are called
 OTHER = " other folds"
 
@@ -340,6 +346,43 @@ def learn_vocabulary(tables: Tables, arguments: argparse.Namespace, say: Progres
     regions = photo_regions(tables, load_ccp_parts().images.images, PHOTO_SIZE)
     say("described regions")
     return compare(arguments, say, SEED, run_learned, regions, n_folds=N_SPLITS)
+
+
+def train_embedders(tables: Tables, arguments: argparse.Namespace, say: Progress) -> Any:
+    """Accuracies of a perceptron per node, with both starts, and of discriminants beside it."""
+    own = part_tables(tables, "given", say)["masked"]
+    return compare(arguments, say, SEED, run_embedders, own)
+
+
+def run_embedders(
+    own: pd.DataFrame, y: np.ndarray, train: np.ndarray, test: np.ndarray
+) -> dict[str, float]:
+    """Accuracies on the test photos of one fold, by the votes of as many neighbors."""
+    table = reduce_parts(own, train)
+    known, asked = table.iloc[train], table.iloc[test]
+    votes = {"decision": "neighbors", "n_neighbors": N_NEIGHBORS}
+    trees = {
+        FROM_CHILDREN: {"node_metric": "mlp", "combination": MLPCombination()},
+        FROM_RANDOM: {"node_metric": "mlp", "combination": MLPCombination(warm_start=False)},
+        "discriminants, projections": {"combination": "projection"},
+    }
+    return {
+        name: accuracy_score(y[test], fit_tree(known, y[train], **params, **votes).predict(asked))
+        for name, params in trees.items()
+    }
+
+
+def summarize_embedders(scores: dict[str, list[float]]) -> list[dict[str, Any]]:
+    """Means, and what perceptrons that start from their children have ahead of the others."""
+    n_photos = len(load_ccp_parts().target)
+    sizes = n_photos * (N_SPLITS - 1) / N_SPLITS, n_photos / N_SPLITS
+    rows = []
+    for name, values in scores.items():
+        row = {"nodes": name, "accuracy": float(np.mean(values))}
+        if name != FROM_CHILDREN:
+            row["behind"] = repeated_cv_interval(np.subtract(scores[FROM_CHILDREN], values), *sizes)
+        rows.append(row)
+    return rows
 
 
 def whole_and_masks(tables: Tables, say: Progress) -> tuple[pd.DataFrame, dict[str, pd.DataFrame]]:
@@ -637,6 +680,7 @@ STEPS = {
     "few small photos": check_few,
     "all small photos": check_all,
     "borders": check_borders,
+    "embedders": train_embedders,
     "leak": check_leak,
     "time": check_time,
     "shortcut": check_shortcut,

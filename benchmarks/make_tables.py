@@ -491,6 +491,7 @@ def tables_of_deep(results: dict[str, Any]) -> dict[str, list[Row]]:
         "few small photos": deep_small,
         "all small photos": deep_small,
         "borders": deep_borders,
+        "embedders summary": deep_embedders,
         "leak": lambda rows: [["layer", *list(rows[0])[1:]], *[deep_row(row) for row in rows]],
         "time": lambda found: [list(found["photos"][0]), *map(deep_row, found["photos"])],
         "shortcut": lambda rows: [list(rows[0])[:-1], *[deep_row(row)[:-1] for row in rows]],
@@ -523,6 +524,16 @@ def deep_borders(rows: list[dict[str, Any]]) -> list[Row]:
                 ],
                 points(row["f_ahead"]) if "f_ahead" in row else "",
             ]
+            for row in rows
+        ],
+    ]
+
+
+def deep_embedders(rows: list[dict[str, Any]]) -> list[Row]:
+    return [
+        ["nodes", "accuracy", "perceptrons, from those of the children, less this"],
+        *[
+            [row["nodes"], share(row["accuracy"]), points(row["behind"]) if "behind" in row else ""]
             for row in rows
         ],
     ]
