@@ -9,7 +9,6 @@ import argparse
 import csv
 import inspect
 import io
-import json
 import os
 import re
 import sys
@@ -49,6 +48,7 @@ from ._files import (
     read_folder,
     read_groups,
     read_photos,
+    records,
     save_model,
     say,
 )
@@ -501,21 +501,19 @@ def _audit(options: argparse.Namespace) -> None:
         given = {"tree": data.tree, "unlabeled": options.unlabeled}
         transformer = _step("description", options, **given)
         table = transformer.fit_transform(data.images)
-    reports = {
-        "shortcuts": find_shortcuts(
-            table, data.y, transformer=transformer, images=data.images, context=options.context,
-            random_state=0,
-        )
-    }  # fmt: skip
-    if options.groups:
-        groups = read_groups(options.groups, data.ids)
+    shortcuts = find_shortcuts(
+        table, data.y, transformer=transformer, images=data.images, context=options.context,
+        random_state=0,
+    )  # fmt: skip
+    reports = {"shortcuts": shortcuts}
+    groups = read_groups(options.groups, data.ids) if options.groups else None
+    if groups is not None:
         reports["groups"] = group_report(data.y, model.classifier.predict(table), groups)
+    if options.model:
         reports["reliance"] = node_reliance(pipeline, data.images, data.y, groups, random_state=0)
-    result = {
-        name: json.loads(report.to_frame().reset_index().to_json(orient="records"))
-        for name, report in reports.items()
-    }
-    result["flagged"] = list(reports["shortcuts"].flagged)
+    result = {name: records(report.to_frame()) for name, report in reports.items()}
+    result["files"] = records(shortcuts.metadata.to_frame())
+    result["flagged"] = list(shortcuts.flagged)
     say(options, result, "\n\n".join(report.to_text() for report in reports.values()))
 
 
@@ -544,8 +542,7 @@ def _parts(options: argparse.Namespace) -> None:
     frame = report.to_frame()
     # a name alone does not tell a left hand from a right one
     frame.insert(0, "path", report.paths)
-    rows = json.loads(frame.reset_index().to_json(orient="records"))
-    say(options, rows, frame.set_index("path").to_string())
+    say(options, records(frame), frame.set_index("path").to_string())
 
 
 def _run_demo(options: argparse.Namespace) -> None:
