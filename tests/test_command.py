@@ -105,6 +105,13 @@ def test_fit_is_that_of_the_package(run, folder, tmp_path):
     assert str(folder).encode() not in path.read_bytes()
 
 
+def test_no_probability_is_written_as_certain_that_is_not(run, folder, model, monkeypatch):
+    proba = np.tile([0.997, 0.003], (N_PHOTOS, 1))
+    monkeypatch.setattr(HierarchicalMetricClassifier, "predict_proba", lambda self, X: proba)
+    lines = run("predict", model, folder, "--quiet").out.splitlines()
+    assert {line.split()[-1] for line in lines} == {">99%"}
+
+
 def test_predictions_as_table_csv_and_json(run, folder, model, tmp_path):
     text = run("predict", model, folder, "--quiet").out
     assert len(text.splitlines()) == N_PHOTOS

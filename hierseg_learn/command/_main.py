@@ -38,6 +38,7 @@ from ..report import write_explanations, write_report
 from ..segmentation import PartSheetDisplay, part_report
 from ..segmentation.registry import make_segmenter
 from ..utils import check_writable, written_whole
+from ..utils.numbers import percent
 from ._files import (
     PROGRAM,
     CommandError,
@@ -397,8 +398,8 @@ def _fit(options: argparse.Namespace) -> None:
     lines = [f"Held-out accuracy of every node on {len(train)} training photos:", "", tree, ""]
     if len(test):
         lines.append(
-            f"Of {len(test)} photos held out, {result['accuracy']:.1%} are classified correctly "
-            f"(mean over the classes: {result['balanced_accuracy']:.1%})."
+            f"Of {len(test)} photos held out, {percent(result['accuracy'], 1)} are classified "
+            f"correctly (mean over the classes: {percent(result['balanced_accuracy'], 1)})."
         )
     lines.append(f"The model is in {options.output}.")
     if options.report:
@@ -431,7 +432,8 @@ def _predict(options: argparse.Namespace) -> None:
     else:
         width = max(len(name) for name in names)
         text = "\n".join(
-            f"{row['photo']:<{width}}  {row['predicted']}  {row['probability']:.0%}" for row in rows
+            f"{row['photo']:<{width}}  {row['predicted']}  {percent(row['probability'])}"
+            for row in rows
         )
     say(options, rows, text, options.output)
 
