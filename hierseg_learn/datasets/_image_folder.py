@@ -30,7 +30,6 @@ from ._reading import (
     scan,
     shared_doc,
     stem_of,
-    usual_ending,
 )
 
 IMAGE_FOLDERS = ("images", "image", "imgs", "img", "photos", "JPEGImages")
@@ -458,6 +457,18 @@ def _place_of_split(folder: Path, split: str) -> Place | None:
         if (folder / (split + ending)).is_dir():
             return Place(split, own, folder / (split + ending))
     return Place(split, own, None)
+
+
+def usual_ending(photos: Sequence[str], masks: Sequence[str], endings: Sequence[str]) -> str:
+    """What the names of masks end with, of some endings; nothing where none fits."""
+    names = {name_of(stem_of(file)) for file in photos}
+    found = {name_of(stem_of(file)) for file in masks}
+    fits = {
+        ending: sum(name.endswith(ending) and name.removesuffix(ending) in names for name in found)
+        for ending in endings
+    }
+    best = max(fits, key=lambda ending: fits[ending])
+    return best if fits[best] else ""
 
 
 def recipe_of(pieces: list[list[Row]], parts: Parts, preset: dict[str, Any]) -> Any:

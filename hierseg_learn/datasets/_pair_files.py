@@ -11,7 +11,7 @@ from sklearn.utils import Bunch
 
 from ..images import ImageFiles
 from ..images.recipes import FileRecipe, ResizedRecipe
-from ._image_folder import MASK_ENDINGS, MASK_SUFFIXES, Row, recipe_of
+from ._image_folder import MASK_ENDINGS, MASK_SUFFIXES, Row, recipe_of, usual_ending
 from ._parts import find_parts
 from ._reading import (
     Collected,
@@ -22,7 +22,6 @@ from ._reading import (
     named,
     scan,
     stem_of,
-    usual_ending,
 )
 
 

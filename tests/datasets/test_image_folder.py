@@ -104,6 +104,23 @@ def test_split_of_a_table_keeps_the_codes(folder):
         load_image_folder(folder[0], labels="index.csv", split="val")
 
 
+@pytest.mark.parametrize("key", ["1", "1.jpg"])
+def test_a_row_of_a_table_is_about_one_photo(tmp_path, write, photo, ids, key):
+    for name in ("left/1", "right/1", "right/2"):
+        write(f"images/{name}.jpg", photo())
+        write(f"masks/{name}.png", ids())
+    table = tmp_path / "index.csv"
+    table.write_text(f"id,label\n{key},cat\n2,dog\n")
+    with pytest.raises(
+        ValueError, match=r"names '1.*', which fits several photos: 'left/1.*right/1"
+    ):
+        load_image_folder(tmp_path, labels="index.csv")
+    table.write_text(f"id,label\nleft/{key},cat\nright/{key},cow\n2,dog\n")
+    data = load_image_folder(tmp_path, labels="index.csv")
+    assert [data.target_names[code] for code in data.target] == ["cat", "cow", "dog"]
+    assert data.ids == ["left/1", "right/1", "right/2"]
+
+
 @pytest.mark.parametrize("form", ["table", "{}", "photos/{}.jpg", "/JPEGImages/{}.jpg m/{}.png"])
 def test_splits_tell_photos_of_one_name_apart(tmp_path, write, photo, ids, form):
     names = [f"{kind}/{name}" for kind in ("cat", "dog") for name in ("1", "v1.0_2", "3")]
