@@ -13,6 +13,7 @@ from pathlib import Path
 import joblib
 import numpy as np
 import pytest
+from numpy.testing import assert_array_equal
 from PIL import Image
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
@@ -20,6 +21,7 @@ from sklearn.pipeline import make_pipeline
 
 import hierseg_learn
 from hierseg_learn import HierarchicalMetricClassifier, SegmentTreeTransformer, command
+from hierseg_learn.audit import find_shortcuts, node_reliance
 from hierseg_learn.datasets import load_segmented_folder, make_portraits
 from hierseg_learn.table import open_table
 from hierseg_learn.transformer import _streams as streams
@@ -101,6 +103,13 @@ def test_fit_is_that_of_the_package(run, folder, tmp_path):
     assert stored[1].n_neighbors == 3
     assert stored[0].memory is None
     assert str(folder).encode() not in path.read_bytes()
+
+
+def test_no_probability_is_written_as_certain_that_is_not(run, folder, model, monkeypatch):
+    proba = np.tile([0.997, 0.003], (N_PHOTOS, 1))
+    monkeypatch.setattr(HierarchicalMetricClassifier, "predict_proba", lambda self, X: proba)
+    lines = run("predict", model, folder, "--quiet").out.splitlines()
+    assert {line.split()[-1] for line in lines} == {">99%"}
 
 
 def test_predictions_as_table_csv_and_json(run, folder, model, tmp_path):
@@ -437,8 +446,34 @@ def test_audit(run, folder, model, tmp_path):
     )  # fmt: skip
     assert found["flagged"] == [path for path in found["flagged"] if "hair" in path] != []
     assert {"shortcuts", "groups", "reliance"} <= found.keys()
+    with table.open("a") as stream:
+        stream.write("\np00,other")
+    given = ["audit", folder, *FAST, "--model", model, "--groups", table]
+    assert "gives the photo 'p00' two groups" in run(*given, code=1).err
     text = run("audit", folder, *FAST).out
     assert "portrait/person/head/hair" in text or "hair" in text
+
+
+def test_audit_in_json_has_the_numbers_of_the_reports(run, folder, model):
+    given = ["audit", folder, "--context", "hair", *FAST, "--model", model]
+    found = json.loads(run(*given, "--json").out)
+    data = load_segmented_folder(folder)
+    y = np.array(data.target_names)[data.target]
+    pipeline = sio.load(model, trusted=trusted_types())
+    shortcuts = find_shortcuts(
+        data.images, y, transformer=pipeline[0], context="hair", random_state=0
+    )
+    # without groups, too, the use of the nodes is measured
+    reports = {
+        "shortcuts": shortcuts,
+        "files": shortcuts.metadata,
+        "reliance": node_reliance(pipeline, data.images, y, random_state=0),
+    }
+    for name, report in reports.items():
+        frame = report.to_frame().reset_index()
+        numbers = frame.select_dtypes(float)
+        shown = [[row[column] for column in numbers] for row in found[name]]
+        assert_array_equal(np.array(shown, dtype=float), numbers)
 
 
 def test_contact_sheet(run, folder, classes, tmp_path):

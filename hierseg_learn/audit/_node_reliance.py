@@ -265,9 +265,12 @@ class NodeReliance(AuditReport):
 
     def tables(self) -> list[Table]:
         """Table of all nodes, with changes of the accuracy in percentage points."""
-        heads = ["points of accuracy", "overall", "within cells", "excess", "±", "worst cell"]
+        heads = ["points of accuracy", "overall", "within cells", "excess", "±"]
+        # no change, as the columns beside it are
+        heads.append("excess in worst cell")
         heads += [f"group {group}" for group in self.groups] if self.has_groups else []
-        heads += ["ablated: overall", "worst cell"] if self.ablated_hits is not None else []
+        if self.ablated_hits is not None:
+            heads += ["ablated: overall", "ablated: worst cell"]
         rows = []
         for i in self._top_down():
             node = self.nodes[i]

@@ -174,11 +174,12 @@ class ShortcutReport(AuditReport):
         frame : DataFrame
             The index is the path. `solo_accuracy` and `chance` are the cross-validated balanced
             accuracy of the node alone, and that of guessing. `evidence` is the kind by which the
-            node was tested (the stronger of several; empty if none), `value` the measured value:
-            the solo accuracy for "context", the mean drop of the correlations with the others for
-            "unlabeled", the drop of the solo accuracy for "unbiased", with a 95% interval `low`,
-            `high`. `expected` is the value of a node that is no shortcut, a node is flagged above
-            `threshold`, `z` is the distance from `expected` in standard deviations of chance, and
+            node was tested (of several the one that flags it, or else the stronger; empty if none),
+            `value` the measured value: the solo accuracy for "context", the mean drop of the
+            correlations with the others for "unlabeled", the drop of the solo accuracy for
+            "unbiased", with a 95% interval `low`, `high`. `expected` is the value of a node that is
+            no shortcut, a node is flagged above `threshold`, `z` is the distance from `expected` in
+            standard deviations of chance, and
             `p_value` the probability that any tested node reaches the value by chance.
             `result` is "flagged", "not flagged" (also for an inner node with a flagged part), "one
             of two" (one of them is spurious, unknown which), "candidate" (predicts the class, not
@@ -262,12 +263,21 @@ class ShortcutReport(AuditReport):
         return dict(zip(self.tree.paths, node_labels(self.tree)))
 
     def _by(self) -> np.ndarray:
-        """Position of the evidence with the largest z, -1 where a node was not tested."""
+        """Position of the evidence that flags a node, or else of that with the largest z.
+
+        -1 where a node was not tested.
+        """
         by = np.full(self.tree.n_nodes, -1)
-        best = np.full(self.tree.n_nodes, -np.inf)
+        best = np.full((self.tree.n_nodes, 2), -np.inf)
         for k, found in enumerate(self.evidence):
-            better = found.is_tested & (np.nan_to_num(found.z, nan=-np.inf) > best)
-            by[better], best[better] = k, found.z[better]
+            # the figures of a flagged node are those it is flagged for
+            flags = self.is_flagged & found.is_flagged(self.alpha / len(self.evidence))
+            rank = np.column_stack([flags, np.nan_to_num(found.z, nan=-np.inf)])
+            ties = rank[:, 0] == best[:, 0]
+            better = found.is_tested & (
+                (rank[:, 0] > best[:, 0]) | (ties & (rank[:, 1] > best[:, 1]))
+            )
+            by[better], best[better] = k, rank[better]
         return by
 
     def _order(self) -> list[int]:

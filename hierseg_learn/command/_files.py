@@ -9,7 +9,7 @@ import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zipfile import ZIP_DEFLATED, BadZipFile, ZipFile
 
 import numpy as np
@@ -27,6 +27,9 @@ from ..datasets import (
 )
 from ..fitted import FittedModel
 from ..utils import check_writable, trusted_types, written_whole
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 PROGRAM = "hierseg-learn"
 # how photos are read, stored in a file of its own within that of the model
@@ -288,7 +291,10 @@ def read_groups(path: str, ids: Sequence[str]) -> list[str]:
         rows = list(csv.DictReader(stream))
     if not rows or not {"id", "group"} <= rows[0].keys():
         raise CommandError(f"--groups {path!r} must be a table with columns id and group.")
-    known = {row["id"]: row["group"] for row in rows}
+    known: dict[str, str] = {}
+    for row in rows:
+        if known.setdefault(row["id"], row["group"]) != row["group"]:
+            raise CommandError(f"--groups {path!r} gives the photo {row['id']!r} two groups.")
     missing = [name for name in ids if name not in known]
     if missing:
         raise CommandError(
@@ -300,6 +306,12 @@ def read_groups(path: str, ids: Sequence[str]) -> list[str]:
 def plain(values: Any) -> list:
     """Values as JSON knows them; NaN becomes None."""
     return [None if value != value else value for value in np.asarray(values).tolist()]
+
+
+def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows of a DataFrame as JSON knows them, with all digits: pandas would round p-values to 0."""
+    rows = frame.reset_index().to_dict("records")
+    return [{name: plain([value])[0] for name, value in row.items()} for row in rows]
 
 
 def say(options: argparse.Namespace, result: Any, text: str, path: str | None = None) -> None:

@@ -9,7 +9,6 @@ import argparse
 import csv
 import inspect
 import io
-import json
 import os
 import re
 import sys
@@ -39,6 +38,7 @@ from ..report import write_explanations, write_report
 from ..segmentation import PartSheetDisplay, part_report
 from ..segmentation.registry import make_segmenter
 from ..utils import check_writable, written_whole
+from ..utils.numbers import percent
 from ._files import (
     PROGRAM,
     CommandError,
@@ -49,6 +49,7 @@ from ._files import (
     read_folder,
     read_groups,
     read_photos,
+    records,
     save_model,
     say,
 )
@@ -397,8 +398,8 @@ def _fit(options: argparse.Namespace) -> None:
     lines = [f"Held-out accuracy of every node on {len(train)} training photos:", "", tree, ""]
     if len(test):
         lines.append(
-            f"Of {len(test)} photos held out, {result['accuracy']:.1%} are classified correctly "
-            f"(mean over the classes: {result['balanced_accuracy']:.1%})."
+            f"Of {len(test)} photos held out, {percent(result['accuracy'], 1)} are classified "
+            f"correctly (mean over the classes: {percent(result['balanced_accuracy'], 1)})."
         )
     lines.append(f"The model is in {options.output}.")
     if options.report:
@@ -431,7 +432,8 @@ def _predict(options: argparse.Namespace) -> None:
     else:
         width = max(len(name) for name in names)
         text = "\n".join(
-            f"{row['photo']:<{width}}  {row['predicted']}  {row['probability']:.0%}" for row in rows
+            f"{row['photo']:<{width}}  {row['predicted']}  {percent(row['probability'])}"
+            for row in rows
         )
     say(options, rows, text, options.output)
 
@@ -501,21 +503,19 @@ def _audit(options: argparse.Namespace) -> None:
         given = {"tree": data.tree, "unlabeled": options.unlabeled}
         transformer = _step("description", options, **given)
         table = transformer.fit_transform(data.images)
-    reports = {
-        "shortcuts": find_shortcuts(
-            table, data.y, transformer=transformer, images=data.images, context=options.context,
-            random_state=0,
-        )
-    }  # fmt: skip
-    if options.groups:
-        groups = read_groups(options.groups, data.ids)
+    shortcuts = find_shortcuts(
+        table, data.y, transformer=transformer, images=data.images, context=options.context,
+        random_state=0,
+    )  # fmt: skip
+    reports = {"shortcuts": shortcuts}
+    groups = read_groups(options.groups, data.ids) if options.groups else None
+    if groups is not None:
         reports["groups"] = group_report(data.y, model.classifier.predict(table), groups)
+    if options.model:
         reports["reliance"] = node_reliance(pipeline, data.images, data.y, groups, random_state=0)
-    result = {
-        name: json.loads(report.to_frame().reset_index().to_json(orient="records"))
-        for name, report in reports.items()
-    }
-    result["flagged"] = list(reports["shortcuts"].flagged)
+    result = {name: records(report.to_frame()) for name, report in reports.items()}
+    result["files"] = records(shortcuts.metadata.to_frame())
+    result["flagged"] = list(shortcuts.flagged)
     say(options, result, "\n\n".join(report.to_text() for report in reports.values()))
 
 
@@ -544,8 +544,7 @@ def _parts(options: argparse.Namespace) -> None:
     frame = report.to_frame()
     # a name alone does not tell a left hand from a right one
     frame.insert(0, "path", report.paths)
-    rows = json.loads(frame.reset_index().to_json(orient="records"))
-    say(options, rows, frame.set_index("path").to_string())
+    say(options, records(frame), frame.set_index("path").to_string())
 
 
 def _run_demo(options: argparse.Namespace) -> None:

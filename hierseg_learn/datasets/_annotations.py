@@ -63,11 +63,19 @@ class PhotoIndex:
             self._by_name.setdefault(name_of(file), []).append(file)
 
     def find(self, name: str, said_by: str) -> str | None:
-        """Photo of a name, as a path or as its last part; None if there is none."""
+        """Photo of a path, which may begin further up or further down; None if there is none.
+
+        Where both have folders, these count: photos in two folders may have one name, and one of
+        them may be missing.
+        """
         path = check_inside(name, said_by)
         if path in self._known:
             return path
-        found = self._by_name.get(name_of(path), [])
+        found = [
+            file
+            for file in self._by_name.get(name_of(path), [])
+            if f"/{file}".endswith(f"/{path}") or path.endswith(f"/{file}")
+        ]
         if len(found) > 1:
             raise ValueError(
                 f"{said_by} names {name!r}, which fits several photos: {named(found)}."
@@ -193,7 +201,7 @@ def load_annotations(
         JSON; or the ``.xml`` file that CVAT exports as "CVAT for images 1.1".
     images : str, path-like or None, default=None
         The folder of the photos; None stands for that of the annotations. Photos are found by their
-        path below it, or by their name alone.
+        path below it, which may begin further up or down, or by their name alone.
     format : {"auto", "labelme", "label_studio", "cvat"}, default="auto"
         The tool; by default what the file looks like.
     part_names : list of str or None, default=None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,7 +14,7 @@ from sklearn.utils import Bunch
 from sklearn.utils._param_validation import StrOptions, validate_params
 
 from ..images.recipes import AdeCodes, ColorRecipe, FileRecipe, PartFilesRecipe
-from ._parts import LAYOUTS, Parts, find_parts
+from ._parts import LAYOUTS, Parts, find_parts, named_by, names_in_split
 from ._reading import (
     COMMON_CONSTRAINTS,
     SUFFIXES,
@@ -27,11 +27,9 @@ from ._reading import (
     name_of,
     named,
     pair,
-    read_text,
     scan,
     shared_doc,
     stem_of,
-    usual_ending,
 )
 
 IMAGE_FOLDERS = ("images", "image", "imgs", "img", "photos", "JPEGImages")
@@ -203,7 +201,7 @@ def load_image_folder(
         preset,
         image_suffix or preset.get("image_suffix", ""),
         mask_suffix or preset.get("mask_suffix"),
-        _wanted(folder, preset, places, reading),
+        names_in_split(folder, preset, places, reading),
         given=images is not None or masks is not None,
     )
     if one_per_part:
@@ -266,9 +264,10 @@ class Search:
         """Photos of a place, from their path without suffix."""
         files = self.scan(place.images) if files is None else files
         found: dict[str, str] = {}
+        wanted = self._wanted_of(map(stem_of, files))
         for file in files:
             stem = stem_of(file)
-            if not stem.endswith(self.image_suffix) or not self._is_wanted(stem):
+            if not stem.endswith(self.image_suffix) or stem not in wanted:
                 continue
             key = stem.removesuffix(self.image_suffix)
             if key in found:
@@ -333,10 +332,10 @@ class Search:
             [file for file in others if not self._is_aside(file)],
         )
         keys = {
-            file: stem.removesuffix(ending)
-            for file, stem in stems.items()
-            if stem.endswith(ending) and self._is_wanted(stem.removesuffix(ending))
+            file: stem.removesuffix(ending) for file, stem in stems.items() if stem.endswith(ending)
         }
+        wanted = self._wanted_of(keys.values())
+        keys = {file: key for file, key in keys.items() if key in wanted}
         if not any(key in photos for key in keys.values()):
             by_name: dict[str, list[str]] = {}
             for key in photos:
@@ -368,8 +367,9 @@ class Search:
         ignored = self.preset.get("ignored")
         return file.endswith(".npy") or bool(ignored and ignored in file)
 
-    def _is_wanted(self, stem: str) -> bool:
-        return self.wanted is None or bool({stem, name_of(stem)} & self.wanted)
+    def _wanted_of(self, stems: Iterable[str]) -> set[str]:
+        """Those of some paths without suffix that are in the split."""
+        return set(stems) if self.wanted is None else named_by(self.wanted, stems)
 
 
 def _places(
@@ -459,43 +459,16 @@ def _place_of_split(folder: Path, split: str) -> Place | None:
     return Place(split, own, None)
 
 
-def _wanted(
-    folder: Path, preset: dict[str, Any], places: list[Place], reading: Reading
-) -> set[str] | None:
-    """Names of the photos of a split that has no folder of its own; None for all photos."""
-    split = reading.split
-    if split is None and "all" not in preset:
-        return None
-    known = [place.split for place in places]
-    if split is not None and None not in known:
-        if split not in known:
-            raise ValueError(f"split={split!r} has no folder; there are the splits {known}.")
-        return None
-    name = split or preset["all"]
-    base = places[0].images.parent
-    for file in (
-        folder / f"{name}.txt",
-        base / f"{name}.txt",
-        base / "ImageSets" / "Segmentation" / f"{name}.txt",
-    ):
-        if file.is_file():
-            lines = [line.split() for line in read_text(file).splitlines()]
-            return {name_of(stem_of(line[0])) for line in lines if line}
-    if split is None:
-        return None
-    table = reading.table(folder)
-    if table is None or not table.splits:
-        raise ValueError(
-            f"split={split!r} is not there: {str(folder)!r} has no folder of this name, no list "
-            f"{split}.txt, and labels= no table with a column 'split'."
-        )
-    wanted = {name_of(stem_of(key)) for key, value in table.splits.items() if value == split}
-    if not wanted:
-        raise ValueError(
-            f"split={split!r} has no photo; {table.file.name} has the splits "
-            f"{sorted(set(table.splits.values()))}."
-        )
-    return wanted
+def usual_ending(photos: Sequence[str], masks: Sequence[str], endings: Sequence[str]) -> str:
+    """What the names of masks end with, of some endings; nothing where none fits."""
+    names = {name_of(stem_of(file)) for file in photos}
+    found = {name_of(stem_of(file)) for file in masks}
+    fits = {
+        ending: sum(name.endswith(ending) and name.removesuffix(ending) in names for name in found)
+        for ending in endings
+    }
+    best = max(fits, key=lambda ending: fits[ending])
+    return best if fits[best] else ""
 
 
 def recipe_of(pieces: list[list[Row]], parts: Parts, preset: dict[str, Any]) -> Any:

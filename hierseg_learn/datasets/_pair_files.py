@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from sklearn.utils import Bunch
 
 from ..images import ImageFiles
 from ..images.recipes import FileRecipe, ResizedRecipe
-from ._image_folder import MASK_ENDINGS, MASK_SUFFIXES, Row, recipe_of
+from ._image_folder import MASK_ENDINGS, MASK_SUFFIXES, Row, recipe_of, usual_ending
 from ._parts import find_parts
 from ._reading import (
     Collected,
@@ -22,7 +22,6 @@ from ._reading import (
     named,
     scan,
     stem_of,
-    usual_ending,
 )
 
 
@@ -78,7 +77,7 @@ def pair_files(
         stem = stem_of(file)
         if stem.endswith(ending):
             by_name.setdefault(name_of(stem.removesuffix(ending)), []).append(file)
-    fits = {file: by_name.get(name_of(stem_of(file)), []) for file in files}
+    fits = _nearest_paths(files, by_name, ending)
     alone = [file for file, known in fits.items() if not known]
     if alone and (unmatched == "raise" or len(alone) == len(fits)):
         raise ValueError(
@@ -92,6 +91,15 @@ def pair_files(
                 f"masks={str(folder)!r} holds several masks for the photo {file!r}: "
                 f"{named(known)}; expected one."
             )
+    owners: dict[str, str] = {}
+    for file, known in fits.items():
+        for mask in known:
+            other = owners.setdefault(mask, file)
+            if os.path.realpath(other) != os.path.realpath(file):
+                raise ValueError(
+                    f"masks={str(folder)!r} holds one mask, {mask!r}, for the photos {other!r} and "
+                    f"{file!r}; expected one for each, in folders named as those of the photos."
+                )
     places = dict.fromkeys([folder, *(Path(file).parent for file in files)])
     parts = find_parts(folder.parent, list(places), {}, None, None)
     lacking = {file: [f"{Path(file).stem}{ending}.png"] for file in alone}
@@ -113,3 +121,31 @@ def pair_files(
             left_out=LeftOut(),
         )
     )
+
+
+def _nearest_paths(
+    files: Sequence[str], by_name: Mapping[str, list[str]], ending: str
+) -> dict[str, list[str]]:
+    """Masks of every photo: of those that have its name, the ones in the most similar folders.
+
+    Where several photos have one name, a mask belongs to the one in the most similar folders:
+    otherwise the photo of a missing mask would get that of another.
+    """
+    common: dict[str, dict[str, int]] = {}
+    for file in files:
+        path = Path(os.path.abspath(file)).as_posix()
+        own = stem_of(path).split("/")[::-1]
+        common[file] = {}
+        for mask in by_name.get(own[0], []):
+            steps = stem_of(mask).removesuffix(ending).split("/")[::-1]
+            same = [a == b for a, b in zip(own, steps)]
+            common[file][mask] = [*same, False].index(False)
+    best: dict[str, int] = {}
+    for found in common.values():
+        for mask, n_steps in found.items():
+            best[mask] = max(best.get(mask, 0), n_steps)
+    fits = {}
+    for file, found in common.items():
+        most = max(found.values(), default=0)
+        fits[file] = [mask for mask, n in found.items() if n == most == best[mask]]
+    return fits

@@ -1,15 +1,15 @@
-"""Names of parts, as lists, colors, files and public data sets give them, and their tree."""
+"""What lists in a data set name: its parts, with their colors and tree, and photos of a split."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ..images.recipes import Codes
-from ._reading import check_parts, named, read_table, read_text, scan
+from ._reading import Reading, check_parts, named, read_table, read_text, scan, stem_of
 
 LAYOUTS: dict[str, dict[str, Any]] = json.loads(
     (Path(__file__).parent / "layouts.json").read_text(encoding="utf-8")
@@ -149,3 +149,70 @@ def _leaves(tree: Mapping[str, Any]) -> dict[int, str]:
     for name, value in tree.items():
         found.update(_leaves(value) if isinstance(value, Mapping) else {value: name})
     return dict(sorted(found.items()))
+
+
+def names_in_split(
+    folder: Path, preset: dict[str, Any], places: Sequence[Any], reading: Reading
+) -> set[str] | None:
+    """Names in the list of a split that has no folder of its own; None for all photos."""
+    split = reading.split
+    if split is None and "all" not in preset:
+        return None
+    known = [place.split for place in places]
+    if split is not None and None not in known:
+        if split not in known:
+            raise ValueError(f"split={split!r} has no folder; there are the splits {known}.")
+        return None
+    name = split or preset["all"]
+    base = places[0].images.parent
+    for file in (
+        folder / f"{name}.txt",
+        base / f"{name}.txt",
+        base / "ImageSets" / "Segmentation" / f"{name}.txt",
+    ):
+        if file.is_file():
+            lines = [line.split() for line in read_text(file).splitlines()]
+            return {line[0] for line in lines if line}
+    if split is None:
+        return None
+    table = reading.table(folder)
+    if table is None or not table.splits:
+        raise ValueError(
+            f"split={split!r} is not there: {str(folder)!r} has no folder of this name, no list "
+            f"{split}.txt, and labels= no table with a column 'split'."
+        )
+    wanted = {key for key, value in table.splits.items() if value == split}
+    if not wanted:
+        raise ValueError(
+            f"split={split!r} has no photo; {table.file.name} has the splits "
+            f"{sorted(set(table.splits.values()))}."
+        )
+    return wanted
+
+
+def tails(path: str) -> list[str]:
+    """A path, and what is left of it below its first folder, its second one, and so on."""
+    names = path.split("/")
+    return ["/".join(names[k:]) for k in range(len(names))]
+
+
+def named_by(listed: Iterable[str], stems: Iterable[str]) -> set[str]:
+    """Paths without suffix that a list names, whose paths may begin further up or further down.
+
+    A last name alone names all photos that have it; where a list has folders, they count: photos
+    of two classes may have one name.
+    """
+    known, ends = set(stems), {}
+    for stem in known:
+        for tail in tails(stem):
+            ends.setdefault(tail, set()).add(stem)
+    found: set[str] = set()
+    for name in listed:
+        for path in (name, stem_of(name)):
+            here = {path} & known or ends.get(path, set())
+            # the list begins above the folder of the photos
+            here = here or next(({tail} for tail in tails(path) if tail in known), set())
+            if here:
+                found |= here
+                break
+    return found

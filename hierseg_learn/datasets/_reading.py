@@ -284,12 +284,10 @@ class Table:
         return the_only_one
 
 
-def look_up(known: Mapping[str, Any], file: str) -> Any:
-    """Value of a photo under its path or name, with or without suffix; None if there is none."""
-    for key in (file, stem_of(file), name_of(file), stem_of(name_of(file))):
-        if key in known:
-            return known[key]
-    return None
+def key_of(known: Mapping[str, Any], file: str) -> str | None:
+    """Path or name of a photo, with or without suffix, as a mapping has it; None if it does not."""
+    keys = (file, stem_of(file), name_of(file), stem_of(name_of(file)))
+    return next((key for key in keys if key in known), None)
 
 
 def is_table_path(labels: Any) -> bool:
@@ -309,9 +307,18 @@ def classes_of(
         labels, column = labels
     if is_table_path(labels):
         table = Table(labels, folder, column)
-        return [look_up(table.labels, file) for file in files], sorted(set(table.labels.values()))
+        users: dict[str, str] = {}
+        for file in files:
+            key = key_of(table.labels, file)
+            if key is not None and (other := users.setdefault(key, file)) != file:
+                raise ValueError(
+                    f"{table.file.name} names {key!r}, which fits several photos: {other!r} and "
+                    f"{file!r}; expected a row for each, with its path."
+                )
+        found = {file: table.labels[key] for key, file in users.items()}
+        return [found.get(file) for file in files], sorted(set(table.labels.values()))
     if isinstance(labels, Mapping):
-        found = [look_up(labels, file) for file in files]
+        found = [labels.get(key_of(labels, file)) for file in files]
     elif isinstance(labels, (str, re.Pattern)):
         try:
             matches = [re.search(labels, file) for file in files]
@@ -638,18 +645,6 @@ def _without(tree: Any, ids: set[int]) -> Any:
         if (rest or rest == 0) and not (isinstance(rest, int) and rest in ids):
             kept[name] = rest
     return kept
-
-
-def usual_ending(photos: Sequence[str], masks: Sequence[str], endings: Sequence[str]) -> str:
-    """What the names of masks end with, of some endings; nothing where none fits."""
-    names = {name_of(stem_of(file)) for file in photos}
-    found = {name_of(stem_of(file)) for file in masks}
-    fits = {
-        ending: sum(name.endswith(ending) and name.removesuffix(ending) in names for name in found)
-        for ending in endings
-    }
-    best = max(fits, key=lambda ending: fits[ending])
-    return best if fits[best] else ""
 
 
 def pair(

@@ -17,6 +17,7 @@ from hierseg_learn.fitted import model
 from hierseg_learn.metrics.canonical import canonical_order
 from hierseg_learn.transformer.part_editor import PartEditor
 from hierseg_learn.tree import SegmentTree
+from hierseg_learn.utils.numbers import points
 from tests.audit.conftest import SHORTCUT
 
 
@@ -341,3 +342,20 @@ def test_standard_error_is_that_of_audits_of_other_photos(biased, fitted):
     ratio = np.mean(errors, axis=0) / np.std(excess, axis=0, ddof=1)
     assert (ratio > 0.6).all()
     assert (ratio < 2).all()
+
+
+def test_columns_of_the_table_are_named_as_those_of_the_frame(reliance):
+    ((_, heads, rows),) = reliance.tables()
+    frame = reliance.to_frame().set_index(["scope", "node"])
+    columns = {
+        "overall": ("overall", "drop"),
+        "excess": ("overall", "excess"),
+        "excess in worst cell": ("worst", "excess"),
+        "ablated: overall": ("overall", "drop_ablated"),
+        "ablated: worst cell": ("worst", "drop_ablated"),
+    }
+    for row in rows:
+        node = reliance.tree.paths[reliance.tree.index(row[0].strip())]
+        for head, (scope, name) in columns.items():
+            expected = points(-frame.loc[(scope, node), name])
+            assert row[heads.index(head)] == expected, (node, head)

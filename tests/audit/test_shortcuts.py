@@ -1,6 +1,7 @@
 """The finder: right where there is something to find, quiet where there is not."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,8 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.metrics import balanced_accuracy_score
 
 from hierseg_learn import SegmentTreeTransformer
-from hierseg_learn.audit import find_shortcuts
+from hierseg_learn.audit import Evidence, ShortcutReport, find_shortcuts
+from hierseg_learn.tree import SegmentTree
 from tests.audit.conftest import SHORTCUT as BACKGROUND
 from tests.audit.toys import NODES, SHORTCUT, toy_table
 from tests.tables import named_table
@@ -247,3 +249,31 @@ def test_a_node_that_a_whole_fold_lacks():
     X.loc[~present, [name for name in X if name.startswith("photo/sky|d_")]] = 0.0
     for seed in range(5):
         assert find_shortcuts(X, y, cv=8, n_permutations=20, random_state=seed).flagged == ()
+
+
+@pytest.mark.parametrize("is_general", [True, False])
+@pytest.mark.parametrize("turned", [True, False])
+def test_figures_of_a_flagged_node_are_those_it_is_flagged_for(is_general, turned):
+    # the other kind has the larger z, and flags nothing: photos of another kind, or a skewed chance
+    evidence = []
+    for kind, value, z, p_value in (("unlabeled", 0.1, 9.0, 0.02), ("context", 0.9, 5.0, 1e-5)):
+        found = Evidence.empty(kind, 3)
+        found.value[1], found.z[1], found.p_value[1] = value, z, p_value
+        evidence.append(found)
+    if is_general:
+        evidence[0].p_value[1] = 1e-9
+        evidence[0] = replace(evidence[0], is_general=True)
+    report = ShortcutReport(
+        SegmentTree.from_nested({"photo": {"sky": 0, "boat": 1}}),
+        solo_accuracy=np.full(3, 0.9),
+        chance=np.full(3, 0.5),
+        solo_p_value=np.zeros(3),
+        evidence=tuple(evidence[::-1] if turned else evidence),
+        is_flagged=np.array([False, True, False]),
+        alpha=0.001,
+        n_rows=100,
+    )
+    row = report.to_frame().loc[report.tree.paths[1]]
+    assert row[["evidence", "value", "z", "p_value", "result"]].tolist() == [
+        "context", 0.9, 5.0, 1e-5, "flagged",
+    ]  # fmt: skip

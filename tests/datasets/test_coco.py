@@ -165,6 +165,22 @@ def test_crowds(coco):
     assert data.left_out == {"regions of a crowd": ["000000000001.jpg: cat"]}
 
 
+def test_a_photo_that_is_missing_is_not_one_of_the_same_name(tmp_path, coco, write, photo):
+    file = coco([annotation(1, [ring(2, 3, 5, 9)]), annotation(2, [ring(1, 1, 8, 8)], image=2)])
+    content = json.loads(file.read_text())
+    names = ["cat/1.jpg", "photos/dog/2.jpg"]  # the second begins above the folder
+    size = {"height": HEIGHT, "width": WIDTH}
+    content["images"] = [{"id": k, "file_name": n, **size} for k, n in enumerate(names, start=1)]
+    file.write_text(json.dumps(content))
+    for name in ("dog/1", "dog/2", "cat/2"):
+        write(f"val2017/{name}.jpg", photo(HEIGHT, WIDTH))
+    with pytest.raises(FileNotFoundError, match=r"1 of 2 annotated photos are not in .*cat/1\.jpg"):
+        load_coco(file)
+    data = load_coco(file, unmatched="drop")
+    assert data.ids == ["dog/2"]
+    assert_array_equal(data.images[0].mask, 17 * box(1, 1, 8, 8))
+
+
 def test_what_is_left_out(coco, write, photo):
     file = coco(
         [

@@ -3,6 +3,7 @@
 import os
 import pickle
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from numpy.testing import assert_array_equal
 from PIL import Image
 
 from hierseg_learn import SegmentTreeTransformer
-from hierseg_learn.datasets import load_image_folder
+from hierseg_learn.datasets import load_image_folder, pair_files
 from hierseg_learn.tree import SegmentTree
 
 LEVELS = 0, 128, 255
@@ -101,6 +102,79 @@ def test_split_of_a_table_keeps_the_codes(folder):
     assert (data.target_names, data.target.tolist()) == (["x", "y", "z"], [2])
     with pytest.raises(ValueError, match=r"split='val' has no photo; index.csv has .*'test', 'tr"):
         load_image_folder(folder[0], labels="index.csv", split="val")
+
+
+@pytest.mark.parametrize("key", ["1", "1.jpg"])
+def test_a_row_of_a_table_is_about_one_photo(tmp_path, write, photo, ids, key):
+    for name in ("left/1", "right/1", "right/2"):
+        write(f"images/{name}.jpg", photo())
+        write(f"masks/{name}.png", ids())
+    table = tmp_path / "index.csv"
+    table.write_text(f"id,label\n{key},cat\n2,dog\n")
+    with pytest.raises(
+        ValueError, match=r"names '1.*', which fits several photos: 'left/1.*right/1"
+    ):
+        load_image_folder(tmp_path, labels="index.csv")
+    table.write_text(f"id,label\nleft/{key},cat\nright/{key},cow\n2,dog\n")
+    data = load_image_folder(tmp_path, labels="index.csv")
+    assert [data.target_names[code] for code in data.target] == ["cat", "cow", "dog"]
+    assert data.ids == ["left/1", "right/1", "right/2"]
+
+
+@pytest.mark.parametrize("form", ["table", "{}", "photos/{}.jpg", "/JPEGImages/{}.jpg m/{}.png"])
+def test_splits_tell_photos_of_one_name_apart(tmp_path, write, photo, ids, form):
+    names = [f"{kind}/{name}" for kind in ("cat", "dog") for name in ("1", "v1.0_2", "3")]
+    for name in names:
+        write(f"images/{name}.jpg", photo())
+        write(f"masks/{name}.png", ids())
+    splits = {"train": [*names[:2], names[5]], "test": names[2:5]}
+    rows = [f"{name}.jpg,{name[:3]},{split}" for split, own in splits.items() for name in own]
+    (tmp_path / "index.csv").write_text("\n".join(["id,label,split", *rows]))
+    for split, own in splits.items():
+        if form != "table":
+            (tmp_path / f"{split}.txt").write_text("\n".join(form.format(n, n) for n in own))
+        data = load_image_folder(
+            tmp_path, split=split, labels="index.csv" if form == "table" else None
+        )
+        assert sorted(data.ids) == sorted(own)
+        assert [data.target_names[code] for code in data.target] == [n[:3] for n in data.ids]
+
+
+def test_a_list_of_last_names_names_all_photos_that_have_them(folder):
+    path, _ = folder
+    (path / "train.txt").write_text("a\ndog/c.jpg\n")
+    assert load_image_folder(path, split="train").ids == ["cat/a", "dog/c"]
+
+
+@pytest.fixture
+def same_names(tmp_path, write, photo, ids):
+    """Photos of two classes that have the same names, masks in folders of these classes."""
+    names = [f"{kind}/{name}" for kind in ("cat", "dog") for name in ("1", "2")]
+    for name in names:
+        write(f"masks/{name}_mask.png", ids())
+    return [str(write(f"photos/{name}.png", photo())) for name in names], tmp_path / "masks"
+
+
+@pytest.mark.parametrize("order", [slice(None), slice(None, None, -1), slice(1, None, 2)])
+def test_single_photos_of_one_name_have_their_own_masks(same_names, order):
+    files, masks = same_names
+    files = files[order]
+    wanted = [file.replace("/photos/", "/masks/").replace(".png", "_mask.png") for file in files]
+    assert pair_files(files, masks).mask_filenames == wanted
+
+
+def test_a_missing_mask_is_not_that_of_a_photo_of_the_same_name(same_names, write, ids):
+    files, masks = same_names
+    (masks / "dog" / "1_mask.png").unlink()
+    with pytest.raises(ValueError, match=r"holds no mask for 1 of 4 photos: .*dog/1.png"):
+        pair_files(files, masks)
+    data = pair_files(files, masks, unmatched="keep")
+    assert data.mask_filenames[2] == f"{masks}/1_mask.png"  # not there, which reading it says
+    shutil.rmtree(masks)
+    for name in ("1", "2"):
+        write(f"masks/{name}.png", ids())
+    with pytest.raises(ValueError, match=r"one mask, '1.png', for the photos .*cat/1.*dog/1"):
+        pair_files(files, masks)
 
 
 @pytest.mark.parametrize(
