@@ -12,7 +12,7 @@ from sklearn.utils import Bunch
 from ..images import ImageFiles
 from ..images.recipes import FileRecipe, ResizedRecipe
 from ._image_folder import MASK_ENDINGS, MASK_SUFFIXES, Row, recipe_of, usual_ending
-from ._parts import find_parts
+from ._parts import find_parts, tails
 from ._reading import (
     Collected,
     LeftOut,
@@ -131,21 +131,22 @@ def _nearest_paths(
     Where several photos have one name, a mask belongs to the one in the most similar folders:
     otherwise the photo of a missing mask would get that of another.
     """
-    common: dict[str, dict[str, int]] = {}
-    for file in files:
-        path = Path(os.path.abspath(file)).as_posix()
-        own = stem_of(path).split("/")[::-1]
-        common[file] = {}
-        for mask in by_name.get(own[0], []):
-            steps = stem_of(mask).removesuffix(ending).split("/")[::-1]
-            same = [a == b for a, b in zip(own, steps)]
-            common[file][mask] = [*same, False].index(False)
-    best: dict[str, int] = {}
-    for found in common.values():
-        for mask, n_steps in found.items():
-            best[mask] = max(best.get(mask, 0), n_steps)
+    photos = {file: _ends(Path(os.path.abspath(file)).as_posix(), "") for file in files}
+    names = {ends[0] for ends in photos.values()}
+    masks = {mask: _ends(mask, ending) for name in names for mask in by_name.get(name, [])}
+    of_photos = {end for ends in photos.values() for end in ends}
+    # by the most that a mask has in common with any photo
+    nearest: dict[str, list[str]] = {}
+    for mask, ends in masks.items():
+        nearest.setdefault([end for end in ends if end in of_photos][-1], []).append(mask)
+    of_masks = {end for ends in masks.values() for end in ends}
     fits = {}
-    for file, found in common.items():
-        most = max(found.values(), default=0)
-        fits[file] = [mask for mask, n in found.items() if n == most == best[mask]]
+    for file, ends in photos.items():
+        common = [end for end in ends if end in of_masks]
+        fits[file] = nearest.get(common[-1], []) if common else []
     return fits
+
+
+def _ends(path: str, ending: str) -> list[str]:
+    """Ends of a path without its suffix and ending, by whole names, the shortest first."""
+    return tails(stem_of(path).removesuffix(ending))[::-1]
