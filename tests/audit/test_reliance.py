@@ -357,5 +357,5 @@ def test_columns_of_the_table_are_named_as_those_of_the_frame(reliance):
     for row in rows:
         node = reliance.tree.paths[reliance.tree.index(row[0].strip())]
         for head, (scope, name) in columns.items():
-            expected = points(-frame.loc[(scope, node), name])
+            expected = points(-frame[name].to_dict()[scope, node])
             assert row[heads.index(head)] == expected, (node, head)
