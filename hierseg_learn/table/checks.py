@@ -176,7 +176,8 @@ def _are_names(index: Any, names: np.ndarray) -> bool:
     if len(index) != len(names) or not (index.to_numpy() == names).all():
         return False
     key = id(names)
-    _seen[key] = weakref.ref(names, lambda _: _seen.pop(key, None)), index
+    # by an argument: when Python ends, names of the module may be gone before those of `fit`
+    _seen[key] = weakref.ref(names, lambda _, seen=_seen: seen.pop(key, None)), index
     return True
 
 
