@@ -284,10 +284,23 @@ class Table:
         return the_only_one
 
 
-def key_of(known: Mapping[str, Any], file: str) -> str | None:
-    """Path or name of a photo, with or without suffix, as a mapping has it; None if it does not."""
-    keys = (file, stem_of(file), name_of(file), stem_of(name_of(file)))
-    return next((key for key in keys if key in known), None)
+def look_up(known: Mapping[str, Any], files: Sequence[str], said_by: str) -> list[Any]:
+    """Values of photos under their paths or names, with or without suffix; None if there is none.
+
+    A name that fits photos in several folders is an error: it may be meant for one of them.
+    """
+    users: dict[str, str] = {}
+    found = []
+    for file in files:
+        keys = (file, stem_of(file), name_of(file), stem_of(name_of(file)))
+        key = next((key for key in keys if key in known), None)
+        if key is not None and (other := users.setdefault(key, file)) != file:
+            raise ValueError(
+                f"{said_by} names {key!r}, which fits several photos: {other!r} and {file!r}; "
+                "expected the path of each."
+            )
+        found.append(None if key is None else known[key])
+    return found
 
 
 def is_table_path(labels: Any) -> bool:
@@ -307,18 +320,10 @@ def classes_of(
         labels, column = labels
     if is_table_path(labels):
         table = Table(labels, folder, column)
-        users: dict[str, str] = {}
-        for file in files:
-            key = key_of(table.labels, file)
-            if key is not None and (other := users.setdefault(key, file)) != file:
-                raise ValueError(
-                    f"{table.file.name} names {key!r}, which fits several photos: {other!r} and "
-                    f"{file!r}; expected a row for each, with its path."
-                )
-        found = {file: table.labels[key] for key, file in users.items()}
-        return [found.get(file) for file in files], sorted(set(table.labels.values()))
+        found = look_up(table.labels, files, table.file.name)
+        return found, sorted(set(table.labels.values()))
     if isinstance(labels, Mapping):
-        found = [labels.get(key_of(labels, file)) for file in files]
+        found = look_up(labels, files, "labels")
     elif isinstance(labels, (str, re.Pattern)):
         try:
             matches = [re.search(labels, file) for file in files]

@@ -115,6 +115,8 @@ def test_a_row_of_a_table_is_about_one_photo(tmp_path, write, photo, ids, key):
         ValueError, match=r"names '1.*', which fits several photos: 'left/1.*right/1"
     ):
         load_image_folder(tmp_path, labels="index.csv")
+    with pytest.raises(ValueError, match=r"labels names '1.*', which fits several photos"):
+        load_image_folder(tmp_path, labels={key: "cat", "2": "dog"})
     table.write_text(f"id,label\nleft/{key},cat\nright/{key},cow\n2,dog\n")
     data = load_image_folder(tmp_path, labels="index.csv")
     assert [data.target_names[code] for code in data.target] == ["cat", "cow", "dog"]
