@@ -9,9 +9,15 @@ from __future__ import annotations
 import numpy as np
 from scipy.ndimage import distance_transform_edt
 from scipy.sparse import coo_array
+from skimage.measure import label
 
 # the usual tolerance of boundaries, as a share of the image diagonal
 TOLERANCE = 0.0075
+
+
+def connected_pieces(labels: np.ndarray) -> np.ndarray:
+    """Connected pieces of regions, numbered from 1; pixels of label 0 belong to none."""
+    return label(labels, background=0, connectivity=1)
 
 
 def boundary_pixels(labels: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from _boundaries import boundary_scores, region_scores
+from _boundaries import boundary_scores, connected_pieces, region_scores
 from _deep_data import (
     HEAD,
     LAST,
@@ -22,7 +22,6 @@ from _deep_data import (
 )
 from _harness import paired_test_interval
 from _segmenters import felzenszwalb, merge_tree, slic_merged
-from skimage.measure import label
 from sklearn.decomposition import NMF, PCA
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import accuracy_score
@@ -146,14 +145,13 @@ def part_borders(
     n_pieces: dict[str, list[int]] = {}
     for place, photo in enumerate(chosen):
         item = given[int(photo)]
-        # 0 would be a background without pieces
-        truth = pieces(np.asarray(item.mask).astype(np.int64) + 2)
+        truth = connected_pieces(np.asarray(item.mask).astype(np.int64) + 2)
         image = np.asarray(item.image) / 255
-        deep = pieces(images.masks[photo] + 1)
+        deep = connected_pieces(images.masks[photo] + 1)
         count = int(deep.max())
         cuts = {
             DEEP_PARTS: deep,
-            "parts by color and texture": pieces(of_colors[place] + 1),
+            "parts by color and texture": connected_pieces(of_colors[place] + 1),
             "merge tree": merge_tree(image, [count])[count],
             "SLIC + merge_hierarchical": slic_merged(image, [count])[count],
             "Felzenszwalb": felzenszwalb(image, [count])[count],
@@ -172,11 +170,6 @@ def part_borders(
             row["f_ahead"] = paired_test_interval(ours, np.array(found)[:, of_f])
         rows.append(row)
     return rows
-
-
-def pieces(labels: np.ndarray) -> np.ndarray:
-    """Connected pieces of regions, numbered from 1; labels are not 0."""
-    return label(labels, background=0, connectivity=1)
 
 
 # --- vocabularies of the training photos alone ----------------------------------------------------

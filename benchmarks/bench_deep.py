@@ -372,10 +372,15 @@ def run_embedders(
     }
 
 
+def fold_sizes() -> tuple[float, float]:
+    """Mean numbers of training and of test photos of a fold."""
+    n_photos = len(load_ccp_parts().target)
+    return n_photos * (N_SPLITS - 1) / N_SPLITS, n_photos / N_SPLITS
+
+
 def summarize_embedders(scores: dict[str, list[float]]) -> list[dict[str, Any]]:
     """Means, and what perceptrons that start from their children have ahead of the others."""
-    n_photos = len(load_ccp_parts().target)
-    sizes = n_photos * (N_SPLITS - 1) / N_SPLITS, n_photos / N_SPLITS
+    sizes = fold_sizes()
     rows = []
     for name, values in scores.items():
         row = {"nodes": name, "accuracy": float(np.mean(values))}
@@ -477,8 +482,7 @@ def summarize_photos(results: dict[str, Any], folds: str) -> dict[str, Any]:
     scores = {}
     for step in ("given", "found", "vocabulary", "vocabulary of the fold", "whole"):
         scores |= results.get(step + folds, {})
-    n_photos = len(load_ccp_parts().target)
-    sizes = n_photos * (N_SPLITS - 1) / N_SPLITS, n_photos / N_SPLITS
+    sizes = fold_sizes()
     return {
         "scores": {name: repeated_cv_interval(values, *sizes) for name, values in scores.items()},
         "differences": {

@@ -8,7 +8,7 @@ from typing import Any
 
 import _segmenters as segmenters
 import numpy as np
-from _boundaries import boundary_scores, region_scores
+from _boundaries import boundary_scores, connected_pieces, region_scores
 from _harness import (
     Progress,
     load_ccp_parts,
@@ -131,9 +131,7 @@ def score_photo(image: np.ndarray, mask: np.ndarray, name: str) -> list[dict[str
 
     The true regions are the connected pieces of the parts.
     """
-    from skimage.measure import label
-
-    truth = label(mask.astype(np.int64) + 2, background=0, connectivity=1)
+    truth = connected_pieces(mask.astype(np.int64) + 2)
     rows = []
     for count, labels in METHODS[name](image, COUNTS).items():
         rows.append(

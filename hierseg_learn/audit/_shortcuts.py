@@ -179,8 +179,8 @@ class ShortcutReport(AuditReport):
             correlations with the others for "unlabeled", the drop of the solo accuracy for
             "unbiased", with a 95% interval `low`, `high`. `expected` is the value of a node that is
             no shortcut, a node is flagged above `threshold`, `z` is the distance from `expected` in
-            standard deviations of chance, and
-            `p_value` the probability that any tested node reaches the value by chance.
+            standard deviations of chance, and `p_value` the probability that any tested node
+            reaches the value by chance.
             `result` is "flagged", "not flagged" (also for an inner node with a flagged part), "one
             of two" (one of them is spurious, unknown which), "candidate" (predicts the class, not
             tested) or "uninformative" (not tested).
